@@ -1,0 +1,54 @@
+# Everything that dropcap's engineers and CI run. Tests and demo start private engines, so they need root; nothing else does.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
+LDFLAGS := -s -w -X dropcap/internal/cli.release=$(VERSION)
+TOOL    := go tool -modfile=tools/go.mod
+
+.PHONY: build install test test-full bench bench-learn demo lint provision fuzz clean help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## one static binary: bin/dropcap
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/dropcap ./cmd/dropcap
+
+install: build ## the binary in /usr/local/bin
+	install -m 0755 bin/dropcap /usr/local/bin/dropcap
+
+provision: ## what tests need: engines, browser, VM host (idempotent, cached outside the repository)
+	test/hosts/provision base docker20 docker26 docker29 podman4 chromium vm workloads
+
+test: provision lint ## everything pure, every command, a fixed real subset on each engine
+	DROPCAP_TEST_STRICT=1 go test -timeout 22m ./...
+
+test-full: lint ## every matrix: engines, users, kernels, servers
+	test/hosts/provision
+	DROPCAP_TEST_STRICT=1 DROPCAP_TEST_FULL=1 go test -count=1 -timeout 90m ./...
+
+bench: ## speed and memory, side by side with the alternatives
+	test/hosts/provision base docker20
+	DROPCAP_TEST_STRICT=1 go build -o bin/bench ./test/bench && bin/bench
+
+bench-learn: ## what learning says against the truth: programs and servers run with what is recommended, and with each member removed
+	test/hosts/provision base docker20 workloads
+	DROPCAP_TEST_STRICT=1 DROPCAP_TEST_FULL=1 go test -count=1 -timeout 60m -v ./test/truth
+
+demo: ## the main job on a real engine
+	test/demo/run
+
+lint: ## gofmt, vet, staticcheck, the rule of imports, go.mod
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "not gofmt'ed" >&2; exit 1; }
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) depguard ./...
+	go mod tidy -diff
+
+fuzz: ## every fuzz target for a minute
+	@for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 1m $$pkg; done; done
+
+clean: ## what was built here
+	rm -rf bin dist

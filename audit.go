@@ -1,0 +1,103 @@
+package dropcap
+
+import "dropcap/caps"
+
+// Snapshot is what was seen on a host: an Audit without policy, verdicts and findings.
+type Snapshot struct {
+	Schema     string      `json:"schema"`
+	Created    string      `json:"created"` // RFC 3339, UTC
+	Host       Host        `json:"host"`
+	Containers []Container `json:"containers"` // in the engine's order: newest first
+}
+
+// Audit is a judged Snapshot.
+type Audit struct {
+	Schema     string     `json:"schema"`
+	Created    string     `json:"created"` // RFC 3339, UTC: when it was seen, not when it was judged
+	Host       Host       `json:"host"`
+	Control    Control    `json:"control"`
+	Policy     PolicyRef  `json:"policy"`
+	Containers []Judged   `json:"containers"`
+	Findings   []Finding  `json:"findings"` // those of no container: a policy's unmatched waivers
+	Summary    Summary    `json:"summary"`
+	Baseline   *PolicyRef `json:"baseline,omitempty"` // digest of the audit that known findings were taken from
+}
+
+// Judged is a container with its verdict. In JSON its fields stand beside the container's own.
+type Judged struct {
+	Container
+	Verdict  Verdict   `json:"verdict"`
+	Findings []Finding `json:"findings"`
+	Fix      string    `json:"fix,omitempty"` // one command or edit for all findings that it mends, where there are several such
+}
+
+// Verdict is the outcome for one container. The zero value is no verdict.
+type Verdict string
+
+// The verdicts. Unknown is never a pass: something that decides could not be seen.
+const (
+	Pass    Verdict = "pass"
+	Fail    Verdict = "fail"
+	Waived  Verdict = "waived"
+	Unknown Verdict = "unknown"
+)
+
+// Control names the benchmark's rule that is judged.
+type Control struct {
+	Benchmark string      `json:"benchmark"`
+	IDs       []ControlID `json:"ids"`
+	Level     int         `json:"level"`
+}
+
+// ControlID is the rule's number in one version of the benchmark.
+type ControlID struct {
+	Version string `json:"version"`
+	ID      string `json:"id"`
+}
+
+// CIS is the control that dropcap implements: "Ensure that Linux kernel capabilities are restricted within containers".
+func CIS() Control {
+	return Control{Benchmark: "CIS Docker Benchmark", IDs: []ControlID{{"1.2.0", "5.3"}, {"1.6.0", "5.4"}}, Level: 1}
+}
+
+// PolicyRef says which policy judged.
+type PolicyRef struct {
+	Level  Level  `json:"level"`
+	Digest string `json:"digest"` // "sha256:…" over the policy file's bytes; empty for the built-in one
+}
+
+// Summary counts containers by verdict.
+type Summary struct {
+	Containers int `json:"containers"`
+	Pass       int `json:"pass"`
+	Fail       int `json:"fail"`
+	Waived     int `json:"waived"`
+	Unknown    int `json:"unknown"`
+}
+
+// Count makes the summary of judged containers.
+func Count(list []Judged) Summary {
+	s := Summary{Containers: len(list)}
+	for _, c := range list {
+		switch c.Verdict {
+		case Pass:
+			s.Pass++
+		case Fail:
+			s.Fail++
+		case Waived:
+			s.Waived++
+		case Unknown:
+			s.Unknown++
+		}
+	}
+	return s
+}
+
+// Holds is what the container may really do: what its processes hold where that was seen, else what is predicted for its next start; nil
+// if neither is known. The bounding set, since whatever is in it can be regained by a setuid file or `docker exec -u 0`.
+func (c Container) Holds() *caps.Set {
+	if c.Kernel.Visible {
+		return c.Kernel.Bounding
+	}
+	return c.Predicted
+}

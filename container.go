@@ -1,0 +1,104 @@
+package dropcap
+
+import "dropcap/caps"
+
+// Container is what was seen of one container: its declaration, what the engine grants for it, and what its processes hold.
+type Container struct {
+	ID       string   `json:"id"`   // 64 hex digits
+	Name     string   `json:"name"` // without the leading slash
+	Image    string   `json:"image"`
+	ImageID  string   `json:"image_id"`
+	State    string   `json:"state"` // the engine's word: created, running, paused, restarting, removing, exited, dead
+	User     string   `json:"user"`
+	PID      int      `json:"pid"` // of its first process on the engine's host; 0 if not running
+	Workload string   `json:"workload"`
+	Owner    Owner    `json:"owner"`
+	Declared Declared `json:"declared"`
+	Labels   []string `json:"labels"` // names only, sorted: values may hold secrets
+	// LabelValues are known only while looking at a live engine and never enter a document; nil if unknown.
+	LabelValues map[string]string `json:"-"`
+	// Entrypoint and Command may hold secrets: they are for Revision, which is a fingerprint of them. None enters a document.
+	Entrypoint, Command []string  `json:"-"`
+	Revision            string    `json:"-"` // as in WorkloadEvidence; empty if not known
+	Runtime             string    `json:"runtime"`
+	Network             string    `json:"network"`   // the network mode
+	Created             string    `json:"created"`   // RFC 3339, the engine's word
+	Execs               []Exec    `json:"execs"`     // live ones
+	Predicted           *caps.Set `json:"predicted"` // null if it cannot be computed; then WhyNot says why
+	WhyNot              string    `json:"predicted_why_not,omitempty"`
+	Kernel              Kernel    `json:"kernel"`
+}
+
+// Declared is the configuration's capability part, names exactly as stored.
+type Declared = caps.Declared
+
+// Owner is who would re-create the container. The zero value of the other fields is what that kind of owner does not have.
+type Owner struct {
+	Kind    string `json:"kind"` // docker, compose, swarm, ecs, kubernetes, nomad, systemd
+	Project string `json:"project,omitempty"`
+	Service string `json:"service,omitempty"`
+	// Claimed names an owner that labels claim and that is not believed, since the image carries the same label.
+	Claimed string `json:"claimed,omitempty"`
+}
+
+// Exec is a live `docker exec`.
+type Exec struct {
+	ID         string `json:"id"`
+	PID        int    `json:"pid"`
+	Privileged bool   `json:"privileged"`
+	User       string `json:"user"`
+}
+
+// Kernel is what the processes of a container hold by the kernel's own word (/proc/PID/status of every thread in its cgroup). The sets
+// are the union over all of them; null where nothing was seen.
+type Kernel struct {
+	Visible     bool      `json:"visible"`
+	WhyNot      string    `json:"why_not"`
+	Bounding    *caps.Set `json:"bounding"`
+	Effective   *caps.Set `json:"effective"`
+	Permitted   *caps.Set `json:"permitted"`
+	Inheritable *caps.Set `json:"inheritable"`
+	Ambient     *caps.Set `json:"ambient"`
+	NoNewPrivs  bool      `json:"no_new_privs"` // every process has it
+	UserNS      string    `json:"user_ns"`      // of the first process: "host", "own", or empty if it cannot be known
+	Processes   []Process `json:"processes"`
+}
+
+// The origins of a process: the container's first one, a descendant of it, or one that came by docker exec (or from one that did).
+const (
+	OriginInit           = "init"
+	OriginChild          = "child"
+	OriginExec           = "exec"
+	OriginExecPrivileged = "exec-privileged"
+)
+
+// NotRunning is Kernel.WhyNot of a container without processes: it is judged by what is predicted for its next start.
+const NotRunning = "not running"
+
+// Process is one or more processes of a container with the same origin and the same sets.
+type Process struct {
+	PIDs        []int  `json:"pids"`  // on the engine's host, ascending; the first 1,000
+	Count       int    `json:"count"` // of all of them
+	Comm        string `json:"comm"`  // of the first; a program may call itself anything
+	Origin      string `json:"origin"`
+	Bounding    string `json:"bounding"` // masks of 16 hexadecimal digits
+	Effective   string `json:"effective"`
+	Permitted   string `json:"permitted"`
+	Inheritable string `json:"inheritable"`
+	Ambient     string `json:"ambient"`
+	NoNewPrivs  bool   `json:"no_new_privs"`
+	// UserNS is "host", "own" (the container's), "nested" (made inside the container: such a process holds what gives it no power outside
+	// that namespace, and does not count for the union), or empty.
+	UserNS string `json:"user_ns"`
+}
+
+// Running tells whether the container has processes.
+func (c Container) Running() bool {
+	return c.State == "running" || c.State == "paused"
+}
+
+// Ref names a container, as the engine lists it.
+type Ref struct {
+	ID   string // 64 hex digits
+	Name string // without the leading slash
+}

@@ -1,0 +1,35 @@
+package dropcap
+
+import "slices"
+
+// Report is what a host offers of what dropcap stands on.
+type Report struct {
+	Schema  string  `json:"schema"`
+	Created string  `json:"created"` // RFC 3339, UTC
+	Host    Host    `json:"host"`
+	Checks  []Check `json:"checks"` // in the order in which a person would mend them
+}
+
+// Check is one thing that dropcap stands on.
+type Check struct {
+	Name   string      `json:"name"`
+	Status CheckStatus `json:"status"`
+	Detail string      `json:"detail"` // one line: what was found
+	Remedy string      `json:"remedy"` // one line; empty where nothing need or can be done
+	Needed []string    `json:"needed"` // the verbs that stand on it; empty where it is for information
+}
+
+// CheckStatus is the outcome of a check.
+type CheckStatus string
+
+// The outcomes. Missing: the verbs that need it do not work. Warning: they work less well, or it is not known whether they would.
+const (
+	CheckOK      CheckStatus = "ok"
+	CheckMissing CheckStatus = "missing"
+	CheckWarning CheckStatus = "warning"
+)
+
+// Blocks tells whether a verb does not work on this host.
+func (r Report) Blocks(verb string) bool {
+	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Status == CheckMissing && slices.Contains(c.Needed, verb) })
+}

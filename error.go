@@ -1,0 +1,92 @@
+package dropcap
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what kind of error it is; each has one exit status.
+type Code string
+
+// The kinds of error.
+const (
+	CodeError      Code = "error"       // 1
+	CodeUsage      Code = "usage"       // 2
+	CodeHost       Code = "host"        // 6: this host can't (no engine, no permission, no BTF)
+	CodeIncomplete Code = "incomplete"  // 7
+	CodeInterrupt  Code = "interrupted" // 130
+)
+
+// Error is what a person is told: a sentence that begins with "cannot", and the remedy.
+type Error struct {
+	Code    Code
+	Message string
+	Hint    string
+	Err     error // what caused it, for errors.Is; its text is already in Message where it helps
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an Error; a %w in the format is its cause.
+func Errorf(code Code, hint, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Message: err.Error(), Hint: hint, Err: errors.Unwrap(err)}
+}
+
+// Exit statuses, the same for every command and format.
+const (
+	ExitOK         = 0
+	ExitError      = 1
+	ExitUsage      = 2
+	ExitFindings   = 3
+	ExitRolledBack = 4
+	ExitPerson     = 5
+	ExitHost       = 6
+	ExitIncomplete = 7
+	ExitInterrupt  = 130
+)
+
+// ExitOf gives an error's exit status.
+func ExitOf(err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return ExitError
+	}
+	switch e.Code {
+	case CodeUsage:
+		return ExitUsage
+	case CodeHost:
+		return ExitHost
+	case CodeIncomplete:
+		return ExitIncomplete
+	case CodeInterrupt:
+		return ExitInterrupt
+	default:
+		return ExitError
+	}
+}
+
+// Worst picks the exit status that stands for several, in the order 5 4 1 6 3 7 0; 2 and 130 end a command at once and stand above all.
+func Worst(statuses ...int) int {
+	order := []int{ExitInterrupt, ExitUsage, ExitPerson, ExitRolledBack, ExitError, ExitHost, ExitFindings, ExitIncomplete}
+	for _, o := range order {
+		for _, s := range statuses {
+			if s == o {
+				return o
+			}
+		}
+	}
+	return ExitOK
+}
+
+// ErrNotFound is the cause of an error about a container that is not there, or not any more.
+var ErrNotFound = errors.New("no such container")
+
+// ErrGone is the cause of an error about a process that ended while it was being looked at.
+var ErrGone = errors.New("the process is gone")

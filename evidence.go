@@ -1,0 +1,137 @@
+package dropcap
+
+import "dropcap/caps"
+
+// SchemaEvidence is the schema of Evidence.
+const SchemaEvidence = "dropcap.evidence/v1"
+
+// Evidence is what workloads were seen to need.
+type Evidence struct {
+	Schema    string             `json:"schema"`
+	Workloads []WorkloadEvidence `json:"workloads"`
+}
+
+// WorkloadEvidence is the evidence of one workload at one revision.
+type WorkloadEvidence struct {
+	Workload    string         `json:"workload"`
+	Revision    string         `json:"revision"` // "sha256:…" over what makes it one, see Revision
+	ImageID     string         `json:"image_id"`
+	Sources     []Source       `json:"sources"`
+	Held        caps.Set       `json:"held"`
+	Required    caps.Set       `json:"required"` // always within Held: dropcap recommends drops, never a grant
+	Unused      caps.Set       `json:"unused"`
+	Needs       []Need         `json:"needs"`
+	Recommended Recommendation `json:"recommended"`
+	Confidence  Confidence     `json:"confidence"`
+}
+
+// Containers is how many containers the evidence is from: one that was recorded several times has several sources.
+func (w WorkloadEvidence) Containers() int {
+	seen := map[[2]string]bool{}
+	for _, s := range w.Sources {
+		seen[[2]string{s.Host.ID, s.Container}] = true
+	}
+	return len(seen)
+}
+
+// Source is one recording of one container, with what of its life was seen.
+type Source struct {
+	Host struct {
+		ID string `json:"id"`
+	} `json:"host"`
+	Container  string `json:"container"` // 64 hex digits
+	Since      string `json:"since"`     // RFC 3339, UTC
+	Until      string `json:"until"`
+	Seconds    int64  `json:"seconds"` // for which it was running and watched
+	StartsCold int    `json:"starts_cold"`
+	StartsWarm int    `json:"starts_warm"`
+	Stops      int    `json:"stops"`
+	Lost       uint64 `json:"lost"` // checks that were seen and not recorded
+	// LossUnknown is set where the hook cannot count what it missed.
+	LossUnknown bool `json:"loss_unknown,omitempty"`
+	// Complete is set when the operator said that everything the workload does was exercised.
+	Complete bool `json:"complete,omitempty"`
+}
+
+// Class is what one kind of check means for the program that caused it.
+type Class string
+
+// The classes, those that make a capability required first.
+const (
+	Decisive    Class = "decisive"    // without it this call fails
+	Alternative Class = "alternative" // one of several capabilities would do
+	Silent      Class = "silent"      // the call succeeds without it, but means something else
+	Static      Class = "static"      // by file capabilities or seccomp coupling, never checked
+	Inspected   Class = "inspected"   // the program names it in its own sets
+	UnknownNeed Class = "unknown"     // a site that no rule knows: kept
+	Advisory    Class = "advisory"    // the kernel asked, nothing depends on it
+	Ungrantable Class = "ungrantable" // no capability of the container could grant it
+)
+
+// Keeps tells whether a granted check of this class makes its capability required.
+func (c Class) Keeps() bool { return c != Advisory && c != Ungrantable }
+
+// The outcomes of checks.
+const (
+	Granted = "granted"
+	Denied  = "denied"
+)
+
+// The phases of a container's life in which a check was made.
+const (
+	PhaseStart  = "start"
+	PhaseRun    = "run"
+	PhaseReload = "reload"
+	PhaseStop   = "stop"
+	PhaseHealth = "health"
+	PhaseExec   = "exec"
+)
+
+// Need is what was seen of one capability, with one outcome and class.
+type Need struct {
+	Cap     caps.Cap `json:"cap"`
+	Outcome string   `json:"outcome"` // granted or denied
+	Class   Class    `json:"class"`
+	Count   uint64   `json:"count"`
+	First   string   `json:"first"` // RFC 3339, UTC
+	Last    string   `json:"last"`
+	Sources int      `json:"sources"` // of how many containers
+	By      []By     `json:"by"`
+	Because string   `json:"because"` // what breaks without it, in one sentence
+	// Or holds other capabilities, any one of which would do as well; for Alternative.
+	Or caps.Set `json:"or,omitempty"`
+	// Flagged is set where only programs that are not the image's (written after the start, or in memory) caused the checks: then it
+	// keeps nothing beyond the engine's defaults, unless an operator of this host approved it.
+	Flagged  bool `json:"flagged,omitempty"`
+	Approved bool `json:"approved,omitempty"`
+}
+
+// By is one program, system call and place in the kernel that caused checks.
+type By struct {
+	Exe     string `json:"exe"`      // path in the container; empty if it could not be resolved
+	ExeFrom string `json:"exe_from"` // image, volume, written (after the start), memory
+	Syscall string `json:"syscall"`
+	Site    string `json:"site"` // the kernel function that asked
+	Phase   string `json:"phase"`
+	Count   uint64 `json:"count"`
+}
+
+// Recommendation is the smallest declaration that keeps the workload working.
+type Recommendation struct {
+	CapDrop []string `json:"cap_drop"`
+	CapAdd  []string `json:"cap_add"`
+}
+
+// Confidence says how much the evidence covers, by fixed thresholds.
+type Confidence struct {
+	Level   string   `json:"level"` // low, medium, high
+	Because []string `json:"because"`
+}
+
+// The levels of confidence. Low: no start seen. Medium: a cold start and 10 minutes. High: a cold and a warm start, a stop, an hour or an
+// explicit end of tests, and nothing unknown.
+const (
+	ConfidenceLow    = "low"
+	ConfidenceMedium = "medium"
+	ConfidenceHigh   = "high"
+)

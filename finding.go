@@ -1,0 +1,40 @@
+package dropcap
+
+import "dropcap/caps"
+
+// Rule is a finding's stable slug.
+type Rule string
+
+// The rules, in the order of their weight.
+const (
+	RulePrivileged Rule = "privileged" // --privileged: every capability, and no confinement
+	RuleNetRaw     Rule = "net-raw"    // holds CAP_NET_RAW and nothing says that it needs it
+	RuleAdded      Rule = "added"      // holds capabilities beyond the defaults that nothing says it needs
+	RuleUnneeded   Rule = "unneeded"   // level least: holds capabilities that neither evidence nor policy supports
+	RuleDrift      Rule = "drift"      // a process holds more than is predicted
+	RuleReverted   Rule = "reverted"   // a change of ours was undone by someone
+	RuleInert      Rule = "inert"      // a declaration that does nothing
+	RuleUnseen     Rule = "unseen"     // what the container holds could not be seen
+	RuleWaiver     Rule = "waiver"     // a waiver that is expired or matches nothing
+)
+
+// Rules lists every rule in the order of weight.
+func Rules() []Rule {
+	return []Rule{RulePrivileged, RuleNetRaw, RuleAdded, RuleUnneeded, RuleDrift, RuleReverted, RuleInert, RuleUnseen, RuleWaiver}
+}
+
+// Finding is one thing that is wrong, with the reason and the remedy.
+type Finding struct {
+	Rule     Rule          `json:"rule"`
+	Severity caps.Severity `json:"severity"`
+	Caps     caps.Set      `json:"caps"`
+	Because  string        `json:"because"`         // one sentence
+	Fix      string        `json:"fix"`             // one command or edit, in the owner's own language
+	Waiver   *Waiver       `json:"waiver"`          // the waiver that accepts it; null if none does
+	Known    bool          `json:"known,omitempty"` // it stands in the baseline already
+}
+
+// Counts tells whether the finding makes its container fail.
+func (f Finding) Counts() bool {
+	return f.Waiver == nil && !f.Known && f.Rule != RuleUnseen
+}

@@ -1,0 +1,122 @@
+// Package audit judges a snapshot by a policy. It is pure: documents in, a document out; it never asks an engine or a kernel.
+package audit
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/evidence"
+	"dropcap/internal/policy"
+)
+
+// Options are what a judgement needs beside the snapshot.
+type Options struct {
+	Policy dropcap.Policy
+	// Evidence is what workloads were seen to need: what it supports is needed, at either level.
+	Evidence []dropcap.WorkloadEvidence
+	// Known tells whether a finding stands in the baseline, by the container's policy.Identity; nil without one.
+	Known func(identity string, f dropcap.Finding) bool
+	// Partial is set when only some of the host's containers were looked at: then a waiver that matches none of them is no finding.
+	Partial bool
+	Now     time.Time
+}
+
+// Judge gives each container its findings and verdict.
+func Judge(s dropcap.Snapshot, o Options) dropcap.Audit {
+	if o.Policy.Level == "" {
+		o.Policy.Level = dropcap.LevelCIS
+	}
+	a := dropcap.Audit{
+		Schema: dropcap.SchemaAudit, Created: s.Created, Host: s.Host, Control: dropcap.CIS(),
+		Policy:     dropcap.PolicyRef{Level: o.Policy.Level, Digest: o.Policy.Digest},
+		Containers: make([]dropcap.Judged, 0, len(s.Containers)),
+	}
+	w := policy.NewWaivers(o.Policy.Waivers, o.Now)
+	for _, c := range s.Containers {
+		a.Containers = append(a.Containers, judge(c, s.Host, o, w))
+	}
+	a.Findings = stale(w, s.Containers, o.Partial)
+	for i := range a.Findings {
+		a.Findings[i].Known = o.Known != nil && o.Known("", a.Findings[i])
+	}
+	a.Summary = dropcap.Count(a.Containers)
+	return a
+}
+
+// Status is the exit status that an audit stands for: findings before unknowns.
+func Status(a dropcap.Audit) int {
+	status := dropcap.ExitOK
+	if a.Summary.Unknown > 0 {
+		status = dropcap.ExitIncomplete
+	}
+	all := slices.Clone(a.Findings)
+	for _, c := range a.Containers {
+		all = append(all, c.Findings...)
+	}
+	if slices.ContainsFunc(all, dropcap.Finding.Counts) {
+		return dropcap.Worst(status, dropcap.ExitFindings)
+	}
+	return status
+}
+
+func judge(c dropcap.Container, h dropcap.Host, o Options, w *policy.Waivers) dropcap.Judged {
+	kept, _ := policy.Kept(o.Policy, c)
+	x := subject{c: c, host: h, level: o.Policy.Level, kept: kept, waivers: w}
+	if s, ok := support(o.Evidence, c, h); ok {
+		x.kept |= s.Supported
+		x.support = &s
+	}
+	findings := x.findings()
+	for i := range findings {
+		findings[i].Known = o.Known != nil && o.Known(policy.Identity(c), findings[i])
+	}
+	sort.SliceStable(findings, func(i, j int) bool { return findings[i].Severity.Rank() > findings[j].Severity.Rank() })
+	return dropcap.Judged{Container: c, Verdict: verdict(c, findings), Findings: findings, Fix: x.mend(findings)}
+}
+
+// verdict sums up. What could not be seen is unknown, whatever else was found.
+func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
+	if unseen(c) != "" {
+		return dropcap.Unknown
+	}
+	accepted := false
+	for _, f := range findings {
+		if f.Counts() {
+			return dropcap.Fail
+		}
+		accepted = true
+	}
+	if accepted {
+		return dropcap.Waived
+	}
+	return dropcap.Pass
+}
+
+// unseen says why the container cannot be judged; empty if it can.
+func unseen(c dropcap.Container) string {
+	switch {
+	case c.Running() && !c.Kernel.Visible && c.Kernel.WhyNot == "":
+		return "its processes were not looked at"
+	case c.Running() && !c.Kernel.Visible:
+		return c.Kernel.WhyNot
+	case c.Running() && c.Kernel.Bounding == nil:
+		return "no process was seen"
+	case !c.Running() && c.Predicted == nil && c.WhyNot == "":
+		return "what it will be granted is not known"
+	case !c.Running() && c.Predicted == nil:
+		return c.WhyNot
+	default:
+		return ""
+	}
+}
+
+// support finds what evidence says of a container, for what it holds.
+func support(list []dropcap.WorkloadEvidence, c dropcap.Container, h dropcap.Host) (evidence.Support, bool) {
+	held := c.Holds()
+	if held == nil || len(list) == 0 {
+		return evidence.Support{}, false
+	}
+	return evidence.For(list, evidence.Subject{Workload: c.Workload, Revision: c.Revision, Host: h.ID, Held: *held})
+}

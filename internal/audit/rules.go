@@ -1,0 +1,235 @@
+package audit
+
+import (
+	"fmt"
+
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/evidence"
+	"dropcap/internal/policy"
+)
+
+// subject is one container under judgement.
+type subject struct {
+	c       dropcap.Container
+	host    dropcap.Host
+	level   dropcap.Level
+	kept    caps.Set
+	waivers *policy.Waivers
+	support *evidence.Support // nil without evidence
+}
+
+// findings applies the rules in the order of their weight. The sets of net-raw, added and unneeded do not overlap; each is split where a
+// waiver covers only a part of it.
+func (x subject) findings() []dropcap.Finding {
+	list := []dropcap.Finding{}
+	list = append(list, x.whole(x.privileged())...)
+	list = append(list, x.split(x.excess()&caps.Of(caps.NetRaw), x.netRaw)...)
+	list = append(list, x.split(x.beyond(), x.added)...)
+	list = append(list, x.split(x.rest(), x.unneeded)...)
+	list = append(list, x.whole(x.drift())...)
+	list = append(list, x.whole(x.inert())...)
+	return append(list, x.whole(x.unseen())...)
+}
+
+// whole is a finding that waivers accept as a whole or not at all.
+func (x subject) whole(f *dropcap.Finding) []dropcap.Finding {
+	if f == nil {
+		return nil
+	}
+	if found := x.waivers.Match(x.c, *f); len(found) > 0 {
+		f.Waiver = &found[0]
+	}
+	return []dropcap.Finding{*f}
+}
+
+// split makes a finding for the part of the set that no waiver names, and one for each waiver's part.
+func (x subject) split(set caps.Set, finding func(caps.Set) dropcap.Finding) []dropcap.Finding {
+	if set.Empty() {
+		return nil
+	}
+	var list []dropcap.Finding
+	open, parts := x.parts(finding(set).Rule, set)
+	if !open.Empty() {
+		list = append(list, finding(open))
+	}
+	for _, p := range parts {
+		f := finding(p.caps)
+		f.Waiver = &p.waiver
+		list = append(list, f)
+	}
+	return list
+}
+
+// configured is what the container holds by its configuration: what its processes hold, without what an exec brought. Where nothing was
+// seen it is what is predicted; false if that is not known either.
+func (x subject) configured() (caps.Set, bool) {
+	k := x.c.Kernel
+	switch {
+	case k.Visible && k.Bounding != nil && x.c.Predicted != nil:
+		return *k.Bounding & *x.c.Predicted, true
+	case k.Visible && k.Bounding != nil:
+		return *k.Bounding, true
+	case x.c.Predicted != nil:
+		return *x.c.Predicted, true
+	default:
+		return 0, false
+	}
+}
+
+func (x subject) privileged() *dropcap.Finding {
+	if !x.c.Declared.Privileged {
+		return nil
+	}
+	held, _ := x.configured()
+	return &dropcap.Finding{
+		Rule: dropcap.RulePrivileged, Severity: caps.Critical, Caps: held,
+		Because: "it is privileged: every capability of the engine, all devices, and no seccomp, AppArmor or masked paths",
+		Fix:     x.fixPrivileged(),
+	}
+}
+
+// excess is what the container holds by its configuration and policy does not keep; empty for a privileged one, which has its own rule.
+func (x subject) excess() caps.Set {
+	held, ok := x.configured()
+	if !ok || x.c.Declared.Privileged {
+		return 0
+	}
+	return held.Minus(x.kept)
+}
+
+func (x subject) netRaw(set caps.Set) dropcap.Finding {
+	return dropcap.Finding{
+		Rule: dropcap.RuleNetRaw, Severity: set.Severity(), Caps: set,
+		Because: fmt.Sprintf("%s: it can forge packets, and nothing says that it needs to", x.source(set)),
+		Fix:     x.fix(set),
+	}
+}
+
+// beyond is what a container may not hold without a reason at level cis: all but the benchmark's defaults that this engine grants too.
+func (x subject) beyond() caps.Set {
+	defaults := caps.DockerDefaults
+	if x.host.Defaults != nil {
+		defaults &= *x.host.Defaults
+	}
+	return x.excess().Minus(defaults | caps.Of(caps.NetRaw))
+}
+
+func (x subject) added(set caps.Set) dropcap.Finding {
+	return dropcap.Finding{
+		Rule: dropcap.RuleAdded, Severity: set.Severity(), Caps: set,
+		Because: fmt.Sprintf("%s, beyond the defaults, and nothing says that it needs %s", x.source(set), them(set)),
+		Fix:     x.fix(set),
+	}
+}
+
+// rest is what is left to judge at level least: the defaults that nothing supports.
+func (x subject) rest() caps.Set {
+	if x.level != dropcap.LevelLeast {
+		return 0
+	}
+	return x.excess().Minus(x.beyond() | caps.Of(caps.NetRaw))
+}
+
+func (x subject) unneeded(set caps.Set) dropcap.Finding {
+	return dropcap.Finding{
+		Rule: dropcap.RuleUnneeded, Severity: set.Severity(), Caps: set,
+		Because: fmt.Sprintf("%s, and %s", x.source(set), x.unsupported(set)),
+		Fix:     x.fix(set),
+	}
+}
+
+// unsupported says what is known of capabilities that nothing supports.
+func (x subject) unsupported(set caps.Set) string {
+	if x.support == nil {
+		return fmt.Sprintf("no evidence or policy supports %s", them(set))
+	}
+	return fmt.Sprintf("the container was not seen to need %s: %s", them(set), x.support.Because)
+}
+
+// drift names the first process that holds more than the engine granted.
+func (x subject) drift() *dropcap.Finding {
+	k := x.c.Kernel
+	if !k.Visible || k.Bounding == nil || x.c.Predicted == nil {
+		return nil
+	}
+	more := k.Bounding.Minus(*x.c.Predicted)
+	if more.Empty() {
+		return nil
+	}
+	f := dropcap.Finding{
+		Rule: dropcap.RuleDrift, Severity: more.Severity().Worse(caps.Medium), Caps: more,
+		Because: fmt.Sprintf("its processes hold %s, which its configuration does not grant", more.Short()),
+		Fix:     "restart the container, so that it holds what it declares: " + x.restart(),
+	}
+	p, ok := x.holder(more)
+	if !ok {
+		return &f
+	}
+	who := fmt.Sprintf("process %d (%s)", first(p.PIDs), plain(p.Comm))
+	switch p.Origin {
+	case dropcap.OriginExecPrivileged:
+		f.Because = fmt.Sprintf("%s came by `docker exec --privileged` and holds %s beyond what the container is granted", who, more.Short())
+		f.Fix = fmt.Sprintf("end that exec: sudo kill %d", first(p.PIDs))
+	case dropcap.OriginExec:
+		f.Because = fmt.Sprintf("%s came by `docker exec` and holds %s beyond what the container is granted", who, more.Short())
+		f.Fix = fmt.Sprintf("end that exec: sudo kill %d", first(p.PIDs))
+	default:
+		f.Because = fmt.Sprintf("%s holds %s, which the container's configuration does not grant", who, more.Short())
+	}
+	return &f
+}
+
+// holder finds the entry that holds the most of the given set.
+func (x subject) holder(set caps.Set) (dropcap.Process, bool) {
+	best, most := dropcap.Process{}, 0
+	for _, p := range x.c.Kernel.Processes {
+		if p.UserNS == "nested" {
+			continue
+		}
+		b, err := caps.ParseMask(p.Bounding)
+		if n := (b & set).Len(); err == nil && n > most {
+			best, most = p, n
+		}
+	}
+	return best, most > 0
+}
+
+// inert reports a declared drop that does nothing: whoever wrote it believes in a protection that is not there.
+func (x subject) inert() *dropcap.Finding {
+	set, why := inertDrops(x.c.Declared)
+	if why == "" {
+		return nil
+	}
+	f := dropcap.Finding{Rule: dropcap.RuleInert, Severity: caps.Low, Caps: set, Because: why, Fix: x.fixInert(set)}
+	if set.Empty() { // the word ALL: it is about whatever the container holds
+		f.Caps, _ = x.configured()
+	}
+	return &f
+}
+
+func (x subject) unseen() *dropcap.Finding {
+	why := unseen(x.c)
+	if why == "" {
+		return nil
+	}
+	return &dropcap.Finding{
+		Rule: dropcap.RuleUnseen, Severity: caps.Medium, Caps: 0,
+		Because: "what it holds could not be seen: " + why,
+		Fix:     "run dropcap as root on the engine's own host; `dropcap doctor` says what is missing",
+	}
+}
+
+func first(pids []int) int {
+	if len(pids) == 0 {
+		return 0
+	}
+	return pids[0]
+}
+
+func them(s caps.Set) string {
+	if s.Len() == 1 {
+		return "it"
+	}
+	return "them"
+}

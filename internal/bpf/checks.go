@@ -1,0 +1,173 @@
+package bpf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Stats tells what the counts do not contain, and what they cost.
+type Stats struct {
+	// Lost are checks that were not counted: no room for another key or cgroup, or the kernel did not run the program because it was running
+	// already. The last is of the whole host, since nobody knows whose they were.
+	Lost   uint64
+	LostOf map[uint64]uint64 // those that are known to be of a container, by its cgroup
+	// LossUnknown is set where the kernel does not count what the hook missed.
+	LossUnknown bool
+	NoStack     uint64 // call paths that were due and not kept
+	NoPath      uint64 // executables' paths that user space was too slow for; the kernel tries again at the next start of the program
+	NoName      uint64 // containers that no Sighting tells of
+	Keys        int    // kinds of checks that are kept now
+	MaxKeys     int
+	MapBytes    uint64 // of kernel memory
+}
+
+// Checks gives everything counted so far and not forgotten: one entry for each kind of check and call path.
+func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
+	if err := t.prune(); err != nil {
+		return nil, Stats{}, fmt.Errorf("make room for cgroups: %w", err)
+	}
+	maps := t.collection.Maps
+	tallies, err := entries[capabilityCheck, capabilityTally](maps[capabilityMapChecks])
+	if err != nil {
+		return nil, Stats{}, fmt.Errorf("read the checks: %w", err)
+	}
+	called, err := entries[capabilityCallPath, uint64](maps[capabilityMapCallPaths])
+	if err != nil {
+		return nil, Stats{}, fmt.Errorf("read the call paths: %w", err)
+	}
+	stats, err := t.stats(len(tallies))
+	if err != nil {
+		return nil, Stats{}, err
+	}
+	frames, err := t.framesOf(called)
+	if err != nil {
+		return nil, Stats{}, fmt.Errorf("read the stacks: %w", err)
+	}
+	t.paths.settle()
+	at := clock()
+	var out []dropcap.KernelCheck
+	for _, e := range tallies {
+		c := t.check(e.key)
+		c.UID, c.Asked, c.Count = e.value.Uid, caps.Set(e.value.Asked), e.value.Count
+		c.First, c.Last = at(e.value.First), at(e.value.Last)
+		paths := frames[e.key]
+		c.CountShared = len(paths) > 1
+		if len(paths) == 0 {
+			paths = [][]string{nil}
+		}
+		for _, c.Frames = range paths {
+			out = append(out, c)
+		}
+	}
+	return out, stats, nil
+}
+
+// check names what a key holds as numbers.
+func (t *Tracer) check(k capabilityCheck) dropcap.KernelCheck {
+	c := dropcap.KernelCheck{
+		Cgroup: k.Own, Cap: caps.Cap(k.Cap), Granted: k.Granted != 0, OwnCred: k.OwnCred != 0, Reach: dropcap.Reach(k.Reach),
+		Arg: dropcap.Arg(k.Arg), Syscall: syscallName(k.Syscall), Origin: dropcap.OriginInit,
+		Exe: dropcap.Executable{Dev: device(k.Dev), Inode: k.Ino, Memory: k.Memory != 0},
+	}
+	if k.Origin != 0 {
+		c.Origin = dropcap.OriginExec
+	}
+	c.Exe.Path = t.paths.of(capabilityProgram{Own: k.Own, Ino: k.Ino, Dev: k.Dev, Path: k.Path})
+	t.mu.Lock()
+	c.Phase = t.phases[k.Phase]
+	t.mu.Unlock()
+	return c
+}
+
+// device turns the kernel's own form of a device number (MINORBITS is 20, include/linux/kdev_t.h) into stat's.
+func device(dev uint32) uint64 { return unix.Mkdev(dev>>20, dev&(1<<20-1)) }
+
+// framesOf names the call paths of each key; paths that differ in no function are one.
+func (t *Tracer) framesOf(called []entry[capabilityCallPath, uint64]) (map[capabilityCheck][][]string, error) {
+	stacks := t.collection.Maps[capabilityMapStacks]
+	out := map[capabilityCheck][][]string{}
+	for _, e := range called {
+		frames, err := t.symbols.stack(e.key.Stack, func() ([]uint64, error) {
+			var addresses [24]uint64 // FRAMES in programs/maps.h
+			err := stacks.Lookup(uint32(e.key.Stack), &addresses)
+			return addresses[:], err
+		})
+		if err != nil {
+			return nil, err
+		}
+		same := func(other []string) bool { return slices.Equal(frames, other) }
+		if !slices.ContainsFunc(out[e.key.Check], same) {
+			out[e.key.Check] = append(out[e.key.Check], frames)
+		}
+	}
+	return out, nil
+}
+
+func (t *Tracer) stats(keys int) (Stats, error) {
+	s := Stats{LossUnknown: t.lossUnknown, Keys: keys, MaxKeys: int(t.collection.Maps[capabilityMapChecks].MaxEntries()), LostOf: map[uint64]uint64{}}
+	missed, err := t.missed()
+	if err != nil {
+		return s, err
+	}
+	var full, group uint64
+	for name, into := range map[string]*uint64{
+		capabilityVarLostFull: &full, capabilityVarLostGroup: &group, capabilityVarLostStacks: &s.NoStack,
+		capabilityVarLostPaths: &s.NoPath, capabilityVarLostSightings: &s.NoName,
+	} {
+		if err := t.collection.Variables[name].Get(into); err != nil {
+			return s, fmt.Errorf("read what was lost: %w", err)
+		}
+	}
+	s.Lost = full + group + missed
+	of, err := entries[uint64, uint64](t.collection.Maps[capabilityMapLosses])
+	if err != nil {
+		return s, fmt.Errorf("read what was lost: %w", err)
+	}
+	for _, e := range of {
+		s.LostOf[e.key] = e.value
+	}
+	for _, m := range t.collection.Maps {
+		if info, err := m.Info(); err == nil {
+			bytes, _ := info.Memlock()
+			s.MapBytes += bytes
+		}
+	}
+	return s, nil
+}
+
+// missed counts the times that the kernel did not run a program, where it counts them.
+func (t *Tracer) missed() (uint64, error) {
+	var missed uint64
+	for i, p := range t.programs {
+		stats, err := p.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("read what the kernel missed: %w", err)
+		}
+		missed += stats.RecursionMisses
+		if p.Type() != ebpf.Kprobe {
+			continue
+		}
+		if info, err := t.links[i].Info(); err == nil && info.PerfEvent() != nil && info.PerfEvent().Kprobe() != nil {
+			missed += info.PerfEvent().Kprobe().Missed
+		}
+	}
+	return missed, nil
+}
+
+// countsKprobes tells whether the kernel counts what kprobes and their programs miss: since Linux 6.7.
+func countsKprobes() bool {
+	var u unix.Utsname
+	var major, minor int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	n, _ := fmt.Sscanf(strings.TrimRight(string(u.Release[:]), "\x00"), "%d.%d", &major, &minor)
+	return n == 2 && (major > 6 || major == 6 && minor >= 7)
+}

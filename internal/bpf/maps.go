@@ -1,0 +1,78 @@
+package bpf
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+type entry[K, V any] struct {
+	key   K
+	value V
+}
+
+// entries reads a hash map while programs write it. The kernel's order changes under a reader, so that the library may see a bucket twice
+// or give up: entries are told apart by key, and it begins again.
+func entries[K comparable, V any](m *ebpf.Map) ([]entry[K, V], error) {
+	const tries = 5
+	for try := 1; ; try++ {
+		list, err := entriesOnce[K, V](m)
+		if !errors.Is(err, ebpf.ErrIterationAborted) || try == tries {
+			return list, err
+		}
+	}
+}
+
+func entriesOnce[K comparable, V any](m *ebpf.Map) ([]entry[K, V], error) {
+	var (
+		list []entry[K, V]
+		k    K
+		v    V
+		seen = map[K]bool{}
+	)
+	all := m.Iterate()
+	for all.Next(&k, &v) {
+		if !seen[k] {
+			seen[k] = true
+			list = append(list, entry[K, V]{k, v})
+		}
+	}
+	return list, all.Err()
+}
+
+// drop deletes the entries that match.
+func drop[K comparable, V any](m *ebpf.Map, match func(K, V) bool) error {
+	list, err := entries[K, V](m)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if !match(e.key, e.value) {
+			continue
+		}
+		if err := m.Delete(e.key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// text reads a C string.
+func text(chars []int8) string {
+	var b strings.Builder
+	for _, c := range chars {
+		if c == 0 {
+			break
+		}
+		b.WriteByte(byte(c))
+	}
+	return b.String()
+}
+
+// clock gives a function from the programs' time to the wall's, as of now.
+func clock() func(uint64) time.Time {
+	now, boot := time.Now(), sinceBoot()
+	return func(t uint64) time.Time { return now.Add(time.Duration(t) - boot) }
+}

@@ -1,0 +1,174 @@
+// Package bpf loads eBPF programs: the only importer of cilium/ebpf. What it loads observes; nothing here changes a verdict, and a probe is
+// closed before it returns.
+package bpf
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// Hook is one place in the kernel where capability checks could be watched, and whether that works here.
+type Hook struct {
+	Name string // as "tp_btf/cap_capable"
+	OK   bool   // a program loads and attaches, and the kernel will call it
+	Why  string // one clause why not; empty if OK
+}
+
+// candidate is a hook with the way to try it.
+type candidate struct {
+	name   string
+	spec   ebpf.ProgramSpec
+	attach func(*ebpf.Program) (link.Link, error)
+}
+
+// candidates are in the order of preference: fexit tells arguments, options and verdict at once, the tracepoints (since Linux 6.14) all but
+// the options, a kprobe neither; the last two see the modules' verdict but not those who call cap_capable directly.
+func candidates() []candidate {
+	tracing := func(at ebpf.AttachType) func(*ebpf.Program) (link.Link, error) {
+		return func(p *ebpf.Program) (link.Link, error) {
+			return link.AttachTracing(link.TracingOptions{Program: p, AttachType: at})
+		}
+	}
+	return []candidate{
+		{"fexit/cap_capable", ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFExit, AttachTo: "cap_capable"},
+			tracing(ebpf.AttachTraceFExit)},
+		{"tp_btf/cap_capable", ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "cap_capable"},
+			tracing(ebpf.AttachTraceRawTp)},
+		{"raw_tp/cap_capable", ebpf.ProgramSpec{Type: ebpf.RawTracepoint}, func(p *ebpf.Program) (link.Link, error) {
+			return link.AttachRawTracepoint(link.RawTracepointOptions{Name: "cap_capable", Program: p})
+		}},
+		{"kprobe/cap_capable", ebpf.ProgramSpec{Type: ebpf.Kprobe}, func(p *ebpf.Program) (link.Link, error) {
+			return link.Kprobe("cap_capable", p, nil)
+		}},
+		{"fmod_ret/security_capable",
+			ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachModifyReturn, AttachTo: "security_capable"},
+			tracing(ebpf.AttachModifyReturn)},
+		{"lsm/capable", ebpf.ProgramSpec{Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "capable"},
+			func(p *ebpf.Program) (link.Link, error) { return link.AttachLSM(link.LSMOptions{Program: p}) }},
+	}
+}
+
+// Probe tries each hook for real: an empty program is loaded, attached and closed at once. In the order of preference. After ctx ends the
+// rest is not tried.
+func Probe(ctx context.Context) []Hook {
+	allowMemory()
+	var list []Hook
+	for _, c := range candidates() {
+		h := Hook{Name: c.name}
+		if err := ctx.Err(); err != nil {
+			h.Why = "not tried: " + err.Error()
+		} else if err := try(c); err != nil {
+			h.Why = why(c, err)
+		} else if c.spec.Type == ebpf.LSM && !lsmCalled() {
+			h.Why = `it attaches but is never called: "bpf" is not in /sys/kernel/security/lsm`
+		} else {
+			h.OK = true
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
+// try loads and attaches a program that returns 0, which leaves every verdict as it is.
+func try(c candidate) error {
+	c.spec.Name, c.spec.License = "dropcap_probe", "GPL"
+	c.spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	p, err := ebpf.NewProgramWithOptions(&c.spec, ebpf.ProgramOptions{LogDisabled: true})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	l, err := c.attach(p)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// allowMemory lifts the limit of locked memory, which kernels before 5.11 charge programs to. Where that is not allowed the load itself
+// will tell. Not the library's own helper: merely importing that probes the kernel at each start of the program.
+func allowMemory() {
+	most := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &most)
+}
+
+// lsmCalled tells whether the kernel calls BPF security modules: others attach without an error all the same.
+func lsmCalled() bool {
+	text, err := os.ReadFile("/sys/kernel/security/lsm")
+	return err == nil && slices.Contains(strings.Split(strings.TrimSpace(string(text)), ","), "bpf")
+}
+
+// why says the commonest refusals in words; the kernel's or the library's own are about their insides.
+func why(c candidate, err error) string {
+	const kprobes = "/sys/bus/event_source/devices/kprobe"
+	if _, missing := os.Stat(kprobes); c.spec.Type == ebpf.Kprobe && missing != nil {
+		return "the kernel offers no kprobes: there is no " + kprobes
+	}
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, btf.ErrNotFound) {
+		return "this kernel has no such hook"
+	}
+	return clause(err)
+}
+
+// clause shortens an error: the kernel's word for it where there is one, without the verifier's log.
+func clause(err error) string {
+	var v *ebpf.VerifierError
+	if errors.As(err, &v) {
+		err = v.Cause
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	const longest = 160
+	if r := []rune(text); len(r) > longest {
+		text = string(r[:longest]) + "…"
+	}
+	return text
+}
+
+// Best is the first hook of the order of preference that works and tells a verdict for every check: fexit, tp_btf, raw_tp, kprobe.
+func Best(list []Hook) (Hook, bool) {
+	for _, h := range list {
+		if h.OK && strings.HasSuffix(h.Name, "/cap_capable") {
+			return h, true
+		}
+	}
+	return Hook{}, false
+}
+
+// Kernel is what else decides whether programs load.
+type Kernel struct {
+	BTF          bool
+	Lockdown     string // "none", "integrity" or "confidentiality"; empty if it cannot be known
+	Unprivileged string // kernel.unprivileged_bpf_disabled: "0", "1" or "2"; empty if it cannot be known
+}
+
+// Facts reads what the kernel says of itself.
+func Facts() Kernel {
+	_, err := os.Stat("/sys/kernel/btf/vmlinux")
+	k := Kernel{BTF: err == nil}
+	if text, err := os.ReadFile("/sys/kernel/security/lockdown"); err == nil {
+		k.Lockdown = chosen(string(text))
+	}
+	if text, err := os.ReadFile("/proc/sys/kernel/unprivileged_bpf_disabled"); err == nil {
+		k.Unprivileged = strings.TrimSpace(string(text))
+	}
+	return k
+}
+
+// chosen reads "none [integrity] confidentiality".
+func chosen(text string) string {
+	_, rest, _ := strings.Cut(text, "[")
+	word, _, found := strings.Cut(rest, "]")
+	if !found {
+		return ""
+	}
+	return word
+}

@@ -1,0 +1,336 @@
+// Counts the capability checks of containers, in the kernel. One recorder, four ways to be called.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "arch.h"
+#include "maps.h"
+#include "container.h"
+#include "process.h"
+#include "argument.h"
+
+char gpl[] SEC("license") = "GPL";
+
+/* typed_task tells whether the running task can be had as a typed pointer (since 5.11). */
+#define typed_task bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+
+static struct task_struct *(*current_typed)(void) = (void *)BPF_FUNC_get_current_task_btf;
+static struct pt_regs *(*regs_of)(struct task_struct *task) = (void *)BPF_FUNC_task_pt_regs;
+
+/* moment is what a check is made in. */
+struct moment {
+	struct pt_regs *regs;
+	const struct cred *real_cred;
+	__u64 start, exec_id;
+	__u32 tgid;
+	__s32 syscall;
+};
+
+#if defined(__TARGET_ARCH_x86)
+#define compat(typed, task) (get(typed, task, thread_info.status) & TS_COMPAT)
+#else
+#define compat(typed, task) false
+#endif
+
+static __always_inline void number(struct moment *m, __s64 nr, bool narrow)
+{
+	m->syscall = nr < 0 || nr >= COMPAT ? -1 : nr;
+	if (m->syscall >= 0 && narrow)
+		m->syscall += COMPAT;
+}
+
+/* observe_typed is for kernels that give the running task as a typed pointer. Each call of a helper counts here. */
+static __always_inline bool observe_typed(struct moment *m)
+{
+	struct task_struct *task = current_typed();
+
+	if (task->flags & PF_KTHREAD)
+		return false;
+	m->real_cred = task->real_cred;
+	m->tgid = task->tgid;
+	m->start = task->group_leader->start_boottime;
+	m->exec_id = task->self_exec_id;
+	if (typed_regs)
+		m->regs = regs_of(task);
+	else
+		m->regs = (struct pt_regs *)((char *)task->stack + THREAD_SIZE - REGS_SIZE);
+	struct pt_regs *regs = m->regs;
+	number(m, SYSCALL(regs), compat(true, task));
+	return true;
+}
+
+static __always_inline bool observe(struct moment *m)
+{
+	if (typed_task)
+		return observe_typed(m);
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return false;
+	m->real_cred = BPF_CORE_READ(task, real_cred);
+	m->tgid = BPF_CORE_READ(task, tgid);
+	m->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	m->exec_id = BPF_CORE_READ(task, self_exec_id);
+	struct pt_regs *regs = m->regs = (struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + THREAD_SIZE - REGS_SIZE);
+	number(m, SYSCALL(regs), compat(false, task));
+	return true;
+}
+
+/* program_of gives what is known of the program that the task runs. */
+static __always_inline struct process *program_of(struct moment *m, struct group *g, __u64 own)
+{
+	__u32 tgid = m->tgid;
+	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+	struct process fresh = {};
+
+	if (p && p->start == m->start && p->exec_id == m->exec_id && p->own == own)
+		return p;
+	fresh.start = m->start;
+	fresh.exec_id = m->exec_id;
+	fresh.own = own;
+	look((struct task_struct *)bpf_get_current_task(), g, &fresh, p);
+	bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+enum { REACH_OWN, REACH_CHILD, REACH_BEYOND };
+
+__noinline int reach_below(__u64 from, __u64 above)
+{
+	struct user_namespace *target = (struct user_namespace *)above;
+
+	for (int i = 0; i < 33; i++) { /* 32 levels at most: create_user_ns */
+		target = BPF_CORE_READ(target, parent);
+		if (!target)
+			break;
+		if ((__u64)target == from)
+			return REACH_CHILD;
+	}
+	return REACH_BEYOND;
+}
+
+/* reach hands the pointers over as the numbers that a function wants: a typed one cannot be turned into one, but read again from where it came. */
+static __always_inline int reach(void *ctx, const struct cred *cred, struct user_namespace *target, const bool known)
+{
+	__u64 above = 0;
+
+	if (known)
+		bpf_probe_read_kernel(&above, sizeof(above), (__u64 *)ctx + 1);
+	else
+		above = (__u64)target;
+	return reach_below((__u64)BPF_CORE_READ(cred, user_ns), above);
+}
+
+#define WINDOW 10000000ULL /* ns */
+#define STACKS_FIRST 64
+#define STACKS_WINDOW 8
+
+/* stack_due tells whether a check's call path is taken: a stack costs more than the check itself. Always at first, then some in each
+ * window of time, several in a row, so that a site that always follows another is not missed. */
+static __always_inline bool stack_due(struct tally *t)
+{
+	if (t->count < STACKS_FIRST)
+		return true;
+	if (t->stacks >= STACKS_WINDOW)
+		return false;
+	t->stacks++;
+	return true;
+}
+
+/* touch keeps the time of the last check, to a tick. */
+static __always_inline void touch(struct tally *t)
+{
+	__u64 tick = bpf_jiffies64(), now;
+
+	if (t->tick == tick)
+		return;
+	t->tick = tick;
+	t->last = now = bpf_ktime_get_boot_ns();
+	if (now - t->window > WINDOW) {
+		t->window = now;
+		t->stacks = 0;
+	}
+}
+
+static __noinline int keep_stack(void *ctx, struct check *key)
+{
+	struct call_path path = {.check = *key};
+	__u64 one = 1, *count;
+
+	path.stack = bpf_get_stackid(ctx, &stacks, 0);
+	if (path.stack < 0) {
+		__sync_fetch_and_add(&lost_stacks, 1);
+		return 0;
+	}
+	count = bpf_map_lookup_elem(&call_paths, &path);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else if (bpf_map_update_elem(&call_paths, &path, &one, BPF_NOEXIST))
+		__sync_fetch_and_add(&lost_stacks, 1);
+	return 0;
+}
+
+static __noinline int lose(__u64 own)
+{
+	__u64 one = 1, *count = bpf_map_lookup_elem(&losses, &own);
+
+	__sync_fetch_and_add(&lost_full, 1);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		bpf_map_update_elem(&losses, &own, &one, BPF_NOEXIST);
+	return 0;
+}
+
+static __always_inline struct tally *new_tally(struct check *key, struct group *g, const struct cred *cred)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct tally fresh = {.first = now, .last = now, .window = now}, *t;
+
+	fresh.uid = BPF_CORE_READ(cred, uid.val);
+	if (g->keys < keys_each && !bpf_map_update_elem(&checks, key, &fresh, BPF_NOEXIST))
+		__sync_fetch_and_add(&g->keys, 1);
+	t = bpf_map_lookup_elem(&checks, key); /* another processor may have been first */
+	if (!t)
+		lose(key->own);
+	return t;
+}
+
+/* has_argument lists the capabilities whose checks mean different things for different arguments. */
+#define has_argument(cap) ((1ULL << (cap)) & (1ULL << CAP_FOWNER | 1ULL << CAP_FSETID | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID | \
+	1ULL << CAP_SYS_RESOURCE | 1ULL << CAP_MKNOD))
+
+/* record counts one check. known: cred and target are typed pointers. */
+static __always_inline int record(void *ctx, const struct cred *cred, struct user_namespace *target, int cap, int ret, const bool known)
+{
+	struct check key = {};
+	struct user_namespace *from;
+	struct moment m;
+	struct process *p;
+	struct tally *t;
+	struct group *g;
+
+	g = current_container(&key.own);
+	if (!g || !observe(&m))
+		return 0;
+	p = program_of(&m, g, key.own);
+	if (!p || !p->counted)
+		return 0;
+	from = get(known, cred, user_ns);
+	key.ino = p->ino;
+	key.dev = p->dev;
+	key.path = p->path;
+	key.syscall = m.syscall;
+	key.cap = cap;
+	key.granted = ret == 0;
+	key.own_cred = cred == m.real_cred;
+	if (target != from)
+		key.reach = reach(ctx, cred, target, known);
+	key.arg = m.syscall >= 0 && has_argument(cap & 63) ? argument(cap, m.syscall, m.regs, cred, known) : ARG_NONE;
+	key.origin = p->origin;
+	key.phase = g->phase;
+	key.memory = p->memory;
+	t = bpf_map_lookup_elem(&checks, &key);
+	if (!t)
+		t = new_tally(&key, g, cred);
+	if (!t)
+		return 0;
+	touch(t);
+	if (stack_due(t))
+		keep_stack(ctx, &key);
+	__sync_fetch_and_add(&t->count, 1);
+	if (cap == CAP_SETPCAP && m.syscall == NR_capset)
+		t->asked |= capset_asks(m.regs);
+	return 0;
+}
+
+/* cap_capable(cred, target, cap, opts) and its result. */
+SEC("fexit/cap_capable")
+int fexit_cap_capable(__u64 *ctx)
+{
+	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1], ctx[2], ctx[4], true);
+}
+
+/* cap_capable(cred, target, capable, cap, ret), since 6.14. */
+SEC("tp_btf/cap_capable")
+int tp_btf_cap_capable(__u64 *ctx)
+{
+	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1], ctx[3], ctx[4], true);
+}
+
+SEC("raw_tp/cap_capable")
+int raw_tp_cap_capable(__u64 *ctx)
+{
+	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1], ctx[3], ctx[4], false);
+}
+
+/* verdict does what cap_capable does (security/commoncap.c). */
+static __noinline int verdict(const struct cred *cred, struct user_namespace *target, int cap)
+{
+	struct user_namespace *own = BPF_CORE_READ(cred, user_ns);
+	int level = BPF_CORE_READ(own, level);
+	__u32 euid = BPF_CORE_READ(cred, euid.val);
+
+	for (int i = 0; i < 34; i++) {
+		struct user_namespace *parent;
+		if (target == own) {
+			__u64 effective = 0;
+			bpf_probe_read_kernel(&effective, sizeof(effective), (char *)cred + bpf_core_field_offset(struct cred, cap_effective));
+			return effective & (1ULL << (cap & 63)) ? 0 : -EPERM;
+		}
+		if (BPF_CORE_READ(target, level) <= level)
+			return -EPERM;
+		parent = BPF_CORE_READ(target, parent);
+		if (parent == own && BPF_CORE_READ(target, owner.val) == euid)
+			return 0;
+		target = parent;
+	}
+	return -EPERM;
+}
+
+SEC("kprobe/cap_capable")
+int kprobe_cap_capable(struct pt_regs *ctx)
+{
+	const struct cred *cred = (const struct cred *)KERNEL_ARG0(ctx);
+	struct user_namespace *target = (struct user_namespace *)KERNEL_ARG1(ctx);
+	int cap = KERNEL_ARG2(ctx);
+
+	return record(ctx, cred, target, cap, verdict(cred, target, cap), false);
+}
+
+/* Where the compiler has put cap_capable into its callers of the same file (security/commoncap.c), as on Debian's kernels before 6.14, they do
+ * not call what the hooks above are on. Of these callers two matter: capset, and prctl(PR_SET_SECUREBITS). cap_vm_enough_memory is never a need,
+ * and cap_mmap_addr is about addresses below vm.mmap_min_addr. User space attaches these programs only where it is so. */
+
+#define PR_SET_SECUREBITS 28
+
+static __always_inline int record_setpcap(void *ctx)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	struct user_namespace *own = BPF_CORE_READ(cred, user_ns);
+
+	return record(ctx, cred, own, CAP_SETPCAP, verdict(cred, own, CAP_SETPCAP), false);
+}
+
+SEC("fexit/cap_capset")
+int fexit_cap_capset(__u64 *ctx)
+{
+	return record_setpcap(ctx);
+}
+
+SEC("kprobe/cap_capset")
+int kprobe_cap_capset(struct pt_regs *ctx)
+{
+	return record_setpcap(ctx);
+}
+
+SEC("fexit/cap_task_prctl")
+int fexit_cap_task_prctl(__u64 *ctx)
+{
+	return (__u32)ctx[0] == PR_SET_SECUREBITS ? record_setpcap(ctx) : 0; /* 5.10 leaves the upper half of an int as it was */
+}
+
+SEC("kprobe/cap_task_prctl")
+int kprobe_cap_task_prctl(struct pt_regs *ctx)
+{
+	return (__u32)KERNEL_ARG0(ctx) == PR_SET_SECUREBITS ? record_setpcap(ctx) : 0;
+}

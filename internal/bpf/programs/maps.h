@@ -1,0 +1,196 @@
+/* What kernel and user space share. The Go types are generated from these. */
+#pragma once
+
+#define CONTAINER_NAME 128 /* a power of two; the longest, "libpod-<64>.scope", is 77 */
+#define ANCESTORS 8
+#define PATH 512
+#define FRAMES 24
+
+/* group is what is known of a cgroup. Those that are no container's are here too, so that their tasks are passed over at once. User space
+ * sets watch and phase by writing the whole, which may undo what was counted meanwhile; so nothing that must be exact is in here. */
+struct group {
+	__u64 own;        /* the id of the container's own cgroup, which may be above this one; 0: no container's */
+	__u64 mnt_ns;     /* address of the container's mount namespace, once a program of its own was seen */
+	__u64 init_start; /* of the container's first process, where PID namespaces cannot tell it */
+	__u32 keys;       /* in use by the container */
+	__u32 nested;     /* cgroups below it that are here */
+	__u8 watch;       /* WATCH_… */
+	__u8 phase;
+	__u8 pad[6];
+};
+
+enum { WATCH_DEFAULT, WATCH_ON, WATCH_OFF };
+
+/* sighting is a container's first check. */
+struct sighting {
+	__u64 first; /* CLOCK_BOOTTIME */
+	__u64 ancestors[ANCESTORS]; /* ids, the parent's first; 0 past the root */
+	char name[CONTAINER_NAME];
+};
+
+/* process holds what all checks of one program run have in common. */
+struct process {
+	__u64 start, exec_id; /* what tells whether this is still that program */
+	__u64 own;
+	__u64 ino;
+	__u32 dev;
+	__u32 path; /* hash of the names on the way to the executable */
+	__u8 counted; /* false: the runtime's, before it became the container's */
+	__u8 origin;
+	__u8 memory;
+	__u8 pad[5];
+};
+
+enum { ORIGIN_INIT, ORIGIN_EXEC };
+
+struct check {
+	__u64 own;
+	__u64 ino;
+	__u32 dev;
+	__u32 path;
+	__s32 syscall; /* -1: none; COMPAT is added for the 32-bit table */
+	__u8 cap;
+	__u8 granted;
+	__u8 own_cred;
+	__u8 reach;
+	__u8 arg;
+	__u8 origin;
+	__u8 phase;
+	__u8 memory;
+	__u32 pad; /* named, so that it is zero: the kernel compares keys by their bytes */
+};
+
+#define COMPAT 0x10000
+
+struct tally {
+	__u64 count;
+	__u64 first, last; /* CLOCK_BOOTTIME */
+	__u64 tick;        /* jiffies of the last check: the clock is read once in each, since that costs more than counting */
+	__u64 window;      /* when the present window of stacks began */
+	__u64 asked;
+	__u32 uid;
+	__u32 stacks; /* taken in the window */
+};
+
+struct call_path {
+	struct check check;
+	__s64 stack;
+};
+
+/* program names an executable of a container: a device and inode are used again after a file is gone, a path is not enough either. */
+struct program {
+	__u64 own;
+	__u64 ino;
+	__u32 dev;
+	__u32 path;
+};
+
+struct program_path {
+	struct program program;
+	__u32 begin; /* of the path in text */
+	__u32 cut;   /* it is longer than there is room for */
+	char text[PATH + 256];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u64);
+	__type(value, struct group);
+	__uint(max_entries, 16384);
+} groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u64);
+	__type(value, struct sighting);
+	__uint(max_entries, 4096);
+} sightings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u32);
+	__type(value, struct process);
+	__uint(max_entries, 16384);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct check);
+	__type(value, struct tally);
+	__uint(max_entries, 65536);
+} checks SEC(".maps");
+
+/* losses are the checks of a container that were not recorded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u64);
+	__type(value, __u64);
+	__uint(max_entries, 4096);
+} losses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct call_path);
+	__type(value, __u64);
+	__uint(max_entries, 65536);
+} call_paths SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, FRAMES * sizeof(__u64));
+	__uint(max_entries, 4096);
+} stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct program);
+	__type(value, __u8);
+	__uint(max_entries, 8192);
+} programs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} program_paths SEC(".maps");
+
+/* family is what a task's forebears tell. */
+struct family {
+	__u64 top;     /* the highest that is in the container */
+	__u64 outside; /* its parent */
+	__u64 counted; /* one of them runs a program of the container */
+};
+
+/* scratch is for what the stack has no room for. A program does not run twice at once on one processor: the kernel counts that as a miss. */
+struct scratch {
+	struct sighting sighting;
+	struct program_path path;
+	struct family family;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct scratch);
+	__uint(max_entries, 1);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *the_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+/* What user space sets before and while the programs run. */
+volatile const __u64 root_cgroup;    /* the highest cgroup that dropcap itself can see */
+volatile const __u64 opened;         /* CLOCK_BOOTTIME */
+volatile const __u32 keys_each;      /* at most, for one container */
+volatile __u8 watch_all;
+
+/* What could not be kept. */
+__u64 lost_full;      /* checks: no room for another key */
+__u64 lost_group;     /* checks: no room for another cgroup */
+__u64 lost_stacks;    /* call paths: no stack, or no room */
+__u64 lost_paths;     /* executables' paths: user space did not keep up; tried again */
+__u64 lost_sightings; /* containers whose name is not known */

@@ -1,0 +1,199 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"dropcap"
+)
+
+// Options say how checks are recorded. The zero value is a good choice.
+type Options struct {
+	// Hook forces one, as "kprobe/cap_capable" or "kprobe"; empty takes the best that loads.
+	Hook string
+	// MaxKeys bounds the kinds of checks that are kept at once, over all containers; 65,536 by default. One takes about 250 bytes of the
+	// kernel's memory, used or not.
+	MaxKeys int
+	// MaxKeysEach bounds those of one container, so that none can crowd out the others; 4,096 by default.
+	MaxKeysEach int
+}
+
+// Tracer counts the capability checks of containers in the kernel. Its methods may be called from several goroutines.
+type Tracer struct {
+	hook        string
+	collection  *ebpf.Collection
+	programs    []*ebpf.Program
+	links       []link.Link
+	lossUnknown bool
+	symbols     *symbols
+	paths       *paths
+
+	mu     sync.Mutex // over phases and changes of groups
+	phases []string
+}
+
+// Open loads the programs and attaches the best hook that works here. Nothing is watched before Default or Watch say so. The error has
+// CodeHost.
+func Open(o Options) (*Tracer, error) {
+	allowMemory()
+	var refused []string
+	for _, c := range candidates() {
+		if !c.chosen(o.Hook) {
+			continue
+		}
+		t, err := open(c, o)
+		if err == nil {
+			return t, nil
+		}
+		if errors.Is(err, errNotOurs) {
+			return nil, refusal(err.Error())
+		}
+		refused = append(refused, c.name+": "+why(c, err))
+	}
+	if len(refused) == 0 {
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "choose fexit, tp_btf, raw_tp or kprobe", "cannot watch capability checks: there is no hook %q", o.Hook)
+	}
+	return nil, refusal(strings.Join(refused, "; "))
+}
+
+// errNotOurs is the cause of errors that another hook would meet too.
+var errNotOurs = errors.New("")
+
+// chosen tells whether a candidate sees every check, and is the one asked for, if any is.
+func (c candidate) chosen(hook string) bool {
+	kind, at, _ := strings.Cut(c.name, "/")
+	return at == "cap_capable" && (hook == "" || hook == kind || hook == c.name)
+}
+
+// refusal makes the error for a host where nothing loads, with the likeliest remedy.
+func refusal(because string) error {
+	facts, hint := Facts(), "see dropcap doctor for what this kernel offers"
+	switch {
+	case os.Geteuid() != 0:
+		hint = "run dropcap as root"
+	case !facts.BTF:
+		hint = "boot a kernel with BTF (CONFIG_DEBUG_INFO_BTF), as the current ones of Debian, Ubuntu and Amazon Linux are"
+	case facts.Lockdown == "confidentiality":
+		hint = "the kernel is locked down (confidentiality): boot without lockdown=confidentiality"
+	}
+	return dropcap.Errorf(dropcap.CodeHost, hint, "cannot watch capability checks: %s", because)
+}
+
+func open(c candidate, o Options) (*Tracer, error) {
+	all, err := hooks(c)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := prepare(all, o)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tracer{hook: c.name, phases: []string{""}, lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
+	if t.collection, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}); err != nil {
+		return nil, err
+	}
+	if err := t.attach(all); err != nil {
+		t.Close()
+		return nil, err
+	}
+	if t.paths, err = readPaths(t.collection.Maps[capabilityMapProgramPaths]); err == nil {
+		t.symbols, err = readSymbols()
+	}
+	if err != nil {
+		t.Close()
+		return nil, fmt.Errorf("%w%w", errNotOurs, err)
+	}
+	return t, nil
+}
+
+func (t *Tracer) attach(all []candidate) error {
+	for _, c := range all {
+		p := t.collection.Programs[programName(c)]
+		l, err := c.attach(p)
+		if err != nil {
+			return err
+		}
+		t.programs, t.links = append(t.programs, p), append(t.links, l)
+	}
+	return nil
+}
+
+// programName is the one of the object's programs that is made for a hook.
+func programName(c candidate) string { return strings.ReplaceAll(c.name, "/", "_") }
+
+// prepare gives the object with the programs of some hooks left, and maps and constants set.
+func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
+	spec, err := loadCapability()
+	if err != nil {
+		return nil, err
+	}
+	for name := range spec.Programs {
+		if !slices.ContainsFunc(all, func(c candidate) bool { return programName(c) == name }) {
+			delete(spec.Programs, name)
+		}
+	}
+	if o.MaxKeys > 0 {
+		spec.Maps[capabilityMapChecks].MaxEntries = uint32(o.MaxKeys)
+		spec.Maps[capabilityMapCallPaths].MaxEntries = uint32(o.MaxKeys)
+	}
+	each := uint32(4096)
+	if o.MaxKeysEach > 0 {
+		each = uint32(o.MaxKeysEach)
+	}
+	err = errors.Join(
+		spec.Variables[capabilityVarKeysEach].Set(each),
+		spec.Variables[capabilityVarOpened].Set(uint64(sinceBoot())),
+		spec.Variables[capabilityVarRootCgroup].Set(rootCgroup()),
+	)
+	return spec, err
+}
+
+// sinceBoot is CLOCK_BOOTTIME, which the programs take times from.
+func sinceBoot() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
+	return time.Duration(ts.Nano())
+}
+
+// rootCgroup is the id of the highest cgroup that this process can see: above it may be a container that dropcap itself runs in. 0 when
+// there is no version 2 tree to be seen, and then all are looked at.
+func rootCgroup() uint64 {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(text)) {
+		before, after, _ := strings.Cut(line, " - ")
+		fields := strings.Fields(before)
+		if !strings.HasPrefix(after, "cgroup2 ") || len(fields) < 5 || fields[3] != "/" {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Stat(fields[4], &st) == nil {
+			return st.Ino
+		}
+	}
+	return 0
+}
+
+// Hook is the one that is attached, as "tp_btf/cap_capable".
+func (t *Tracer) Hook() string { return t.hook }
+
+// Close detaches and frees everything; what was counted is gone.
+func (t *Tracer) Close() error {
+	var err error
+	for _, l := range t.links {
+		err = errors.Join(err, l.Close())
+	}
+	if t.paths != nil {
+		err = errors.Join(err, t.paths.close())
+	}
+	t.collection.Close()
+	return err
+}

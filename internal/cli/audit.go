@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"dropcap"
+	"dropcap/internal/audit"
+	"dropcap/internal/doctor"
+	"dropcap/internal/render"
+	"dropcap/internal/snapshot"
+)
+
+// auditFlags are the flags of `dropcap audit`.
+type auditFlags struct {
+	outputFlags
+	filters                       []string
+	policy, level                 string
+	baseline, from, saveTo, store string
+}
+
+func (a *app) audit() *cobra.Command {
+	f := &auditFlags{}
+	cmd := &cobra.Command{
+		Use:   "audit [CONTAINER...]",
+		Short: "Tell what containers may really do, and judge it",
+		Long: `Look at every container, running or not: what its configuration declares, what the engine grants for that, and what its
+processes hold by the kernel's own word; judge it by the policy, and say what mends each finding.
+
+A running container whose processes cannot be seen is "unknown", never "pass". Nothing is changed.
+` + exitHelp,
+		Example: `  dropcap audit                                   all containers, as a table
+  dropcap audit web db                            two of them
+  dropcap audit --filter status=running --filter verdict=fail
+  dropcap audit --format cis                      the benchmark's own line per container
+  dropcap audit --format json --format sarif=capabilities.sarif
+  dropcap audit --format 'table {{.Name}}\t{{.Verdict}}\t{{.Holds}}'
+  dropcap audit --format json >base.json; dropcap audit --baseline base.json    fail only on what is new
+  dropcap audit --snapshot host.json; dropcap audit --from host.json --level least`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runAudit(cmd.Context(), args, f) },
+	}
+	f.register(cmd, render.Formats(), "table")
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "docker's filters (name=, label=, status=, …) and ours: verdict=, rule=, cap=, owner=")
+	fl.StringVar(&f.policy, "policy", "", "policy file (default: /etc/dropcap/policy.yaml; if not root, also ./dropcap.yaml)")
+	fl.StringVar(&f.level, "level", "", "how much to demand: cis or least (default: the policy's, else cis)")
+	fl.StringVar(&f.baseline, "baseline", "", "an earlier audit as JSON: only findings that it does not have count")
+	fl.StringVar(&f.from, "from", "", "judge a saved snapshot or audit instead of this host; - is standard input")
+	fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store, for evidence")
+	fl.StringVar(&f.saveTo, "snapshot", "", "save what was seen, unjudged, to this file")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("level", cobra.FixedCompletions([]string{"cis", "least"}, cobra.ShellCompDirectiveNoFileComp)))
+	return cmd
+}
+
+func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error {
+	targets, err := f.targets(render.CheckFormat, f.saveTo)
+	if err != nil {
+		return err
+	}
+	a.warnQuiet(f.outputFlags)
+	pol, err := loadPolicy(ctx, f.policy, f.level)
+	if err != nil {
+		return err
+	}
+	base, err := loadBaseline(ctx, f.baseline)
+	if err != nil {
+		return err
+	}
+	engine, ours, err := splitFilters(f.filters)
+	if err != nil {
+		return err
+	}
+	snap, err := a.see(ctx, snapshot.Query{Names: names, Filters: engine, HostUnseen: f.saveTo == "" && hostUnseen(targets)}, f.from)
+	if err != nil {
+		return err
+	}
+	if f.saveTo != "" {
+		if err := saveJSON(f.saveTo, snap); err != nil {
+			return err
+		}
+	}
+	if err := labelValuesKnown(pol, snap); err != nil {
+		return err
+	}
+	result := audit.Judge(snap, audit.Options{
+		Policy: pol, Evidence: a.known(ctx, f.store), Known: base, Partial: len(names)+len(engine) > 0, Now: time.Now(),
+	})
+	result = ours.apply(result)
+	a.status = audit.Status(result)
+	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
+		return render.Audit(w, format, result, o)
+	}, f.outputFlags)
+}
+
+// see takes a snapshot of the host, or reads a saved one.
+func (a *app) see(ctx context.Context, q snapshot.Query, from string) (dropcap.Snapshot, error) {
+	if from != "" {
+		if len(q.Filters) > 0 {
+			return dropcap.Snapshot{}, usageError("filter by verdict=, rule=, cap= or owner=", "cannot ask a saved snapshot for docker's filter %q", q.Filters[0])
+		}
+		return readSnapshot(ctx, a.in, from, q.Names)
+	}
+	h, err := a.engine.open(ctx)
+	if err != nil {
+		return dropcap.Snapshot{}, err
+	}
+	defer h.Close()
+	q.Progress = a.progress("looked at")
+	return snapshot.Take(ctx, h, h.kernel, h.machine, q)
+}
+
+// hostUnseen tells whether no output describes the host.
+func hostUnseen(targets []target) bool {
+	return !slices.ContainsFunc(targets, func(t target) bool { return !slices.Contains([]string{"table", "wide", "cis"}, t.format) })
+}
+
+// progress shows on a terminal how far long work is; it stays silent for the first second.
+func (a *app) progress(verb string) func(done, total int) {
+	if !isTerminal(a.err) {
+		return nil
+	}
+	start, last := time.Now(), time.Time{}
+	return func(done, total int) {
+		now := time.Now()
+		if done == total && !last.IsZero() {
+			fmt.Fprint(a.err, "\r\033[K")
+			return
+		}
+		if now.Sub(start) < time.Second || now.Sub(last) < 100*time.Millisecond {
+			return
+		}
+		last = now
+		fmt.Fprintf(a.err, "\r\033[K%s %d of %d containers", verb, done, total)
+	}
+}
+
+// isTerminal tells whether a stream of the program ends at a terminal.
+func isTerminal(w io.Writer) bool {
+	if p, ok := w.(*pipe); ok {
+		w = p.w
+	}
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// completeContainers completes containers' names from the engine, but for those that are named already; an engine that does not answer
+// completes nothing.
+func (a *app) completeContainers(cmd *cobra.Command, named []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+	defer cancel()
+	h, err := a.engine.open(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer h.Close()
+	refs, err := h.List(ctx, nil)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names := make([]string, 0, len(refs))
+	for _, r := range refs {
+		if r.Name == oneLine(r.Name) && !slices.Contains(named, r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dropcap"
+	"dropcap/internal/doctor"
+	"dropcap/internal/evidence"
+	"dropcap/internal/store"
+)
+
+func (a *app) evidence() *cobra.Command {
+	var format, folder string
+	show := func(_ *cobra.Command, args []string) error {
+		if format != "text" && format != "json" {
+			return usageError("text or json", "cannot show evidence in the format %q", format)
+		}
+		return a.showEvidence(args, format, folder)
+	}
+	cmd := &cobra.Command{
+		Use:   "evidence [WORKLOAD]",
+		Short: "Show, import or forget what workloads were seen to need",
+		Long: `Show the evidence of all workloads, or of one, as learn recorded it: what is required and by what, what is unused, the
+recommended settings, and how sure that is. Export it with --format json.
+` + exitHelp,
+		Example: `  sudo dropcap evidence
+  sudo dropcap evidence compose:shop/web
+  sudo dropcap evidence --format json >evidence.json
+  sudo dropcap evidence import evidence.json
+  sudo dropcap evidence forget docker:web`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: show,
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "output: text or json")
+	cmd.PersistentFlags().StringVar(&folder, "store", doctor.DefaultStore, "the folder of the store")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "import FILE", Short: "Take in evidence that another host exported",
+			Long:    "Take in evidence that another host exported; - is standard input. It stands beside this host's own, never in it.\n" + exitHelp,
+			Example: "  sudo dropcap evidence import evidence.json",
+			Args:    cobra.ExactArgs(1),
+			RunE:    func(cmd *cobra.Command, args []string) error { return a.importEvidence(cmd.Context(), args[0], folder) },
+		},
+		&cobra.Command{
+			Use: "forget WORKLOAD", Short: "Forget the evidence of a workload",
+			Long:    "Forget all evidence of a workload, of every revision and host.\n" + exitHelp,
+			Example: "  sudo dropcap evidence forget docker:web",
+			Args:    cobra.ExactArgs(1),
+			RunE:    func(cmd *cobra.Command, args []string) error { return a.forgetEvidence(cmd.Context(), args[0], folder) },
+		})
+	return cmd
+}
+
+// stored reads the store's evidence, merged by workload and revision; a name without its kind ("web" for "docker:web") is enough.
+func stored(ctx context.Context, folder, name string) ([]dropcap.WorkloadEvidence, error) {
+	s, err := store.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	all, err := s.Evidence(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i] = unkeyed(all[i])
+	}
+	var list []dropcap.WorkloadEvidence
+	for _, w := range evidence.Merge(all, evidence.ByHost) {
+		_, short, _ := strings.Cut(w.Workload, ":")
+		if name == "" || name == w.Workload || name == short {
+			list = append(list, w)
+		}
+	}
+	if name != "" && len(list) == 0 {
+		return nil, dropcap.Errorf(dropcap.CodeError, "`dropcap evidence` lists what there is; `dropcap learn` records it", "cannot find evidence of %q", name)
+	}
+	return list, nil
+}
+
+func (a *app) showEvidence(args []string, format, folder string) error {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	list, err := stored(context.Background(), folder, name)
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []dropcap.WorkloadEvidence{}
+	}
+	return a.printEvidence(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: list}, format)
+}
+
+func (a *app) importEvidence(ctx context.Context, file, folder string) error {
+	b, err := readAll(ctx, a.in, file, evidence.MostBytes)
+	if err != nil {
+		return err
+	}
+	doc, err := evidence.Import(b)
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, w := range doc.Workloads {
+		if len(w.Sources) == 0 {
+			continue
+		}
+		if err := (keeper{s, w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(a.err, "took in the evidence of %d workloads\n", len(doc.Workloads))
+	return nil
+}
+
+func (a *app) forgetEvidence(ctx context.Context, name, folder string) error {
+	list, err := stored(ctx, folder, name)
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	gone := 0
+	for _, w := range list {
+		n, err := s.Forget(ctx, w.Workload, "")
+		if err != nil {
+			return err
+		}
+		gone += n
+	}
+	fmt.Fprintf(a.err, "forgot %d records\n", gone)
+	return nil
+}
+
+// known gives the evidence that there is, for a judgement: none where there is no store, and none with a warning where it cannot be read,
+// since a judgement without evidence is the stricter one.
+func (a *app) known(ctx context.Context, folder string) []dropcap.WorkloadEvidence {
+	if _, err := os.Stat(folder); err != nil {
+		return nil
+	}
+	list, err := stored(ctx, folder, "")
+	if err != nil {
+		a.warn(fmt.Errorf("judging without evidence: %w", err))
+	}
+	return list
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// ownFilters are the filters on what was judged; docker's go to the engine. As in docker, values of one key are alternatives and
+// different keys must all match.
+type ownFilters map[string][]string
+
+var ownKeys = []string{"verdict", "rule", "cap", "owner"}
+
+// splitFilters parts docker's filters from ours.
+func splitFilters(list []string) (engine []string, ours ownFilters, err error) {
+	ours = ownFilters{}
+	for _, f := range list {
+		key, value, found := strings.Cut(f, "=")
+		if !found || key == "" {
+			return nil, nil, usageError("for example --filter status=running", "cannot read the filter %q: it is no key=value", f)
+		}
+		if !slices.Contains(ownKeys, key) {
+			engine = append(engine, f)
+			continue
+		}
+		if err := checkOwn(key, value); err != nil {
+			return nil, nil, err
+		}
+		ours[key] = append(ours[key], value)
+	}
+	return engine, ours, nil
+}
+
+func checkOwn(key, value string) error {
+	switch key {
+	case "verdict":
+		all := []dropcap.Verdict{dropcap.Pass, dropcap.Fail, dropcap.Waived, dropcap.Unknown}
+		if !slices.Contains(all, dropcap.Verdict(value)) {
+			return usageError("pass, fail, waived or unknown", "cannot filter by verdict %q", value)
+		}
+	case "rule":
+		if !slices.Contains(dropcap.Rules(), dropcap.Rule(value)) {
+			return usageError("rules: "+strings.Join(ruleNames(), ", "), "cannot filter by rule %q", value)
+		}
+	case "cap":
+		if _, err := caps.Parse(value); err != nil {
+			return usageError("`dropcap explain` lists the capabilities", "cannot filter by capability: %v", err)
+		}
+	}
+	return nil
+}
+
+func ruleNames() []string {
+	var l []string
+	for _, r := range dropcap.Rules() {
+		l = append(l, string(r))
+	}
+	return l
+}
+
+// apply keeps the containers that match, and sums up anew.
+func (o ownFilters) apply(a dropcap.Audit) dropcap.Audit {
+	if len(o) == 0 {
+		return a
+	}
+	kept := make([]dropcap.Judged, 0, len(a.Containers))
+	for _, c := range a.Containers {
+		if o.matches(c) {
+			kept = append(kept, c)
+		}
+	}
+	a.Containers, a.Summary = kept, dropcap.Count(kept)
+	return a
+}
+
+func (o ownFilters) matches(c dropcap.Judged) bool {
+	for key, values := range o {
+		if !slices.ContainsFunc(values, func(v string) bool { return has(c, key, v) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func has(c dropcap.Judged, key, value string) bool {
+	switch key {
+	case "verdict":
+		return string(c.Verdict) == value
+	case "rule":
+		return slices.ContainsFunc(c.Findings, func(f dropcap.Finding) bool { return string(f.Rule) == value })
+	case "cap":
+		p, err := caps.Parse(value)
+		held := c.Holds()
+		return err == nil && held != nil && held.Has(p)
+	default:
+		return c.Owner.Kind == value
+	}
+}

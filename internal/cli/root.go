@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"dropcap"
+)
+
+const exitHelp = `
+Exit status: 0 done, nothing to say; 1 error; 2 usage; 3 findings; 6 this host can't (no engine, no permission);
+7 incomplete (something could not be seen); 130 interrupted.`
+
+// root builds the command tree.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dropcap",
+		Short: "Least-privilege Linux capabilities for Docker containers",
+		Long: `dropcap tells what each container on a Docker host may really do, by the kernel's own word, whether that breaks
+the rule (CIS Docker Benchmark: Linux kernel capabilities are restricted within containers), and what mends it; and it records,
+in the kernel, which capabilities each workload needs.`,
+		Example: `  dropcap audit                    every container of this host, judged
+  dropcap explain NET_RAW          what a capability lets an attacker do
+  dropcap explain web              why a container holds what it holds
+  sudo dropcap learn --for 10m     what the containers need, with proof
+  dropcap doctor                   what dropcap can and cannot do here`,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		Version:           version(), // --version and -v, as of docker
+	}
+	root.SetVersionTemplate("dropcap {{.Version}}\n")
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(usage)
+	a.engine.register(root.PersistentFlags())
+	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.explain(), a.doctor(), a.policy(), a.version())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() } // what cannot run has its arguments not checked
+	}
+	wrapArgs(root)
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = func(_ *cobra.Command, args []string) error { return knownCommand(root, args) }
+	}
+	return root
+}
+
+// knownCommand makes `help` of a command that there is not the error that the command itself would be.
+func knownCommand(root *cobra.Command, args []string) error {
+	found, rest, err := root.Find(args)
+	if err == nil && len(rest) == 0 {
+		return nil
+	}
+	if found == nil || err != nil {
+		found, rest = root, args
+	}
+	if !found.HasSubCommands() || len(rest) == 0 {
+		return usage(root, fmt.Errorf("there is no command %q", strings.Join(args, " ")))
+	}
+	return usage(found, suggest(found, rest, err))
+}
+
+// wrapArgs makes the parser's complaints about arguments and unknown commands usage errors, for the whole tree.
+func wrapArgs(cmd *cobra.Command) {
+	cmd.SuggestionsMinimumDistance = 2
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usage(c, suggest(c, args, err))
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		wrapArgs(sub)
+	}
+}
+
+// suggest names the nearest command for one that there is not, and shows what the arguments of one that there is should be.
+func suggest(c *cobra.Command, args []string, err error) error {
+	if !c.HasSubCommands() {
+		return fmt.Errorf("it should be `%s`, but the number of arguments is %d", strings.TrimSuffix(c.UseLine(), " [flags]"), len(args))
+	}
+	if len(args) == 0 {
+		return err
+	}
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("there is no command %q", args[0])
+}
+
+// lines makes each line of a message plain; a policy's mistakes are told a line each.
+func lines(s string) string {
+	l := strings.Split(s, "\n")
+	for i := range l {
+		l[i] = oneLine(l[i])
+	}
+	return strings.Join(l, "\n")
+}
+
+// oneLine keeps whatever an engine or a container put into a message within one line, without control characters.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
+}
+
+// usageError makes an error about the command line itself.
+func usageError(hint, format string, args ...any) error {
+	return dropcap.Errorf(dropcap.CodeUsage, hint, format, args...)
+}

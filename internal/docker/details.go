@@ -1,0 +1,127 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+)
+
+// Details are what learning needs of a container besides the noun. Entrypoint, Cmd, Path and Args may hold secrets: they are for
+// fingerprints and for finding the program, and enter no document.
+type Details struct {
+	ID, ImageID  string
+	Entrypoint   []string
+	Cmd          []string
+	Path         string   // the program that the engine starts, and its arguments
+	Args         []string // of Entrypoint and Cmd together
+	WorkingDir   string
+	User         string
+	Network      string   // the network mode
+	Volumes      []string // where anything is mounted into the container, sorted: a file below is not the image's
+	Seccomp      string   // "default" (the engine's), "unconfined" or "custom"
+	NoNewPrivs   bool
+	Healthcheck  bool // one runs, the image's or the container's own
+	RestartCount int
+	StartedAt    time.Time // zero if it never was
+	FinishedAt   time.Time // zero if it never did
+}
+
+type detailsBody struct {
+	ID           string `json:"Id"`
+	Image        string
+	Path         string
+	Args         []string
+	RestartCount int
+	State        struct{ StartedAt, FinishedAt time.Time }
+	Mounts       []struct{ Destination string }
+	Config       struct {
+		User, WorkingDir string
+		Entrypoint, Cmd  []string
+		Healthcheck      *struct{ Test []string }
+	}
+	HostConfig struct {
+		NetworkMode string
+		Privileged  bool
+		SecurityOpt []string
+		Tmpfs       map[string]string
+	}
+}
+
+// Details asks for them. The error is a dropcap.ErrNotFound if there is no such container.
+func (c *Client) Details(ctx context.Context, id string) (Details, error) {
+	if !fullID.MatchString(id) {
+		return Details{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(id, 80), dropcap.ErrNotFound)
+	}
+	var b detailsBody
+	path := "/containers/" + id + "/json"
+	if err := c.get(ctx, path, nil, maxOne, &b); err != nil {
+		return Details{}, inspectError(id, err)
+	}
+	if b.ID != id {
+		return Details{}, unreadable(request{method: http.MethodGet, path: path}, fmt.Errorf("it is about another container"))
+	}
+	return b.details(), nil
+}
+
+func (b detailsBody) details() Details {
+	d := Details{
+		ID: b.ID, ImageID: b.Image, Entrypoint: b.Config.Entrypoint, Cmd: b.Config.Cmd, Path: b.Path, Args: b.Args,
+		WorkingDir: b.Config.WorkingDir, User: b.Config.User, Network: b.HostConfig.NetworkMode, Volumes: b.volumes(),
+		RestartCount: b.RestartCount, StartedAt: happened(b.State.StartedAt), FinishedAt: happened(b.State.FinishedAt),
+	}
+	d.Seccomp, d.NoNewPrivs = security(b.HostConfig.SecurityOpt)
+	if b.HostConfig.Privileged { // which the engine lets override any profile
+		d.Seccomp = "unconfined"
+	}
+	if h := b.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
+		d.Healthcheck = true
+	}
+	return d
+}
+
+func (b detailsBody) volumes() []string {
+	set := map[string]bool{}
+	for _, m := range b.Mounts {
+		set[path.Clean("/"+m.Destination)] = true
+	}
+	for where := range b.HostConfig.Tmpfs {
+		set[path.Clean("/"+where)] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// security reads the options as docker run takes them; Docker once wrote a colon for the sign (docker/cli, opts of run).
+func security(options []string) (seccomp string, noNewPrivs bool) {
+	seccomp = "default"
+	for _, o := range options {
+		key, value, _ := strings.Cut(o, "=")
+		if !strings.Contains(o, "=") {
+			key, value, _ = strings.Cut(o, ":")
+		}
+		switch {
+		case key == "no-new-privileges":
+			noNewPrivs = value != "false"
+		case key != "seccomp" || value == "builtin":
+		case value == "unconfined":
+			seccomp = "unconfined"
+		default:
+			seccomp = "custom"
+		}
+	}
+	return seccomp, noNewPrivs
+}
+
+// happened makes the engine's year 1 a zero time.
+func happened(t time.Time) time.Time {
+	if t.Year() <= 1 {
+		return time.Time{}
+	}
+	return t.UTC()
+}

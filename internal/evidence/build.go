@@ -1,0 +1,90 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/verdict"
+)
+
+// Build makes the evidence of one recorded container. Static needs come as they are, with class and sentence; held is the container's
+// bounding set. Times are printed in RFC 3339, UTC; a time of zero is left empty.
+func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, src dropcap.Source, id Identity) dropcap.WorkloadEvidence {
+	t := newTally()
+	for i, v := range verdict.All(checks) {
+		t.check(checks[i], v)
+		t.named(checks[i], held)
+	}
+	for _, n := range static {
+		t.add(n)
+	}
+	w := dropcap.WorkloadEvidence{
+		Workload: id.Workload, Revision: id.Revision, ImageID: id.ImageID, Sources: []dropcap.Source{src}, Held: held, Needs: t.needs(1),
+	}
+	return Conclude(w)
+}
+
+// check adds one judged check.
+func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict) {
+	n := dropcap.Need{Cap: c.Cap, Outcome: dropcap.Denied, Class: v.Class, Because: v.Because, Or: v.Or, Flagged: suspect(c.Exe)}
+	if c.Granted {
+		n.Outcome = dropcap.Granted
+	}
+	t.observe(c, n, v.Site)
+}
+
+// named adds the capabilities that a program asks for in its own sets. One that asks for everything that the container holds, or more, has
+// read its sets before and names nothing: then its asking says nothing.
+func (t *tally) named(c dropcap.KernelCheck, held caps.Set) {
+	asked := c.Asked & held
+	if asked.Empty() || asked == held && held.Len() > 1 {
+		return
+	}
+	for _, a := range asked.List() {
+		t.observe(c, dropcap.Need{
+			Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe),
+			Because: "the program asks for it in its own sets (capset), and fails or goes another way without it",
+		}, "capset")
+	}
+}
+
+// observe adds a check to its need. Where a count is of all paths under a key of the kernel's, each need counts that key once.
+func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
+	by := dropcap.By{Exe: c.Exe.Path, ExeFrom: from(c.Exe), Syscall: c.Syscall, Site: site, Phase: c.Phase, Count: c.Count}
+	n.Count, n.First, n.Last, n.By = c.Count, stamp(c.First), stamp(c.Last), []dropcap.By{by}
+	if c.CountShared {
+		key := sharedKey{need: keyOf(n), check: fmt.Sprint(c.Cgroup, c.OwnCred, c.Reach, c.Arg, c.Syscall, c.Exe, c.Origin, c.Phase)}
+		if t.shared[key] {
+			n.Count = 0
+		}
+		t.shared[key] = true
+	}
+	t.add(n)
+}
+
+// suspect tells whether a program is not the image's: it may have been made to exercise capabilities.
+func suspect(e dropcap.Executable) bool { return from(e) == FromWritten || from(e) == FromMemory }
+
+// Where an executable comes from.
+const (
+	FromImage   = "image"
+	FromVolume  = "volume"
+	FromWritten = "written"
+	FromMemory  = "memory"
+)
+
+func from(e dropcap.Executable) string {
+	if e.Memory {
+		return FromMemory
+	}
+	return e.From
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,80 @@
+package evidence
+
+import (
+	"slices"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Conclude fills in what follows from sources, needs and held: required, unused, recommended and confidence. What stood there is not read.
+func Conclude(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
+	w.Required = required(w.Needs, w.Held)
+	w.Unused = w.Held.Minus(w.Required)
+	w.Recommended = Recommend(w.Required)
+	w.Confidence = confidence(w)
+	return w
+}
+
+// required is what of held the needs support. Denied checks support nothing: what was not held is not missed, or never worked.
+func required(needs []dropcap.Need, held caps.Set) caps.Set {
+	var set caps.Set
+	for _, n := range needs {
+		if supports(n) && n.Class != dropcap.Alternative {
+			set |= caps.Of(n.Cap)
+		}
+	}
+	set &= held
+	return set | choose(needs, held, set)
+}
+
+// supports tells whether a need keeps its capability. What only programs show that are not the image's keeps nothing beyond Docker's
+// defaults until somebody approves of it: such a program may have been written to make a grant look needed.
+func supports(n dropcap.Need) bool {
+	trusted := !n.Flagged || n.Approved || caps.DockerDefaults.Has(n.Cap)
+	return n.Outcome == dropcap.Granted && n.Class.Keeps() && trusted
+}
+
+// choose picks one capability for each alternative that what is required anyway does not serve: the weakest that is held. One that was
+// denied somewhere is not chosen in another's place, since a program that lacks it although the container holds it would still lack it.
+func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
+	var denied, chosen caps.Set
+	var open []caps.Set
+	for _, n := range needs {
+		if n.Outcome == dropcap.Denied {
+			denied |= caps.Of(n.Cap)
+		}
+	}
+	for _, n := range needs {
+		if n.Class != dropcap.Alternative || !supports(n) || !held.Has(n.Cap) {
+			continue
+		}
+		if any := caps.Of(n.Cap) | (n.Or & held).Minus(denied); any&set == 0 {
+			open = append(open, any)
+		}
+	}
+	// Those with the fewest members first: their choice may serve the others.
+	slices.SortStableFunc(open, func(a, b caps.Set) int { return a.Len() - b.Len() })
+	for _, any := range open {
+		if any&chosen == 0 {
+			chosen |= caps.Of(weakest(any))
+		}
+	}
+	return chosen
+}
+
+// weakest is the member that is worth least to an attacker; of equals one of Docker's defaults, then the first.
+func weakest(s caps.Set) caps.Cap {
+	list := s.List()
+	return slices.MinFunc(list, func(a, b caps.Cap) int {
+		if d := a.Severity().Rank() - b.Severity().Rank(); d != 0 {
+			return d
+		}
+		if x, y := caps.DockerDefaults.Has(a), caps.DockerDefaults.Has(b); x != y && x {
+			return -1
+		} else if x != y {
+			return 1
+		}
+		return int(a) - int(b)
+	})
+}

@@ -1,0 +1,125 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// The thresholds of watched time, in seconds of the longest source.
+const (
+	MediumSeconds = 600
+	HighSeconds   = 3600
+)
+
+// seen sums up what the sources saw of a life.
+type seen struct {
+	cold, warm, stops int
+	longest           int64
+	complete          bool
+	lost              uint64
+	lossUnknown       bool
+	unknown           caps.Set // required only since nothing is known of a check
+	flagged           caps.Set // not kept, since only programs that are not the image's showed a need
+}
+
+func sawOf(w dropcap.WorkloadEvidence) seen {
+	var s seen
+	for _, src := range w.Sources {
+		s.cold, s.warm, s.stops = s.cold+src.StartsCold, s.warm+src.StartsWarm, s.stops+src.Stops
+		s.longest, s.lost = max(s.longest, src.Seconds), sum(s.lost, src.Lost)
+		s.complete, s.lossUnknown = s.complete || src.Complete, s.lossUnknown || src.LossUnknown
+	}
+	for _, n := range w.Needs {
+		switch {
+		case n.Outcome != dropcap.Granted || !n.Class.Keeps() || !w.Held.Has(n.Cap):
+		case n.Flagged && !n.Approved:
+			s.flagged |= caps.Of(n.Cap)
+		case n.Class == dropcap.UnknownNeed:
+			s.unknown |= caps.Of(n.Cap)
+		}
+	}
+	return s
+}
+
+// confidence goes by fixed thresholds. Low: no start seen, or less than ten minutes. Medium: a cold start and ten minutes. High: a cold
+// and a warm start, a stop, an hour, nothing lost and nothing unknown. The operator's word that all was exercised stands for the time.
+func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
+	s := sawOf(w)
+	c := dropcap.Confidence{Level: dropcap.ConfidenceLow, Because: s.facts()}
+	missing, next := s.missingForMedium(), dropcap.ConfidenceMedium
+	if len(missing) == 0 {
+		c.Level = dropcap.ConfidenceMedium
+		missing, next = s.missingForHigh(), dropcap.ConfidenceHigh
+		if len(missing) == 0 {
+			c.Level = dropcap.ConfidenceHigh
+		}
+	}
+	for _, m := range missing {
+		c.Because = append(c.Because, fmt.Sprintf("for %s: %s", next, m))
+	}
+	return c
+}
+
+func (s seen) facts() []string {
+	list := []string{count(s.cold, "cold start") + " seen", count(s.warm, "warm start") + " seen", count(s.stops, "stop") + " seen"}
+	list = append(list, "watched for "+span(s.longest)+" at the longest")
+	if s.complete {
+		list = append(list, "the operator says that everything was exercised")
+	}
+	return list
+}
+
+func (s seen) missingForMedium() []string {
+	var l []string
+	if s.cold == 0 {
+		l = append(l, "see a cold start: the first one, with fresh volumes")
+	}
+	if s.longest < MediumSeconds && !s.complete {
+		l = append(l, "watch for 10 minutes")
+	}
+	return l
+}
+
+func (s seen) missingForHigh() []string {
+	var l []string
+	say := func(missing bool, format string, args ...any) {
+		if missing {
+			l = append(l, fmt.Sprintf(format, args...))
+		}
+	}
+	say(s.warm == 0, "see a warm start: restart it once")
+	say(s.stops == 0, "see it stop")
+	say(s.longest < HighSeconds && !s.complete, "watch for an hour, or say that everything was exercised")
+	say(s.lost > 0, "lose no check: %d were lost", s.lost)
+	say(s.lossUnknown, "use a kernel hook that counts what it loses")
+	say(!s.unknown.Empty(), "%s: a check at a place that no rule knows", s.unknown.Short())
+	say(!s.flagged.Empty(), "%s: approve or refuse the needs that only programs show that are not the image's", s.flagged.Short())
+	return l
+}
+
+func count(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what
+	case 1:
+		return "1 " + what
+	default:
+		return fmt.Sprintf("%d %ss", n, what)
+	}
+}
+
+// span prints seconds as people say them: "2h10m", "45s".
+func span(seconds int64) string {
+	d := time.Duration(min(max(seconds, 0), 1<<32)) * time.Second
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	default:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+}

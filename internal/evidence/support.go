@@ -1,0 +1,108 @@
+package evidence
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Subject is a container that is asked about.
+type Subject struct {
+	Workload string
+	Revision string // of Makings.Revision; empty if not known
+	Host     string // id of its host
+	Held     caps.Set
+	// AnyHost lets other hosts' evidence count too, with lower confidence. A person must have asked for it.
+	AnyHost bool
+}
+
+// Support is what evidence says of a container.
+type Support struct {
+	Supported caps.Set // of what it holds, what is needed
+	Unused    caps.Set // of what it holds, what was held when recording and not needed
+	Untried   caps.Set // of what it holds, what was not held when recording: nothing is known of it
+	Level     string   // of confidence, low, medium or high; lowered for another revision or host
+	Because   string   // one sentence: whose evidence, how much, how sure
+	Exact     bool     // it is of this very revision and host
+	Evidence  dropcap.WorkloadEvidence
+}
+
+// For finds the best evidence of a container: of its revision on its host, else of its revision elsewhere if that may count, else of
+// another revision, the latest. False if there is none. The list may hold records and merged evidence.
+func For(list []dropcap.WorkloadEvidence, c Subject) (Support, bool) {
+	var mine []dropcap.WorkloadEvidence
+	for _, w := range list {
+		if w.Workload == c.Workload && c.Workload != "" && len(w.Sources) > 0 && (c.AnyHost || hosts(w) == c.Host) {
+			mine = append(mine, w)
+		}
+	}
+	if len(mine) == 0 {
+		return Support{}, false
+	}
+	merged := Merge(mine, ByHost)
+	best := slices.MaxFunc(merged, c.nearer)
+	if !c.exact(best) && c.AnyHost && c.Revision == best.Revision {
+		best = pick(Merge(mine, AcrossHosts), best)
+	}
+	s := Support{
+		Supported: best.Required & c.Held, Unused: best.Unused & c.Held, Untried: c.Held.Minus(best.Held),
+		Level: best.Confidence.Level, Exact: c.exact(best), Evidence: best,
+	}
+	if !s.Exact {
+		s.Level = lower(s.Level)
+	}
+	s.Because = s.sentence(c)
+	return s, true
+}
+
+func (c Subject) exact(w dropcap.WorkloadEvidence) bool {
+	return c.Revision != "" && w.Revision == c.Revision && hosts(w) == c.Host
+}
+
+// nearer orders evidence by how near it is to the container: revision before host, then the latest.
+func (c Subject) nearer(a, b dropcap.WorkloadEvidence) int {
+	return cmp.Or(c.near(a)-c.near(b), strings.Compare(last(a), last(b)))
+}
+
+func (c Subject) near(w dropcap.WorkloadEvidence) (n int) {
+	if w.Revision == c.Revision && c.Revision != "" {
+		n += 2
+	}
+	if hosts(w) == c.Host {
+		n++
+	}
+	return n
+}
+
+// pick finds the one of the same workload, revision and image.
+func pick(list []dropcap.WorkloadEvidence, like dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
+	for _, w := range list {
+		if w.Workload == like.Workload && w.Revision == like.Revision && w.ImageID == like.ImageID {
+			return w
+		}
+	}
+	return like
+}
+
+func lower(level string) string {
+	if level == dropcap.ConfidenceHigh {
+		return dropcap.ConfidenceMedium
+	}
+	return dropcap.ConfidenceLow
+}
+
+func (s Support) sentence(c Subject) string {
+	saw := sawOf(s.Evidence)
+	whose := "evidence of this revision"
+	switch {
+	case s.Evidence.Revision != c.Revision:
+		whose = "evidence of another revision"
+	case hosts(s.Evidence) != c.Host:
+		whose = "evidence of other hosts"
+	}
+	return fmt.Sprintf("%s from %s, watched for %s at the longest, confidence %s", whose, count(s.Evidence.Containers(), "container"), span(saw.longest), s.Level)
+}

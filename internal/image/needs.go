@@ -1,0 +1,159 @@
+package image
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Run is how a container runs, as far as it decides which of its files matter.
+type Run struct {
+	// Entry is the program that the engine starts, by path or name.
+	Entry string
+	// Path are the folders in which a name is looked for; those of Docker's default if empty.
+	Path []string
+	// Executed are the programs that were seen to be executed, by their real paths.
+	Executed []dropcap.Executable
+	// RootID is the host's id of the container's root, 0 without a user namespace.
+	RootID uint32
+	// NoNewPrivs: setuid bits do nothing.
+	NoNewPrivs bool
+	// PingAllowed: its network namespace lets everyone ping without NET_RAW.
+	PingAllowed bool
+}
+
+// Needs tells what the files that run need beyond what any check shows. All are of class static and granted, with no count, in the
+// kernel's order of capabilities. What the container does not hold is among them: whoever merges them knows.
+func Needs(f Files, run Run) []dropcap.Need {
+	n := needs{}
+	for _, p := range f.Programs {
+		by, executed := p.executed(run.Executed)
+		if !executed {
+			by = dropcap.By{Exe: p.Path, Phase: dropcap.PhaseStart}
+		}
+		by.Syscall = "execve"
+		if (executed || f.starts(p, run)) && p.binding(run.RootID) {
+			by.Site = "get_file_caps"
+			n.add(p.Capabilities.Permitted, by, "the kernel runs %s only if the bounding set holds the capabilities that the file carries; else execve fails with EPERM", p)
+		}
+		if executed && p.SetUID && p.UID == 0 && !run.NoNewPrivs {
+			by.Site = ""
+			for _, k := range p.known(run) {
+				n.add(k.needs, by, "%s is setuid root, and "+k.because, p)
+			}
+		}
+	}
+	return n.list()
+}
+
+// binding tells whether execve depends on the file's capabilities: they are raised at once, and they count in the container's user namespace
+// (security/commoncap.c, bprm_caps_from_vfs_caps and rootid_owns_currentns). It does so for root as well, and under no-new-privileges.
+func (p Program) binding(rootID uint32) bool {
+	c := p.Capabilities
+	return c != nil && c.Effective && (c.RootID == 0 || c.RootID == rootID)
+}
+
+// executed finds the program among those that were.
+func (p Program) executed(list []dropcap.Executable) (dropcap.By, bool) {
+	for _, e := range list {
+		if e.Path != "" && (e.Path == p.Path || slices.Contains(p.Others, e.Path)) {
+			return dropcap.By{Exe: e.Path, ExeFrom: e.From, Phase: dropcap.PhaseRun}, true
+		}
+	}
+	return dropcap.By{}, false
+}
+
+var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// starts tells whether the entry is this program. A relative path may be anywhere, so it counts as any that ends with it.
+func (f Files) starts(p Program, run Run) bool {
+	at := []string{}
+	switch {
+	case run.Entry == "":
+		return false
+	case path.IsAbs(run.Entry):
+		at = append(at, run.Entry)
+	case strings.Contains(run.Entry, "/"):
+		return slices.ContainsFunc(p.names(), func(n string) bool { return strings.HasSuffix(n, path.Clean("/"+run.Entry)) })
+	default:
+		dirs := run.Path
+		if len(dirs) == 0 {
+			dirs = defaultPath
+		}
+		for _, dir := range dirs {
+			at = append(at, dir+"/"+run.Entry)
+		}
+	}
+	return slices.ContainsFunc(at, func(name string) bool {
+		real, ok := f.Resolve(name)
+		return ok && slices.Contains(p.names(), real)
+	})
+}
+
+func (p Program) names() []string { return append([]string{p.Path}, p.Others...) }
+
+// String is the path as a sentence may carry it.
+func (p Program) String() string {
+	if q := strconv.Quote(p.Path); q != `"`+p.Path+`"` || len(q) > 200 {
+		return q[:min(len(q), 200)]
+	}
+	return p.Path
+}
+
+// purpose is what a well-known setuid program does with being root.
+type purpose struct {
+	names   []string
+	needs   caps.Set
+	because string
+}
+
+var purposes = []purpose{
+	{[]string{"su", "sudo", "doas", "runuser", "newgrp", "sg"}, caps.Of(caps.Setuid, caps.Setgid), "must be able to become another user"},
+	{[]string{"ping", "ping4", "ping6", "traceroute", "traceroute6", "mtr-packet", "arping"}, caps.Of(caps.NetRaw), "opens a raw socket"},
+	{[]string{"mount", "umount", "fusermount", "fusermount3"}, caps.Of(caps.SysAdmin), "changes mounts"},
+	{[]string{"passwd", "chage", "chfn", "chsh", "gpasswd", "expiry"}, caps.Of(caps.Chown), "gives the account files that it writes anew to their owners"},
+	{[]string{"newuidmap"}, caps.Of(caps.Setuid), "writes maps of user ids"},
+	{[]string{"newgidmap"}, caps.Of(caps.Setgid), "writes maps of group ids"},
+}
+
+// known finds what is known of a program by its names. Another one's needs show when it runs.
+func (p Program) known(run Run) []purpose {
+	var list []purpose
+	for _, k := range purposes {
+		named := slices.ContainsFunc(p.names(), func(n string) bool { return slices.Contains(k.names, path.Base(n)) })
+		ping := k.needs.Has(caps.NetRaw) && strings.HasPrefix(path.Base(p.Path), "ping")
+		if named && !(ping && run.PingAllowed) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// needs gathers one for each capability.
+type needs map[caps.Cap]*dropcap.Need
+
+func (n needs) add(set caps.Set, by dropcap.By, because string, p Program) {
+	for _, c := range set.List() {
+		if n[c] == nil {
+			n[c] = &dropcap.Need{Cap: c, Outcome: dropcap.Granted, Class: dropcap.Static, Because: fmt.Sprintf(because, p)}
+		}
+		if !slices.Contains(n[c].By, by) {
+			n[c].By = append(n[c].By, by)
+		}
+	}
+}
+
+func (n needs) list() []dropcap.Need {
+	list := []dropcap.Need{}
+	for c := range caps.Cap(64) {
+		if n[c] != nil {
+			list = append(list, *n[c])
+		}
+	}
+	return list
+}

@@ -1,0 +1,61 @@
+package kernel
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"dropcap/caps"
+)
+
+// Host is what this machine says of itself. A field is empty where it cannot be read.
+type Host struct {
+	ID      string   // machine-id(5)
+	Name    string   // the host's name
+	Release string   // as uname -r
+	Cgroup  string   // "v1", "v2" or "hybrid"
+	LSM     []string // the active security modules, in their order
+	LastCap caps.Cap // the last capability that the kernel knows
+}
+
+// Host reads the machine's description.
+func (r *Reader) Host() Host {
+	h := Host{
+		ID:      r.machineID(),
+		Name:    firstLine(filepath.Join(r.proc, "sys/kernel/hostname")),
+		Release: firstLine(filepath.Join(r.proc, "sys/kernel/osrelease")),
+		Cgroup:  cgroupMode(r.trees),
+	}
+	if list := firstLine(filepath.Join(r.root, "sys/kernel/security/lsm")); list != "" {
+		h.LSM = strings.Split(list, ",")
+	}
+	h.LastCap = r.lastCap(h.Release)
+	return h
+}
+
+// machineID gives the id that survives reboots; an image that was never booted has "uninitialized" there.
+func (r *Reader) machineID() string {
+	for _, file := range []string{"etc/machine-id", "var/lib/dbus/machine-id"} {
+		id := strings.TrimSpace(firstLine(filepath.Join(r.root, file)))
+		if len(id) == 32 && strings.Trim(id, "0123456789abcdef") == "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// lastCap asks the kernel, else goes by its version.
+func (r *Reader) lastCap(release string) caps.Cap {
+	n, err := strconv.ParseUint(firstLine(filepath.Join(r.proc, "sys/kernel/cap_last_cap")), 10, 8)
+	if err == nil && n < 64 {
+		return caps.Cap(n)
+	}
+	major, rest, _ := strings.Cut(release, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	ma, errMajor := strconv.Atoi(major)
+	mi, errMinor := strconv.Atoi(minor)
+	if errMajor != nil || errMinor != nil {
+		return caps.Last
+	}
+	return caps.LastOf(ma, mi)
+}

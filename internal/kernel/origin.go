@@ -1,0 +1,196 @@
+package kernel
+
+import (
+	"cmp"
+	"slices"
+
+	"dropcap"
+)
+
+// settle finds every process's origin, and leaves out those that turn out to have gone or not to belong to the container.
+func (l *look) settle() {
+	execs := map[int]string{}
+	for _, e := range l.c.Execs {
+		if e.PID > 0 {
+			execs[e.PID] = dropcap.OriginExec
+			if e.Privileged {
+				execs[e.PID] = dropcap.OriginExecPrivileged
+			}
+		}
+	}
+	for i := 0; i < len(l.list); i++ { // the list grows by parents that were not in it
+		if l.list[i].of == 0 {
+			l.climb(i, execs)
+		}
+	}
+	for i, p := range l.list {
+		if of, ok := l.at[p.of]; ok {
+			l.list[i].origin = l.list[of].origin
+		}
+	}
+	l.list = slices.DeleteFunc(l.list, func(p process) bool { return p.origin == "" })
+	clear(l.at)
+	for i, p := range l.list {
+		if p.of == 0 {
+			l.at[p.pid] = i
+		}
+	}
+}
+
+// climb goes up from a process until an origin is known, and gives it to all that it came past: the first process's descendants are
+// children, an exec's belong to that exec, and whoever was put into the container by a process outside it is an exec that the engine
+// did not name.
+func (l *look) climb(i int, execs map[int]string) {
+	way := append(l.way[:0], i)
+	defer func() { l.way = way }()
+	for steps := 0; len(way) > 0; steps++ {
+		i := way[len(way)-1]
+		if origin := l.known(i, execs); origin != "" {
+			l.give(way, origin)
+			return
+		}
+		switch up, found := l.parent(i); {
+		case steps > 4*len(l.list):
+			l.give(way, dropcap.OriginExec) // numbers reused in mid-look make a ring
+			return
+		case found == inside:
+			way = append(way, up)
+		case found == outside:
+			l.give(way, dropcap.OriginExec)
+			return
+		case found == gone: // nothing is said of it, and those below have another parent now
+			delete(l.at, l.list[i].pid)
+			way = way[:len(way)-1]
+		}
+	}
+}
+
+// known is the origin that a process hands down, if that can be told without its parent.
+func (l *look) known(i int, execs map[int]string) string {
+	p := &l.list[i]
+	if p.pid == l.c.PID {
+		p.origin = dropcap.OriginInit
+		return dropcap.OriginChild
+	}
+	if kind, ok := execs[p.pid]; ok {
+		return kind
+	}
+	return p.origin
+}
+
+func (l *look) give(way []int, origin string) {
+	for _, i := range way {
+		if l.list[i].origin == "" {
+			l.list[i].origin = origin
+		}
+	}
+}
+
+// What can be found of a process's parent.
+const (
+	inside  = iota // it is of this container
+	outside        // it is not
+	gone           // the process itself is no longer here
+)
+
+// parent finds the index of a process's parent. If the parent is not of this container, the process itself is read again before that is
+// believed: its parent may have ended meanwhile, or its own number may have been given to a stranger.
+func (l *look) parent(i int) (up, found int) {
+	for range 3 {
+		p := l.list[i]
+		if up, ok := l.at[p.parent]; ok {
+			return up, inside
+		}
+		if !l.strangers[p.parent] && l.here(p.parent) && l.read(p.parent) == nil {
+			if up, ok := l.at[p.parent]; ok {
+				return up, inside
+			}
+		}
+		l.strangers[p.parent] = true
+		s, err := l.status(itoa(p.pid))
+		if err != nil || !l.here(p.pid) {
+			return 0, gone
+		}
+		if s.parent == p.parent {
+			return 0, outside
+		}
+		l.list[i].parent = s.parent
+	}
+	return 0, outside
+}
+
+// here tells whether a process is in the container's cgroups now.
+func (l *look) here(pid int) bool {
+	if pid <= 0 {
+		return false
+	}
+	list, err := l.memberships(pid)
+	return err == nil && l.home.holds(list)
+}
+
+// result makes the document's part. Sets that are about a nested user namespace give no power outside it and start out full
+// (kernel/user_namespace.c, set_cred_user_ns): they are listed but are no part of the union.
+func (l *look) result() dropcap.Kernel {
+	all := masks{noNewPrivs: true}
+	for _, p := range l.list {
+		if p.kind < 0 {
+			continue
+		}
+		m := l.kinds[p.kind]
+		all.noNewPrivs = all.noNewPrivs && m.noNewPrivs
+		if m.userNS == "nested" {
+			continue
+		}
+		all.bounding |= m.bounding
+		all.effective |= m.effective
+		all.permitted |= m.permitted
+		all.inheritable |= m.inheritable
+		all.ambient |= m.ambient
+	}
+	return dropcap.Kernel{
+		Visible: true, Bounding: &all.bounding, Effective: &all.effective, Permitted: &all.permitted, Inheritable: &all.inheritable,
+		Ambient: &all.ambient, NoNewPrivs: all.noNewPrivs, UserNS: l.userNS(l.c.PID), Processes: l.processes(),
+	}
+}
+
+// processes joins those with the same origin and masks: the first process's entry first, then by origin and number.
+func (l *look) processes() []dropcap.Process {
+	type key struct {
+		origin string
+		kind   int
+	}
+	slices.SortFunc(l.list, func(a, b process) int {
+		return cmp.Or(cmp.Compare(rank(a.origin), rank(b.origin)), cmp.Compare(a.pid, b.pid))
+	})
+	at, list := map[key]int{}, []dropcap.Process{}
+	for _, p := range l.list {
+		if p.kind < 0 {
+			continue
+		}
+		k := key{p.origin, p.kind}
+		i, ok := at[k]
+		if !ok {
+			i, at[k] = len(list), len(list)
+			list = append(list, describe(p, l.kinds[p.kind]))
+		}
+		list[i].Count++
+		if len(list[i].PIDs) < MostPIDs {
+			list[i].PIDs = append(list[i].PIDs, p.pid)
+		}
+	}
+	return list
+}
+
+// MostPIDs is how many processes of one entry are listed by number.
+const MostPIDs = 1000
+
+func describe(p process, m masks) dropcap.Process {
+	return dropcap.Process{
+		Comm: p.comm, Origin: p.origin, Bounding: m.bounding.Mask(), Effective: m.effective.Mask(), Permitted: m.permitted.Mask(),
+		Inheritable: m.inheritable.Mask(), Ambient: m.ambient.Mask(), NoNewPrivs: m.noNewPrivs, UserNS: m.userNS,
+	}
+}
+
+func rank(origin string) int {
+	return slices.Index([]string{dropcap.OriginInit, dropcap.OriginChild, dropcap.OriginExec, dropcap.OriginExecPrivileged}, origin)
+}

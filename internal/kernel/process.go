@@ -1,0 +1,187 @@
+package kernel
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"dropcap"
+)
+
+// process is what is kept of one process, or of one thread whose masks differ from its process's.
+type process struct {
+	pid    int
+	parent int
+	of     int // the process of a thread; 0 for a process
+	kind   int // index into look.kinds; -1 for one that has no say: a zombie
+	comm   string
+	origin string
+}
+
+// look gathers what one container's processes hold. Per process it keeps a few words only, so that 100,000 of them are no burden.
+type look struct {
+	*Reader
+	c     dropcap.Container
+	home  home
+	ownNS string // the user namespace of the first process
+
+	list      []process
+	at        map[int]int // pid → index in list, processes only
+	kinds     []masks
+	kindOf    map[masks]int
+	strangers map[int]bool // parents known to be outside the container
+	way       []int        // climb's, kept for the next
+}
+
+func (r *Reader) newLook(c dropcap.Container, h home) *look {
+	ns, _ := os.Readlink(r.path(c.PID, "ns/user"))
+	return &look{Reader: r, c: c, home: h, ownNS: ns, at: map[int]int{}, kindOf: map[masks]int{}, strangers: map[int]bool{}}
+}
+
+// readAll reads every process, the first one first. A process that vanishes meanwhile has no say; the first one's end is an error.
+func (l *look) readAll(ctx context.Context, pids map[int]bool) error {
+	l.list = make([]process, 0, len(pids))
+	if err := l.read(l.c.PID); err != nil {
+		return err
+	}
+	n := 0
+	for pid := range pids {
+		if n++; n%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := l.read(pid); err != nil && (!vanished(err) || l.hidden) {
+			return err
+		}
+	}
+	l.settle()
+	if _, ok := l.at[l.c.PID]; !ok || l.silent() {
+		return &fs.PathError{Op: "read", Path: l.path(l.c.PID, "status"), Err: unix.ESRCH}
+	}
+	return nil
+}
+
+// silent tells whether nothing but zombies was seen.
+func (l *look) silent() bool {
+	for _, p := range l.list {
+		if p.kind >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// read adds a process and those of its threads that differ. pid may be a thread's: a threaded cgroup lists those.
+func (l *look) read(pid int) error {
+	if _, ok := l.at[pid]; ok {
+		return nil
+	}
+	s, err := l.status(itoa(pid))
+	if err != nil {
+		return err
+	}
+	if s.tgid != pid {
+		return l.read(s.tgid)
+	}
+	p := process{pid: pid, parent: s.parent, kind: -1, comm: s.name}
+	s.masks.userNS = l.userNS(pid)
+	if !s.zombie {
+		p.kind = l.kind(s.masks)
+	}
+	l.at[pid] = len(l.list)
+	l.list = append(l.list, p)
+	if s.threads <= 1 {
+		return nil
+	}
+	return l.readThreads(p, s.masks.userNS)
+}
+
+// readThreads adds the threads whose masks are not their process's: capabilities belong to threads (capabilities(7)). All live ones of a
+// process whose first thread has ended.
+func (l *look) readThreads(p process, ns string) error {
+	names, err := l.threads(p.pid)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == itoa(p.pid) {
+			continue
+		}
+		s, err := l.status(itoa(p.pid) + "/task/" + name)
+		if vanished(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.masks.userNS = ns // threads share it: unshare(2) refuses CLONE_NEWUSER to one thread of several
+		if s.zombie || l.kind(s.masks) == p.kind {
+			continue
+		}
+		l.list = append(l.list, process{pid: atoi(name), of: p.pid, parent: s.parent, kind: l.kind(s.masks), comm: s.name})
+	}
+	return nil
+}
+
+func (l *look) threads(pid int) ([]string, error) {
+	d, err := os.Open(l.path(pid, "task"))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// kind numbers the distinct masks.
+func (l *look) kind(m masks) int {
+	k, ok := l.kindOf[m]
+	if !ok {
+		k = len(l.kinds)
+		l.kinds = append(l.kinds, m)
+		l.kindOf[m] = k
+	}
+	return k
+}
+
+// userNS names the user namespace that a process's sets are about: the "host"'s, the container's "own", one that the container made
+// ("nested"), or empty if it cannot be known.
+func (l *look) userNS(pid int) string {
+	if l.ownNS == "" {
+		return ""
+	}
+	ns := l.ownNS
+	if pid != l.c.PID {
+		var err error
+		if ns, err = os.Readlink(l.path(pid, "ns/user")); err != nil {
+			return ""
+		}
+	}
+	switch host := l.hostNS(); {
+	case host == "":
+		return ""
+	case ns == host:
+		return "host"
+	case ns == l.ownNS:
+		return "own"
+	default:
+		return "nested"
+	}
+}
+
+// initialUserNS is the kernel's number for the first user namespace (include/uapi/linux/nsfs.h, USER_NS_INIT_INO; the same since 3.8).
+const initialUserNS = "user:[4026531837]"
+
+// hostUserNS is that of the host's first process; where it may not be read, the kernel's first one if this process is in it.
+func hostUserNS(proc string) string {
+	if ns, err := os.Readlink(proc + "/1/ns/user"); err == nil {
+		return ns
+	}
+	return initialUserNS
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}

@@ -1,0 +1,232 @@
+package learn
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap/caps"
+)
+
+func TestRunningContainersAreRecordedAndKept(t *testing.T) {
+	s := newStage()
+	s.add("web", 7)
+	got := s.record(t, Query{Host: "h"}, func() { s.count(7, caps.Chown, "/bin/chown"); s.count(99, caps.Kill, "/bin/kill") })
+	w := got["docker:web"]
+	if w.Required != caps.Of(caps.Chown) || len(got) != 1 {
+		t.Errorf("required %s of %d workloads; another cgroup's checks must not count", w.Required, len(got))
+	}
+	if src := w.Sources[0]; src.StartsCold+src.StartsWarm != 0 || src.Host.ID != "h" {
+		t.Errorf("source %+v: its start was not seen", src)
+	}
+	if s.kept["docker:web"].Required != w.Required {
+		t.Errorf("kept %s", s.kept["docker:web"].Required)
+	}
+}
+
+// A container that is gone before anybody could look is known by what the engine said at its creation, and by its cgroup's name.
+func TestAContainerOfMillisecondsIsAttributedByItsCgroupsName(t *testing.T) {
+	s := newStage()
+	id := s.add("short", 0)
+	got := s.record(t, Query{}, func() {
+		s.events <- Event{Action: "create", ID: id, Time: time.Now()}
+		time.Sleep(30 * time.Millisecond)
+		s.locked(func() {
+			delete(s.containers, id)
+			s.sightings = append(s.sightings, Sighting{Cgroup: 5, Name: "docker-" + id + ".scope", Ancestors: []uint64{1}})
+		})
+		s.count(5, caps.Chown, "/bin/chown")
+		s.events <- Event{Action: "start", ID: id, Time: time.Now()}
+		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
+	})
+	w := got["docker:short"]
+	if w.Required != caps.Of(caps.Chown) {
+		t.Fatalf("required %s", w.Required)
+	}
+	if src := w.Sources[0]; src.StartsCold != 1 || src.Stops != 1 {
+		t.Errorf("source %+v, want a cold start and a stop", src)
+	}
+}
+
+// A container that makes a cgroup named like another below its own convinces nobody.
+func TestALookAlikeCgroupIsNotAttributed(t *testing.T) {
+	s := newStage()
+	s.add("evil", 7)
+	victim := s.add("victim", 8)
+	got := s.record(t, Query{}, func() {
+		s.locked(func() {
+			s.sightings = append(s.sightings, Sighting{Cgroup: 70, Name: victim, Ancestors: []uint64{7, 1}})
+		})
+		s.count(70, caps.SysAdmin, "/bin/evil")
+	})
+	if w := got["docker:victim"]; len(w.Needs) != 0 {
+		t.Errorf("needs %+v", w.Needs)
+	}
+}
+
+func TestARestartHasPhasesAndItsCountersAreFreed(t *testing.T) {
+	s := newStage()
+	id := s.add("web", 7)
+	s.ran[id] = true
+	got := s.record(t, Query{}, func() {
+		s.count(7, caps.Chown, "/bin/chown")
+		s.events <- Event{Action: "kill", ID: id, Signal: "15", Time: time.Now()}
+		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
+		time.Sleep(30 * time.Millisecond)
+		s.locked(func() { s.cgroups[id] = 8 })
+		s.events <- Event{Action: "start", ID: id, Time: time.Now()}
+		time.Sleep(30 * time.Millisecond)
+		s.count(8, caps.Chown, "/bin/chown")
+	})
+	w := got["docker:web"]
+	if len(w.Needs) != 1 || w.Needs[0].Count != 6 {
+		t.Errorf("needs %+v, want the checks before and after the restart", w.Needs)
+	}
+	if src := w.Sources[0]; src.StartsWarm != 1 || src.StartsCold != 0 || src.Stops != 1 {
+		t.Errorf("source %+v", src)
+	}
+	if fmt.Sprint(s.forgotten) != "[7]" {
+		t.Errorf("forgot %v", s.forgotten)
+	}
+	if all := strings.Join(s.phases, " "); all != "7=run 7=stop 8=start" {
+		t.Errorf("phases %s", all)
+	}
+}
+
+func TestWhatAWrittenProgramShowsIsFlagged(t *testing.T) {
+	s := newStage()
+	s.add("web", 7)
+	got := s.record(t, Query{}, func() { time.Sleep(20 * time.Millisecond); s.count(7, caps.Chown, "/tmp/evil") })
+	if n := got["docker:web"].Needs; len(n) != 1 || !n[0].Flagged {
+		t.Errorf("needs %+v, want one that is flagged", n)
+	}
+}
+
+func TestAStartBeforeTheRecordingWasNotSeen(t *testing.T) {
+	s := newStage()
+	id := s.add("web", 7)
+	got := s.record(t, Query{}, func() { s.events <- Event{Action: "start", ID: id, Time: time.Now().Add(-time.Minute)} })
+	if src := got["docker:web"].Sources[0]; src.StartsCold != 0 {
+		t.Errorf("source %+v claims a start that was not watched", src)
+	}
+}
+
+func TestOnlyNamedContainersAreRecorded(t *testing.T) {
+	s := newStage()
+	id := s.add("web", 7)
+	s.add("db", 8)
+	got := s.record(t, Query{Only: map[string]bool{id: true}}, func() { s.count(8, caps.Kill, "/bin/kill") })
+	if len(got) != 1 {
+		t.Errorf("recorded %d", len(got))
+	}
+}
+
+func TestLossLowersNothingSilently(t *testing.T) {
+	s := newStage()
+	s.add("web", 7)
+	got := s.record(t, Query{}, func() { s.locked(func() { s.loss = Loss{Checks: 5, Of: map[uint64]uint64{7: 4}, Unknown: true} }) })
+	if src := got["docker:web"].Sources[0]; src.Lost != 4 || !src.LossUnknown {
+		t.Errorf("source %+v", src)
+	}
+}
+
+func TestUntilStopped(t *testing.T) {
+	s := newStage()
+	id := s.add("job", 7)
+	go func() {
+		time.Sleep(30 * time.Millisecond)
+		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
+	}()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, err := Run(t.Context(), s, s, s, Query{Tick: 5 * time.Millisecond, Until: func(x Session) bool { return x.Containers > 0 && x.Live == 0 }})
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Fatal("did not end with its only container")
+	}
+}
+
+func TestFileCapabilitiesAreRequiredThoughNeverChecked(t *testing.T) {
+	s := newStage()
+	s.add("caddy", 7)
+	got := s.record(t, Query{}, func() {})
+	if w := got["docker:caddy"]; w.Required != caps.Of(caps.NetBindService) {
+		t.Errorf("required %s", w.Required)
+	}
+}
+
+func TestOnlyWhatWasAskedForIsWatchedOn(t *testing.T) {
+	s := newStage()
+	web, other := s.add("web", 0), strings.Repeat("f", 64)
+	got := s.record(t, Query{Host: "h", Only: map[string]bool{web: true}}, func() {
+		s.locked(func() { s.sightings = []Sighting{{Cgroup: 9, Name: web, Ancestors: []uint64{2, 1}}} })
+		s.count(9, caps.Chown, "/bin/chown")
+		time.Sleep(20 * time.Millisecond)
+		s.events <- Event{Action: "start", ID: web, Time: time.Now()}
+		time.Sleep(20 * time.Millisecond)
+		s.locked(func() {
+			s.sightings = []Sighting{
+				{Cgroup: 8, Name: "docker-" + other + ".scope", Ancestors: []uint64{2, 1}},
+				{Cgroup: 10, Name: other, Ancestors: []uint64{9, 2, 1}},
+			}
+		})
+	})
+	if w := got["docker:web"]; w.Required != caps.Of(caps.Chown) {
+		t.Errorf("required %s, want what was seen before the engine told of the start", w.Required)
+	}
+	if fmt.Sprint(s.off) != "[8]" {
+		t.Errorf("turned off %v, want another's alone, and nothing below what is watched", s.off)
+	}
+}
+
+func TestTheNextStartIsSeenBeforeTheEndIsTold(t *testing.T) {
+	s := newStage()
+	web := s.add("web", 7)
+	got := s.record(t, Query{Host: "h"}, func() {
+		s.count(7, caps.Kill, "/bin/kill")
+		time.Sleep(20 * time.Millisecond)
+		s.locked(func() {
+			s.sightings = []Sighting{{Cgroup: 8, Name: web}}
+			delete(s.cgroups, web) // nor can its processes be asked when its start is told of
+		})
+		time.Sleep(20 * time.Millisecond)
+		s.count(8, caps.Chown, "/bin/chown")
+		now := time.Now()
+		s.events <- Event{Action: "die", ID: web, Time: now}
+		s.events <- Event{Action: "start", ID: web, Time: now}
+		time.Sleep(20 * time.Millisecond)
+		s.events <- Event{Action: "die", ID: web, Time: time.Now()}
+	})
+	if w := got["docker:web"]; w.Required != caps.Of(caps.Chown, caps.Kill) {
+		t.Errorf("required %s, want what both runs showed", w.Required)
+	}
+}
+
+func TestCompleteIsSaidOfWhatWasExercisedOnly(t *testing.T) {
+	s := newStage()
+	s.add("bystander", 7)
+	id := s.add("tested", 0)
+	got := s.record(t, Query{Complete: true}, func() {
+		s.locked(func() {
+			c := s.containers[id]
+			c.State = "running"
+			s.containers[id], s.cgroups[id] = c, 8
+		})
+		s.count(7, caps.Chown, "/bin/chown")
+		s.count(8, caps.Chown, "/bin/chown")
+		s.events <- Event{Action: "start", ID: id, Time: time.Now()}
+	})
+	if len(got) != 2 {
+		t.Fatalf("recorded %d", len(got))
+	}
+	if got["docker:bystander"].Sources[0].Complete || !got["docker:tested"].Sources[0].Complete {
+		t.Errorf("complete: bystander %v, tested %v", got["docker:bystander"].Sources[0].Complete, got["docker:tested"].Sources[0].Complete)
+	}
+}

@@ -1,0 +1,183 @@
+package learn
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// stage is a scripted host: its engine, its kernel's counters and its store.
+type stage struct {
+	mu         sync.Mutex
+	events     chan Event
+	containers map[string]dropcap.Container
+	ran        map[string]bool
+	cgroups    map[string]uint64 // of running containers
+	sightings  []Sighting
+	checks     []dropcap.KernelCheck
+	loss       Loss
+	phases     []string
+	forgotten  []uint64
+	off        []uint64 // cgroups that are not watched
+	kept       map[string]dropcap.WorkloadEvidence
+	hidden     map[string]bool // containers in no cgroup of their own
+	late       bool            // nothing is written yet
+}
+
+func newStage() *stage {
+	return &stage{
+		events: make(chan Event, 100), containers: map[string]dropcap.Container{}, ran: map[string]bool{}, cgroups: map[string]uint64{},
+		kept: map[string]dropcap.WorkloadEvidence{},
+	}
+}
+
+func (s *stage) locked(do func()) { s.mu.Lock(); defer s.mu.Unlock(); do() }
+
+func (s *stage) Events(context.Context) (<-chan Event, error) { return s.events, nil }
+
+func (s *stage) Running(context.Context) (refs []dropcap.Ref, err error) {
+	s.locked(func() {
+		for id := range s.cgroups {
+			refs = append(refs, dropcap.Ref{ID: id})
+		}
+	})
+	return refs, nil
+}
+
+func (s *stage) See(_ context.Context, id string) (c dropcap.Container, err error) {
+	s.locked(func() {
+		var ok bool
+		if c, ok = s.containers[id]; !ok {
+			err = fmt.Errorf("see: %w", dropcap.ErrNotFound)
+		}
+	})
+	return c, err
+}
+
+func (s *stage) Details(_ context.Context, id string) (d Details, err error) {
+	s.locked(func() { d.Ran = s.ran[id] })
+	return d, nil
+}
+
+func (s *stage) Cgroup(c dropcap.Container) (n uint64, err error) {
+	s.locked(func() {
+		if n = s.cgroups[c.ID]; s.hidden[c.ID] {
+			n = 0
+		}
+	})
+	if n == 0 {
+		return 0, dropcap.ErrGone
+	}
+	return n, nil
+}
+
+func (s *stage) Static(_ context.Context, c dropcap.Container, _ []dropcap.Executable) ([]dropcap.Need, error) {
+	if c.Name != "caddy" {
+		return nil, nil
+	}
+	return []dropcap.Need{{Cap: caps.NetBindService, Outcome: dropcap.Granted, Class: dropcap.Static, Because: "file capability"}}, nil
+}
+
+func (s *stage) Written(context.Context, string) (map[string]bool, error) {
+	written := map[string]bool{}
+	s.locked(func() { written["/tmp/evil"] = !s.late })
+	return written, nil
+}
+
+func (s *stage) Sightings() (l []Sighting, err error) {
+	s.locked(func() { l, s.sightings = s.sightings, nil })
+	return l, nil
+}
+
+func (s *stage) Checks() (l []dropcap.KernelCheck, loss Loss, err error) {
+	s.locked(func() { l, loss = append(l, s.checks...), s.loss })
+	return l, loss, nil
+}
+
+func (s *stage) SetPhase(cgroup uint64, phase string) error {
+	s.locked(func() { s.phases = append(s.phases, fmt.Sprintf("%d=%s", cgroup, phase)) })
+	return nil
+}
+
+func (s *stage) Watch(cgroup uint64, on bool) error {
+	s.locked(func() {
+		if !on {
+			s.off = append(s.off, cgroup)
+		}
+	})
+	return nil
+}
+
+func (s *stage) Forget(cgroup uint64) error {
+	s.locked(func() {
+		s.forgotten = append(s.forgotten, cgroup)
+		left := s.checks[:0]
+		for _, c := range s.checks {
+			if c.Cgroup != cgroup {
+				left = append(left, c)
+			}
+		}
+		s.checks = left
+	})
+	return nil
+}
+
+func (s *stage) Keep(_ context.Context, w dropcap.WorkloadEvidence) error {
+	s.locked(func() { s.kept[w.Workload] = w })
+	return nil
+}
+
+// add makes a container; with a cgroup it runs.
+func (s *stage) add(name string, cgroup uint64) string {
+	id := strings.Repeat(name[:1], 64)
+	held := caps.DockerDefaults
+	state := "exited"
+	if cgroup != 0 {
+		state = "running"
+	}
+	s.locked(func() {
+		s.containers[id] = dropcap.Container{ID: id, Name: name, Workload: "docker:" + name, State: state, PID: 9, Predicted: &held, Revision: "sha256:" + name}
+		if cgroup != 0 {
+			s.cgroups[id] = cgroup
+		}
+	})
+	return id
+}
+
+func (s *stage) count(cgroup uint64, c caps.Cap, exe string) {
+	s.locked(func() {
+		s.checks = append(s.checks, dropcap.KernelCheck{
+			Cgroup: cgroup, Cap: c, Granted: true, OwnCred: true, Syscall: "fchownat", Frames: []string{"chown_ok", "setattr_prepare"},
+			Exe: dropcap.Executable{Path: exe}, Origin: dropcap.OriginInit, Count: 3, First: time.Now(), Last: time.Now(),
+		})
+	})
+}
+
+// record runs a recording while the scene plays.
+func (s *stage) record(t *testing.T, q Query, scene func()) map[string]dropcap.WorkloadEvidence {
+	t.Helper()
+	ctx, end := context.WithCancel(t.Context())
+	q.Tick = 5 * time.Millisecond
+	q.Begun = func() {
+		go func() {
+			scene()
+			time.Sleep(60 * time.Millisecond)
+			end()
+		}()
+	}
+	list, err := Run(ctx, s, s, s, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]dropcap.WorkloadEvidence{}
+	for _, w := range list {
+		by[w.Workload] = w
+	}
+	return by
+}

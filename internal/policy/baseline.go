@@ -1,0 +1,50 @@
+package policy
+
+import "dropcap"
+
+// Identity is what a finding is remembered by: the workload, which survives a re-creation, else the name.
+func Identity(c dropcap.Container) string {
+	if c.Workload != "" {
+		return c.Workload
+	}
+	return c.Name
+}
+
+// Known tells which findings an earlier audit had already: of the same rule, for the same [Identity], with all of the finding's
+// capabilities, so that one more capability is new. For rule privileged the capabilities are not compared, since a newer kernel makes
+// them more. The identity of findings without a container is ""; they are known if their sentence is the same too.
+//
+// What a waiver accepted in the baseline is not known: else a baseline would make a waiver last for ever. Hosts are not compared.
+func Known(baseline dropcap.Audit) func(identity string, f dropcap.Finding) bool {
+	type key struct {
+		identity string
+		rule     dropcap.Rule
+	}
+	had := map[key][]dropcap.Finding{}
+	remember := func(identity string, list []dropcap.Finding) {
+		for _, f := range list {
+			if f.Waiver == nil {
+				k := key{identity, f.Rule}
+				had[k] = append(had[k], f)
+			}
+		}
+	}
+	remember("", baseline.Findings)
+	for _, c := range baseline.Containers {
+		if id := Identity(c.Container); id != "" {
+			remember(id, c.Findings)
+		}
+	}
+	return func(identity string, f dropcap.Finding) bool {
+		for _, old := range had[key{identity, f.Rule}] {
+			if same(old, f) && (identity != "" || old.Because == f.Because) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func same(old, f dropcap.Finding) bool {
+	return f.Rule == dropcap.RulePrivileged || f.Caps.Minus(old.Caps).Empty()
+}

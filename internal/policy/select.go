@@ -1,0 +1,75 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Select tells whether the selector picks the container. Patterns must fit the whole of a name, image or workload: "web" picks neither
+// "web2" nor "old-web". Where a label's value is asked for and the container's values are unknown, the answer is no: ask
+// [NeedsLabelValues] first.
+func Select(s dropcap.Selector, c dropcap.Container) bool {
+	return fits(s.Name, c.Name) && fits(s.Image, c.Image) && fits(s.Workload, c.Workload) && labelled(s.Label, c)
+}
+
+func fits(pattern, s string) bool { return pattern == "" || matches(pattern, s) }
+
+func labelled(label string, c dropcap.Container) bool {
+	if label == "" {
+		return true
+	}
+	key, want, valued := strings.Cut(label, "=")
+	if !valued {
+		_, ok := c.LabelValues[key]
+		return ok || slices.Contains(c.Labels, key)
+	}
+	got, ok := c.LabelValues[key]
+	return ok && got == want
+}
+
+// NeedsLabelValues tells whether the policy asks for the value of a label that some container has, but with its value unknown, as in
+// every document: then nothing of the policy can be judged rightly. line is where that waiver stands; 0 for a keep, whose line is not
+// kept.
+func NeedsLabelValues(p dropcap.Policy, list []dropcap.Container) (line int, yes bool) {
+	for _, k := range p.Keeps {
+		if asksUnknown(k.Containers, list) {
+			return 0, true
+		}
+	}
+	for _, w := range p.Waivers {
+		if asksUnknown(w.Containers, list) {
+			return w.Line, true
+		}
+	}
+	return 0, false
+}
+
+func asksUnknown(s dropcap.Selector, list []dropcap.Container) bool {
+	key, _, valued := strings.Cut(s.Label, "=")
+	if !valued {
+		return false
+	}
+	s.Label = key // the rest of the selector may rule the container out, and then the value does not matter
+	for _, c := range list {
+		if c.LabelValues == nil && Select(s, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// Kept gives the capabilities that the policy says the container needs, and the keeps that say so.
+func Kept(p dropcap.Policy, c dropcap.Container) (caps.Set, []dropcap.Keep) {
+	var s caps.Set
+	var why []dropcap.Keep
+	for _, k := range p.Keeps {
+		if Select(k.Containers, c) {
+			s |= k.Caps
+			why = append(why, k)
+		}
+	}
+	return s, why
+}

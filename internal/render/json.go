@@ -1,0 +1,69 @@
+package render
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+
+	"dropcap"
+)
+
+// auditJSON is the contract: the document, indented by two spaces.
+func auditJSON(w io.Writer, a dropcap.Audit, _ Options) error {
+	return JSON(w, normal(a))
+}
+
+// JSON writes any document, indented by two spaces, with nothing in it that would move a terminal.
+func JSON(w io.Writer, v any) error { return writeEncoded(w, v, "  ") }
+
+// JSONLine is JSON on one line.
+func JSONLine(w io.Writer, v any) error { return writeEncoded(w, v, "") }
+
+func writeEncoded(w io.Writer, v any, indent string) error {
+	s, err := encode(v, indent)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, s)
+	return err
+}
+
+// encode makes JSON that ends in a newline. HTML is not escaped, since nobody pastes it into a page; what would move a terminal is.
+func encode(v any, indent string) (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return "", err
+	}
+	return asciiJSON(b.String()), nil
+}
+
+// normal makes empty lists of those that are nil, so that a script may walk them without asking. The declared lists stay as the engine
+// stored them: null and [] are different there.
+func normal(a dropcap.Audit) dropcap.Audit {
+	a.Host.LSM = listed(a.Host.LSM)
+	a.Findings = listed(a.Findings)
+	containers := make([]dropcap.Judged, len(a.Containers))
+	for i, c := range a.Containers {
+		containers[i] = normalContainer(c)
+	}
+	a.Containers = containers
+	return a
+}
+
+func normalContainer(c dropcap.Judged) dropcap.Judged {
+	c.Findings = listed(c.Findings)
+	c.Labels = listed(c.Labels)
+	c.Execs = listed(c.Execs)
+	c.Kernel.Processes = listed(c.Kernel.Processes)
+	return c
+}
+
+func listed[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}

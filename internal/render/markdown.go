@@ -1,0 +1,67 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"dropcap"
+)
+
+// auditMarkdown writes GitHub-flavoured Markdown, for a pull request's comment or a wiki: the summary, a table of containers, and what
+// to do about each finding.
+func auditMarkdown(w io.Writer, a dropcap.Audit, o Options) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## Capabilities on %s\n\n", markdownText(hostName(a.Host)))
+	fmt.Fprintf(&b, "**%s**, by %s, level %s.\n\n", markdownText(summary(a.Summary)), markdownText(benchmark(a.Control)), markdownText(string(a.Policy.Level)))
+	b.WriteString("| Container | Image | State | Holds | Verdict | Rules |\n|---|---|---|---|---|---|\n")
+	for _, c := range a.Containers {
+		markdownRow(&b, c.Name, shortImage(c.Image, o.NoTrunc), c.State, holds(c.Container, a.Host, o.NoTrunc), markOf(c.Verdict), strings.Join(rules(c), ", "))
+	}
+	for _, c := range a.Containers {
+		markdownFindings(&b, c.Name, c.Findings)
+	}
+	markdownFindings(&b, "policy", a.Findings)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func markdownRow(b *strings.Builder, cells ...string) {
+	for _, c := range cells {
+		b.WriteString("| " + markdownText(c) + " ")
+	}
+	b.WriteString("|\n")
+}
+
+// markOf adds a sign to a verdict, so that a long table can be scanned.
+func markOf(v dropcap.Verdict) string {
+	signs := map[dropcap.Verdict]string{dropcap.Pass: "✅ ", dropcap.Fail: "❌ ", dropcap.Waived: "➖ ", dropcap.Unknown: "❔ "}
+	return signs[v] + string(v)
+}
+
+func markdownFindings(b *strings.Builder, name string, list []dropcap.Finding) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n### %s\n", markdownText(name))
+	for _, f := range list {
+		fmt.Fprintf(b, "\n**%s** %s: %s\n", markdownText(string(f.Severity)), markdownText(string(f.Rule)), markdownText(f.Because))
+		if text := accepted(f); text != "" {
+			fmt.Fprintf(b, "\n_%s_\n", markdownText(text))
+		} else if f.Fix != "" {
+			b.WriteString("\n" + markdownCode(strings.Join(visibleLines(f.Fix), "\n")))
+		}
+	}
+}
+
+// hostName is what a person calls the host.
+func hostName(h dropcap.Host) string {
+	switch {
+	case h.Name != "":
+		return h.Name
+	case h.ID != "":
+		return h.ID
+	default:
+		return "this host"
+	}
+}

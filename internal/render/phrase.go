@@ -1,0 +1,227 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Words that several formats share.
+
+// namesShown is how many capabilities a table's cell lists before it says how many more there are.
+const namesShown = 3
+
+// holds says at a glance what a container may do, measured by the host's defaults: "14 default", "14 default +NET_ADMIN",
+// "13 default -NET_RAW", "ALL (41)", "none", "5: CHOWN,KILL,SETGID,…", "unknown". All names are listed if full.
+func holds(c dropcap.Container, h dropcap.Host, full bool) string {
+	set := c.Holds()
+	switch {
+	case set == nil:
+		return "unknown"
+	case set.Empty():
+		return "none"
+	case h.Grantable != nil && *set == *h.Grantable && (h.Defaults == nil || *set != *h.Defaults):
+		return fmt.Sprintf("ALL (%d)", set.Len())
+	case h.Defaults != nil && nearDefaults(*set, *h.Defaults):
+		return againstDefaults(*set, *h.Defaults, full)
+	default:
+		return fmt.Sprintf("%d: %s", set.Len(), list(*set, full))
+	}
+}
+
+// nearDefaults tells whether a set is better told by its difference from the defaults than by its members.
+func nearDefaults(set, defaults caps.Set) bool {
+	missing := defaults.Minus(set)
+	return !defaults.Empty() && missing.Len() <= namesShown && missing.Len() < defaults.Len()
+}
+
+func againstDefaults(set, defaults caps.Set, full bool) string {
+	s := fmt.Sprintf("%d default", (set & defaults).Len())
+	if added := set.Minus(defaults); !added.Empty() {
+		s += " +" + list(added, full)
+	}
+	if missing := defaults.Minus(set); !missing.Empty() {
+		s += " -" + list(missing, full)
+	}
+	return s
+}
+
+func list(set caps.Set, full bool) string {
+	members := set.List()
+	if full || len(members) <= namesShown {
+		return set.Short()
+	}
+	return caps.Of(members[:namesShown]...).Short() + ",…"
+}
+
+// why names the rules that a container breaks, with the capabilities where the rule does not tell them; empty for one that passes. The
+// sentences stand below the table.
+func why(c dropcap.Judged) string {
+	f, ok := first(c.Findings)
+	if !ok {
+		return ""
+	}
+	s := string(f.Rule)
+	switch {
+	case f.Waiver != nil:
+		s = waived(*f.Waiver)
+	case f.Rule == dropcap.RuleUnseen:
+		s += ": " + c.Kernel.WhyNot
+	case f.Rule != dropcap.RuleNetRaw && f.Rule != dropcap.RulePrivileged && !f.Caps.Empty():
+		s += ": " + list(f.Caps, false)
+	}
+	if more := len(c.Findings) - 1; more > 0 {
+		s += fmt.Sprintf(" (+%d)", more)
+	}
+	return s
+}
+
+// first gives the finding that a person should read first: one that counts, else any.
+func first(list []dropcap.Finding) (dropcap.Finding, bool) {
+	for _, f := range list {
+		if f.Counts() {
+			return f, true
+		}
+	}
+	if len(list) > 0 {
+		return list[0], true
+	}
+	return dropcap.Finding{}, false
+}
+
+// waived says who accepts a finding, until when and why.
+func waived(w dropcap.Waiver) string {
+	s := "waived"
+	if day := w.LastDay(); day != "" {
+		s += " until " + day
+	}
+	if w.Owner != "" {
+		s += " by " + w.Owner
+	}
+	if w.Reason != "" {
+		s += ": " + w.Reason
+	}
+	return s
+}
+
+// accepted says why a finding does not count; empty if it does.
+func accepted(f dropcap.Finding) string {
+	switch {
+	case f.Waiver != nil:
+		return waived(*f.Waiver)
+	case f.Known:
+		return "known: it stands in the baseline"
+	default:
+		return ""
+	}
+}
+
+// summary counts containers by verdict: "9 containers: 3 pass, 5 fail, 1 unknown".
+func summary(s dropcap.Summary) string {
+	head := fmt.Sprintf("%d containers", s.Containers)
+	if s.Containers == 1 {
+		head = "1 container"
+	}
+	var parts []string
+	for _, v := range verdictCounts(s) {
+		if v.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", v.n, v.verdict))
+		}
+	}
+	if len(parts) == 0 {
+		return head
+	}
+	return head + ": " + strings.Join(parts, ", ")
+}
+
+type verdictCount struct {
+	verdict dropcap.Verdict
+	n       int
+}
+
+func verdictCounts(s dropcap.Summary) []verdictCount {
+	return []verdictCount{{dropcap.Pass, s.Pass}, {dropcap.Fail, s.Fail}, {dropcap.Waived, s.Waived}, {dropcap.Unknown, s.Unknown}}
+}
+
+// shortID is docker's short form, 12 digits.
+func shortID(id string, full bool) string {
+	if full || len(id) <= 12 {
+		return id
+	}
+	return id[:12]
+}
+
+// shortImage drops the digest's tail where an image has no better name.
+func shortImage(image string, full bool) string {
+	if hex, ok := strings.CutPrefix(image, "sha256:"); ok && !full {
+		return shortID(hex, false)
+	}
+	return image
+}
+
+// worst is the worst severity among the findings that count; empty if none does.
+func worst(list []dropcap.Finding) caps.Severity {
+	var s caps.Severity
+	for _, f := range list {
+		if f.Counts() {
+			s = s.Worse(f.Severity)
+		}
+	}
+	return s
+}
+
+// rules lists the slugs of a container's findings, each once; never nil.
+func rules(c dropcap.Judged) []string {
+	seen := map[dropcap.Rule]bool{}
+	names := []string{}
+	for _, f := range c.Findings {
+		if !seen[f.Rule] {
+			seen[f.Rule] = true
+			names = append(names, string(f.Rule))
+		}
+	}
+	return names
+}
+
+// owner names who would re-create the container: "compose shop/web", "docker".
+func owner(o dropcap.Owner) string {
+	s := o.Kind
+	switch {
+	case o.Project != "" && o.Service != "":
+		s += " " + o.Project + "/" + o.Service
+	case o.Project+o.Service != "":
+		s += " " + o.Project + o.Service
+	}
+	return s
+}
+
+// names gives a set's members in docker's form; nil for one that is not known.
+func names(s *caps.Set) []string {
+	if s == nil {
+		return nil
+	}
+	l := make([]string, 0, s.Len())
+	for _, c := range s.List() {
+		l = append(l, c.Short())
+	}
+	return l
+}
+
+// mask prints a set as the kernel does, and "-" for one that was not seen.
+func mask(s *caps.Set) string {
+	if s == nil {
+		return "-"
+	}
+	return s.Mask()
+}
+
+// benchmark names the control: "CIS Docker Benchmark 5.4 (1.6.0), 5.3 (1.2.0)", the newest first.
+func benchmark(c dropcap.Control) string {
+	var ids []string
+	for i := len(c.IDs) - 1; i >= 0; i-- {
+		ids = append(ids, c.IDs[i].ID+" ("+c.IDs[i].Version+")")
+	}
+	return c.Benchmark + " " + strings.Join(ids, ", ")
+}

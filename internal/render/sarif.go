@@ -1,0 +1,172 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// auditSARIF writes SARIF 2.1.0 for code-scanning services: a rule per kind of finding, a result per finding; what is waived or known is
+// suppressed, not left out.
+func auditSARIF(w io.Writer, a dropcap.Audit, o Options) error {
+	run := sarif.NewRun().WithTool(sarif.NewTool().WithDriver(sarifDriver(o)))
+	run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("dropcap/" + orDash(a.Host.ID) + "/"))
+	run.AddInvocation(sarifInvocation(a))
+	run.WithProperties(sarif.NewPropertyBag().
+		Add("host", a.Host.Name).Add("engine", a.Host.Engine.Name+" "+a.Host.Engine.Version).Add("kernel", a.Host.Kernel).
+		Add("benchmark", benchmark(a.Control)).Add("level", string(a.Policy.Level)).Add("summary", a.Summary))
+	seen := map[string]int{}
+	for _, c := range a.Containers {
+		for _, f := range c.Findings {
+			run.AddResult(sarifResult(a, f, sarifContainer(a.Host, c), fingerprint(seen, a.Host.ID, workloadOf(c), f)))
+		}
+	}
+	for _, f := range a.Findings {
+		place := sarifPlace("policy", "the policy", "resource", "policy")
+		run.AddResult(sarifResult(a, f, place, fingerprint(seen, a.Host.ID, "", f)))
+	}
+	text, err := encode(sarif.NewReport().AddRun(run), "  ")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+func sarifDriver(o Options) *sarif.ToolComponent {
+	d := sarif.NewToolComponent().WithName("dropcap")
+	if o.Version != "" {
+		d.WithVersion(o.Version)
+	}
+	for _, r := range dropcap.Rules() {
+		t := ruleTexts[r]
+		rule := sarif.NewRule(string(r)).WithName(sarifName(r)).
+			WithShortDescription(sarif.NewMultiformatMessageString().WithText(t.title)).
+			WithFullDescription(sarif.NewMultiformatMessageString().WithText(t.help)).
+			WithHelp(sarif.NewMultiformatMessageString().WithText(t.help).WithMarkdown(markdownText(t.help))).
+			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(sarifLevel(t.severity)))
+		rule.WithProperties(sarif.NewPropertyBag().Add("security-severity", securitySeverity(t.severity)).WithTags([]string{"security", "container"}))
+		d.AddRule(rule)
+	}
+	return d
+}
+
+// sarifName is the slug in the PascalCase that SARIF wants for a rule's name (3.49.7).
+func sarifName(r dropcap.Rule) string {
+	var name strings.Builder
+	for part := range strings.SplitSeq(string(r), "-") {
+		name.WriteString(title(part))
+	}
+	return name.String()
+}
+
+func sarifInvocation(a dropcap.Audit) *sarif.Invocation {
+	i := sarif.NewInvocation().WithExecutionSuccessful(true)
+	if a.Created != "" {
+		i.WithStartTimeUtc(a.Created)
+	}
+	if a.Host.Name != "" {
+		i.WithMachine(a.Host.Name)
+	}
+	return i
+}
+
+func sarifResult(a dropcap.Audit, f dropcap.Finding, at *sarif.Location, print string) *sarif.Result {
+	text := f.Because
+	if f.Fix != "" {
+		text += "\nFix: " + f.Fix
+	}
+	r := sarif.NewRuleResult(string(f.Rule)).WithRuleIndex(ruleIndex(f.Rule)).WithLevel(sarifLevel(f.Severity)).
+		WithMessage(sarif.NewTextMessage(sarifText(text))).AddLocation(at)
+	// GitHub follows an alert by the second name only, and would otherwise look for the line in a file of the repository.
+	r.WithPartialFingerprints(map[string]string{"dropcap/v1": print, "primaryLocationLineHash": print})
+	r.WithProperties(sarif.NewPropertyBag().Add("severity", string(f.Severity)).Add("capabilities", f.Caps.Names()).Add("fix", f.Fix))
+	if why := accepted(f); why != "" {
+		r.AddSuppression(sarif.NewSuppression().WithKind("external").WithStatus("accepted").WithJustification(why))
+	}
+	if a.Baseline != nil { // SARIF wants it on every result or on none (3.27.24)
+		r.WithBaselineState(map[bool]string{true: "unchanged", false: "new"}[f.Known])
+	}
+	return r
+}
+
+func ruleIndex(r dropcap.Rule) int {
+	for i, known := range dropcap.Rules() {
+		if r == known {
+			return i
+		}
+	}
+	return -1
+}
+
+func sarifContainer(h dropcap.Host, c dropcap.Judged) *sarif.Location {
+	at := sarifPlace(c.Name, hostName(h)+"/"+c.Name, "resource", "containers/"+url.PathEscape(lasting(c)))
+	at.WithProperties(sarif.NewPropertyBag().Add("container", c.ID).Add("image", c.Image).Add("state", c.State).
+		Add("workload", c.Workload).Add("holds", holds(c.Container, h, true)))
+	return at
+}
+
+// lasting is a name that outlives the container: the last part of a swarm task's (web.1.TASK) is new each time, and alerts follow the path.
+func lasting(c dropcap.Judged) string {
+	if at := strings.LastIndexByte(c.Name, '.'); c.Owner.Kind == "swarm" && at > 0 {
+		return c.Name[:at]
+	}
+	return c.Name
+}
+
+// sarifPlace is a location that is no file. Code-scanning services refuse a result without an artifact and a line, so it has some that
+// merely name the container.
+func sarifPlace(name, full, kind, uri string) *sarif.Location {
+	return sarif.NewLocation().
+		AddLogicalLocation(sarif.NewLogicalLocation().WithName(name).WithFullyQualifiedName(full).WithKind(kind)).
+		WithPhysicalLocation(sarif.NewPhysicalLocation().WithArtifactLocation(sarif.NewSimpleArtifactLocation(uri)).
+			WithRegion(sarif.NewRegion().WithStartLine(1)))
+}
+
+// sarifText protects viewers: in a message [text](target) is a link (3.11.6), unless its brackets are escaped.
+func sarifText(s string) string {
+	if !strings.Contains(s, "](") {
+		return s
+	}
+	return strings.NewReplacer("[", `\[`, "]", `\]`).Replace(s)
+}
+
+// fingerprint stays the same when a container is made anew: it is of the host, the workload, the rule and the capabilities. Replicas of
+// one workload are counted apart.
+func fingerprint(seen map[string]int, host, workload string, f dropcap.Finding) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{host, workload, string(f.Rule), f.Caps.Mask()}, "\x00")))
+	print := hex.EncodeToString(sum[:16])
+	seen[print]++
+	return print + ":" + strconv.Itoa(seen[print])
+}
+
+func workloadOf(c dropcap.Judged) string {
+	if c.Workload != "" {
+		return c.Workload
+	}
+	return c.Name
+}
+
+func sarifLevel(s caps.Severity) string {
+	switch s {
+	case caps.Critical, caps.High:
+		return sarif.LevelError
+	case caps.Medium:
+		return sarif.LevelWarning
+	default:
+		return sarif.LevelNote
+	}
+}
+
+// securitySeverity is the score, as of CVSS, by which GitHub ranks a rule's alerts.
+func securitySeverity(s caps.Severity) string {
+	return map[caps.Severity]string{caps.Critical: "9.5", caps.High: "8.0", caps.Medium: "5.5", caps.Low: "2.0"}[s]
+}

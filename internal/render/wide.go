@@ -1,0 +1,64 @@
+package render
+
+import (
+	"io"
+	"strings"
+
+	"dropcap"
+)
+
+// auditWide is the table with everything that decides: who owns the container, what it declares, what was predicted and what the kernel
+// says, masks as in /proc/PID/status.
+func auditWide(w io.Writer, a dropcap.Audit, o Options) error {
+	if o.Quiet {
+		return writeIDs(w, a, o)
+	}
+	var g grid
+	for _, head := range []string{
+		"ID", "NAME", "IMAGE", "STATE", "OWNER", "WORKLOAD", "USER", "ADD", "DROP", "PREDICTED", "BOUNDING", "EFFECTIVE",
+		"USERNS", "NNP", "HOLDS", "VERDICT", "WHY",
+	} {
+		g.columns = append(g.columns, column{head: head})
+	}
+	g.columns[len(g.columns)-1].min = 14
+	for _, c := range a.Containers {
+		g.add(wideRow(c, a.Host, o)...)
+	}
+	return writeGrid(w, g, a, o)
+}
+
+func wideRow(c dropcap.Judged, h dropcap.Host, o Options) []cell {
+	add := declaredList(c.Declared.Add)
+	if c.Declared.Privileged {
+		add = "privileged"
+	}
+	row := []cell{
+		{shortID(c.ID, o.NoTrunc), plain}, {c.Name, plain}, {shortImage(c.Image, o.NoTrunc), plain}, {c.State, plain},
+		{orDash(owner(c.Owner)), plain}, {orDash(c.Workload), plain}, {orDash(c.User), plain},
+		{add, plain}, {declaredList(c.Declared.Drop), plain},
+		{mask(c.Predicted), plain}, {mask(c.Kernel.Bounding), plain}, {mask(c.Kernel.Effective), plain},
+		{orDash(c.Kernel.UserNS), plain}, {noNewPrivs(c.Kernel), plain},
+		{holds(c.Container, h, o.NoTrunc), plain}, verdictCell(c.Verdict), {why(c), plain},
+	}
+	return row
+}
+
+func declaredList(list []string) string { return orDash(strings.Join(list, ",")) }
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func noNewPrivs(k dropcap.Kernel) string {
+	switch {
+	case !k.Visible:
+		return "-"
+	case k.NoNewPrivs:
+		return "yes"
+	default:
+		return "no"
+	}
+}

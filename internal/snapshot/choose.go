@@ -1,0 +1,56 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"dropcap"
+)
+
+// choose finds the containers that the query names, each once, or lists them all.
+func choose(ctx context.Context, e Engine, q Query) ([]dropcap.Ref, error) {
+	if len(q.Names) == 0 {
+		return e.List(ctx, q.Filters)
+	}
+	allowed := map[string]bool{}
+	if len(q.Filters) > 0 {
+		list, err := e.List(ctx, q.Filters)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list {
+			allowed[r.ID] = true
+		}
+	}
+	seen := map[string]bool{}
+	var refs []dropcap.Ref
+	for _, name := range q.Names {
+		c, err := e.Inspect(ctx, name)
+		if errors.Is(err, dropcap.ErrNotFound) {
+			return nil, unknown(ctx, e, name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if seen[c.ID] || len(q.Filters) > 0 && !allowed[c.ID] {
+			continue
+		}
+		seen[c.ID] = true
+		refs = append(refs, dropcap.Ref{ID: c.ID, Name: c.Name})
+	}
+	return refs, nil
+}
+
+// unknown makes the error for a name that no container has, with the nearest one that there is.
+func unknown(ctx context.Context, e Engine, name string) error {
+	hint := "`docker ps --all` lists the containers of this engine"
+	if list, err := e.List(ctx, nil); err == nil {
+		if near := nearest(name, list); near != "" {
+			hint = "did you mean " + near + "?"
+		} else if len(list) == 0 {
+			hint = "this engine has no containers"
+		}
+	}
+	return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot find a container named " + strconv.Quote(name), Hint: hint, Err: dropcap.ErrNotFound}
+}

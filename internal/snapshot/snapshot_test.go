@@ -1,0 +1,279 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// engine is a scripted one: containers by id, and what Inspect says of each time after time.
+type engine struct {
+	host  dropcap.Host
+	order []string
+	said  map[string][]dropcap.Container // the last one stays
+	mu    sync.Mutex
+}
+
+func (e *engine) Host(context.Context) (dropcap.Host, error) { return e.host, nil }
+
+func (e *engine) List(context.Context, []string) ([]dropcap.Ref, error) {
+	var l []dropcap.Ref
+	for _, id := range e.order {
+		l = append(l, dropcap.Ref{ID: id, Name: "name-" + id})
+	}
+	return l, nil
+}
+
+func (e *engine) Inspect(_ context.Context, id string) (dropcap.Container, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := e.said[strings.TrimPrefix(id, "name-")]
+	if len(l) == 0 {
+		return dropcap.Container{}, fmt.Errorf("inspect: %w", dropcap.ErrNotFound)
+	}
+	if len(l) > 1 {
+		e.said[id] = l[1:]
+	}
+	return l[0], nil
+}
+
+// eyes tells of each process, by pid, what is seen time after time; a pid without anything is gone.
+type eyes struct {
+	seen  map[int][]caps.Set
+	comm  string // of all of them
+	mu    sync.Mutex
+	looks int
+}
+
+func (k *eyes) Look(_ context.Context, c dropcap.Container) (dropcap.Kernel, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looks++
+	l := k.seen[c.PID]
+	if len(l) == 0 {
+		return dropcap.Kernel{WhyNot: "it does not exist here"}, dropcap.ErrGone
+	}
+	if len(l) > 1 {
+		k.seen[c.PID] = l[1:]
+	}
+	set := l[0]
+	p := dropcap.Process{PIDs: []int{c.PID}, Comm: k.comm, Bounding: set.Mask()}
+	return dropcap.Kernel{Visible: true, Bounding: &set, Processes: []dropcap.Process{p}}, nil
+}
+
+func running(id string, pid int) dropcap.Container {
+	return dropcap.Container{ID: id, State: "running", PID: pid}
+}
+
+func take(t *testing.T, e *engine, k *eyes, q Query) []dropcap.Container {
+	t.Helper()
+	e.host.Engine.Name, e.host.Engine.Version, e.host.Kernel = "docker", "24.0.1", "6.1.0"
+	s, err := Take(t.Context(), e, k, nowhere, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Containers
+}
+
+const defaults = caps.DockerDefaults
+
+func nowhere() Machine { return Machine{} }
+
+func TestOrderIsTheEnginesAndTheVanishedAreLeftOut(t *testing.T) {
+	e := &engine{order: []string{"c", "a", "gone", "b"}, said: map[string][]dropcap.Container{
+		"a": {running("a", 1)}, "b": {running("b", 2)}, "c": {running("c", 3)},
+	}}
+	k := &eyes{seen: map[int][]caps.Set{1: {defaults}, 2: {defaults}, 3: {defaults}}}
+	var got []string
+	for _, c := range take(t, e, k, Query{Parallel: 3}) {
+		got = append(got, c.ID)
+	}
+	if strings.Join(got, "") != "cab" {
+		t.Errorf("got %v, want c a b", got)
+	}
+}
+
+func TestARestartedContainerIsLookedAtAgain(t *testing.T) {
+	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1), running("a", 2)}}}
+	c := take(t, e, &eyes{seen: map[int][]caps.Set{2: {defaults}}}, Query{})[0]
+	if !c.Kernel.Visible || c.PID != 2 {
+		t.Errorf("pid %d, visible %v; want the second process", c.PID, c.Kernel.Visible)
+	}
+}
+
+func TestAContainerThatEndsMeanwhileIsNotRunning(t *testing.T) {
+	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1), {ID: "a", State: "exited"}}}}
+	c := take(t, e, &eyes{}, Query{})[0]
+	if c.Kernel.Visible || c.Kernel.WhyNot != dropcap.NotRunning || c.Predicted == nil {
+		t.Errorf("got %+v", c.Kernel)
+	}
+}
+
+func TestAnEngineMayLearnLateThatAContainerHasEnded(t *testing.T) {
+	late := []dropcap.Container{running("a", 1), running("a", 1), running("a", 1), {ID: "a", State: "exited"}}
+	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": late}}
+	if c := take(t, e, &eyes{}, Query{})[0]; c.Kernel.WhyNot != dropcap.NotRunning {
+		t.Errorf("got %+v, want it known to have ended", c.Kernel)
+	}
+}
+
+func TestAProcessThatCannotBeFoundIsUnseen(t *testing.T) {
+	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}}}
+	c := take(t, e, &eyes{}, Query{})[0]
+	if c.Kernel.Visible || c.Kernel.WhyNot == "" || c.Kernel.Bounding != nil {
+		t.Errorf("got %+v, want unseen with a reason", c.Kernel)
+	}
+}
+
+func TestAStartingRuntimeIsNoDriftAndRealDriftStays(t *testing.T) {
+	all := caps.UpTo(caps.Last)
+	e := &engine{order: []string{"a", "b"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}, "b": {running("b", 2)}}}
+	k := &eyes{seen: map[int][]caps.Set{1: {all, all, defaults}, 2: {all}}}
+	l := take(t, e, k, Query{})
+	if *l[0].Kernel.Bounding != defaults {
+		t.Errorf("a runtime that was starting is reported: %s", l[0].Kernel.Bounding)
+	}
+	if *l[1].Kernel.Bounding != all {
+		t.Errorf("drift that stayed is lost: %s", l[1].Kernel.Bounding)
+	}
+}
+
+func TestMorePatienceWithWhatIsCalledLikeARuntime(t *testing.T) {
+	all := caps.UpTo(caps.Last)
+	long := append(slices.Repeat([]caps.Set{all}, 10), defaults)
+	for _, x := range []struct {
+		comm string
+		seen []caps.Set
+		want caps.Set
+		most int
+	}{{"runc:[2:INIT]", long, defaults, 11}, {"runc:[2:INIT]", []caps.Set{all}, all, patience + 1}, {"tail", long, all, len(settling) + 1}} {
+		e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}}}
+		k := &eyes{comm: x.comm, seen: map[int][]caps.Set{1: x.seen}}
+		if got := *take(t, e, k, Query{})[0].Kernel.Bounding; got != x.want || k.looks != x.most {
+			t.Errorf("%s: %s after %d looks, want %s after %d", x.comm, got, k.looks, x.want, x.most)
+		}
+	}
+}
+
+func TestAnUnknownNameSuggestsTheNearest(t *testing.T) {
+	e := &engine{order: []string{"frontend", "database"}, said: map[string][]dropcap.Container{}}
+	_, err := Take(t.Context(), e, &eyes{}, nowhere, Query{Names: []string{"name-frontned"}})
+	var told *dropcap.Error
+	if !errors.As(err, &told) || told.Hint != "did you mean name-frontend?" {
+		t.Errorf("got %v, hint %q", err, told.Hint)
+	}
+}
+
+func TestAFailingEngineIsAnErrorAndNoSnapshot(t *testing.T) {
+	broken := errors.New("broken")
+	if _, err := Take(t.Context(), failing{broken}, &eyes{}, nowhere, Query{}); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Host(context.Context) (dropcap.Host, error) { return dropcap.Host{}, nil }
+func (f failing) List(context.Context, []string) ([]dropcap.Ref, error) {
+	return []dropcap.Ref{{ID: "a"}, {ID: "b"}}, nil
+}
+func (f failing) Inspect(context.Context, string) (dropcap.Container, error) {
+	return dropcap.Container{}, f.err
+}
+
+func TestGrantableByVersionHostAndEngineProcess(t *testing.T) {
+	own := caps.UpTo(caps.Last).Minus(caps.Of(caps.SysResource))
+	here := Machine{Engine: true, Release: "6.18.1", Last: caps.Last, EngineCaps: &own}
+	for _, x := range []struct {
+		version, kernel string
+		here            Machine
+		want            caps.Set
+		from            string
+	}{
+		{"29.0.0", "6.18.1", here, own, "engine"},
+		{"20.10.24+dfsg1", "6.18.1", here, caps.DockerLegacyKnown, "engine"},
+		{"29.0.0", "6.18.1", Machine{}, caps.UpTo(caps.Last), "assumed"},
+		{"29.0.0", "5.15.0-vm", here, caps.UpTo(caps.Last), "assumed"}, // the socket leads to another kernel
+		{"24.0.7", "5.4.0", Machine{}, caps.UpTo(caps.AuditRead), "assumed"},
+		{"24.0.7", "5.8.0", Machine{}, caps.UpTo(caps.BPF), "assumed"},
+		{"20.10.24", "6.1.0", Machine{}, caps.DockerLegacyKnown, "assumed"},
+	} {
+		h := Settle(dropcap.Host{Kernel: x.kernel, Engine: dropcap.Engine{Name: "docker", Version: x.version}}, x.here)
+		if h.Grantable == nil || *h.Grantable != x.want || h.GrantableFrom != x.from {
+			t.Errorf("%s on %s: ALL is %v from %q, want %s from %q", x.version, x.kernel, h.Grantable, h.GrantableFrom, x.want, x.from)
+		}
+	}
+}
+
+func TestAnEngineOfUnknownVersionPredictsNothingForALL(t *testing.T) {
+	h := Settle(dropcap.Host{Engine: dropcap.Engine{Name: "docker", Version: "dev"}}, Machine{})
+	c := dropcap.Container{Declared: dropcap.Declared{Privileged: true}}
+	predict(&c, h, nil)
+	if c.Predicted != nil || c.WhyNot == "" {
+		t.Errorf("predicted %v (%q), want nothing with a reason", c.Predicted, c.WhyNot)
+	}
+	plain := dropcap.Container{}
+	predict(&plain, h, nil)
+	if plain.Predicted == nil || *plain.Predicted != defaults {
+		t.Errorf("predicted %v for a plain container, want the defaults", plain.Predicted)
+	}
+}
+
+func TestAnEngineElsewhereIsNotWaitedForAgainAndAgain(t *testing.T) {
+	e := &engine{said: map[string][]dropcap.Container{}}
+	for i := range 400 {
+		id := fmt.Sprintf("c%d", i)
+		e.order, e.said[id] = append(e.order, id), []dropcap.Container{running(id, i+1)}
+	}
+	start := time.Now()
+	for _, c := range take(t, e, &eyes{}, Query{Parallel: 4}) {
+		if c.Kernel.Visible || c.Kernel.WhyNot == "" {
+			t.Fatalf("got %+v", c.Kernel)
+		}
+	}
+	if took := time.Since(start); took > 5*time.Second { // 26 s, if each were waited for
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestAnEngineHandsOnNoMoreThanItHas(t *testing.T) {
+	own := caps.UpTo(caps.Last).Minus(caps.Of(caps.SysResource))
+	here := Machine{Engine: true, Release: "6.18.1", Last: caps.Last, EngineCaps: &own}
+	h := Settle(dropcap.Host{Kernel: "6.18.1", Engine: dropcap.Engine{Name: "docker", Version: "20.10.24"}}, here)
+	c := dropcap.Container{Declared: dropcap.Declared{Add: []string{"SYS_RESOURCE", "SYS_TIME"}}}
+	predict(&c, h, here.limit(h))
+	if *c.Predicted != caps.DockerDefaults|caps.Of(caps.SysTime) {
+		t.Errorf("predicted %s", c.Predicted)
+	}
+	if elsewhere := (Machine{}).limit(h); elsewhere != nil {
+		t.Errorf("an engine elsewhere is limited to %s", elsewhere)
+	}
+}
+
+// slow is an engine that takes long to describe its host.
+type slow struct{ *engine }
+
+func (s slow) Host(ctx context.Context) (dropcap.Host, error) {
+	<-ctx.Done()
+	return dropcap.Host{}, ctx.Err()
+}
+
+func TestWithoutContainersAHostThatNobodyLooksAtIsNotWaitedFor(t *testing.T) {
+	s, err := Take(t.Context(), slow{&engine{}}, &eyes{}, nowhere, Query{HostUnseen: true})
+	if err != nil || len(s.Containers) != 0 {
+		t.Errorf("%v, %v", s.Containers, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := Take(ctx, slow{&engine{}}, &eyes{}, nowhere, Query{}); err == nil {
+		t.Error("a host that somebody looks at was left out")
+	}
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"dropcap"
+)
+
+// MaxDocument is the largest document that is kept, in bytes. An honest one is about 20 KiB.
+const MaxDocument = 4 << 20
+
+// maxKey bounds the names of workloads and revisions, which come from labels.
+const maxKey = 4096
+
+// Evidence gives all evidence, in the order of workload and revision.
+func (s *Store) Evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error) {
+	list, err := s.evidence(ctx)
+	return list, said(s.folder, err)
+}
+
+func (s *Store) evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT document, digest FROM evidence ORDER BY workload, revision")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	list := []dropcap.WorkloadEvidence{}
+	for rows.Next() {
+		var document, digest sql.RawBytes
+		if err := rows.Scan(&document, &digest); err != nil {
+			return nil, err
+		}
+		e, err := s.decode(document, digest)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, rows.Err()
+}
+
+// decode reads a document and tells when it is not what was written.
+func (s *Store) decode(document, digest []byte) (dropcap.WorkloadEvidence, error) {
+	var e dropcap.WorkloadEvidence
+	sum := sha256.Sum256(document)
+	if !bytes.Equal(sum[:], digest) || json.Unmarshal(document, &e) != nil {
+		what, hint := damaged(s.folder)
+		return e, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder, what)
+	}
+	return e, nil
+}
+
+// Update changes the evidence of one workload at one revision, in one transaction: change gets what is stored, nil if nothing is, and gives
+// what shall be. It must not use the store. Its error is given back as it is, and then nothing has changed; nor has it after any
+// other error.
+func (s *Store) Update(ctx context.Context, workload, revision string, change func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error)) error {
+	if len(workload) > maxKey || len(revision) > maxKey {
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot keep evidence of a workload whose name is longer than %d bytes", maxKey)
+	}
+	var refused error
+	err := s.inTransaction(ctx, func(tx *sql.Tx) error {
+		old, err := s.read(ctx, tx, workload, revision)
+		if err != nil {
+			return err
+		}
+		var changed dropcap.WorkloadEvidence
+		if changed, refused = change(old); refused != nil {
+			return refused
+		}
+		changed.Workload, changed.Revision = workload, revision
+		return write(ctx, tx, changed)
+	})
+	if refused != nil {
+		return refused
+	}
+	return said(s.folder, err)
+}
+
+// read gives one document, nil if it is not there.
+func (s *Store) read(ctx context.Context, tx *sql.Tx, workload, revision string) (*dropcap.WorkloadEvidence, error) {
+	var document, digest []byte
+	err := tx.QueryRowContext(ctx, "SELECT document, digest FROM evidence WHERE workload = ? AND revision = ?", workload, revision).Scan(&document, &digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.decode(document, digest)
+	return &e, err
+}
+
+func write(ctx context.Context, tx *sql.Tx, e dropcap.WorkloadEvidence) error {
+	document, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if len(document) > MaxDocument {
+		return dropcap.Errorf(dropcap.CodeError, "forget what is stored of it with 'dropcap evidence forget'",
+			"cannot keep the evidence of workload %q: it is larger than %d MiB", e.Workload, MaxDocument>>20)
+	}
+	sum := sha256.Sum256(document)
+	_, err = tx.ExecContext(ctx, `INSERT INTO evidence (workload, revision, changed, document, digest) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (workload, revision) DO UPDATE SET changed = excluded.changed, document = excluded.document, digest = excluded.digest`,
+		e.Workload, e.Revision, time.Now().UTC().Format(time.RFC3339), document, sum[:])
+	return err
+}
+
+// Forget removes the evidence of a workload at a revision, or at all of them if revision is empty, and tells how many documents went.
+func (s *Store) Forget(ctx context.Context, workload, revision string) (n int, err error) {
+	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, "DELETE FROM evidence WHERE workload = ? AND (? = '' OR revision = ?)", workload, revision, revision)
+		if err != nil {
+			return err
+		}
+		gone, err := r.RowsAffected()
+		n = int(gone)
+		return err
+	})
+	if err != nil {
+		return 0, said(s.folder, err)
+	}
+	return n, nil
+}

@@ -1,0 +1,142 @@
+// Package verdict says what a capability check means for the program that caused it: whether anything breaks without the capability. It
+// is pure: it reads no kernel. Where no rule is sure, the verdict is "unknown", and such a capability is kept.
+package verdict
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Verdict is what one check means.
+type Verdict struct {
+	Class dropcap.Class
+	// Or holds the other capabilities any one of which would do as well; only for Alternative.
+	Or      caps.Set
+	Site    string // the kernel function that decided; the system call if no call path is known
+	Because string // what breaks without it, in one sentence
+	Rule    string // the rule's name; "unknown" if none fits
+}
+
+// UnknownRule is the name of the verdict on a check that no rule knows.
+const UnknownRule = "unknown"
+
+// Of judges one check by itself. See All for what only a pair of checks can tell.
+func Of(c dropcap.KernelCheck) Verdict {
+	p := pathOf(c.Frames)
+	if len(c.Frames) == 0 && c.Syscall != "" {
+		// The path was not recorded. What asks in the system call itself is known all the same.
+		p = path{raw: []string{c.Syscall}, names: []string{"sys_" + c.Syscall}}
+	}
+	for _, r := range rules {
+		if i, ok := r.matches(c, p); ok {
+			return Verdict{Class: r.Class, Or: r.Or, Site: p.site(i, c), Because: r.Because, Rule: r.Name}
+		}
+	}
+	return Verdict{
+		Class: dropcap.UnknownNeed, Site: p.site(p.asker(), c), Rule: UnknownRule,
+		Because: "no rule knows what depends on this check, so it is kept",
+	}
+}
+
+// Rule says what checks of some capabilities at some places in the kernel mean. A check is judged by the first rule that fits.
+type Rule struct {
+	Name string
+	Caps caps.Set
+	// At names the functions that ask, in every form that a compiler leaves of them: if a function is inlined, its caller asks. Empty: any.
+	At []string
+	// Under names functions of which one is anywhere on the path. Empty: any.
+	Under    []string
+	Syscalls []string // empty: any
+	When     string   // a further condition in words; the code is in when
+	when     func(c dropcap.KernelCheck, p path) bool
+	Class    dropcap.Class
+	Or       caps.Set
+	Because  string
+	Source   string // kernel file, function, and versions where that matters
+}
+
+// Rules gives the table in its order, for the documentation.
+func Rules() []Rule { return slices.Clone(rules) }
+
+var rules = slices.Concat(generalRules, idRules, fileRules, ownerRules, netRules, processRules, limitRules, systemRules)
+
+// matches tells whether the rule fits, and which frame decided.
+func (r Rule) matches(c dropcap.KernelCheck, p path) (int, bool) {
+	if !r.Caps.Has(c.Cap) || len(r.Syscalls) > 0 && !slices.Contains(r.Syscalls, c.Syscall) {
+		return 0, false
+	}
+	i := p.asker()
+	if len(r.At) > 0 && (i == len(p.names) || !slices.Contains(r.At, p.names[i])) {
+		return 0, false
+	}
+	if len(r.Under) > 0 {
+		at := slices.IndexFunc(p.names, func(n string) bool { return slices.Contains(r.Under, n) })
+		if at < 0 {
+			return 0, false
+		}
+		if len(r.At) == 0 {
+			i = at
+		}
+	}
+	return i, r.when == nil || r.when(c, p)
+}
+
+// path is a call path, innermost first. raw keeps the kernel's names; names has the many forms of a system call's entry as one.
+type path struct{ raw, names []string }
+
+// entry matches the forms in which a compiler leaves a system call's body: __x64_sys_chroot, __do_sys_prctl, __se_sys_…, ksys_chroot,
+// __sys_setuid, __arm64_sys_….
+// Compiled when first needed: every command starts with this package, few judge a check.
+var entry = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(__x64_|__arm64_|__ia32_|__ia32_compat_|__x32_compat_|__do_|__se_|__do_compat_|k|__)?(compat_)?sys_`)
+})
+
+func pathOf(frames []string) path {
+	p := path{raw: make([]string, 0, len(frames)), names: make([]string, 0, len(frames))}
+	for _, f := range frames {
+		f, _, _ = strings.Cut(f, ".") // .isra.0, .constprop.0, .part.0, .cold: the compiler's
+		p.raw = append(p.raw, f)
+		p.names = append(p.names, entry().ReplaceAllString(f, "sys_"))
+	}
+	return p
+}
+
+// through are functions that only pass the question on; who called them asks. Most are inlined on some kernels and not on others.
+var through = []string{
+	"cap_capable", "cap_capable_helper", "security_capable", "ns_capable", "ns_capable_common", "ns_capable_noaudit", "ns_capable_setid", "capable",
+	"has_capability", "has_capability_noaudit", "has_ns_capability", "has_ns_capability_noaudit", "capable_wrt_inode_uidgid", "file_ns_capable",
+	"ptracer_capable", "privileged_wrt_inode_uidgid", "sk_capable", "sk_ns_capable", "sk_net_capable", "sockopt_ns_capable", "sockopt_capable",
+	"netlink_capable", "netlink_net_capable", "netlink_ns_capable", "__netlink_ns_capable", "bpf_token_capable", "bpf_ns_capable",
+	"bpf_capable", "bpf_net_capable", "perfmon_capable", "checkpoint_restore_ns_capable", "inode_owner_or_capable", "in_group_or_capable",
+	"inode_capable", "acl_permission_check", "apparmor_capable", "selinux_capable",
+}
+
+// asker is the index of the innermost function that is not merely passed through; len(names) if there is none.
+func (p path) asker() int {
+	for i, n := range p.names {
+		if !slices.Contains(through, n) {
+			return i
+		}
+	}
+	return len(p.names)
+}
+
+func (p path) has(names ...string) bool {
+	return slices.ContainsFunc(p.names, func(n string) bool { return slices.Contains(names, n) })
+}
+
+func (p path) site(i int, c dropcap.KernelCheck) string {
+	switch {
+	case i < len(p.raw):
+		return p.raw[i]
+	case len(p.raw) > 0:
+		return p.raw[0]
+	default:
+		return c.Syscall
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"dropcap/internal/dockertest"
+)
+
+// bench is one engine, the programs that are compared on it, and what was found.
+type bench struct {
+	engine  *dockertest.Engine
+	dir     string
+	dropcap string
+	self    string
+	env     []string
+	have    int // containers
+	broken  int
+}
+
+// control is the benchmark's own one-liner; loop is what the usual checkers do.
+const (
+	control = `docker ps --quiet --all | xargs docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}'`
+	loop    = `for id in $(docker ps --quiet --all); do docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}' "$id"; done`
+)
+
+func newBench(e *dockertest.Engine) (*bench, error) {
+	dir, err := os.MkdirTemp("", "dropcap-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{engine: e, dir: dir, dropcap: filepath.Join(dir, "dropcap"), env: append(os.Environ(), e.Env()...)}
+	if b.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	build := exec.Command("go", "build", "-trimpath", "-o", b.dropcap, "./cmd/dropcap")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build dropcap: %s", out)
+	}
+	return b, nil
+}
+
+// contestant is a command that takes part.
+type contestant struct {
+	name string
+	argv []string
+	ok   []int // exit statuses that count as done
+}
+
+func (b *bench) ours(args ...string) contestant {
+	return contestant{"dropcap " + args[0], append([]string{b.dropcap}, args...), []int{0, 3}}
+}
+
+func shell(name, script string) contestant {
+	return contestant{name, []string{"sh", "-c", script}, []int{0}}
+}
+
+// result is what a contestant's runs took.
+type result struct {
+	wall []time.Duration
+	peak []int64 // KiB, of the largest single process
+}
+
+func (r result) median() time.Duration {
+	s := slices.Sorted(slices.Values(r.wall))
+	return s[len(s)/2]
+}
+
+func (r result) memory() int64 { return slices.Max(r.peak) }
+
+// race runs the contestants in turn, after one round that does not count.
+func (b *bench) race(rounds int, list ...contestant) ([]result, error) {
+	results := make([]result, len(list))
+	for round := range rounds + 1 {
+		for i, c := range list {
+			wall, peak, err := b.once(c)
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 {
+				results[i].wall = append(results[i].wall, wall)
+				results[i].peak = append(results[i].peak, peak)
+			}
+		}
+	}
+	return results, nil
+}
+
+func (b *bench) once(c contestant) (time.Duration, int64, error) {
+	cmd := exec.Command(c.argv[0], c.argv[1:]...)
+	cmd.Env = b.env
+	out, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, os.Stderr
+	start := time.Now()
+	err = cmd.Run()
+	wall := time.Since(start)
+	if cmd.ProcessState == nil || !slices.Contains(c.ok, cmd.ProcessState.ExitCode()) {
+		return 0, 0, fmt.Errorf("%s: %v", c.name, err)
+	}
+	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return wall, usage.Maxrss, nil
+}
+
+// promise prints one line of the table, and counts it if it does not hold.
+func (b *bench) promise(what string, got, most float64, unit string) {
+	verdict := "holds"
+	if got > most {
+		verdict = "BROKEN"
+		b.broken++
+	}
+	fmt.Printf("  %-58s %8.2f%s  (at most %.2f%s)  %s\n", what, got, unit, most, unit, verdict)
+}

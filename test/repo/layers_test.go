@@ -1,0 +1,171 @@
+package repo_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// layer is a floor of the house, by the rule of imports in ARCHITECTURE.md.
+type layer string
+
+const (
+	capsLayer layer = "caps"
+	root      layer = "root"
+	verb      layer = "verb"
+	adapter   layer = "adapter"
+	renderer  layer = "renderer" // between shells and nouns
+	shell     layer = "shell"
+	program   layer = "program"
+	stand     layer = "stand" // what tests stand on
+	testLayer layer = "test"
+	homeless  layer = "homeless"
+)
+
+// rooms says which layer each folder of internal/ belongs to. A new folder needs a line here, and one in .depguard.yml.
+var rooms = map[string]layer{
+	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
+	"verdict": verb, "evidence": verb, "image": verb,
+	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
+	"render": renderer, "cli": shell,
+	"testenv": stand, "dockertest": stand, "ssmtest": stand,
+}
+
+// pure verbs turn documents into documents: no I/O.
+var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image"}
+
+// fences: the libraries that one package only may import, tests included.
+var fences = map[string]string{
+	"github.com/moby/moby": "docker", "github.com/cilium/ebpf": "bpf", "github.com/aws": "aws", "modernc.org/sqlite": "store",
+	"github.com/spf13": "cli",
+}
+
+// inputOutput are the parts of the standard library that reach out of the program.
+var inputOutput = []string{"os", "net", "syscall", "log", "plugin", "testing"}
+
+// harmless are children of those that only compute.
+var harmless = []string{"net/netip", "net/url", "net/mail", "net/textproto"}
+
+var forbiddenNames = []string{"util", "utils", "common", "helper", "helpers", "types", "model", "models", "manager", "misc", "shared"}
+
+// goPackage is what `go list -json` says of a package, as far as it matters here.
+type goPackage struct {
+	ImportPath, Name                   string
+	Imports, TestImports, XTestImports []string
+}
+
+// place gives a package's layer and, within internal, its room.
+func place(path string) (layer, string) {
+	inside, ok := strings.CutPrefix(path, "dropcap/")
+	first, rest, _ := strings.Cut(inside, "/")
+	switch {
+	case path == "dropcap":
+		return root, ""
+	case !ok:
+		return "", ""
+	case first == "caps":
+		return capsLayer, ""
+	case first == "cmd":
+		return program, ""
+	case first == "test":
+		return testLayer, ""
+	case first == "internal":
+		room, _, _ := strings.Cut(rest, "/")
+		if l, ok := rooms[room]; ok {
+			return l, room
+		}
+	}
+	return homeless, ""
+}
+
+// mayImport is the rule between layers; rooms of a layer are told apart by the caller.
+var mayImport = map[layer][]layer{
+	capsLayer: {},
+	root:      {capsLayer},
+	verb:      {capsLayer, root, verb},
+	adapter:   {capsLayer, root},
+	renderer:  {capsLayer, root},
+	shell:     {capsLayer, root, verb, adapter, renderer},
+	program:   {shell},
+	stand:     {capsLayer, root, stand},
+	testLayer: {capsLayer, root, verb, adapter, renderer, stand, testLayer},
+}
+
+// violations checks packages against the rule of imports.
+func violations(list []goPackage) []string {
+	var out []string
+	for _, p := range list {
+		from, room := place(p.ImportPath)
+		if from == homeless {
+			out = append(out, p.ImportPath+": belongs to no layer; name its layer in test/repo and .depguard.yml")
+		}
+		if last := p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]; slices.Contains(forbiddenNames, last) || slices.Contains(forbiddenNames, p.Name) {
+			out = append(out, p.ImportPath+": a name that says nothing; call it by what it does")
+		}
+		for _, i := range p.Imports {
+			if why := refused(from, room, i); why != "" {
+				out = append(out, fmt.Sprintf("%s imports %s: %s", p.ImportPath, i, why))
+			}
+		}
+		for _, i := range append(slices.Clone(p.TestImports), p.XTestImports...) {
+			if why := refusedInTest(from, room, i); why != "" {
+				out = append(out, fmt.Sprintf("tests of %s import %s: %s", p.ImportPath, i, why))
+			}
+		}
+	}
+	return out
+}
+
+// refused says why a package may not import another; "" if it may.
+func refused(from layer, room, path string) string {
+	to, toRoom := place(path)
+	switch {
+	case to == "":
+		return refusedOutside(from, room, path)
+	case room != "" && room == toRoom:
+		return ""
+	case !slices.Contains(mayImport[from], to):
+		return fmt.Sprintf("a %s may not import a %s", from, to)
+	case from == verb && slices.Contains(pure, room) && !slices.Contains(pure, toRoom) && to == verb:
+		return fmt.Sprintf("%s is pure, %s is not", room, toRoom)
+	}
+	return ""
+}
+
+// refusedOutside is the rule for what is not of this module.
+func refusedOutside(from layer, room, path string) string {
+	first, _, _ := strings.Cut(path, "/")
+	foreign := strings.Contains(first, ".")
+	switch {
+	case foreign && (from == capsLayer || from == root || from == program):
+		return fmt.Sprintf("%s imports the standard library only", from)
+	case foreign:
+		return fenced(room, path)
+	case from == capsLayer || from == root || slices.Contains(pure, room):
+		if slices.Contains(inputOutput, first) && !slices.Contains(harmless, path) {
+			return "it does no I/O"
+		}
+	}
+	return ""
+}
+
+func fenced(room, path string) string {
+	for prefix, owner := range fences {
+		if strings.HasPrefix(path+"/", prefix+"/") && room != owner {
+			return fmt.Sprintf("only internal/%s does", owner)
+		}
+	}
+	return ""
+}
+
+// refusedInTest is laxer: a test may put layers together, but no fence falls, and a shell's inside is for its own tests.
+func refusedInTest(from layer, room, path string) string {
+	to, toRoom := place(path)
+	switch {
+	case to == "":
+		return fenced(room, path)
+	case to == program, to == shell && toRoom != room && from != testLayer:
+		return fmt.Sprintf("nothing imports a %s", to)
+	}
+	return ""
+}

@@ -1,0 +1,72 @@
+package vm_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap/internal/testenv"
+	"dropcap/test/vm"
+)
+
+// The event tests of internal/bpf pass on each kernel, with the best hook there and with the one that old kernels have.
+func TestTracerOnEachKernel(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.VM)
+	program := testBinary(t, "./internal/bpf")
+	for _, version := range vm.Kernels {
+		t.Run(version, func(t *testing.T) {
+			m := vm.Start(t, vm.Kernel(version), vm.Memory(1024))
+			m.Put(t, "/opt/bpf.test", program, 0o755)
+			m.Shell(t, `mkdir -p /tmp /root
+				mounted() { grep -q " $1 " /proc/mounts; }
+				mounted /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+				mounted /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing`)
+			for _, hook := range []string{"fexit", "kprobe"} {
+				t.Run(hook, func(t *testing.T) { tracer(t, m, hook) })
+			}
+		})
+	}
+}
+
+// events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run that need no engine.
+const events = "Exactly|Capset|Beyond|UserNamespace|Runtimes|Apart"
+
+func tracer(t *testing.T, m *vm.Machine, hook string) {
+	run := events
+	if os.Getenv("DROPCAP_TEST_FULL") == "1" {
+		run = "."
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
+	defer cancel()
+	began := time.Now()
+	out, stderr, exit, err := m.Exec(ctx, vm.Command{
+		Argv: []string{"/opt/bpf.test", "-test.v", "-test.timeout=15m", "-test.run=" + run, "-test.skip=Engine|Probe"},
+		Env:  []string{"DROPCAP_TEST_HOOK=" + hook, "DROPCAP_TEST_STRICT=1", "HOME=/root", "TMPDIR=/tmp"},
+		Dir:  "/tmp",
+	})
+	if err != nil || exit != 0 || !strings.Contains(string(out), "--- PASS: TestEachCheckIsCountedExactly") {
+		t.Errorf("exit %d, %v\n%s%s", exit, err, out, stderr)
+	}
+	t.Logf("%.0f s", time.Since(began).Seconds())
+}
+
+// testBinary builds a package's tests as one static program.
+func testBinary(t *testing.T, pkg string) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "test")
+	cmd := exec.Command("go", "test", "-c", "-o", out, pkg)
+	cmd.Dir = testenv.RepoRoot(t)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the tests of %s: %v\n%s", pkg, err, text)
+	}
+	program, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}

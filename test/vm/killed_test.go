@@ -1,0 +1,78 @@
+package vm_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap/internal/testenv"
+	"dropcap/test/vm"
+)
+
+// When set, this test program boots a machine, tells QEMU's process id, and waits to be killed.
+const victim = "DROPCAP_VM_VICTIM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(victim) != "" {
+		beVictim()
+	}
+	os.Exit(m.Run())
+}
+
+func beVictim() {
+	if _, err := vm.Open(context.Background(), vm.Kernel("6.1")); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	children, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, path := range children {
+		text, _ := os.ReadFile(path)
+		if pid := strings.TrimSpace(string(text)); pid != "" {
+			fmt.Println("qemu", pid)
+		}
+	}
+	select {}
+}
+
+func TestMachineEndsWithItsTestProcess(t *testing.T) {
+	testenv.Need(t, testenv.VM)
+	tmp := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), victim+"=1", "TMPDIR="+tmp)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	pid, ok := strings.CutPrefix(strings.TrimSpace(line), "qemu ")
+	if !ok {
+		t.Fatalf("no machine: %s", line)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for alive("/proc/" + pid + "/cmdline") {
+		if time.Now().After(deadline) {
+			t.Fatalf("QEMU, process %s, outlives the test process that was killed", pid)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if left, _ := os.ReadDir(tmp); len(left) > 0 {
+		t.Errorf("left in the folder for temporary files: %v", left)
+	}
+}
+
+// alive is false for a zombie too: its command line reads empty.
+func alive(cmdline string) bool {
+	text, err := os.ReadFile(cmdline)
+	return err == nil && strings.HasPrefix(string(text), "qemu-system")
+}

@@ -1,0 +1,55 @@
+package vm
+
+import (
+	"os"
+	"time"
+)
+
+// Option changes how a machine is made.
+type Option func(*options)
+
+type options struct {
+	memory      int // MiB
+	cpus        int
+	files       []file
+	modules     []string
+	kernelArgs  string
+	bootTimeout time.Duration
+}
+
+type file struct {
+	path string
+	data []byte
+	mode os.FileMode
+}
+
+// defaults are what each kind needs and no more. The timeout is for a test host that does other things too: a host takes
+// about 35 s on two free cores.
+func defaults(kind Kind) options {
+	if kind.disk {
+		return options{memory: 2048, cpus: 2, bootTimeout: 4 * time.Minute}
+	}
+	return options{memory: 512, cpus: 2, bootTimeout: 2 * time.Minute}
+}
+
+// Memory is the machine's memory in MiB; 2048 for a host and 512 for a bare kernel by default.
+func Memory(mib int) Option { return func(o *options) { o.memory = mib } }
+
+// CPUs is the number of processors; 2 by default.
+func CPUs(n int) Option { return func(o *options) { o.cpus = n } }
+
+// File puts a file there before the machine's first program runs; on a host it is then an ordinary file of its disk.
+func File(path string, data []byte, mode os.FileMode) Option {
+	return func(o *options) { o.files = append(o.files, file{path, data, mode}) }
+}
+
+// Modules loads kernel modules, by name, before a bare kernel's agent starts. A host loads modules by itself.
+func Modules(names ...string) Option {
+	return func(o *options) { o.modules = append(o.modules, names...) }
+}
+
+// KernelArgs adds to the kernel's command line, such as "lsm=capability,bpf".
+func KernelArgs(args string) Option { return func(o *options) { o.kernelArgs += " " + args } }
+
+// BootTimeout bounds Start and Boot; 4 minutes for a host and 2 for a bare kernel by default.
+func BootTimeout(d time.Duration) Option { return func(o *options) { o.bootTimeout = d } }
