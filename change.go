@@ -1,0 +1,61 @@
+package dropcap
+
+// SchemaChange is the schema of Changes.
+const SchemaChange = "dropcap.change/v1"
+
+// Changes is the history of a host.
+type Changes struct {
+	Schema  string   `json:"schema"`
+	Changes []Change `json:"changes"` // newest first
+}
+
+// Change is one applied step, from its beginning to its end or its backout.
+type Change struct {
+	ID       string      `json:"id"` // 12 hexadecimal digits
+	Plan     string      `json:"plan"`
+	Host     string      `json:"host"` // id of the host
+	Workload string      `json:"workload"`
+	Name     string      `json:"name"` // the container's
+	Strategy Strategy    `json:"strategy"`
+	Before   string      `json:"container_before"` // id; the one that is retained
+	After    string      `json:"container_after"`  // id; empty until it exists
+	Was      Grant       `json:"was"`
+	Is       Grant       `json:"is"`
+	State    ChangeState `json:"state"`
+	Started  string      `json:"started"` // RFC 3339, UTC
+	Ended    string      `json:"ended"`   // empty while it goes on
+	// DowntimeMS is from the request to stop the one container until the other was started, in milliseconds; 0 if nothing was stopped.
+	DowntimeMS int64   `json:"downtime_ms"`
+	Because    string  `json:"because"`          // why it was rolled back, or needs a person
+	Pruned     bool    `json:"pruned,omitempty"` // the retained container is gone: a backout re-creates it
+	Timeline   []Event `json:"timeline"`
+}
+
+// Event is one thing that happened in a change: an effect that began or ended, or a decision.
+type Event struct {
+	At    string `json:"at"` // RFC 3339 with fractions of a second, UTC
+	Event string `json:"event"`
+}
+
+// ChangeState is how far a change has come.
+type ChangeState string
+
+// The states. Preparing: nothing has been stopped. Switching: between the stop of the old and the start of the new. Checking: the gate. The
+// states that a change can end in are Applied, RolledBack, BackedOut and NeedsPerson; all others are found only while it goes on, or after a
+// crash, and are what recover looks for.
+const (
+	Preparing   ChangeState = "preparing"
+	Switching   ChangeState = "switching"
+	Checking    ChangeState = "checking"
+	Applied     ChangeState = "applied"
+	RollingBack ChangeState = "rolling-back"
+	RolledBack  ChangeState = "rolled-back"
+	BackingOut  ChangeState = "backing-out"
+	BackedOut   ChangeState = "backed-out"
+	NeedsPerson ChangeState = "needs-person"
+)
+
+// Over tells whether nothing goes on any more.
+func (s ChangeState) Over() bool {
+	return s == Applied || s == RolledBack || s == BackedOut || s == NeedsPerson
+}

@@ -1,0 +1,57 @@
+package dropcap
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Effect is one thing that is done to the world outside: each has a name, so that it can be shown before it is done (a dry run), written to a
+// timeline, and have a fault put before or after it by a test. Exactly one of Call, Note, Run and File is set.
+type Effect struct {
+	Name string // a stable slug, unique within a strategy: "create-new", "stop-old"
+	Says string // what it does, in a few words for a person, without secrets: "stop web"
+	Call *Call
+	Note *Note
+	Run  *Run
+	File *File
+}
+
+// Call is a request to the engine's API. The body may hold secrets and is never printed.
+type Call struct {
+	Method  string
+	Path    string // begins with "/containers/…"; without the version
+	Query   map[string]string
+	Body    json.RawMessage
+	API     string        // version to ask under; empty: the agreed one
+	Timeout time.Duration // 0: the engine's usual; a stop takes as long as its grace period
+	// Fine are statuses beside 2xx that are as good: 304 where the container is stopped already.
+	Fine []int
+}
+
+// Note is an entry in the journal: the change as it is now, and, first of all, what its backout needs. It is durable when the effect ends.
+type Note struct {
+	Change Change
+	// Keep is what restores the container (raw answers of the engine); it may hold secrets and never leaves the store. Nil: as before.
+	Keep map[string]json.RawMessage
+}
+
+// Run is a program that is run on this host, without a shell.
+type Run struct {
+	Args    []string
+	Dir     string
+	Env     []string // nil: this process's own
+	Timeout time.Duration
+}
+
+// File is a file that is replaced as a whole: written beside, synced, renamed, its folder synced. Mode and owner stay the former file's.
+type File struct {
+	Path string
+	Was  []byte // what must stand there now, or nothing is written
+	Is   []byte
+}
+
+// Result is what an effect gave.
+type Result struct {
+	Status int             // of a Call (HTTP), or of a Run (exit status)
+	Body   json.RawMessage // a Call's answer; a Run's output (standard output and error together, the last 64 KiB, as a JSON string)
+}

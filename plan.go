@@ -1,0 +1,82 @@
+package dropcap
+
+import "dropcap/caps"
+
+// SchemaPlan is the schema of Plan.
+const SchemaPlan = "dropcap.plan/v1"
+
+// Plan says what would be changed, container by container. One that came from a file is input, not truth: its Commands are for people and
+// never run, and whoever applies it computes each step again.
+type Plan struct {
+	Schema  string    `json:"schema"`
+	ID      string    `json:"id"` // 12 hexadecimal digits, over everything below but Created
+	Created string    `json:"created"`
+	Host    Host      `json:"host"`
+	Policy  PolicyRef `json:"policy"`
+	Steps   []Step    `json:"steps"` // in the order in which they are to be applied
+}
+
+// Strategy is how a container gets its new declaration.
+type Strategy string
+
+// The strategies. Recreate: a new container with the same configuration takes the place of the old one, which is retained. InPlace: the engine's
+// own file of the same container is changed while the engine is stopped. Source: the owner's own file or service is changed, and the owner
+// re-creates the container. Manual: a person has to.
+const (
+	StrategyRecreate Strategy = "recreate"
+	StrategyInPlace  Strategy = "in-place"
+	StrategySource   Strategy = "source"
+	StrategyManual   Strategy = "manual"
+)
+
+// Step is the change of one container's declaration.
+type Step struct {
+	Container  Target   `json:"container"`
+	Workload   string   `json:"workload"`
+	Owner      Owner    `json:"owner"`
+	Strategy   Strategy `json:"strategy"`
+	Before     Grant    `json:"before"`
+	After      Grant    `json:"after"` // After.Holds is always within Before.Holds
+	Drop       caps.Set `json:"drop"`
+	Retained   []Retain `json:"retained"`
+	Confidence string   `json:"confidence"` // low, medium, high; empty without evidence
+	Refused    string   `json:"refused"`    // why it will not be applied; empty if it may be
+	Hint       string   `json:"hint,omitempty"`
+	Warnings   []string `json:"warnings"`
+	Promise    string   `json:"promise"`  // what the strategy promises
+	Downtime   string   `json:"downtime"` // what to expect, in words
+	Commands   Commands `json:"commands"`
+	DependsOn  []string `json:"depends_on,omitempty"` // ids of the containers that it shares a namespace with or links to
+}
+
+// Changes tells whether the step would change anything.
+func (s Step) Changes() bool { return s.Drop != 0 || s.Before.Privileged != s.After.Privileged }
+
+// Target is the container that a step is bound to. The fingerprint is keyed with a secret of the store and covers what was declared; a
+// container that was changed since has another.
+type Target struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Grant is a declaration and what the engine grants for it on that host.
+type Grant struct {
+	Privileged bool     `json:"privileged"`
+	CapAdd     []string `json:"cap_add"`
+	CapDrop    []string `json:"cap_drop"`
+	Holds      caps.Set `json:"holds"`
+}
+
+// Retain is a capability that the container keeps, and why: "evidence …", "policy …" or "declared".
+type Retain struct {
+	Cap     caps.Cap `json:"cap"`
+	Because string   `json:"because"`
+}
+
+// Commands are what a person would type to do, or undo, the same by hand. Values of the environment stand in a file (--env-file).
+type Commands struct {
+	Apply   string `json:"apply"`
+	Backout string `json:"backout"`
+	Source  string `json:"source"` // a patch of the owner's file, or its exact text
+}
