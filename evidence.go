@@ -25,13 +25,24 @@ type WorkloadEvidence struct {
 	Confidence  Confidence     `json:"confidence"`
 }
 
-// Containers is how many containers the evidence is from: one that was recorded several times has several sources.
+// Containers is how many containers the evidence is from: one that was recorded several times has several sources. Sources that are summed
+// up count as one container each.
 func (w WorkloadEvidence) Containers() int {
 	seen := map[[2]string]bool{}
+	summed := 0
 	for _, s := range w.Sources {
 		seen[[2]string{s.Host.ID, s.Container}] = true
+		summed += s.Recordings() - 1
 	}
-	return len(seen)
+	return len(seen) + summed
+}
+
+// Recordings is how many recordings the evidence is from, of which Need.Sources tells how many showed a need.
+func (w WorkloadEvidence) Recordings() (n int) {
+	for _, s := range w.Sources {
+		n += s.Recordings()
+	}
+	return n
 }
 
 // Source is one recording of one container, with what of its life was seen.
@@ -51,7 +62,17 @@ type Source struct {
 	LossUnknown bool `json:"loss_unknown,omitempty"`
 	// Complete is set when the operator said that everything the workload does was exercised.
 	Complete bool `json:"complete,omitempty"`
+	// Execs is set when the operator said that what `docker exec` runs is the workload's own work.
+	Execs bool `json:"execs,omitempty"`
+	// FilesUnseen says in one clause why its files were not all scanned for file capabilities; empty if they were.
+	FilesUnseen string `json:"files_unseen,omitempty"`
+	// Summed is how many old recordings this stands for, that are not kept apart any more; 0 for one. Container and Since are then the first's,
+	// Seconds the longest's, and the rest are sums.
+	Summed int `json:"summed,omitempty"`
 }
+
+// Recordings is how many it stands for.
+func (s Source) Recordings() int { return max(1, s.Summed) }
 
 // Class is what one kind of check means for the program that caused it.
 type Class string
@@ -102,9 +123,14 @@ type Need struct {
 	Or caps.Set `json:"or,omitempty"`
 	// Flagged is set where only programs that are not the image's (written after the start, or in memory) caused the checks: then it
 	// keeps nothing beyond the engine's defaults, unless an operator of this host approved it.
-	Flagged  bool `json:"flagged,omitempty"`
+	Flagged bool `json:"flagged,omitempty"`
+	// Exec is set where what `docker exec` ran caused the checks, and not the workload itself: then it keeps nothing, unless approved.
+	Exec     bool `json:"exec,omitempty"`
 	Approved bool `json:"approved,omitempty"`
 }
+
+// Doubted tells whether the need keeps less than its class says until an operator approves of it.
+func (n Need) Doubted() bool { return (n.Flagged || n.Exec) && !n.Approved }
 
 // By is one program, system call and place in the kernel that caused checks.
 type By struct {

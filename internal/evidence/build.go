@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"dropcap"
@@ -14,8 +15,8 @@ import (
 func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, src dropcap.Source, id Identity) dropcap.WorkloadEvidence {
 	t := newTally()
 	for i, v := range verdict.All(checks) {
-		t.check(checks[i], v)
-		t.named(checks[i], held)
+		t.check(checks[i], v, src.Execs)
+		t.named(checks[i], held, src.Execs)
 	}
 	for _, n := range static {
 		t.add(n)
@@ -26,9 +27,20 @@ func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, s
 	return Conclude(w)
 }
 
-// check adds one judged check.
-func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict) {
-	n := dropcap.Need{Cap: c.Cap, Outcome: dropcap.Denied, Class: v.Class, Because: v.Because, Or: v.Or, Flagged: suspect(c.Exe)}
+// Extend adds what was seen later of the same source: the counts are sums, and everything that tells of the source is the later one's.
+func Extend(earlier, later dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
+	t := newTally()
+	for _, n := range append(slices.Clone(earlier.Needs), later.Needs...) {
+		t.add(n)
+	}
+	later.Held |= earlier.Held
+	later.Needs = t.needs(1)
+	return Conclude(later)
+}
+
+// check adds one judged check. What docker exec runs is not the workload's own, unless the operator says so.
+func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict, execs bool) {
+	n := dropcap.Need{Cap: c.Cap, Outcome: dropcap.Denied, Class: v.Class, Because: v.Because, Or: v.Or, Flagged: suspect(c.Exe), Exec: exec(c, execs)}
 	if c.Granted {
 		n.Outcome = dropcap.Granted
 	}
@@ -37,14 +49,14 @@ func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict) {
 
 // named adds the capabilities that a program asks for in its own sets. One that asks for everything that the container holds, or more, has
 // read its sets before and names nothing: then its asking says nothing.
-func (t *tally) named(c dropcap.KernelCheck, held caps.Set) {
+func (t *tally) named(c dropcap.KernelCheck, held caps.Set, execs bool) {
 	asked := c.Asked & held
 	if asked.Empty() || asked == held && held.Len() > 1 {
 		return
 	}
 	for _, a := range asked.List() {
 		t.observe(c, dropcap.Need{
-			Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe),
+			Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe), Exec: exec(c, execs),
 			Because: "the program asks for it in its own sets (capset), and fails or goes another way without it",
 		}, "capset")
 	}
@@ -63,6 +75,8 @@ func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
 	}
 	t.add(n)
 }
+
+func exec(c dropcap.KernelCheck, own bool) bool { return c.Phase == dropcap.PhaseExec && !own }
 
 // suspect tells whether a program is not the image's: it may have been made to exercise capabilities.
 func suspect(e dropcap.Executable) bool { return from(e) == FromWritten || from(e) == FromMemory }

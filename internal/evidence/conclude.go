@@ -29,10 +29,25 @@ func required(needs []dropcap.Need, held caps.Set) caps.Set {
 }
 
 // supports tells whether a need keeps its capability. What only programs show that are not the image's keeps nothing beyond Docker's
-// defaults until somebody approves of it: such a program may have been written to make a grant look needed.
+// defaults until somebody approves of it: such a program may have been written to make a grant look needed. What an administrator's docker
+// exec needs is not what the workload needs: it keeps nothing.
 func supports(n dropcap.Need) bool {
-	trusted := !n.Flagged || n.Approved || caps.DockerDefaults.Has(n.Cap)
+	trusted := !n.Doubted() || !n.Exec && caps.DockerDefaults.Has(n.Cap)
 	return n.Outcome == dropcap.Granted && n.Class.Keeps() && trusted
+}
+
+// Approve makes the doubted needs of a capability count as the workload's own, or takes that back, and tells how many there are. It is an
+// operator's word on this host, which no imported document can give.
+func Approve(w dropcap.WorkloadEvidence, c caps.Cap, yes bool) (dropcap.WorkloadEvidence, int) {
+	n := 0
+	w.Needs = slices.Clone(w.Needs)
+	for i, need := range w.Needs {
+		if need.Cap == c && (need.Flagged || need.Exec) && need.Outcome == dropcap.Granted && need.Class.Keeps() {
+			w.Needs[i].Approved = yes
+			n++
+		}
+	}
+	return Conclude(w), n
 }
 
 // choose picks one capability for each alternative that what is required anyway does not serve: the weakest that is held. One that was

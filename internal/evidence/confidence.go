@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"dropcap"
@@ -23,6 +24,9 @@ type seen struct {
 	lossUnknown       bool
 	unknown           caps.Set // required only since nothing is known of a check
 	flagged           caps.Set // not kept, since only programs that are not the image's showed a need
+	execs             caps.Set // not kept, since only docker exec showed a need
+	coupled           []string // sentences on what a seccomp profile lets through only with what is not kept
+	unseen            string   // why no container's files were scanned
 }
 
 func sawOf(w dropcap.WorkloadEvidence) seen {
@@ -32,10 +36,17 @@ func sawOf(w dropcap.WorkloadEvidence) seen {
 		s.longest, s.lost = max(s.longest, src.Seconds), sum(s.lost, src.Lost)
 		s.complete, s.lossUnknown = s.complete || src.Complete, s.lossUnknown || src.LossUnknown
 	}
+	if !slices.ContainsFunc(w.Sources, func(src dropcap.Source) bool { return src.FilesUnseen == "" }) && len(w.Sources) > 0 {
+		s.unseen = w.Sources[0].FilesUnseen
+	}
 	for _, n := range w.Needs {
 		switch {
+		case coupling(n) && !w.Required.Has(n.Cap) && w.Held.Has(n.Cap):
+			s.coupled = append(s.coupled, n.Because)
 		case n.Outcome != dropcap.Granted || !n.Class.Keeps() || !w.Held.Has(n.Cap):
-		case n.Flagged && !n.Approved:
+		case n.Exec && n.Doubted():
+			s.execs |= caps.Of(n.Cap).Minus(w.Required)
+		case n.Doubted() && !caps.DockerDefaults.Has(n.Cap):
 			s.flagged |= caps.Of(n.Cap)
 		case n.Class == dropcap.UnknownNeed:
 			s.unknown |= caps.Of(n.Cap)
@@ -44,7 +55,7 @@ func sawOf(w dropcap.WorkloadEvidence) seen {
 	return s
 }
 
-// confidence goes by fixed thresholds. Low: no start seen, or less than ten minutes. Medium: a cold start and ten minutes. High: a cold
+// confidence goes by fixed thresholds. Low: no start seen, or less than ten minutes, or files that were not scanned. Medium: a cold start and ten minutes. High: a cold
 // and a warm start, a stop, an hour, nothing lost and nothing unknown. The operator's word that all was exercised stands for the time.
 func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
 	s := sawOf(w)
@@ -69,6 +80,9 @@ func (s seen) facts() []string {
 	if s.complete {
 		list = append(list, "the operator says that everything was exercised")
 	}
+	if !s.execs.Empty() {
+		list = append(list, s.execs.Short()+" used by docker exec only, which is not the workload's own need")
+	}
 	return list
 }
 
@@ -79,6 +93,9 @@ func (s seen) missingForMedium() []string {
 	}
 	if s.longest < MediumSeconds && !s.complete {
 		l = append(l, "watch for 10 minutes")
+	}
+	if s.unseen != "" {
+		l = append(l, "see its files, which may carry capabilities: "+s.unseen)
 	}
 	return l
 }
@@ -97,6 +114,9 @@ func (s seen) missingForHigh() []string {
 	say(s.lossUnknown, "use a kernel hook that counts what it loses")
 	say(!s.unknown.Empty(), "%s: a check at a place that no rule knows", s.unknown.Short())
 	say(!s.flagged.Empty(), "%s: approve or refuse the needs that only programs show that are not the image's", s.flagged.Short())
+	for _, c := range s.coupled {
+		say(true, "%s", c)
+	}
 	return l
 }
 

@@ -40,12 +40,15 @@ func Import(data []byte) (dropcap.Evidence, error) {
 		t := newTally()
 		for _, n := range w.Needs {
 			n.Approved, n.Because = false, plain(n.Because)
-			n.Flagged = n.Flagged || suspects(n.By)
+			n.Flagged, n.Exec = n.Flagged || suspects(n.By), n.Exec || execs(n.By, w.Sources)
 			t.add(n)
+		}
+		for j, s := range w.Sources {
+			w.Sources[j].FilesUnseen = plain(s.FilesUnseen)
 		}
 		w.Needs = t.needs(0)
 		for j, n := range w.Needs {
-			w.Needs[j].Sources = min(n.Sources, len(w.Sources))
+			w.Needs[j].Sources = min(n.Sources, w.Recordings())
 		}
 		e.Workloads[i] = Conclude(w)
 	}
@@ -70,6 +73,12 @@ func decode(data []byte) (dropcap.Evidence, error) {
 // suspects tells whether every program that is named is not the image's; a document that says otherwise in its flag is not believed.
 func suspects(by []dropcap.By) bool {
 	return len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool { return b.ExeFrom != FromWritten && b.ExeFrom != FromMemory })
+}
+
+// execs tells whether only docker exec is named, and none of the sources says that it belongs to the workload.
+func execs(by []dropcap.By, sources []dropcap.Source) bool {
+	own := slices.ContainsFunc(sources, func(s dropcap.Source) bool { return s.Execs })
+	return !own && len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool { return b.Phase != dropcap.PhaseExec })
 }
 
 // Validate checks that a document is well formed. The error names the place.
@@ -122,8 +131,10 @@ func validateSource(s dropcap.Source) error {
 		return fmt.Errorf("container: %q is not 64 hex digits", clip(s.Container))
 	case s.Seconds < 0 || s.Seconds > mostSeconds:
 		return fmt.Errorf("seconds: %d", s.Seconds)
-	case min(s.StartsCold, s.StartsWarm, s.Stops) < 0 || max(s.StartsCold, s.StartsWarm, s.Stops) > mostStarts:
-		return errors.New("starts or stops: not a sensible number")
+	case min(s.StartsCold, s.StartsWarm, s.Stops) < 0 || max(s.StartsCold, s.StartsWarm, s.Stops) > mostStarts, s.Summed < 0 || s.Summed > mostStarts:
+		return errors.New("starts, stops or summed: not a sensible number")
+	case len(s.FilesUnseen) > mostText:
+		return errors.New("files_unseen: too long")
 	}
 	for _, at := range []string{s.Since, s.Until} {
 		if _, err := time.Parse(time.RFC3339, at); err != nil {

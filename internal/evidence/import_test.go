@@ -71,7 +71,7 @@ func TestImportRefusesWhatIsMalformed(t *testing.T) {
 		"container":                           func(w *we) { w.Sources[0].Container = "../../etc" },
 		"host":                                func(w *we) { w.Sources[0].Host.ID = strings.Repeat("h", 10000) },
 		"seconds":                             func(w *we) { w.Sources[0].Seconds = -1 },
-		"starts or stops":                     func(w *we) { w.Sources[0].Stops = -5 },
+		"starts, stops or summed":             func(w *we) { w.Sources[0].Stops = -5 },
 		"since or until":                      func(w *we) { w.Sources[0].Since = "yesterday" },
 		"outcome":                             func(w *we) { w.Needs[0].Outcome = "maybe" },
 		"class: \"sacred\" is not known":      func(w *we) { w.Needs[0].Class = "sacred" },

@@ -61,7 +61,8 @@ func mergeGroup(list []dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 		known, later := known(sources, w.Sources)
 		switch {
 		case known == len(w.Sources) && !later && known > 0:
-			continue // all of it is in already
+			t.approved(w.Needs)
+			continue // all the rest of it is in already
 		case known > 0:
 			t.overlap(w.Needs, len(w.Sources)-known)
 		default:
@@ -108,6 +109,16 @@ func (t *tally) overlap(needs []dropcap.Need, fresh int) {
 		by := larger(have.By, n.By)
 		t.add(n)
 		have.Count, have.Sources, have.By = most, sources, by
+	}
+}
+
+// approved carries over what an operator approved of in an earlier record: a later one of the same source comes from a recording, which knows
+// nothing of that.
+func (t *tally) approved(needs []dropcap.Need) {
+	for _, n := range needs {
+		if have := t.by[keyOf(n)]; have != nil && n.Approved {
+			have.Approved = true
+		}
 	}
 }
 

@@ -17,15 +17,17 @@ const (
 	OtherSites = "others"
 )
 
-// key is what makes needs one: the same capability, outcome, class and sentence.
+// key is what makes needs one: the same capability, outcome, class and sentence, and the same side of docker exec: a planted program's
+// checks and an administrator's must not lend each other what either lacks.
 type key struct {
 	cap     caps.Cap
 	outcome string
 	class   dropcap.Class
 	because string
+	exec    bool
 }
 
-func keyOf(n dropcap.Need) key { return key{n.Cap, n.Outcome, n.Class, n.Because} }
+func keyOf(n dropcap.Need) key { return key{n.Cap, n.Outcome, n.Class, n.Because, n.Exec} }
 
 // sharedKey is a key of the kernel's counts within a need.
 type sharedKey struct {
@@ -69,7 +71,7 @@ func (t *tally) needs(sources int) []dropcap.Need {
 		list = append(list, *n)
 	}
 	slices.SortFunc(list, func(a, b dropcap.Need) int {
-		return cmp.Or(cmp.Compare(a.Cap, b.Cap), -cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(rank(a.Class), rank(b.Class)), strings.Compare(a.Because, b.Because))
+		return cmp.Or(cmp.Compare(a.Cap, b.Cap), -cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(rank(a.Class), rank(b.Class)), strings.Compare(a.Because, b.Because), rankExec(a)-rankExec(b))
 	})
 	return list
 }
@@ -112,6 +114,13 @@ func bounded(list []dropcap.By) []dropcap.By {
 // classes in the order of their weight.
 var classes = []dropcap.Class{
 	dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected, dropcap.UnknownNeed, dropcap.Advisory, dropcap.Ungrantable,
+}
+
+func rankExec(n dropcap.Need) int {
+	if n.Exec {
+		return 1
+	}
+	return 0
 }
 
 func rank(c dropcap.Class) int { return slices.Index(classes, c) }
