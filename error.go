@@ -14,6 +14,8 @@ const (
 	CodeUsage      Code = "usage"       // 2
 	CodeHost       Code = "host"        // 6: this host can't (no engine, no permission, no BTF)
 	CodeIncomplete Code = "incomplete"  // 7
+	CodeRolledBack Code = "rolled-back" // 4: the old container is in its place
+	CodePerson     Code = "person"      // 5: putting it back failed
 	CodeInterrupt  Code = "interrupted" // 130
 )
 
@@ -65,6 +67,10 @@ func ExitOf(err error) int {
 		return ExitHost
 	case CodeIncomplete:
 		return ExitIncomplete
+	case CodeRolledBack:
+		return ExitRolledBack
+	case CodePerson:
+		return ExitPerson
 	case CodeInterrupt:
 		return ExitInterrupt
 	default:

@@ -64,7 +64,8 @@ func kindOf(folder string, err error) (what, hint string) {
 }
 
 func damaged(folder string) (what, hint string) {
-	return "its file is damaged", "move " + filepath.Join(folder, fileName) + " away, or put a copy in its place; evidence can be learned again"
+	return "its file is damaged", "put a copy of " + filepath.Join(folder, fileName) +
+		" in its place, or move it away: evidence can be learned again, but what was changed can then not be backed out by dropcap"
 }
 
 // byFileSystem finds the cause where SQLite has lost the system's own error: it says only that it could not open or write.

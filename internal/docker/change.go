@@ -1,0 +1,102 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"dropcap"
+)
+
+// Perform sends a request that changes something: the body as it is, under the version that it asks for, for as long as it may take. The
+// result carries the engine's status and answer also where the engine refuses; a status of 0 means that no answer came, so that nobody
+// knows whether it was done. Nothing is sent twice.
+func (c *Client) Perform(ctx context.Context, call dropcap.Call) (dropcap.Result, error) {
+	version := call.API
+	if version == "" {
+		version = c.engine.agreed
+	}
+	r := request{method: call.Method, path: "/v" + version + call.Path, body: call.Body, max: maxOne}
+	if len(call.Query) > 0 {
+		r.query = url.Values{}
+		for k, v := range call.Query {
+			r.query.Set(k, v)
+		}
+	}
+	if call.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, call.Timeout)
+		defer cancel()
+	}
+	status, body, err := c.send(ctx, r)
+	if err != nil {
+		return dropcap.Result{}, err
+	}
+	result := dropcap.Result{Status: status, Body: body}
+	if status/100 != 2 && !slices.Contains(call.Fine, status) {
+		return result, refused(r, status, body)
+	}
+	return result, nil
+}
+
+// Raw gives the engine's answer to a question as it is, under the agreed version. The path begins with "/containers/…". The error is a
+// dropcap.ErrNotFound where there is no such thing.
+func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	var body json.RawMessage
+	err := c.get(ctx, path, query, maxOne, &body)
+	return slices.Clone(body), err
+}
+
+// RawContainer is the whole answer of GET /containers/ID/json.
+func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, error) {
+	if !fullID.MatchString(id) {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(id, 80), dropcap.ErrNotFound)
+	}
+	body, err := c.Raw(ctx, "/containers/"+id+"/json", nil)
+	if err != nil {
+		return nil, inspectError(id, err)
+	}
+	var b struct {
+		ID string `json:"Id"`
+	}
+	if json.Unmarshal(body, &b) != nil || b.ID != id {
+		return nil, unreadable(request{method: http.MethodGet, path: "/containers/" + id + "/json"}, badID(b.ID))
+	}
+	return body, nil
+}
+
+// RawImage is the whole answer of GET /images/ID/json; nil without an error if the image is gone.
+func (c *Client) RawImage(ctx context.Context, id string) (json.RawMessage, error) {
+	if !imageID.MatchString(id) {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect the image %q: that is no id", printable(id, 80))
+	}
+	body, err := c.Raw(ctx, "/images/"+id+"/json", nil)
+	if statusOf(err) == http.StatusNotFound {
+		return nil, nil
+	}
+	return body, err
+}
+
+// RawNetwork is the whole answer of GET /networks/ID; nil without an error if the network is gone.
+func (c *Client) RawNetwork(ctx context.Context, idOrName string) (json.RawMessage, error) {
+	if !anyName.MatchString(idOrName) {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect the network %q: that is no name", printable(idOrName, 80))
+	}
+	body, err := c.Raw(ctx, "/networks/"+idOrName, nil)
+	if statusOf(err) == http.StatusNotFound {
+		return nil, nil
+	}
+	return body, err
+}
+
+// RawLayer is the whole answer of GET /containers/ID/changes: what was written into the container's own layer. "null" if nothing was.
+func (c *Client) RawLayer(ctx context.Context, id string) (json.RawMessage, error) {
+	if !fullID.MatchString(id) {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the layer of %q: %w", printable(id, 80), dropcap.ErrNotFound)
+	}
+	var body json.RawMessage
+	err := c.get(ctx, "/containers/"+id+"/changes", nil, maxList, &body)
+	return slices.Clone(body), err
+}

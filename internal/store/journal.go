@@ -1,0 +1,149 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"dropcap"
+)
+
+// maxKeep bounds what is kept to restore one container. Its description is about 20 KiB, and one network's with a thousand containers 500.
+const maxKeep = 32 << 20
+
+// second is version 2: the journal. number is the order in which changes began; kept is what restores a container, secrets included.
+func second(ctx context.Context, tx *sql.Tx) error {
+	for _, q := range []string{
+		`CREATE TABLE change (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, document BLOB NOT NULL,
+			digest BLOB NOT NULL) STRICT`,
+		`CREATE TABLE kept (change TEXT NOT NULL REFERENCES change (id) ON DELETE CASCADE, name TEXT NOT NULL, value BLOB NOT NULL,
+			digest BLOB NOT NULL, PRIMARY KEY (change, name)) STRICT`,
+	} {
+		if _, err := tx.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Write puts a note into the journal: all of it, durably, or nothing. A Keep that is not nil replaces what was kept; an empty one forgets it.
+func (s *Store) Write(ctx context.Context, n dropcap.Note) error {
+	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+		document, err := json.Marshal(n.Change)
+		if err != nil {
+			return err
+		}
+		if len(document) > MaxDocument || n.Change.ID == "" {
+			return dropcap.Errorf(dropcap.CodeError, "", "cannot keep the change %q: it has no id, or is larger than %d MiB", n.Change.ID, MaxDocument>>20)
+		}
+		digest := sha256.Sum256(document)
+		_, err = tx.ExecContext(ctx, `INSERT INTO change (id, state, document, digest) VALUES (?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document, digest = excluded.digest`,
+			n.Change.ID, string(n.Change.State), document, digest[:])
+		if err != nil || n.Keep == nil {
+			return err
+		}
+		return keep(ctx, tx, n.Change.ID, n.Keep)
+	}))
+}
+
+func keep(ctx context.Context, tx *sql.Tx, change string, values map[string]json.RawMessage) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM kept WHERE change = ?", change); err != nil {
+		return err
+	}
+	size := 0
+	for name, value := range values {
+		if size += len(name) + len(value); size > maxKeep {
+			return dropcap.Errorf(dropcap.CodeError, "", "cannot keep what restores the container: it is larger than %d MiB", maxKeep>>20)
+		}
+		digest := sha256.Sum256(value)
+		_, err := tx.ExecContext(ctx, "INSERT INTO kept (change, name, value, digest) VALUES (?, ?, ?, ?)", change, name, []byte(value), digest[:])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Changes gives all changes, the newest first.
+func (s *Store) Changes(ctx context.Context) ([]dropcap.Change, error) {
+	list, err := s.changes(ctx, "SELECT document, digest FROM change ORDER BY number DESC")
+	return list, said(s.folder, err)
+}
+
+// Unfinished gives the changes that are not over, the newest first: what went on when dropcap, or the power, ended.
+func (s *Store) Unfinished(ctx context.Context) ([]dropcap.Change, error) {
+	list, err := s.changes(ctx, "SELECT document, digest FROM change WHERE state NOT IN (?, ?, ?, ?) ORDER BY number DESC",
+		string(dropcap.Applied), string(dropcap.RolledBack), string(dropcap.BackedOut), string(dropcap.NeedsPerson))
+	return list, said(s.folder, err)
+}
+
+func (s *Store) changes(ctx context.Context, query string, args ...any) ([]dropcap.Change, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	list := []dropcap.Change{}
+	for rows.Next() {
+		var document, digest sql.RawBytes
+		if err := rows.Scan(&document, &digest); err != nil {
+			return nil, err
+		}
+		var c dropcap.Change
+		if err := s.whole(document, digest); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(document, &c); err != nil {
+			return nil, s.damagedJournal()
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// Kept gives what restores the container of a change; empty if nothing is kept. It holds secrets.
+func (s *Store) Kept(ctx context.Context, change string) (map[string]json.RawMessage, error) {
+	values, err := s.kept(ctx, change)
+	return values, said(s.folder, err)
+}
+
+func (s *Store) kept(ctx context.Context, change string) (map[string]json.RawMessage, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT name, value, digest FROM kept WHERE change = ?", change)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	values := map[string]json.RawMessage{}
+	for rows.Next() {
+		var name string
+		var value, digest sql.RawBytes
+		if err := rows.Scan(&name, &value, &digest); err != nil {
+			return nil, err
+		}
+		if err := s.whole(value, digest); err != nil {
+			return nil, err
+		}
+		values[name] = bytes.Clone(value)
+	}
+	return values, rows.Err()
+}
+
+// whole tells when what is read is not what was written.
+func (s *Store) whole(document, digest []byte) error {
+	if sum := sha256.Sum256(document); !bytes.Equal(sum[:], digest) {
+		return s.damagedJournal()
+	}
+	return nil
+}
+
+var errJournal = errors.New("the journal of changes is damaged")
+
+// damagedJournal must not be told to start afresh: the retained containers' names are the way back then.
+func (s *Store) damagedJournal() error {
+	return dropcap.Errorf(dropcap.CodeError, "put a copy of the store in its place; what was retained is still there: `docker ps --all --filter name=-dropcap-`",
+		"cannot use the store %s: %w", s.folder, errJournal)
+}
