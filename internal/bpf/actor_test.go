@@ -84,9 +84,10 @@ func init() {
 		"chmod-own":    func(int) { fchmodat(at(file), 0o600) },
 		"chmod-other":  func(int) { fchmodat(at(other), 0o600) },
 		"chmod-setgid": func(int) { fchmodat(at(other), 0o2600) },
-		"drop-all":     func(int) { capset(0, 0) },
+		"drop-all":     func(int) { capset(0, 0, 0) },
 		"securebits":   func(int) { unix.Prctl(unix.PR_SET_SECUREBITS, 0, 0, 0, 0) },
-		"keep-chown":   func(int) { capset(1, 1) },
+		"keep-chown":   func(int) { capset(1, 1, 0) },
+		"inherit":      func(int) { capset(1, 1, 1) },
 		"raise-limit":  func(int) { limit(unix.RLIM_INFINITY) },
 		"same-limit":   func(int) { limit(0) },
 		"fake-comm":    func(int) { unix.Prctl(unix.PR_SET_NAME, cstring("runc:[2:INIT]"), 0, 0, 0) },
@@ -126,9 +127,9 @@ func rawSocket() {
 	}
 }
 
-func capset(effective, permitted uint32) {
+func capset(effective, permitted, inheritable uint32) {
 	h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	d := [2]unix.CapUserData{{Effective: effective, Permitted: permitted}}
+	d := [2]unix.CapUserData{{Effective: effective, Permitted: permitted, Inheritable: inheritable}}
 	unix.Capset(&h, &d[0])
 }
 

@@ -187,7 +187,7 @@ func (b *box) counts(tr *Tracer) (map[string]uint64, []dropcap.KernelCheck) {
 	return n, mine
 }
 
-var args = []string{"", " foreign", " saved", " current", " setid", " nosetid", " raise", " noraise"}
+var args = []string{"", " foreign", " saved", " current", " setid", " nosetid", " raise", " noraise", " within", " more"}
 
 // kind spells a check: "SETUID setuid current granted", with what is out of the ordinary behind it.
 func kind(c dropcap.KernelCheck) string {

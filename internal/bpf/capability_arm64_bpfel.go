@@ -16,7 +16,12 @@ import (
 type capabilityCallPath struct {
 	_     structs.HostLayout
 	Check capabilityCheck
-	Stack int64
+	Stack uint64
+}
+
+type capabilityCallStack struct {
+	_      structs.HostLayout
+	Frames [24]uint64
 }
 
 type capabilityCheck struct {
@@ -43,10 +48,11 @@ type capabilityGroup struct {
 	MntNs     uint64
 	InitStart uint64
 	Keys      uint32
+	Paths     uint32
 	Nested    uint32
 	Watch     uint8
 	Phase     uint8
-	Pad       [6]uint8
+	Pad       [2]uint8
 }
 
 type capabilityProgram struct {

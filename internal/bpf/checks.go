@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,12 +21,14 @@ type Stats struct {
 	LostOf map[uint64]uint64 // those that are known to be of a container, by its cgroup
 	// LossUnknown is set where the kernel does not count what the hook missed.
 	LossUnknown bool
-	NoStack     uint64 // call paths that were due and not kept
+	NoStack     uint64 // call paths that were due and not kept, for want of room; the kernel tries again at the next check of the kind
 	NoPath      uint64 // executables' paths that user space was too slow for; the kernel tries again at the next start of the program
 	NoName      uint64 // containers that no Sighting tells of
 	Keys        int    // kinds of checks that are kept now
 	MaxKeys     int
-	MapBytes    uint64 // of kernel memory
+	MapBytes    uint64 // of kernel memory, on this machine
+	// BytesEach is what of MapBytes there is once for each processor that the machine may have.
+	BytesEach uint64
 }
 
 // Checks gives everything counted so far and not forgotten: one entry for each kind of check and call path.
@@ -42,13 +45,13 @@ func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 	if err != nil {
 		return nil, Stats{}, fmt.Errorf("read the call paths: %w", err)
 	}
-	stats, err := t.stats(len(tallies))
-	if err != nil {
-		return nil, Stats{}, err
-	}
 	frames, err := t.framesOf(called)
 	if err != nil {
 		return nil, Stats{}, fmt.Errorf("read the stacks: %w", err)
+	}
+	stats, err := t.stats(len(tallies))
+	if err != nil {
+		return nil, Stats{}, err
 	}
 	t.paths.settle()
 	at := clock()
@@ -91,16 +94,22 @@ func device(dev uint32) uint64 { return unix.Mkdev(dev>>20, dev&(1<<20-1)) }
 
 // framesOf names the call paths of each key; paths that differ in no function are one.
 func (t *Tracer) framesOf(called []entry[capabilityCallPath, uint64]) (map[capabilityCheck][][]string, error) {
-	stacks := t.collection.Maps[capabilityMapStacks]
+	numbers := make([]uint64, len(called))
+	for i, e := range called {
+		numbers[i] = e.key.Stack
+	}
+	named, err := t.symbols.stacks(numbers, func() ([]numbered, error) { return t.stacks(numbers) })
+	if err != nil {
+		return nil, err
+	}
 	out := map[capabilityCheck][][]string{}
 	for _, e := range called {
-		frames, err := t.symbols.stack(e.key.Stack, func() ([]uint64, error) {
-			var addresses [24]uint64 // FRAMES in programs/maps.h
-			err := stacks.Lookup(uint32(e.key.Stack), &addresses)
-			return addresses[:], err
-		})
-		if err != nil {
-			return nil, err
+		frames, ok := named[e.key.Stack]
+		if !ok { // it was taken for one that is in no path, a moment before it was in one
+			if err := t.retry(e.key); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		same := func(other []string) bool { return slices.Equal(frames, other) }
 		if !slices.ContainsFunc(out[e.key.Check], same) {
@@ -108,6 +117,39 @@ func (t *Tracer) framesOf(called []entry[capabilityCallPath, uint64]) (map[capab
 		}
 	}
 	return out, nil
+}
+
+type numbered = entry[capabilityCallStack, uint64]
+
+// stacks reads all that the kernel has. Where they become many, those that are in no path go: their containers are forgotten.
+func (t *Tracer) stacks(used []uint64) ([]numbered, error) {
+	m := t.collection.Maps[capabilityMapStacks]
+	all, err := entries[capabilityCallStack, uint64](m)
+	if err != nil || len(all) < int(m.MaxEntries())/2 {
+		return all, err
+	}
+	keep := map[uint64]bool{}
+	for _, id := range used {
+		keep[id] = true
+	}
+	for _, e := range all {
+		if keep[e.value] {
+			continue
+		}
+		if err := m.Delete(e.key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(all, func(e numbered) bool { return !keep[e.value] }), nil
+}
+
+// retry takes away a call path that cannot be told, so that the kernel may keep it again.
+func (t *Tracer) retry(p capabilityCallPath) error {
+	t.untold.Add(1)
+	if err := t.collection.Maps[capabilityMapCallPaths].Delete(p); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (t *Tracer) stats(keys int) (Stats, error) {
@@ -125,6 +167,7 @@ func (t *Tracer) stats(keys int) (Stats, error) {
 			return s, fmt.Errorf("read what was lost: %w", err)
 		}
 	}
+	s.NoStack += t.untold.Load()
 	s.Lost = full + group + missed
 	of, err := entries[uint64, uint64](t.collection.Maps[capabilityMapLosses])
 	if err != nil {
@@ -137,6 +180,7 @@ func (t *Tracer) stats(keys int) (Stats, error) {
 		if info, err := m.Info(); err == nil {
 			bytes, _ := info.Memlock()
 			s.MapBytes += bytes
+			s.BytesEach += bytesEach(m)
 		}
 	}
 	return s, nil

@@ -76,3 +76,20 @@ func clock() func(uint64) time.Time {
 	now, boot := time.Now(), sinceBoot()
 	return func(t uint64) time.Time { return now.Add(time.Duration(t) - boot) }
 }
+
+// bytesEach is what a map holds once for each possible processor (kernel/bpf/hashtab.c, arraymap.c): a per-CPU value, or a hash's spare element
+// with the place that names it, and the counts of its locks.
+func bytesEach(m *ebpf.Map) uint64 {
+	const header, pointer, locks = 48, 8, 8 * 4 // struct htab_elem; HASHTAB_MAP_LOCK_COUNT ints
+	round := func(n uint32) uint64 { return (uint64(n) + 7) &^ 7 }
+	switch m.Type() {
+	case ebpf.PerCPUArray:
+		return round(m.ValueSize()) * uint64(m.MaxEntries())
+	case ebpf.Hash:
+		return header + round(m.KeySize()) + round(m.ValueSize()) + pointer + locks
+	case ebpf.LRUHash:
+		return locks
+	default:
+		return 0
+	}
+}

@@ -17,10 +17,10 @@ import (
 // symbols names addresses in the kernel, by /proc/kallsyms. Names are kept in one string, since there are some hundred thousand.
 type symbols struct {
 	mu        sync.Mutex
-	modules   string             // /proc/modules when it was read
-	named     map[int64][]string // stacks, which keep their numbers for as long as their map is there
-	addresses []uint64           // ascending
-	begins    []uint32           // of each name in names; one more, for the end
+	modules   string              // /proc/modules when it was read
+	named     map[uint64][]string // stacks by their numbers, which are not used again
+	addresses []uint64            // ascending
+	begins    []uint32            // of each name in names; one more, for the end
 	names     string
 }
 
@@ -31,7 +31,7 @@ func readSymbols() (*symbols, error) {
 
 func (s *symbols) read() error {
 	text, _ := os.ReadFile("/proc/modules") // there is none without modules
-	s.modules, s.named = string(text), map[int64][]string{}
+	s.modules, s.named = string(text), map[uint64][]string{}
 	f, err := os.Open("/proc/kallsyms")
 	if err != nil {
 		return err
@@ -105,29 +105,41 @@ func (s *symbols) name(address uint64) string {
 	return s.names[s.begins[i]:s.begins[i+1]]
 }
 
-// stack names one of the kernel's numbered stacks; load reads its addresses.
-func (s *symbols) stack(id int64, load func() ([]uint64, error)) ([]string, error) {
+// stacks names numbered stacks. load reads all that the kernel has, and is called only where one has no name yet. What is not among those
+// has none in the result either.
+func (s *symbols) stacks(wanted []uint64, load func() ([]numbered, error)) (map[uint64][]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if names, ok := s.named[id]; ok {
-		return names, nil
-	}
 	if text, _ := os.ReadFile("/proc/modules"); string(text) != s.modules {
 		if err := s.read(); err != nil {
 			return nil, err
 		}
 	}
-	addresses, err := load()
-	if err != nil {
-		return nil, err
+	if slices.ContainsFunc(wanted, func(id uint64) bool { return s.named[id] == nil }) {
+		all, err := load()
+		if err != nil {
+			return nil, err
+		}
+		named := make(map[uint64][]string, len(all))
+		for _, e := range all {
+			if named[e.value] = s.named[e.value]; named[e.value] == nil {
+				named[e.value] = s.frames(e.key.Frames[:])
+			}
+		}
+		s.named = named
 	}
-	s.named[id] = s.frames(addresses)
-	return s.named[id], nil
+	out := make(map[uint64][]string, len(wanted))
+	for _, id := range wanted {
+		if names, ok := s.named[id]; ok {
+			out[id] = names
+		}
+	}
+	return out, nil
 }
 
 // frames names a stack, innermost first, from the function that asked for the capability up to the system call.
 func (s *symbols) frames(addresses []uint64) []string {
-	var names []string
+	names := []string{} // not nil, which would be a stack that is not known
 	for i, a := range addresses {
 		if a == 0 {
 			break

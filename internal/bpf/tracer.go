@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -20,8 +21,8 @@ import (
 type Options struct {
 	// Hook forces one, as "kprobe/cap_capable" or "kprobe"; empty takes the best that loads.
 	Hook string
-	// MaxKeys bounds the kinds of checks that are kept at once, over all containers; 65,536 by default. One takes about 250 bytes of the
-	// kernel's memory, used or not.
+	// MaxKeys bounds the kinds of checks that are kept at once, over all containers, and their call paths; 65,536 by default. One takes about
+	// 350 bytes of the kernel's memory, used or not.
 	MaxKeys int
 	// MaxKeysEach bounds those of one container, so that none can crowd out the others; 4,096 by default.
 	MaxKeysEach int
@@ -36,10 +37,14 @@ type Tracer struct {
 	lossUnknown bool
 	symbols     *symbols
 	paths       *paths
+	untold      atomic.Uint64 // call paths whose stack was gone
 
 	mu     sync.Mutex // over phases and changes of groups
-	phases []string
+	phases []string   // by number: see ownPhases
 }
+
+// ownPhases are those that programs choose by themselves: PHASE_… in programs/maps.h.
+var ownPhases = []string{"", dropcap.PhaseStart, dropcap.PhaseRun}
 
 // Open loads the programs and attaches the best hook that works here. Nothing is watched before Default or Watch say so. The error has
 // CodeHost.
@@ -97,7 +102,7 @@ func open(c candidate, o Options) (*Tracer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracer{hook: c.name, phases: []string{""}, lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
+	t := &Tracer{hook: c.name, phases: slices.Clone(ownPhases), lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
 	if t.collection, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}); err != nil {
 		return nil, err
 	}
@@ -144,6 +149,7 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 	if o.MaxKeys > 0 {
 		spec.Maps[capabilityMapChecks].MaxEntries = uint32(o.MaxKeys)
 		spec.Maps[capabilityMapCallPaths].MaxEntries = uint32(o.MaxKeys)
+		spec.Maps[capabilityMapStacks].MaxEntries = max(uint32(o.MaxKeys)/8, 64) // many checks come by the same way
 	}
 	each := uint32(4096)
 	if o.MaxKeysEach > 0 {

@@ -40,8 +40,8 @@ func (t *Tracer) Watch(cgroup uint64, on bool) error {
 	})
 }
 
-// SetPhase names the phase that the container's checks are counted under from now on; empty before the first call. There is room for 255
-// different names.
+// SetPhase names the phase that the container's checks are counted under from now on. Before the first call it is "start" if the container's
+// first process is younger than the tracer, else "run". There is room for 255 different names.
 func (t *Tracer) SetPhase(cgroup uint64, phase string) error {
 	number, err := t.phase(phase)
 	if err != nil {

@@ -1,7 +1,8 @@
 /* What the arguments of a system call say about the meaning of a check: the rules for some need it. */
 #pragma once
 
-enum { ARG_NONE, ARG_FOREIGN, ARG_SAVED, ARG_CURRENT, ARG_SET_ID_BIT, ARG_NO_SET_ID, ARG_RAISE, ARG_NO_RAISE };
+enum { ARG_NONE, ARG_FOREIGN, ARG_SAVED, ARG_CURRENT, ARG_SET_ID_BIT, ARG_NO_SET_ID, ARG_RAISE, ARG_NO_RAISE,
+	ARG_INHERIT_WITHIN, ARG_INHERIT_MORE };
 
 enum { CAP_FOWNER = 3, CAP_FSETID = 4, CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8, CAP_SYS_RESOURCE = 24, CAP_MKNOD = 27 };
 
@@ -129,6 +130,40 @@ static __always_inline __u8 limit_argument(__s64 nr, struct pt_regs *regs, struc
 	return want.rlim_max > have.rlim_max ? ARG_RAISE : ARG_NO_RAISE;
 }
 
+struct cap_data { __u32 effective, permitted, inheritable; };
+
+/* capset_asks gives the capabilities that a capset asks to have, or to hand on. */
+static __noinline __u64 capset_asks(struct pt_regs *regs, bool inheritable)
+{
+	const __u32 version_1 = 0x19980330; /* the other versions have two words */
+	struct cap_data low = {}, high = {};
+	__u32 version = 0;
+	struct cap_data *data = (void *)ARG1(regs);
+
+	bpf_probe_read_user(&version, sizeof(version), (void *)ARG0(regs));
+	bpf_probe_read_user(&low, sizeof(low), data);
+	if (version != version_1)
+		bpf_probe_read_user(&high, sizeof(high), data + 1);
+	if (inheritable)
+		return low.inheritable | (__u64)high.inheritable << 32;
+	return (low.effective | low.permitted) | (__u64)(high.effective | high.permitted) << 32;
+}
+
+/* read_caps reads a set as a number, whatever type it has: see kernel_cap_t. */
+#define read_caps(cred, set) ({ \
+	__u64 mask = 0; \
+	bpf_probe_read_kernel(&mask, sizeof(mask), (char *)(cred) + bpf_core_field_offset(struct cred, set)); \
+	mask; })
+
+/* inherit_argument follows cap_inh_is_capped and cap_capset: SETPCAP lets the inheritable set grow beyond the permitted one, but never beyond
+ * the bounding set. What is asked for is read from the caller's memory, as the kernel did a moment ago. */
+static __always_inline __u8 inherit_argument(struct pt_regs *regs, const struct cred *cred)
+{
+	__u64 more = capset_asks(regs, true) & ~(read_caps(cred, cap_inheritable) | read_caps(cred, cap_permitted));
+
+	return more & read_caps(cred, cap_bset) ? ARG_INHERIT_MORE : ARG_INHERIT_WITHIN;
+}
+
 /* argument: known says that cred is a typed pointer. */
 static __always_inline int argument(__u8 cap, __s64 nr, struct pt_regs *regs, const struct cred *cred, const bool known)
 {
@@ -141,26 +176,11 @@ static __always_inline int argument(__u8 cap, __s64 nr, struct pt_regs *regs, co
 		if (nr == NR_setgid || nr == NR_setregid || nr == NR_setresgid || nr == NR_setfsgid)
 			return id_argument(true, nr, regs, cred, known);
 		return ARG_NONE;
+	case CAP_SETPCAP:
+		return nr == NR_capset ? inherit_argument(regs, cred) : ARG_NONE;
 	case CAP_SYS_RESOURCE:
 		return limit_argument(nr, regs, (struct task_struct *)bpf_get_current_task(), bpf_get_current_pid_tgid() >> 32);
 	default:
 		return mode_argument(nr, regs);
 	}
-}
-
-struct cap_data { __u32 effective, permitted, inheritable; };
-
-/* capset_asks gives the capabilities that a capset asks to have: the kernel checks SETPCAP at each (cap_inh_is_capped). */
-static __noinline __u64 capset_asks(struct pt_regs *regs)
-{
-	const __u32 version_1 = 0x19980330; /* the other versions have two words */
-	struct cap_data low = {}, high = {};
-	__u32 version = 0;
-	struct cap_data *data = (void *)ARG1(regs);
-
-	bpf_probe_read_user(&version, sizeof(version), (void *)ARG0(regs));
-	bpf_probe_read_user(&low, sizeof(low), data);
-	if (version != version_1)
-		bpf_probe_read_user(&high, sizeof(high), data + 1);
-	return (low.effective | low.permitted) | (__u64)(high.effective | high.permitted) << 32;
 }

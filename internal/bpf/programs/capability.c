@@ -122,6 +122,7 @@ static __always_inline int reach(void *ctx, const struct cred *cred, struct user
 #define WINDOW 10000000ULL /* ns */
 #define STACKS_FIRST 64
 #define STACKS_WINDOW 8
+#define PATHS_EACH(keys) (2 * (keys)) /* of one container */
 
 /* stack_due tells whether a check's call path is taken: a stack costs more than the check itself. Always at first, then some in each
  * window of time, several in a row, so that a site that always follows another is not missed. */
@@ -150,20 +151,42 @@ static __always_inline void touch(struct tally *t)
 	}
 }
 
-static __noinline int keep_stack(void *ctx, struct check *key)
+/* number_of gives the number of the stack in the scratch, 0 where there is no room for it. Numbers are never used twice. */
+static __always_inline __u64 number_of(struct scratch *scratch)
 {
+	__u64 *known = bpf_map_lookup_elem(&stacks, &scratch->stack), fresh;
+
+	if (known)
+		return *known;
+	fresh = ++scratch->serial << 16 | bpf_get_smp_processor_id();
+	if (!bpf_map_update_elem(&stacks, &scratch->stack, &fresh, BPF_NOEXIST))
+		return fresh;
+	known = bpf_map_lookup_elem(&stacks, &scratch->stack); /* another processor may have been first */
+	return known ? *known : 0;
+}
+
+/* keep_stack keeps a check's call path; one that cannot be is counted, and tried again with the key's next checks. */
+static __noinline int keep_stack(void *ctx, struct check *key, struct group *g)
+{
+	struct scratch *scratch = the_scratch();
 	struct call_path path = {.check = *key};
 	__u64 one = 1, *count;
 
-	path.stack = bpf_get_stackid(ctx, &stacks, 0);
-	if (path.stack < 0) {
-		__sync_fetch_and_add(&lost_stacks, 1);
+	if (!scratch)
+		return 0;
+	__builtin_memset(&scratch->stack, 0, sizeof(scratch->stack)); /* the helper writes as many as there are */
+	if (bpf_get_stack(ctx, &scratch->stack, sizeof(scratch->stack), 0) > 0)
+		path.stack = number_of(scratch);
+	count = path.stack ? bpf_map_lookup_elem(&call_paths, &path) : NULL;
+	if (count) {
+		__sync_fetch_and_add(count, 1);
 		return 0;
 	}
-	count = bpf_map_lookup_elem(&call_paths, &path);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else if (bpf_map_update_elem(&call_paths, &path, &one, BPF_NOEXIST))
+	if (path.stack && g->paths < PATHS_EACH(keys_each) && !bpf_map_update_elem(&call_paths, &path, &one, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&g->paths, 1);
+		return 0;
+	}
+	if (!path.stack || !bpf_map_lookup_elem(&call_paths, &path)) /* as above */
 		__sync_fetch_and_add(&lost_stacks, 1);
 	return 0;
 }
@@ -196,7 +219,7 @@ static __always_inline struct tally *new_tally(struct check *key, struct group *
 
 /* has_argument lists the capabilities whose checks mean different things for different arguments. */
 #define has_argument(cap) ((1ULL << (cap)) & (1ULL << CAP_FOWNER | 1ULL << CAP_FSETID | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID | \
-	1ULL << CAP_SYS_RESOURCE | 1ULL << CAP_MKNOD))
+	1ULL << CAP_SETPCAP | 1ULL << CAP_SYS_RESOURCE | 1ULL << CAP_MKNOD))
 
 /* record counts one check. known: cred and target are typed pointers. */
 static __always_inline int record(void *ctx, const struct cred *cred, struct user_namespace *target, int cap, int ret, const bool known)
@@ -226,7 +249,7 @@ static __always_inline int record(void *ctx, const struct cred *cred, struct use
 		key.reach = reach(ctx, cred, target, known);
 	key.arg = m.syscall >= 0 && has_argument(cap & 63) ? argument(cap, m.syscall, m.regs, cred, known) : ARG_NONE;
 	key.origin = p->origin;
-	key.phase = g->phase;
+	key.phase = g->phase ? g->phase : first_phase(g, key.own);
 	key.memory = p->memory;
 	t = bpf_map_lookup_elem(&checks, &key);
 	if (!t)
@@ -235,10 +258,10 @@ static __always_inline int record(void *ctx, const struct cred *cred, struct use
 		return 0;
 	touch(t);
 	if (stack_due(t))
-		keep_stack(ctx, &key);
+		keep_stack(ctx, &key, g);
 	__sync_fetch_and_add(&t->count, 1);
 	if (cap == CAP_SETPCAP && m.syscall == NR_capset)
-		t->asked |= capset_asks(m.regs);
+		t->asked |= capset_asks(m.regs, false);
 	return 0;
 }
 
@@ -271,11 +294,8 @@ static __noinline int verdict(const struct cred *cred, struct user_namespace *ta
 
 	for (int i = 0; i < 34; i++) {
 		struct user_namespace *parent;
-		if (target == own) {
-			__u64 effective = 0;
-			bpf_probe_read_kernel(&effective, sizeof(effective), (char *)cred + bpf_core_field_offset(struct cred, cap_effective));
-			return effective & (1ULL << (cap & 63)) ? 0 : -EPERM;
-		}
+		if (target == own)
+			return read_caps(cred, cap_effective) & (1ULL << (cap & 63)) ? 0 : -EPERM;
 		if (BPF_CORE_READ(target, level) <= level)
 			return -EPERM;
 		parent = BPF_CORE_READ(target, parent);

@@ -18,7 +18,7 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_STACK_TRACE = 7, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158, BPF_FUNC_task_pt_regs = 175 };
 
@@ -49,7 +49,7 @@ typedef struct { __u64 val; } kernel_cap_t; /* two __u32 before 6.3: the same by
 struct cred {
 	kuid_t uid, suid, euid, fsuid;
 	kgid_t gid, sgid, egid, fsgid;
-	kernel_cap_t cap_effective;
+	kernel_cap_t cap_inheritable, cap_permitted, cap_effective, cap_bset;
 	struct user_namespace *user_ns;
 };
 
@@ -71,7 +71,7 @@ struct mount { struct mount *mnt_parent; struct dentry *mnt_mountpoint; struct v
 struct nsproxy { struct mnt_namespace *mnt_ns; };
 
 struct mm_struct { struct file *exe_file; };
-struct pid_namespace;
+struct pid_namespace { struct task_struct *child_reaper; };
 struct upid { int nr; struct pid_namespace *ns; };
 struct pid { unsigned int level; struct upid numbers[1]; };
 struct rlimit { unsigned long rlim_cur, rlim_max; };

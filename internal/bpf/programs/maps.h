@@ -13,13 +13,17 @@ struct group {
 	__u64 mnt_ns;     /* address of the container's mount namespace, once a program of its own was seen */
 	__u64 init_start; /* of the container's first process, where PID namespaces cannot tell it */
 	__u32 keys;       /* in use by the container */
+	__u32 paths;      /* likewise */
 	__u32 nested;     /* cgroups below it that are here */
 	__u8 watch;       /* WATCH_… */
-	__u8 phase;
-	__u8 pad[6];
+	__u8 phase;       /* PHASE_… or a number of user space's */
+	__u8 pad[2];
 };
 
 enum { WATCH_DEFAULT, WATCH_ON, WATCH_OFF };
+
+/* The phases that programs choose by themselves, until user space does. */
+enum { PHASE_UNSET, PHASE_START, PHASE_RUN };
 
 /* sighting is a container's first check. */
 struct sighting {
@@ -72,9 +76,14 @@ struct tally {
 	__u32 stacks; /* taken in the window */
 };
 
+/* call_stack holds return addresses, the innermost first; 0 past the last. */
+struct call_stack {
+	__u64 frames[FRAMES];
+};
+
 struct call_path {
 	struct check check;
-	__s64 stack;
+	__u64 stack; /* a number in stacks */
 };
 
 /* program names an executable of a container: a device and inode are used again after a file is gone, a path is not enough either. */
@@ -135,11 +144,13 @@ struct {
 	__uint(max_entries, 65536);
 } call_paths SEC(".maps");
 
+/* stacks gives each call stack a number. Not the kernel's own map of stacks: that has one place for each value of a hash, and loses one of two
+ * stacks that fall into the same. */
 struct {
-	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, FRAMES * sizeof(__u64));
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct call_stack);
+	__type(value, __u64);
+	__uint(max_entries, 8192);
 } stacks SEC(".maps");
 
 struct {
@@ -166,6 +177,8 @@ struct scratch {
 	struct sighting sighting;
 	struct program_path path;
 	struct family family;
+	struct call_stack stack;
+	__u64 serial; /* of the last stack that was numbered on this processor */
 };
 
 struct {

@@ -66,6 +66,28 @@ __noinline int trace_back(__u64 task, __u64 own, __u64 container_ns)
 	return 0;
 }
 
+/* first_phase tells by itself whether a container is starting: its first process is younger than the tracer. User space may say otherwise, as
+ * soon as the engine tells it. */
+static __noinline int first_phase(struct group *g, __u64 own)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task(), *first;
+	struct scratch *scratch = the_scratch();
+	struct pid_namespace *ns;
+	struct upid_at at = {};
+
+	if (!scratch)
+		return PHASE_UNSET;
+	upid(task, &at);
+	ns = at.ns;
+	first = BPF_CORE_READ(ns, child_reaper);
+	if (!below((__u64)first, own)) { /* it has no PID namespace of its own, or not yet */
+		trace_back((__u64)BPF_CORE_READ(task, group_leader), own, 0);
+		first = (struct task_struct *)scratch->family.top;
+	}
+	g->phase = BPF_CORE_READ(first, start_boottime) < opened ? PHASE_RUN : PHASE_START;
+	return g->phase;
+}
+
 /* origin_of tells the tree of the container's first process from those that were put beside it by exec: the first is number 1 of its PID
  * namespace, or, where the container shares the outside's, the first seen. */
 static __always_inline __u8 origin_of(struct family *f, struct group *g)
