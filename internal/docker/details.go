@@ -2,6 +2,8 @@ package docker
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/http"
@@ -27,7 +29,9 @@ type Details struct {
 	Volumes      []string // where anything is mounted into the container, sorted: a file below is not the image's
 	Seccomp      string   // "default" (the engine's), "unconfined" or "custom"
 	NoNewPrivs   bool
-	Healthcheck  bool // one runs, the image's or the container's own
+	Healthcheck  bool   // one runs, the image's or the container's own
+	Health       string // a fingerprint of what it runs, as in Event.Ran; empty if none runs, or on Podman
+	AutoRemove   bool   // it is removed when it ends
 	RestartCount int
 	StartedAt    time.Time // zero if it never was
 	FinishedAt   time.Time // zero if it never did
@@ -44,11 +48,13 @@ type detailsBody struct {
 	Config       struct {
 		User, WorkingDir string
 		Entrypoint, Cmd  []string
+		Shell            []string
 		Healthcheck      *struct{ Test []string }
 	}
 	HostConfig struct {
 		NetworkMode string
 		Privileged  bool
+		AutoRemove  bool
 		SecurityOpt []string
 		Tmpfs       map[string]string
 	}
@@ -81,9 +87,32 @@ func (b detailsBody) details() Details {
 		d.Seccomp = "unconfined"
 	}
 	if h := b.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
-		d.Healthcheck = true
+		d.Healthcheck, d.Health = true, healthPrint(h.Test, b.Config.Shell)
 	}
+	d.AutoRemove = b.HostConfig.AutoRemove
 	return d
+}
+
+// healthPrint fingerprints a healthcheck as the engine tells of its execs: the program and its arguments, apart by spaces (moby
+// daemon/health.go, cmdProbe.run).
+func healthPrint(test, shell []string) string {
+	line := test[1:]
+	if test[0] == "CMD-SHELL" {
+		if len(shell) == 0 {
+			shell = []string{"/bin/sh", "-c"}
+		}
+		line = append(slices.Clone(shell), line...)
+	}
+	return commandPrint(strings.Join(line, " "))
+}
+
+// commandPrint tells commands apart without keeping them, since they may hold secrets. Empty for none.
+func commandPrint(line string) string {
+	if line = strings.TrimSpace(line); line == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(line))
+	return hex.EncodeToString(sum[:])
 }
 
 func (b detailsBody) volumes() []string {

@@ -23,6 +23,7 @@ type Event struct {
 	Signal string // of kill: its number, "15"
 	Exit   string // of die and exec_die: the status, "0"
 	Exec   string // of the exec events: its id; Podman does not tell
+	Ran    string // of exec_create and exec_start: a fingerprint of what is run, as in Details.Health; Podman does not tell
 	Health string // of health_status: "healthy", "unhealthy"
 	Former string // of rename: the former name
 }
@@ -185,6 +186,8 @@ func (b eventBody) event() (Event, bool) {
 		Exec: a["execID"], Former: strings.TrimPrefix(a["oldName"], "/"),
 	}
 	switch action {
+	case "exec_create", "exec_start":
+		e.Ran = commandPrint(rest)
 	case "die", "exec_die": // Podman says 0 in every event
 		if e.Exit = a["exitCode"]; e.Exit == "" {
 			e.Exit = a["containerExitCode"]
