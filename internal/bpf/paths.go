@@ -95,11 +95,11 @@ func (p *paths) of(k capabilityProgram) string {
 	return p.known[k]
 }
 
-func (p *paths) forget(cgroup uint64) {
+func (p *paths) forget(gone map[uint64]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k := range p.known {
-		if k.Own == cgroup {
+		if gone[k.Own] {
 			delete(p.known, k)
 		}
 	}

@@ -126,21 +126,26 @@ func (t *Tracer) Sightings() ([]Sighting, error) {
 	return out, nil
 }
 
-// Forget frees what the kernel holds of a container that is gone. Read its checks before.
-func (t *Tracer) Forget(cgroup uint64) error {
+// Forget frees what the kernel holds of containers that are gone. Read their checks before. It reads through all that is held, so many are
+// best forgotten at once.
+func (t *Tracer) Forget(cgroups ...uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	gone := map[uint64]bool{}
+	for _, c := range cgroups {
+		gone[c] = true
+	}
 	maps := t.collection.Maps
 	err := errors.Join(
-		drop(maps[capabilityMapChecks], func(k capabilityCheck, _ capabilityTally) bool { return k.Own == cgroup }),
-		drop(maps[capabilityMapCallPaths], func(k capabilityCallPath, _ uint64) bool { return k.Check.Own == cgroup }),
-		drop(maps[capabilityMapPrograms], func(k capabilityProgram, _ uint8) bool { return k.Own == cgroup }),
-		drop(maps[capabilityMapGroups], func(_ uint64, g capabilityGroup) bool { return g.Own == cgroup }),
-		drop(maps[capabilityMapLosses], func(k, _ uint64) bool { return k == cgroup }),
+		drop(maps[capabilityMapChecks], func(k capabilityCheck, _ capabilityTally) bool { return gone[k.Own] }),
+		drop(maps[capabilityMapCallPaths], func(k capabilityCallPath, _ uint64) bool { return gone[k.Check.Own] }),
+		drop(maps[capabilityMapPrograms], func(k capabilityProgram, _ uint8) bool { return gone[k.Own] }),
+		drop(maps[capabilityMapGroups], func(_ uint64, g capabilityGroup) bool { return gone[g.Own] }),
+		drop(maps[capabilityMapLosses], func(k, _ uint64) bool { return gone[k] }),
 	)
-	t.paths.forget(cgroup)
+	t.paths.forget(gone)
 	if err != nil {
-		return fmt.Errorf("forget cgroup %d: %w", cgroup, err)
+		return fmt.Errorf("forget %d cgroups: %w", len(gone), err)
 	}
 	return nil
 }
