@@ -98,7 +98,11 @@ func (t *Tracer) framesOf(called []entry[capabilityCallPath, uint64]) (map[capab
 	for i, e := range called {
 		numbers[i] = e.key.Stack
 	}
-	named, err := t.symbols.stacks(numbers, func() ([]numbered, error) { return t.stacks(numbers) })
+	load := func() ([]numbered, error) { return t.stacks(numbers) }
+	if err := t.afterLosses(func() error { _, err := load(); return err }); err != nil {
+		return nil, err
+	}
+	named, err := t.symbols.stacks(numbers, load)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +145,18 @@ func (t *Tracer) stacks(used []uint64) ([]numbered, error) {
 		}
 	}
 	return slices.DeleteFunc(all, func(e numbered) bool { return !keep[e.value] }), nil
+}
+
+// afterLosses makes room where the kernel has found none for a stack since the last call.
+func (t *Tracer) afterLosses(makeRoom func() error) error {
+	var lost uint64
+	if err := t.collection.Variables[capabilityVarLostStacks].Get(&lost); err != nil {
+		return err
+	}
+	if t.lostStacks.Swap(lost) == lost {
+		return nil
+	}
+	return makeRoom()
 }
 
 // retry takes away a call path that cannot be told, so that the kernel may keep it again.

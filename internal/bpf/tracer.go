@@ -38,6 +38,7 @@ type Tracer struct {
 	symbols     *symbols
 	paths       *paths
 	untold      atomic.Uint64 // call paths whose stack was gone
+	lostStacks  atomic.Uint64 // what the kernel had counted at the last look
 
 	mu     sync.Mutex // over phases and changes of groups
 	phases []string   // by number: see ownPhases
