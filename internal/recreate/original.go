@@ -23,6 +23,9 @@ type Original struct {
 	Changes  json.RawMessage // GET /containers/ID/changes; "null" is no change. Nil: not asked
 	Info     json.RawMessage // GET /info; nil: not asked
 
+	// Sources are GET /containers/NAME/json of those in HostConfig.VolumesFrom, by the name (or id) that stands there. Nil: not asked.
+	Sources map[string]json.RawMessage
+
 	Execs   []string      // ids of the container's live execs; nil: not asked, then each that the container lists counts
 	Others  []dropcap.Ref // every other container of the engine, stopped ones too; nil: not asked
 	Sharers []dropcap.Ref // those that use this one's network, pid or ipc namespace, see Uses
@@ -45,9 +48,14 @@ func Read(o Original) (*Recipe, error) { return read(o) }
 
 // Recipe is what re-creates a container.
 type Recipe struct {
-	o    Original
-	id   string
-	name string
+	o        Original
+	id, name string
+	in       inspected
+	config   config
+	host     hostConfig
+	image    image
+	changes  []change
+	mac      string // configured for the main network
 }
 
 // ID is the container's.

@@ -1,0 +1,193 @@
+package recreate
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"dropcap"
+)
+
+// Difference is a place where two containers differ. Values are secrets, so there is the place only.
+type Difference struct {
+	Path    string // "HostConfig.Binds[1]", "NetworkSettings.Networks.front.Aliases"
+	Because string // "differs", "missing" (there was something), "new" (there was nothing)
+}
+
+func (d Difference) String() string { return d.Path + ": " + d.Because }
+
+// Compare compares two inspects of containers that are to be the same, capabilities included; what the table of exceptions names does not
+// count. What is not an engine's answer differs as a whole.
+func Compare(before, after json.RawMessage) []Difference {
+	return compare(before, after, func(string) bool { return false }, nil)
+}
+
+// Check compares a container that was made by Create with the original: what differs and is not allowed to. The declaration must be g.
+func (r *Recipe) Check(after json.RawMessage, g dropcap.Grant) []Difference {
+	out := compare(r.o.Inspect, after, r.swarmScoped, func(before, after map[string]any) {
+		b, a := child(before, "HostConfig"), child(after, "HostConfig")
+		b["CapAdd"], b["CapDrop"], b["Privileged"] = capabilities(g.CapAdd), capabilities(g.CapDrop), g.Privileged
+		for _, name := range []string{"CapAdd", "CapDrop"} {
+			a[name] = capabilities(texts(a[name]))
+		}
+		if r.host.Privileged && !g.Privileged {
+			r.allowLess(b, a)
+		}
+		if r.moved() {
+			child(before, "Config")["Image"] = r.imageReference()
+		}
+		b["VolumesFrom"] = listed(r.sources())
+		prune(before, nil)
+		prune(after, nil)
+	})
+	return append(out, r.checkMAC(after)...)
+}
+
+// allowLess lets a container that is no longer privileged have what comes with that, see Deprivileged.
+func (r *Recipe) allowLess(before, after map[string]any) {
+	for _, name := range []string{"MaskedPaths", "ReadonlyPaths"} {
+		if list, ok := after[name].([]any); ok && len(list) > 0 && before[name] == nil {
+			before[name] = list
+		}
+	}
+	if r.engineLabel() {
+		before["SecurityOpt"] = listed(minus(r.host.SecurityOpt, []string{"label=disable"}))
+	}
+}
+
+// capabilities makes a list of names comparable: the engine keeps them as they were given, in any order (moby daemon/pkg/oci/caps).
+func capabilities(list []string) any {
+	var out []string
+	for _, name := range list {
+		out = append(out, strings.TrimPrefix(strings.ToUpper(name), "CAP_"))
+	}
+	slices.Sort(out)
+	return listed(slices.Compact(out))
+}
+
+// checkMAC looks for the configured MAC address, which only this place tells from API 1.52 on.
+func (r *Recipe) checkMAC(after json.RawMessage) []Difference {
+	var a inspected
+	main := r.mainNetwork()
+	if r.mac == "" || main == "" || older(r.o.API, apiManyNetworks) || json.Unmarshal(after, &a) != nil {
+		return nil
+	}
+	now := text(a.NetworkSettings.Networks[main]["MacAddress"])
+	if strings.EqualFold(now, r.mac) || now == "" && a.State.Status != "created" && a.State.Status != "running" {
+		return nil
+	}
+	return []Difference{{"NetworkSettings.Networks." + name(main) + ".MacAddress", "differs"}}
+}
+
+// Declared is what was declared for the container, in a canonical form: equal bytes for an equal declaration, whether it runs or not. It
+// holds secrets.
+func (r *Recipe) Declared() []byte {
+	doc, err := canonical(r.o.Inspect, r.swarmScoped)
+	if err != nil { // Read has read it already; whatever it is, it is equal to itself only
+		return slices.Clone(r.o.Inspect)
+	}
+	for _, where := range []string{"AppArmorProfile", "Path", "Args"} {
+		delete(doc, where)
+	}
+	for _, endpoint := range child(child(doc, "NetworkSettings"), "Networks") {
+		if e, ok := endpoint.(map[string]any); ok {
+			delete(e, "NetworkID")
+		}
+	}
+	if r.mac != "" {
+		child(doc, "Config")["MacAddress"] = r.mac
+	}
+	return join(doc)
+}
+
+func compare(before, after json.RawMessage, swarm func(string) bool, allow func(before, after map[string]any)) []Difference {
+	b, err := canonical(before, swarm)
+	if err != nil {
+		return []Difference{{"", "differs"}}
+	}
+	a, err := canonical(after, swarm)
+	if err != nil {
+		return []Difference{{"", "differs"}}
+	}
+	if allow != nil {
+		allow(b, a)
+	}
+	settle(b, a)
+	return differ("", b, a, nil)
+}
+
+// settle takes out what is only known once a container was started, unless it is known of both.
+func settle(before, after map[string]any) {
+	either := func(b, a map[string]any, name string) {
+		if b[name] == nil || a[name] == nil || b[name] == "" || a[name] == "" {
+			delete(b, name)
+			delete(a, name)
+		}
+	}
+	either(before, after, "AppArmorProfile") // moby daemon/container_linux.go, saveAppArmorConfig
+	networks := child(child(after, "NetworkSettings"), "Networks")
+	for name, endpoint := range child(child(before, "NetworkSettings"), "Networks") {
+		b, ok := endpoint.(map[string]any)
+		a, too := networks[name].(map[string]any)
+		if ok && too {
+			either(b, a, "NetworkID") // found by the network's name at a start
+		}
+	}
+}
+
+func differ(path string, before, after any, out []Difference) []Difference {
+	switch b := before.(type) {
+	case map[string]any:
+		a, ok := after.(map[string]any)
+		if !ok {
+			return append(out, Difference{path, because(before, after)})
+		}
+		both := maps.Clone(b)
+		maps.Copy(both, a)
+		for _, key := range slices.Sorted(maps.Keys(both)) {
+			out = differ(strings.TrimPrefix(path+"."+name(key), "."), b[key], a[key], out)
+		}
+		return out
+	case []any:
+		a, ok := after.([]any)
+		if !ok || len(a) != len(b) {
+			return append(out, Difference{path, because(before, after)})
+		}
+		for i := range b {
+			out = differ(fmt.Sprintf("%s[%d]", path, i), b[i], a[i], out)
+		}
+		return out
+	}
+	switch after.(type) {
+	case map[string]any, []any:
+		return append(out, Difference{path, because(before, after)})
+	}
+	if before != after {
+		out = append(out, Difference{path, because(before, after)})
+	}
+	return out
+}
+
+func because(before, after any) string {
+	switch {
+	case before == nil:
+		return "new"
+	case after == nil:
+		return "missing"
+	}
+	return "differs"
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_./:-]{1,120}$`)
+
+// name makes a key printable: those of labels are anybody's.
+func name(key string) string {
+	if plainName.MatchString(key) {
+		return key
+	}
+	quoted := fmt.Sprintf("%q", key)
+	return quoted[:min(len(quoted), 120)]
+}

@@ -1,0 +1,215 @@
+package recreate_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"dropcap"
+	"dropcap/internal/dockertest"
+	"dropcap/internal/recreate"
+)
+
+// stage is an engine with the images and networks that the hard ones need.
+type stage struct {
+	*dockertest.Engine
+	t   *testing.T
+	api string
+}
+
+func (s stage) get(path string) json.RawMessage {
+	s.t.Helper()
+	status, answer, err := s.Raw(context.Background(), "GET", path, "")
+	if err != nil || status != 200 {
+		s.t.Fatalf("GET %s: %d %s %v", path, status, answer, err)
+	}
+	return answer
+}
+
+func (s stage) post(path string, body []byte) json.RawMessage {
+	s.t.Helper()
+	status, answer, err := s.Raw(context.Background(), "POST", path, string(body))
+	if err != nil || status >= 400 {
+		s.t.Fatalf("POST %s: %d %s %v\n%s", path, status, answer, err, body)
+	}
+	return answer
+}
+
+func (s stage) docker(args ...string) string {
+	s.t.Helper()
+	out, err := s.CLI(args...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
+}
+
+// original asks for all that there is to know, as the program does.
+func (s stage) original(name string) recreate.Original {
+	s.t.Helper()
+	at := "/v" + s.api
+	o := recreate.Original{API: s.api, Engine: "docker", Version: s.Version, Inspect: s.get(at + "/containers/" + name + "/json")}
+	var in struct {
+		Image           string
+		HostConfig      struct{ VolumesFrom []string }
+		NetworkSettings struct{ Networks map[string]any }
+	}
+	if err := json.Unmarshal(o.Inspect, &in); err != nil {
+		s.t.Fatal(err)
+	}
+	if s.Kind == dockertest.Docker29 {
+		o.Older = s.get("/v1.51/containers/" + name + "/json")
+	}
+	o.Image = s.get(at + "/images/" + in.Image + "/json")
+	o.Networks, o.Sources = map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	for n := range in.NetworkSettings.Networks {
+		o.Networks[n] = s.get(at + "/networks/" + n)
+	}
+	for _, from := range in.HostConfig.VolumesFrom {
+		from, _, _ = strings.Cut(from, ":")
+		o.Sources[from] = s.get(at + "/containers/" + from + "/json")
+	}
+	o.Changes = s.get(at + "/containers/" + name + "/changes")
+	return o
+}
+
+// create does what a Creation says.
+func (s stage) create(c recreate.Creation) (id string) {
+	s.t.Helper()
+	api := c.API
+	if api == "" {
+		api = s.api
+	}
+	query := url.Values{}
+	for k, v := range c.Query {
+		query.Set(k, v)
+	}
+	var made struct{ Id string }
+	if err := json.Unmarshal(s.post("/v"+api+"/containers/create?"+query.Encode(), c.Body), &made); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { s.Raw(context.Background(), "DELETE", "/containers/"+made.Id+"?force=1", "") })
+	for _, n := range c.Connect {
+		s.post("/v"+s.api+"/networks/"+url.PathEscape(n.Network)+"/connect", n.Body(made.Id))
+	}
+	return made.Id
+}
+
+// make makes a hard one and gives its name.
+func (s stage) make(h hard) string {
+	s.t.Helper()
+	for _, args := range h.before {
+		s.docker(args...)
+	}
+	s.t.Cleanup(func() { s.CLI("rm", "-f", h.name) })
+	if h.body != "" {
+		s.post("/v"+s.api+"/containers/create?name="+h.name, []byte(h.body))
+	} else {
+		image := h.image
+		if image == "" {
+			image = "app:1"
+		}
+		if image == "IMAGEID" {
+			image = s.docker("image", "inspect", "-f", "{{.Id}}", "app:1")
+		}
+		args := append([]string{"create", "--name", h.name}, h.args...)
+		for i, a := range args {
+			if network, ok := strings.CutPrefix(a, "ID:"); ok {
+				args[i] = s.docker("network", "inspect", "-f", "{{.Id}}", network)
+			}
+		}
+		s.docker(append(append(args, image), h.command...)...)
+	}
+	if !h.still {
+		s.docker("start", h.name)
+	}
+	for _, args := range h.after {
+		s.docker(strings.Split(strings.ReplaceAll(strings.Join(args, "\x00"), "NAME", h.name), "\x00")...)
+	}
+	return h.name
+}
+
+func newStage(t *testing.T, kind dockertest.Kind) stage {
+	s := stage{Engine: dockertest.Start(t, kind), t: t}
+	s.api = s.APIVersion
+	for name, lines := range images {
+		if _, err := s.Import(name, lines...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func TestTheSameContainerComesOut(t *testing.T) {
+	for _, kind := range []dockertest.Kind{dockertest.Docker20, dockertest.Docker26, dockertest.Docker29} {
+		t.Run(string(kind), func(t *testing.T) {
+			s := newStage(t, kind)
+			for _, h := range hards {
+				if len(h.on) == 0 || h.on[0] == kind || len(h.on) > 1 && h.on[1] == kind {
+					t.Run(h.name, func(t *testing.T) {
+						s := s
+						s.t = t
+						again(t, s, h)
+					})
+				}
+			}
+		})
+	}
+}
+
+// again makes a hard one, makes it again, and compares the two before and after the second was started.
+func again(t *testing.T, s stage, h hard) {
+	o := s.original(s.make(h))
+	keepGolden(t, s, h, o)
+	r, err := recreate.Read(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, refusal := range r.Refusals(recreate.Options{}) {
+		t.Errorf("refused: %+v", refusal)
+	}
+	g := r.Grant()
+	g.CapDrop = append([]string{"NET_RAW"}, g.CapDrop...)
+	c, err := r.Create(h.name+"-new", g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := s.create(c)
+	same(t, "before the start", r.Check(s.get("/v"+s.api+"/containers/"+id+"/json"), g))
+	if h.still {
+		return
+	}
+	if fresh, err := recreate.Read(s.original(h.name)); err != nil || string(fresh.Declared()) != string(r.Declared()) {
+		t.Error("the fingerprint is another one only since a second container was made")
+	}
+	s.docker("stop", "-t", "0", h.name)
+	if fresh, err := recreate.Read(s.original(h.name)); err != nil || string(fresh.Declared()) != string(r.Declared()) {
+		t.Errorf("the fingerprint of the stopped container is another one:\n%s\n%s", fresh.Declared(), r.Declared())
+	}
+	s.docker("start", id)
+	now := s.get("/v" + s.api + "/containers/" + id + "/json")
+	same(t, "after the start", r.Check(now, g))
+	dropped := recreate.Compare(o.Inspect, now)
+	if len(dropped) != 1 || dropped[0].Path != "HostConfig.CapDrop" {
+		t.Errorf("Compare with other capabilities: %v", dropped)
+	}
+	exact, err := r.Exact(h.name + "-exact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.docker("rm", "-f", id)
+	same(t, "exactly", recreate.Compare(o.Inspect, s.get("/v"+s.api+"/containers/"+s.create(exact)+"/json")))
+}
+
+func same(t *testing.T, when string, d []recreate.Difference) {
+	t.Helper()
+	if len(d) > 0 {
+		t.Errorf("%s, these differ: %v", when, d)
+	}
+}
+
+var _ dropcap.Grant
+
+func keepGolden(t *testing.T, s stage, h hard, o recreate.Original) {}

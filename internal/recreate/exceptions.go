@@ -1,0 +1,158 @@
+package recreate
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// exception is a place where two containers that are the same may look different. What is not in this table counts, fields that nobody has
+// heard of too. In a path "*" stands for one name or number.
+type exception struct {
+	path string
+	// how makes both sides alike; nil: the place does not count at all.
+	how func(any) any
+	why string // the file of github.com/moby/moby that makes it so
+}
+
+// exceptions that concern one place each. Those that need a look at the rest of the container are in canonical.go.
+var exceptions = []exception{
+	{"Id", nil, "each container has its own (daemon/id.go)"},
+	{"Name", nil, "each container has its own (daemon/names.go)"},
+	{"Created", nil, "daemon/container.go, newContainer"},
+	{"State", nil, "run time (daemon/container/state.go)"},
+	{"RestartCount", nil, "run time (daemon/monitor.go)"},
+	{"ExecIDs", nil, "run time (daemon/exec.go)"},
+	{"SizeRw", nil, "run time, asked for with size=1"},
+	{"SizeRootFs", nil, "run time, asked for with size=1"},
+	{"ResolvConfPath", nil, "below the container's own folder (daemon/container_operations_unix.go)"},
+	{"HostnamePath", nil, "below the container's own folder (daemon/container_operations_unix.go)"},
+	{"HostsPath", nil, "below the container's own folder (daemon/container_operations_unix.go)"},
+	{"LogPath", nil, "below the container's own folder (daemon/logs.go)"},
+	{"MountLabel", nil, "SELinux categories are drawn anew (daemon/container/container_unix.go); SecurityOpt counts"},
+	{"ProcessLabel", nil, "SELinux categories are drawn anew; SecurityOpt counts"},
+	{"GraphDriver.Data", nil, "the layer's own folders (daemon/inspect.go)"},
+
+	{"NetworkSettings.SandboxID", nil, sandbox},
+	{"NetworkSettings.SandboxKey", nil, sandbox},
+	{"NetworkSettings.Ports", nil, "ports as they are bound now; HostConfig.PortBindings counts"},
+	{"NetworkSettings.HairpinMode", nil, sandbox},
+	{"NetworkSettings.LinkLocalIPv6Address", nil, sandbox},
+	{"NetworkSettings.LinkLocalIPv6PrefixLen", nil, sandbox},
+	{"NetworkSettings.SecondaryIPAddresses", nil, sandbox},
+	{"NetworkSettings.SecondaryIPv6Addresses", nil, sandbox},
+	{"NetworkSettings.Bridge", nil, sandbox},
+	{"NetworkSettings.EndpointID", nil, legacy},
+	{"NetworkSettings.Gateway", nil, legacy},
+	{"NetworkSettings.GlobalIPv6Address", nil, legacy},
+	{"NetworkSettings.GlobalIPv6PrefixLen", nil, legacy},
+	{"NetworkSettings.IPAddress", nil, legacy},
+	{"NetworkSettings.IPPrefixLen", nil, legacy},
+	{"NetworkSettings.IPv6Gateway", nil, legacy},
+	{"NetworkSettings.MacAddress", nil, legacy},
+	{"NetworkSettings.Networks.*.EndpointID", nil, assigned},
+	{"NetworkSettings.Networks.*.Gateway", nil, assigned},
+	{"NetworkSettings.Networks.*.IPAddress", nil, assigned},
+	{"NetworkSettings.Networks.*.IPPrefixLen", nil, assigned},
+	{"NetworkSettings.Networks.*.IPv6Gateway", nil, assigned},
+	{"NetworkSettings.Networks.*.GlobalIPv6Address", nil, assigned},
+	{"NetworkSettings.Networks.*.GlobalIPv6PrefixLen", nil, assigned},
+	{"NetworkSettings.Networks.*.MacAddress", nil, "assigned where none is configured; a configured one is checked apart (cleanOperationalData)"},
+	{"NetworkSettings.Networks.*.DNSNames", nil, "name, id, host name and aliases again (daemon/container_operations.go, buildEndpointDNSNames)"},
+	{"NetworkSettings.Networks.*.IPAMConfig", unless(emptied), "null and {} are no choice of an address (daemon/container_operations.go)"},
+	{"NetworkSettings.Networks.*.Links", unless(emptied), omitted},
+	{"NetworkSettings.Networks.*.DriverOpts", unless(emptied), omitted},
+	{"NetworkSettings.Networks.*.GwPriority", zero("0"), omitted},
+
+	{"Config.Volumes", unless(emptied), "null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
+	{"Config.Labels", unless(emptied), "null is read as {} (daemon/commit.go, merge)"},
+	{"Config.ExposedPorts", unless(emptied), omitted},
+	{"HostConfig.PortBindings", unless(emptied), "null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
+	{"HostConfig.PortBindings.*", unbound, "no binding is read as one to any port (container_routes.go, handlePortBindingsBC)"},
+	{"HostConfig.OomKillDisable", zero("false"), "null is read as false, and is null where the kernel has no such thing (daemon/daemon_unix.go)"},
+	{"HostConfig.MemorySwappiness", zero("-1"), "-1 is the kernel's own (daemon/daemon_unix.go, verifyPlatformContainerResources)"},
+	{"HostConfig.PidsLimit", zero("0", "-1"), "all mean no limit (container_routes.go, postContainersCreate)"},
+	{"HostConfig.KernelMemory", zero("0"), "gone from the API in 1.42"},
+	{"HostConfig.KernelMemoryTCP", zero("0"), "gone from the API in 1.42"},
+	{"HostConfig.RestartPolicy.Name", zero("no"), "since 25 an empty name is stored as \"no\" (daemon/create.go)"},
+	{"HostConfig.CgroupnsMode", zero("host"), "stored by engines before 20.10, and not private for any since (daemon/oci_linux.go)"},
+	{"HostConfig.NetworkMode", zero("bridge", "default"), "since 26 \"default\" is stored as \"bridge\" (container_routes.go)"},
+	{"HostConfig.Isolation", zero("default"), "the same (api/types/container, Isolation.IsDefault)"},
+	{"HostConfig.CapAdd", unless(emptied), "null and [] add nothing"},
+	{"HostConfig.CapDrop", unless(emptied), "null and [] drop nothing"},
+	{"HostConfig.SecurityOpt", unless(emptied), "null and [] say nothing"},
+}
+
+const (
+	sandbox  = "made at each start (daemon/network/settings.go)"
+	legacy   = "the default bridge's endpoint again, for old clients (container/inspect.go)"
+	assigned = "assigned at each start (daemon/container_operations.go, cleanOperationalData)"
+	omitted  = "sent only where it holds something"
+)
+
+// unless makes null of a value for which it is so.
+func unless(so func(any) bool) func(any) any {
+	return func(v any) any {
+		if so(v) {
+			return nil
+		}
+		return v
+	}
+}
+
+func emptied(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return v == nil
+}
+
+// zero makes null of the values given, and of an empty string.
+func zero(values ...string) func(any) any {
+	return unless(func(v any) bool {
+		switch v := v.(type) {
+		case json.Number:
+			return slices.Contains(values, v.String())
+		case bool:
+			return !v && slices.Contains(values, "false")
+		case string:
+			return v == "" || slices.Contains(values, v)
+		}
+		return v == nil
+	})
+}
+
+func unbound(v any) any {
+	list, ok := v.([]any)
+	if !ok && v != nil {
+		return v
+	}
+	if len(list) == 1 {
+		b, ok := list[0].(map[string]any)
+		if ok && (b["HostIp"] == nil || b["HostIp"] == "") && (b["HostPort"] == nil || b["HostPort"] == "") {
+			return []any{}
+		}
+	}
+	return append([]any{}, list...)
+}
+
+// find gives the exception for a place.
+func find(place []string) (exception, bool) {
+	for _, e := range exceptions {
+		parts := strings.Split(e.path, ".")
+		if len(parts) != len(place) {
+			continue
+		}
+		same := true
+		for i, p := range parts {
+			same = same && (p == "*" || p == place[i])
+		}
+		if same {
+			return e, true
+		}
+	}
+	return exception{}, false
+}

@@ -1,0 +1,72 @@
+package recreate
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// endpoints gives, for each network of the container, what was configured there: nothing of what the engine assigns at a start, or a
+// changing address would become a fixed one.
+func (r *Recipe) endpoints() (map[string]object, error) {
+	out := map[string]object{}
+	if r.sharesNetwork() {
+		return out, nil
+	}
+	for name, from := range r.in.NetworkSettings.Networks {
+		to := object{}
+		for _, field := range []string{"Links", "DriverOpts", "GwPriority"} {
+			if !nothing(from[field]) {
+				to[field] = from[field]
+			}
+		}
+		if !nothing(from["IPAMConfig"]) && !r.swarmScoped(name) {
+			to["IPAMConfig"] = from["IPAMConfig"]
+		}
+		aliases, err := r.aliases(name, from)
+		if err != nil {
+			return nil, err
+		}
+		if len(aliases) > 0 {
+			to["Aliases"] = join(aliases)
+		}
+		if r.mac != "" && name == r.mainNetwork() && !older(r.api(), apiManyNetworks) {
+			to["MacAddress"] = join(r.mac)
+		}
+		out[name] = to
+	}
+	return out, nil
+}
+
+// aliases are the names that were given to the container in a network. Those that the engine adds are taken out: the short id, which
+// engines before 25 store, and API before 1.45 shows with the host name (moby daemon/server/router/container/inspect.go). An alias is
+// refused on the default networks.
+func (r *Recipe) aliases(network string, endpoint object) ([]string, error) {
+	if !userDefined(network) || nothing(endpoint["Aliases"]) {
+		return nil, nil
+	}
+	var list []string
+	if err := json.Unmarshal(endpoint["Aliases"], &list); err != nil {
+		return nil, unreadable("the networks of "+r.name, err)
+	}
+	return ownAliases(list, r.id, r.config.Hostname, older(r.o.API, "1.45") && endpoint["DNSNames"] != nil), nil
+}
+
+// ownAliases takes out what the engine has added. The host name stands last then, after the short id, if it is not among them already.
+func ownAliases(list []string, id, hostname string, shown bool) []string {
+	short := id[:12]
+	var out []string
+	for i, a := range list {
+		if a == short || shown && a == hostname && i == len(list)-1 && slices.Contains(list, short) {
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// swarmScoped tells whether the addresses in a network are given by a swarm: they stand where otherwise only a person's choice stands (moby
+// daemon/container_operations.go, IPAMOperational).
+func (r *Recipe) swarmScoped(network string) bool {
+	var n struct{ Scope string }
+	return json.Unmarshal(orEmpty(r.o.Networks[network]), &n) == nil && n.Scope == "swarm"
+}

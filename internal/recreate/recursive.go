@@ -1,0 +1,70 @@
+package recreate
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// nonRecursive tells whether the container's read-only binds leave what is mounted inside of them writable, as those made below API 1.44
+// do (or by an engine before 25, if it was not restarted since). Only the kernel tells: a mount inside of such a bind without "ro".
+func (r *Recipe) nonRecursive() bool {
+	if len(r.o.MountInfo) == 0 {
+		return false
+	}
+	var folders []string
+	for _, m := range r.in.Mounts {
+		if m.Type == "bind" && !m.RW && !r.saysRecursion(cleaned(m.Destination)) {
+			folders = append(folders, cleaned(m.Destination))
+		}
+	}
+	own := r.mounted()
+	lines := bufio.NewScanner(bytes.NewReader(r.o.MountInfo))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text()) // proc_pid_mountinfo(5): the fifth is the mount point, the sixth its own options
+		if len(fields) < 6 {
+			continue
+		}
+		point := unescaped(fields[4])
+		inside := below(point, folders) && !slices.Contains(folders, point) && !below(point, minus(own, folders))
+		if inside && !slices.Contains(strings.Split(fields[5], ","), "ro") {
+			return true
+		}
+	}
+	return false
+}
+
+// saysRecursion tells whether the mount at a destination was declared with its own word about recursion.
+func (r *Recipe) saysRecursion(destination string) bool {
+	for _, m := range r.host.Mounts {
+		var o struct{ NonRecursive, ReadOnlyNonRecursive, ReadOnlyForceRecursive bool }
+		if cleaned(text(m["Target"])) == destination && json.Unmarshal(orEmpty(m["BindOptions"]), &o) == nil {
+			return o.NonRecursive || o.ReadOnlyNonRecursive || o.ReadOnlyForceRecursive
+		}
+	}
+	return false
+}
+
+// unescaped undoes mountinfo's \040 and the like (fs/proc_namespace.c, mangle).
+func unescaped(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				out.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String()
+}
+
+func minus(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
+}
