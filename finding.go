@@ -32,9 +32,11 @@ type Finding struct {
 	Fix      string        `json:"fix"`             // one command or edit, in the owner's own language
 	Waiver   *Waiver       `json:"waiver"`          // the waiver that accepts it; null if none does
 	Known    bool          `json:"known,omitempty"` // it stands in the baseline already
+	// Retained is the change that keeps the stopped container for its backout: nothing runs with what is found.
+	Retained string `json:"retained,omitempty"`
 }
 
 // Counts tells whether the finding makes its container fail.
 func (f Finding) Counts() bool {
-	return f.Waiver == nil && !f.Known && f.Rule != RuleUnseen
+	return f.Waiver == nil && !f.Known && f.Retained == "" && f.Rule != RuleUnseen
 }

@@ -1,0 +1,104 @@
+// Package plan decides what to change: which capabilities each container loses and keeps and why, in which way, and what speaks against it.
+// It is pure: a snapshot, evidence and a policy in, a document out. It never grants anything, and nothing that it says is done here.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/policy"
+)
+
+// Input is all that a plan is made of.
+type Input struct {
+	Host     dropcap.Host
+	Policy   dropcap.Policy
+	Evidence []dropcap.WorkloadEvidence
+	Subjects []Subject
+	Options  Options
+	Now      time.Time
+}
+
+// Options are what the operator asked for.
+type Options struct {
+	Strategy dropcap.Strategy // of containers that may be changed in several ways; empty: as their owner does it
+	// AcceptLow lets evidence of low confidence, or none, decide.
+	AcceptLow bool
+	// Deprivilege lets a privileged container become one with capabilities.
+	Deprivilege bool
+}
+
+// Subject is a container, with what is known of how it is made.
+type Subject struct {
+	Container   dropcap.Container
+	Fingerprint string
+	// Inspect is the engine's own description. It holds secrets: what is read of it is what the container depends on and how long it takes.
+	Inspect json.RawMessage
+	// Against is what speaks against changing it in the given way (re-creating it, or in place); nil if nothing was asked.
+	Against func(dropcap.Strategy) []Refusal
+	Notes   []string // what is lost, or may change, when it is re-created
+	Goes    []string // what else goes when it is no longer privileged
+	// Command is the line that starts such a container by hand, without secrets; nil if none can be made.
+	Command func(dropcap.Grant) string
+	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what compose says.
+	DependsOn []string
+	// Source is the change of the owner's own source; nil where the owner has none, or it is not known.
+	Source func(dropcap.Grant) Source
+}
+
+// Source is a change of an owner's own source, in the owner's language.
+type Source struct {
+	Text    string // a patch, or what a person has to write, and the commands that bring it into effect
+	Applied bool   // dropcap can make it itself
+	Against []Refusal
+}
+
+// Refusal is why something will not be done, and the remedy.
+type Refusal struct {
+	Slug, Message, Hint string
+}
+
+// Make makes the plan. A container that is retained for the backout of a change has no step.
+func Make(in Input) dropcap.Plan {
+	if in.Policy.Level == "" {
+		in.Policy.Level = dropcap.LevelCIS
+	}
+	p := dropcap.Plan{
+		Schema: dropcap.SchemaPlan, Created: in.Now.UTC().Format(time.RFC3339), Host: in.Host,
+		Policy: dropcap.PolicyRef{Level: in.Policy.Level, Digest: in.Policy.Digest}, Steps: []dropcap.Step{},
+	}
+	w := policy.NewWaivers(in.Policy.Waivers, in.Now)
+	for _, s := range in.Subjects {
+		if s.Container.Retained == "" {
+			p.Steps = append(p.Steps, in.step(s, w))
+		}
+	}
+	p.Steps = ordered(p.Steps, in.Subjects)
+	p.ID = identify(p)
+	return p
+}
+
+// identify gives 12 hexadecimal digits over the content, so that equal plans have equal ids.
+func identify(p dropcap.Plan) string {
+	p.ID, p.Created = "", ""
+	b, _ := json.Marshal(p) // of strings, sets and lists only, so it cannot fail
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}
+
+// Status is the exit status that a plan stands for: changes pending before what was refused.
+func Status(p dropcap.Plan) int {
+	status := dropcap.ExitOK
+	for _, s := range p.Steps {
+		switch {
+		case s.Refused != "":
+			status = dropcap.Worst(status, dropcap.ExitIncomplete)
+		case s.Changes():
+			status = dropcap.Worst(status, dropcap.ExitFindings)
+		}
+	}
+	return status
+}

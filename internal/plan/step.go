@@ -1,0 +1,167 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/policy"
+)
+
+// step plans one container.
+func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
+	c := s.Container
+	out := dropcap.Step{
+		Container: dropcap.Target{ID: c.ID, Name: c.Name, Fingerprint: s.Fingerprint}, Workload: c.Workload, Owner: c.Owner,
+		Retained: []dropcap.Retain{}, Warnings: []string{}, Before: grant(c.Declared, 0),
+	}
+	out.After = out.Before
+	if c.Predicted == nil {
+		out.Strategy = dropcap.StrategyManual
+		return refuse(out, unknown(c))
+	}
+	out.Before.Holds, out.After.Holds = *c.Predicted, *c.Predicted
+	d := newDecider(in, c, w)
+	out.Confidence = d.confidence()
+	if c.Declared.Privileged {
+		if why := accepted(w.Match(c, dropcap.Finding{Rule: dropcap.RulePrivileged, Caps: *c.Predicted})); why != "" {
+			out.Warnings = append(out.Warnings, "it is privileged, which is "+why)
+			return in.still(out, d.all(why))
+		}
+	}
+	choice := d.decide()
+	if choice.drop.Empty() && !c.Declared.Privileged {
+		return in.still(out, choice.retained)
+	}
+	after, err := declare(in.Host, c, in.Policy.Level, choice.drop)
+	if err != nil {
+		out.Strategy = dropcap.StrategyManual
+		return refuse(out, Refusal{Slug: "arithmetic", Message: "cannot find a declaration for it: " + err.Error(), Hint: "change its settings by hand"})
+	}
+	out.After, out.Drop, out.Retained = after, choice.drop, choice.retained
+	return in.change(out, s, d)
+}
+
+// change says how a step that changes something is done, and what speaks against it.
+func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
+	var source Source
+	if s.Source != nil {
+		source = s.Source(out.After)
+	}
+	out.Strategy = in.strategy(s.Container, source)
+	out.Promise, out.Downtime = promises[out.Strategy], downtime(out.Strategy, s)
+	out.Commands.Source = source.Text
+	var against []Refusal
+	switch out.Strategy {
+	case dropcap.StrategyManual:
+		against = append(against, byHand(s.Container, in.Options))
+	case dropcap.StrategySource:
+		against = source.Against
+		if s.Against != nil {
+			against = append(against, s.Against(out.Strategy)...)
+		}
+	default:
+		if s.Against != nil {
+			against = s.Against(out.Strategy)
+		}
+	}
+	if s.Command != nil && (out.Strategy == dropcap.StrategyRecreate || out.Strategy == dropcap.StrategyInPlace || s.Container.Owner.Kind == "docker") {
+		out.Commands = byHandCommands(out.Commands, s, out.After)
+	}
+	out.Warnings = append(out.Warnings, in.warnings(out, s, d)...)
+	return refuse(out, append(d.doubts(out), against...)...)
+}
+
+// still is a step that changes nothing.
+func (in Input) still(out dropcap.Step, retained []dropcap.Retain) dropcap.Step {
+	out.Strategy, out.Retained = in.strategy(dropcap.Container{Owner: out.Owner}, Source{}), retained
+	return out
+}
+
+// refuse writes down what speaks against a step: all of it, since who mends one thing only to meet the next gives up.
+func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
+	var messages, hints []string
+	for _, r := range list {
+		messages = append(messages, strings.TrimSuffix(r.Message, "."))
+		if r.Hint != "" && !contains(hints, r.Hint) {
+			hints = append(hints, strings.TrimSuffix(r.Hint, "."))
+		}
+	}
+	out.Refused, out.Hint = strings.Join(messages, "; "), strings.Join(hints, "; ")
+	return out
+}
+
+// unknown refuses to plan what cannot be predicted.
+func unknown(c dropcap.Container) Refusal {
+	return Refusal{Slug: "unknown", Message: "cannot tell what it is granted: " + c.WhyNot, Hint: "`dropcap doctor` says what is missing"}
+}
+
+// doubts are reasons to refuse that lie in what is known of its needs. Level cis without evidence drops NET_RAW all the same: that is the
+// control's own default.
+func (d decider) doubts(out dropcap.Step) []Refusal {
+	if d.in.Options.AcceptLow {
+		return nil
+	}
+	learn := fmt.Sprintf("record its needs with `dropcap learn %s`, or take the risk with --accept low", d.c.Name)
+	broad := d.in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged && out.Strategy != dropcap.StrategyManual
+	switch {
+	case !broad:
+		return nil
+	case d.support == nil:
+		return []Refusal{{"no-evidence", "cannot tell what it needs: there is no evidence", learn}}
+	case d.support.Level == dropcap.ConfidenceLow:
+		return []Refusal{{"low-confidence", "cannot rely on what is known of its needs: " + d.support.Because, learn}}
+	}
+	if untried := d.support.Untried & out.Drop; !untried.Empty() && !out.Before.Privileged {
+		return []Refusal{{"untried", fmt.Sprintf("cannot tell whether it needs %s: it did not hold %s when its needs were recorded", untried.Short(), them(untried)), learn}}
+	}
+	return nil
+}
+
+// warnings are what a person should know before he agrees.
+func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
+	var list []string
+	if in.Policy.Level == dropcap.LevelCIS && out.Drop.Has(caps.NetRaw) && !out.Before.Privileged {
+		switch {
+		case d.support == nil:
+			list = append(list, "there is no evidence of what it needs: NET_RAW is dropped because the control says so, and the gate watches")
+		case !d.sure() || !d.support.Unused.Has(caps.NetRaw):
+			list = append(list, "whether it needs NET_RAW is not sure ("+d.support.Because+"): NET_RAW is dropped because the control says so, and the gate watches")
+		}
+	}
+	if in.Options.AcceptLow && (d.support == nil || d.support.Level == dropcap.ConfidenceLow) && (in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged) {
+		list = append(list, "what it needs is not known well, and that was accepted with --accept low")
+	}
+	if d.support != nil && !d.support.Exact {
+		list = append(list, d.support.Because)
+	}
+	for _, r := range out.Retained {
+		if strings.HasPrefix(r.Because, "declared") {
+			list = append(list, fmt.Sprintf("it keeps %s, and audit goes on reporting it: %s", r.Cap.Short(), strings.TrimPrefix(r.Because, "declared, and ")))
+		}
+	}
+	if out.Before.Privileged {
+		list = append(list, s.Goes...)
+	}
+	if k := s.Container.Kernel; k.Visible && k.Bounding != nil && !k.Bounding.Minus(out.Before.Holds).Empty() {
+		list = append(list, "its processes hold more than it declares now: "+k.Bounding.Minus(out.Before.Holds).Short())
+	}
+	return append(list, in.strategyWarnings(out, s)...)
+}
+
+// all retains everything for one reason.
+func (d decider) all(because string) []dropcap.Retain {
+	list := []dropcap.Retain{}
+	for _, c := range d.held.List() {
+		list = append(list, dropcap.Retain{Cap: c, Because: because})
+	}
+	return list
+}
+
+func them(s caps.Set) string {
+	if s.Len() == 1 {
+		return "it"
+	}
+	return "them"
+}

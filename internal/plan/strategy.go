@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"dropcap"
+)
+
+// promises are what each strategy promises, word for word in docs/plan.md.
+var promises = map[dropcap.Strategy]string{
+	dropcap.StrategyRecreate: "the old container is retained, stopped, and a backout starts that very container again",
+	dropcap.StrategyInPlace:  "it stays the same container with its data and logs; a backout puts the engine's former file back",
+	dropcap.StrategySource:   "its owner re-creates it and removes the old one before the new one has proven itself; a backout applies the former source again",
+	dropcap.StrategyManual:   "nothing: dropcap does not touch it",
+}
+
+// strategy chooses the way: the owner's, unless the operator asks for another that is possible.
+func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
+	asked := in.Options.Strategy
+	switch {
+	case in.Host.Engine.Name == "podman", c.Declared.Privileged && !in.Options.Deprivilege, asked == dropcap.StrategyManual:
+		return dropcap.StrategyManual
+	}
+	switch c.Owner.Kind {
+	case "docker", "":
+		if asked == dropcap.StrategyInPlace {
+			return asked
+		}
+		return dropcap.StrategyRecreate
+	case "compose":
+		if asked == dropcap.StrategyRecreate || asked == dropcap.StrategyInPlace {
+			return asked
+		}
+		return dropcap.StrategySource
+	case "swarm":
+		return dropcap.StrategySource
+	}
+	return dropcap.StrategyManual
+}
+
+// byHand says why a person has to do it.
+func byHand(c dropcap.Container, o Options) Refusal {
+	switch {
+	case c.Declared.Privileged && !o.Deprivilege:
+		return Refusal{"privileged", "cannot decide alone about a privileged container: it also has all devices and no confinement",
+			"plan it with --deprivilege, and read what else goes"}
+	case managers[c.Owner.Kind] != "":
+		return Refusal{"owner", fmt.Sprintf("cannot change it here for good: it belongs to %s, which would make it again as its source says", managers[c.Owner.Kind]),
+			"change its source as shown"}
+	case o.Strategy == dropcap.StrategyManual:
+		return Refusal{"manual", "cannot apply what was planned as manual", "plan it without --strategy manual"}
+	}
+	return Refusal{"engine", "cannot re-create containers of Podman", "re-create it yourself with the command shown"}
+}
+
+var managers = map[string]string{"ecs": "Amazon ECS", "kubernetes": "Kubernetes", "nomad": "Nomad", "systemd": "systemd"}
+
+// strategyWarnings are what the way brings with it.
+func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
+	var list []string
+	c := s.Container
+	if c.Owner.Claimed != "" {
+		list = append(list, fmt.Sprintf("its labels claim that %s owns it, but its image carries them too: it is taken for a plain container", c.Owner.Claimed))
+	}
+	if c.Owner.Kind == "compose" && (out.Strategy == dropcap.StrategyRecreate || out.Strategy == dropcap.StrategyInPlace) {
+		list = append(list, "the compose file stays as it is: whenever compose makes it again, the change is gone")
+	}
+	if out.Strategy == dropcap.StrategyRecreate {
+		list = append(list, s.Notes...)
+	}
+	return list
+}
+
+// timing is the part of the engine's description that tells how long a change takes.
+type timing struct {
+	Config struct {
+		StopSignal  string
+		StopTimeout *int
+		Healthcheck *struct{ Test []string }
+	}
+}
+
+// defaultStop is how long the engine waits after the stop signal (moby container.DefaultStopTimeout), in seconds.
+const defaultStop = 10
+
+func downtime(strategy dropcap.Strategy, s Subject) string {
+	if strategy == dropcap.StrategyManual {
+		return ""
+	}
+	if !s.Container.Running() {
+		return "none: it is not running"
+	}
+	var t timing
+	_ = json.Unmarshal(s.Inspect, &t) // what cannot be read has the engine's defaults
+	signal, grace := t.Config.StopSignal, defaultStop
+	if signal == "" {
+		signal = "SIGTERM"
+	}
+	if t.Config.StopTimeout != nil {
+		grace = *t.Config.StopTimeout
+	}
+	within := fmt.Sprintf("at most %d s after %s", grace, plain(signal))
+	if grace < 0 {
+		within = "as long as it takes after " + plain(signal)
+	}
+	text := fmt.Sprintf("its own stop (%s) and start", within)
+	switch strategy {
+	case dropcap.StrategyInPlace:
+		text += ", and a restart of the engine between them"
+	case dropcap.StrategySource:
+		text += ", and the removal of the old container between them"
+	}
+	if h := t.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
+		text += "; it has a health check, for which the gate waits"
+	}
+	return text
+}
+
+// byHandCommands are what a person would type: the control's own command, with the old container put aside and not removed, since its name
+// is taken and it is the way back.
+func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropcap.Commands {
+	line := s.Command(after)
+	if line == "" {
+		return out
+	}
+	name := quoted(s.Container.Name)
+	aside := quoted(s.Container.Name + "-before")
+	out.Apply = fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update --restart=no %[2]s && \\\n%[3]s", name, aside, line)
+	out.Backout = fmt.Sprintf("docker rm --force %[1]s && docker rename %[2]s %[1]s && docker update --restart=%[3]s %[1]s && docker start %[1]s",
+		name, aside, restart(s.Inspect))
+	return out
+}
+
+// restart is the container's restart policy, as docker update takes it.
+func restart(inspect json.RawMessage) string {
+	var b struct {
+		HostConfig struct {
+			RestartPolicy struct {
+				Name              string
+				MaximumRetryCount int
+			}
+		}
+	}
+	_ = json.Unmarshal(inspect, &b)
+	p := b.HostConfig.RestartPolicy
+	switch {
+	case p.Name == "on-failure" && p.MaximumRetryCount > 0:
+		return fmt.Sprintf("on-failure:%d", p.MaximumRetryCount)
+	case p.Name == "always", p.Name == "unless-stopped", p.Name == "on-failure":
+		return p.Name
+	}
+	return "no"
+}
+
+// quoted makes a name safe to paste into a shell.
+func quoted(s string) string {
+	s = plain(s)
+	if s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r))
+	}) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// plain keeps what a container controls within one line.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s)
+}
