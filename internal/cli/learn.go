@@ -1,14 +1,10 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -16,18 +12,16 @@ import (
 
 	"dropcap"
 	"dropcap/internal/bpf"
-	"dropcap/internal/docker"
 	"dropcap/internal/doctor"
 	"dropcap/internal/evidence"
 	"dropcap/internal/learn"
-	"dropcap/internal/render"
 	"dropcap/internal/store"
 )
 
 type learnFlags struct {
-	format, until, store, hook string
-	span                       time.Duration
-	restart, yes, complete     bool
+	format, until, store, hook            string
+	span                                  time.Duration
+	restart, yes, complete, execs, daemon bool
 }
 
 func (a *app) learn() *cobra.Command {
@@ -41,10 +35,16 @@ watched, also those that start meanwhile. It ends after --for, with --until stop
 recorded until then is kept. Nothing is changed, but --restart restarts the named containers so that their stop and start are seen.
 
 The more of a container's life is seen, the surer the evidence: a first and a second start, a reload, a stop, an hour of work.
-` + exitHelp,
+What an administrator runs with docker exec is shown and keeps no capability, unless --execs says that it is the workload's own work, or
+"dropcap evidence approve" says so later; a healthcheck is the workload's own. docs/learning.md tells what is seen and what cannot be.
+
+--service is for a daemon: it watches all containers for weeks in bounded memory, logs a line for what is worth one, and tells systemd
+when it is ready (packaging/systemd/dropcap-learn.service).
+` + learnExit,
 		Example: `  sudo dropcap learn --for 10m
   sudo dropcap learn web db --restart --for 1h
   sudo dropcap learn --complete -- docker run --rm app:1 ./run-all-tests
+  sudo dropcap learn --service
   sudo dropcap evidence web`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeContainers,
@@ -65,11 +65,17 @@ The more of a container's life is seen, the surer the evidence: a first and a se
 	fl.BoolVar(&f.restart, "restart", false, "restart the named containers, to see them stop and start")
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask before restarting")
 	fl.BoolVar(&f.complete, "complete", false, "everything that the containers ever do is exercised meanwhile")
+	fl.BoolVar(&f.execs, "execs", false, "what docker exec runs is the workload's own work, and keeps what it needs")
+	fl.BoolVar(&f.daemon, "service", false, "run as a daemon: watch all containers for weeks, log to standard error, print no evidence at the end")
 	fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store")
 	fl.StringVar(&f.hook, "hook", "", "force a kernel hook: fexit, tp_btf, raw_tp or kprobe (default: the best that loads)")
 	fl.StringVar(&f.format, "format", "text", "output: text or json")
 	return cmd
 }
+
+const learnExit = `
+Exit status: 0 done; 1 error (what was recorded is printed all the same, and kept where that is possible); 2 usage; 6 this host can't (no
+engine, not root, no eBPF); 7 incomplete (some container's checks could not be told apart); 130 interrupted before anything was recorded.`
 
 func (f *learnFlags) check(names, command []string) error {
 	switch {
@@ -77,6 +83,8 @@ func (f *learnFlags) check(names, command []string) error {
 		return usageError("text or json", "cannot report in the format %q", f.format)
 	case f.until != "" && f.until != "stopped":
 		return usageError("for example --until stopped", "cannot record until %q", f.until)
+	case f.daemon && (len(names)+len(command) > 0 || f.restart || f.complete || f.until != "" || f.span != 0 || f.format != "text"):
+		return usageError("`dropcap learn --service` alone; it watches all containers until it is told to end", "cannot combine --service with what names or ends a recording")
 	case f.restart && len(names) == 0:
 		return usageError("for example dropcap learn --restart web", "cannot restart containers that are not named")
 	case f.span < 0:
@@ -88,6 +96,9 @@ func (f *learnFlags) check(names, command []string) error {
 }
 
 func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFlags) error {
+	if f.daemon {
+		a.logging()
+	}
 	h, err := a.engine.open(ctx)
 	if err != nil {
 		return err
@@ -101,6 +112,12 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 	if !here.Engine || here.Release != info.Kernel {
 		return dropcap.Errorf(dropcap.CodeHost, "run dropcap there", "cannot learn here: the engine runs on another machine or in a VM")
 	}
+	l := newLearner(h)
+	q, err := a.learnQuery(ctx, l, names, f)
+	if err != nil {
+		return err
+	}
+	q.Host = here.ID
 	s, err := store.Open(f.store)
 	if err != nil {
 		return err
@@ -111,21 +128,38 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 		return err
 	}
 	defer unlock()
-	t, err := bpf.Open(bpf.Options{Hook: f.hook})
+	t, err := openTracer(f.hook)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
 	fmt.Fprintf(a.err, "learning through %s; evidence goes to %s\n", t.Hook(), s.Folder())
-	q, err := a.learnQuery(ctx, h, names, f)
-	if err != nil {
-		return err
+	if why := doctor.Untraceable(info.Engine.Name, here.Cgroup); why != "" {
+		a.warn(errors.New(why))
 	}
-	q.Host = here.ID
+	return a.record(ctx, l, tracer{t}, keeper{s, here.ID}, q, command, f)
+}
+
+// openTracer says the likeliest cause in one clause where there is one: what each hook answered helps nobody who is not root.
+func openTracer(hook string) (*bpf.Tracer, error) {
+	t, err := bpf.Open(bpf.Options{Hook: hook})
+	var e *dropcap.Error
+	if err != nil && os.Geteuid() != 0 && errors.As(err, &e) && e.Code == dropcap.CodeHost {
+		err = &dropcap.Error{Code: dropcap.CodeHost, Message: "cannot watch capability checks: that takes root", Hint: "run dropcap with sudo", Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
 	// Also where containers are named: by the time that the engine tells of a start it is over.
 	if err := t.Default(true); err != nil {
-		return err
+		t.Close()
+		return nil, err
 	}
+	return t, nil
+}
+
+// record records until it is told to end, and prints what was seen, whatever ended it.
+func (a *app) record(ctx context.Context, l learner, t tracer, k keeper, q learn.Query, command []string, f *learnFlags) error {
 	recordCtx, end := context.WithCancel(ctx)
 	defer end()
 	if f.span > 0 {
@@ -133,22 +167,39 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 		defer end()
 	}
 	failed := make(chan error, 1)
-	q.Begun = func() { go func() { failed <- a.exercise(recordCtx, end, h.Client, q.Only, command, f) }() }
-	list, err := learn.Run(recordCtx, tracer{t}, learner{h}, keeper{s, here.ID}, q)
+	failed <- nil
+	q.Begun = func() {
+		<-failed
+		go func() { failed <- a.exercise(recordCtx, end, l.host.Client, q.Only, command, f) }()
+	}
+	if f.daemon {
+		q.Begun = a.ready
+		defer notify("STOPPING=1")
+	}
+	list, err := learn.Run(recordCtx, t, l, k, q)
 	end()
 	a.clearLine()
 	a.finished = true // Ctrl-C is how a recording without an end is ended
-	if err := errors.Join(err, <-failed); err != nil {
+	err = errors.Join(err, <-failed)
+	if f.daemon {
 		return err
 	}
-	return a.printEvidence(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: evidence.Merge(list, evidence.ByHost)}, f.format)
+	if list == nil && err != nil {
+		return err
+	}
+	shown := a.printEvidence(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: evidence.Merge(list, evidence.ByHost)}, f.format)
+	return errors.Join(err, shown)
 }
 
 // learnQuery resolves the names, and asks before anything is restarted.
-func (a *app) learnQuery(ctx context.Context, h *host, names []string, f *learnFlags) (learn.Query, error) {
-	q := learn.Query{Complete: f.complete, Warn: a.warn, Progress: a.learnProgress(f.span)}
+func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *learnFlags) (learn.Query, error) {
+	q := learn.Query{Complete: f.complete, Execs: f.execs, Warn: a.learnWarn, Progress: a.learnProgress(f.span)}
+	if f.daemon {
+		q.Service, q.Read, q.Say, q.Warn = true, 30*time.Second, a.say, a.sayOnce()
+		q.Progress = a.alive()
+	}
 	for _, n := range names {
-		c, err := learner{h}.See(ctx, n)
+		c, err := l.See(ctx, n)
 		if err != nil {
 			return q, err
 		}
@@ -168,85 +219,10 @@ func (a *app) learnQuery(ctx context.Context, h *host, names []string, f *learnF
 	return q, nil
 }
 
-// exercise does what is to be watched: restarts, or a command; nothing otherwise.
-func (a *app) exercise(ctx context.Context, end func(), c *docker.Client, only map[string]bool, command []string, f *learnFlags) error {
-	if len(command) > 0 {
-		defer end()
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-		cmd.WaitDelay = 10 * time.Second
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.err, a.err // standard output is for the evidence
-		err := cmd.Run()
-		time.Sleep(time.Second) // for the last event
-		if err != nil && ctx.Err() == nil {
-			return dropcap.Errorf(dropcap.CodeError, "what was recorded is kept all the same", "cannot run %s to its end: %w", oneLine(command[0]), err)
-		}
-		return nil
+// learnWarn also makes the recording incomplete where a container was not seen.
+func (a *app) learnWarn(err error) {
+	if errors.Is(err, learn.ErrBlind) {
+		a.status = dropcap.ExitIncomplete
 	}
-	if !f.restart {
-		return nil
-	}
-	for id := range only {
-		status, _, err := c.Do(ctx, http.MethodPost, "/containers/"+id+"/restart", nil, nil)
-		if err == nil && status >= 400 {
-			err = fmt.Errorf("the engine answers %d", status)
-		}
-		if err != nil && ctx.Err() == nil {
-			end()
-			return dropcap.Errorf(dropcap.CodeError, "see `docker ps --all` for its state", "cannot restart %s: %w", id[:12], err)
-		}
-	}
-	return nil
-}
-
-// confirm asks on the terminal; without one the answer must have been given by --yes.
-func (a *app) confirm(question string) error {
-	if !isTerminal(a.err) {
-		return usageError("add --yes", "cannot ask without a terminal: %s", question)
-	}
-	fmt.Fprintf(a.err, "%s [y/N] ", oneLine(question))
-	answer, err := bufio.NewReader(io.LimitReader(a.in, 100)).ReadString('\n')
-	if word := strings.ToLower(strings.TrimSpace(answer)); err != nil || word != "y" && word != "yes" {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot go on: not confirmed; nothing was done")
-	}
-	return nil
-}
-
-func (a *app) warn(err error) {
-	a.clearLine()
-	fmt.Fprintf(a.err, "dropcap: warning: %s\n", oneLine(err.Error()))
-}
-
-func (a *app) clearLine() {
-	if isTerminal(a.err) {
-		fmt.Fprint(a.err, "\r\033[K")
-	}
-}
-
-// learnProgress shows on a terminal what was found so far.
-func (a *app) learnProgress(span time.Duration) func(learn.Session) {
-	if !isTerminal(a.err) {
-		return nil
-	}
-	return func(s learn.Session) {
-		of := ""
-		if span > 0 {
-			of = " of " + span.String()
-		}
-		fmt.Fprintf(a.err, "\r\033[K%s%s  %d containers, %d running  %d capabilities used  lost %d",
-			s.Elapsed.Round(time.Second), of, s.Containers, s.Live, s.Needs, s.Lost)
-	}
-}
-
-func (a *app) printEvidence(e dropcap.Evidence, format string) error {
-	if format == "json" {
-		return writeJSON(a.out, e)
-	}
-	return render.Evidence(a.out, e, texts, a.options(outputFlags{}))
-}
-
-// texts says a recommendation in each owner's language.
-func texts(w dropcap.WorkloadEvidence) [][2]string {
-	t := evidence.TextsOf(w.Recommended)
-	return [][2]string{{"docker run", t.Docker}, {"compose", t.Compose}}
+	a.warn(err)
 }

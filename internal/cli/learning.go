@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"dropcap"
@@ -17,7 +19,46 @@ import (
 )
 
 // learner gives the recording what it asks for: the tracer, the engine and the store, each in its words.
-type learner struct{ host *host }
+type learner struct {
+	host   *host
+	engine *steady
+}
+
+func newLearner(h *host) learner { return learner{h, &steady{host: h}} }
+
+// steady describes the engine's host once in a while: it is asked for with each container, and the engine asks its runtimes each time.
+type steady struct {
+	*host
+	mu      sync.Mutex
+	until   time.Time
+	found   dropcap.Host
+	machine snapshot.Machine
+}
+
+func (s *steady) Host(ctx context.Context) (dropcap.Host, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.found, s.refresh(ctx)
+}
+
+func (s *steady) here() snapshot.Machine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.refresh(context.Background()) // Host tells
+	return s.machine
+}
+
+func (s *steady) refresh(ctx context.Context) error {
+	if time.Now().Before(s.until) {
+		return nil
+	}
+	h, err := s.host.Host(ctx)
+	if err != nil {
+		return err
+	}
+	s.found, s.machine, s.until = h, s.host.machine(), time.Now().Add(5*time.Minute)
+	return nil
+}
 
 func (l learner) Events(ctx context.Context) (<-chan learn.Event, error) {
 	in, err := l.host.Client.Events(ctx, time.Time{})
@@ -29,7 +70,7 @@ func (l learner) Events(ctx context.Context) (<-chan learn.Event, error) {
 		defer close(out)
 		for ev := range in {
 			select {
-			case out <- learn.Event{Action: ev.Action, ID: ev.ID, Signal: ev.Signal, Time: ev.Time}:
+			case out <- learn.Event{Action: ev.Action, ID: ev.ID, Signal: ev.Signal, Exec: ev.Exec, Ran: ev.Ran, Time: ev.Time}:
 			case <-ctx.Done():
 				return
 			}
@@ -43,7 +84,7 @@ func (l learner) Running(ctx context.Context) ([]dropcap.Ref, error) {
 }
 
 func (l learner) See(ctx context.Context, id string) (dropcap.Container, error) {
-	s, err := snapshot.Take(ctx, l.host, l.host.kernel, l.host.machine, snapshot.Query{Names: []string{id}})
+	s, err := snapshot.Take(ctx, l.engine, l.host.kernel, l.engine.here, snapshot.Query{Names: []string{id}})
 	if err != nil {
 		return dropcap.Container{}, err
 	}
@@ -55,29 +96,25 @@ func (l learner) See(ctx context.Context, id string) (dropcap.Container, error) 
 
 func (l learner) Details(ctx context.Context, id string) (learn.Details, error) {
 	d, err := l.host.Client.Details(ctx, id)
-	return learn.Details{Volumes: d.Volumes, Ran: !d.FinishedAt.IsZero()}, err
+	out := learn.Details{
+		Volumes: d.Volumes, Ran: !d.FinishedAt.IsZero(), Entry: d.Path, NoNewPrivs: d.NoNewPrivs, Seccomp: d.Seccomp != "unconfined", Health: d.Health,
+	}
+	if err != nil {
+		return out, err
+	}
+	h, err := l.engine.Host(ctx)
+	out.HealthAny = d.Healthcheck && h.Engine.Name == "podman" // which does not tell what its execs run
+	return out, err
 }
 
-// Static scans the container's files as the engine exports them: no shell in the container is needed.
-func (l learner) Static(ctx context.Context, c dropcap.Container, executed []dropcap.Executable) ([]dropcap.Need, error) {
-	d, err := l.host.Client.Details(ctx, c.ID)
+// Files reads the container's files as the engine exports them: no shell in the container is needed.
+func (l learner) Files(ctx context.Context, id string) (image.Files, error) {
+	r, err := l.host.Export(ctx, id)
 	if err != nil {
-		return nil, err
-	}
-	r, err := l.host.Export(ctx, c.ID)
-	if err != nil {
-		return nil, err
+		return image.Files{}, err
 	}
 	defer r.Close()
-	files, err := image.Scan(ctx, r, image.Default)
-	if err != nil {
-		return nil, err
-	}
-	run := image.Run{Entry: d.Path, Executed: executed, NoNewPrivs: d.NoNewPrivs}
-	if net, err := l.host.kernel.NetContext(c.PID); err == nil {
-		run.PingAllowed = net.PingAllowed()
-	}
-	return image.Needs(files, run), nil
+	return image.Scan(ctx, r, image.Default)
 }
 
 func (l learner) Cgroup(c dropcap.Container) (uint64, error) { return l.host.kernel.CgroupID(c) }
@@ -125,14 +162,29 @@ type keeper struct {
 	host string
 }
 
-func (k keeper) Keep(ctx context.Context, w dropcap.WorkloadEvidence) error {
-	key := w.Revision + "@" + k.host
-	return k.Update(ctx, w.Workload, key, func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-		if old == nil {
-			return w, nil
+func (k keeper) Keep(ctx context.Context, list ...dropcap.WorkloadEvidence) error {
+	groups := map[[2]string][]dropcap.WorkloadEvidence{}
+	for _, w := range list {
+		at := [2]string{w.Workload, w.Revision + "@" + k.host}
+		groups[at] = append(groups[at], w)
+	}
+	for at, group := range groups {
+		present := map[string]bool{}
+		for _, w := range group {
+			present[w.Sources[0].Container] = true
 		}
-		return evidence.Merge([]dropcap.WorkloadEvidence{unkeyed(*old), w}, evidence.AcrossHosts)[0], nil
-	})
+		err := k.Update(ctx, at[0], at[1], func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+			if old != nil {
+				group = append(group, unkeyed(*old))
+			}
+			w := evidence.Merge(group, evidence.AcrossHosts)[0]
+			return evidence.Trim(w, func(s dropcap.Source) bool { return present[s.Container] }), nil
+		})
+		if err != nil {
+			return fmt.Errorf("keep the evidence of %s: %w", at[0], err)
+		}
+	}
+	return nil
 }
 
 // unkeyed takes the host off a revision that comes from the store.

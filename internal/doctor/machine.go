@@ -13,7 +13,23 @@ func (x *exam) cgroup() {
 			"run on the engine's host; in a container with /sys/fs/cgroup mounted", verbLearn)
 		return
 	}
+	if why := Untraceable(x.host.Engine.Name, x.host.Cgroup); why != "" {
+		x.warning("cgroup", x.host.Cgroup+": "+why, "boot with systemd.unified_cgroup_hierarchy=1", verbLearn)
+		return
+	}
 	x.ok("cgroup", x.host.Cgroup, verbLearn)
+}
+
+// Untraceable says in one clause why an engine's containers cannot be told apart in the kernel, which goes by cgroups of version 2; empty
+// where they can. runc makes a container's cgroup in the version 2 tree of a hybrid host too, crun does not.
+func Untraceable(engine, cgroup string) string {
+	switch {
+	case cgroup == "v1":
+		return "without a cgroup tree of version 2 the containers' capability checks cannot be told apart, so nothing can be learned of them"
+	case cgroup == "hybrid" && engine == "podman":
+		return "on a host with both cgroup versions Podman puts containers into version 1 only, so their capability checks cannot be told apart"
+	}
+	return ""
 }
 
 // tracing says which hook learning would stand on, and the state of each for who wants to know why.

@@ -72,27 +72,31 @@ var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/u
 
 // starts tells whether the entry is this program. A relative path may be anywhere, so it counts as any that ends with it.
 func (f Files) starts(p Program, run Run) bool {
-	at := []string{}
-	switch {
-	case run.Entry == "":
-		return false
-	case path.IsAbs(run.Entry):
-		at = append(at, run.Entry)
-	case strings.Contains(run.Entry, "/"):
+	if !path.IsAbs(run.Entry) && strings.Contains(run.Entry, "/") {
 		return slices.ContainsFunc(p.names(), func(n string) bool { return strings.HasSuffix(n, path.Clean("/"+run.Entry)) })
-	default:
-		dirs := run.Path
-		if len(dirs) == 0 {
-			dirs = defaultPath
-		}
-		for _, dir := range dirs {
-			at = append(at, dir+"/"+run.Entry)
-		}
 	}
-	return slices.ContainsFunc(at, func(name string) bool {
+	return slices.ContainsFunc(candidates(run.Entry, run.Path), func(name string) bool {
 		real, ok := f.Resolve(name)
 		return ok && slices.Contains(p.names(), real)
 	})
+}
+
+// candidates are the paths that an entry may be at.
+func candidates(entry string, dirs []string) []string {
+	switch {
+	case entry == "":
+		return nil
+	case strings.Contains(entry, "/"):
+		return []string{entry}
+	}
+	if len(dirs) == 0 {
+		dirs = defaultPath
+	}
+	at := make([]string, 0, len(dirs))
+	for _, dir := range dirs {
+		at = append(at, dir+"/"+entry)
+	}
+	return at
 }
 
 func (p Program) names() []string { return append([]string{p.Path}, p.Others...) }

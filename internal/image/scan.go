@@ -231,8 +231,21 @@ func (s *scanner) hardLink(name, target string) {
 // mostLinks is how many symbolic links the kernel follows in one path (include/linux/namei.h, MAXSYMLINKS).
 const mostLinks = 40
 
+// Slim keeps of the links only those that lead to an entry: for who keeps many trees, and asks all of them about the same entry only.
+func (f Files) Slim(entry string) Files {
+	kept := map[string]string{}
+	for _, name := range candidates(entry, nil) {
+		f.resolve(name, func(link string) { kept[link] = f.links[link] })
+	}
+	f.links = kept
+	return f
+}
+
 // Resolve follows the tree's symbolic links as the kernel would from its root; false if they lead in a ring. Nothing need be at the end.
-func (f Files) Resolve(name string) (string, bool) {
+func (f Files) Resolve(name string) (string, bool) { return f.resolve(name, func(string) {}) }
+
+// resolve tells of each link that it follows.
+func (f Files) resolve(name string, through func(link string)) (string, bool) {
 	at, rest := "/", parts(name)
 	for followed := 0; len(rest) > 0; {
 		part := rest[0]
@@ -247,6 +260,7 @@ func (f Files) Resolve(name string) (string, bool) {
 			at = next
 			continue
 		}
+		through(next)
 		if followed++; followed > mostLinks || len(rest) > longest {
 			return "", false
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/image"
 )
 
 // Tracer counts capability checks in the kernel: of every container from its first check on, unless Watch turned it off.
@@ -20,8 +21,8 @@ type Tracer interface {
 	SetPhase(cgroup uint64, phase string) error
 	// Watch turns the watching of a cgroup on or off.
 	Watch(cgroup uint64, on bool) error
-	// Forget frees what is held of a cgroup.
-	Forget(cgroup uint64) error
+	// Forget frees what is held of cgroups.
+	Forget(cgroups ...uint64) error
 }
 
 // Engine tells of containers.
@@ -36,15 +37,15 @@ type Engine interface {
 	Details(ctx context.Context, id string) (Details, error)
 	// Cgroup is the id of a running container's own cgroup.
 	Cgroup(c dropcap.Container) (uint64, error)
-	// Static gives what the container's files need beyond what any check shows (file capabilities), of those that were executed.
-	Static(ctx context.Context, c dropcap.Container, executed []dropcap.Executable) ([]dropcap.Need, error)
+	// Files looks at a container's files, running or not, without a shell in it. It may take minutes, and is called from another goroutine.
+	Files(ctx context.Context, id string) (image.Files, error)
 	// Written gives the paths of files that were changed or made in the container since its creation.
 	Written(ctx context.Context, id string) (map[string]bool, error)
 }
 
-// Keeper stores evidence as it grows: of one source the latest counts.
+// Keeper stores evidence as it grows: of one source the latest counts. With an error nothing may be taken as kept.
 type Keeper interface {
-	Keep(ctx context.Context, w dropcap.WorkloadEvidence) error
+	Keep(ctx context.Context, list ...dropcap.WorkloadEvidence) error
 }
 
 // Sighting is a cgroup that is called like a container's.
@@ -61,9 +62,11 @@ type Loss struct {
 	Unknown bool // the hook cannot count all that it misses
 }
 
-// Event is something that happened to a container. Of the Actions create, start, kill, die, destroy and reconnected are used.
+// Event is something that happened to a container. Of the Actions create, start, kill, die, destroy, exec_create, exec_start, exec_die and
+// reconnected are used.
 type Event struct {
 	Action, ID, Signal string
+	Exec, Ran          string // of the exec events: its id, and a fingerprint of what it runs
 	Time               time.Time
 }
 
@@ -71,6 +74,13 @@ type Event struct {
 type Details struct {
 	Volumes []string // where something is mounted into the container
 	Ran     bool     // it has ended before
+	Entry   string   // the program that the engine starts, by path or name
+	// Health is a fingerprint of what its healthcheck runs; HealthAny is set where execs cannot be told from a healthcheck's.
+	Health      string
+	HealthAny   bool
+	NoNewPrivs  bool
+	Seccomp     bool // it runs under a profile
+	PingAllowed bool // its network namespace lets everyone ping
 }
 
 // Query says what to record.
@@ -79,13 +89,19 @@ type Query struct {
 	Only     map[string]bool    // containers' ids; nil means all
 	Until    func(Session) bool // asked every Tick; true ends the recording
 	Complete bool               // the operator says that everything is exercised meanwhile, of those named, else of those that start
+	Execs    bool               // what docker exec runs is the workload's own work
 	Tick     time.Duration      // 1 s if zero
+	Read     time.Duration      // how often the kernel's counters are read while nothing ends; each Tick if zero
 	Flush    time.Duration      // how often evidence is kept; 30 s if zero
+	// Service is for weeks: containers that have ended are forgotten once their evidence is kept, and Run gives none of it.
+	Service bool
 	// Begun is called once everything is being watched: what is to be seen may start.
 	Begun    func()
 	Progress func(Session)
 	// Warn is told of what is not fatal: a container that could not be attributed, a store that is full for now.
 	Warn func(error)
+	// Say is told of what is worth a line in a log.
+	Say func(format string, args ...any)
 }
 
 // Session is what a recording has come to.
@@ -105,7 +121,12 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.
 	if err != nil {
 		return nil, err
 	}
-	r := &recording{t: t, e: e, k: k, q: q, began: time.Now(), byID: map[string]*watched{}, byCgroup: map[uint64]*watched{}, created: map[string]created{}}
+	r := newRecording(t, e, k, q)
+	// What is looked at in another goroutine must have ended before this function has, and goes on for a while after ctx.
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	r.scanner = startScanner(last, e)
+	defer r.scanner.stop()
 	if err := r.present(ctx); err != nil {
 		return nil, err
 	}
@@ -114,12 +135,11 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.
 	}
 	err = r.loop(ctx, events)
 	// The last look and its keeping must not fail because the user has had enough.
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
-	defer cancel()
-	err = errors.Join(err, r.sync(last))
-	r.scan(last)
+	defer time.AfterFunc(lastLook, cancel).Stop()
+	err = errors.Join(err, r.sync(last, true))
+	r.scanAll(last)
 	r.tellBlind()
-	return r.evidence(), errors.Join(err, r.keep(last))
+	return r.evidence(), errors.Join(err, r.keep(last, true))
 }
 
 // lastLook bounds what is done after the recording, of which reading the containers' files takes longest.
@@ -135,8 +155,8 @@ func (q Query) complete() Query {
 	if q.Warn == nil {
 		q.Warn = func(error) {}
 	}
-	if q.Progress == nil {
-		q.Progress = func(Session) {}
+	if q.Say == nil {
+		q.Say = func(string, ...any) {}
 	}
 	return q
 }
@@ -144,7 +164,6 @@ func (q Query) complete() Query {
 func (r *recording) loop(ctx context.Context, events <-chan Event) error {
 	tick := time.NewTicker(r.q.Tick)
 	defer tick.Stop()
-	flushed := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -154,21 +173,32 @@ func (r *recording) loop(ctx context.Context, events <-chan Event) error {
 				return nil
 			}
 			r.on(ctx, ev)
+		case found := <-r.scanner.found:
+			r.scanned(found)
 		case <-tick.C:
-			if err := r.sync(ctx); err != nil {
+			if done, err := r.tick(ctx); done || err != nil {
 				return err
-			}
-			if time.Since(flushed) >= r.q.Flush {
-				flushed = time.Now()
-				if err := r.keep(ctx); err != nil {
-					r.q.Warn(err)
-				}
-			}
-			s := r.session()
-			r.q.Progress(s)
-			if r.q.Until != nil && r.q.Until(s) {
-				return nil
 			}
 		}
 	}
+}
+
+func (r *recording) tick(ctx context.Context) (done bool, err error) {
+	if err := r.sync(ctx, false); err != nil {
+		return true, err
+	}
+	if time.Since(r.flushed) >= r.q.Flush {
+		r.flushed = time.Now()
+		if err := r.keep(ctx, false); err != nil {
+			r.q.Warn(err)
+		}
+	}
+	if r.q.Until == nil && r.q.Progress == nil {
+		return false, nil
+	}
+	s := r.session()
+	if r.q.Progress != nil {
+		r.q.Progress(s)
+	}
+	return r.q.Until != nil && r.q.Until(s), nil
 }

@@ -155,7 +155,8 @@ func TestUntilStopped(t *testing.T) {
 
 func TestFileCapabilitiesAreRequiredThoughNeverChecked(t *testing.T) {
 	s := newStage()
-	s.add("caddy", 7)
+	id := s.add("caddy", 7)
+	s.details[id] = Details{Entry: "caddy"}
 	got := s.record(t, Query{}, func() {})
 	if w := got["docker:caddy"]; w.Required != caps.Of(caps.NetBindService) {
 		t.Errorf("required %s", w.Required)

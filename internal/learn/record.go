@@ -15,6 +15,9 @@ import (
 
 // evidence makes a record of each container but those of which a run was missed: that nothing was seen of it would read as nothing needed.
 func (r *recording) evidence() []dropcap.WorkloadEvidence {
+	if r.q.Service {
+		return nil
+	}
 	list := make([]dropcap.WorkloadEvidence, 0, len(r.byID))
 	for _, w := range r.byID {
 		if !w.blind() {
@@ -28,68 +31,154 @@ func (r *recording) evidence() []dropcap.WorkloadEvidence {
 // blind tells whether some of what the container did cannot have been seen.
 func (w *watched) blind() bool { return w.missed || w.live && w.cgroup == 0 }
 
+// ErrBlind is what Warn is told of a container whose checks could not be told apart from others'.
+var ErrBlind = errors.New("its capability checks could not be told apart")
+
 // tellBlind says which containers there will be no evidence of, and why.
 func (r *recording) tellBlind() {
 	for id, w := range r.byID {
-		if !w.blind() {
-			continue
+		if w.blind() {
+			r.tellBlindOne(id, w)
 		}
-		err := errors.New("it had no cgroup of version 2 of its own")
-		if w.live {
-			if _, why := r.e.Cgroup(w.c); why != nil {
-				err = why
-			}
-		}
-		r.q.Warn(fmt.Errorf("nothing is kept of %s, since its capability checks could not be told apart: %w", id[:12], err))
 	}
 }
 
-func (r *recording) record(w *watched) dropcap.WorkloadEvidence {
+func (r *recording) tellBlindOne(id string, w *watched) {
+	err := errors.New("it had no cgroup of version 2 of its own")
+	if w.live {
+		if _, why := r.e.Cgroup(w.c); why != nil {
+			err = why
+		}
+	}
+	r.q.Warn(fmt.Errorf("nothing is kept of %s, since %w: %w", id[:12], ErrBlind, err))
+}
+
+// held is the container's bounding set.
+func (w *watched) held() caps.Set {
+	if s := w.c.Holds(); s != nil {
+		return *s
+	}
+	return 0
+}
+
+// build makes the evidence of the present checks, with the sentences on its files where they are given.
+func (r *recording) build(w *watched, static []dropcap.Need) dropcap.WorkloadEvidence {
 	src := w.source
-	src.Until = stamp(time.Now())
+	// By the monotonic clock: a record whose time went back would count as older than the one before it.
+	src.Until = stamp(w.begun.Round(0).Add(time.Since(w.begun)))
 	if w.live {
 		src.Seconds += int64(time.Since(w.started) / time.Second)
 	}
 	src.Lost, src.LossUnknown = w.lost, r.loss.Unknown
-	var held caps.Set
-	if s := w.c.Holds(); s != nil {
-		held = *s
+	for i := range w.now {
+		c := &w.now[i]
+		if w.written[c.Exe.Path] && c.Exe.From == evidence.FromImage { // by now more is known
+			c.Exe.From = evidence.FromWritten
+		}
 	}
 	id := evidence.Identity{Workload: w.c.Workload, Revision: w.c.Revision, ImageID: w.c.ImageID}
-	checks := append(slices.Clone(w.before), w.now...)
-	for i := range checks {
-		checks[i] = w.judged(checks[i]) // anew: by now more is known of which programs were written
-	}
-	return evidence.Build(checks, w.static, held, src, id)
+	return evidence.Build(w.now, static, w.held(), src, id)
 }
 
-// scan looks for what the files of each container need. One that is gone cannot be asked any more, and nothing is said of it.
-func (r *recording) scan(ctx context.Context) {
+func (r *recording) record(w *watched) dropcap.WorkloadEvidence {
+	static, unseen := r.static(w)
+	now := r.build(w, static)
+	now.Sources[0].FilesUnseen = unseen
+	if w.past != nil {
+		return evidence.Extend(*w.past, now)
+	}
+	return evidence.Conclude(now)
+}
+
+// idleKeep is how often evidence is kept in which nothing but the time has changed.
+const idleKeep = 15 * time.Minute
+
+// keep stores what has changed, or everything. In a service it then forgets what has ended.
+func (r *recording) keep(ctx context.Context, all bool) error {
+	all = all || time.Since(r.fully) > idleKeep
+	var list []dropcap.WorkloadEvidence
+	var written []*watched
+	for _, w := range r.byID {
+		if !w.blind() && (all || w.changed || !r.q.Service) {
+			rec := r.record(w)
+			r.tellNeeds(rec)
+			list, written = append(list, rec), append(written, w)
+		}
+	}
+	for _, rec := range r.done {
+		list = append(list, rec)
+	}
+	err := r.k.Keep(ctx, list...)
+	if err == nil && !r.keeping {
+		r.q.Say("evidence can be kept again")
+	}
+	r.keeping = err == nil
+	if err == nil {
+		clear(r.done)
+		for _, w := range written {
+			w.changed = false
+		}
+		if all {
+			r.fully = time.Now()
+		}
+	}
+	if r.q.Service {
+		r.forgetEnded()
+	}
+	return err
+}
+
+// mostDone is how many workloads' evidence waits for a store that is full; of more, nothing is kept.
+const mostDone = 4096
+
+// forgetEnded frees what is held of containers that have ended. What could not be kept waits, merged by workload.
+func (r *recording) forgetEnded() {
 	for id, w := range r.byID {
-		if written, err := r.e.Written(ctx, id); err == nil {
-			w.written = written // also of a container that has ended, and what it wrote since it was asked for first
-		}
-		var executed []dropcap.Executable
-		for _, c := range append(slices.Clone(w.before), w.now...) {
-			if c.Exe.Path != "" && !slices.Contains(executed, c.Exe) {
-				executed = append(executed, c.Exe)
-			}
-		}
-		static, err := r.e.Static(ctx, w.c, executed)
 		switch {
-		case err == nil:
-			w.static = static
-		case !errors.Is(err, dropcap.ErrNotFound):
-			r.q.Warn(fmt.Errorf("the files of %s were not scanned for file capabilities: %w", id[:12], err))
+		case w.blind() && !w.blindSaid && (!w.live || time.Since(w.started) > startPhase):
+			w.blindSaid = true
+			r.tellBlindOne(id, w)
+		case w.blind() || w.live:
+		case r.looking(w): // its record is not complete yet
+			continue
+		case w.changed:
+			r.shelve(r.record(w))
 		}
+		if w.live || w.ending {
+			continue
+		}
+		delete(r.byID, id)
+	}
+	said := map[string]caps.Set{}
+	for _, w := range r.byID {
+		said[w.c.Workload] = r.needSaid[w.c.Workload]
+	}
+	if len(r.needSaid) > mostDone {
+		r.needSaid = said
 	}
 }
 
-func (r *recording) keep(ctx context.Context) error {
-	for _, rec := range r.evidence() {
-		if err := r.k.Keep(ctx, rec); err != nil {
-			return fmt.Errorf("keep the evidence of %s: %w", rec.Workload, err)
-		}
+func (r *recording) shelve(rec dropcap.WorkloadEvidence) {
+	key := [2]string{rec.Workload, rec.Revision}
+	have, ok := r.done[key]
+	if !ok && len(r.done) >= mostDone {
+		r.q.Warn(fmt.Errorf("the evidence of %s is lost: it cannot be kept, and too much waits already", rec.Workload))
+		return
 	}
-	return nil
+	if ok {
+		rec = evidence.Merge([]dropcap.WorkloadEvidence{have, rec}, evidence.AcrossHosts)[0]
+	}
+	r.done[key] = evidence.Trim(rec, func(dropcap.Source) bool { return false })
+}
+
+// tellNeeds says what a workload was found to need since the last time.
+func (r *recording) tellNeeds(w dropcap.WorkloadEvidence) {
+	if !r.q.Service {
+		return
+	}
+	said, known := r.needSaid[w.Workload]
+	if fresh := w.Required.Minus(said); !known || !fresh.Empty() {
+		r.q.Say("%s: %s needs %s so far; confidence %s", w.Workload, w.Sources[0].Container[:12], w.Required.Short(), w.Confidence.Level)
+	}
+	r.needSaid[w.Workload] = said | w.Required
 }

@@ -3,13 +3,14 @@ package learn
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/image"
 )
 
 // stage is a scripted host: its engine, its kernel's counters and its store.
@@ -28,12 +29,15 @@ type stage struct {
 	kept       map[string]dropcap.WorkloadEvidence
 	hidden     map[string]bool // containers in no cgroup of their own
 	late       bool            // nothing is written yet
+	details    map[string]Details
+	full       error // what keeping fails with
+	keeps      int
 }
 
 func newStage() *stage {
 	return &stage{
 		events: make(chan Event, 100), containers: map[string]dropcap.Container{}, ran: map[string]bool{}, cgroups: map[string]uint64{},
-		kept: map[string]dropcap.WorkloadEvidence{},
+		kept: map[string]dropcap.WorkloadEvidence{}, details: map[string]Details{},
 	}
 }
 
@@ -61,7 +65,7 @@ func (s *stage) See(_ context.Context, id string) (c dropcap.Container, err erro
 }
 
 func (s *stage) Details(_ context.Context, id string) (d Details, err error) {
-	s.locked(func() { d.Ran = s.ran[id] })
+	s.locked(func() { d = s.details[id]; d.Ran = s.ran[id] })
 	return d, nil
 }
 
@@ -77,11 +81,12 @@ func (s *stage) Cgroup(c dropcap.Container) (n uint64, err error) {
 	return n, nil
 }
 
-func (s *stage) Static(_ context.Context, c dropcap.Container, _ []dropcap.Executable) ([]dropcap.Need, error) {
-	if c.Name != "caddy" {
-		return nil, nil
+func (s *stage) Files(_ context.Context, id string) (f image.Files, err error) {
+	c, err := s.See(context.Background(), id)
+	if c.Name == "caddy" {
+		f.Programs = []image.Program{{Path: "/bin/caddy", Capabilities: &image.Capabilities{Permitted: caps.Of(caps.NetBindService), Effective: true}}}
 	}
-	return []dropcap.Need{{Cap: caps.NetBindService, Outcome: dropcap.Granted, Class: dropcap.Static, Because: "file capability"}}, nil
+	return f, err
 }
 
 func (s *stage) Written(context.Context, string) (map[string]bool, error) {
@@ -114,12 +119,12 @@ func (s *stage) Watch(cgroup uint64, on bool) error {
 	return nil
 }
 
-func (s *stage) Forget(cgroup uint64) error {
+func (s *stage) Forget(cgroups ...uint64) error {
 	s.locked(func() {
-		s.forgotten = append(s.forgotten, cgroup)
+		s.forgotten = append(s.forgotten, cgroups...)
 		left := s.checks[:0]
 		for _, c := range s.checks {
-			if c.Cgroup != cgroup {
+			if !slices.Contains(cgroups, c.Cgroup) {
 				left = append(left, c)
 			}
 		}
@@ -128,14 +133,22 @@ func (s *stage) Forget(cgroup uint64) error {
 	return nil
 }
 
-func (s *stage) Keep(_ context.Context, w dropcap.WorkloadEvidence) error {
-	s.locked(func() { s.kept[w.Workload] = w })
-	return nil
+func (s *stage) Keep(_ context.Context, list ...dropcap.WorkloadEvidence) (err error) {
+	s.locked(func() {
+		if err = s.full; err != nil {
+			return
+		}
+		for _, w := range list {
+			s.kept[w.Workload] = w
+			s.keeps++
+		}
+	})
+	return err
 }
 
 // add makes a container; with a cgroup it runs.
 func (s *stage) add(name string, cgroup uint64) string {
-	id := strings.Repeat(name[:1], 64)
+	id := fmt.Sprintf("%064x", name)
 	held := caps.DockerDefaults
 	state := "exited"
 	if cgroup != 0 {

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/docker"
+	"dropcap/internal/evidence"
+	"dropcap/internal/learn"
+	"dropcap/internal/render"
+)
+
+// exercise does what is to be watched: restarts, or a command; nothing otherwise.
+func (a *app) exercise(ctx context.Context, end func(), c *docker.Client, only map[string]bool, command []string, f *learnFlags) error {
+	if len(command) > 0 {
+		defer end()
+		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		cmd.WaitDelay = 10 * time.Second
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.err, a.err // standard output is for the evidence
+		err := cmd.Run()
+		time.Sleep(time.Second) // for the last event
+		if err != nil && ctx.Err() == nil {
+			return dropcap.Errorf(dropcap.CodeError, "what was recorded is kept all the same", "cannot run %s to its end: %w", oneLine(command[0]), err)
+		}
+		return nil
+	}
+	if !f.restart {
+		return nil
+	}
+	for id := range only {
+		status, _, err := c.Do(ctx, http.MethodPost, "/containers/"+id+"/restart", nil, nil)
+		if err == nil && status >= 400 {
+			err = fmt.Errorf("the engine answers %d", status)
+		}
+		if err != nil && ctx.Err() == nil {
+			end()
+			return dropcap.Errorf(dropcap.CodeError, "see `docker ps --all` for its state", "cannot restart %s: %w", id[:12], err)
+		}
+	}
+	return nil
+}
+
+// confirm asks on the terminal; without one the answer must have been given by --yes.
+func (a *app) confirm(question string) error {
+	if !isTerminal(a.err) {
+		return usageError("add --yes", "cannot ask without a terminal: %s", question)
+	}
+	fmt.Fprintf(a.err, "%s [y/N] ", oneLine(question))
+	answer, err := bufio.NewReader(io.LimitReader(a.in, 100)).ReadString('\n')
+	if word := strings.ToLower(strings.TrimSpace(answer)); err != nil || word != "y" && word != "yes" {
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot go on: not confirmed; nothing was done")
+	}
+	return nil
+}
+
+func (a *app) warn(err error) {
+	a.clearLine()
+	fmt.Fprintf(a.err, "dropcap: warning: %s\n", oneLine(err.Error()))
+}
+
+func (a *app) clearLine() {
+	if isTerminal(a.err) {
+		fmt.Fprint(a.err, "\r\033[K")
+	}
+}
+
+// learnProgress shows on a terminal what was found so far.
+func (a *app) learnProgress(span time.Duration) func(learn.Session) {
+	if !isTerminal(a.err) {
+		return nil
+	}
+	return func(s learn.Session) {
+		of := ""
+		if span > 0 {
+			of = " of " + span.String()
+		}
+		fmt.Fprintf(a.err, "\r\033[K%s%s  %d containers, %d running  %d capabilities used  lost %d",
+			s.Elapsed.Round(time.Second), of, s.Containers, s.Live, s.Needs, s.Lost)
+	}
+}
+
+func (a *app) printEvidence(e dropcap.Evidence, format string) error {
+	if format == "json" {
+		return writeJSON(a.out, e)
+	}
+	return render.Evidence(a.out, e, texts, a.options(outputFlags{}))
+}
+
+// texts says a recommendation in each owner's language.
+func texts(w dropcap.WorkloadEvidence) [][2]string {
+	t := evidence.TextsOf(w.Recommended)
+	ecs := t.ECS
+	if ecs == "" {
+		ecs = t.ECSNote
+	}
+	list := [][2]string{{"docker run", t.Docker}, {"compose", t.Compose}, {"ECS", ecs}, {"Kubernetes", t.Kubernetes}}
+	if step, ok := evidence.RecommendCIS(w); ok {
+		list = append(list, [2]string{"level cis", evidence.TextsOf(step).Docker + "   (the smaller step: nothing else changes)"})
+	}
+	return list
+}

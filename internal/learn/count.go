@@ -1,0 +1,197 @@
+package learn
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/evidence"
+)
+
+// sync reads the counters when it is time, ends what has ended, and lets phases go by.
+func (r *recording) sync(ctx context.Context, now bool) error {
+	if err := r.sightings(); err != nil {
+		return err
+	}
+	for _, w := range r.byID {
+		if w.live {
+			r.agePhases(w)
+		}
+	}
+	if !now && !r.ending && time.Since(r.looked) < r.q.Read {
+		return nil
+	}
+	r.forgetStrangers()
+	if err := r.read(); err != nil {
+		return err
+	}
+	for _, w := range r.byID {
+		if w.live && len(w.executed) > w.asked && time.Since(w.askedAt) > writtenEvery {
+			r.lookWritten(ctx, w)
+		}
+		if w.live && w.files == nil {
+			r.wantOwnFiles(w)
+		}
+	}
+	r.finish(ctx)
+	return nil
+}
+
+// settle reads the counters and ends what has ended.
+func (r *recording) settle(ctx context.Context) {
+	if err := r.read(); err != nil {
+		r.q.Warn(err)
+		return
+	}
+	r.finish(ctx)
+}
+
+func (r *recording) sightings() error {
+	seen, err := r.t.Sightings()
+	for _, s := range seen {
+		r.pending = append(r.pending, pending{s, time.Now()})
+	}
+	if len(r.pending) > 0 {
+		r.match()
+	}
+	return err
+}
+
+// read sorts everything counted to its containers.
+func (r *recording) read() error {
+	if err := r.sightings(); err != nil {
+		return err
+	}
+	checks, loss, err := r.t.Checks()
+	if err != nil {
+		return err
+	}
+	if loss.Checks > r.loss.Checks {
+		r.q.Say("%d capability checks of this host were lost so far", loss.Checks)
+	}
+	r.looked, r.loss = time.Now(), loss
+	for _, w := range r.byID {
+		w.now = w.now[:0]
+	}
+	for _, c := range checks {
+		if w := r.byCgroup[c.Cgroup]; w != nil && w.cgroup == c.Cgroup {
+			w.now = append(w.now, w.judged(c))
+		}
+	}
+	for cgroup, n := range loss.Of {
+		if w := r.byCgroup[cgroup]; w != nil {
+			w.lost = max(w.lost, n)
+		}
+	}
+	for _, w := range r.byID {
+		r.counted(w)
+	}
+	return nil
+}
+
+// counted takes note of what is new in a container's checks.
+func (r *recording) counted(w *watched) {
+	sum := uint64(len(w.now))
+	for _, c := range w.now {
+		sum += c.Count
+		if c.Granted {
+			r.used |= caps.Of(c.Cap)
+		}
+		if c.Exe.Path != "" && len(w.executed) < mostExecuted && !slices.ContainsFunc(w.executed, func(e dropcap.Executable) bool { return e.Path == c.Exe.Path && e.Inode == c.Exe.Inode }) {
+			w.executed = append(w.executed, dropcap.Executable{Path: c.Exe.Path, Inode: c.Exe.Inode, From: c.Exe.From})
+		}
+	}
+	if sum != w.sum {
+		w.sum, w.changed = sum, true
+	}
+}
+
+// mostExecuted is how many programs of a container are remembered, for what their files carry.
+const mostExecuted = 1000
+
+// writtenEvery bounds how often the engine is asked what a container has written, since it must walk through all of it.
+const writtenEvery = 10 * time.Second
+
+// lookWritten asks which files the container has written; unknown is taken for the image's only where the engine says so.
+func (r *recording) lookWritten(ctx context.Context, w *watched) {
+	w.asked, w.askedAt = len(w.executed), time.Now()
+	all, err := r.e.Written(ctx, w.c.ID)
+	if err != nil {
+		return
+	}
+	// Only programs matter, and what else it has written may be millions of files.
+	if w.written == nil {
+		w.written = map[string]bool{}
+	}
+	for _, e := range w.executed {
+		if all[e.Path] {
+			w.written[e.Path] = true
+		}
+	}
+}
+
+// finish folds the runs that are over into what is kept of their containers, and frees the kernel's counters of them.
+func (r *recording) finish(ctx context.Context) {
+	if !r.ending {
+		return
+	}
+	r.ending = false
+	var over []uint64
+	for _, w := range r.byID {
+		if !w.ending {
+			continue
+		}
+		w.ending = false
+		if w.cgroup == 0 {
+			w.missed = true
+			continue
+		}
+		if len(w.now) > 0 {
+			r.lookWritten(ctx, w)
+			r.fold(w)
+		}
+		if r.q.Service {
+			r.wantOwnFiles(w)
+		}
+		over = append(over, w.cgroup)
+		delete(r.byCgroup, w.cgroup)
+		r.gone[w.cgroup] = time.Now()
+		w.cgroup, w.sum = 0, 0
+	}
+	if len(over) == 0 {
+		return
+	}
+	if err := r.t.Forget(over...); err != nil {
+		r.q.Warn(err)
+	}
+}
+
+// fold adds the checks of a run that is over to the container's past.
+func (r *recording) fold(w *watched) {
+	run := r.build(w, nil)
+	if w.past != nil {
+		run = evidence.Extend(*w.past, run)
+	}
+	w.past, w.now = &run, nil
+}
+
+// judged tells where the program of a check comes from, and sets what came by docker exec apart.
+func (w *watched) judged(c dropcap.KernelCheck) dropcap.KernelCheck {
+	c.Phase = phaseOf(c.Phase, c.Origin)
+	switch p := c.Exe.Path; {
+	case c.Exe.Memory:
+		c.Exe.From = evidence.FromMemory
+	case p == "":
+	case slices.ContainsFunc(w.d.Volumes, func(v string) bool { return p == v || strings.HasPrefix(p, path.Clean(v)+"/") }):
+		c.Exe.From = evidence.FromVolume
+	case w.written[p]:
+		c.Exe.From = evidence.FromWritten
+	default:
+		c.Exe.From = evidence.FromImage
+	}
+	return c
+}

@@ -1,0 +1,129 @@
+package learn
+
+import (
+	"regexp"
+	"slices"
+	"time"
+)
+
+// sights are the cgroups that the kernel showed and that are called like a container's.
+type sights struct {
+	pending   []pending            // not yet matched with a container of the engine
+	strangers map[uint64]time.Time // not watched: of other engines, or not asked for
+	gone      map[uint64]time.Time // of runs that are over: what is still ending in them is nobody's next run
+}
+
+type pending struct {
+	Sighting
+	since time.Time
+}
+
+func newSights() sights {
+	return sights{strangers: map[uint64]time.Time{}, gone: map[uint64]time.Time{}}
+}
+
+const (
+	mostPending = 4096
+	// patience is how long the engine may take to tell of a container that the kernel has shown, when all of its containers are recorded.
+	patience = 2 * time.Minute
+	// remembered is how long cgroups that are not recorded are known. Then they are forgotten everywhere: one that still runs shows up again.
+	remembered = time.Hour
+)
+
+// bind finds the container's cgroup: by its processes while it runs, else by what the kernel saw.
+func (r *recording) bind(w *watched) {
+	if c, err := r.e.Cgroup(w.c); err == nil && w.c.Running() {
+		r.attach(w, c)
+		return
+	}
+	r.match()
+}
+
+func (r *recording) attach(w *watched, cgroup uint64) {
+	w.cgroup = cgroup
+	r.byCgroup[cgroup] = w
+	delete(r.strangers, cgroup)
+	if err := r.t.Watch(cgroup, true); err != nil {
+		r.q.Warn(err)
+	}
+	r.setPhase(w, w.phase)
+}
+
+// match gives cgroups that were seen to the containers whose id they carry. A name alone convinces nobody: the engine must have reported
+// that container, and the cgroup must not lie below a container's.
+func (r *recording) match() {
+	left := r.pending[:0]
+	for _, s := range r.pending {
+		switch w := r.named(s.Sighting); {
+		case w != nil && (w.cgroup != 0 || !w.live && !w.ending):
+			// The kernel shows the next start before the engine has told of it, or of the end before it: it waits for its turn.
+			left = append(left, s)
+		case w != nil:
+			r.attach(w, s.Cgroup)
+		case !r.gone[s.Cgroup].IsZero() || r.byCgroup[s.Cgroup] != nil:
+		case r.foreign(s):
+			r.estrange(s.Cgroup)
+		default:
+			left = append(left, s)
+		}
+	}
+	if len(left) > mostPending {
+		left = left[len(left)-mostPending:]
+	}
+	r.pending = left
+}
+
+var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+func (r *recording) named(s Sighting) *watched {
+	if r.byCgroup[s.Cgroup] != nil || !r.gone[s.Cgroup].IsZero() || slices.ContainsFunc(s.Ancestors, r.ours) {
+		return nil
+	}
+	return r.byID[containerID.FindString(s.Name)]
+}
+
+func (r *recording) ours(cgroup uint64) bool { return r.byCgroup[cgroup] != nil }
+
+// foreign tells whether a cgroup is not of the containers that are asked for. The kernel counts every container from its first check on, since
+// a start is over before the engine has told of it; what nobody asked for, or no engine of ours knows, is left alone from here on.
+func (r *recording) foreign(s pending) bool {
+	if slices.ContainsFunc(s.Ancestors, r.ours) {
+		return false
+	}
+	if r.q.Only != nil {
+		return !r.q.Only[containerID.FindString(s.Name)]
+	}
+	return time.Since(s.since) > patience
+}
+
+// estrange leaves a cgroup alone, and frees what was counted of it.
+func (r *recording) estrange(cgroup uint64) {
+	r.strangers[cgroup] = time.Now()
+	for _, err := range []error{r.t.Forget(cgroup), r.t.Watch(cgroup, false)} {
+		if err != nil {
+			r.q.Warn(err)
+		}
+	}
+}
+
+// forgetStrangers frees what is held of cgroups that have not been recorded for an hour.
+func (r *recording) forgetStrangers() {
+	var old []uint64
+	for cgroup, since := range r.strangers {
+		if time.Since(since) > remembered {
+			old = append(old, cgroup)
+			delete(r.strangers, cgroup)
+		}
+	}
+	for cgroup, since := range r.gone {
+		if time.Since(since) > remembered {
+			delete(r.gone, cgroup)
+		}
+	}
+	if len(old) == 0 {
+		return
+	}
+	if err := r.t.Forget(old...); err != nil {
+		r.q.Warn(err)
+	}
+}
