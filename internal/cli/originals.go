@@ -1,0 +1,287 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"dropcap"
+	"dropcap/internal/recreate"
+	"dropcap/internal/snapshot"
+)
+
+// readers is how many containers are read at once: each is some requests, and one of them walks the container's layer.
+const readers = 8
+
+// originals reads what re-creates containers, several at once.
+type originals struct {
+	h    *host
+	snap dropcap.Snapshot
+	here snapshot.Machine
+
+	refs    []dropcap.Ref // every container of the engine
+	raw     map[string]json.RawMessage
+	uses    map[string][]recreate.Use
+	info    json.RawMessage
+	minAPI  string
+	mu      sync.Mutex
+	image   map[string]json.RawMessage
+	network map[string]json.RawMessage
+	found   map[string]recreate.Original // by the container's id; one that is gone has none
+}
+
+// readOriginals reads those of a snapshot's containers.
+func readOriginals(ctx context.Context, h *host, snap dropcap.Snapshot) (*originals, error) {
+	o := &originals{h: h, snap: snap, here: h.machine(), image: map[string]json.RawMessage{}, network: map[string]json.RawMessage{}}
+	if err := o.survey(ctx); err != nil {
+		return nil, err
+	}
+	o.found = map[string]recreate.Original{}
+	err := each(ctx, snap.Containers, func(ctx context.Context, c dropcap.Container) error {
+		one, err := o.read(ctx, c)
+		if errors.Is(err, dropcap.ErrNotFound) {
+			return nil
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.found[c.ID] = one
+		return err
+	})
+	return o, err
+}
+
+// survey reads what concerns all of them: whoever uses whom.
+func (o *originals) survey(ctx context.Context) (err error) {
+	if o.info, err = o.h.Raw(ctx, "/info", nil); err != nil {
+		return err
+	}
+	version, err := o.h.Raw(ctx, "/version", nil)
+	if err != nil {
+		return err
+	}
+	var v struct{ MinAPIVersion string }
+	_ = json.Unmarshal(version, &v) // an engine that does not tell has no floor that is known
+	o.minAPI = v.MinAPIVersion
+	if o.refs, err = o.h.List(ctx, nil); err != nil {
+		return err
+	}
+	o.raw, o.uses = map[string]json.RawMessage{}, map[string][]recreate.Use{}
+	return each(ctx, o.refs, func(ctx context.Context, r dropcap.Ref) error {
+		raw, err := o.h.RawContainer(ctx, r.ID)
+		if errors.Is(err, dropcap.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		uses, err := recreate.Uses(raw)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.raw[r.ID], o.uses[r.ID] = raw, uses
+		return err
+	})
+}
+
+func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Original, error) {
+	raw, ok := o.raw[c.ID]
+	if !ok {
+		return recreate.Original{}, dropcap.ErrNotFound
+	}
+	out := recreate.Original{
+		API: o.h.Version(), MinAPI: o.minAPI, Engine: o.snap.Host.Engine.Name, Version: o.snap.Host.Engine.Version,
+		Inspect: raw, Info: o.info, Carries: o.carries(c, raw), Sources: map[string]json.RawMessage{}, Others: []dropcap.Ref{},
+	}
+	o.neighbours(&out, c.ID)
+	var err error
+	if out.Execs, err = o.h.PeoplesExecs(ctx, raw); err != nil {
+		return out, err
+	}
+	if newer(o.h.Version(), "1.51") {
+		r, err := o.h.Perform(ctx, dropcap.Call{Method: "GET", Path: "/containers/" + c.ID + "/json", API: "1.51"})
+		if err != nil {
+			return out, err
+		}
+		out.Older = r.Body
+	}
+	if out.Image, err = o.cached(o.image, c.ImageID, func() (json.RawMessage, error) { return o.h.RawImage(ctx, c.ImageID) }); err != nil {
+		return out, err
+	}
+	if out.Networks, err = o.networks(ctx, raw); err != nil {
+		return out, err
+	}
+	if out.Changes, err = o.h.RawLayer(ctx, c.ID); err != nil {
+		return out, err
+	}
+	o.local(&out, c, raw)
+	return out, nil
+}
+
+// local reads what only the engine's own machine tells.
+func (o *originals) local(out *recreate.Original, c dropcap.Container, raw json.RawMessage) {
+	if !o.here.Engine || o.here.Release != o.snap.Host.Kernel {
+		return
+	}
+	if c.Kernel.Visible {
+		out.MountInfo = o.h.kernel.MountInfo(c.PID)
+	}
+	var b struct {
+		Mounts []struct{ Type, Source, Destination string }
+	}
+	_ = json.Unmarshal(raw, &b) // without mounts nothing is known to be filled
+	for _, m := range b.Mounts {
+		if m.Type == "volume" && m.Source != "" && filled(m.Source) {
+			out.Filled = append(out.Filled, m.Destination)
+		}
+	}
+}
+
+// filled tells whether a folder has an entry.
+func filled(folder string) bool {
+	f, err := os.Open(folder)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(1)
+	return len(names) > 0
+}
+
+// neighbours fills who else is there, and who uses this one.
+func (o *originals) neighbours(out *recreate.Original, id string) {
+	var name string
+	for _, r := range o.refs {
+		if r.ID == id {
+			name = r.Name
+		}
+	}
+	for _, r := range o.refs {
+		if r.ID == id {
+			continue
+		}
+		out.Others = append(out.Others, r)
+		for _, u := range o.uses[r.ID] {
+			switch {
+			case u.Container != id && u.Container != name:
+			case u.Namespace() && !slices.Contains(out.Sharers, r):
+				out.Sharers = append(out.Sharers, r)
+			case u.Kind == "link" && !slices.Contains(out.Linkers, r):
+				out.Linkers = append(out.Linkers, r)
+			}
+		}
+	}
+	for _, u := range o.uses[id] {
+		if other, ok := o.find(u.Container); ok && u.Kind == "volumes" {
+			out.Sources[u.Container] = o.raw[other]
+		}
+	}
+}
+
+// find gives the id of a container by its id or name.
+func (o *originals) find(idOrName string) (string, bool) {
+	for _, r := range o.refs {
+		if r.ID == idOrName || r.Name == idOrName {
+			return r.ID, true
+		}
+	}
+	return "", false
+}
+
+// dependencies are the ids of the containers that one uses, and of those that compose starts before it.
+func (o *originals) dependencies(c dropcap.Container, of []dropcap.Container) []string {
+	var ids []string
+	for _, u := range o.uses[c.ID] {
+		if id, ok := o.find(u.Container); ok && u.Kind != "volumes" {
+			ids = append(ids, id)
+		}
+	}
+	if c.Owner.Kind != "compose" {
+		return ids
+	}
+	// "db:service_healthy:true,cache:service_started:false" (compose-go, DependsOnConfig; docker/compose pkg/compose/create.go)
+	for _, part := range strings.Split(c.LabelValues["com.docker.compose.depends_on"], ",") {
+		service, _, _ := strings.Cut(part, ":")
+		for _, other := range of {
+			if service != "" && other.Owner.Kind == "compose" && other.Owner.Project == c.Owner.Project && other.Owner.Service == service {
+				ids = append(ids, other.ID)
+			}
+		}
+	}
+	return ids
+}
+
+func (o *originals) networks(ctx context.Context, raw json.RawMessage) (map[string]json.RawMessage, error) {
+	var b struct {
+		NetworkSettings struct{ Networks map[string]json.RawMessage }
+	}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return nil, fmt.Errorf("cannot read the networks of a container: %w", err)
+	}
+	out := map[string]json.RawMessage{}
+	for _, name := range slices.Sorted(maps.Keys(b.NetworkSettings.Networks)) {
+		n, err := o.cached(o.network, name, func() (json.RawMessage, error) { return o.h.RawNetwork(ctx, name) })
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
+			out[name] = n
+		}
+	}
+	return out, nil
+}
+
+// cached asks once, or twice at the same time.
+func (o *originals) cached(in map[string]json.RawMessage, key string, ask func() (json.RawMessage, error)) (json.RawMessage, error) {
+	o.mu.Lock()
+	v, ok := in[key]
+	o.mu.Unlock()
+	if ok {
+		return v, nil
+	}
+	v, err := ask()
+	if err == nil {
+		o.mu.Lock()
+		in[key] = v
+		o.mu.Unlock()
+	}
+	return v, err
+}
+
+// newer tells whether an API version is later than another: "1.9" is not later than "1.51".
+func newer(version, than string) bool {
+	var a, b, c, d int
+	_, err1 := fmt.Sscanf(version, "%d.%d", &a, &b)
+	_, err2 := fmt.Sscanf(than, "%d.%d", &c, &d)
+	return err1 == nil && err2 == nil && (a > c || a == c && b > d)
+}
+
+// each does something with every member, several at once; the first error ends it.
+func each[T any](ctx context.Context, list []T, do func(context.Context, T) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan T)
+	var wg sync.WaitGroup
+	for range min(readers, len(list)) {
+		wg.Go(func() {
+			for v := range next {
+				if err := do(ctx, v); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, v := range list {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- v
+	}
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
+}

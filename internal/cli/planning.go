@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dropcap"
+	"dropcap/internal/doctor"
+	"dropcap/internal/plan"
+	"dropcap/internal/recreate"
+	"dropcap/internal/snapshot"
+	"dropcap/internal/store"
+)
+
+// planFlags say what is planned: the flags that plan and apply share.
+type planFlags struct {
+	policy, level, store, accept, strategy string
+	deprivilege, discardLayer, inPlace     bool
+	filters                                []string
+	envFile                                string // what printed commands call the file with the environment
+}
+
+func (f *planFlags) register(fl *pflag.FlagSet) {
+	fl.StringVar(&f.policy, "policy", "", "policy file (default: as for audit)")
+	fl.StringVar(&f.level, "level", "", "how much to drop: cis or least (default: the policy's, else cis)")
+	fl.StringVar(&f.accept, "accept", "", "low: let evidence of low confidence, or none, decide")
+	fl.StringVar(&f.strategy, "strategy", "", "recreate, in-place, source or manual (default: as the container's owner does it)")
+	fl.BoolVar(&f.inPlace, "in-place", false, "the same as --strategy in-place")
+	fl.BoolVar(&f.deprivilege, "deprivilege", false, "make privileged containers ordinary ones with capabilities; the plan says what else goes")
+	fl.BoolVar(&f.discardLayer, "discard-layer", false, "what was written into a container's own layer may be lost")
+	fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store")
+	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "docker's filters (name=, label=, status=, …) and owner=")
+}
+
+// options reads the flags before anything is asked.
+func (f *planFlags) options() (plan.Options, error) {
+	o := plan.Options{AcceptLow: f.accept == "low", Deprivilege: f.deprivilege, Strategy: dropcap.Strategy(f.strategy)}
+	if f.accept != "" && f.accept != "low" {
+		return o, usageError("for example --accept low", "cannot accept confidence %q", f.accept)
+	}
+	switch o.Strategy {
+	case "", dropcap.StrategyRecreate, dropcap.StrategyInPlace, dropcap.StrategySource, dropcap.StrategyManual:
+	default:
+		return o, usageError("recreate, in-place, source or manual", "cannot use the strategy %q", f.strategy)
+	}
+	if f.inPlace {
+		if o.Strategy != "" && o.Strategy != dropcap.StrategyInPlace {
+			return o, usageError("give one of them", "cannot use --in-place together with --strategy %s", f.strategy)
+		}
+		o.Strategy = dropcap.StrategyInPlace
+	}
+	return o, nil
+}
+
+// planned is a plan with what re-creates its containers. The recipes hold secrets.
+type planned struct {
+	plan.Input
+	plan     dropcap.Plan
+	recipes  map[string]*recreate.Recipe  // by container id
+	original map[string]recreate.Original // the same
+}
+
+// makePlan looks at the named containers, or all, and plans. s may be nil: then the plan's steps have no fingerprint.
+func (a *app) makePlan(ctx context.Context, h *host, s *store.Store, names []string, f *planFlags) (planned, error) {
+	var p planned
+	options, err := f.options()
+	if err != nil {
+		return p, err
+	}
+	pol, err := loadPolicy(ctx, f.policy, f.level)
+	if err != nil {
+		return p, err
+	}
+	engine, ours, err := planFilters(f.filters)
+	if err != nil {
+		return p, err
+	}
+	snap, err := snapshot.Take(ctx, h, h.kernel, h.machine, snapshot.Query{Names: names, Filters: engine, Progress: a.progress("looked at")})
+	if err != nil {
+		return p, err
+	}
+	snap.Containers = ours.keep(snap.Containers)
+	if err := markRetained(ctx, s, &snap); err != nil {
+		return p, err
+	}
+	p.Input = plan.Input{Host: snap.Host, Policy: pol, Evidence: a.known(ctx, f.store), Options: options, Now: time.Now()}
+	if err := p.gather(ctx, h, s, snap, f); err != nil {
+		return p, err
+	}
+	p.plan = plan.Make(p.Input)
+	return p, nil
+}
+
+// gather reads what re-creates each container of the snapshot.
+func (p *planned) gather(ctx context.Context, h *host, s *store.Store, snap dropcap.Snapshot, f *planFlags) error {
+	o, err := readOriginals(ctx, h, snap)
+	if err != nil {
+		return err
+	}
+	p.recipes, p.original = map[string]*recreate.Recipe{}, o.found
+	for _, c := range snap.Containers {
+		original, ok := o.found[c.ID]
+		if !ok {
+			continue // it is gone
+		}
+		r, err := recreate.Read(original)
+		if err != nil {
+			return fmt.Errorf("cannot plan %s: %w", oneLine(c.Name), err)
+		}
+		p.recipes[c.ID] = r
+		subject := plan.Subject{
+			Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(), DependsOn: o.dependencies(c, snap.Containers),
+			Against: func(st dropcap.Strategy) []plan.Refusal { return refusals(r, st, f.discardLayer) },
+			Command: func(g dropcap.Grant) string { return commandOf(r, g, f.fileOf(c.Name)) },
+		}
+		if s != nil {
+			subject.Fingerprint = s.Fingerprint(r.Declared())
+		}
+		p.Subjects = append(p.Subjects, subject)
+	}
+	return nil
+}
+
+func refusals(r *recreate.Recipe, st dropcap.Strategy, discard bool) []plan.Refusal {
+	var list []plan.Refusal
+	for _, x := range r.Refusals(recreate.Options{Strategy: st, DiscardLayer: discard}) {
+		list = append(list, plan.Refusal{Slug: x.Slug, Message: x.Message, Hint: x.Hint})
+	}
+	return list
+}
+
+// fileOf is what a printed command calls the file with a container's environment.
+func (f *planFlags) fileOf(name string) string {
+	if f.envFile != "" {
+		return f.envFile
+	}
+	return name + ".env"
+}
+
+func commandOf(r *recreate.Recipe, g dropcap.Grant, file string) string {
+	line, _ := r.Command(g, file)
+	return line
+}
+
+// markRetained marks the stopped containers that applied changes keep for their backout; nil is no store.
+func markRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) error {
+	if s == nil {
+		return nil
+	}
+	changes, err := s.Changes(ctx)
+	if err != nil {
+		return err
+	}
+	kept := map[string]string{}
+	for _, c := range changes {
+		if c.State == dropcap.Applied && !c.Pruned && c.Before != c.After {
+			kept[c.Before] = c.ID
+		}
+	}
+	for i, c := range snap.Containers {
+		if c.State == "exited" || c.State == "created" || c.State == "dead" { // one that somebody started is a container like any other
+			snap.Containers[i].Retained = kept[c.ID]
+		}
+	}
+	return nil
+}
+
+// ownerFilter is our only filter on containers that were not judged.
+type ownerFilter []string
+
+func planFilters(list []string) (engine []string, ours ownerFilter, err error) {
+	engine, own, err := splitFilters(list)
+	if err != nil {
+		return nil, nil, err
+	}
+	for key := range own {
+		if key != "owner" {
+			return nil, nil, usageError("use docker's filters, or owner=", "cannot plan by the filter %s=: it is of audit", key)
+		}
+	}
+	return engine, own["owner"], nil
+}
+
+func (o ownerFilter) keep(list []dropcap.Container) []dropcap.Container {
+	if len(o) == 0 {
+		return list
+	}
+	var kept []dropcap.Container
+	for _, c := range list {
+		for _, kind := range o {
+			if c.Owner.Kind == kind {
+				kept = append(kept, c)
+				break
+			}
+		}
+	}
+	return kept
+}
