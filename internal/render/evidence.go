@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/caps"
 )
 
 // Evidence writes, for a person, what workloads were seen to need. texts says a workload's recommendation in owners' languages: pairs of
@@ -56,20 +57,19 @@ func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence, texts func(dr
 	b.WriteString("\n" + bold.paint(visible(x.Workload), o.Color) + " " + dim.paint(visible(x.Revision), o.Color) + "\n")
 	g := grid{columns: []column{{"  CAPABILITY", 0}, {"CLASS", 0}, {"COUNT", 0}, {"BY", 20}, {"WITHOUT IT", 20}}}
 	for _, n := range x.Needs {
-		if n.Outcome == dropcap.Denied || !n.Class.Keeps() || !x.Held.Has(n.Cap) {
-			continue
+		if shown(n, x) {
+			g.add(cell{"  " + n.Cap.Short(), plain}, cell{class(n, x), plain}, cell{fmt.Sprint(n.Count), plain}, cell{doers(n), plain}, cell{n.Because, plain})
 		}
-		class := string(n.Class)
-		if n.Flagged && !n.Approved {
-			class += " (flagged)"
-		}
-		g.add(cell{"  " + n.Cap.Short(), plain}, cell{class, plain}, cell{fmt.Sprint(n.Count), plain}, cell{doers(n), plain}, cell{n.Because, plain})
 	}
 	if len(g.rows) > 0 {
 		g.write(b, o.Width, o.Color)
 	}
 	if !x.Unused.Empty() {
 		b.WriteString("  unused: " + x.Unused.Short() + "\n")
+	}
+	dissent(b, x)
+	if x.Confidence.Level == dropcap.ConfidenceLow {
+		b.WriteString("  " + strong.paint("NOT READY: confidence is low, so what follows is only what was seen so far. Learn more before you use it.", o.Color) + "\n")
 	}
 	for _, t := range texts(x) {
 		for i, line := range visibleLines(t[1]) {
@@ -81,6 +81,51 @@ func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence, texts func(dr
 		}
 	}
 	fmt.Fprintf(b, "  confidence: %s: %s\n", visible(x.Confidence.Level), visible(strings.Join(x.Confidence.Because, "; ")))
+}
+
+func shown(n dropcap.Need, x dropcap.WorkloadEvidence) bool {
+	return n.Outcome == dropcap.Granted && n.Class.Keeps() && x.Held.Has(n.Cap)
+}
+
+// class says a need's class, and what it keeps if that is not the capability itself.
+func class(n dropcap.Need, x dropcap.WorkloadEvidence) string {
+	s := string(n.Class)
+	if or := n.Or & x.Held; !or.Empty() {
+		s += ": or " + or.Short()
+		if !x.Required.Has(n.Cap) && or&x.Required != 0 {
+			s += ", which is kept"
+		}
+	}
+	switch {
+	case n.Approved:
+		s += " (approved)"
+	case n.Exec:
+		s += " (by docker exec: not kept)"
+	case n.Flagged && !x.Required.Has(n.Cap):
+		s += " (flagged: not kept)"
+	case n.Flagged:
+		s += " (flagged)"
+	}
+	return s
+}
+
+// dissent says which capabilities only some of the recordings showed.
+func dissent(b *strings.Builder, x dropcap.WorkloadEvidence) {
+	all, what := x.Recordings(), "recordings"
+	if all == x.Containers() {
+		what = "containers"
+	}
+	most := map[caps.Cap]int{}
+	for _, n := range x.Needs {
+		if shown(n, x) && n.Class != dropcap.Static {
+			most[n.Cap] = max(most[n.Cap], n.Sources)
+		}
+	}
+	for _, c := range x.Held.List() {
+		if n := most[c]; n > 0 && n < all {
+			fmt.Fprintf(b, "  dissent: %d of %d %s used %s\n", n, all, what, c.Short())
+		}
+	}
 }
 
 // doers names the program that caused the most checks, with its call, and how many others there are.
