@@ -36,14 +36,14 @@ func auditTemplate(w io.Writer, format string, a dropcap.Audit, o Options) error
 		_, err = io.WriteString(w, b.String())
 		return err
 	}
-	return writeTable(w, t, b.String())
+	return writeTable(w, t, head(), b.String())
 }
 
 // writeTable aligns rows by their tabs, with docker's own writer and settings (docker/cli formatter.go, postFormat).
-func writeTable(w io.Writer, t *template.Template, rows string) error {
+func writeTable(w io.Writer, t *template.Template, head map[string]string, rows string) error {
 	var b strings.Builder
 	tab := tabwriter.NewWriter(&b, 10, 1, 3, ' ', 0)
-	_ = t.Funcs(headFuncs()).Execute(tab, head()) // a head that cannot be made is left out, as docker does
+	_ = t.Funcs(headFuncs()).Execute(tab, head) // a head that cannot be made is left out, as docker does
 	if _, err := io.WriteString(tab, "\n"+rows); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func templateError(format string, err error) error {
 
 // fieldsOf lists the fields of the type that a template failed on.
 func fieldsOf(typeName string) []string {
-	for _, v := range []any{Finding{}, Waiver{}} {
+	for _, v := range []any{Finding{}, Waiver{}, Step{}, Retain{}, Change{}, Event{}} {
 		if t := reflect.TypeOf(v); t.String() == strings.TrimPrefix(typeName, "*") {
 			return fieldNames(t)
 		}

@@ -1,0 +1,163 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"dropcap"
+)
+
+// ChangeFormats lists the names that history's --format takes besides templates.
+func ChangeFormats() []string { return []string{"table", "wide", "timeline", "json"} }
+
+// CheckChangeFormat finds a bad format before any work is done.
+func CheckChangeFormat(format string) error {
+	return checkRows(format, ChangeFormats(), newChange(dropcap.Change{Timeline: []dropcap.Event{{}}}, Options{}))
+}
+
+// Changes writes the history of a host in one of [ChangeFormats], or by a Go template as [Change] describes, once per change.
+func Changes(w io.Writer, format string, c dropcap.Changes, o Options) error {
+	switch {
+	case isTemplate(format):
+		rows := make([]Change, len(c.Changes))
+		for i, x := range c.Changes {
+			rows[i] = newChange(x, o)
+		}
+		return writeRows(w, format, rows)
+	case format == "json":
+		return JSON(w, normalChanges(c))
+	case o.Quiet:
+		return changeIDs(w, c)
+	case format == "timeline":
+		return timelines(w, c, o)
+	case format == "table", format == "wide":
+		return changeTable(w, c, format == "wide", o)
+	}
+	return CheckChangeFormat(format)
+}
+
+func changeIDs(w io.Writer, c dropcap.Changes) error {
+	var b strings.Builder
+	for _, x := range c.Changes {
+		b.WriteString(visible(x.ID) + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
+	g := grid{columns: []column{{"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0}, {"DOWNTIME", 0}}}
+	if wide {
+		for _, head := range []string{"WORKLOAD", "STRATEGY", "PLAN", "BEFORE", "AFTER", "WAS", "IS", "ENDED"} {
+			g.columns = append(g.columns, column{head: head})
+		}
+	}
+	g.columns = append(g.columns, column{"BECAUSE", 12})
+	for _, x := range c.Changes {
+		row := []cell{{x.ID, plain}, {x.Name, plain}, {string(x.State), stateStyle(x.State)}, {list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain},
+			{ago(x.Started, o), plain}, {downtime(x), plain}}
+		if wide {
+			row = append(row, cell{x.Workload, plain}, cell{string(x.Strategy), plain}, cell{x.Plan, plain}, cell{shortID(x.Before, o.NoTrunc), plain},
+				cell{orDash(shortID(x.After, o.NoTrunc)), plain}, cell{declaration(x.Was), plain}, cell{declaration(x.Is), plain}, cell{orDash(x.Ended), plain})
+		}
+		g.add(append(row, cell{x.Because, plain})...)
+	}
+	var b strings.Builder
+	if g.most = 72; o.NoTrunc {
+		o.Width, g.most = 0, 0
+	}
+	if len(c.Changes) == 0 {
+		b.WriteString("Nothing has been changed yet.\n")
+	} else {
+		g.write(&b, o.Width, o.Color)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// timelines tells each change event by event, with the time since its beginning.
+func timelines(w io.Writer, c dropcap.Changes, o Options) error {
+	var b strings.Builder
+	for i, x := range c.Changes {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s of %s: %s\n", bold.paint("change "+visible(x.ID), o.Color), visible(x.Name), stateStyle(x.State).paint(visible(string(x.State)), o.Color))
+		line := func(head, text string) { writeLine(&b, head, text, plain, o) }
+		line("workload", x.Workload)
+		line("plan", x.Plan)
+		line("strategy", string(x.Strategy))
+		line("was", declaration(x.Was))
+		line("became", declaration(x.Is))
+		line("dropped", x.Was.Holds.Minus(x.Is.Holds).Short())
+		line("before", shortID(x.Before, o.NoTrunc))
+		line("after", shortID(x.After, o.NoTrunc))
+		line("started", x.Started)
+		line("ended", x.Ended)
+		line("downtime", downtime(x))
+		line("because", x.Because)
+		if x.Pruned {
+			line("pruned", "the retained container is gone; a backout re-creates it")
+		}
+		for _, e := range x.Timeline {
+			fmt.Fprintf(&b, "  %9s  %s\n", since(x.Started, e.At), visible(e.Event))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// since is the time from one moment to another; the second as it is where it cannot be computed.
+func since(start, at string) string {
+	a, err1 := time.Parse(time.RFC3339Nano, start)
+	b, err2 := time.Parse(time.RFC3339Nano, at)
+	if err1 != nil || err2 != nil {
+		return visible(at)
+	}
+	d := max(0, b.Sub(a))
+	if d < time.Minute {
+		return fmt.Sprintf("+%.3fs", d.Seconds())
+	}
+	return "+" + d.Round(time.Second).String()
+}
+
+// ago is a moment in the words of docker ps, as far as one can tell; all of it with --no-trunc.
+func ago(at string, o Options) string {
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil || o.NoTrunc || o.Now.IsZero() || o.Now.Before(t) {
+		return at
+	}
+	switch d := o.Now.Sub(t); {
+	case d < time.Minute:
+		return counted(int(d.Seconds()), "second") + " ago"
+	case d < time.Hour:
+		return counted(int(d.Minutes()), "minute") + " ago"
+	case d < 48*time.Hour:
+		return counted(int(d.Hours()), "hour") + " ago"
+	}
+	return counted(int(o.Now.Sub(t).Hours()/24), "day") + " ago"
+}
+
+func downtime(c dropcap.Change) string {
+	if c.DowntimeMS <= 0 {
+		return "-"
+	}
+	if c.DowntimeMS < 10_000 {
+		return fmt.Sprintf("%d ms", c.DowntimeMS)
+	}
+	return fmt.Sprintf("%.1f s", float64(c.DowntimeMS)/1000)
+}
+
+func stateStyle(s dropcap.ChangeState) style {
+	switch s {
+	case dropcap.Applied:
+		return green
+	case dropcap.NeedsPerson:
+		return strong
+	case dropcap.BackedOut:
+		return dim
+	}
+	return yellow
+}

@@ -1,0 +1,65 @@
+package render
+
+import "dropcap"
+
+// Change is what a template sees, once per change. `{{json .}}` is the change as in the json format, on one line.
+//
+//	.ID .Plan .Host .Workload .Name .Strategy .State .Because
+//	.Before .After   ids of containers: 12 digits, all 64 with --no-trunc
+//	.Was .Is         the declarations, as docker run has them
+//	.Dropped         names of capabilities
+//	.Started .Ended  RFC 3339
+//	.Downtime        in words; .DowntimeMS in milliseconds
+//	.Pruned          whether the retained container is gone
+//	.Timeline        each with .At and .Event
+type Change struct {
+	ID, Plan, Host, Workload, Name, Strategy, State, Because, Before, After, Was, Is, Started, Ended, Downtime Text
+
+	DowntimeMS int64
+	Dropped    []Text
+	Pruned     bool
+	Timeline   []Event
+
+	document func() dropcap.Change
+}
+
+// Event is an event of a change, as a template sees it.
+type Event struct{ At, Event Text }
+
+// MarshalJSON gives the document's own form.
+func (c Change) MarshalJSON() ([]byte, error) {
+	text, err := encode(normalChange(c.document()), "")
+	return []byte(text), err
+}
+
+func newChange(c dropcap.Change, o Options) Change {
+	dropped := c.Was.Holds.Minus(c.Is.Holds)
+	out := Change{
+		ID: Text(c.ID), Plan: Text(c.Plan), Host: Text(c.Host), Workload: Text(c.Workload), Name: Text(c.Name), Strategy: Text(c.Strategy),
+		State: Text(c.State), Because: Text(c.Because), Before: Text(shortID(c.Before, o.NoTrunc)), After: Text(shortID(c.After, o.NoTrunc)),
+		Was: Text(declaration(c.Was)), Is: Text(declaration(c.Is)), Started: Text(c.Started), Ended: Text(c.Ended), Downtime: Text(downtime(c)),
+		DowntimeMS: c.DowntimeMS, Dropped: texts(names(&dropped)), Pruned: c.Pruned,
+		document: func() dropcap.Change { return c },
+	}
+	for _, e := range c.Timeline {
+		out.Timeline = append(out.Timeline, Event{Text(e.At), Text(e.Event)})
+	}
+	return out
+}
+
+func normalChanges(c dropcap.Changes) dropcap.Changes {
+	list := make([]dropcap.Change, len(c.Changes))
+	for i, x := range c.Changes {
+		list[i] = normalChange(x)
+	}
+	c.Changes = list
+	return c
+}
+
+func normalChange(c dropcap.Change) dropcap.Change {
+	c.Timeline = listed(c.Timeline)
+	for _, g := range []*dropcap.Grant{&c.Was, &c.Is} {
+		g.CapAdd, g.CapDrop = listed(g.CapAdd), listed(g.CapDrop)
+	}
+	return c
+}

@@ -1,0 +1,220 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// PlanFormats lists the names that plan's --format takes besides templates.
+func PlanFormats() []string { return []string{"text", "table", "wide", "json"} }
+
+// Plan writes p in one of [PlanFormats], or by a Go template as [Step] describes, once per step. The error is a *dropcap.Error of kind usage
+// for a bad format, and otherwise the writer's.
+func Plan(w io.Writer, format string, p dropcap.Plan, o Options) error {
+	switch {
+	case isTemplate(format):
+		return writeRows(w, format, planRows(p, o.NoTrunc))
+	case format == "json":
+		return JSON(w, normalPlan(p))
+	case o.Quiet:
+		return planIDs(w, p, o)
+	case format == "text":
+		return planText(w, p, o)
+	case format == "table":
+		return planTable(w, p, o)
+	case format == "wide":
+		return planWide(w, p, o)
+	}
+	return CheckPlanFormat(format)
+}
+
+// CheckPlanFormat finds a bad format before any work is done.
+func CheckPlanFormat(format string) error { return checkRows(format, PlanFormats(), sampleStep()) }
+
+// planIDs prints the ids of the containers that would be changed, for xargs.
+func planIDs(w io.Writer, p dropcap.Plan, o Options) error {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		if s.Changes() && s.Refused == "" {
+			b.WriteString(visible(shortID(s.Container.ID, o.NoTrunc)) + "\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// planText tells everything about each step that changes something or is refused, and names the others.
+func planText(w io.Writer, p dropcap.Plan, o Options) error {
+	var b strings.Builder
+	b.WriteString(bold.paint(fmt.Sprintf("plan %s, level %s: %s", visible(p.ID), visible(string(p.Policy.Level)), planned(p.Steps)), o.Color) + "\n")
+	var fine []string
+	for _, s := range p.Steps {
+		if !s.Changes() && s.Refused == "" && len(s.Warnings) == 0 {
+			fine = append(fine, visible(s.Container.Name))
+			continue
+		}
+		writeStep(&b, s, o)
+	}
+	if len(fine) > 0 {
+		b.WriteString("\nnothing to change:\n")
+		writeIndented(&b, strings.Join(fine, ", "), plain, o.readable())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// planned counts: "3 containers: 1 to change, 1 refused, 1 as it should be".
+func planned(steps []dropcap.Step) string {
+	var change, refused, fine int
+	for _, s := range steps {
+		switch {
+		case s.Refused != "":
+			refused++
+		case s.Changes():
+			change++
+		default:
+			fine++
+		}
+	}
+	head := counted(len(steps), "container")
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		what string
+	}{{change, "to change"}, {refused, "refused"}, {fine, "with nothing to change"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	if len(parts) == 0 {
+		return head
+	}
+	return head + ": " + strings.Join(parts, ", ")
+}
+
+func writeStep(b *strings.Builder, s dropcap.Step, o Options) {
+	b.WriteString("\n" + bold.paint(visible(s.Container.Name), o.Color) + dim.paint(" "+visible(shortID(s.Container.ID, o.NoTrunc)), o.Color))
+	b.WriteString(", " + visible(owner(s.Owner)) + "\n")
+	line := func(head, text string, look style) { writeLine(b, head, text, look, o) }
+	if s.Refused != "" {
+		line("refused", s.Refused, strong)
+		line("hint", s.Hint, plain)
+	}
+	if !s.Drop.Empty() || s.Changes() {
+		line("drops", s.Drop.Short(), plain)
+	}
+	for _, k := range keeps(s) {
+		line("keeps", fmt.Sprintf("%s: %s", k.set.Short(), k.because), plain)
+	}
+	if s.Changes() {
+		line("was", declaration(s.Before), dim)
+		line("becomes", declaration(s.After), plain)
+		line("strategy", string(s.Strategy)+": "+s.Promise, plain)
+		line("downtime", s.Downtime, plain)
+		line("confidence", orWord(s.Confidence, "none: there is no evidence"), plain)
+	}
+	for _, w := range s.Warnings {
+		line("warning", w, yellow)
+	}
+	if len(s.DependsOn) > 0 && s.Changes() {
+		line("after", strings.Join(shortIDs(s.DependsOn, o.NoTrunc), ", "), plain)
+	}
+	writeCommands(b, s, o)
+}
+
+// writeCommands prints what a person would type, without wrapping, so that it can be copied.
+func writeCommands(b *strings.Builder, s dropcap.Step, o Options) {
+	for _, c := range []struct{ head, text string }{
+		{"the change for its source", s.Commands.Source}, {"the same by hand", s.Commands.Apply}, {"and back by hand", s.Commands.Backout},
+	} {
+		if c.text == "" {
+			continue
+		}
+		b.WriteString("  " + dim.paint(c.head, o.Color) + "\n")
+		for _, l := range visibleLines(c.text) {
+			b.WriteString("    " + l + "\n")
+		}
+	}
+	if s.Changes() && s.Refused == "" {
+		writeLine(b, "backout", "dropcap backout "+visible(s.Container.Name), plain, o)
+	}
+}
+
+// writeLine prints a word and a sentence beside it, wrapped.
+func writeLine(b *strings.Builder, head, text string, look style, o Options) {
+	if text == "" {
+		return
+	}
+	const indent = 13
+	for i, l := range wrap(visible(text), o.readable().Width-indent) {
+		if i > 0 {
+			head = ""
+		}
+		b.WriteString("  " + dim.paint(head, o.Color) + strings.Repeat(" ", indent-2-len(head)) + look.paint(l, o.Color) + "\n")
+	}
+}
+
+type kept struct {
+	set     caps.Set
+	because string
+}
+
+// keeps puts together what is kept for the same reason, in the order of the first of each.
+func keeps(s dropcap.Step) []kept {
+	var list []kept
+	at := map[string]int{}
+	for _, r := range s.Retained {
+		i, ok := at[r.Because]
+		if !ok {
+			i = len(list)
+			at[r.Because] = i
+			list = append(list, kept{because: r.Because})
+		}
+		list[i].set |= caps.Of(r.Cap)
+	}
+	return list
+}
+
+// declaration says a grant in the words of docker run.
+func declaration(g dropcap.Grant) string {
+	if g.Privileged {
+		return "--privileged"
+	}
+	var parts []string
+	for _, n := range g.CapDrop {
+		parts = append(parts, "--cap-drop="+shortName(n))
+	}
+	for _, n := range g.CapAdd {
+		parts = append(parts, "--cap-add="+shortName(n))
+	}
+	if len(parts) == 0 {
+		return "the defaults"
+	}
+	return strings.Join(parts, " ")
+}
+
+func shortName(n string) string {
+	if c, err := caps.Parse(n); err == nil {
+		return c.Short()
+	}
+	return n
+}
+
+func shortIDs(ids []string, full bool) []string {
+	var out []string
+	for _, id := range ids {
+		out = append(out, shortID(id, full))
+	}
+	return out
+}
+
+func orWord(s, word string) string {
+	if s == "" {
+		return word
+	}
+	return s
+}
