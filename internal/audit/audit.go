@@ -71,6 +71,9 @@ func judge(c dropcap.Container, h dropcap.Host, o Options, w *policy.Waivers) dr
 	findings := x.findings()
 	for i := range findings {
 		findings[i].Known = o.Known != nil && o.Known(policy.Identity(c), findings[i])
+		if !c.Running() && findings[i].Rule != dropcap.RuleUnseen { // one that somebody started is a container like any other
+			findings[i].Retained = c.Retained
+		}
 	}
 	sort.SliceStable(findings, func(i, j int) bool { return findings[i].Severity.Rank() > findings[j].Severity.Rank() })
 	return dropcap.Judged{Container: c, Verdict: verdict(c, findings), Findings: findings, Fix: x.mend(findings)}

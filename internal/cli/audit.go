@@ -84,6 +84,9 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 	if err != nil {
 		return err
 	}
+	if f.from == "" {
+		a.retained(ctx, f.store, &snap)
+	}
 	if f.saveTo != "" {
 		if err := saveJSON(f.saveTo, snap); err != nil {
 			return err

@@ -120,6 +120,9 @@ func (a *app) explainContainer(ctx context.Context, name string, f *explainFlags
 	if err != nil {
 		return err
 	}
+	if f.from == "" {
+		a.retained(ctx, f.store, &snap)
+	}
 	if err := labelValuesKnown(p, snap); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 //	.Fix         the first finding's remedy
 //	.Severity    the worst of the findings that count
 //	.Rules       slugs, without repetition
-//	.Findings    each with .Rule .Severity .Caps .Because .Fix .Known .Waiver (nil, or .Owner .Reason .Expires)
+//	.Findings    each with .Rule .Severity .Caps .Because .Fix .Known .Retained .Waiver (nil, or .Owner .Reason .Expires)
 //	.Predicted .Bounding .Effective .Permitted .Inheritable .Ambient  names of capabilities; nil if not known
 //	.NoNewPrivs .UserNS .Visible .WhyNot
 type Container struct {
@@ -55,9 +55,10 @@ type Container struct {
 type Finding struct {
 	Rule, Severity, Because, Fix Text
 
-	Caps   []Text
-	Known  bool
-	Waiver *Waiver
+	Caps     []Text
+	Known    bool
+	Retained Text // the change that keeps the container for its backout
+	Waiver   *Waiver
 }
 
 // Waiver is a waiver as a template sees it; Expires is its last day, 2006-01-02, or empty.
@@ -102,6 +103,7 @@ func newContainer(c dropcap.Judged, h dropcap.Host, full bool) Container {
 func newFinding(f dropcap.Finding) Finding {
 	t := Finding{
 		Rule: Text(f.Rule), Severity: Text(f.Severity), Because: Text(f.Because), Fix: Text(f.Fix), Caps: texts(names(&f.Caps)), Known: f.Known,
+		Retained: Text(f.Retained),
 	}
 	if w := f.Waiver; w != nil {
 		t.Waiver = &Waiver{Owner: Text(w.Owner), Reason: Text(w.Reason), Expires: Text(w.LastDay())}

@@ -67,6 +67,8 @@ func why(c dropcap.Judged) string {
 	switch {
 	case f.Waiver != nil:
 		s = waived(*f.Waiver)
+	case f.Retained != "":
+		s = accepted(f)
 	case f.Rule == dropcap.RuleUnseen:
 		s += ": " + c.Kernel.WhyNot
 	case f.Rule != dropcap.RuleNetRaw && f.Rule != dropcap.RulePrivileged && !f.Caps.Empty():
@@ -113,6 +115,8 @@ func accepted(f dropcap.Finding) string {
 		return waived(*f.Waiver)
 	case f.Known:
 		return "known: it stands in the baseline"
+	case f.Retained != "":
+		return "retained for the backout of change " + f.Retained
 	default:
 		return ""
 	}

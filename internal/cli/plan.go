@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"dropcap"
+	"dropcap/internal/plan"
+	"dropcap/internal/render"
+	"dropcap/internal/store"
+)
+
+type planCommand struct {
+	outputFlags
+	planFlags
+	out, reveal string
+}
+
+func (a *app) plan() *cobra.Command {
+	f := &planCommand{}
+	cmd := &cobra.Command{
+		Use:   "plan [CONTAINER...]",
+		Short: "Say what would be dropped, how, and what speaks against it",
+		Long: `Decide, for every container or the named ones, which capabilities it loses and which it keeps and on what evidence; in which
+way it would be changed, what that promises and how long it takes; what is refused, and why. Nothing is changed, and a plan never grants.
+
+Level cis drops NET_RAW unless evidence, policy or the container's own settings ask for it, and what goes beyond the defaults once evidence
+says that it is not needed. Level least drops all that neither evidence nor policy supports.
+
+Printed commands are complete. Values of the environment, and what looks like a secret, stand in a file that --reveal writes.
+` + planExitHelp,
+		Example: `  sudo dropcap plan                               all containers
+  sudo dropcap plan web --out plan.json           to be applied later, if web is still the same then
+  sudo dropcap plan --level least --filter label=tier=front
+  sudo dropcap plan web --reveal web.env          also write the values that the printed command needs
+  sudo dropcap plan --format 'table {{.Name}}\t{{.Drop}}\t{{.Refused}}'
+  sudo dropcap plan -q                            ids of the containers that would be changed`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runPlan(cmd.Context(), args, f) },
+	}
+	f.outputFlags.register(cmd, render.PlanFormats(), "text")
+	fl := cmd.Flags()
+	f.planFlags.register(fl)
+	fl.StringVar(&f.out, "out", "", "save the plan as JSON to this file, for apply")
+	fl.StringVar(&f.reveal, "reveal", "", "write the values that the printed command of the one container needs to this file, mode 0600")
+	completePlan(cmd)
+	return cmd
+}
+
+const planExitHelp = `
+Exit status: 0 nothing to change; 1 error; 2 usage; 3 changes pending; 6 this host can't (no engine, no permission);
+7 incomplete (something was refused or is not known, and nothing is pending); 130 interrupted.`
+
+func completePlan(cmd *cobra.Command) {
+	for flag, words := range map[string][]string{
+		"level": {"cis", "least"}, "accept": {"low"}, "strategy": {"recreate", "in-place", "source", "manual"},
+	} {
+		cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)))
+	}
+}
+
+func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error {
+	targets, err := f.targets(render.CheckPlanFormat, f.out)
+	if err != nil {
+		return err
+	}
+	if f.out != "" && f.reveal != "" && sameFile([]string{f.out, f.reveal}) {
+		return usageError("give each a file of its own", "cannot write the plan and the values to one file: %s", f.out)
+	}
+	if _, err := f.options(); err != nil {
+		return err
+	}
+	a.warnQuiet(f.outputFlags)
+	f.envFile = f.reveal
+	h, err := a.engine.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	s := a.openStore(f.store)
+	if s != nil {
+		defer s.Close()
+		a.warnUnfinished(ctx, s)
+	}
+	p, err := a.makePlan(ctx, h, s, names, &f.planFlags)
+	if err != nil {
+		return err
+	}
+	if err := f.write(p); err != nil {
+		return err
+	}
+	a.status = plan.Status(p.plan)
+	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
+		return render.Plan(w, format, p.plan, o)
+	}, f.outputFlags)
+}
+
+// write saves the plan and reveals the values, where that was asked for.
+func (f *planCommand) write(p planned) error {
+	if f.reveal != "" {
+		if err := p.reveal(f.reveal); err != nil {
+			return err
+		}
+	}
+	if f.out == "" {
+		return nil
+	}
+	return writeFile(f.out, func(w io.Writer) error { return render.Plan(w, "json", p.plan, render.Options{}) })
+}
+
+// reveal writes what the one container's printed command needs.
+func (p planned) reveal(file string) error {
+	if len(p.plan.Steps) != 1 {
+		return usageError("name one container", "cannot write the values of %d containers to one file", len(p.plan.Steps))
+	}
+	step := p.plan.Steps[0]
+	_, contents := p.recipes[step.Container.ID].Command(step.After, file)
+	if isStream(file) {
+		return usageError("name a file", "cannot write secrets to %s: it is no file", file)
+	}
+	return writeFile(file, func(w io.Writer) error {
+		_, err := w.Write(contents)
+		return err
+	})
+}
+
+// openStore opens the store for fingerprints and the history; nil, with a warning, where that cannot be: then the plan can be read, and not
+// applied from its file.
+func (a *app) openStore(folder string) *store.Store {
+	s, err := store.Open(folder)
+	if err != nil {
+		a.warn(fmt.Errorf("planning without the store, so that this plan cannot be applied: %w", err))
+		return nil
+	}
+	return s
+}
+
+// warnUnfinished tells that a change was interrupted.
+func (a *app) warnUnfinished(ctx context.Context, s *store.Store) {
+	open, err := s.Unfinished(ctx)
+	for _, c := range open {
+		a.warn(fmt.Errorf("change %s of %s is not finished (%s): `dropcap recover` ends it", c.ID, c.Name, c.State))
+	}
+	if err != nil {
+		a.warn(err)
+	}
+}
+
+// retained marks, in what an audit judges, the containers that are kept for a backout; a store that is not there keeps none.
+func (a *app) retained(ctx context.Context, folder string, snap *dropcap.Snapshot) {
+	if _, err := os.Stat(folder); err != nil {
+		return
+	}
+	s, err := store.Open(folder)
+	if err != nil {
+		return // whoever reads the evidence says so
+	}
+	defer s.Close()
+	if err := markRetained(ctx, s, snap); err != nil {
+		a.warn(fmt.Errorf("judging retained containers like any other: %w", err))
+	}
+}
