@@ -56,7 +56,7 @@ func canonical(inspect json.RawMessage, swarm func(network string) bool) (map[st
 		if swarm(name) {
 			delete(endpoint, "IPAMConfig")
 		}
-		own := ownAliases(texts(endpoint["Aliases"]), in.ID, hostname, endpoint["DNSNames"] != nil)
+		own := ownAliases(texts(endpoint["Aliases"]), in.ID, hostname)
 		endpoint["Aliases"] = listed(own)
 	}
 	canonicalSysctls(doc, &Recipe{in: in, host: host})
@@ -110,7 +110,7 @@ func canonicalMounts(doc, hostDoc map[string]any, in inspected, host hostConfig)
 			return errOf("a mount of another form")
 		}
 		if m.Type == "volume" {
-			entry["Mode"] = modeOf(m.Mode)
+			entry["Mode"], entry["Name"] = modeOf(m.Mode), m.volume()
 		}
 		if m.Type == "image" {
 			delete(entry, "Source")
@@ -125,8 +125,8 @@ func canonicalMounts(doc, hostDoc map[string]any, in inspected, host hostConfig)
 			return errOf("a bind of another form")
 		}
 		declared[b.target] = true
-		if m, ok := at(in.Mounts, b.target); ok && b.volume() && m.Name != "" {
-			b.source, b.mode = m.Name, modeOf(b.mode)
+		if m, ok := at(in.Mounts, b.target); ok && b.volume() && m.volume() != "" {
+			b.source, b.mode = m.volume(), modeOf(b.mode)
 		}
 		binds = append(binds, b.String())
 	}
@@ -163,8 +163,8 @@ func canonicalSpec(raw object, m mount) (map[string]any, error) {
 	}
 	spec["Target"] = cleaned(text(raw["Target"]))
 	switch {
-	case spec["Type"] == "volume" && m.Name != "":
-		spec["Source"] = m.Name
+	case spec["Type"] == "volume" && m.volume() != "":
+		spec["Source"] = m.volume()
 		options := child(spec, "VolumeOptions")
 		delete(options, "NoCopy")
 		if driver := child(options, "DriverConfig"); driver["Name"] == m.Driver || driver["Name"] == "" {

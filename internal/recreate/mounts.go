@@ -2,6 +2,7 @@ package recreate
 
 import (
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 )
@@ -47,6 +48,19 @@ func (b bind) with(word string) bind {
 		b.mode = strings.TrimPrefix(b.mode+","+word, ",")
 	}
 	return b
+}
+
+// volume is the name of the volume that is mounted, empty if none is. An anonymous bind ("/data" in Binds) has no name in newer engines'
+// answers (moby daemon/volumes.go, registerMountPoints), but the local driver's folder has it.
+func (m mount) volume() string {
+	if m.Type != "volume" || m.Name != "" {
+		return m.Name
+	}
+	folder, ok := strings.CutSuffix(m.Source, "/_data")
+	if m.Driver != "local" || !ok || path.Base(path.Dir(folder)) != "volumes" {
+		return ""
+	}
+	return path.Base(folder)
 }
 
 // at finds what is mounted at a destination.
@@ -99,10 +113,10 @@ func (r *Recipe) fixBinds(declared map[string]bool) ([]string, error) {
 		}
 		declared[b.target] = true
 		m, mounted := at(r.in.Mounts, b.target)
-		if !b.volume() || !mounted || m.Name == "" || b.source != "" && (b.has("nocopy") || !r.keepsEmpty(b.target)) {
+		if !b.volume() || !mounted || m.volume() == "" || b.source != "" && (b.has("nocopy") || !r.keepsEmpty(b.target)) {
 			continue
 		}
-		b.source, changed = m.Name, true
+		b.source, changed = m.volume(), true
 		if b.mode == "" && m.Mode == "z" { // what moby puts where there is no mode (daemon/volumes_unix.go, setBindModeIfNull)
 			b.mode = "z"
 		}
@@ -124,12 +138,12 @@ func (r *Recipe) fixSpecs(declared map[string]bool) ([]object, error) {
 		target := cleaned(text(spec["Target"]))
 		declared[target] = true
 		m, mounted := at(r.in.Mounts, target)
-		if text(spec["Type"]) != "volume" || !mounted || m.Name == "" {
+		if text(spec["Type"]) != "volume" || !mounted || m.volume() == "" {
 			out = append(out, spec)
 			continue
 		}
 		spec = clone(spec)
-		spec["Source"] = join(m.Name)
+		spec["Source"] = join(m.volume())
 		if r.keepsEmpty(target) {
 			options := object{}
 			if err := json.Unmarshal(orEmpty(spec["VolumeOptions"]), &options); err != nil {
@@ -153,12 +167,12 @@ func (r *Recipe) pins(declared map[string]bool) []object {
 			continue
 		}
 		switch {
-		case m.Type == "volume" && m.Name != "":
+		case m.Type == "volume" && m.volume() != "":
 			options := object{"NoCopy": join(true)}
 			if m.Driver != "" {
 				options["DriverConfig"] = join(map[string]string{"Name": m.Driver})
 			}
-			out = append(out, pin("volume", m.Name, target, m.RW, "VolumeOptions", options))
+			out = append(out, pin("volume", m.volume(), target, m.RW, "VolumeOptions", options))
 		case m.Type == "bind" && m.Source != "":
 			out = append(out, pin("bind", m.Source, target, m.RW, "BindOptions", object{"Propagation": join(m.Propagation)}))
 		}
@@ -183,7 +197,7 @@ func (r *Recipe) lent(m mount) bool {
 			continue
 		}
 		s, ok := at(source.Mounts, cleaned(m.Destination))
-		if ok && s.Type == m.Type && s.Name == m.Name && (s.Source == m.Source || m.Type == "volume") {
+		if ok && s.Type == m.Type && s.volume() == m.volume() && (s.Source == m.Source || m.Type == "volume") {
 			return true
 		}
 	}

@@ -1,9 +1,6 @@
 package recreate
 
-import (
-	"encoding/json"
-	"slices"
-)
+import "encoding/json"
 
 // endpoints gives, for each network of the container, what was configured there: nothing of what the engine assigns at a start, or a
 // changing address would become a fixed one.
@@ -37,9 +34,9 @@ func (r *Recipe) endpoints() (map[string]object, error) {
 	return out, nil
 }
 
-// aliases are the names that were given to the container in a network. Those that the engine adds are taken out: the short id, which
-// engines before 25 store, and API before 1.45 shows with the host name (moby daemon/server/router/container/inspect.go). An alias is
-// refused on the default networks.
+// aliases are the names that were given to the container in a network. Those that the engine adds are taken out: the short id and the
+// host name, which engines before 25 store (daemon/container_operations.go, updateNetworkConfig) and API before 1.45 shows (moby
+// daemon/server/router/container/inspect.go). An alias is refused on the default networks.
 func (r *Recipe) aliases(network string, endpoint object) ([]string, error) {
 	if !userDefined(network) || nothing(endpoint["Aliases"]) {
 		return nil, nil
@@ -48,15 +45,14 @@ func (r *Recipe) aliases(network string, endpoint object) ([]string, error) {
 	if err := json.Unmarshal(endpoint["Aliases"], &list); err != nil {
 		return nil, unreadable("the networks of "+r.name, err)
 	}
-	return ownAliases(list, r.id, r.config.Hostname, older(r.o.API, "1.45") && endpoint["DNSNames"] != nil), nil
+	return ownAliases(list, r.id, r.config.Hostname), nil
 }
 
-// ownAliases takes out what the engine has added. The host name stands last then, after the short id, if it is not among them already.
-func ownAliases(list []string, id, hostname string, shown bool) []string {
-	short := id[:12]
+// ownAliases takes out what the engine has added: the short id, and the host name right after it.
+func ownAliases(list []string, id, hostname string) []string {
 	var out []string
 	for i, a := range list {
-		if a == short || shown && a == hostname && i == len(list)-1 && slices.Contains(list, short) {
+		if a == id[:12] || a == hostname && i > 0 && list[i-1] == id[:12] {
 			continue
 		}
 		out = append(out, a)

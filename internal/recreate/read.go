@@ -192,7 +192,8 @@ func (r *Recipe) mainNetwork() string {
 func (r *Recipe) mainFirst() []string {
 	names := slices.Sorted(maps.Keys(r.in.NetworkSettings.Networks))
 	if i := slices.Index(names, r.mainNetwork()); i > 0 {
-		names = append([]string{names[i]}, slices.Delete(names, i, i+1)...)
+		main := names[i]
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, main)
 	}
 	return names
 }

@@ -46,6 +46,7 @@ var checklist = []refusal{
 	{"disconnected", false, (*Recipe).disconnected, "connect it to a network, or change it in place (--in-place)"},
 	{"network-gone", true, (*Recipe).networkGone, "make the network again, or disconnect the container from it"},
 	{"partner-gone", true, (*Recipe).partnerGone, "the container could not start any more as it is; make it anew"},
+	{"volume", false, (*Recipe).unnamed, "change it in place (--in-place)"},
 	{"api", false, (*Recipe).apiConflict, "change it in place (--in-place)"},
 	{"layer", false, (*Recipe).layer, "keep those in a volume, change the container in place (--in-place), or say --discard-layer"},
 }
@@ -144,6 +145,15 @@ func (r *Recipe) partnerGone() string {
 	for _, mode := range []string{r.host.NetworkMode, r.host.PidMode, r.host.IpcMode} {
 		if other, ok := strings.CutPrefix(mode, "container:"); ok && !r.other(other) {
 			return "the container whose namespace it uses is gone"
+		}
+	}
+	return ""
+}
+
+func (r *Recipe) unnamed() string {
+	for _, m := range r.in.Mounts {
+		if m.Type == "volume" && m.volume() == "" {
+			return "it has a volume whose name the engine does not tell"
 		}
 	}
 	return ""
