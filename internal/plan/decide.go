@@ -76,6 +76,9 @@ func (d decider) keep(c caps.Cap) string {
 	return d.keepCIS(c)
 }
 
+// declared begins the reason of what stays because the container's settings ask for it.
+const declared = "declared: "
+
 // keepCIS is level cis: the defaults but NET_RAW stay; what was added by name, or lies beyond the defaults, stays until evidence says that
 // it is not needed.
 func (d decider) keepCIS(c caps.Cap) string {
@@ -95,11 +98,11 @@ func (d decider) keepCIS(c caps.Cap) string {
 	case !asked, d.c.Declared.Privileged:
 		return ""
 	case d.support == nil:
-		return "declared, and there is no evidence that it is not needed"
+		return declared + "there is no evidence that it is not needed"
 	case !d.support.Unused.Has(c):
-		return "declared, and it was not held when its needs were recorded"
+		return declared + "it was not held when needs were recorded"
 	case !d.sure():
-		return "declared, and evidence of low confidence is not enough to drop it"
+		return declared + "evidence of low confidence is not enough to drop it"
 	}
 	return ""
 }

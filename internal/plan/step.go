@@ -32,6 +32,7 @@ func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 	}
 	choice := d.decide()
 	if choice.drop.Empty() && !c.Declared.Privileged {
+		out.Warnings = append(out.Warnings, undecided(choice.retained)...)
 		return in.still(out, choice.retained)
 	}
 	after, err := declare(in.Host, c, in.Policy.Level, choice.drop)
@@ -136,19 +137,37 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	if d.support != nil && !d.support.Exact {
 		list = append(list, d.support.Because)
 	}
-	for _, r := range out.Retained {
-		if strings.HasPrefix(r.Because, "declared") {
-			list = append(list, fmt.Sprintf("it keeps %s, and audit goes on reporting it: %s", r.Cap.Short(), strings.TrimPrefix(r.Because, "declared, and ")))
-		}
-	}
+	list = append(list, undecided(out.Retained)...)
 	if out.Before.Privileged {
-		list = append(list, s.Goes...)
+		for _, g := range s.Goes {
+			list = append(list, "it also loses "+g)
+		}
 	}
 	if k := s.Container.Kernel; k.Visible && k.Bounding != nil && !k.Bounding.Minus(out.Before.Holds).Empty() {
 		list = append(list, "its processes hold more than it declares now: "+k.Bounding.Minus(out.Before.Holds).Short())
 	}
 	return append(list, in.strategyWarnings(out, s)...)
 }
+
+// undecided are what stays although audit reports it, since nobody knows that it is not needed.
+func undecided(list []dropcap.Retain) []string {
+	sets := map[string]caps.Set{}
+	var order []string
+	for _, r := range list {
+		if why, ok := strings.CutPrefix(r.Because, declared); ok {
+			if sets[why] == 0 {
+				order = append(order, why)
+			}
+			sets[why] |= caps.Of(r.Cap)
+		}
+	}
+	for i, why := range order {
+		order[i] = fmt.Sprintf("it keeps %s, which audit goes on reporting: %s", spaced(sets[why]), why)
+	}
+	return order
+}
+
+func spaced(s caps.Set) string { return strings.ReplaceAll(s.Short(), ",", ", ") }
 
 // all retains everything for one reason.
 func (d decider) all(because string) []dropcap.Retain {

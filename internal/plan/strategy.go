@@ -13,7 +13,7 @@ var promises = map[dropcap.Strategy]string{
 	dropcap.StrategyRecreate: "the old container is retained, stopped, and a backout starts that very container again",
 	dropcap.StrategyInPlace:  "it stays the same container with its data and logs; a backout puts the engine's former file back",
 	dropcap.StrategySource:   "its owner re-creates it and removes the old one before the new one has proven itself; a backout applies the former source again",
-	dropcap.StrategyManual:   "nothing: dropcap does not touch it",
+	dropcap.StrategyManual:   "dropcap does not touch it; a person changes its source",
 }
 
 // strategy chooses the way: the owner's, unless the operator asks for another that is possible.

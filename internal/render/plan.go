@@ -105,16 +105,18 @@ func writeStep(b *strings.Builder, s dropcap.Step, o Options) {
 		line("hint", s.Hint, plain)
 	}
 	if !s.Drop.Empty() || s.Changes() {
-		line("drops", s.Drop.Short(), plain)
+		line("drops", spaced(s.Drop), plain)
 	}
 	for _, k := range keeps(s) {
-		line("keeps", fmt.Sprintf("%s: %s", k.set.Short(), k.because), plain)
+		line("keeps", spaced(k.set)+" ("+k.because+")", plain)
 	}
 	if s.Changes() {
 		line("was", declaration(s.Before), dim)
 		line("becomes", declaration(s.After), plain)
 		line("strategy", string(s.Strategy)+": "+s.Promise, plain)
-		line("downtime", s.Downtime, plain)
+		if s.Refused == "" {
+			line("downtime", s.Downtime, plain)
+		}
 		line("confidence", orWord(s.Confidence, "none: there is no evidence"), plain)
 	}
 	for _, w := range s.Warnings {
@@ -196,6 +198,8 @@ func declaration(g dropcap.Grant) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+func spaced(s caps.Set) string { return strings.ReplaceAll(s.Short(), ",", ", ") }
 
 func shortName(n string) string {
 	if c, err := caps.Parse(n); err == nil {
