@@ -59,6 +59,9 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 		against = append(against, byHand(s.Container, in.Options))
 	case dropcap.StrategySource:
 		against = source.Against
+		if s.Source == nil {
+			against = append(against, Refusal{"source", "cannot tell how its source says it", "change the source by hand; or --strategy recreate changes the container itself"})
+		}
 		if s.Against != nil {
 			against = append(against, s.Against(out.Strategy)...)
 		}
@@ -66,8 +69,11 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 		if s.Against != nil {
 			against = s.Against(out.Strategy)
 		}
+		if out.Strategy == dropcap.StrategyInPlace && out.Before.Privileged {
+			against = append(against, Refusal{"in-place-privileged", "cannot take more than capabilities away in place", "use --strategy recreate"})
+		}
 	}
-	if s.Command != nil && (out.Strategy == dropcap.StrategyRecreate || out.Strategy == dropcap.StrategyInPlace || s.Container.Owner.Kind == "docker") {
+	if s.Command != nil && (out.Strategy == dropcap.StrategyRecreate || out.Strategy == dropcap.StrategyManual && s.Container.Owner.Kind == "docker") {
 		out.Commands = byHandCommands(out.Commands, s, out.After)
 	}
 	out.Warnings = append(out.Warnings, in.warnings(out, s, d)...)
@@ -124,12 +130,7 @@ func (d decider) doubts(out dropcap.Step) []Refusal {
 func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	var list []string
 	if in.Policy.Level == dropcap.LevelCIS && out.Drop.Has(caps.NetRaw) && !out.Before.Privileged {
-		switch {
-		case d.support == nil:
-			list = append(list, "there is no evidence of what it needs: NET_RAW is dropped because the control says so, and the gate watches")
-		case !d.sure() || !d.support.Unused.Has(caps.NetRaw):
-			list = append(list, "whether it needs NET_RAW is not sure ("+d.support.Because+"): NET_RAW is dropped because the control says so, and the gate watches")
-		}
+		list = append(list, d.unsure(out.Strategy)...)
 	}
 	if in.Options.AcceptLow && (d.support == nil || d.support.Level == dropcap.ConfidenceLow) && (in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged) {
 		list = append(list, "what it needs is not known well, and that was accepted with --accept low")
@@ -147,6 +148,22 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 		list = append(list, "its processes hold more than it declares now: "+k.Bounding.Minus(out.Before.Holds).Short())
 	}
 	return append(list, in.strategyWarnings(out, s)...)
+}
+
+// unsure warns where the control alone, and no evidence, takes NET_RAW away.
+func (d decider) unsure(strategy dropcap.Strategy) []string {
+	why := "there is no evidence of what it needs"
+	switch {
+	case d.support != nil && d.sure() && d.support.Unused.Has(caps.NetRaw):
+		return nil
+	case d.support != nil:
+		why = "whether it needs NET_RAW is not sure (" + d.support.Because + ")"
+	}
+	why += ": NET_RAW is dropped because the control says so"
+	if strategy != dropcap.StrategyManual {
+		why += ", and the gate watches"
+	}
+	return []string{why}
 }
 
 // undecided are what stays although audit reports it, since nobody knows that it is not needed.

@@ -1,0 +1,132 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/plan"
+)
+
+func names(p dropcap.Plan) string {
+	var l []string
+	for _, s := range p.Steps {
+		l = append(l, s.Container.Name)
+	}
+	return strings.Join(l, " ")
+}
+
+// on makes a subject that depends on others, by name.
+func on(name string, others ...string) plan.Subject {
+	s := subject(container(name, dropcap.Declared{}))
+	for _, o := range others {
+		s.DependsOn = append(s.DependsOn, container(o, dropcap.Declared{}).ID)
+	}
+	return s
+}
+
+func TestWhatOthersDependOnComesFirst(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		in   []plan.Subject
+	}{
+		{"a b c", []plan.Subject{on("c"), on("a"), on("b")}},
+		{"c a b", []plan.Subject{on("a", "c"), on("b", "c", "a"), on("c")}},
+		{"d c b a", []plan.Subject{on("a", "b"), on("b", "c"), on("c", "d"), on("d")}},
+		{"b a", []plan.Subject{on("a", "b", "b", "a"), on("b", "a")}}, // a circle, and itself
+		{"a b", []plan.Subject{on("a", "elsewhere"), on("b")}},
+	} {
+		p := plan.Make(plan.Input{Host: host(), Now: now, Subjects: c.in})
+		if got := names(p); got != c.want {
+			t.Errorf("order is %q, want %q", got, c.want)
+		}
+		slices.Reverse(c.in)
+		if again := plan.Make(plan.Input{Host: host(), Now: now, Subjects: c.in}); again.ID != p.ID {
+			t.Errorf("%s: the order of the subjects changes the plan", c.want)
+		}
+		for _, s := range p.Steps {
+			if slices.Contains(s.DependsOn, s.Container.ID) || len(slices.Compact(slices.Clone(s.DependsOn))) != len(s.DependsOn) {
+				t.Errorf("%s depends on %q", s.Container.Name, s.DependsOn)
+			}
+		}
+	}
+}
+
+func TestEqualPlansHaveEqualIDs(t *testing.T) {
+	in := scenario{}.input(dropcap.LevelCIS)
+	first := plan.Make(in)
+	in.Now = now.Add(time.Hour)
+	if later := plan.Make(in); later.ID != first.ID || later.Created == first.Created {
+		t.Errorf("an hour later the id is %s and not %s, created %s", later.ID, first.ID, later.Created)
+	}
+	if len(first.ID) != 12 {
+		t.Errorf("the id %q has not 12 digits", first.ID)
+	}
+	for what, change := range map[string]func(*plan.Input){
+		"fingerprint": func(in *plan.Input) { in.Subjects[0].Fingerprint = "other" },
+		"level":       func(in *plan.Input) { in.Policy.Level = dropcap.LevelLeast },
+		"host":        func(in *plan.Input) { in.Host.ID = "h2" },
+		"policy":      func(in *plan.Input) { in.Policy.Digest = "sha256:x" },
+		"strategy":    func(in *plan.Input) { in.Options.Strategy = dropcap.StrategyInPlace },
+	} {
+		in := scenario{}.input(dropcap.LevelCIS)
+		change(&in)
+		if plan.Make(in).ID == first.ID {
+			t.Errorf("another %s gives the same id", what)
+		}
+	}
+}
+
+func TestStatusTellsWhatIsPending(t *testing.T) {
+	change, fine := subject(container("a", dropcap.Declared{})), subject(container("b", declares("", "NET_RAW")))
+	refused := subject(container("c", dropcap.Declared{}))
+	refused.Against = func(dropcap.Strategy) []plan.Refusal { return []plan.Refusal{{Slug: "x", Message: "cannot", Hint: "do"}} }
+	// What would be refused does not matter where nothing is to change.
+	fineRefused := subject(container("d", declares("", "ALL")))
+	fineRefused.Against = refused.Against
+	for _, c := range []struct {
+		want int
+		in   []plan.Subject
+	}{{0, nil}, {0, []plan.Subject{fine}}, {3, []plan.Subject{change, fine}}, {7, []plan.Subject{refused, fine}}, {3, []plan.Subject{refused, change}}, {0, []plan.Subject{fineRefused}}} {
+		if got := plan.Status(plan.Make(plan.Input{Host: host(), Now: now, Subjects: c.in})); got != c.want {
+			t.Errorf("status %d, want %d, of %d containers", got, c.want, len(c.in))
+		}
+	}
+}
+
+// A plan from a file is read again: nothing of it may get lost.
+func TestThePlanSurvivesItsFile(t *testing.T) {
+	p := plan.Make(scenario{declared: declares("net_admin", "chown"), evidence: known(caps.DockerDefaults|caps.Of(caps.NetAdmin), 0, dropcap.ConfidenceHigh)}.input(dropcap.LevelCIS))
+	b, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back dropcap.Plan
+	if err := json.Unmarshal(b, &back); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(back)
+	if err != nil || string(again) != string(b) {
+		t.Errorf("it became\n%s\nof\n%s", again, b)
+	}
+	if back.Schema != dropcap.SchemaPlan || back.Steps[0].Drop != caps.Of(caps.NetRaw, caps.NetAdmin) {
+		t.Errorf("schema %q, drops %s", back.Schema, back.Steps[0].Drop)
+	}
+}
+
+func TestNamesThatAContainerChoosesStayInTheirPlace(t *testing.T) {
+	c := container("web", dropcap.Declared{})
+	c.Name = "x; rm -rf /\n\x1b[2J'"
+	p := plan.Make(plan.Input{Host: host(), Now: now, Subjects: []plan.Subject{subject(c)}})
+	want := `docker stop 'x; rm -rf /??[2J'\''' &&`
+	if got := p.Steps[0].Commands.Apply; !strings.HasPrefix(got, want) {
+		t.Errorf("the command begins %.60q, want %q", got, want)
+	}
+	if shown := text(t, p); strings.ContainsAny(strings.ReplaceAll(shown, "\n", ""), "\x1b\x00") {
+		t.Errorf("control characters are shown: %q", shown)
+	}
+}
