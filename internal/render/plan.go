@@ -52,12 +52,16 @@ func planText(w io.Writer, p dropcap.Plan, o Options) error {
 	var b strings.Builder
 	b.WriteString(bold.paint(fmt.Sprintf("plan %s, level %s: %s", visible(p.ID), visible(string(p.Policy.Level)), planned(p.Steps)), o.Color) + "\n")
 	var fine []string
+	called := map[string]string{}
+	for _, s := range p.Steps {
+		called[s.Container.ID] = s.Container.Name
+	}
 	for _, s := range p.Steps {
 		if !s.Changes() && s.Refused == "" && len(s.Warnings) == 0 {
 			fine = append(fine, visible(s.Container.Name))
 			continue
 		}
-		writeStep(&b, s, o)
+		writeStep(&b, s, called, o)
 	}
 	if len(fine) > 0 {
 		b.WriteString("\nnothing to change:\n")
@@ -96,7 +100,7 @@ func planned(steps []dropcap.Step) string {
 	return head + ": " + strings.Join(parts, ", ")
 }
 
-func writeStep(b *strings.Builder, s dropcap.Step, o Options) {
+func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o Options) {
 	b.WriteString("\n" + bold.paint(visible(s.Container.Name), o.Color) + dim.paint(" "+visible(shortID(s.Container.ID, o.NoTrunc)), o.Color))
 	b.WriteString(", " + visible(owner(s.Owner)) + "\n")
 	line := func(head, text string, look style) { writeLine(b, head, text, look, o) }
@@ -122,9 +126,11 @@ func writeStep(b *strings.Builder, s dropcap.Step, o Options) {
 	for _, w := range s.Warnings {
 		line("warning", w, yellow)
 	}
-	if len(s.DependsOn) > 0 && s.Changes() {
-		line("after", strings.Join(shortIDs(s.DependsOn, o.NoTrunc), ", "), plain)
+	var first []string
+	for _, id := range s.DependsOn {
+		first = append(first, called[id])
 	}
+	line("after", strings.Join(first, ", "), plain)
 	writeCommands(b, s, o)
 }
 

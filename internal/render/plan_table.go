@@ -28,7 +28,7 @@ func planWide(w io.Writer, p dropcap.Plan, o Options) error {
 	for _, s := range p.Steps {
 		g.add(cell{shortID(s.Container.ID, o.NoTrunc), plain}, cell{s.Container.Name, plain}, cell{owner(s.Owner), plain}, cell{s.Workload, plain},
 			cell{string(s.Strategy), plain}, cell{declaration(s.Before), plain}, cell{declaration(s.After), plain},
-			cell{s.Before.Holds.Mask(), plain}, cell{s.After.Holds.Mask(), plain}, cell{s.Drop.Short(), plain},
+			cell{s.Before.Holds.Mask(), plain}, cell{s.After.Holds.Mask(), plain}, cell{list(s.Drop, o.NoTrunc), plain},
 			cell{orDash(s.Confidence), plain}, cell{fmt.Sprint(len(s.Warnings)), plain}, outcome(s))
 	}
 	return writePlanGrid(w, g, p, o)

@@ -3,6 +3,7 @@ package render
 import (
 	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -48,19 +49,14 @@ func checkRows[T any](format string, known []string, sample T) error {
 	return nil // what else fails may be the sample's fault
 }
 
-// headOf names the columns of a table's template as docker does: "CONTAINER ID", "CAP ADD".
+var wordEnd = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// headOf names the columns of a table's template as docker does: "ID", "CAP ADD", "DOWNTIME MS".
 func headOf(t reflect.Type) map[string]string {
 	h := map[string]string{}
 	for _, f := range fieldNames(t) {
 		f = strings.TrimPrefix(f, ".")
-		var b strings.Builder
-		for i, r := range f {
-			if i > 0 && r >= 'A' && r <= 'Z' && f != "ID" {
-				b.WriteByte(' ')
-			}
-			b.WriteRune(r)
-		}
-		h[f] = strings.ToUpper(b.String())
+		h[f] = strings.ToUpper(wordEnd.ReplaceAllString(f, "$1 $2"))
 	}
 	return h
 }
