@@ -85,6 +85,7 @@ func evidence(c dropcap.Container, held, required caps.Set, level string) dropca
 
 func text(t testing.TB, p dropcap.Plan) string {
 	t.Helper()
+	p.ID = "0123456789ab" // which changes with every word
 	var b bytes.Buffer
 	if err := render.Plan(&b, "text", p, render.Options{}); err != nil {
 		t.Fatal(err)
@@ -106,7 +107,12 @@ func golden(t *testing.T, name, got string) {
 		t.Fatalf("%v; write it with -update", err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs from its golden (rewrite it with -update). It is now:\n%s", name, got)
+		g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+		i := 0
+		for i < min(len(g), len(w))-1 && g[i] == w[i] {
+			i++
+		}
+		t.Errorf("%s differs from its golden (rewrite it with -update) in line %d:\n%s\nwant:\n%s", name, i+1, g[i], w[i])
 	}
 }
 

@@ -127,7 +127,7 @@ func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropca
 	}
 	name := quoted(s.Container.Name)
 	aside := quoted(s.Container.Name + "-before")
-	out.Apply = fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update --restart=no %[2]s && \\\n%[3]s", name, aside, line)
+	out.Apply = fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update --restart=no %[2]s && %[3]s", name, aside, line)
 	out.Backout = fmt.Sprintf("docker rm --force %[1]s && docker rename %[2]s %[1]s && docker update --restart=%[3]s %[1]s", name, aside, restart(s.Inspect))
 	if s.Container.Running() {
 		out.Backout += " && docker start " + name

@@ -143,13 +143,18 @@ func writeCommands(b *strings.Builder, s dropcap.Step, o Options) {
 			continue
 		}
 		b.WriteString("  " + dim.paint(c.head, o.Color) + "\n")
-		for _, l := range visibleLines(c.text) {
+		for _, l := range visibleLines(folded(c.text)) {
 			b.WriteString("    " + l + "\n")
 		}
 	}
 	if s.Changes() && s.Refused == "" {
 		writeLine(b, "backout", "dropcap backout "+visible(s.Container.Name), plain, o)
 	}
+}
+
+// folded begins a new line where, after the old container was put aside, the long command begins; a shell reads it as one.
+func folded(command string) string {
+	return strings.Replace(command, " && docker run ", " && \\\ndocker run ", 1)
 }
 
 // writeLine prints a word and a sentence beside it, wrapped.
