@@ -1,0 +1,108 @@
+// Package apply changes containers, one at a time, so that at every moment what was there before can be put back: also after the loss of
+// power, of the engine or of dropcap itself. It never removes a container that has proven itself, never removes a volume, and never lets
+// two of old and new run at once.
+//
+// All that it does to the world are effects (dropcap.Effect). Before the switch each must succeed, or nothing has happened: what was made is
+// removed again. From the switch on, the engine's state is the truth and the journal's only a memory: a note that cannot be written (a
+// full disk) stops neither the way forward nor the way back, since recover comes to the same end without it.
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/recreate"
+)
+
+// World does effects. The context carries the time that one may take. An error with a Status is the engine's refusal; with a Status of 0
+// nobody knows whether it was done.
+type World interface {
+	Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
+}
+
+// Journal is what the notes have become.
+type Journal interface {
+	Unfinished(ctx context.Context) ([]dropcap.Change, error) // those that are not over, newest first
+	Changes(ctx context.Context) ([]dropcap.Change, error)    // all, newest first
+	Kept(ctx context.Context, change string) (map[string]json.RawMessage, error)
+}
+
+// Watcher tells of capability checks that were denied, where the kernel can be asked.
+type Watcher interface {
+	// Denied names the first check that a container was denied since its start, though it decides something and was granted before:
+	// "nginx: worker needed CAP_SETGID at setgroups". Empty if there was none.
+	Denied(ctx context.Context, container string) (string, error)
+}
+
+// Job is a step with all that applying it takes. What it was made of was asked of the engine just now, not taken from a plan's file.
+type Job struct {
+	Plan     string // its id
+	Host     string // the host's id
+	Step     dropcap.Step
+	Original recreate.Original
+	Recipe   *recreate.Recipe
+	Gate     Gate
+	Source   *Source // of StrategySource
+	InPlace  *InPlace
+}
+
+// Outcome is what became of a job.
+type Outcome struct {
+	Step   dropcap.Step
+	Change dropcap.Change // without an id if nothing was begun
+	Err    error          // nil if it was applied
+}
+
+// Progress is an effect that begins (Took is 0), or has ended.
+type Progress struct {
+	Container string // its name
+	Effect    dropcap.Effect
+	Took      time.Duration
+	Ended     bool
+	Err       error
+}
+
+// Runner does changes in a world.
+type Runner struct {
+	World   World
+	Journal Journal
+	Watcher Watcher           // nil: nothing is watched
+	Tell    func(Progress)    // nil: nobody is told
+	Log     func(line string) // decisions, for people; nil: nobody is told
+
+	Usual    time.Duration // how long a request to the engine may take; 30 s if zero
+	Patience time.Duration // how long an engine that does not answer is waited for before a person is needed; 2 min if zero
+	Poll     time.Duration // between looks; 200 ms if zero
+	Now      func() time.Time
+	NewID    func() string // 12 hexadecimal digits; random if nil
+	Sleep    func(context.Context, time.Duration)
+}
+
+// strategy is one way to bring a new declaration about, and to take it back. The state of the change says how far it has come.
+type strategy interface {
+	// effects lists what will be done, for a dry run; what is made has an id that says so.
+	effects(c *change) []dropcap.Effect
+	// prepare does all that stops nothing. It writes the notes note-begin (first of all) and, if there is something to remember, note-created.
+	prepare(ctx context.Context, c *change) error
+	// swap puts the new one in the place of the old one. After it c.After runs, if the old one ran, and c.DowntimeMS is set.
+	swap(ctx context.Context, c *change) error
+	// stands tells after a crash whether the new one is in its place and runs if it should, so that only the gate is missing.
+	stands(ctx context.Context, c *change) (bool, error)
+	// back brings the old one into its place, from wherever the change has come to. It decides by what it sees, never by what it has
+	// done, so that it may be called again after any crash, its own too. Its error says what a person has to do.
+	back(ctx context.Context, c *change) error
+}
+
+func (r *Runner) strategy(s dropcap.Strategy) (strategy, error) {
+	switch s {
+	case dropcap.StrategyRecreate:
+		return recreating{r}, nil
+	case dropcap.StrategyInPlace:
+		return newInPlace(r), nil
+	case dropcap.StrategySource:
+		return newSource(r), nil
+	}
+	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot apply the strategy %q", s)
+}

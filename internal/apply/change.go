@@ -1,0 +1,207 @@
+package apply
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/recreate"
+)
+
+// change is one change under way.
+type change struct {
+	dropcap.Change
+	job  *Job                       // nil when the journal is all that there is
+	keep map[string]json.RawMessage // what the journal keeps of it
+	gate Gate
+	say  func(line string)
+	// discard says that what was made is not worth keeping when the old one is brought back: it has not proven itself.
+	discard bool
+	// stopped is when the request to stop went out; zero if nothing was stopped yet.
+	stopped time.Time
+	entries []dropcap.Event // not yet in the journal
+}
+
+// The names under which a strategy keeps things.
+const (
+	keepOriginal = "original" // recreate.Original
+	keepGate     = "gate"     // Gate
+)
+
+// begin makes the change of a job. Nothing is done yet.
+func (r *Runner) begin(j *Job) *change {
+	c := &change{job: j, gate: j.Gate, discard: true, keep: map[string]json.RawMessage{}}
+	c.Change = dropcap.Change{
+		ID: r.newID(), Plan: j.Plan, Host: j.Host, Workload: j.Step.Workload, Name: j.Step.Container.Name, Strategy: j.Step.Strategy,
+		Before: j.Step.Container.ID, Was: j.Step.Before, Is: j.Step.After, State: dropcap.Preparing, Started: r.now().UTC().Format(time.RFC3339),
+		Timeline: []dropcap.Event{},
+	}
+	return c
+}
+
+// load takes a change up from the journal.
+func (r *Runner) load(ctx context.Context, known dropcap.Change) (*change, error) {
+	c := &change{Change: known}
+	kept, err := r.Journal.Kept(ctx, known.ID)
+	if err != nil {
+		return nil, err
+	}
+	c.keep = kept
+	if g, ok := kept[keepGate]; ok {
+		if err := json.Unmarshal(g, &c.gate); err != nil {
+			return nil, fmt.Errorf("read the gate of change %s: %w", c.ID, err)
+		}
+	}
+	return c, nil
+}
+
+// original reads back what was kept of the old container.
+func (c *change) original() (recreate.Original, error) {
+	var o recreate.Original
+	if c.job != nil {
+		return c.job.Original, nil
+	}
+	b, ok := c.keep[keepOriginal]
+	if !ok {
+		return o, dropcap.Errorf(dropcap.CodeError, "", "cannot find in the journal what %s was like", c.Name)
+	}
+	err := json.Unmarshal(b, &o)
+	return o, err
+}
+
+// note writes the change as it is now, and its state. Every note has a name, like every effect.
+func (r *Runner) note(ctx context.Context, c *change, name string, state dropcap.ChangeState) error {
+	n := &dropcap.Note{Change: c.Change}
+	n.Change.State = state
+	n.Change.Timeline = append(n.Change.Timeline[:len(c.Timeline):len(c.Timeline)], dropcap.Event{At: r.stamp(), Event: name})
+	if state.Over() && state != dropcap.NeedsPerson {
+		n.Change.Ended = r.now().UTC().Format(time.RFC3339)
+	}
+	switch {
+	case name == "note-begin":
+		n.Keep = maps.Clone(c.keep)
+	case state == dropcap.RolledBack || state == dropcap.BackedOut:
+		n.Keep = map[string]json.RawMessage{} // nothing is left to be restored, and it may hold secrets
+	}
+	c.Change = n.Change // what is done next follows from the decision, also where it cannot be written
+	_, err := r.do(ctx, c, dropcap.Effect{Name: name, Says: "write to the journal: " + string(state), Note: n})
+	return err
+}
+
+// do does one effect, within its time. An interrupt does not cut it short: it is looked for between effects.
+func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.Result, error) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.limit(e))
+	defer cancel()
+	began := r.now()
+	r.tell(Progress{Container: c.Name, Effect: e})
+	result, err := r.World.Do(limited, e)
+	took := r.now().Sub(began)
+	r.tell(Progress{Container: c.Name, Effect: e, Took: took, Ended: true, Err: err})
+	if e.Note == nil && !reads(e) {
+		c.happened(began, e.Name)
+		if err != nil {
+			c.happened(r.now(), e.Name+" failed: "+err.Error())
+		}
+	}
+	return result, err
+}
+
+// happened adds to the timeline; the next note writes it.
+func (c *change) happened(at time.Time, event string) {
+	const most = 500 // a crash loop of recoveries must not grow the journal without end
+	if len(c.Timeline) < most {
+		c.Timeline = append(c.Timeline, dropcap.Event{At: stamp(at), Event: event})
+	}
+}
+
+// when gives the time of the latest event of that name; zero if there is none.
+func (c *change) when(event string) time.Time {
+	for i := len(c.Timeline) - 1; i >= 0; i-- {
+		if c.Timeline[i].Event == event {
+			t, _ := time.Parse(time.RFC3339Nano, c.Timeline[i].At)
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// reads tells whether an effect changes nothing.
+func reads(e dropcap.Effect) bool { return e.Call != nil && e.Call.Method == "GET" }
+
+// limit is how long an effect may take.
+func (r *Runner) limit(e dropcap.Effect) time.Duration {
+	switch {
+	case e.Call != nil && e.Call.Timeout > 0:
+		return e.Call.Timeout
+	case e.Run != nil && e.Run.Timeout > 0:
+		return e.Run.Timeout
+	case r.Usual > 0:
+		return r.Usual
+	}
+	return 30 * time.Second
+}
+
+func (r *Runner) tell(p Progress) {
+	if r.Tell != nil {
+		r.Tell(p)
+	}
+}
+
+func (r *Runner) log(format string, args ...any) {
+	if r.Log != nil {
+		r.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *Runner) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}
+
+func (r *Runner) stamp() string { return stamp(r.now()) }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+func (r *Runner) newID() string {
+	if r.NewID != nil {
+		return r.NewID()
+	}
+	b := make([]byte, 6)
+	rand.Read(b) // never fails (crypto/rand, since Go 1.24)
+	return hex.EncodeToString(b)
+}
+
+// sleep waits, or until ctx ends.
+func (r *Runner) sleep(ctx context.Context, d time.Duration) {
+	if r.Sleep != nil {
+		r.Sleep(ctx, d)
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (r *Runner) poll() time.Duration {
+	if r.Poll > 0 {
+		return r.Poll
+	}
+	return 200 * time.Millisecond
+}
+
+func (r *Runner) patience() time.Duration {
+	if r.Patience > 0 {
+		return r.Patience
+	}
+	return 2 * time.Minute
+}
