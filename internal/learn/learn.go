@@ -122,6 +122,7 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.
 		return nil, err
 	}
 	r := newRecording(t, e, k, q)
+	r.flushed = r.began.Add(min(0, firstFlush-q.Flush)) // so that one that is killed soon has kept something
 	// What is looked at in another goroutine must have ended before this function has, and goes on for a while after ctx.
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -144,6 +145,9 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.
 
 // lastLook bounds what is done after the recording, of which reading the containers' files takes longest.
 const lastLook = 2 * time.Minute
+
+// firstFlush is when evidence is kept for the first time.
+const firstFlush = 5 * time.Second
 
 func (q Query) complete() Query {
 	if q.Tick <= 0 {
