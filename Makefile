@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w -X dropcap/internal/cli.release=$(VERSION)
 TOOL    := go tool -modfile=tools/go.mod
 
-.PHONY: build install test test-full bench bench-learn demo lint provision fuzz clean help
+.PHONY: build install gen test test-full bench bench-learn demo lint provision fuzz clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,12 @@ build: ## one static binary: bin/dropcap
 install: build ## the binary in /usr/local/bin
 	install -m 0755 bin/dropcap /usr/local/bin/dropcap
 
+gen: ## the eBPF objects and tables of system calls again, with Debian 12's clang; a test holds the committed ones to it
+	test/hosts/provision clang
+	cd internal/bpf && go generate .
+
 provision: ## what tests need: engines, browser, VM host (idempotent, cached outside the repository)
-	test/hosts/provision base docker20 docker26 docker29 podman4 chromium vm workloads
+	test/hosts/provision base clang docker20 docker26 docker29 podman4 chromium vm workloads
 
 test: provision lint ## everything pure, every command, a fixed real subset on each engine
 	DROPCAP_TEST_STRICT=1 go test -timeout 22m ./...
