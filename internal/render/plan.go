@@ -154,7 +154,10 @@ func writeCommands(b *strings.Builder, s dropcap.Step, o Options) {
 
 // folded begins a new line where, after the old container was put aside, the long command begins; a shell reads it as one.
 func folded(command string) string {
-	return strings.Replace(command, " && docker run ", " && \\\ndocker run ", 1)
+	for _, long := range []string{"docker run ", "docker create "} {
+		command = strings.Replace(command, " && "+long, " && \\\n"+long, 1)
+	}
+	return command
 }
 
 // writeLine prints a word and a sentence beside it, wrapped.

@@ -130,12 +130,12 @@ func TestTheContainerThatCarriesTheConnectionIsRefused(t *testing.T) {
 		t.Errorf("through the socket it does not matter:\n%s", out)
 	}
 	through := "--host=tcp://127.0.0.1:" + port
-	if out := s.dropcap(7, through, "plan", "proxy"); !strings.Contains(out, "it publishes port "+port+", which dropcap is connected to") {
+	if out := s.dropcap(7, through, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out, "it publishes port "+port+", which dropcap is connected to") {
 		t.Errorf("it is not refused:\n%s", out)
 	}
 	s.dropcap(3, through, "plan", "other")
 	t.Setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 "+port)
-	if out := s.dropcap(7, "plan", "proxy"); !strings.Contains(out, "which you are logged in through") {
+	if out := s.dropcap(7, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out, "which you are logged in through") {
 		t.Errorf("the login's container is not refused:\n%s", out)
 	}
 }
