@@ -14,7 +14,8 @@ import (
 //     a volume with a name and not at an anonymous one, which it relabels all the same (daemon/volumes_unix.go, setBindModeIfNull;
 //     daemon/create_unix.go). The source of an image's mount is a folder of the container's own.
 //   - Binds and HostConfig.Mounts name the volume that is mounted, and what is mounted without being declared there is added: that is how
-//     anonymous volumes, those of the image and those of --volumes-from are kept. NoCopy does not count: it says what a create does
+//     anonymous volumes, those of the image and those of --volumes-from are kept. Their order means nothing, since no two have one
+//     destination. NoCopy does not count: it says what a create does
 //     with an empty volume, and the volume is there already (daemon/create_unix.go, populateVolumes).
 //   - Legacy links lose the container's own name (daemon/inspect.go), aliases its id (container/inspect.go).
 //   - A host name does not count where it is another one's: of the container whose network it is, or of the host (daemon/container_operations.go,
@@ -130,6 +131,7 @@ func canonicalMounts(doc, hostDoc map[string]any, in inspected, host hostConfig)
 		}
 		binds = append(binds, b.String())
 	}
+	slices.Sort(binds)
 	hostDoc["Binds"] = listed(binds)
 	specs := map[string]any{}
 	for _, raw := range host.Mounts {
@@ -210,7 +212,7 @@ func canonicalSysctls(doc map[string]any, r *Recipe) {
 	options := child(child(child(child(doc, "NetworkSettings"), "Networks"), main), "DriverOpts")
 	var list []string
 	if was, ok := options[endpointSysctls].(string); ok {
-		list = strings.Split(was, ",")
+		list = strings.Split(strings.ReplaceAll(was, ".ifname.", ".IFNAME."), ",") // docker run makes it small, and both are taken
 	}
 	sysctls := child(child(doc, "HostConfig"), "Sysctls")
 	for name, value := range r.host.Sysctls {

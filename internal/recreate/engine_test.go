@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"dropcap"
 	"dropcap/internal/dockertest"
 	"dropcap/internal/recreate"
+	"dropcap/internal/testenv"
 )
 
 // stage is an engine with the images and networks that the hard ones need.
@@ -230,7 +234,37 @@ func again(t *testing.T, s stage, h hard) recreate.Original {
 	}
 	s.docker("rm", "-f", id)
 	same(t, "exactly", recreate.Compare(o.Inspect, s.get("/v"+s.api+"/containers/"+s.create(exact)+"/json")))
+	s.docker("rm", "-f", h.name+"-exact")
+	s.typed(r, g)
 	return o
+}
+
+// typed runs the command as a person would, in place of the original, and compares.
+func (s stage) typed(r *recreate.Recipe, g dropcap.Grant) {
+	t := s.t
+	t.Helper()
+	dir := t.TempDir()
+	line, contents := r.Command(g, "it.env")
+	if err := os.WriteFile(filepath.Join(dir, "it.env"), contents, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.docker("rm", "-f", r.Name())
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), s.Env()...)
+	if own := filepath.Join(testenv.Cache(), string(s.Kind), "usr/bin"); s.Kind != dockertest.Docker29 {
+		cmd.Env = append(cmd.Env, "PATH="+own+":"+os.Getenv("PATH")) // a newer docker refuses an address for an older engine
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s\n%v: %s\n%s", line, err, out, contents)
+		return
+	}
+	for _, d := range r.Check(s.get("/v"+s.api+"/containers/"+r.Name()+"/json"), g) {
+		// What docker run attaches to, and how large its terminal is, is the caller's; an anonymous volume is one with a name now.
+		caller := strings.HasPrefix(d.Path, "Config.Attach") || strings.HasPrefix(d.Path, "HostConfig.ConsoleSize") || strings.HasPrefix(d.Path, "Config.Volumes")
+		if !caller && len(r.Unsaid()) == 0 {
+			t.Errorf("typed, this differs: %v\n%s", d, line)
+		}
+	}
 }
 
 func same(t *testing.T, when string, d []recreate.Difference) {

@@ -67,6 +67,29 @@ var exceptions = []exception{
 	{"Config.Volumes", unless(emptied), "null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
 	{"Config.Labels", unless(emptied), "null is read as {} (daemon/commit.go, merge)"},
 	{"Config.ExposedPorts", unless(emptied), omitted},
+	{"Config.Cmd", unless(emptied), gone},
+	{"Config.Entrypoint", unless(emptied), "once merged with the image's, null and [] are none (daemon/create.go, getEntrypointAndArgs)"},
+	{"HostConfig.BlkioWeightDevice", unless(emptied), gone},
+	{"HostConfig.BlkioDeviceReadBps", unless(emptied), gone},
+	{"HostConfig.BlkioDeviceWriteBps", unless(emptied), gone},
+	{"HostConfig.BlkioDeviceReadIOps", unless(emptied), gone},
+	{"HostConfig.BlkioDeviceWriteIOps", unless(emptied), gone},
+	{"HostConfig.Devices", unless(emptied), gone},
+	{"HostConfig.DeviceCgroupRules", unless(emptied), gone},
+	{"HostConfig.DeviceRequests", unless(emptied), gone},
+	{"HostConfig.Dns", unless(emptied), gone},
+	{"HostConfig.DnsOptions", unless(emptied), gone},
+	{"HostConfig.DnsSearch", unless(emptied), gone},
+	{"HostConfig.ExtraHosts", unless(emptied), gone},
+	{"HostConfig.GroupAdd", unless(emptied), gone},
+	{"HostConfig.StorageOpt", unless(emptied), gone},
+	{"HostConfig.Sysctls", unless(emptied), gone},
+	{"HostConfig.Tmpfs", unless(emptied), gone},
+	{"HostConfig.Ulimits", unless(emptied), gone},
+	{"HostConfig.VolumesFrom", unless(emptied), gone},
+	{"HostConfig.CapAdd", unless(emptied), gone},
+	{"HostConfig.CapDrop", unless(emptied), gone},
+	{"HostConfig.SecurityOpt", unless(emptied), gone},
 	{"HostConfig.PortBindings", unless(emptied), "null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
 	{"HostConfig.PortBindings.*", unbound, "no binding is read as one to any port (container_routes.go, handlePortBindingsBC)"},
 	{"HostConfig.OomKillDisable", zero("false"), "null is read as false, and is null where the kernel has no such thing (daemon/daemon_unix.go)"},
@@ -78,15 +101,13 @@ var exceptions = []exception{
 	{"HostConfig.CgroupnsMode", zero("host"), "stored by engines before 20.10, and not private for any since (daemon/oci_linux.go)"},
 	{"HostConfig.NetworkMode", zero("bridge", "default"), "since 26 \"default\" is stored as \"bridge\" (container_routes.go)"},
 	{"HostConfig.Isolation", zero("default"), "the same (api/types/container, Isolation.IsDefault)"},
-	{"HostConfig.CapAdd", unless(emptied), "null and [] add nothing"},
-	{"HostConfig.CapDrop", unless(emptied), "null and [] drop nothing"},
-	{"HostConfig.SecurityOpt", unless(emptied), "null and [] say nothing"},
 }
 
 const (
 	sandbox  = "made at each start (daemon/network/settings.go)"
 	legacy   = "the default bridge's endpoint again, for old clients (container/inspect.go)"
 	assigned = "assigned at each start (daemon/container_operations.go, cleanOperationalData)"
+	gone     = "null and [] say nothing: the engine only goes through it (MaskedPaths and ReadonlyPaths are not of that kind)"
 	omitted  = "sent only where it holds something"
 )
 

@@ -21,11 +21,17 @@ var update = flag.Bool("update", false, "write testdata anew")
 
 var kinds = []dockertest.Kind{dockertest.Docker20, dockertest.Docker26, dockertest.Docker29}
 
-// keep writes an engine's answers. The processor's flags and the like are not in them.
+// keep writes an engine's answers.
 func keep(t *testing.T, kind dockertest.Kind, all map[string]recreate.Original) {
 	t.Helper()
 	if !full {
 		t.Fatal("-update wants DROPCAP_TEST_FULL=1")
+	}
+	for name, o := range all {
+		if !strings.Contains(name, "mac") { // the others have no use for it
+			o.Older = nil
+			all[name] = o
+		}
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
