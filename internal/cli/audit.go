@@ -84,9 +84,7 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 	if err != nil {
 		return err
 	}
-	if f.from == "" {
-		a.retained(ctx, f.store, &snap)
-	}
+	known := a.recall(ctx, f.store, &snap, f.from == "")
 	if f.saveTo != "" {
 		if err := saveJSON(f.saveTo, snap); err != nil {
 			return err
@@ -96,7 +94,7 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 		return err
 	}
 	result := audit.Judge(snap, audit.Options{
-		Policy: pol, Evidence: a.known(ctx, f.store), Known: base, Partial: len(names)+len(engine) > 0, Now: time.Now(),
+		Policy: pol, Evidence: known, Known: base, Partial: len(names)+len(engine) > 0, Now: time.Now(),
 	})
 	result = ours.apply(result)
 	a.status = audit.Status(result)

@@ -70,6 +70,10 @@ func stored(ctx context.Context, folder, name string) ([]dropcap.WorkloadEvidenc
 		return nil, err
 	}
 	defer s.Close()
+	return storedIn(ctx, s, name)
+}
+
+func storedIn(ctx context.Context, s *store.Store, name string) ([]dropcap.WorkloadEvidence, error) {
 	all, err := s.Evidence(ctx)
 	if err != nil {
 		return nil, err
@@ -153,15 +157,26 @@ func (a *app) forgetEvidence(ctx context.Context, name, folder string) error {
 	return nil
 }
 
-// known gives the evidence that there is, for a judgement: none where there is no store, and none with a warning where it cannot be read,
-// since a judgement without evidence is the stricter one.
-func (a *app) known(ctx context.Context, folder string) []dropcap.WorkloadEvidence {
+// recall gives the evidence that there is, for a judgement, and marks in a snapshot of this host the containers that a change retains. Where there
+// is no store there is nothing of either; where it cannot be read there is a warning, and the judgement without it is the stricter one.
+func (a *app) recall(ctx context.Context, folder string, snap *dropcap.Snapshot, ofThisHost bool) []dropcap.WorkloadEvidence {
 	if _, err := os.Stat(folder); err != nil {
 		return nil
 	}
-	list, err := stored(ctx, folder, "")
+	s, err := store.Open(folder)
 	if err != nil {
 		a.warn(fmt.Errorf("judging without evidence: %w", err))
+		return nil
+	}
+	defer s.Close()
+	list, err := storedIn(ctx, s, "")
+	if err != nil {
+		a.warn(fmt.Errorf("judging without evidence: %w", err))
+	}
+	if ofThisHost {
+		if err := markRetained(ctx, s, snap); err != nil {
+			a.warn(fmt.Errorf("judging retained containers like any other: %w", err))
+		}
 	}
 	return list
 }

@@ -120,13 +120,11 @@ func (a *app) explainContainer(ctx context.Context, name string, f *explainFlags
 	if err != nil {
 		return err
 	}
-	if f.from == "" {
-		a.retained(ctx, f.store, &snap)
-	}
+	known := a.recall(ctx, f.store, &snap, f.from == "")
 	if err := labelValuesKnown(p, snap); err != nil {
 		return err
 	}
-	o := audit.Options{Policy: p, Evidence: a.known(ctx, f.store), Partial: true, Now: time.Now()}
+	o := audit.Options{Policy: p, Evidence: known, Partial: true, Now: time.Now()}
 	result := audit.Judge(snap, o)
 	if len(result.Containers) == 0 {
 		return dropcap.Errorf(dropcap.CodeIncomplete, "it was removed meanwhile", "cannot explain %q: it is gone", name)

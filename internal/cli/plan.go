@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"dropcap"
 	"dropcap/internal/plan"
 	"dropcap/internal/render"
 	"dropcap/internal/store"
@@ -148,20 +146,5 @@ func (a *app) warnUnfinished(ctx context.Context, s *store.Store) {
 	}
 	if err != nil {
 		a.warn(err)
-	}
-}
-
-// retained marks, in what an audit judges, the containers that are kept for a backout; a store that is not there keeps none.
-func (a *app) retained(ctx context.Context, folder string, snap *dropcap.Snapshot) {
-	if _, err := os.Stat(folder); err != nil {
-		return
-	}
-	s, err := store.Open(folder)
-	if err != nil {
-		return // whoever reads the evidence says so
-	}
-	defer s.Close()
-	if err := markRetained(ctx, s, snap); err != nil {
-		a.warn(fmt.Errorf("judging retained containers like any other: %w", err))
 	}
 }

@@ -86,7 +86,12 @@ func (a *app) makePlan(ctx context.Context, h *host, s *store.Store, names []str
 	if err := markRetained(ctx, s, &snap); err != nil {
 		return p, err
 	}
-	p.Input = plan.Input{Host: snap.Host, Policy: pol, Evidence: a.known(ctx, f.store), Options: options, Now: time.Now()}
+	p.Input = plan.Input{Host: snap.Host, Policy: pol, Options: options, Now: time.Now()}
+	if s != nil {
+		if p.Evidence, err = storedIn(ctx, s, ""); err != nil {
+			return p, err
+		}
+	}
 	if err := p.gather(ctx, h, s, snap, f); err != nil {
 		return p, err
 	}

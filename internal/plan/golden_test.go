@@ -106,7 +106,9 @@ func TestGoldens(t *testing.T) {
 func TestOwnersAndStrategies(t *testing.T) {
 	c := func(name string) dropcap.Container { return container(name, dropcap.Declared{}) }
 	patch := func(text string, applied bool) func(dropcap.Grant) plan.Source {
-		return func(g dropcap.Grant) plan.Source { return plan.Source{Text: text + " " + g.CapDrop[0], Applied: applied} }
+		return func(g dropcap.Grant) plan.Source {
+			return plan.Source{Text: text + " " + g.CapDrop[0], Applied: applied}
+		}
 	}
 	stopped := subject(c("stopped"))
 	stopped.Container.State, stopped.Container.Kernel = "exited", dropcap.Kernel{WhyNot: dropcap.NotRunning}

@@ -84,7 +84,9 @@ func TestEqualPlansHaveEqualIDs(t *testing.T) {
 func TestStatusTellsWhatIsPending(t *testing.T) {
 	change, fine := subject(container("a", dropcap.Declared{})), subject(container("b", declares("", "NET_RAW")))
 	refused := subject(container("c", dropcap.Declared{}))
-	refused.Against = func(dropcap.Strategy) []plan.Refusal { return []plan.Refusal{{Slug: "x", Message: "cannot", Hint: "do"}} }
+	refused.Against = func(dropcap.Strategy) []plan.Refusal {
+		return []plan.Refusal{{Slug: "x", Message: "cannot", Hint: "do"}}
+	}
 	// What would be refused does not matter where nothing is to change.
 	fineRefused := subject(container("d", declares("", "ALL")))
 	fineRefused.Against = refused.Against

@@ -43,7 +43,9 @@ func anyDeclared(r *rand.Rand) dropcap.Declared {
 	return dropcap.Declared{Privileged: r.Intn(6) == 0, Add: names(4), Drop: names(3)}
 }
 
-func anySet(r *rand.Rand) caps.Set { return caps.Set(r.Int63()) & caps.Set(r.Int63()) & caps.UpTo(caps.Last) }
+func anySet(r *rand.Rand) caps.Set {
+	return caps.Set(r.Int63()) & caps.Set(r.Int63()) & caps.UpTo(caps.Last)
+}
 
 func anyInput(r *rand.Rand) (plan.Input, bool) {
 	h := hosts()[r.Intn(3)]
