@@ -165,3 +165,28 @@ func forward(t *testing.T, socket string) (port string) {
 	_, port, _ = net.SplitHostPort(l.Addr().String())
 	return port
 }
+
+// The same script on later engines, whose answers look different; only under DROPCAP_TEST_FULL.
+func TestPlanOnLaterEngines(t *testing.T) {
+	var kinds []dockertest.Kind
+	if os.Getenv("DROPCAP_TEST_FULL") != "" {
+		kinds = []dockertest.Kind{dockertest.Docker26, dockertest.Docker29}
+	}
+	script, err := os.ReadFile("testdata/engine/plan.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "plan.txtar"), script, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			e := dockertest.Start(t, kind)
+			if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
+				t.Fatal(err)
+			}
+			runScripts(t, dir, e.Env()...)
+		})
+	}
+}
