@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w -X dropcap/internal/cli.release=$(VERSION)
 TOOL    := go tool -modfile=tools/go.mod
 
-.PHONY: build install gen test test-full bench bench-learn demo lint provision fuzz clean help
+.PHONY: build install package gen test test-full bench bench-learn demo lint provision fuzz clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ gen: ## the eBPF objects and tables of system calls again, with Debian 12's clan
 	test/hosts/provision clang
 	cd internal/bpf && go generate .
 
+package: ## .deb and .rpm for amd64 and arm64, in dist/; the same commit gives the same bytes
+	packaging/build
+
 provision: ## what tests need: engines, browser, VM host (idempotent, cached outside the repository)
 	test/hosts/provision base clang docker20 docker26 docker29 podman4 chromium vm workloads
 
@@ -33,7 +36,7 @@ test-full: lint ## every matrix: engines, users, kernels, servers
 	DROPCAP_TEST_STRICT=1 DROPCAP_TEST_FULL=1 go test -count=1 -timeout 90m ./...
 
 bench: ## speed and memory, side by side with the alternatives
-	test/hosts/provision base docker20
+	test/hosts/provision base docker20 bpftrace
 	DROPCAP_TEST_STRICT=1 go build -o bin/bench ./test/bench && bin/bench
 
 bench-learn: ## what learning says against the truth: programs and servers run with what is recommended, and with each member removed

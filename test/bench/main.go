@@ -1,6 +1,7 @@
 // Bench measures dropcap beside what people use instead, in one run, and fails when a promise does not hold:
 //
 //	make bench
+//	bin/bench learn     what learning costs, and nothing else
 //
 // Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of the finished process. Runs of the
 // things compared alternate, so that a noisy host is noisy for all of them, and ratios are of medians.
@@ -9,6 +10,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
+	"strings"
 
 	"dropcap/internal/dockertest"
 )
@@ -17,14 +21,20 @@ import (
 const floorFlag = "floor"
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == floorFlag {
-		if err := floor(os.Getenv("DOCKER_HOST")); err != nil {
+	part := strings.Join(os.Args[1:], " ")
+	if helped, err := helper(part); helped {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
 		return
 	}
-	broken, err := run()
+	broken, err := learning()
+	if err == nil && part != "learn" {
+		var more int
+		more, err = run()
+		broken += more
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: error:", err)
 		os.Exit(1)
@@ -33,6 +43,40 @@ func main() {
 		fmt.Fprintf(os.Stderr, "bench: %d promises do not hold\n", broken)
 		os.Exit(3)
 	}
+}
+
+// helper is one of the programs that this one starts itself as.
+func helper(args string) (bool, error) {
+	name, argument, _ := strings.Cut(args, " ")
+	n, _ := strconv.Atoi(argument)
+	switch name {
+	case floorFlag:
+		return true, floor(os.Getenv("DOCKER_HOST"))
+	case actFlag:
+		act(n)
+		return true, nil
+	case manyFlag:
+		return true, many(n)
+	default:
+		return false, nil
+	}
+}
+
+// learning measures the tracer, which needs no engine.
+func learning() (broken int, err error) {
+	runtime.LockOSThread() // what is started ends with its parent thread, so this one must last
+	defer runtime.UnlockOSThread()
+	sweep()
+	b := &bench{}
+	if b.self, err = os.Executable(); err != nil {
+		return 0, err
+	}
+	for _, part := range []func() error{b.checkCost, b.storm, b.containers} {
+		if err := part(); err != nil {
+			return b.broken, err
+		}
+	}
+	return b.broken, nil
 }
 
 // run measures on a private engine: empty first, then with more and more containers.
