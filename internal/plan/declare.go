@@ -8,32 +8,34 @@ import (
 	"dropcap/internal/audit"
 )
 
-// declare finds the smallest declaration that grants what stays: at level least, and for what was privileged, everything is dropped and the
-// rest added; at cis what goes is taken out of the lists that there are. The error says why no declaration does it.
+// declare finds the smallest declaration that grants what stays. At level cis what goes is taken out of the lists that there are, where the
+// engine's arithmetic tells that this is enough; else, as at level least and for what was privileged, everything is dropped and what stays is
+// added. The error says why no declaration does it.
 func declare(h dropcap.Host, c dropcap.Container, level dropcap.Level, drop caps.Set) (dropcap.Grant, error) {
-	before := c.Declared
-	stay := c.Predicted.Minus(drop)
+	before, held := c.Declared, *c.Predicted
+	stay := held.Minus(drop)
 	after := dropcap.Declared{Add: stay.Names(), Drop: []string{caps.All}}
-	if level == dropcap.LevelCIS && !before.Privileged {
-		after = spelt(before, audit.Without(before, h.Defaults, c.Predicted, drop).Apply(before))
-	}
 	was, err := grants(h).Predict(before)
-	if err != nil {
-		return dropcap.Grant{}, err
+	// Podman has defaults of its own and tells lists that it has made up from them: what is held is more than they explain.
+	explained := err == nil && held.Minus(was).Empty()
+	if level == dropcap.LevelCIS && !before.Privileged && explained {
+		edited := spelt(before, audit.Without(before, h.Defaults, c.Predicted, drop).Apply(before))
+		if is, err := grants(h).Predict(edited); err == nil && is&held == stay {
+			after = edited
+		}
 	}
 	is, err := grants(h).Predict(after)
 	if err != nil {
 		return dropcap.Grant{}, err
 	}
-	if more := is.Minus(was); !more.Empty() { // never, by the arithmetic; but a plan that grants must not leave this room
+	if more := is.Minus(was | held); !more.Empty() { // never, by the arithmetic; but a plan that grants must not leave this room
 		return dropcap.Grant{}, fmt.Errorf("it would grant %s", more.Short())
 	}
-	// An engine that lacks something itself (c.Predicted lacks it then) cannot hand it on either way.
-	is &= *c.Predicted
-	if left := is & drop; !left.Empty() {
+	// An engine that lacks something itself (held lacks it then) cannot hand it on either way.
+	if left := is & held & drop; !left.Empty() {
 		return dropcap.Grant{}, fmt.Errorf("no declaration takes %s away", left.Short())
 	}
-	return grant(after, is), nil
+	return grant(after, is&held), nil
 }
 
 // spelt writes the names that were not there before as documents do.

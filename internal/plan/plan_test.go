@@ -132,3 +132,18 @@ func TestNamesThatAContainerChoosesStayInTheirPlace(t *testing.T) {
 		t.Errorf("control characters are shown: %q", shown)
 	}
 }
+
+// Podman holds by its own defaults what the lists that it tells do not explain: to edit those would do nothing.
+func TestWhatTheListsDoNotExplainIsDeclaredAnew(t *testing.T) {
+	h := host()
+	h.Engine.Name = "podman"
+	few := caps.Of(caps.Chown, caps.Kill)
+	h.Defaults = &few
+	c := container("web", dropcap.Declared{Drop: []string{"CAP_MKNOD"}})
+	held := caps.Of(caps.Chown, caps.NetRaw)
+	c.Predicted = &held
+	s := step(t, plan.Input{Host: h, Now: now, Subjects: []plan.Subject{subject(c)}})
+	if s.Drop != caps.Of(caps.NetRaw) || !slices.Equal(s.After.CapDrop, []string{"ALL"}) || !slices.Equal(s.After.CapAdd, []string{"CAP_CHOWN"}) {
+		t.Errorf("it drops %s and becomes %+v", s.Drop, s.After)
+	}
+}
