@@ -19,12 +19,9 @@ type change struct {
 	job  *Job                       // nil when the journal is all that there is
 	keep map[string]json.RawMessage // what the journal keeps of it
 	gate Gate
-	say  func(line string)
-	// discard says that what was made is not worth keeping when the old one is brought back: it has not proven itself.
-	discard bool
+	begun bool // it is in the journal
 	// stopped is when the request to stop went out; zero if nothing was stopped yet.
 	stopped time.Time
-	entries []dropcap.Event // not yet in the journal
 }
 
 // The names under which a strategy keeps things.
@@ -35,7 +32,7 @@ const (
 
 // begin makes the change of a job. Nothing is done yet.
 func (r *Runner) begin(j *Job) *change {
-	c := &change{job: j, gate: j.Gate, discard: true, keep: map[string]json.RawMessage{}}
+	c := &change{job: j, gate: j.Gate, keep: map[string]json.RawMessage{}}
 	c.Change = dropcap.Change{
 		ID: r.newID(), Plan: j.Plan, Host: j.Host, Workload: j.Step.Workload, Name: j.Step.Container.Name, Strategy: j.Step.Strategy,
 		Before: j.Step.Container.ID, Was: j.Step.Before, Is: j.Step.After, State: dropcap.Preparing, Started: r.now().UTC().Format(time.RFC3339),
@@ -46,7 +43,7 @@ func (r *Runner) begin(j *Job) *change {
 
 // load takes a change up from the journal.
 func (r *Runner) load(ctx context.Context, known dropcap.Change) (*change, error) {
-	c := &change{Change: known}
+	c := &change{Change: known, begun: true}
 	kept, err := r.Journal.Kept(ctx, known.ID)
 	if err != nil {
 		return nil, err
@@ -79,7 +76,10 @@ func (r *Runner) note(ctx context.Context, c *change, name string, state dropcap
 	n := &dropcap.Note{Change: c.Change}
 	n.Change.State = state
 	n.Change.Timeline = append(n.Change.Timeline[:len(c.Timeline):len(c.Timeline)], dropcap.Event{At: r.stamp(), Event: name})
-	if state.Over() && state != dropcap.NeedsPerson {
+	switch {
+	case !state.Over():
+		n.Change.Ended = ""
+	case n.Change.Ended == "":
 		n.Change.Ended = r.now().UTC().Format(time.RFC3339)
 	}
 	switch {
@@ -90,6 +90,7 @@ func (r *Runner) note(ctx context.Context, c *change, name string, state dropcap
 	}
 	c.Change = n.Change // what is done next follows from the decision, also where it cannot be written
 	_, err := r.do(ctx, c, dropcap.Effect{Name: name, Says: "write to the journal: " + string(state), Note: n})
+	c.begun = c.begun || err == nil
 	return err
 }
 

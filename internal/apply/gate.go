@@ -1,6 +1,15 @@
 package apply
 
-import "time"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"dropcap"
+)
 
 // Gate is what a changed container has to pass.
 type Gate struct {
@@ -8,4 +17,264 @@ type Gate struct {
 	ProbeExec []string      `json:"probe_exec,omitempty"` // the same in the container
 	Soak      time.Duration `json:"soak"`                 // how long it must go on well once it is ready
 	Timeout   time.Duration `json:"timeout"`              // how long it may take to be ready; 0: by its healthcheck
+}
+
+// ready is how long a probe may take to succeed where neither --timeout nor a healthcheck says so.
+const ready = 30 * time.Second
+
+// patience is how long the container may take to be ready. A check that fails counts as unhealthy only after Retries in a row after
+// StartPeriod (moby daemon/health.go), each of which takes up to Timeout; zeroes are the engine's defaults.
+func (g Gate) patience(h *healthcheck) time.Duration {
+	switch {
+	case g.Timeout > 0:
+		return g.Timeout
+	case !h.checks():
+		return ready
+	}
+	or := func(d, usual time.Duration) time.Duration {
+		if d <= 0 {
+			return usual
+		}
+		return d
+	}
+	retries := h.Retries
+	if retries <= 0 {
+		retries = 3
+	}
+	once := or(h.Interval, 30*time.Second) + or(h.Timeout, 30*time.Second)
+	return max(ready, h.StartPeriod+h.StartInterval+time.Duration(retries)*once+5*time.Second)
+}
+
+// checks tells whether there is a healthcheck that runs.
+func (h *healthcheck) checks() bool { return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" }
+
+// gate watches a container that has just been started until it has proven itself. The error says what it did wrong.
+func (r *Runner) gate(ctx context.Context, c *change) error {
+	g := &gating{Runner: r, c: c, sick: c.wasSick()}
+	first, err := g.look(ctx)
+	if err != nil {
+		return err
+	}
+	g.first = first
+	end := r.now().Add(c.gate.patience(first.Config.Healthcheck))
+	if err := g.healthy(ctx, end); err != nil {
+		return err
+	}
+	if err := g.probes(ctx, end); err != nil {
+		return err
+	}
+	if c.gate.Soak <= 0 {
+		return nil
+	}
+	r.log("%s: is ready; watching it for %s", c.Name, c.gate.Soak)
+	for end := r.now().Add(c.gate.Soak); r.now().Before(end); {
+		r.sleep(ctx, min(r.poll(), end.Sub(r.now())))
+		if _, err := g.look(ctx); err != nil {
+			return err
+		}
+	}
+	return g.probes(ctx, r.now()) // once more, and at once
+}
+
+// gating is one watch over one container.
+type gating struct {
+	*Runner
+	c     *change
+	first *seen
+	sick  bool // the old one was unhealthy: the new one need not be better
+}
+
+// wasSick tells whether the old one was unhealthy when it was last seen.
+func (c *change) wasSick() bool {
+	o, err := c.original()
+	if err != nil {
+		return false
+	}
+	s, err := read(o.Inspect)
+	return err == nil && s.State.Health != nil && s.State.Health.Status == "unhealthy"
+}
+
+// look inspects the container and fails if it does not run as it has since the first look, or was denied something.
+func (g *gating) look(ctx context.Context) (*seen, error) {
+	if err := interrupted(ctx); err != nil {
+		return nil, err
+	}
+	s, err := g.patiently(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(format string, args ...any) (*seen, error) {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "%s %s", g.c.Name, fmt.Sprintf(format, args...))
+	}
+	denied := ""
+	if g.Watcher != nil {
+		if denied, err = g.Watcher.Denied(ctx, g.c.After); err != nil {
+			g.log("%s: cannot tell whether it is denied anything: %v", g.c.Name, err)
+		}
+	}
+	switch {
+	case s == nil:
+		return fail("was removed by somebody")
+	case denied != "":
+		return nil, dropcap.Errorf(dropcap.CodeError, "grant it with a keep in the policy, or use --no-watch if the program can do without", "%s", denied)
+	case s.State.Restarting || s.RestartCount > 0 || g.first != nil && !s.State.StartedAt.Equal(g.first.State.StartedAt):
+		return fail("restarts by itself (last exit status %d)", s.State.ExitCode)
+	case !s.State.Running:
+		return fail("has ended with exit status %d%s", s.State.ExitCode, ofError(s.State.Error))
+	case s.State.Paused:
+		return fail("was paused by somebody")
+	case !g.sick && s.State.Health != nil && s.State.Health.Status == "unhealthy":
+		return fail("is unhealthy by its own healthcheck")
+	}
+	return s, nil
+}
+
+func ofError(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+// patiently inspects; an engine that does not answer is waited for, since it may be starting again and the container may be well.
+func (g *gating) patiently(ctx context.Context) (*seen, error) {
+	for end := g.now().Add(g.patience()); ; {
+		s, err := g.Runner.look(ctx, g.c, "inspect-gate", g.c.After)
+		if err == nil || g.now().After(end) || ctx.Err() != nil {
+			return s, err
+		}
+		g.sleep(ctx, g.poll())
+	}
+}
+
+// healthy waits for the healthcheck's word.
+func (g *gating) healthy(ctx context.Context, end time.Time) error {
+	for s := g.first; ; {
+		if g.sick || !s.Config.Healthcheck.checks() || s.State.Health != nil && s.State.Health.Status == "healthy" {
+			return nil
+		}
+		if g.now().After(end) {
+			return dropcap.Errorf(dropcap.CodeError, "a longer --timeout waits longer", "%s has not become healthy in time", g.c.Name)
+		}
+		g.sleep(ctx, g.poll())
+		var err error
+		if s, err = g.look(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// probes runs the operator's own until they succeed, or their time is over.
+func (g *gating) probes(ctx context.Context, end time.Time) error {
+	for _, p := range []struct {
+		what string
+		args []string
+		run  func(context.Context, []string) (string, error)
+	}{{"--probe", g.c.gate.Probe, g.probe}, {"--probe-exec", g.c.gate.ProbeExec, g.probeExec}} {
+		for len(p.args) > 0 {
+			failed, err := p.run(ctx, p.args)
+			if err == nil && failed == "" {
+				break
+			}
+			if err != nil {
+				failed = err.Error()
+			}
+			if _, err := g.look(ctx); err != nil {
+				return err
+			}
+			if !g.now().Before(end) {
+				return dropcap.Errorf(dropcap.CodeError, "", "the probe of %s (%s %s) failed: %s", g.c.Name, p.what, p.args[0], failed)
+			}
+			g.sleep(ctx, g.poll())
+		}
+	}
+	return nil
+}
+
+// probeOnce is how long one run of a probe may take.
+const probeOnce = 30 * time.Second
+
+// probe runs a program of this host. What it printed is not repeated: it may be a secret.
+func (g *gating) probe(ctx context.Context, args []string) (failed string, err error) {
+	result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe", Says: "probe " + g.c.Name, Run: &dropcap.Run{Args: args, Timeout: probeOnce}})
+	if err != nil || result.Status == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("exit status %d", result.Status), nil
+}
+
+// probeExec runs a program in the container, and waits for it.
+func (g *gating) probeExec(ctx context.Context, args []string) (failed string, err error) {
+	body, err := json.Marshal(map[string]any{"Cmd": args, "AttachStdout": false, "AttachStderr": false})
+	if err != nil {
+		return "", err
+	}
+	result, err := g.do(ctx, g.c, post("probe-exec-create", "prepare the probe in "+g.c.Name, "/containers/"+g.c.After+"/exec", nil, body, 0))
+	if err != nil {
+		return "", err
+	}
+	id, err := createdID(result.Body)
+	if err != nil {
+		return "", err
+	}
+	if _, err := g.do(ctx, g.c, post("probe-exec-start", "probe in "+g.c.Name, "/exec/"+id+"/start", nil, json.RawMessage(`{"Detach":true}`), 0)); err != nil {
+		return "", err
+	}
+	for end := g.now().Add(probeOnce); g.now().Before(end) && ctx.Err() == nil; g.sleep(ctx, g.poll()) {
+		result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe-exec-result", Says: "wait for the probe in " + g.c.Name,
+			Call: &dropcap.Call{Method: http.MethodGet, Path: "/exec/" + id + "/json"}})
+		if err != nil {
+			return "", err
+		}
+		var e struct {
+			Running  bool
+			ExitCode *int
+		}
+		if err := json.Unmarshal(result.Body, &e); err != nil {
+			return "", fmt.Errorf("read what became of the probe: %w", err)
+		}
+		if !e.Running && e.ExitCode != nil {
+			if *e.ExitCode == 0 {
+				return "", nil
+			}
+			return fmt.Sprintf("exit status %d", *e.ExitCode), nil
+		}
+	}
+	return "it did not end in time", nil
+}
+
+// Split makes a command line a program and its arguments, at spaces; quotes and backslashes as a shell has them, but nothing else of a shell:
+// no variables, no patterns, no pipes. False if a quote is left open.
+func Split(line string) ([]string, bool) {
+	var args []string
+	var word strings.Builder
+	in, quote := false, rune(0)
+	runes := []rune(line)
+	for i := 0; i < len(runes); i++ {
+		switch r := runes[i]; {
+		case quote == 0 && (r == ' ' || r == '\t' || r == '\n'):
+			if in {
+				args, in = append(args, word.String()), false
+				word.Reset()
+			}
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote, in = r, true
+		case r == quote && quote != 0:
+			quote = 0
+		case r == '\\' && quote != '\'' && i+1 < len(runes):
+			i++
+			if quote == '"' && !strings.ContainsRune(`"\$`+"`", runes[i]) {
+				word.WriteRune('\\')
+			}
+			word.WriteRune(runes[i])
+			in = true
+		default:
+			word.WriteRune(r)
+			in = true
+		}
+	}
+	if in {
+		args = append(args, word.String())
+	}
+	return args, quote == 0
 }

@@ -1,18 +1,238 @@
 package apply
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
 
 	"dropcap"
+	"dropcap/internal/recreate"
 )
 
-// recreating makes a new container and retains the old one.
+// recreating makes a new container and retains the old one: facts/recreation.md's order.
 type recreating struct{ *Runner }
 
-func (s recreating) effects(c *change) []dropcap.Effect           { return nil }
-func (s recreating) prepare(ctx context.Context, c *change) error { return errNotYet }
-func (s recreating) swap(ctx context.Context, c *change) error    { return errNotYet }
-func (s recreating) back(ctx context.Context, c *change) error    { return errNotYet }
-func (s recreating) stands(ctx context.Context, c *change) (bool, error) {
-	return false, errNotYet
+// effects lists the calls of the way forward.
+func (s recreating) effects(c *change) []dropcap.Effect {
+	const id = "ID-OF-THE-NEW"
+	creation, err := c.job.Recipe.Create(c.newName(), c.Is)
+	if err != nil {
+		return nil
+	}
+	list := []dropcap.Effect{create("create-new", "create "+c.newName()+", stopped", creation)}
+	for _, to := range creation.Connect {
+		list = append(list, connect("connect-new", id, to))
+	}
+	list = append(list, inspect("inspect-new", "compare it with "+c.Name, id), inspect("inspect-old", "look whether "+c.Name+" is still the same", c.Before))
+	old, err := read(c.job.Original.Inspect)
+	if err != nil {
+		return nil
+	}
+	list = append(list, s.switching(c, old, id)...)
+	if old.alive() {
+		list = append(list, inspect("inspect-gate", "look whether it runs well", id))
+	}
+	return list
+}
+
+// switching are the effects between the stop of the old and the start of the new.
+func (s recreating) switching(c *change, old *seen, id string) []dropcap.Effect {
+	var list []dropcap.Effect
+	if old.alive() {
+		list = append(list, stop("stop-old", "stop "+c.Name, old.ID, old.grace()))
+	}
+	list = append(list, rename("rename-old", old.ID, c.backupName()), rename("rename-new", id, c.Name))
+	if !old.HostConfig.RestartPolicy.never() {
+		list = append(list, policy("hold-old", "keep the engine from starting the old one", old.ID, restartPolicy{Name: "no"}))
+	}
+	if old.alive() {
+		list = append(list, start("start-new", "start the new "+c.Name, id))
+	}
+	return list
+}
+
+func (s recreating) prepare(ctx context.Context, c *change) error {
+	creation, err := c.job.Recipe.Create(c.newName(), c.Is)
+	if err != nil {
+		return err
+	}
+	if err := c.keepOriginal(); err != nil {
+		return err
+	}
+	if err := s.note(ctx, c, "note-begin", dropcap.Preparing); err != nil {
+		return err
+	}
+	if err := interrupted(ctx); err != nil {
+		return err
+	}
+	result, err := s.do(ctx, c, create("create-new", "create "+c.newName()+", stopped", creation))
+	if err != nil {
+		return err
+	}
+	if c.After, err = createdID(result.Body); err != nil {
+		return err
+	}
+	for _, to := range creation.Connect {
+		if _, err := s.do(ctx, c, connect("connect-new", c.After, to)); err != nil {
+			return err
+		}
+	}
+	if err := s.compare(ctx, c); err != nil {
+		return err
+	}
+	if err := s.note(ctx, c, "note-created", dropcap.Preparing); err != nil {
+		return err
+	}
+	if err := s.unchanged(ctx, c); err != nil {
+		return err
+	}
+	return interrupted(ctx)
+}
+
+func createdID(body json.RawMessage) (string, error) {
+	var made struct {
+		ID string `json:"Id"`
+	}
+	if err := json.Unmarshal(body, &made); err != nil || len(made.ID) != 64 {
+		return "", dropcap.Errorf(dropcap.CodeError, "see the engine's log", "cannot read the engine's answer to a create: it names no id")
+	}
+	return made.ID, nil
+}
+
+// compare proves at no downtime that nothing but the capabilities became different.
+func (s recreating) compare(ctx context.Context, c *change) error {
+	new, err := s.look(ctx, c, "inspect-new", c.After)
+	if err != nil {
+		return err
+	}
+	if new == nil {
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot go on: somebody has removed the new container of %s", c.Name)
+	}
+	list := c.job.Recipe.Check(new.raw, c.Is)
+	if len(list) == 0 {
+		return nil
+	}
+	var places []string
+	for _, d := range list[:min(len(list), 5)] {
+		places = append(places, d.Path+" "+d.Because)
+	}
+	if len(list) > 5 {
+		places = append(places, fmt.Sprintf("%d more", len(list)-5))
+	}
+	return dropcap.Errorf(dropcap.CodeError, "please report this; nothing was stopped",
+		"cannot make the same container as %s: the engine made one that differs in more than capabilities: %s", c.Name, strings.Join(places, ", "))
+}
+
+// unchanged looks whether the old one is still what the plan was made of: others may use the engine too.
+func (s recreating) unchanged(ctx context.Context, c *change) error {
+	old, err := s.look(ctx, c, "inspect-old", c.Before)
+	if err != nil {
+		return err
+	}
+	was, err := read(c.job.Original.Inspect)
+	if err != nil {
+		return err
+	}
+	hint := "plan again"
+	switch {
+	case old == nil:
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: somebody has removed it meanwhile", c.Name)
+	case old.Name != was.Name:
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: somebody has renamed it meanwhile, to %s", c.Name, old.Name)
+	case old.State.Status != was.State.Status || !old.State.StartedAt.Equal(was.State.StartedAt):
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: it was %s, and meanwhile is %s, started %s", c.Name, was.State.Status, old.State.Status,
+			old.State.StartedAt.Format(time.RFC3339))
+	}
+	o := c.job.Original
+	o.Inspect = old.raw
+	now, err := recreate.Read(o)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now.Declared(), c.job.Recipe.Declared()) || old.HostConfig.RestartPolicy != was.HostConfig.RestartPolicy {
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: somebody has changed its configuration meanwhile", c.Name)
+	}
+	return nil
+}
+
+// swap is the downtime. It is not cut short by an interrupt: the gate comes right after it.
+func (s recreating) swap(ctx context.Context, c *change) error {
+	old, err := read(c.job.Original.Inspect)
+	if err != nil {
+		return err
+	}
+	for _, e := range s.switching(c, old, c.After) {
+		switch e.Name {
+		case "stop-old":
+			c.stopped = s.now()
+		case "start-new":
+			if err := s.alone(ctx, c, old); err != nil {
+				return err
+			}
+			if err := s.starting(ctx, c, e); err != nil {
+				return err
+			}
+			c.DowntimeMS = max(1, s.now().Sub(c.stopped).Milliseconds())
+			continue
+		}
+		if _, err := s.do(ctx, c, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alone makes sure that the old one does not run: an engine that was started again since the stop has started one with the policy "always"
+// again, though it was stopped by hand (moby daemon/daemon.go, restore). It cannot do so any more once the policy is "no".
+func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
+	if old.HostConfig.RestartPolicy.never() {
+		return nil
+	}
+	now, err := s.look(ctx, c, "look-old", c.Before)
+	if err != nil {
+		return err
+	}
+	if now.alive() {
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot start the new %s: the engine has started the old one again meanwhile", c.Name)
+	}
+	return nil
+}
+
+// starting starts a container; a port that is not free yet is waited for briefly, since the engine frees ports after it has told of a stop.
+func (r *Runner) starting(ctx context.Context, c *change, e dropcap.Effect) error {
+	for end := r.now().Add(5 * time.Second); ; {
+		result, err := r.do(ctx, c, e)
+		if err == nil || result.Status != http.StatusInternalServerError || !portTaken(err) || r.now().After(end) {
+			return err
+		}
+		r.sleep(context.WithoutCancel(ctx), r.poll())
+	}
+}
+
+func portTaken(err error) bool {
+	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
+}
+
+// keepOriginal has the journal keep what a backout, or a recovery, needs.
+func (c *change) keepOriginal() error {
+	o := c.job.Original
+	o.Changes, o.Others, o.Sharers, o.Linkers = nil, nil, nil, nil
+	var err error
+	if c.keep[keepOriginal], err = json.Marshal(o); err != nil {
+		return fmt.Errorf("keep what %s is like: %w", c.Name, err)
+	}
+	c.keep[keepGate], err = json.Marshal(c.gate)
+	return err
+}
+
+// interrupted is the error of a person who has had enough.
+func interrupted(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot finish: interrupted: %w", ctx.Err())
 }

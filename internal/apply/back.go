@@ -1,0 +1,213 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/recreate"
+)
+
+// wanted reads from the journal where the way back leads to.
+func (c *change) wanted() (wanted, error) {
+	o, err := c.original()
+	if err != nil {
+		return wanted{}, err
+	}
+	was, err := read(o.Inspect)
+	if err != nil {
+		return wanted{}, err
+	}
+	w := wanted{
+		id: c.Before, name: c.Name, backup: c.backupName(), aside: c.newName(), policy: was.HostConfig.RestartPolicy, ran: was.alive(),
+		touched: c.State != dropcap.Preparing, keepNew: c.State == dropcap.BackingOut, grace: was.grace(), startedAt: was.State.StartedAt,
+	}
+	if c.State != dropcap.BackingOut {
+		w.switched = c.when("note-switching")
+	}
+	return w, nil
+}
+
+// ran tells whether the old container ran when the change began, so that the new one has to.
+func (c *change) ran() bool {
+	w, err := c.wanted()
+	return err == nil && w.ran
+}
+
+// back brings the old one back.
+func (s recreating) back(ctx context.Context, c *change) error {
+	b := &backing{Runner: s.Runner, c: c, tries: map[string]int{}, hope: s.now().Add(s.patience())}
+	// Whoever has had enough is not helped by half a way.
+	return b.run(context.WithoutCancel(ctx))
+}
+
+// backing is one attempt to bring the old one back.
+type backing struct {
+	*Runner
+	c     *change
+	m     memory
+	tries map[string]int // failures and repetitions of each effect
+	hope  time.Time      // until then an engine that does not answer is waited for; each success moves it on
+}
+
+// most is how often one effect is tried where the engine refuses it, or does it without a visible end.
+const most = 6
+
+func (b *backing) run(ctx context.Context) error {
+	w, err := b.c.wanted()
+	if err != nil {
+		return b.lost(err)
+	}
+	for {
+		old, new, err := b.observe(ctx)
+		if err != nil {
+			if b.now().After(b.hope) {
+				return b.lost(err)
+			}
+			b.sleep(ctx, b.poll())
+			continue
+		}
+		w.id = b.c.Before
+		e, wait := w.next(b.now(), old, new, b.m)
+		switch {
+		case wait:
+			b.hope = b.now().Add(b.patience())
+			b.sleep(ctx, b.poll())
+		case e == nil:
+			return b.ended(w, old)
+		default:
+			if err := b.step(ctx, *e, old); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// observe looks at both, by id; one whose id never reached the journal, by the name that only we give.
+func (b *backing) observe(ctx context.Context) (old, new *seen, err error) {
+	if old, err = b.look(ctx, b.c, "look-old", b.c.Before); err != nil {
+		return nil, nil, err
+	}
+	if old == nil {
+		if old, err = b.look(ctx, b.c, "look-old", b.c.backupName()); err != nil {
+			return nil, nil, err
+		}
+	}
+	if b.c.After != "" {
+		new, err = b.look(ctx, b.c, "look-new", b.c.After)
+		return old, new, err
+	}
+	// A create may still be under way in the engine, if it was asked for just now.
+	for end := b.c.when("note-begin").Add(3 * time.Second); ; b.sleep(ctx, b.poll()) {
+		new, err = b.look(ctx, b.c, "look-new", b.c.newName())
+		if err != nil || new != nil || !b.now().Before(end) {
+			return old, new, err
+		}
+	}
+}
+
+// step does one effect. An error that it gives ends the attempt; all others are tried again, from what is seen then.
+func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
+	if b.tries[e.Name]++; b.tries[e.Name] > most {
+		return b.lost(fmt.Errorf("%s does not come to its end", e.Says))
+	}
+	var result dropcap.Result
+	var err error
+	if e.Name == "create-again" {
+		result, err = b.again(ctx)
+	} else {
+		result, err = b.do(ctx, b.c, e)
+	}
+	switch {
+	case err == nil:
+		b.hope = b.now().Add(b.patience())
+		b.m.started = b.m.started || e.Name == "start-old"
+		b.m.stopped = b.m.stopped || e.Name == "stop-old"
+		return nil
+	case result.Status == 0: // no answer: nobody knows whether it was done, so look
+		if b.now().After(b.hope) {
+			return b.lost(err)
+		}
+		b.tries[e.Name]--
+	case e.Name == "remove-new" && b.tries[e.Name] >= most/2:
+		b.m.irremovable = true
+	case e.Name == "rename-old-back" && result.Status == http.StatusConflict && b.foreign(ctx):
+		return b.lost(fmt.Errorf("the name %s belongs to another container now, which dropcap did not make", b.c.Name))
+	case b.tries[e.Name] >= most:
+		return b.lost(err)
+	}
+	b.sleep(ctx, b.poll()*time.Duration(1+b.tries[e.Name]))
+	return nil
+}
+
+// foreign tells whether the container's name belongs to one that is neither the old nor the new one.
+func (b *backing) foreign(ctx context.Context) bool {
+	s, err := b.look(ctx, b.c, "look-name", b.c.Name)
+	return err == nil && s != nil && s.Name == b.c.Name && s.ID != b.c.Before && s.ID != b.c.After
+}
+
+// again makes the old container again, since somebody has removed the retained one: under the backup name, never started.
+func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
+	o, err := b.c.original()
+	if err != nil {
+		return dropcap.Result{Status: http.StatusGone}, err
+	}
+	recipe, err := recreate.Read(o)
+	if err != nil {
+		return dropcap.Result{Status: http.StatusGone}, err
+	}
+	creation, err := recipe.Exact(b.c.backupName())
+	if err != nil {
+		return dropcap.Result{Status: http.StatusGone}, err
+	}
+	result, err := b.do(ctx, b.c, create("create-again", "make the old "+b.c.Name+" again, from the journal", creation))
+	if err != nil {
+		return result, err
+	}
+	id, err := createdID(result.Body)
+	if err != nil {
+		return result, err
+	}
+	for _, to := range creation.Connect {
+		if result, err := b.do(ctx, b.c, connect("connect-again", id, to)); err != nil {
+			return result, err
+		}
+	}
+	b.m.whole = true
+	b.c.Before = id
+	b.c.Because = joined(b.c.Because, "somebody had removed the retained container; it was made again from the journal")
+	if err := b.note(ctx, b.c, "note-made-again", b.c.State); err != nil {
+		b.log("%s: %v", b.c.Name, err)
+	}
+	return result, nil
+}
+
+// ended judges the end of the way.
+func (b *backing) ended(w wanted, old *seen) error {
+	switch {
+	case old == nil:
+		b.c.Because = joined(b.c.Because, "somebody has removed the container before anything was stopped")
+	case b.m.started && !old.alive() && old.State.ExitCode != 0:
+		return b.lost(fmt.Errorf("it was started, and ended with exit status %d%s", old.State.ExitCode, ofError(old.State.Error)))
+	}
+	return nil
+}
+
+// lost says what a person has to do.
+func (b *backing) lost(err error) error {
+	hint := fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: `docker rename %s %s; docker start %s`, once the new one is stopped",
+		b.c.ID, short(b.c.Before), b.c.Name, b.c.Name)
+	return dropcap.Errorf(dropcap.CodePerson, hint, "cannot put the old %s back: %w", b.c.Name, plain(err))
+}
+
+// plain takes the beginning off a sentence that becomes part of another.
+func plain(err error) error {
+	var e *dropcap.Error
+	if errors.As(err, &e) {
+		return &dropcap.Error{Code: e.Code, Message: trimCannot(e.Message), Hint: e.Hint, Err: e}
+	}
+	return err
+}

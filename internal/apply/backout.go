@@ -1,0 +1,242 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dropcap"
+)
+
+// Backout takes changes back, in the order given, and stops at the first that fails. Each has an outcome.
+func (r *Runner) Backout(ctx context.Context, list []dropcap.Change) []Outcome {
+	outcomes := make([]Outcome, 0, len(list))
+	var failed error
+	for _, known := range list {
+		o := Outcome{Change: known}
+		switch {
+		case ctx.Err() != nil:
+			o.Err = interrupted(ctx)
+		case failed != nil:
+			o.Err = ErrNotTried
+		default:
+			o.Change, o.Err = r.backout(ctx, known)
+			failed = o.Err
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
+}
+
+// cautious is a strategy that can tell beforehand what speaks against a backout.
+type cautious interface {
+	mayBack(ctx context.Context, c *change) error
+}
+
+func (r *Runner) backout(ctx context.Context, known dropcap.Change) (dropcap.Change, error) {
+	switch known.State {
+	case dropcap.Applied, dropcap.NeedsPerson:
+	case dropcap.RolledBack, dropcap.BackedOut:
+		return known, dropcap.Errorf(dropcap.CodeError, "see `dropcap history`", "cannot back out change %s of %s: it was %s already", known.ID, known.Name,
+			words(known.State))
+	default:
+		return known, dropcap.Errorf(dropcap.CodeError, "first `dropcap recover`", "cannot back out change %s of %s: it is %s", known.ID, known.Name, words(known.State))
+	}
+	s, err := r.strategy(known.Strategy)
+	if err != nil {
+		return known, err
+	}
+	c, err := r.load(ctx, known)
+	if err != nil {
+		return known, err
+	}
+	if err := r.newest(ctx, c); err != nil {
+		return known, err
+	}
+	if a, ok := s.(cautious); ok {
+		if err := a.mayBack(ctx, c); err != nil {
+			return known, err
+		}
+	}
+	if err := r.note(ctx, c, "note-backing-out", dropcap.BackingOut); err != nil {
+		return known, err
+	}
+	return r.backedOut(ctx, s, c)
+}
+
+// backedOut goes on with a backout that was noted, from wherever it has come to.
+func (r *Runner) backedOut(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
+	err := s.back(ctx, c)
+	if err == nil {
+		if err := r.try(ctx, c, "note-backed-out", dropcap.BackedOut); err != nil {
+			return c.Change, dropcap.Errorf(dropcap.CodeError, "mend that, then `dropcap recover` writes it down; the old container is in its place",
+				"cannot write down that %s is backed out: %w", c.Name, plain(err))
+		}
+		return c.Change, nil
+	}
+	if stands, unseen := s.stands(ctx, c); unseen == nil && stands {
+		c.Because = joined(c.Because, trimCannot(err.Error()))
+		r.try(ctx, c, "note-applied", dropcap.Applied)
+		return c.Change, dropcap.Errorf(dropcap.CodeError, hintOf(err), "cannot back out %s: %w; the new container runs on", c.Name, plain(err))
+	}
+	return r.person(ctx, c, err)
+}
+
+// newest refuses to take back what a later change was built on.
+func (r *Runner) newest(ctx context.Context, c *change) error {
+	all, err := r.Journal.Changes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, later := range all { // newest first
+		if later.ID == c.ID {
+			return nil
+		}
+		if later.Before == c.After && (later.State == dropcap.Applied || !later.State.Over()) {
+			return dropcap.Errorf(dropcap.CodeError, fmt.Sprintf("first `dropcap backout %s`", later.ID),
+				"cannot back out change %s of %s: change %s was built on it", c.ID, c.Name, later.ID)
+		}
+	}
+	return nil
+}
+
+// mayBack refuses where the name belongs to somebody else's container: the owner has made another one since.
+func (s recreating) mayBack(ctx context.Context, c *change) error {
+	owner, err := s.look(ctx, c, "look-name", c.Name)
+	if err != nil {
+		return err
+	}
+	if owner != nil && owner.Name == c.Name && owner.ID != c.After && owner.ID != c.Before {
+		return dropcap.Errorf(dropcap.CodeError, "rename or remove that one if you want the former back, then try again",
+			"cannot back out change %s: %s is another container now, which was made later", c.ID, c.Name)
+	}
+	return nil
+}
+
+// stands tells whether the new one is in the place of the old one.
+func (s recreating) stands(ctx context.Context, c *change) (bool, error) {
+	b := &backing{Runner: s.Runner, c: c, hope: s.now().Add(s.patience())}
+	ctx = context.WithoutCancel(ctx)
+	for {
+		old, new, err := b.observe(ctx)
+		if err == nil {
+			if new != nil && c.After == "" {
+				return false, nil
+			}
+			if c.State != dropcap.BackingOut && c.DowntimeMS == 0 && new.alive() { // the journal has not seen the end of it
+				c.DowntimeMS = max(0, new.State.StartedAt.Sub(c.when("note-switching")).Milliseconds())
+			}
+			w, err := c.wanted()
+			return err == nil && w.stands(old, new), err
+		}
+		if b.now().After(b.hope) {
+			return false, err
+		}
+		b.sleep(ctx, b.poll())
+	}
+}
+
+// stands tells whether the new one is in its place and the old one is out of the way.
+func (w wanted) stands(old, new *seen) bool {
+	if new == nil || new.Name != w.name || w.ran != new.alive() {
+		return false
+	}
+	return old == nil || !old.alive() && old.HostConfig.RestartPolicy.never() && old.Name != w.name
+}
+
+func words(s dropcap.ChangeState) string {
+	switch s {
+	case dropcap.RolledBack:
+		return "rolled back"
+	case dropcap.BackedOut:
+		return "backed out"
+	}
+	return string(s)
+}
+
+// Prunable gives the changes whose retained container is older than a time and may go, newest first.
+func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
+	var list []dropcap.Change
+	for _, c := range all {
+		ended, err := time.Parse(time.RFC3339, c.Ended)
+		if err == nil && !c.Pruned && retained(c) != "" && ended.Before(before) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// retained gives the id of the container that a change left behind, empty if none.
+func retained(c dropcap.Change) string {
+	switch {
+	case c.Strategy != dropcap.StrategyRecreate:
+		return ""
+	case c.State == dropcap.Applied:
+		return c.Before
+	case c.State == dropcap.BackedOut:
+		return c.After
+	}
+	return ""
+}
+
+// Prune removes the containers that changes left behind, never their volumes. One that runs, or that somebody has given another name, is
+// in use and stays.
+func (r *Runner) Prune(ctx context.Context, list []dropcap.Change) []Outcome {
+	outcomes := make([]Outcome, 0, len(list))
+	for _, known := range list {
+		o := Outcome{Change: known, Err: interrupted(ctx)}
+		if o.Err == nil {
+			o.Change, o.Err = r.prune(ctx, &change{Change: known})
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
+}
+
+func (r *Runner) prune(ctx context.Context, c *change) (dropcap.Change, error) {
+	id := retained(c.Change)
+	if id == "" {
+		return c.Change, nil
+	}
+	s, err := r.look(ctx, c, "look-retained", id)
+	if err != nil {
+		return c.Change, err
+	}
+	if s != nil {
+		if s.alive() || s.Name != c.backupName() && s.Name != c.newName() {
+			return c.Change, dropcap.Errorf(dropcap.CodeIncomplete, "it is somebody's now: remove it by hand if nobody needs it",
+				"cannot remove the container that change %s retained: it is called %s and is %s", c.ID, s.Name, s.State.Status)
+		}
+		if _, err := r.do(ctx, c, remove("remove-retained", "remove "+s.Name, id)); err != nil {
+			return c.Change, err
+		}
+	}
+	c.Pruned = true
+	return c.Change, r.note(ctx, c, "note-pruned", c.State)
+}
+
+// sweep removes new containers that the engine made only after recover had looked for them. They have never run.
+func (r *Runner) sweep(ctx context.Context) error {
+	all, err := r.Journal.Changes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, known := range all[:min(len(all), 20)] {
+		ended, _ := time.Parse(time.RFC3339, known.Ended)
+		if known.State != dropcap.RolledBack || known.After != "" || known.Strategy != dropcap.StrategyRecreate || r.now().Sub(ended) > 24*time.Hour {
+			continue
+		}
+		c := &change{Change: known}
+		s, err := r.look(ctx, c, "look-new", c.newName())
+		if err != nil {
+			return err
+		}
+		if s == nil || s.began() || s.Name != c.newName() {
+			continue
+		}
+		if _, err := r.do(ctx, c, remove("remove-new", "remove the new "+c.Name+", which came late", s.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

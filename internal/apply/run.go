@@ -1,0 +1,158 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"dropcap"
+)
+
+// ErrNotTried is the cause of an outcome that is none: an earlier job failed.
+var ErrNotTried = errors.New("not tried, since an earlier one failed")
+
+// Apply does jobs one after the other, and stops at the first that fails unless all are to be tried. An interrupt rolls back the one that
+// is under way and ends it. Each has an outcome.
+func (r *Runner) Apply(ctx context.Context, jobs []Job, all bool) []Outcome {
+	outcomes := make([]Outcome, 0, len(jobs))
+	failed := false
+	for i := range jobs {
+		j := &jobs[i]
+		o := Outcome{Step: j.Step}
+		switch {
+		case ctx.Err() != nil:
+			o.Err = interrupted(ctx)
+		case failed && !all:
+			o.Err = ErrNotTried
+		default:
+			o.Change, o.Err = r.apply(ctx, j)
+			failed = failed || o.Err != nil
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
+}
+
+// apply does one job.
+func (r *Runner) apply(ctx context.Context, j *Job) (dropcap.Change, error) {
+	s, err := r.strategy(j.Step.Strategy)
+	if err != nil {
+		return dropcap.Change{}, err
+	}
+	c := r.begin(j)
+	if err := s.prepare(ctx, c); err != nil {
+		if !c.begun {
+			return dropcap.Change{}, err
+		}
+		return r.undo(ctx, s, c, err)
+	}
+	if err := r.note(ctx, c, "note-switching", dropcap.Switching); err != nil {
+		c.State = dropcap.Preparing // nothing was stopped, whatever has become of the note
+		return r.undo(ctx, s, c, err)
+	}
+	if err := s.swap(ctx, c); err != nil {
+		return r.undo(ctx, s, c, err)
+	}
+	return r.prove(ctx, s, c)
+}
+
+// prove is the gate, and what follows from it.
+func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
+	r.try(ctx, c, "note-checking", dropcap.Checking)
+	if c.ran() {
+		if err := r.gate(ctx, c); err != nil {
+			return r.undo(ctx, s, c, err)
+		}
+	}
+	if err := r.try(ctx, c, "note-applied", dropcap.Applied); err != nil {
+		// It stands and has proven itself, and recover will find it so: a rollback would cost a downtime and mend nothing.
+		return c.Change, dropcap.Errorf(dropcap.CodeError, "mend that, then `dropcap recover` writes it down; the new container runs and has passed",
+			"cannot write down that %s is changed: %w", c.Name, plain(err))
+	}
+	return c.Change, nil
+}
+
+// try writes a note on which nothing hangs any more, thrice.
+func (r *Runner) try(ctx context.Context, c *change, name string, state dropcap.ChangeState) error {
+	before := c.Timeline
+	for i := 0; ; i++ {
+		c.Timeline = before
+		err := r.note(ctx, c, name, state)
+		if err == nil {
+			return nil
+		}
+		if i == 2 {
+			r.log("%s: %v", c.Name, err)
+			return err
+		}
+		r.sleep(context.WithoutCancel(ctx), r.poll())
+	}
+}
+
+// undo brings the old one back because of an error, and gives the error that says how that ended.
+func (r *Runner) undo(ctx context.Context, s strategy, c *change, why error) (dropcap.Change, error) {
+	c.Because = trimCannot(why.Error())
+	r.log("%s: %s: rolling back", c.Name, c.Because)
+	touched := c.State != dropcap.Preparing
+	if touched {
+		r.try(ctx, c, "note-rolling-back", dropcap.RollingBack)
+	}
+	if err := s.back(ctx, c); err != nil {
+		return r.person(ctx, c, err)
+	}
+	noted := r.try(ctx, c, "note-rolled-back", dropcap.RolledBack)
+	how := "the old container runs as before"
+	switch {
+	case !touched:
+		how = "nothing was stopped"
+	case !c.ran():
+		how = "the old container is as before"
+	}
+	code, hint := dropcap.CodeRolledBack, hintOf(why)
+	if codeOf(why) == dropcap.CodeInterrupt {
+		return c.Change, dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot finish: interrupted; %s was rolled back: %s", c.Name, how)
+	}
+	if noted != nil {
+		hint = "mend the store, then `dropcap recover` writes it down"
+	}
+	return c.Change, dropcap.Errorf(code, hint, "cannot change %s: %w; rolled back: %s", c.Name, plain(why), how)
+}
+
+// person ends a change that only a person can end.
+func (r *Runner) person(ctx context.Context, c *change, err error) (dropcap.Change, error) {
+	c.Because = joined(c.Because, trimCannot(err.Error()))
+	r.try(ctx, c, "note-needs-person", dropcap.NeedsPerson)
+	return c.Change, err
+}
+
+func codeOf(err error) dropcap.Code {
+	var e *dropcap.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return dropcap.CodeError
+}
+
+func hintOf(err error) string {
+	var e *dropcap.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}
+
+func trimCannot(s string) string {
+	if i := strings.Index(s, "cannot change "); i == 0 {
+		if _, rest, ok := strings.Cut(s, ": "); ok {
+			return rest
+		}
+	}
+	return s
+}
+
+func joined(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
