@@ -119,7 +119,7 @@ func (p *planned) gather(ctx context.Context, h *host, s *store.Store, snap drop
 		subject := plan.Subject{
 			Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(), DependsOn: o.dependencies(c, snap.Containers),
 			Against: func(st dropcap.Strategy) []plan.Refusal { return refusals(r, st, f.discardLayer) },
-			Command: func(g dropcap.Grant) string { return commandOf(r, g, f.fileOf(c.Name)) },
+			Command: func(g dropcap.Grant) string { return commandOf(r, g, f.fileOf(c.Name)) }, Unsaid: r.Unsaid(),
 		}
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())

@@ -133,6 +133,7 @@ func TestOwnersAndStrategies(t *testing.T) {
 	retained := subject(c("retained"))
 	retained.Container.Retained = "0123456789ab"
 	slow := subject(c("slow"))
+	slow.Unsaid = []string{"the umask"}
 	slow.Inspect = []byte(`{"Config":{"StopSignal":"SIGQUIT","StopTimeout":90,"Healthcheck":{"Test":["CMD","true"]}}}`)
 	all := []plan.Subject{stopped, compose, swarm, foreign, ecs, subject(owned(c("pod"), "kubernetes", "ns", "pod")), claimed, refused, unknown, retained, slow}
 	for name, o := range map[string]plan.Options{

@@ -43,6 +43,7 @@ type Subject struct {
 	Goes    []string // what else goes when it is no longer privileged
 	// Command is the line that starts such a container by hand, without secrets; nil if none can be made.
 	Command func(dropcap.Grant) string
+	Unsaid  []string // what that line has no words for
 	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what compose says.
 	DependsOn []string
 	// Source is the change of the owner's own source; nil where the owner has none, or it is not known.

@@ -147,7 +147,13 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	if k := s.Container.Kernel; k.Visible && k.Bounding != nil && !k.Bounding.Minus(out.Before.Holds).Empty() {
 		list = append(list, "its processes hold more than it declares now: "+k.Bounding.Minus(out.Before.Holds).Short())
 	}
-	return append(list, in.strategyWarnings(out, s)...)
+	list = append(list, in.strategyWarnings(out, s)...)
+	if out.Commands.Apply != "" {
+		for _, u := range s.Unsaid {
+			list = append(list, "the command by hand does not say: "+u)
+		}
+	}
+	return list
 }
 
 // unsure warns where the control alone, and no evidence, takes NET_RAW away.
