@@ -1,0 +1,210 @@
+package source
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Project is how compose was called for a container, by the labels that it left there.
+type Project struct {
+	Name, Service string
+	Dir           string   // --project-directory
+	Files         []string // -f, in order
+	EnvFiles      []string // --env-file; none: compose's own .env in the folder
+}
+
+// What compose takes as names (compose-go loader/normalize.go and the schema of services); a label may say anything.
+var (
+	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+	serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
+)
+
+const labelPrefix = "com.docker.compose."
+
+// ReadProject reads the labels of a container. The error is a Cannot.
+func ReadProject(labels map[string]string) (Project, error) {
+	p := Project{
+		Name: labels[labelPrefix+"project"], Service: labels[labelPrefix+"service"],
+		Dir: labels[labelPrefix+"project.working_dir"],
+	}
+	files := labels[labelPrefix+"project.config_files"]
+	switch {
+	case strings.EqualFold(labels[labelPrefix+"oneoff"], "true"):
+		return p, cannot("one-off", "it was made by docker compose run, which no file repeats")
+	case !projectName.MatchString(p.Name) || !serviceName.MatchString(p.Service):
+		return p, cannot("labels", "its labels do not name a project and a service")
+	case files == "" || p.Dir == "":
+		return p, cannot("labels", "its labels do not say which files it was made from")
+	}
+	for f := range strings.SplitSeq(files, ",") {
+		switch {
+		case f == "-" || path.Base(f) == "-":
+			return p, cannot("stdin", "compose read its file from a pipe")
+		case strings.Contains(f, "://"):
+			return p, cannot("remote", "its file is kept elsewhere")
+		case !path.IsAbs(f) || path.Clean(f) != f:
+			return p, cannot("labels", "its labels do not say the whole path of its files, as compose 1 did")
+		}
+		p.Files = append(p.Files, f)
+	}
+	if !path.IsAbs(p.Dir) || path.Clean(p.Dir) != p.Dir {
+		return p, cannot("labels", "its labels do not say the whole path of its folder")
+	}
+	for f := range strings.SplitSeq(labels[labelPrefix+"project.environment_file"], ",") {
+		if f == "" {
+			continue
+		}
+		if !path.IsAbs(f) {
+			f = path.Join(p.Dir, f)
+		}
+		p.EnvFiles = append(p.EnvFiles, f)
+	}
+	return p, nil
+}
+
+// Trusts are the files that compose would read for it and that must therefore be trusted. One that is not there is no matter if optional.
+func (p Project) Trusts() (needed, optional []string) {
+	needed = append(slices.Clone(p.Files), p.EnvFiles...)
+	if len(p.EnvFiles) == 0 {
+		optional = []string{path.Join(p.Dir, ".env")}
+	}
+	return needed, optional
+}
+
+// args are what stands before compose's own command, with other files in place of the project's where replaced names them.
+func (p Project) args(replaced map[string]string) []string {
+	out := []string{"--project-name", p.Name, "--project-directory", p.Dir}
+	for _, f := range p.Files {
+		if r := replaced[f]; r != "" {
+			f = r
+		}
+		out = append(out, "--file", f)
+	}
+	for _, f := range p.EnvFiles {
+		out = append(out, "--env-file", f)
+	}
+	return out
+}
+
+// Config asks compose for the model that it makes of the files, of all profiles.
+func (p Project) Config(replaced map[string]string) []string {
+	return append(p.args(replaced), "--profile", "*", "config", "--format", "json")
+}
+
+// Up makes the service's containers anew if their declaration has changed, as many as there are now.
+func (p Project) Up(replicas int) []string {
+	return append(p.args(nil), "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
+		"--scale", p.Service+"="+strconv.Itoa(replicas), p.Service)
+}
+
+// Rehearse is Up as compose would do it, without doing anything.
+func (p Project) Rehearse(replicas int) []string {
+	return append([]string{"--dry-run"}, p.Up(replicas)...)
+}
+
+// Line is the same for a person's shell.
+func Line(args []string) string {
+	out := []string{"docker", "compose"}
+	for _, a := range args {
+		out = append(out, Quoted(a))
+	}
+	return strings.Join(out, " ")
+}
+
+// Quoted makes a word safe to paste into a shell.
+func Quoted(s string) string {
+	s = printable(s)
+	if s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@+%=,", r))
+	}) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Pending reads what a rehearsal said: nil if compose finds exactly these containers as they should be and would do nothing. (Its own
+// `config --hash` of 2.26 leaves env_file out and so differs from the label; the rehearsal computes what up would.)
+func Pending(output string, containers []string) error {
+	var running []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "DRY-RUN MODE -"))
+		words := strings.Fields(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line, "level=warning"):
+		case len(words) == 3 && words[0] == "Container" && words[2] == "Running":
+			running = append(running, words[1])
+		default:
+			return cannot("pending", "compose would do more than that now: %s", printable(line))
+		}
+	}
+	want := slices.Clone(containers)
+	slices.Sort(want)
+	slices.Sort(running)
+	if !slices.Equal(want, running) {
+		return cannot("pending", "compose does not find the same containers running")
+	}
+	return nil
+}
+
+// Models compares what compose makes of the files before and after: they differ in nothing but the capabilities of the service, and those are
+// what the declaration says.
+func Models(before, after []byte, service string, d Declaration) error {
+	was, err := model(before, service)
+	if err != nil {
+		return err
+	}
+	is, err := model(after, service)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !was.caps.is(d.Was.CapAdd, d.Was.CapDrop, d.Was.Privileged):
+		return cannot("model", "the file declares other capabilities than the container has")
+	case !is.caps.is(d.Is.CapAdd, d.Is.CapDrop, d.Is.Privileged):
+		return cannot("model", "compose does not read the changed file as it was meant")
+	case !reflect.DeepEqual(was.rest, is.rest):
+		return cannot("model", "the change would also change something else of the project")
+	}
+	return nil
+}
+
+type declared struct {
+	CapAdd     []string `json:"cap_add"`
+	CapDrop    []string `json:"cap_drop"`
+	Privileged bool     `json:"privileged"`
+}
+
+func (d declared) is(add, drop []string, privileged bool) bool {
+	return sameNames(d.CapAdd, add) && sameNames(d.CapDrop, drop) && d.Privileged == privileged
+}
+
+type resolvedModel struct {
+	caps declared
+	rest map[string]any
+}
+
+func model(text []byte, service string) (m resolvedModel, err error) {
+	bad := fmt.Errorf("cannot understand what compose makes of the files")
+	var all struct{ Services map[string]json.RawMessage }
+	if json.Unmarshal(text, &all) != nil || json.Unmarshal(text, &m.rest) != nil {
+		return m, bad
+	}
+	if json.Unmarshal(all.Services[service], &m.caps) != nil {
+		return m, bad
+	}
+	services, _ := m.rest["services"].(map[string]any)
+	s, ok := services[service].(map[string]any)
+	if !ok {
+		return m, bad
+	}
+	for _, key := range []string{keyAdd, keyDrop, keyPrivileged} {
+		delete(s, key)
+	}
+	return m, nil
+}
