@@ -34,6 +34,7 @@ type originals struct {
 	image   map[string]json.RawMessage
 	network map[string]json.RawMessage
 	found   map[string]recreate.Original // by the container's id; one that is gone has none
+	failed  map[string]error             // why one could not be read
 }
 
 // readOriginals reads those of a snapshot's containers.
@@ -42,16 +43,23 @@ func readOriginals(ctx context.Context, h *host, snap dropcap.Snapshot) (*origin
 	if err := o.survey(ctx); err != nil {
 		return nil, err
 	}
-	o.found = map[string]recreate.Original{}
+	o.found, o.failed = map[string]recreate.Original{}, map[string]error{}
 	err := each(ctx, snap.Containers, func(ctx context.Context, c dropcap.Container) error {
 		one, err := o.read(ctx, c)
 		if errors.Is(err, dropcap.ErrNotFound) {
 			return nil
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
+		if err != nil {
+			o.failed[c.ID] = err // one that cannot be read must not keep the others from being planned
+			return nil
+		}
 		o.found[c.ID] = one
-		return err
+		return nil
 	})
 	return o, err
 }

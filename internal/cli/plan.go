@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dropcap"
 	"dropcap/internal/plan"
 	"dropcap/internal/render"
 	"dropcap/internal/store"
@@ -117,10 +118,14 @@ func (p planned) reveal(file string) error {
 		return usageError("name one container", "cannot write the values of %d containers to one file", len(p.plan.Steps))
 	}
 	step := p.plan.Steps[0]
-	_, contents := p.recipes[step.Container.ID].Command(step.After, file)
-	if isStream(file) {
+	recipe := p.recipes[step.Container.ID]
+	switch {
+	case isStream(file):
 		return usageError("name a file", "cannot write secrets to %s: it is no file", file)
+	case recipe == nil:
+		return dropcap.Errorf(dropcap.CodeIncomplete, step.Hint, "cannot reveal the values of %s: %s", step.Container.Name, step.Refused)
 	}
+	_, contents := recipe.Command(step.After, file)
 	return writeFile(file, func(w io.Writer) error {
 		_, err := w.Write(contents)
 		return err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -108,25 +107,44 @@ func (p *planned) gather(ctx context.Context, h *host, s *store.Store, snap drop
 	p.recipes, p.original = map[string]*recreate.Recipe{}, o.found
 	for _, c := range snap.Containers {
 		original, ok := o.found[c.ID]
+		if err := o.failed[c.ID]; err != nil {
+			p.Subjects = append(p.Subjects, unreadable(c, err))
+		}
 		if !ok {
-			continue // it is gone
+			continue // it is gone, or was not told of
 		}
 		r, err := recreate.Read(original)
 		if err != nil {
-			return fmt.Errorf("cannot plan %s: %w", oneLine(c.Name), err)
+			p.Subjects = append(p.Subjects, unreadable(c, err))
+			continue
 		}
 		p.recipes[c.ID] = r
-		subject := plan.Subject{
-			Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(), DependsOn: o.dependencies(c, snap.Containers),
-			Against: func(st dropcap.Strategy) []plan.Refusal { return refusals(r, st, f.discardLayer) },
-			Command: func(g dropcap.Grant) string { return commandOf(r, g, f.fileOf(c.Name)) }, Unsaid: r.Unsaid(),
-		}
+		subject := subjectOf(c, original, r, f)
+		subject.DependsOn = o.dependencies(c, snap.Containers)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())
 		}
 		p.Subjects = append(p.Subjects, subject)
 	}
 	return nil
+}
+
+func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Recipe, f *planFlags) plan.Subject {
+	return plan.Subject{
+		Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
+		Against: func(st dropcap.Strategy) []plan.Refusal { return refusals(r, st, f.discardLayer) },
+		Command: func(g dropcap.Grant) string {
+			line, _ := r.Command(g, f.fileOf(c.Name))
+			return line
+		},
+	}
+}
+
+// unreadable is a container that nobody can re-create, since the engine's answers about it fail or are not understood.
+func unreadable(c dropcap.Container, err error) plan.Subject {
+	e := asError(err)
+	refusal := plan.Refusal{Slug: "unreadable", Message: oneLine(e.Message), Hint: e.Hint}
+	return plan.Subject{Container: c, Against: func(dropcap.Strategy) []plan.Refusal { return []plan.Refusal{refusal} }}
 }
 
 func refusals(r *recreate.Recipe, st dropcap.Strategy, discard bool) []plan.Refusal {
@@ -143,11 +161,6 @@ func (f *planFlags) fileOf(name string) string {
 		return f.envFile
 	}
 	return name + ".env"
-}
-
-func commandOf(r *recreate.Recipe, g dropcap.Grant, file string) string {
-	line, _ := r.Command(g, file)
-	return line
 }
 
 // markRetained marks the stopped containers that applied changes keep for their backout; nil is no store.

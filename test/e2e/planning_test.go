@@ -4,6 +4,10 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,6 +142,37 @@ func TestTheContainerThatCarriesTheConnectionIsRefused(t *testing.T) {
 	if out := s.dropcap(7, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out, "which you are logged in through") {
 		t.Errorf("the login's container is not refused:\n%s", out)
 	}
+}
+
+// An engine that fails for one container does not keep the others from being planned.
+func TestAContainerThatCannotBeReadIsRefusedAlone(t *testing.T) {
+	e := dockertest.Start(t, dockertest.Docker20)
+	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
+		t.Fatal(err)
+	}
+	s := stage{t, e, filepath.Join(t.TempDir(), "store")}
+	bad := s.docker("create", "--name", "bad", "app:1")
+	s.docker("create", "--name", "good", "app:1")
+	to := &url.URL{Scheme: "http", Host: "engine"}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(e.Host, "unix://"))
+	}}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/containers/"+bad+"/changes") {
+			http.Error(w, `{"message":"the layer is damaged"}`, http.StatusInternalServerError)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	through := "--host=" + strings.Replace(front.URL, "http", "tcp", 1)
+	out := s.dropcap(3, through, "plan", "--format", "{{.Name}}: {{.Refused}} {{.Fingerprint}}")
+	if !strings.Contains(out, "the layer is damaged") || !strings.Contains(out, "good:  ") || strings.Contains(out, "bad:  ") {
+		t.Errorf("it plans:\n%s", out)
+	}
+	s.dropcap(7, through, "plan", "bad")
+	s.dropcap(7, through, "plan", "bad", "--reveal", filepath.Join(t.TempDir(), "env"))
 }
 
 // forward listens on a port and passes everything to a unix socket.
