@@ -188,10 +188,11 @@ func (r *recording) loop(ctx context.Context, events <-chan Event) error {
 }
 
 func (r *recording) tick(ctx context.Context) (done bool, err error) {
-	if err := r.sync(ctx, false); err != nil {
+	due := time.Since(r.flushed) >= r.q.Flush
+	if err := r.sync(ctx, due); err != nil {
 		return true, err
 	}
-	if time.Since(r.flushed) >= r.q.Flush {
+	if due {
 		r.flushed = time.Now()
 		if err := r.keep(ctx, false); err != nil {
 			r.q.Warn(err)
