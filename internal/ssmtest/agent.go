@@ -1,0 +1,216 @@
+package ssmtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Agent is a small agent of a node: it fetches messages as amazon-ssm-agent 3.3 does, runs their shell scripts with /bin/sh in process groups
+// of their own, at most five at once, and answers. What is not aws:runShellScript it fails.
+type Agent struct {
+	Endpoint string // of the double, "http://127.0.0.1:…"
+	Node     string
+	Region   string
+	Key      string   // the access key whose account the node is in; AccessKey if empty
+	Env      []string // added to the scripts' environment; later values win
+	Folder   string   // where scripts are kept while they run, mode 0700
+
+	client  http.Client
+	mu      sync.Mutex
+	seen    map[string]bool // ids of messages: a redelivery does not run twice
+	running map[string]context.CancelFunc
+	slots   chan struct{}
+	work    sync.WaitGroup
+}
+
+// Run serves until ctx ends; then commands that run are killed, as a stopped node's are.
+func (a *Agent) Run(ctx context.Context) error {
+	a.seen, a.running, a.slots = map[string]bool{}, map[string]context.CancelFunc{}, make(chan struct{}, 5)
+	defer a.work.Wait()
+	if err := a.post(ctx, "AmazonSSM.UpdateInstanceInformation", map[string]any{"InstanceId": a.Node, "AgentName": "amazon-ssm-agent",
+		"AgentVersion": "3.3.0.0", "AgentStatus": "Active", "PlatformType": "Linux"}, nil); err != nil {
+		return fmt.Errorf("register %s: %w", a.Node, err)
+	}
+	for ctx.Err() == nil {
+		var got struct {
+			Messages []struct{ MessageId, Payload, Topic string }
+		}
+		err := a.post(ctx, "EC2WindowsMessageDeliveryService.GetMessages", map[string]any{"Destination": a.Node, "MessagesRequestId": rand.Text(), "VisibilityTimeoutInSeconds": 10}, &got)
+		if err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+			continue
+		}
+		for _, m := range got.Messages {
+			a.take(ctx, m.MessageId, m.Topic, m.Payload)
+		}
+	}
+	return nil
+}
+
+type payload struct {
+	Parameters      map[string]any
+	DocumentContent map[string]any
+	CommandId       string
+}
+
+func (a *Agent) take(ctx context.Context, id, topic, text string) {
+	var p payload
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		_ = a.post(ctx, "EC2WindowsMessageDeliveryService.FailMessage", map[string]any{"MessageId": id, "FailureType": "InternalHandlerException"}, nil)
+		return
+	}
+	_ = a.post(ctx, "EC2WindowsMessageDeliveryService.AcknowledgeMessage", map[string]any{"MessageId": id}, nil)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if strings.HasPrefix(topic, "aws.ssm.cancelCommand") {
+		if stop := a.running[p.CommandId]; stop != nil {
+			stop()
+		}
+		return
+	}
+	if a.seen[id] {
+		return
+	}
+	a.seen[id] = true
+	run, stop := context.WithCancel(ctx)
+	a.running[p.CommandId] = stop
+	a.work.Add(1)
+	go func() {
+		defer a.work.Done()
+		defer stop()
+		a.slots <- struct{}{}
+		defer func() { <-a.slots }()
+		a.execute(ctx, run, id, p)
+	}()
+}
+
+// execute runs the steps in order and sends the answers. ctx is the agent's, run the command's.
+func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
+	a.reply(ctx, id, "InProgress", nil)
+	given := map[string][]string{}
+	for k, v := range p.Parameters {
+		given[k] = texts(v)
+	}
+	lists := listParameters(p.DocumentContent)
+	status, results := "Success", map[string]any{}
+	for k, in := range shellSteps(p.DocumentContent) {
+		filled, _ := fill(in, given, lists).(map[string]any)
+		s := a.script(run, p, filled)
+		name := fmt.Sprintf("%d.aws:runShellScript", k)
+		results[name] = map[string]any{"status": s.status, "code": s.code, "name": "aws:runShellScript", "standardOutput": s.stdout, "standardError": s.stderr,
+			"output": cut(s.stdout+s.stderr, MaxOutput, "---Error truncated----"), "startDateTime": s.started, "endDateTime": s.ended}
+		if s.status != "Success" {
+			status = s.status
+			break
+		}
+	}
+	if len(results) == 0 {
+		status = "Failed"
+	}
+	a.reply(ctx, id, status, results)
+}
+
+func (a *Agent) script(run context.Context, p payload, in map[string]any) plugin {
+	lines := texts(in["runCommand"])
+	timeout := time.Hour
+	var seconds int
+	if _, err := fmt.Sscan(strings.Join(texts(in["timeoutSeconds"]), ""), &seconds); err == nil && seconds >= 5 && seconds <= 172800 {
+		timeout = time.Duration(seconds) * time.Second
+	}
+	ctx, cancel := context.WithTimeout(run, timeout)
+	defer cancel()
+	result := plugin{started: time.Now().UTC().Format(time.RFC3339)}
+	file := filepath.Join(a.Folder, "script-"+rand.Text()+".sh")
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o700); err != nil {
+		return plugin{status: "Failed", code: 1, stderr: err.Error()}
+	}
+	defer os.Remove(file)
+	cmd := exec.CommandContext(ctx, "/bin/sh", file)
+	cmd.Env = append(append(os.Environ(), "AWS_SSM_INSTANCE_ID="+a.Node, "AWS_SSM_REGION_NAME="+a.Region, "SSM_COMMAND_ID="+p.CommandId), a.Env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // the whole group, no TERM
+	cmd.WaitDelay = 2 * time.Second
+	if dir, _ := in["workingDirectory"].(string); dir != "" {
+		cmd.Dir = dir
+	}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	result.ended = time.Now().UTC().Format(time.RFC3339)
+	result.status = "Success"
+	var exit *exec.ExitError
+	switch {
+	case run.Err() != nil:
+		result.status, result.code = "Cancelled", 137
+	case ctx.Err() != nil:
+		result.status, result.code = "TimedOut", 137
+	case errors.As(err, &exit):
+		result.status, result.code = "Failed", exit.ExitCode()
+		fmt.Fprintf(&errs, "failed to run commands: exit status %d", result.code)
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		result.status, result.code = "Failed", 1
+		fmt.Fprintf(&errs, "failed to run commands: %v", err)
+	}
+	result.stdout, result.stderr = cut(out.String(), MaxStdout, truncatedMark), cut(errs.String(), MaxStderr, truncatedMark)
+	return result
+}
+
+func (a *Agent) reply(ctx context.Context, id, status string, results map[string]any) {
+	text, err := json.Marshal(map[string]any{"additionalInfo": map[string]any{"agent": map[string]string{"name": "amazon-ssm-agent", "lang": "en-US"}},
+		"documentStatus": status, "documentTraceOutput": "", "runtimeStatus": results})
+	if err != nil {
+		return
+	}
+	for range 3 { // the real one keeps its replies and tries again
+		if a.post(ctx, "EC2WindowsMessageDeliveryService.SendReply", map[string]any{"MessageId": id, "Payload": string(text), "ReplyId": rand.Text()}, nil) == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// post sends one request; the signature's place names the account and the region, and that is all that the double looks at.
+func (a *Agent) post(ctx context.Context, target string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.Endpoint+"/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	key := a.Key
+	if key == "" {
+		key = AccessKey
+	}
+	req.Header.Set("X-Amz-Target", target)
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20260102/"+a.Region+"/ec2messages/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", target, resp.Status)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}

@@ -1,0 +1,216 @@
+// Package ssmtest is a double of the parts of AWS that dropcap's fleet verbs use: Systems Manager (Run Command, documents, inventory of managed
+// nodes, compliance), the side of it that an agent on a node speaks (ec2messages), S3, STS, Security Hub and Resource Groups. It checks each
+// request against the service's own API model, keeps time by a clock that a test may own, and puts faults where a test wants them. It is for
+// tests, and for trying the fleet commands without an AWS account (dropcap fleet lab). It never speaks to AWS.
+package ssmtest
+
+import (
+	"sync"
+	"time"
+)
+
+// Limits of the service (user guide of Systems Manager, "Run Command quotas"; the agent, "maximum output").
+const (
+	MaxStdout   = 24000 // characters of GetCommandInvocation's StandardOutputContent
+	MaxStderr   = 8000
+	MaxOutput   = 2500 // of ListCommandInvocations' plugin output
+	MaxDocument = 64 << 10
+)
+
+// Clock tells the time. A test may own it.
+type Clock interface{ Now() time.Time }
+
+type wall struct{}
+
+func (wall) Now() time.Time { return time.Now() }
+
+// FakeClock stands still until it is advanced.
+type FakeClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewFakeClock begins at a fixed moment.
+func NewFakeClock() *FakeClock {
+	return &FakeClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+}
+
+// Now is the moment that the clock was advanced to.
+func (c *FakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock on.
+func (c *FakeClock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Cloud is the whole state: accounts with regions. All of it is behind one lock.
+type Cloud struct {
+	mu      sync.Mutex
+	clock   Clock
+	keys    map[string]string // access key → account
+	places  map[place]*region
+	buckets map[string]*bucket
+	faults  []*Fault
+	denied  map[string]bool
+	calls   map[string]int
+	log     []Call
+	serial  int
+	models  map[string]*model
+	woken   chan struct{} // closed and replaced whenever a node may have something to fetch
+}
+
+// Call is one request that reached the service, in the order of arrival.
+type Call struct {
+	At     time.Time
+	API    string // "ssm:SendCommand"
+	Region string
+	Error  string // the error's type; empty if it was answered
+}
+
+type place struct{ account, region string }
+
+// region is what one account has in one region.
+type region struct {
+	place
+	nodes      map[string]*Node
+	order      []string // ids, as registered
+	commands   map[string]*command
+	sequence   []*command
+	documents  map[string]*document
+	groups     map[string][]string
+	compliance map[string]map[string]any // by node and type
+	findings   map[string]map[string]any // by id
+	hub        bool
+}
+
+// DefaultAccount is the account of AccessKey.
+const (
+	DefaultAccount = "111122223333"
+	AccessKey      = "AKIADROPCAPLAB000000"
+	SecretKey      = "dropcap-lab-is-not-a-secret"
+)
+
+// New makes an empty cloud. A nil clock is the wall's.
+func New(clock Clock) *Cloud {
+	if clock == nil {
+		clock = wall{}
+	}
+	c := &Cloud{
+		clock: clock, keys: map[string]string{AccessKey: DefaultAccount}, places: map[place]*region{}, buckets: map[string]*bucket{},
+		denied: map[string]bool{}, calls: map[string]int{}, woken: make(chan struct{}),
+		models: map[string]*model{"ssm": load("ssm"), "securityhub": load("securityhub"), "resource-groups": load("resource-groups"), "sts": load("sts")},
+	}
+	return c
+}
+
+func (c *Cloud) region(account, name string) *region {
+	p := place{account, name}
+	r := c.places[p]
+	if r == nil {
+		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{}, documents: builtin(), groups: map[string][]string{},
+			compliance: map[string]map[string]any{}, findings: map[string]map[string]any{}, hub: true}
+		c.places[p] = r
+	}
+	return r
+}
+
+// Node is a managed node as the service knows it.
+type Node struct {
+	ID, Account, Region string
+	Name                string // ComputerName
+	Platform            string // Linux, Windows, MacOS
+	PlatformName        string
+	PlatformVersion     string
+	AgentVersion        string
+	Tags                map[string]string
+	LastPing            time.Time
+	Gone                bool // the agent does not answer: pings are old
+	queue               []*message
+	Simulated           Simulator // answers in place of an agent, if set
+}
+
+// Simulator answers a command as a node would: what the script printed and its exit status.
+type Simulator func(Script) (stdout, stderr string, exit int)
+
+// Script is what a node is asked to run.
+type Script struct {
+	Node, Command, Region string
+	Lines                 []string
+	WorkingDirectory      string
+	Timeout               time.Duration
+}
+
+// Add registers a node. Fields that are empty get what a Debian instance would say.
+func (c *Cloud) Add(n Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fill := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	fill(&n.Account, DefaultAccount)
+	fill(&n.Region, "us-east-1")
+	fill(&n.Name, n.ID)
+	fill(&n.Platform, "Linux")
+	fill(&n.PlatformName, "Debian GNU/Linux")
+	fill(&n.PlatformVersion, "12")
+	fill(&n.AgentVersion, "3.3.987.0")
+	if n.Tags == nil {
+		n.Tags = map[string]string{}
+	}
+	n.LastPing = c.clock.Now()
+	r := c.region(n.Account, n.Region)
+	if r.nodes[n.ID] == nil {
+		r.order = append(r.order, n.ID)
+	}
+	r.nodes[n.ID] = &n
+}
+
+// Group makes a resource group of nodes.
+func (c *Cloud) Group(account, regionName, name string, nodes ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.region(account, regionName).groups[name] = nodes
+}
+
+// Silence makes a node's agent stop answering, or answer again.
+func (c *Cloud) Silence(account, regionName, id string, gone bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := c.region(account, regionName).nodes[id]; n != nil {
+		n.Gone = gone
+		n.LastPing = c.clock.Now()
+		c.wake()
+	}
+}
+
+// Calls counts the requests by API ("ssm:SendCommand").
+func (c *Cloud) Calls() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]int{}
+	for k, v := range c.calls {
+		out[k] = v
+	}
+	return out
+}
+
+// Log gives every request in order.
+func (c *Cloud) Log() []Call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Call(nil), c.log...)
+}
+
+// wake tells waiting agents to look again.
+func (c *Cloud) wake() {
+	close(c.woken)
+	c.woken = make(chan struct{})
+}

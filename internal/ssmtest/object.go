@@ -1,0 +1,156 @@
+package ssmtest
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// bucket is an S3 bucket.
+type bucket struct {
+	account, region string
+	objects         map[string][]byte
+}
+
+// Bucket makes a bucket.
+func (c *Cloud) Bucket(account, region, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.buckets[name] = &bucket{account: account, region: region, objects: map[string][]byte{}}
+}
+
+// Objects gives the keys of a bucket's objects, sorted.
+func (c *Cloud) Objects(name string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.buckets[name]; b != nil {
+		return sortedKeys(b.objects)
+	}
+	return nil
+}
+
+// maxObject bounds what is stored in memory.
+const maxObject = 256 << 20
+
+// objectPath tells a request for S3 (path style, "/bucket/key") from those of the other services, which have none but fixed paths.
+func objectPath(r *http.Request) (name, key string, ok bool) {
+	switch r.URL.Path {
+	case "/", "/findings", "/findings/import", "/findings/batchupdate", "/list-group-resources":
+		return "", "", false
+	}
+	name, key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return name, key, name != ""
+}
+
+func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key string) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxObject))
+	if err != nil {
+		return
+	}
+	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
+		body = unchunk(body)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.objectCaller(r, map[string]string{"PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}[r.Method]); f != nil {
+		w.WriteHeader(f.status)
+		_ = xml.NewEncoder(w).Encode(s3Error{Code: f.kind, Message: f.message})
+		return
+	}
+	b := c.buckets[name]
+	if b == nil {
+		s3Fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
+		return
+	}
+	switch {
+	case key == "" && r.Method == http.MethodHead:
+		w.Header().Set("x-amz-bucket-region", b.region)
+	case r.Method == http.MethodPut:
+		b.objects[key] = body
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, md5.Sum(body)))
+	case r.Method == http.MethodDelete:
+		delete(b.objects, key)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		data, ok := b.objects[key]
+		if !ok {
+			s3Fail(w, http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
+			return
+		}
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, md5.Sum(data)))
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	}
+}
+
+type s3Error struct {
+	XMLName xml.Name `xml:"Error"`
+	Code    string
+	Message string
+}
+
+func s3Fail(w http.ResponseWriter, status int, code, message string) {
+	w.WriteHeader(status)
+	_ = xml.NewEncoder(w).Encode(s3Error{Code: code, Message: message})
+}
+
+// objectCaller lets signed requests in, and presigned ones until they expire.
+func (c *Cloud) objectCaller(r *http.Request, api string) *failure {
+	if api == "" {
+		api = "s3:GetObject"
+	}
+	region := ""
+	f := func() *failure {
+		q := r.URL.Query()
+		if q.Get("X-Amz-Signature") == "" {
+			who, f := c.caller(r)
+			region = who.region
+			return f
+		}
+		return c.presigned(q)
+	}()
+	if f == nil {
+		f = c.gate(api)
+	}
+	c.note(api, region, f)
+	return f
+}
+
+func (c *Cloud) presigned(q url.Values) *failure {
+	at, err := time.Parse("20060102T150405Z", q.Get("X-Amz-Date"))
+	seconds, err2 := strconv.Atoi(q.Get("X-Amz-Expires"))
+	key, _, _ := strings.Cut(q.Get("X-Amz-Credential"), "/")
+	switch {
+	case err != nil || err2 != nil:
+		return &failure{http.StatusForbidden, "AuthorizationQueryParametersError", "the presigned address is damaged"}
+	case c.keys[key] == "":
+		return &failure{http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}
+	case time.Since(at) > time.Duration(seconds)*time.Second:
+		return &failure{http.StatusForbidden, "AccessDenied", "Request has expired"}
+	}
+	return nil
+}
+
+// unchunk takes an aws-chunked body apart: "SIZE[;chunk-signature=…]\r\n" data "\r\n", the last of size 0, then trailers.
+func unchunk(body []byte) []byte {
+	var out []byte
+	for {
+		line, rest, ok := bytes.Cut(body, []byte("\r\n"))
+		if !ok {
+			return out
+		}
+		size, _, _ := strings.Cut(string(line), ";")
+		n, err := strconv.ParseInt(size, 16, 64)
+		if err != nil || n <= 0 || int(n) > len(rest) {
+			return out
+		}
+		out = append(out, rest[:n]...)
+		body = bytes.TrimPrefix(rest[n:], []byte("\r\n"))
+	}
+}
