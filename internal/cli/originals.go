@@ -14,6 +14,7 @@ import (
 	"dropcap"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
+	"dropcap/internal/source"
 )
 
 // readers is how many containers are read at once: each is some requests, and one of them walks the container's layer.
@@ -34,6 +35,7 @@ type originals struct {
 	image   map[string]json.RawMessage
 	network map[string]json.RawMessage
 	found   map[string]recreate.Original // by the container's id; one that is gone has none
+	mounts  []source.Mount               // what the containers mount of this host
 	failed  map[string]error             // why one could not be read
 }
 
@@ -61,8 +63,14 @@ func readOriginals(ctx context.Context, h *host, snap dropcap.Snapshot) (*origin
 		o.found[c.ID] = one
 		return nil
 	})
+	if o.isHere() {
+		o.mounts = mountsOf(o.raw)
+	}
 	return o, err
 }
+
+// isHere tells whether the engine runs on this machine.
+func (o *originals) isHere() bool { return o.here.Engine && o.here.Release == o.snap.Host.Kernel }
 
 // survey reads what concerns all of them: whoever uses whom.
 func (o *originals) survey(ctx context.Context) (err error) {
@@ -132,7 +140,7 @@ func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Ori
 
 // local reads what only the engine's own machine tells.
 func (o *originals) local(out *recreate.Original, c dropcap.Container, raw json.RawMessage) {
-	if !o.here.Engine || o.here.Release != o.snap.Host.Kernel {
+	if !o.isHere() {
 		return
 	}
 	if c.Kernel.Visible {

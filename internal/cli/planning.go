@@ -120,7 +120,7 @@ func (p *planned) gather(ctx context.Context, h *host, s *store.Store, snap drop
 		}
 		p.recipes[c.ID] = r
 		subject := subjectOf(c, original, r, f)
-		subject.DependsOn = o.dependencies(c, snap.Containers)
+		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())
 		}

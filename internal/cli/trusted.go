@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"dropcap/internal/source"
+)
+
+// mostSource is the largest file of an owner that is read.
+const mostSource = 4 << 20
+
+// owners are the users whose files may be edited: root, whoever runs this, and who called sudo.
+func owners() []uint32 {
+	list := []uint32{0, uint32(os.Geteuid())}
+	if id, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32); err == nil && os.Geteuid() == 0 {
+		list = append(list, uint32(id))
+	}
+	return list
+}
+
+// way looks at a file and at every folder above it, the root first, without following a link.
+func way(file string) ([]source.Place, error) {
+	var list []source.Place
+	for at := filepath.Clean(file); ; at = filepath.Dir(at) {
+		i, err := os.Lstat(at)
+		if err != nil {
+			return nil, bare(err)
+		}
+		st, ok := i.Sys().(*syscall.Stat_t)
+		if !ok {
+			return nil, fmt.Errorf("nothing is known of %s", at)
+		}
+		list = append([]source.Place{{
+			Path: at, UID: st.Uid, Mode: uint32(i.Mode().Perm()), Link: i.Mode()&os.ModeSymlink != 0, Folder: i.IsDir(), Regular: i.Mode().IsRegular(),
+			Dev: uint64(st.Dev), Inode: st.Ino,
+		}}, list...)
+		if at == "/" || at == "." {
+			return list, nil
+		}
+	}
+}
+
+// trusted tells whether the file that a label names may be edited and acted upon; the error says why not.
+func (o *originals) trusted(file string) error {
+	places, err := way(file)
+	if err != nil {
+		return err
+	}
+	return source.Trust(places, owners(), o.mounts)
+}
+
+// mountsOf are what the engine's containers mount of the host.
+func mountsOf(raw map[string]json.RawMessage) []source.Mount {
+	var list []source.Mount
+	for _, inspect := range raw {
+		var b struct {
+			Name   string
+			Mounts []struct{ Source string }
+		}
+		_ = json.Unmarshal(inspect, &b) // one that cannot be read is refused elsewhere
+		for _, m := range b.Mounts {
+			if i, err := os.Stat(m.Source); err == nil && m.Source != "" {
+				if st, ok := i.Sys().(*syscall.Stat_t); ok {
+					list = append(list, source.Mount{Container: strings.TrimPrefix(b.Name, "/"), Dev: uint64(st.Dev), Inode: st.Ino})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// readSource reads a file of an owner, which must not have become a link since it was looked at.
+func readSource(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, mostSource+1))
+	if err == nil && len(b) > mostSource {
+		err = fmt.Errorf("it is larger than %d MiB", mostSource>>20)
+	}
+	return b, err
+}
