@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"slices"
@@ -127,7 +128,7 @@ func (d *document) newline(at int) string {
 // spliced gives the text with the cuts done; false if two of them overlap.
 func (d *document) spliced() (string, bool) {
 	cuts := slices.Clone(d.cuts)
-	slices.SortStableFunc(cuts, func(a, b cut) int { return a.from - b.from })
+	slices.SortStableFunc(cuts, func(a, b cut) int { return cmp.Or(a.from-b.from, a.to-b.to) })
 	var b strings.Builder
 	at := 0
 	for _, c := range cuts {
