@@ -153,27 +153,35 @@ func unbound(v any) any {
 	}
 	if len(list) == 1 {
 		b, ok := list[0].(map[string]any)
-		if ok && (b["HostIp"] == nil || b["HostIp"] == "") && (b["HostPort"] == nil || b["HostPort"] == "") {
+		if _, named := b["HostPort"]; ok && named && len(b) <= 2 && (b["HostIp"] == nil || b["HostIp"] == "") && (b["HostPort"] == nil || b["HostPort"] == "") {
 			return []any{}
 		}
 	}
 	return append([]any{}, list...)
 }
 
+// byLast finds exceptions by the last part of their path.
+var byLast = func() map[string][]exception {
+	out := map[string][]exception{}
+	for _, e := range exceptions {
+		last := e.path[strings.LastIndex(e.path, ".")+1:]
+		out[last] = append(out[last], e)
+	}
+	return out
+}()
+
 // find gives the exception for a place.
 func find(place []string) (exception, bool) {
-	for _, e := range exceptions {
-		parts := strings.Split(e.path, ".")
-		if len(parts) != len(place) {
-			continue
-		}
-		same := true
-		for i, p := range parts {
-			same = same && (p == "*" || p == place[i])
-		}
-		if same {
-			return e, true
+	for _, last := range []string{place[len(place)-1], "*"} {
+		for _, e := range byLast[last] {
+			if matches(strings.Split(e.path, "."), place) {
+				return e, true
+			}
 		}
 	}
 	return exception{}, false
+}
+
+func matches(pattern, place []string) bool {
+	return slices.EqualFunc(pattern, place, func(p, q string) bool { return p == "*" || p == q })
 }

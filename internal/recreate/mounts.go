@@ -144,11 +144,11 @@ func (r *Recipe) fixSpecs(declared map[string]bool) ([]object, error) {
 		}
 		spec = clone(spec)
 		spec["Source"] = join(m.volume())
-		if r.keepsEmpty(target) {
-			options := object{}
-			if err := json.Unmarshal(orEmpty(spec["VolumeOptions"]), &options); err != nil {
-				return nil, unreadable("the mounts of "+r.name, err)
-			}
+		options := object{}
+		if err := json.Unmarshal(orEmpty(spec["VolumeOptions"]), &options); err != nil {
+			return nil, unreadable("the mounts of "+r.name, err)
+		}
+		if r.keepsEmpty(target) || !nothing(options["Subpath"]) { // that a volume is filled says nothing of a folder in it
 			options["NoCopy"] = join(true)
 			spec["VolumeOptions"] = join(options)
 		}
