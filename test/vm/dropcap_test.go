@@ -31,6 +31,7 @@ func onHost(t *testing.T, m *vm.Machine) {
 		{"tells what it stands on", doctor},
 		{"refuses a policy that others may write", writablePolicy},
 		{"says nothing wrong while the engine restarts", engineRestarts},
+		{"learns as a service", asService},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
