@@ -16,9 +16,9 @@ import (
 // change is one change under way.
 type change struct {
 	dropcap.Change
-	job  *Job                       // nil when the journal is all that there is
-	keep map[string]json.RawMessage // what the journal keeps of it
-	gate Gate
+	job   *Job                       // nil when the journal is all that there is
+	keep  map[string]json.RawMessage // what the journal keeps of it
+	gate  Gate
 	begun bool // it is in the journal
 	// stopped is when the request to stop went out; zero if nothing was stopped yet.
 	stopped time.Time

@@ -156,3 +156,12 @@ func joined(a, b string) string {
 	}
 	return a + "; " + b
 }
+
+// Effects lists what applying a job would do to the engine, in order, and does none of it. What is not known before has a name that says so.
+func (r *Runner) Effects(j *Job) ([]dropcap.Effect, error) {
+	s, err := r.strategy(j.Step.Strategy)
+	if err != nil {
+		return nil, err
+	}
+	return s.effects(r.begin(j)), nil
+}

@@ -1,0 +1,78 @@
+//go:build faults
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+
+	"dropcap"
+	"dropcap/internal/apply"
+)
+
+// faulty puts the faults of DROPCAP_FAULT around effects: "WHEN:EFFECT=ACTION", several joined by ",". WHEN is before or after, EFFECT a name,
+// ACTION kill, stop (goes on at SIGCONT), fail or hang. Each happens at its first occasion. DROPCAP_FAULT_LOG names a file that gets each
+// effect's name as it begins. Only binaries built with the tag "faults" have this.
+func faulty(w apply.World) apply.World {
+	f := &faults{world: w, log: os.Getenv("DROPCAP_FAULT_LOG"), at: map[string]string{}}
+	for _, one := range strings.Split(os.Getenv("DROPCAP_FAULT"), ",") {
+		where, action, ok := strings.Cut(one, "=")
+		if ok {
+			f.at[where] = action
+		}
+	}
+	return f
+}
+
+type faults struct {
+	world apply.World
+	log   string
+	mu    sync.Mutex
+	at    map[string]string
+}
+
+func (f *faults) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
+	f.write(e.Name)
+	if status, err := f.happen(ctx, "before:"+e.Name); err != nil {
+		return dropcap.Result{Status: status}, err
+	}
+	result, err := f.world.Do(ctx, e)
+	if status, err := f.happen(ctx, "after:"+e.Name); err != nil {
+		return dropcap.Result{Status: status}, err
+	}
+	return result, err
+}
+
+func (f *faults) happen(ctx context.Context, where string) (status int, err error) {
+	f.mu.Lock()
+	action := f.at[where]
+	delete(f.at, where)
+	f.mu.Unlock()
+	switch action {
+	case "kill":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case "stop":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "fail":
+		return 500, fmt.Errorf("a fault %s", where)
+	case "hang":
+		<-ctx.Done()
+		return 0, ctx.Err() // as nobody has answered
+	}
+	return 0, nil
+}
+
+func (f *faults) write(name string) {
+	if f.log == "" {
+		return
+	}
+	if file, err := os.OpenFile(f.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+		fmt.Fprintln(file, name)
+		file.Close()
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !faults
+
+package cli
+
+import "dropcap/internal/apply"
+
+// faulty does nothing here; see faults.go.
+func faulty(w apply.World) apply.World { return w }

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dropcap/internal/apply"
+)
+
+func (a *app) prune() *cobra.Command {
+	f := &changeFlags{}
+	var older string
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Remove old retained containers, never their volumes",
+		Long: `Remove the containers that changes have left behind for a backout, if the change ended long enough ago. Volumes are never removed. A
+change whose container is gone can still be backed out: the container is then made again from the journal.
+` + changeExitHelp,
+		Example: `  sudo dropcap prune --older-than 30d
+  sudo dropcap prune --older-than 0s --yes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runPrune(cmd.Context(), f, older) },
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().StringVar(&older, "older-than", "7d", "of changes that ended so long ago: 12h, 30d")
+	return cmd
+}
+
+func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error {
+	age, err := parseAge(older)
+	if err != nil {
+		return err
+	}
+	ch, err := a.change(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer ch.close()
+	all, err := ch.store.Changes(ctx)
+	if err != nil {
+		return err
+	}
+	list := apply.Prunable(all, time.Now().Add(-age))
+	if len(list) == 0 {
+		fmt.Fprintln(a.err, "nothing to remove")
+		return nil
+	}
+	if !f.yes {
+		if err := a.confirm(fmt.Sprintf("Remove the retained containers of %s?", changeNames(list))); err != nil {
+			return err
+		}
+	}
+	ctx, done := a.begun(ctx)
+	defer done()
+	outcomes := ch.Prune(ctx, list)
+	gone := 0
+	for _, o := range outcomes {
+		if o.Err == nil {
+			gone++
+		}
+	}
+	fmt.Fprintf(a.err, "removed %s\n", counted(gone, "retained container"))
+	return a.outcome(outcomes)
+}
+
+// parseAge reads a duration, or a number of days.
+func parseAge(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < 100_000 {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	} else if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return d, nil
+	}
+	return 0, usageError("for example --older-than 30d", "cannot read the age %q", s)
+}
+
+func counted(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + one + "s"
+}

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"dropcap"
+)
+
+// replaceFile puts other contents in the place of a file's: written beside it, synced, renamed, its folder synced, with its mode and owner.
+// It does nothing where something else stands there now, and follows no link.
+func replaceFile(f dropcap.File) (err error) {
+	fail := func(err error) error {
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot replace %s: %w", f.Path, bare(err))
+	}
+	info, err := matches(f)
+	if err != nil {
+		return fail(err)
+	}
+	folder := filepath.Dir(f.Path)
+	t, err := os.CreateTemp(folder, ".dropcap-*")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		t.Close()
+		if err != nil {
+			os.Remove(t.Name())
+		}
+	}()
+	if err := fill(t, f.Is, info); err != nil {
+		return fail(err)
+	}
+	if _, err := matches(f); err != nil { // as late as can be
+		return fail(err)
+	}
+	if err := os.Rename(t.Name(), f.Path); err != nil {
+		return fail(err)
+	}
+	d, err := os.Open(folder)
+	if err != nil {
+		return fail(err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// matches reads the file and compares it with what must stand there.
+func matches(f dropcap.File) (os.FileInfo, error) {
+	old, err := os.OpenFile(f.Path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer old.Close()
+	info, err := old.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("it is no regular file")
+	}
+	was, err := io.ReadAll(io.LimitReader(old, int64(len(f.Was))+1))
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(was, f.Was) {
+		return nil, fmt.Errorf("somebody has changed it meanwhile")
+	}
+	return info, nil
+}
+
+// fill makes the new file whole, with the old one's mode and owner, and durable.
+func fill(t *os.File, contents []byte, like os.FileInfo) error {
+	if _, err := t.Write(contents); err != nil {
+		return err
+	}
+	if s, ok := like.Sys().(*syscall.Stat_t); ok {
+		if err := t.Chown(int(s.Uid), int(s.Gid)); err != nil {
+			return err
+		}
+	}
+	if err := t.Chmod(like.Mode().Perm() | like.Mode()&(os.ModeSetuid|os.ModeSetgid|os.ModeSticky)); err != nil {
+		return err
+	}
+	return t.Sync()
+}

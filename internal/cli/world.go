@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/docker"
+	"dropcap/internal/store"
+)
+
+// world does the effects of changes: the engine's, the journal's, and this host's.
+type world struct {
+	engine *docker.Client
+	store  *store.Store
+}
+
+// Do does one effect.
+func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
+	switch {
+	case e.Call != nil:
+		call := *e.Call
+		call.Timeout = 0 // the context carries it
+		return w.engine.Perform(ctx, call)
+	case e.Note != nil:
+		return dropcap.Result{}, w.store.Write(ctx, *e.Note)
+	case e.Run != nil:
+		return run(ctx, *e.Run)
+	case e.File != nil:
+		return dropcap.Result{}, replaceFile(*e.File)
+	}
+	return dropcap.Result{}, fmt.Errorf("the effect %q does nothing", e.Name)
+}
+
+// lastOutput is how much of a program's output is kept.
+const lastOutput = 64 << 10
+
+// run runs a program in a process group of its own, so that Ctrl-C is not for it and none of its children is left behind. A status other
+// than 0 is no error.
+func run(ctx context.Context, r dropcap.Run) (dropcap.Result, error) {
+	if len(r.Args) == 0 {
+		return dropcap.Result{}, errors.New("no program to run")
+	}
+	out := &tail{}
+	cmd := exec.CommandContext(ctx, r.Args[0], r.Args[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.Dir, r.Env, out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	err := cmd.Run()
+	text, _ := json.Marshal(string(out.b)) // of a string
+	result := dropcap.Result{Body: text}
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return result, fmt.Errorf("run %s: it took too long", r.Args[0])
+	case errors.As(err, &exit) && exit.ExitCode() >= 0:
+		result.Status = exit.ExitCode()
+	case err != nil:
+		return result, fmt.Errorf("run %s: %w", r.Args[0], bare(err))
+	}
+	return result, nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct{ b []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	if len(t.b) > 2*lastOutput {
+		t.b = append(t.b[:0], t.b[len(t.b)-lastOutput:]...)
+	}
+	return len(p), nil
+}
