@@ -70,10 +70,10 @@ func tooLarge(s source) []string {
 	return out
 }
 
-// endings finds what ends the process or panics. cmd/dropcap's main may end it; programs that only tests start, and what stands under
-// tests, may too.
+// endings finds what ends the process or panics. The mains of cmd/dropcap and of the manual's generator may end it; programs that only
+// tests start, and what stands under tests, may too.
 func endings(s source) []string {
-	if s.test() || s.path == "cmd/dropcap/main.go" || strings.HasPrefix(s.path, "test/") {
+	if s.test() || s.path == "cmd/dropcap/main.go" || s.path == "internal/cli/man/main.go" || strings.HasPrefix(s.path, "test/") {
 		return nil
 	}
 	for _, room := range []string{"testenv", "dockertest", "ssmtest"} {
