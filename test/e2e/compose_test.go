@@ -28,7 +28,7 @@ const composeFile = `services:
 
 // A service is planned at its source: a patch that applies, and the command that brings it into effect, in the order of depends_on.
 func TestPlanOfComposeIsAPatch(t *testing.T) {
-	testenv.Need(t, testenv.Root)
+	testenv.Need(t, testenv.Root, testenv.Tool("git", "git"))
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
 		t.Fatal(err)
@@ -82,10 +82,11 @@ func (s stage) followed(dir, quoted string) {
 	if !found {
 		s.t.Fatalf("there is no command in %q", text)
 	}
-	cmd := exec.Command("patch", "-p0", "-d", "/")
+	cmd := exec.Command("git", "apply", "--unidiff-zero", "-p1", "--unsafe-paths", "--directory=/", "-")
+	cmd.Dir = dir
 	cmd.Stdin = strings.NewReader(patch)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		s.t.Fatalf("patch: %v\n%s\n%s", err, out, patch)
+		s.t.Fatalf("git apply: %v\n%s\n%s", err, out, patch)
 	}
 	s.docker(strings.Fields("compose " + command)...)
 	if got := s.docker("inspect", "--format", "{{.HostConfig.CapDrop}}", "shop-web-1"); got != "[NET_RAW]" {
