@@ -27,6 +27,7 @@ var (
 	Docker29 = component("docker29")
 	Podman4  = component("podman4")
 	VM       = component("vm")
+	VMArm    = component("vmarm")
 	Chromium = component("chromium")
 	Clang    = component("clang")
 

@@ -13,33 +13,44 @@ import (
 	"dropcap/test/vm"
 )
 
-// The event tests of internal/bpf pass on each kernel, with the best hook there and with the one that old kernels have.
+// The event tests of internal/bpf pass on each kernel, with the best hook there and with the one that old kernels have; under
+// DROPCAP_TEST_FULL on arm64 too, where trampolines came with Linux 6.4 or so, so that before only a kprobe works.
 func TestTracerOnEachKernel(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.VM)
-	program := testBinary(t, "./internal/bpf")
+	program := testBinary(t, "./internal/bpf", "amd64")
+	run := events
+	if full {
+		run = "."
+	}
 	for _, version := range vm.Kernels {
-		t.Run(version, func(t *testing.T) {
-			m := vm.Start(t, vm.Kernel(version), vm.Memory(1024))
-			m.Put(t, "/opt/bpf.test", program, 0o755)
-			m.Shell(t, `mkdir -p /tmp /root
-				mounted() { grep -q " $1 " /proc/mounts; }
-				mounted /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
-				mounted /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing`)
-			for _, hook := range []string{"fexit", "kprobe"} {
-				t.Run(hook, func(t *testing.T) { tracer(t, m, hook) })
-			}
-		})
+		t.Run(version, func(t *testing.T) { tracers(t, vm.Kernel(version), program, run, "fexit", "kprobe") })
+	}
+	if !full {
+		return
+	}
+	program = testBinary(t, "./internal/bpf", "arm64")
+	t.Run("arm64-6.1", func(t *testing.T) { tracers(t, vm.Arm64Kernel("6.1"), program, events, "kprobe") })
+	t.Run("arm64-6.12", func(t *testing.T) { tracers(t, vm.Arm64Kernel("6.12"), program, events, "fexit", "kprobe") })
+}
+
+var full = os.Getenv("DROPCAP_TEST_FULL") == "1"
+
+func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...string) {
+	m := vm.Start(t, kind, vm.Memory(1024))
+	m.Put(t, "/opt/bpf.test", program, 0o755)
+	m.Shell(t, `mkdir -p /tmp /root
+		mounted() { grep -q " $1 " /proc/mounts; }
+		mounted /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+		mounted /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing`)
+	for _, hook := range hooks {
+		t.Run(hook, func(t *testing.T) { tracer(t, m, hook, run) })
 	}
 }
 
-// events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run that need neither engine nor compiler.
+// events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run on amd64 that need neither engine nor compiler.
 const events = "Exactly|Capset|Beyond|UserNamespace|Runtimes|Apart"
 
-func tracer(t *testing.T, m *vm.Machine, hook string) {
-	run := events
-	if os.Getenv("DROPCAP_TEST_FULL") == "1" {
-		run = "."
-	}
+func tracer(t *testing.T, m *vm.Machine, hook, run string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
 	defer cancel()
 	began := time.Now()
@@ -55,12 +66,12 @@ func tracer(t *testing.T, m *vm.Machine, hook string) {
 }
 
 // testBinary builds a package's tests as one static program.
-func testBinary(t *testing.T, pkg string) []byte {
+func testBinary(t *testing.T, pkg, goarch string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "test")
 	cmd := exec.Command("go", "test", "-c", "-o", out, pkg)
 	cmd.Dir = testenv.RepoRoot(t)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+goarch)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the tests of %s: %v\n%s", pkg, err, text)
 	}

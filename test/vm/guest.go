@@ -83,7 +83,7 @@ func (m *Machine) Get(tb testing.TB, path string) []byte {
 // into the machine, ready to run.
 func (m *Machine) PutBinary(tb testing.TB, pkg, path string) {
 	tb.Helper()
-	program, err := goProgram(pkg)
+	program, err := goProgram(pkg, m.kind.goarch())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,8 +6,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"dropcap/internal/testenv"
 )
 
 const (
@@ -80,11 +78,11 @@ exec switch_root /sysroot /sbin/init
 // initramfs is what the kernel starts from: busybox, modules, the agent, the test's files and a first program.
 func initramfs(kind Kind, files []file, extraModules []string) ([]byte, error) {
 	a := newArchive()
-	busybox, err := os.ReadFile(filepath.Join(cache(), "busybox"))
+	busybox, err := os.ReadFile(filepath.Join(kind.cache(), "busybox"))
 	if err != nil {
 		return nil, err
 	}
-	agent, err := goProgram("./test/vm/agent")
+	agent, err := goProgram("./test/vm/agent", kind.goarch())
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +140,3 @@ func addInjected(a *archive, files []file) {
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// cache is where test/hosts/provision.d/vm put what machines boot.
-func cache() string { return filepath.Join(testenv.Cache(), "vm") }

@@ -52,9 +52,13 @@ func (q *qemu) kill() {
 // folder when the test process is killed.
 func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 	opt := m.options
-	cmd := exec.Command("qemu-system-x86_64",
+	emulator, machine, cpu := "qemu-system-x86_64", "pc", "max"
+	if m.kind.arm64 {
+		emulator, machine, cpu = "qemu-system-aarch64", "virt", "neoverse-n1" // as Graviton 2
+	}
+	cmd := exec.Command(emulator, "-machine", machine,
 		// Never KVM: on hosts that are machines of a cloud themselves it may hang instead of failing.
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", strconv.Itoa(opt.cpus), "-m", strconv.Itoa(opt.memory),
+		"-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", strconv.Itoa(opt.cpus), "-m", strconv.Itoa(opt.memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-kernel", filepath.Join(m.kind.dir(), "vmlinuz"), "-append", bootArgs,

@@ -26,6 +26,7 @@ const portName = wire.PortName
 type Kind struct {
 	kernel string
 	disk   bool
+	arm64  bool
 }
 
 // Debian12Host is a whole host: systemd, dockerd 20.10.24, AppArmor, cgroup v2, kernel 6.1. It boots in about half a
@@ -39,13 +40,34 @@ func Kernel(version string) Kind { return Kind{kernel: version} }
 // Kernels are the versions that Kernel takes, oldest first.
 var Kernels = []string{"5.10", "6.1", "6.12"}
 
-func (k Kind) dir() string { return filepath.Join(cache(), "kernel-"+k.kernel) }
+// Arm64Kernel is Debian's arm64 cloud kernel of that version ("6.1" or "6.12"), on a machine of that kind; else as Kernel.
+func Arm64Kernel(version string) Kind { return Kind{kernel: version, arm64: true} }
+
+// need is the component that the machine boots from.
+func (k Kind) need() testenv.Requirement {
+	if k.arm64 {
+		return testenv.VMArm
+	}
+	return testenv.VM
+}
+
+func (k Kind) goarch() string {
+	if k.arm64 {
+		return "arm64"
+	}
+	return "amd64"
+}
+
+// cache is where test/hosts/provision put what machines of the kind boot.
+func (k Kind) cache() string { return filepath.Join(testenv.Cache(), k.need().Name) }
+
+func (k Kind) dir() string { return filepath.Join(k.cache(), "kernel-"+k.kernel) }
 
 func (k Kind) String() string {
 	if k.disk {
 		return "the Debian 12 host"
 	}
-	return "kernel " + k.kernel
+	return "kernel " + k.kernel + " (" + k.goarch() + ")"
 }
 
 // Machine is a machine, on or off. Its methods may be called from several goroutines, except those that switch it on
@@ -65,7 +87,7 @@ type Machine struct {
 // Start boots a machine that ends with the test. The test is skipped, or fails in CI, where the host lacks what it needs.
 func Start(tb testing.TB, kind Kind, opts ...Option) *Machine {
 	tb.Helper()
-	testenv.Need(tb, testenv.VM)
+	testenv.Need(tb, kind.need())
 	m, err := Open(context.Background(), kind, opts...)
 	if err != nil {
 		tb.Fatal(err)
@@ -81,7 +103,7 @@ func Start(tb testing.TB, kind Kind, opts ...Option) *Machine {
 
 // Open is Start for callers without a test at hand, such as TestMain; the caller calls Close.
 func Open(ctx context.Context, kind Kind, opts ...Option) (*Machine, error) {
-	if err := testenv.Check(testenv.VM); err != nil {
+	if err := testenv.Check(kind.need()); err != nil {
 		return nil, err
 	}
 	m := &Machine{kind: kind, options: defaults(kind), console: &console{}, fresh: true}
@@ -90,7 +112,7 @@ func Open(ctx context.Context, kind Kind, opts ...Option) (*Machine, error) {
 	}
 	if err := m.prepare(); err != nil {
 		m.Close()
-		return nil, fmt.Errorf("cannot prepare %s: %w; run test/hosts/provision vm as root", kind, err)
+		return nil, fmt.Errorf("cannot prepare %s: %w; run test/hosts/provision %s as root", kind, err, kind.need().Name)
 	}
 	if err := m.boot(ctx); err != nil {
 		m.Close()
@@ -107,7 +129,7 @@ func (m *Machine) prepare() error {
 	if m.initrd, err = memory("initramfs", image); err != nil || !m.kind.disk {
 		return err
 	}
-	m.disk, err = overlay(filepath.Join(cache(), "debian12.ext4"))
+	m.disk, err = overlay(filepath.Join(m.kind.cache(), "debian12.ext4"))
 	return err
 }
 
@@ -150,7 +172,11 @@ func (m *Machine) powerOn(port *os.File, conn net.Conn) error {
 }
 
 func (m *Machine) bootArgs() string {
-	args := []string{"console=ttyS0", "quiet", "panic=-1", m.options.kernelArgs}
+	serial := "ttyS0"
+	if m.kind.arm64 {
+		serial = "ttyAMA0"
+	}
+	args := []string{"console=" + serial, "quiet", "panic=-1", m.options.kernelArgs}
 	if m.kind.disk && m.fresh {
 		args = append(args, inject)
 	}
