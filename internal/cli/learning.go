@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -168,23 +170,29 @@ func (k keeper) Keep(ctx context.Context, list ...dropcap.WorkloadEvidence) erro
 		at := [2]string{w.Workload, w.Revision + "@" + k.host}
 		groups[at] = append(groups[at], w)
 	}
-	for at, group := range groups {
-		present := map[string]bool{}
-		for _, w := range group {
-			present[w.Sources[0].Container] = true
-		}
-		err := k.Update(ctx, at[0], at[1], func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-			if old != nil {
-				group = append(group, unkeyed(*old))
-			}
-			w := evidence.Merge(group, evidence.AcrossHosts)[0]
-			return evidence.Trim(w, func(s dropcap.Source) bool { return present[s.Container] }), nil
-		})
+	for keys := range slices.Chunk(slices.Collect(maps.Keys(groups)), atOnce) {
+		err := k.UpdateMany(ctx, keys, func(i int, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence { return kept(groups[keys[i]], old) })
 		if err != nil {
-			return fmt.Errorf("keep the evidence of %s: %w", at[0], err)
+			return fmt.Errorf("keep the evidence of %d workloads: %w", len(groups), err)
 		}
 	}
 	return nil
+}
+
+// atOnce is how many workloads are kept in one transaction: others that use the store wait meanwhile.
+const atOnce = 200
+
+// kept merges new records of one workload with what is stored of it.
+func kept(fresh []dropcap.WorkloadEvidence, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
+	present := map[string]bool{}
+	for _, w := range fresh {
+		present[w.Sources[0].Container] = true
+	}
+	if old != nil {
+		fresh = append(slices.Clone(fresh), unkeyed(*old))
+	}
+	w := evidence.Merge(fresh, evidence.AcrossHosts)[0]
+	return evidence.Trim(w, func(s dropcap.Source) bool { return present[s.Container] })
 }
 
 // unkeyed takes the host off a revision that comes from the store.

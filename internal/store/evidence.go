@@ -82,6 +82,31 @@ func (s *Store) Update(ctx context.Context, workload, revision string, change fu
 	return said(s.folder, err)
 }
 
+// UpdateMany is Update for many at once, in one transaction: change gets the number of the key, a workload and a revision. Each transaction
+// waits for the disk several times, so many in one take little longer than one.
+func (s *Store) UpdateMany(ctx context.Context, keys [][2]string, change func(i int, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence) error {
+	for _, k := range keys {
+		if len(k[0]) > maxKey || len(k[1]) > maxKey {
+			return dropcap.Errorf(dropcap.CodeError, "", "cannot keep evidence of a workload whose name is longer than %d bytes", maxKey)
+		}
+	}
+	err := s.inTransaction(ctx, func(tx *sql.Tx) error {
+		for i, k := range keys {
+			old, err := s.read(ctx, tx, k[0], k[1])
+			if err != nil {
+				return err
+			}
+			changed := change(i, old)
+			changed.Workload, changed.Revision = k[0], k[1]
+			if err := write(ctx, tx, changed); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return said(s.folder, err)
+}
+
 // read gives one document, nil if it is not there.
 func (s *Store) read(ctx context.Context, tx *sql.Tx, workload, revision string) (*dropcap.WorkloadEvidence, error) {
 	var document, digest []byte

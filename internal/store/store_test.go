@@ -188,3 +188,30 @@ func sentence(t *testing.T, err error, words string) {
 		t.Errorf("error %q; want a sentence with %q", err, words)
 	}
 }
+
+func TestManyAreKeptTogetherOrNotAtAll(t *testing.T) {
+	s := open(t, t.TempDir())
+	keys := [][2]string{{"docker:a", "1"}, {"docker:b", "1"}}
+	add := func(_ int, old *dropcap.WorkloadEvidence) (w dropcap.WorkloadEvidence) {
+		if old != nil {
+			w = *old
+		}
+		w.ImageID += "x"
+		return w
+	}
+	for range 2 {
+		if err := s.UpdateMany(t.Context(), keys, add); err != nil {
+			t.Fatal(err)
+		}
+	}
+	huge := func(i int, _ *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
+		return dropcap.WorkloadEvidence{ImageID: strings.Repeat("y", i*(MaxDocument+1))}
+	}
+	if s.UpdateMany(t.Context(), keys, huge) == nil {
+		t.Error("what is too large was kept")
+	}
+	list, err := s.Evidence(t.Context())
+	if err != nil || len(list) != 2 || list[0].ImageID != "xx" || list[1].ImageID != "xx" {
+		t.Errorf("got %+v, %v", list, err)
+	}
+}
