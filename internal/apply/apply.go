@@ -71,6 +71,8 @@ type Runner struct {
 	Watcher Watcher           // nil: nothing is watched
 	Tell    func(Progress)    // nil: nobody is told
 	Log     func(line string) // decisions, for people; nil: nobody is told
+	// Read reads a file of this host that a change in place is about.
+	Read func(path string) ([]byte, error)
 
 	Usual    time.Duration // how long a request to the engine may take; 30 s if zero
 	Patience time.Duration // how long an engine that does not answer is waited for before a person is needed; 2 min if zero
@@ -106,3 +108,5 @@ func (r *Runner) strategy(s dropcap.Strategy) (strategy, error) {
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot apply the strategy %q", s)
 }
+
+var errNotYet = dropcap.Errorf(dropcap.CodeError, "", "cannot do that yet")

@@ -2,21 +2,333 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
 
 	"dropcap"
+	"dropcap/internal/source"
 )
 
 // InPlace is what changing the engine's own file takes.
-type InPlace struct{}
+type InPlace struct {
+	File  string   `json:"file"`  // hostconfig.json of the container
+	Stop  []string `json:"stop"`  // the program that stops the engine, and its socket, and waits for it
+	Start []string `json:"start"` // and the one that starts it
+	// Survive tells that containers run on while the engine is stopped (live-restore). Otherwise Running, the ids of all that ran, are started
+	// again.
+	Survive bool     `json:"survive"`
+	Running []string `json:"running"`
+}
 
+// keepInPlace is the name under which the journal keeps it, keepFile the former file.
+const (
+	keepInPlace = "in-place"
+	keepFile    = "file"
+)
+
+// bounce is how long an engine may take to stop, or to start.
+const bounce = 5 * time.Minute
+
+// inPlacing changes the lists in the engine's own file while the engine is stopped, since a running one writes the file from its memory
+// (moby container/container.go, CheckpointTo). It stays the same container.
 type inPlacing struct{ *Runner }
 
 func newInPlace(r *Runner) strategy { return inPlacing{r} }
 
-func (s inPlacing) effects(c *change) []dropcap.Effect           { return nil }
-func (s inPlacing) prepare(ctx context.Context, c *change) error { return errNotYet }
-func (s inPlacing) swap(ctx context.Context, c *change) error    { return errNotYet }
-func (s inPlacing) back(ctx context.Context, c *change) error    { return errNotYet }
+func (c *change) inPlace() (*InPlace, error) {
+	if c.job != nil && c.job.InPlace != nil {
+		return c.job.InPlace, nil
+	}
+	var p InPlace
+	if err := json.Unmarshal(c.keep[keepInPlace], &p); err != nil || p.File == "" {
+		return nil, dropcap.Errorf(dropcap.CodePerson, "put it back by hand", "cannot find in the journal how %s was changed", c.Name)
+	}
+	return &p, nil
+}
+
+func (s inPlacing) engine(name, says string, args []string) dropcap.Effect {
+	return dropcap.Effect{Name: name, Says: says, Run: &dropcap.Run{Args: args, Dir: "/", Timeout: bounce}}
+}
+
+func (s inPlacing) restart(name string, c *change, grace time.Duration) dropcap.Effect {
+	limit := grace + slow
+	if grace < 0 {
+		limit = 30 * time.Minute
+	}
+	return post(name, "restart "+c.Name, "/containers/"+c.Before+"/restart", nil, nil, limit)
+}
+
+func (s inPlacing) effects(c *change) []dropcap.Effect {
+	p, err := c.inPlace()
+	if err != nil {
+		return nil
+	}
+	list := []dropcap.Effect{
+		inspect("inspect-old", "look whether "+c.Name+" is still the same", c.Before),
+		s.engine("stop-engine", "stop the engine", p.Stop), {Name: "write-file", Says: "change the lists in " + p.File},
+		s.engine("start-engine", "start the engine", p.Start), inspect("inspect-new", "look whether the engine has read it", c.Before),
+	}
+	if c.ran() {
+		list = append(list, s.restart("restart-new", c, 0), inspect("inspect-gate", "look whether it runs well", c.Before))
+	}
+	return list
+}
+
+func (s inPlacing) prepare(ctx context.Context, c *change) error {
+	p, err := c.inPlace()
+	if err != nil {
+		return err
+	}
+	former, err := s.file(c, p, c.Is)
+	if err != nil {
+		return err
+	}
+	if err := c.keepOriginal(); err != nil {
+		return err
+	}
+	if c.keep[keepInPlace], err = json.Marshal(p); err != nil {
+		return err
+	}
+	if c.keep[keepFile], err = json.Marshal(string(former.Was)); err != nil {
+		return err
+	}
+	c.After = c.Before
+	if err := s.note(ctx, c, "note-begin", dropcap.Preparing); err != nil {
+		return err
+	}
+	if err := (recreating{s.Runner}).unchanged(ctx, c); err != nil {
+		return err
+	}
+	return interrupted(ctx)
+}
+
+// file is the replacement of the engine's file by one with the lists of g, from what stands there now.
+func (s inPlacing) file(c *change, p *InPlace, g dropcap.Grant) (*dropcap.File, error) {
+	if s.Read == nil {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read files here")
+	}
+	now, err := s.Read(p.File)
+	if err != nil {
+		return nil, err
+	}
+	if is, err := source.HostConfig(now, g, g); err == nil { // it says so already
+		return &dropcap.File{Path: p.File, Was: now, Is: is}, nil
+	}
+	from := c.Was
+	if source.SameNames(g.CapAdd, c.Was.CapAdd) && source.SameNames(g.CapDrop, c.Was.CapDrop) {
+		from = c.Is
+	}
+	is, err := source.HostConfig(now, from, g)
+	if err != nil {
+		return nil, dropcap.Errorf(dropcap.CodeError, "plan again", "cannot change %s: %w", c.Name, err)
+	}
+	return &dropcap.File{Path: p.File, Was: now, Is: is}, nil
+}
+
+// rewrite stops the engine, changes the file and starts the engine again, whatever became of the file.
+func (s inPlacing) rewrite(ctx context.Context, c *change, p *InPlace, g dropcap.Grant, suffix string) error {
+	err := s.program(ctx, c, s.engine("stop-engine"+suffix, "stop the engine", p.Stop))
+	if err == nil {
+		var f *dropcap.File
+		if f, err = s.file(c, p, g); err == nil {
+			_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " + p.File, File: f})
+		}
+	}
+	if up := s.awake(ctx, c, p, suffix); err == nil {
+		err = up
+	}
+	return err
+}
+
+// program runs one of the engine's programs.
+func (s inPlacing) program(ctx context.Context, c *change, e dropcap.Effect) error {
+	result, err := s.do(ctx, c, e)
+	if err == nil && result.Status != 0 {
+		err = fmt.Errorf("%s: %s ended with exit status %d", e.Says, e.Run.Args[0], result.Status)
+	}
+	return err
+}
+
+// awake starts the engine, waits until it answers, and starts what ran before.
+func (s inPlacing) awake(ctx context.Context, c *change, p *InPlace, suffix string) error {
+	var err error
+	for i := range most {
+		if err = s.program(ctx, c, s.engine("start-engine"+suffix, "start the engine", p.Start)); err == nil {
+			break
+		}
+		s.sleep(ctx, s.poll()*time.Duration(1+i))
+	}
+	if err != nil {
+		return err
+	}
+	for end := s.now().Add(s.patience()); ; s.sleep(ctx, s.poll()) {
+		if _, err = s.look(ctx, c, "look-engine", c.Before); err == nil {
+			break
+		}
+		if s.now().After(end) {
+			return err
+		}
+	}
+	return s.revive(ctx, c, p, suffix)
+}
+
+// revive starts the containers that the engine's stop has stopped and its start has not started.
+func (s inPlacing) revive(ctx context.Context, c *change, p *InPlace, suffix string) error {
+	if p.Survive {
+		return nil
+	}
+	var lost []string
+	for _, id := range p.Running {
+		now, err := s.look(ctx, c, "look-other", id)
+		if err == nil && now != nil && !now.alive() && id != c.Before {
+			_, err = s.do(ctx, c, start("start-other"+suffix, "start "+now.Name+" again", id))
+		}
+		if err != nil {
+			lost = append(lost, short(id))
+		}
+	}
+	if len(lost) > 0 {
+		return fmt.Errorf("containers that ran before do not run again: %v", lost)
+	}
+	return nil
+}
+
+func (s inPlacing) swap(ctx context.Context, c *change) error {
+	p, err := c.inPlace()
+	if err != nil {
+		return err
+	}
+	old, err := read(c.job.Original.Inspect)
+	if err != nil {
+		return err
+	}
+	began := s.now()
+	if err := s.rewrite(ctx, c, p, c.Is, ""); err != nil {
+		return err
+	}
+	now, err := s.look(ctx, c, "inspect-new", c.Before)
+	switch {
+	case err != nil:
+		return err
+	case now == nil:
+		return fmt.Errorf("the container is gone since the engine was started again")
+	case !now.declares(c.Is):
+		return fmt.Errorf("the engine has not taken the change of its file over")
+	}
+	if d := c.job.Recipe.Check(now.raw, c.Is); len(d) > 0 {
+		return fmt.Errorf("the engine tells more than capabilities otherwise now: %s", d[0].Path)
+	}
+	if !old.alive() {
+		return nil
+	}
+	if p.Survive {
+		began = s.now() // it has run until here
+	}
+	if _, err := s.do(ctx, c, s.restart("restart-new", c, old.grace())); err != nil {
+		return err
+	}
+	c.stopped, c.DowntimeMS = began, s.since(began)
+	return nil
+}
+
+// stands tells whether the engine has the new lists and the container was started since with them, if it should run.
 func (s inPlacing) stands(ctx context.Context, c *change) (bool, error) {
-	return false, errNotYet
+	w, err := c.wanted()
+	if err != nil {
+		return false, err
+	}
+	now, err := s.look(context.WithoutCancel(ctx), c, "look-new", c.Before)
+	if err != nil || now == nil {
+		return false, err
+	}
+	if !now.declares(c.Is) || now.alive() != w.ran {
+		return false, nil
+	}
+	return !w.ran || s.restarted(c, now), nil
+}
+
+// restarted tells whether the container was started since the change began.
+func (s inPlacing) restarted(c *change, now *seen) bool {
+	w, err := c.wanted()
+	return err == nil && !now.State.StartedAt.Equal(w.startedAt)
+}
+
+// back puts the former lists into the file, if they are not there, and restarts the container if it was started with the others.
+func (s inPlacing) back(ctx context.Context, c *change) error {
+	ctx = context.WithoutCancel(ctx)
+	if c.State == dropcap.Preparing {
+		return nil
+	}
+	p, err := c.inPlace()
+	if err != nil {
+		return err
+	}
+	for i := range most {
+		if err = s.backOnce(ctx, c, p, i); err == nil {
+			return nil
+		}
+		s.log("%s: %v", c.Name, err)
+		s.sleep(ctx, s.poll()*time.Duration(1+i))
+	}
+	return dropcap.Errorf(dropcap.CodePerson, fmt.Sprintf("mend that, then `dropcap backout %s`", c.ID), "cannot put %s back as it was: %w", c.Name, plain(err))
+}
+
+func (s inPlacing) backOnce(ctx context.Context, c *change, p *InPlace, tried int) error {
+	w, err := c.wanted()
+	if err != nil {
+		return err
+	}
+	now, err := s.look(ctx, c, "look-new", c.Before)
+	if err != nil { // it may have been left stopped
+		if up := s.awake(ctx, c, p, "-back"); up != nil {
+			return up
+		}
+		if now, err = s.look(ctx, c, "look-new", c.Before); err != nil {
+			return err
+		}
+	}
+	if now == nil {
+		return fmt.Errorf("somebody has removed the container")
+	}
+	// What ran with the new lists must be restarted. Which it had is not told; if it was started since, it may have been those.
+	again := w.ran && (s.restarted(c, now) || !now.alive())
+	if !now.declares(c.Was) {
+		if err := s.rewrite(ctx, c, p, c.Was, "-back"); err != nil {
+			return err
+		}
+		if now, err = s.look(ctx, c, "inspect-back", c.Before); err != nil || now == nil || !now.declares(c.Was) {
+			return fmt.Errorf("the engine has not taken its former file over")
+		}
+	} else if err := s.revive(ctx, c, p, "-back"); err != nil {
+		return err
+	}
+	if !again || tried > 0 && now.alive() && slices.ContainsFunc(c.Timeline, func(e dropcap.Event) bool { return e.Event == "restart-back" }) {
+		return nil
+	}
+	_, err = s.do(ctx, c, s.restart("restart-back", c, w.grace))
+	return err
+}
+
+// InPlacePending tells which program starts the engine again for a change that stopped it and did not come to its end; nil if there is none.
+// An engine that does not answer cannot be asked anything, so this needs the journal alone.
+func InPlacePending(ctx context.Context, j Journal) ([]string, error) {
+	list, err := j.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, known := range list {
+		if known.Strategy != dropcap.StrategyInPlace || known.State == dropcap.Preparing {
+			continue
+		}
+		kept, err := j.Kept(ctx, known.ID)
+		if err != nil {
+			return nil, err
+		}
+		if p, err := (&change{Change: known, keep: kept}).inPlace(); err == nil {
+			return p.Start, nil
+		}
+	}
+	return nil, nil
 }

@@ -80,7 +80,7 @@ func (p *project) written(edited []Edited, d Declaration) error {
 		was, err1 := p.names(key)
 		is, err2 := after.names(key)
 		want := append(minus(was, minus(lists[0], lists[1])), minus(lists[1], lists[0])...)
-		if err1 != nil || err2 != nil || !sameNames(is, want) {
+		if err1 != nil || err2 != nil || !SameNames(is, want) {
 			return cannot("form", "its %s would not be what was asked", key)
 		}
 	}

@@ -46,8 +46,8 @@ func shorts(list []string) []string {
 	return out
 }
 
-// sameNames tells whether two lists name the same, in any spelling and order.
-func sameNames(a, b []string) bool {
+// SameNames tells whether two lists name the same, in any spelling and order.
+func SameNames(a, b []string) bool {
 	x, y := shorts(a), shorts(b)
 	slices.Sort(x)
 	slices.Sort(y)

@@ -21,7 +21,7 @@ func TestServiceWithOtherCapabilities(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	g, err := s.Declares()
-	if err != nil || !sameNames(g.CapAdd, []string{"NET_RAW"}) || !sameNames(g.CapDrop, []string{"MKNOD"}) {
+	if err != nil || !SameNames(g.CapAdd, []string{"NET_RAW"}) || !SameNames(g.CapDrop, []string{"MKNOD"}) {
 		t.Fatalf("it declares %+v, %v", g, err)
 	}
 	spec, err := s.With(grant("", "MKNOD NET_RAW"))

@@ -181,7 +181,7 @@ type declared struct {
 }
 
 func (d declared) is(add, drop []string, privileged bool) bool {
-	return sameNames(d.CapAdd, add) && sameNames(d.CapDrop, drop) && d.Privileged == privileged
+	return SameNames(d.CapAdd, add) && SameNames(d.CapDrop, drop) && d.Privileged == privileged
 }
 
 type resolvedModel struct {
@@ -208,3 +208,28 @@ func model(text []byte, service string) (m resolvedModel, err error) {
 	}
 	return m, nil
 }
+
+// Replaces reads what a rehearsal of the change said: nil if compose would make each of these containers again, and do nothing else.
+func Replaces(output string, containers []string) error {
+	left := slices.Clone(containers)
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "DRY-RUN MODE -"))
+		words := strings.Fields(line)
+		if line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line, "level=warning") {
+			continue
+		}
+		if len(words) != 3 || words[0] != "Container" || !slices.Contains(containers, interim.ReplaceAllString(words[1], "")) {
+			return cannot("pending", "compose would do more than that: %s", printable(line))
+		}
+		if words[2] == "Recreate" {
+			left = slices.DeleteFunc(left, func(n string) bool { return n == words[1] })
+		}
+	}
+	if len(left) > 0 {
+		return cannot("pending", "compose would not make %s again", printable(strings.Join(left, ", ")))
+	}
+	return nil
+}
+
+// interim is what compose puts before a container's name until its predecessor is gone (docker/compose pkg/compose/convergence.go).
+var interim = regexp.MustCompile(`^[0-9a-f]{12}_`)

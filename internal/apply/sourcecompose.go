@@ -1,0 +1,318 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/source"
+)
+
+// Compose is a service of a compose project, whose files are trusted and were edited in memory, with what compose makes of them compared.
+type Compose struct {
+	Project  source.Project
+	Program  []string // "docker", "compose"; or the path of docker-compose
+	Env      []string // of the program, whole
+	Files    []source.Edited
+	Replicas int // of the service, now
+}
+
+// composing has compose make the service's containers again from the edited file. Compose removes each old one before the new one has proven
+// itself, so what leads back is the former file.
+type composing struct {
+	*Runner
+	from *Compose
+}
+
+func (s composing) effects(c *change) []dropcap.Effect {
+	list := []dropcap.Effect{s.rehearse("rehearse")}
+	for _, f := range s.from.Files {
+		list = append(list, s.write("write-source", f, false))
+	}
+	return append(list, s.rehearse("rehearse-new"), s.up(c, "compose-up"))
+}
+
+// program is compose with arguments. Its output may hold secrets and is not shown.
+func (s composing) program(name, says string, timeout time.Duration, args []string) dropcap.Effect {
+	return dropcap.Effect{Name: name, Says: says, Run: &dropcap.Run{
+		Args: append(append([]string{}, s.from.Program...), args...), Dir: "/", Env: s.from.Env, Timeout: timeout,
+	}}
+}
+
+func (s composing) rehearse(name string) dropcap.Effect {
+	return s.program(name, "ask compose what it would do", slow, s.from.Project.Rehearse(s.from.Replicas))
+}
+
+func (s composing) up(c *change, name string) dropcap.Effect {
+	limit := 5*time.Minute + time.Duration(s.from.Replicas)*s.grace(c)
+	args := s.from.Project.Up(s.from.Replicas)
+	return s.program(name, source.Line(args), limit, args)
+}
+
+// grace is how long one of its containers may take to stop.
+func (s composing) grace(c *change) time.Duration {
+	o, err := c.original()
+	if err != nil {
+		return time.Minute
+	}
+	old, err := read(o.Inspect)
+	if err != nil {
+		return time.Minute
+	}
+	if old.grace() < 0 {
+		return 30 * time.Minute
+	}
+	return old.grace() + 10*time.Second
+}
+
+func (s composing) write(name string, f source.Edited, back bool) dropcap.Effect {
+	if back {
+		return dropcap.Effect{Name: name, Says: "put the former " + f.Path + " back", File: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Was}}
+	}
+	return dropcap.Effect{Name: name, Says: "edit " + f.Path, File: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Is}}
+}
+
+func (s composing) list(ctx context.Context, c *change) ([]member, error) {
+	const p = "com.docker.compose."
+	all, err := s.members(ctx, c, p+"project="+s.from.Project.Name, p+"service="+s.from.Project.Service)
+	if err != nil {
+		return nil, err
+	}
+	var list []member
+	for _, m := range all {
+		if !strings.EqualFold(m.Labels[p+"oneoff"], "true") {
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}
+
+// prepare edits the file once compose has said that nothing else is pending, and asks it again what it would do then.
+func (s composing) prepare(ctx context.Context, c *change) error {
+	names, err := s.running(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := s.nothingPending(ctx, c, names); err != nil {
+		return err
+	}
+	if err := interrupted(ctx); err != nil {
+		return err
+	}
+	for _, f := range s.from.Files {
+		if _, err := s.do(ctx, c, s.write("write-source", f, false)); err != nil {
+			return err
+		}
+	}
+	result, err := s.do(ctx, c, s.rehearse("rehearse-new"))
+	if err != nil {
+		return err
+	}
+	if result.Status != 0 {
+		return s.failed("rehearse the change", result)
+	}
+	if err := source.Replaces(output(result), names); err != nil {
+		return s.cannot(c, err)
+	}
+	if err := s.note(ctx, c, "note-created", dropcap.Preparing); err != nil {
+		return err
+	}
+	if err := (recreating{s.Runner}).unchanged(ctx, c); err != nil {
+		return err
+	}
+	return interrupted(ctx)
+}
+
+// running gives the names of the service's containers, which must be as many as were planned for, and run.
+func (s composing) running(ctx context.Context, c *change) ([]string, error) {
+	list, err := s.list(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range list {
+		if m.State != "running" {
+			return nil, dropcap.Errorf(dropcap.CodeError, "start it, or edit the file and leave it", "cannot change %s: its container %s does not run, and compose would start it",
+				c.Name, m.name())
+		}
+		names = append(names, m.name())
+	}
+	if len(list) != s.from.Replicas {
+		return nil, dropcap.Errorf(dropcap.CodeError, "plan again", "cannot change %s: it has %s now, and had %d", c.Name, count(len(list), "container", "containers"), s.from.Replicas)
+	}
+	return names, nil
+}
+
+func (s composing) nothingPending(ctx context.Context, c *change, names []string) error {
+	result, err := s.do(ctx, c, s.rehearse("rehearse"))
+	if err != nil {
+		return err
+	}
+	if result.Status != 0 {
+		return s.failed("rehearse the change", result)
+	}
+	if err := source.Pending(output(result), names); err != nil {
+		return s.cannot(c, err)
+	}
+	return nil
+}
+
+func (s composing) cannot(c *change, why error) error {
+	return dropcap.Errorf(dropcap.CodeError, "bring those into effect, or take them back, with docker compose up yourself; then plan again", "cannot change %s: %w", c.Name, why)
+}
+
+func (s composing) failed(what string, r dropcap.Result) error {
+	return dropcap.Errorf(dropcap.CodeError, "run it yourself to see all that it says: "+source.Line(s.from.Project.Up(s.from.Replicas)),
+		"cannot %s: %s ended with exit status %d%s", what, filepath.Base(s.from.Program[0]), r.Status, engineSays(output(r)))
+}
+
+// swap lets compose do it. Which containers it has made is seen from their labels.
+func (s composing) swap(ctx context.Context, c *change) error {
+	c.stopped = s.now()
+	result, err := s.do(ctx, c, s.up(c, "compose-up"))
+	if err != nil {
+		return err
+	}
+	if result.Status != 0 {
+		return s.failed("have compose make it again", result)
+	}
+	ids, err := s.made(ctx, c, c.Is)
+	if err != nil {
+		return err
+	}
+	c.DowntimeMS = s.since(c.stopped)
+	return s.gated(ctx, c, ids)
+}
+
+// made gives the ids of the service's containers, all of which must run with what g declares. The change's own becomes the one of its name.
+func (s composing) made(ctx context.Context, c *change, g dropcap.Grant) ([]string, error) {
+	list, err := s.list(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) != s.from.Replicas {
+		return nil, fmt.Errorf("compose has left %s of the service, not %d", count(len(list), "container", "containers"), s.from.Replicas)
+	}
+	var ids []string
+	own := list[0].ID
+	for _, m := range list {
+		now, err := s.look(ctx, c, "inspect-made", m.ID)
+		switch {
+		case err != nil:
+			return nil, err
+		case now == nil:
+			return nil, fmt.Errorf("the container %s is gone again", m.name())
+		case !now.declares(g):
+			return nil, fmt.Errorf("compose has not given %s the capabilities that the file says", m.name())
+		case !now.alive():
+			return nil, fmt.Errorf("%s has ended with exit status %d%s", m.name(), now.State.ExitCode, ofError(now.State.Error))
+		}
+		ids = append(ids, m.ID)
+		if m.name() == c.Name {
+			own = m.ID
+		}
+	}
+	if g.Privileged == c.Is.Privileged && source.SameNames(g.CapAdd, c.Is.CapAdd) && source.SameNames(g.CapDrop, c.Is.CapDrop) {
+		c.After = own
+	} else {
+		c.Before = own
+	}
+	return ids, nil
+}
+
+// stands tells whether all of the service's containers run as the edited file says.
+func (s composing) stands(ctx context.Context, c *change) (bool, error) {
+	for end := s.now().Add(s.patience()); ; s.sleep(ctx, s.poll()) {
+		_, err := s.list(ctx, c)
+		if err == nil {
+			break
+		}
+		if s.now().After(end) {
+			return false, err
+		}
+	}
+	_, err := s.made(ctx, c, c.Is)
+	if err == nil && c.DowntimeMS == 0 && !c.when("note-switching").IsZero() {
+		if now, err := s.look(ctx, c, "inspect-made", c.After); err == nil && now != nil {
+			c.DowntimeMS = max(0, now.State.StartedAt.Sub(c.when("note-switching")).Milliseconds())
+		}
+	}
+	return err == nil, nil
+}
+
+// back puts the former files back and lets compose make the containers from them, unless nothing was stopped yet.
+func (s composing) back(ctx context.Context, c *change) error {
+	for _, f := range s.from.Files {
+		if err := s.restore(ctx, c, f); err != nil {
+			return s.lost(c, err)
+		}
+	}
+	if c.State == dropcap.Preparing {
+		return nil
+	}
+	var last error
+	for i, end := 0, s.now().Add(s.patience()); i < most || s.now().Before(end); i++ {
+		result, err := s.do(ctx, c, s.up(c, "compose-up-back"))
+		switch {
+		case err == nil && result.Status == 0:
+			if _, err = s.made(ctx, c, c.Was); err == nil {
+				return nil
+			}
+		case err == nil:
+			err = s.failed("have compose make it again from the former file", result)
+		}
+		last = err
+		if i >= most-1 && result.Status != 0 {
+			break
+		}
+		s.sleep(ctx, s.poll()*time.Duration(1+i))
+	}
+	return s.lost(c, last)
+}
+
+// restore puts one former file back. Where it stands already, writing it over itself says so.
+func (s composing) restore(ctx context.Context, c *change, f source.Edited) error {
+	var err error
+	for i := range most {
+		if _, err = s.do(ctx, c, s.write("restore-source", f, true)); err == nil {
+			return nil
+		}
+		same := dropcap.Effect{Name: "check-source", Says: "look whether the former " + f.Path + " stands", File: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Was}}
+		if _, no := s.do(ctx, c, same); no == nil {
+			return nil
+		}
+		s.sleep(ctx, s.poll()*time.Duration(1+i))
+	}
+	return err
+}
+
+func (s composing) lost(c *change, err error) error {
+	return dropcap.Errorf(dropcap.CodePerson, fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: take the change of the file back, and %s", c.ID,
+		source.Line(s.from.Project.Up(s.from.Replicas))), "cannot put the old %s back: %w", c.Name, plain(err))
+}
+
+// mayBack refuses where a backout would bring more about than it says.
+func (s composing) mayBack(ctx context.Context, c *change) error {
+	list, err := s.list(ctx, c)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand", "cannot back out change %s: the service has no containers any more", c.ID)
+	}
+	s.from.Replicas = len(list)
+	names, err := s.running(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, f := range s.from.Files {
+		same := dropcap.Effect{Name: "check-source", Says: "look whether " + f.Path + " is as it was left", File: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Is}}
+		if _, err := s.do(ctx, c, same); err != nil {
+			return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand", "cannot back out change %s: %w", c.ID, err)
+		}
+	}
+	return s.nothingPending(ctx, c, names)
+}
