@@ -32,6 +32,7 @@ type stage struct {
 	details    map[string]Details
 	full       error // what keeping fails with
 	keeps      int
+	noFiles    bool // no container's can be looked at
 }
 
 func newStage() *stage {
@@ -83,6 +84,13 @@ func (s *stage) Cgroup(c dropcap.Container) (n uint64, err error) {
 
 func (s *stage) Files(_ context.Context, id string) (f image.Files, err error) {
 	c, err := s.See(context.Background(), id)
+	if s.locked(func() {
+		if s.noFiles {
+			err = dropcap.ErrNotFound
+		}
+	}); err != nil {
+		return f, err
+	}
 	if c.Name == "caddy" {
 		f.Programs = []image.Program{{Path: "/bin/caddy", Capabilities: &image.Capabilities{Permitted: caps.Of(caps.NetBindService), Effective: true}}}
 	}
