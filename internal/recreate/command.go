@@ -31,7 +31,7 @@ func (r *Recipe) Command(g dropcap.Grant, file string) (line string, contents []
 	if running && len(c.Connect) == 0 {
 		verb = "run"
 	}
-	words := append([]string{"docker", verb}, capabilityWords(g)...)
+	words := append([]string{"docker", verb}, capabilityWords(v, g)...)
 	if verb == "run" {
 		words = append(words, "--detach")
 	}
@@ -52,9 +52,9 @@ func (r *Recipe) Command(g dropcap.Grant, file string) (line string, contents []
 	if p := c.Query["platform"]; p != "" {
 		words = append(words, r.word(v, option{name: "platform", value: p}))
 	}
-	entrypoint, args := s.process(from)
+	entrypoint, args := s.process(v, from)
 	words = append(words, entrypoint...)
-	words = append(words, quote(r.imageReference()))
+	words = append(words, v.word(r.imageReference()))
 	words = append(words, r.argWords(v, args)...)
 	line = stdin + r.versionWord(c) + strings.Join(words, " ")
 	return line + r.connectWords(v, c, running), v.contents()
@@ -81,14 +81,14 @@ func (r *Recipe) versionWord(c Creation) string {
 	return "DOCKER_API_VERSION=" + c.API + " "
 }
 
-func capabilityWords(g dropcap.Grant) []string {
+func capabilityWords(v *vault, g dropcap.Grant) []string {
 	var out []string
 	for _, list := range []struct {
 		name  string
 		names []string
 	}{{"--cap-drop=", g.CapDrop}, {"--cap-add=", g.CapAdd}} {
 		for _, c := range list.names {
-			out = append(out, list.name+quote(strings.TrimPrefix(strings.ToUpper(c), "CAP_")))
+			out = append(out, list.name+v.word(strings.TrimPrefix(strings.ToUpper(c), "CAP_")))
 		}
 	}
 	return out
@@ -99,10 +99,10 @@ func (r *Recipe) word(v *vault, o option) string {
 	switch {
 	case o.bare:
 		return "--" + o.name
-	case o.hide || !plainText(o.value) || r.hidden(o):
+	case o.hide || r.hidden(o):
 		return "--" + o.name + "=" + v.hide(o.value)
 	}
-	return "--" + o.name + "=" + quote(o.value)
+	return "--" + o.name + "=" + v.word(o.value)
 }
 
 // open are options whose values are no secrets though they may look random: names of volumes, networks and folders.
@@ -164,7 +164,7 @@ func subsequence(list, of []string) bool {
 
 // process gives the entrypoint's option and what follows the image. Docker run has one word for the entrypoint: the rest of a longer one goes
 // before the arguments, which makes the same process.
-func (s *said) process(from *said) (entrypoint, args []string) {
+func (s *said) process(v *vault, from *said) (entrypoint, args []string) {
 	switch {
 	case slices.Equal(s.Entrypoint, from.Entrypoint) && slices.Equal(s.Cmd, from.Cmd):
 		return nil, nil
@@ -173,7 +173,7 @@ func (s *said) process(from *said) (entrypoint, args []string) {
 	case len(s.Entrypoint) == 0 || s.Entrypoint[0] == "":
 		return []string{"--entrypoint=''"}, s.Cmd
 	}
-	return []string{"--entrypoint=" + quote(s.Entrypoint[0])}, slices.Concat(s.Entrypoint[1:], s.Cmd)
+	return []string{"--entrypoint=" + v.word(s.Entrypoint[0])}, slices.Concat(s.Entrypoint[1:], s.Cmd)
 }
 
 // argWords are the container's arguments; one that may be a secret, or that follows a word like "--password", is hidden.
@@ -184,7 +184,7 @@ func (r *Recipe) argWords(v *vault, args []string) []string {
 			out = append(out, v.hide(a))
 			continue
 		}
-		out = append(out, quote(a))
+		out = append(out, v.word(a))
 	}
 	return out
 }
@@ -218,7 +218,7 @@ func (r *Recipe) connectWords(v *vault, c Creation, running bool) string {
 		for _, o := range e.connectOptions() {
 			words = append(words, r.word(v, o))
 		}
-		out.WriteString(strings.Join(append(words, quote(n.Network), r.name), " "))
+		out.WriteString(strings.Join(append(words, v.word(n.Network), r.name), " "))
 	}
 	if running && len(c.Connect) > 0 {
 		out.WriteString(" && docker start " + r.name)

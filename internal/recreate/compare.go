@@ -30,6 +30,9 @@ func (r *Recipe) Check(after json.RawMessage, g dropcap.Grant) []Difference {
 	out := compare(r.o.Inspect, after, r.swarmScoped, func(before, after map[string]any) {
 		b, a := child(before, "HostConfig"), child(after, "HostConfig")
 		b["CapAdd"], b["CapDrop"], b["Privileged"] = capabilities(g.CapAdd), capabilities(g.CapDrop), g.Privileged
+		if a["Privileged"] == nil {
+			a["Privileged"] = false
+		}
 		for _, name := range []string{"CapAdd", "CapDrop"} {
 			a[name] = capabilities(texts(a[name]))
 		}

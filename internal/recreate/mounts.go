@@ -7,13 +7,6 @@ import (
 	"strings"
 )
 
-// modes are the words of a bind's third part (moby daemon/volume/mounts/linux_parser.go). What follows a destination without being one
-// of them makes the bind a named one.
-var modes = map[string]bool{
-	"rw": true, "ro": true, "z": true, "Z": true, "nocopy": true, "consistent": true, "cached": true, "delegated": true,
-	"private": true, "rprivate": true, "slave": true, "rslave": true, "shared": true, "rshared": true,
-}
-
 // bind is an entry of HostConfig.Binds, taken apart as moby does.
 type bind struct{ source, target, mode string }
 

@@ -131,7 +131,10 @@ func read(o Original) (*Recipe, error) {
 	if err := r.readMAC(); err != nil {
 		return nil, err
 	}
-	return r, r.readChanges()
+	if err := r.readChanges(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func unreadable(what string, err error) error {

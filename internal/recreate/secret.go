@@ -91,6 +91,14 @@ func (v *vault) put(text string) string {
 // hide is put as an argument.
 func (v *vault) hide(text string) string { return `"$(` + v.put(text) + `)"` }
 
+// word is a text as a word of the shell, hidden if it would not be printed as it is.
+func (v *vault) word(text string) string {
+	if plainText(text) {
+		return quote(text)
+	}
+	return v.hide(text)
+}
+
 func (v *vault) contents() []byte {
 	if len(v.lines) == 0 {
 		return nil
