@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"dropcap"
 	"dropcap/internal/plan"
@@ -12,23 +13,76 @@ import (
 
 // sourceOf says how the change of a container is made in its owner's source; nil where that is not known.
 func (o *originals) sourceOf(c dropcap.Container) func(dropcap.Grant) plan.Source {
-	if c.Owner.Kind != "compose" {
-		return nil
-	}
 	was := dropcap.Grant{Privileged: c.Declared.Privileged, CapAdd: c.Declared.Add, CapDrop: c.Declared.Drop}
 	return func(g dropcap.Grant) plan.Source {
 		d := source.Declaration{Was: was, Is: g}
-		project, err := source.ReadProject(c.LabelValues)
-		if err != nil {
-			return plan.Source{Text: source.Words(c.Owner.Service, d), Against: []plan.Refusal{refusedSource(c, err)}}
+		switch c.Owner.Kind {
+		case "docker":
+			return plan.Source{}
+		case "compose":
+			return o.composeSource(c, d)
+		case "swarm":
+			return plan.Source{Text: source.SwarmText(c.Owner.Service, c.Owner.Project, d), Applied: true}
+		case "systemd":
+			return plan.Source{Text: o.unitText(c, d)}
 		}
-		up := source.Line(project.Up(o.replicas(project)))
-		edited, err := o.editCompose(project, d)
-		if err != nil {
-			return plan.Source{Text: source.Words(c.Owner.Service, d) + up, Against: []plan.Refusal{refusedSource(c, err)}}
-		}
-		return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
+		text, _ := source.Elsewhere(c.Owner.Kind, c.LabelValues, d)
+		return plan.Source{Text: text}
 	}
+}
+
+func (o *originals) composeSource(c dropcap.Container, d source.Declaration) plan.Source {
+	project, err := source.ReadProject(c.LabelValues)
+	if err != nil {
+		return plan.Source{Text: source.Words(c.Owner.Service, d), Against: []plan.Refusal{refusedSource(c, err)}}
+	}
+	up := source.Line(project.Up(o.replicas(project)))
+	edited, err := o.editCompose(project, d)
+	if err != nil {
+		return plan.Source{Text: source.Words(c.Owner.Service, d) + up, Against: []plan.Refusal{refusedSource(c, err)}}
+	}
+	return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
+}
+
+// unitText says the change of a unit. One that only starts a container that somebody made is stopped while that is made again.
+func (o *originals) unitText(c dropcap.Container, d source.Declaration) string {
+	for _, u := range o.units {
+		if u.Name != c.Owner.Service || !starts(u, c.Name, c.ID) {
+			continue
+		}
+		if launches(u) {
+			if _, _, text, err := source.DropIn(u, d); err == nil {
+				return text
+			}
+		}
+		unit := source.Quoted(u.Name)
+		return "systemctl stop " + unit + "\nmake the container again, under the same name, with its own arguments but these words about capabilities:" +
+			words(d.Is) + "\nsystemctl start " + unit
+	}
+	return "change the capabilities where " + source.Quoted(c.Owner.Service) + " makes the container:" + words(d.Is)
+}
+
+func words(g dropcap.Grant) string {
+	s := ""
+	for _, n := range g.CapDrop {
+		s += " --cap-drop=" + strings.TrimPrefix(n, "CAP_")
+	}
+	for _, n := range g.CapAdd {
+		s += " --cap-add=" + strings.TrimPrefix(n, "CAP_")
+	}
+	return s
+}
+
+// ownerOf is the container's owner; a container that nobody's labels claim may be a unit's of systemd.
+func (o *originals) ownerOf(c dropcap.Container) dropcap.Owner {
+	if c.Owner.Kind == "docker" {
+		for _, u := range o.units {
+			if starts(u, c.Name, c.ID) {
+				return dropcap.Owner{Kind: "systemd", Service: u.Name, Claimed: c.Owner.Claimed}
+			}
+		}
+	}
+	return c.Owner
 }
 
 // editCompose reads the project's files, if they may be trusted, and edits them in memory.

@@ -36,6 +36,7 @@ type originals struct {
 	network map[string]json.RawMessage
 	found   map[string]recreate.Original // by the container's id; one that is gone has none
 	mounts  []source.Mount               // what the containers mount of this host
+	units   []source.Unit                // that run docker here
 	failed  map[string]error             // why one could not be read
 }
 
@@ -64,7 +65,7 @@ func readOriginals(ctx context.Context, h *host, snap dropcap.Snapshot) (*origin
 		return nil
 	})
 	if o.isHere() {
-		o.mounts = mountsOf(o.raw)
+		o.mounts, o.units = mountsOf(o.raw), units(h.kernel, unitFolders)
 	}
 	return o, err
 }

@@ -106,6 +106,7 @@ func (p *planned) gather(ctx context.Context, h *host, s *store.Store, snap drop
 	}
 	p.recipes, p.original = map[string]*recreate.Recipe{}, o.found
 	for _, c := range snap.Containers {
+		c.Owner = o.ownerOf(c)
 		original, ok := o.found[c.ID]
 		if err := o.failed[c.ID]; err != nil {
 			p.Subjects = append(p.Subjects, unreadable(c, err))
