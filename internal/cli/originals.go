@@ -29,7 +29,6 @@ type originals struct {
 	refs    []dropcap.Ref // every container of the engine
 	raw     map[string]json.RawMessage
 	uses    map[string][]recreate.Use
-	info    json.RawMessage
 	minAPI  string
 	mu      sync.Mutex
 	image   map[string]json.RawMessage
@@ -75,9 +74,6 @@ func (o *originals) isHere() bool { return o.here.Engine && o.here.Release == o.
 
 // survey reads what concerns all of them: whoever uses whom.
 func (o *originals) survey(ctx context.Context) (err error) {
-	if o.info, err = o.h.Raw(ctx, "/info", nil); err != nil {
-		return err
-	}
 	version, err := o.h.Raw(ctx, "/version", nil)
 	if err != nil {
 		return err
@@ -112,7 +108,7 @@ func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Ori
 	}
 	out := recreate.Original{
 		API: o.h.Version(), MinAPI: o.minAPI, Engine: o.snap.Host.Engine.Name, Version: o.snap.Host.Engine.Version,
-		Inspect: raw, Info: o.info, Carries: o.carries(c, raw), Sources: map[string]json.RawMessage{}, Others: []dropcap.Ref{},
+		Inspect: raw, Carries: o.carries(c, raw), Sources: map[string]json.RawMessage{}, Others: []dropcap.Ref{},
 	}
 	o.neighbours(&out, c.ID)
 	var err error
