@@ -131,6 +131,9 @@ func (s inPlacing) file(c *change, p *InPlace, g dropcap.Grant) (*dropcap.File, 
 func (s inPlacing) rewrite(ctx context.Context, c *change, p *InPlace, g dropcap.Grant, suffix string) error {
 	err := s.program(ctx, c, s.engine("stop-engine"+suffix, "stop the engine", p.Stop))
 	if err == nil {
+		err = s.asleep(ctx, c)
+	}
+	if err == nil {
 		var f *dropcap.File
 		if f, err = s.file(c, p, g); err == nil {
 			_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " + p.File, File: f})
@@ -140,6 +143,15 @@ func (s inPlacing) rewrite(ctx context.Context, c *change, p *InPlace, g dropcap
 		err = up
 	}
 	return err
+}
+
+// asleep makes sure that it is this engine that was stopped: a running one would write its file over ours, and there may be several on a host.
+func (s inPlacing) asleep(ctx context.Context, c *change) error {
+	result, err := s.do(ctx, c, inspect("look-engine", "look whether the engine is stopped", c.Before))
+	if err == nil || result.Status != 0 {
+		return fmt.Errorf("the engine answers though it was stopped: another one was, or it was started at once")
+	}
+	return nil
 }
 
 // program runs one of the engine's programs.

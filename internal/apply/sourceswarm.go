@@ -88,7 +88,7 @@ func (s swarming) swap(ctx context.Context, c *change) error {
 	if _, err := s.do(ctx, c, s.update("update-service", "update the service", v.Version, spec)); err != nil {
 		return err
 	}
-	if err := s.settle(ctx, c, c.Is); err != nil {
+	if err := s.ended(ctx, c, c.Is); err != nil {
 		return err
 	}
 	c.DowntimeMS = s.since(c.stopped)
@@ -100,8 +100,8 @@ func (s swarming) swap(ctx context.Context, c *change) error {
 	return s.gated(ctx, c, ids)
 }
 
-// settle waits until the swarm has ended its update: to what g declares.
-func (s swarming) settle(ctx context.Context, c *change, g dropcap.Grant) error {
+// ended waits until the swarm has ended its update: to what g declares.
+func (s swarming) ended(ctx context.Context, c *change, g dropcap.Grant) error {
 	for end := s.now().Add(s.long(c)); ; s.sleep(ctx, s.poll()) {
 		if err := interrupted(ctx); err != nil {
 			return err
@@ -172,7 +172,7 @@ func (s swarming) stands(ctx context.Context, c *change) (bool, error) {
 	if err != nil || !s.declares(v, c.Is) || v.State == "paused" {
 		return false, err
 	}
-	if err := s.settle(ctx, c, c.Is); err != nil {
+	if err := s.ended(ctx, c, c.Is); err != nil {
 		return false, nil
 	}
 	ids, err := s.made(ctx, c, c.Is)
@@ -212,11 +212,11 @@ func (s swarming) backOnce(ctx context.Context, c *change) error {
 		if _, err := s.do(ctx, c, s.update("update-service-back", "give the service its former capabilities back", v.Version, spec)); err != nil {
 			return err
 		}
-		if err := s.settle(ctx, c, c.Was); err != nil {
+		if err := s.ended(ctx, c, c.Was); err != nil {
 			return err
 		}
 	} else if busy(v.State) {
-		if err := s.settle(ctx, c, c.Was); err != nil {
+		if err := s.ended(ctx, c, c.Was); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ type applyCommand struct {
 	outputFlags
 	planFlags
 	changeFlags
+	inPlaceFlags
 	dryRun, all, noWatch bool
 	probe, probeExec     string
 	gate                 apply.Gate
@@ -57,6 +58,7 @@ changed since. Nothing is ever granted.
 	fl.Lookup("quiet").Usage = "show ids of changes only"
 	f.planFlags.register(fl)
 	f.changeFlags.register(fl)
+	f.inPlaceFlags.register(fl)
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print each call to the engine that would be made, and change nothing")
 	fl.BoolVar(&f.all, "all", false, "go on with the other containers after one was rolled back")
 	fl.StringVar(&f.probe, "probe", "", "a program of this host that must succeed")
@@ -81,6 +83,9 @@ func (f *applyCommand) check() error {
 	}
 	if f.gate.Soak < 0 || f.gate.Timeout < 0 || f.changeFlags.usual <= 0 {
 		return usageError("for example --soak 10s", "cannot wait for less than no time")
+	}
+	if _, _, err := f.programs(); err != nil {
+		return err
 	}
 	_, err := f.options()
 	return err
@@ -164,22 +169,45 @@ func (a *app) jobs(ctx context.Context, ch *changing, names []string, filed *dro
 		}
 	}
 	var jobs []apply.Job
+	left := func(s dropcap.Step, why, hint string) {
+		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
+		a.warn(fmt.Errorf("%s is left as it is: %s%s", s.Container.Name, why, asHint(hint)))
+	}
 	for _, s := range p.plan.Steps {
 		switch {
 		case s.Refused != "":
-			a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
-			a.warn(fmt.Errorf("%s is left as it is: %s%s", s.Container.Name, s.Refused, asHint(s.Hint)))
-		case s.Changes():
-			jobs = append(jobs, f.job(p, s))
+			left(s, s.Refused, s.Hint)
+		case s.Changes() && !together(jobs, s):
+			j, err := f.job(ctx, ch, p, s)
+			if err != nil {
+				e := asError(err)
+				left(s, e.Message, e.Hint)
+				continue
+			}
+			jobs = append(jobs, j)
 		}
 	}
 	return jobs, nil
 }
 
-func (f *applyCommand) job(p planned, s dropcap.Step) apply.Job {
-	return apply.Job{
+// together tells whether a step is part of an earlier job: all containers of a service are changed at once at their source.
+func together(jobs []apply.Job, s dropcap.Step) bool {
+	return s.Strategy == dropcap.StrategySource && slices.ContainsFunc(jobs, func(j apply.Job) bool {
+		return j.Step.Strategy == s.Strategy && j.Step.Workload == s.Workload && j.Step.Owner == s.Owner
+	})
+}
+
+func (f *applyCommand) job(ctx context.Context, ch *changing, p planned, s dropcap.Step) (j apply.Job, err error) {
+	j = apply.Job{
 		Plan: p.plan.ID, Host: p.plan.Host.ID, Step: s, Gate: f.gate, Original: p.original[s.Container.ID], Recipe: p.recipes[s.Container.ID],
 	}
+	switch s.Strategy {
+	case dropcap.StrategySource:
+		j.Source, err = ch.sourceJob(ctx, p.originals, s)
+	case dropcap.StrategyInPlace:
+		j.InPlace, err = ch.inPlaceJob(ctx, p.originals, s, &f.inPlaceFlags)
+	}
+	return j, err
 }
 
 func asHint(hint string) string {

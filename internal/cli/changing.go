@@ -67,6 +67,9 @@ func (a *app) change(ctx context.Context, f *changeFlags) (*changing, error) {
 // changeOnly opens a session without a recovery.
 func (a *app) changeOnly(ctx context.Context, f *changeFlags) (*changing, error) {
 	h, err := a.engine.open(ctx)
+	if err != nil && a.wake(ctx, f.store) {
+		h, err = a.engine.open(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func (a *app) session(ctx context.Context, h *host, f *changeFlags) (*changing, 
 		h.Close()
 	}
 	ch.Runner = &apply.Runner{
-		World: faulty(world{h.Client, s}), Journal: s, Usual: f.usual, Tell: a.tellProgress,
+		World: faulty(world{h.Client, s}), Journal: s, Usual: f.usual, Tell: a.tellProgress, Read: readSource,
 		Log: func(line string) { a.clearLine(); fmt.Fprintf(a.err, "%s\n", oneLine(line)) },
 	}
 	return ch, nil

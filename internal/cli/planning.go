@@ -60,6 +60,8 @@ type planned struct {
 	plan     dropcap.Plan
 	recipes  map[string]*recreate.Recipe  // by container id
 	original map[string]recreate.Original // the same
+
+	originals *originals // all that was read for them
 }
 
 // makePlan looks at the named containers, or all, and plans. s may be nil: then the plan's steps have no fingerprint.
@@ -104,7 +106,7 @@ func (p *planned) gather(ctx context.Context, h *host, s *store.Store, snap drop
 	if err != nil {
 		return err
 	}
-	p.recipes, p.original = map[string]*recreate.Recipe{}, o.found
+	p.recipes, p.original, p.originals = map[string]*recreate.Recipe{}, o.found, o
 	for _, c := range snap.Containers {
 		c.Owner = o.ownerOf(c)
 		original, ok := o.found[c.ID]

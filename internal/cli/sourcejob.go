@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/apply"
+	"dropcap/internal/source"
+)
+
+// composeAnswer is how long compose may take to say what it makes of its files.
+const composeAnswer = 2 * time.Minute
+
+// sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
+func (ch *changing) sourceJob(ctx context.Context, o *originals, s dropcap.Step) (*apply.Source, error) {
+	var b struct {
+		Config struct{ Labels map[string]string }
+	}
+	if err := json.Unmarshal(o.found[s.Container.ID].Inspect, &b); err != nil {
+		return nil, fmt.Errorf("cannot read the labels of %s: %w", s.Container.Name, err)
+	}
+	switch s.Owner.Kind {
+	case "swarm":
+		return ch.swarmJob(ctx, b.Config.Labels["com.docker.swarm.service.id"])
+	case "compose":
+		return ch.composeJob(ctx, o, b.Config.Labels, source.Declaration{Was: s.Before, Is: s.After})
+	}
+	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot change %s at its source", s.Container.Name)
+}
+
+func (ch *changing) swarmJob(ctx context.Context, id string) (*apply.Source, error) {
+	for _, r := range id {
+		if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9') {
+			id = ""
+		}
+	}
+	if id == "" {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot tell which swarm service it belongs to")
+	}
+	if newer("1.41", ch.host.Version()) { // the lists of a service came with API 1.41
+		return nil, dropcap.Errorf(dropcap.CodeHost, "update the engine to 20.10", "cannot change the capabilities of a service with this engine")
+	}
+	raw, err := ch.host.Raw(ctx, "/services/"+id, nil)
+	if err != nil {
+		return nil, err
+	}
+	v, err := source.ReadService(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &apply.Source{Swarm: &apply.Swarm{ID: v.ID, Spec: v.Spec}}, nil
+}
+
+// composeJob edits the files in memory, and has compose say what it makes of the edited copies.
+func (ch *changing) composeJob(ctx context.Context, o *originals, labels map[string]string, d source.Declaration) (*apply.Source, error) {
+	p, err := source.ReadProject(labels)
+	if err != nil {
+		return nil, err
+	}
+	edited, err := o.editCompose(p, d)
+	if err != nil {
+		return nil, err
+	}
+	env := ch.composeEnv()
+	program, err := composeProgram(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	c := &apply.Compose{Project: p, Program: program, Env: env, Files: edited, Replicas: o.replicas(p)}
+	return &apply.Source{Compose: c}, ch.verifyCompose(ctx, c, d)
+}
+
+// verifyCompose compares what compose makes of the files before and after. The copies stand in the store's folder: they may hold secrets.
+func (ch *changing) verifyCompose(ctx context.Context, c *apply.Compose, d source.Declaration) error {
+	folder, err := os.MkdirTemp(ch.store.Folder(), "compose-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	copies := map[string]string{}
+	for i, f := range c.Files {
+		copies[f.Path] = filepath.Join(folder, strconv.Itoa(i)+filepath.Ext(f.Path))
+		if err := os.WriteFile(copies[f.Path], f.Is, 0o600); err != nil {
+			return err
+		}
+	}
+	before, err := said(ctx, c, c.Project.Config(nil))
+	if err != nil {
+		return err
+	}
+	after, err := said(ctx, c, c.Project.Config(copies))
+	if err != nil {
+		return err
+	}
+	return source.Models(before, after, c.Project.Service, d)
+}
+
+// said runs compose and gives its standard output. What else it says may repeat values of the files, and is left out.
+func said(ctx context.Context, c *apply.Compose, args []string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, composeAnswer)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.Program[0], append(append([]string{}, c.Program[1:]...), args...)...)
+	cmd.Dir, cmd.Env = "/", c.Env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, dropcap.Errorf(dropcap.CodeError, "run it yourself to see why: "+source.Line(args), "cannot have compose read its files: exit status %d", exit.ExitCode())
+	}
+	return out, err
+}
+
+// composeEnv is the environment of compose: ours, with the engine that we talk to, and nothing that lets it do more than it is told.
+func (ch *changing) composeEnv() []string {
+	var env []string
+	socket, local := ch.host.Local()
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		engine := name == "DOCKER_HOST" || name == "DOCKER_CONTEXT" || strings.HasPrefix(name, "DOCKER_TLS") || name == "DOCKER_CERT_PATH"
+		if !strings.HasPrefix(name, "COMPOSE_") && !(local && engine) {
+			env = append(env, v)
+		}
+	}
+	if local {
+		env = append(env, "DOCKER_HOST=unix://"+socket)
+	}
+	return append(env, "COMPOSE_PROGRESS=plain", "COMPOSE_REMOVE_ORPHANS=0", "COMPOSE_IGNORE_ORPHANS=1")
+}
+
+// composeProgram finds compose 2 or later, as docker's plugin or by itself.
+func composeProgram(ctx context.Context, env []string) ([]string, error) {
+	for _, words := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		path, err := exec.LookPath(words[0])
+		if err != nil || !filepath.IsAbs(path) {
+			continue
+		}
+		program := append([]string{path}, words[1:]...)
+		limited, cancel := context.WithTimeout(ctx, composeAnswer)
+		out, err := said(limited, &apply.Compose{Program: program, Env: env}, []string{"version", "--short"})
+		cancel()
+		if err != nil {
+			continue
+		}
+		major, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(out)), "v"), ".")
+		if n, err := strconv.Atoi(major); err == nil && n >= 2 {
+			return program, nil
+		}
+	}
+	return nil, dropcap.Errorf(dropcap.CodeHost, "install docker compose (the plugin) on this host", "cannot find compose 2 or later")
+}
