@@ -77,7 +77,7 @@ func Make(in Input) dropcap.Plan {
 			p.Steps = append(p.Steps, in.step(s, w))
 		}
 	}
-	p.Steps = ordered(p.Steps, in.Subjects)
+	p.Steps = ordered(together(byName(p.Steps)), in.Subjects)
 	p.ID = identify(p)
 	return p
 }

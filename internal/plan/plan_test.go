@@ -147,3 +147,25 @@ func TestWhatTheListsDoNotExplainIsDeclaredAnew(t *testing.T) {
 		t.Errorf("it drops %s and becomes %+v", s.Drop, s.After)
 	}
 }
+
+// The owner makes all containers of a service again at once: to apply a step for each would be to do it as often.
+func TestAServiceIsOneStep(t *testing.T) {
+	replica := func(name string, d dropcap.Declared) plan.Subject {
+		s := subject(owned(container(name, d), "compose", "shop", "web"))
+		s.Source = func(dropcap.Grant) plan.Source { return plan.Source{Text: "a patch", Applied: true} }
+		return s
+	}
+	none := dropcap.Declared{}
+	in := plan.Input{Host: host(), Now: now, Subjects: []plan.Subject{replica("w2", none), replica("w1", none), replica("w3", declares("CHOWN", "")), replica("w4", declares("", "ALL"))}}
+	p := plan.Make(in)
+	if got := names(p); got != "w1 w3 w4" {
+		t.Errorf("the steps are of %s", got)
+	}
+	if !slices.Contains(p.Steps[0].Warnings, "its owner makes all containers of the service again, also w2") {
+		t.Errorf("it does not say whom else it concerns: %q", p.Steps[0].Warnings)
+	}
+	in.Options.Strategy = dropcap.StrategyRecreate
+	if got := names(plan.Make(in)); got != "w1 w2 w3 w4" {
+		t.Errorf("one by one the steps are of %s", got)
+	}
+}
