@@ -30,6 +30,7 @@ var (
 	VMArm    = component("vmarm")
 	Chromium = component("chromium")
 	Clang    = component("clang")
+	Compose  = component("compose")
 
 	Workloads = component("workloads") // a Debian root with servers, for `docker import`
 
