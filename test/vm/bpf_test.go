@@ -51,11 +51,11 @@ func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...st
 const events = "Exactly|Capset|Beyond|UserNamespace|Runtimes|Apart"
 
 func tracer(t *testing.T, m *vm.Machine, hook, run string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	began := time.Now()
 	out, stderr, exit, err := m.Exec(ctx, vm.Command{
-		Argv: []string{"/opt/bpf.test", "-test.v", "-test.timeout=15m", "-test.run=" + run, "-test.skip=Engine|Probe|Generated"},
+		Argv: []string{"/opt/bpf.test", "-test.v", "-test.timeout=29m", "-test.run=" + run, "-test.skip=Engine|Probe|Generated"},
 		Env:  []string{"DROPCAP_TEST_HOOK=" + hook, "DROPCAP_TEST_STRICT=1", "HOME=/root", "TMPDIR=/tmp"},
 		Dir:  "/tmp",
 	})
