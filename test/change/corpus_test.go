@@ -216,4 +216,3 @@ func field(t *testing.T, doc json.RawMessage, name string) json.RawMessage {
 	}
 	return m[name]
 }
-

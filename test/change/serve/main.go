@@ -1,5 +1,5 @@
 // Serve is what runs in the containers whose change is tested: it answers on a port with its host name, stops at once when told to, and, where
-// containers share a folder, proves that no two of them ever ran at a time.
+// containers share a folder, proves that no two of them ever ran at a time. As "serve get HOST:PORT" it asks another and prints the answer.
 //
 //	PORT     where it listens; 80 without
 //	SHARED   a folder: it holds a lock on the file "lock" there as long as it lives, and writes "start" or "overlap" to the file "log"
@@ -10,6 +10,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -20,7 +21,11 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	do := run
+	if len(os.Args) == 3 && os.Args[1] == "get" {
+		do = func() error { return get(os.Args[2]) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
@@ -121,4 +126,24 @@ func answer(c net.Conn, name string) {
 		}
 	}
 	fmt.Fprintf(c, "HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s\n", len(name)+1, name)
+}
+
+// get needs no library of the image to find an address, unlike a static busybox.
+func get(address string) error {
+	c, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		return err
+	}
+	text, err := io.ReadAll(c)
+	if err != nil {
+		return err
+	}
+	_, body, _ := strings.Cut(string(text), "\r\n\r\n")
+	_, err = io.WriteString(os.Stdout, body)
+	return err
 }
