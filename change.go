@@ -31,6 +31,20 @@ type Change struct {
 	Timeline   []Event `json:"timeline"`
 }
 
+// Retained is the id of the container that a change left behind, stopped, until it is pruned: the old one where it was applied, the new one where
+// it was backed out. Empty if there is none.
+func (c Change) Retained() string {
+	switch {
+	case c.Strategy != StrategyRecreate || c.Pruned:
+		return ""
+	case c.State == Applied:
+		return c.Before
+	case c.State == BackedOut:
+		return c.After
+	}
+	return ""
+}
+
 // Event is one thing that happened in a change: an effect that began or ended, or a decision.
 type Event struct {
 	At    string `json:"at"` // RFC 3339 with fractions of a second, UTC

@@ -27,7 +27,7 @@ type Container struct {
 	Predicted           *caps.Set `json:"predicted"` // null if it cannot be computed; then WhyNot says why
 	WhyNot              string    `json:"predicted_why_not,omitempty"`
 	Kernel              Kernel    `json:"kernel"`
-	// Retained is the change of ours that keeps this container, stopped, for its backout; empty for any other.
+	// Retained is the change of ours that left this container behind, stopped; empty for any other.
 	Retained string `json:"retained,omitempty"`
 }
 

@@ -32,7 +32,7 @@ type Finding struct {
 	Fix      string        `json:"fix"`             // one command or edit, in the owner's own language
 	Waiver   *Waiver       `json:"waiver"`          // the waiver that accepts it; null if none does
 	Known    bool          `json:"known,omitempty"` // it stands in the baseline already
-	// Retained is the change that keeps the stopped container for its backout: nothing runs with what is found.
+	// Retained is the change that left the stopped container behind: nothing runs with what is found.
 	Retained string `json:"retained,omitempty"`
 }
 

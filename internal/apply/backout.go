@@ -159,24 +159,11 @@ func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
 	var list []dropcap.Change
 	for _, c := range all {
 		ended, err := time.Parse(time.RFC3339, c.Ended)
-		if err == nil && !c.Pruned && retained(c) != "" && ended.Before(before) {
+		if err == nil && c.Retained() != "" && ended.Before(before) {
 			list = append(list, c)
 		}
 	}
 	return list
-}
-
-// retained gives the id of the container that a change left behind, empty if none.
-func retained(c dropcap.Change) string {
-	switch {
-	case c.Strategy != dropcap.StrategyRecreate:
-		return ""
-	case c.State == dropcap.Applied:
-		return c.Before
-	case c.State == dropcap.BackedOut:
-		return c.After
-	}
-	return ""
 }
 
 // Prune removes the containers that changes left behind, never their volumes. One that runs, or that somebody has given another name, is
@@ -194,7 +181,7 @@ func (r *Runner) Prune(ctx context.Context, list []dropcap.Change) []Outcome {
 }
 
 func (r *Runner) prune(ctx context.Context, c *change) (dropcap.Change, error) {
-	id := retained(c.Change)
+	id := c.Retained()
 	if id == "" {
 		return c.Change, nil
 	}

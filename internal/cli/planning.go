@@ -166,7 +166,7 @@ func (f *planFlags) fileOf(name string) string {
 	return name + ".env"
 }
 
-// markRetained marks the stopped containers that applied changes keep for their backout; nil is no store.
+// markRetained marks the stopped containers that changes have left behind; nil is no store.
 func markRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) error {
 	if s == nil {
 		return nil
@@ -177,8 +177,8 @@ func markRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) e
 	}
 	kept := map[string]string{}
 	for _, c := range changes {
-		if c.State == dropcap.Applied && !c.Pruned && c.Before != c.After {
-			kept[c.Before] = c.ID
+		if id := c.Retained(); id != "" {
+			kept[id] = c.ID
 		}
 	}
 	for i, c := range snap.Containers {

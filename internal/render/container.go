@@ -57,7 +57,7 @@ type Finding struct {
 
 	Caps     []Text
 	Known    bool
-	Retained Text // the change that keeps the container for its backout
+	Retained Text // the change that left the container behind
 	Waiver   *Waiver
 }
 

@@ -116,7 +116,7 @@ func accepted(f dropcap.Finding) string {
 	case f.Known:
 		return "known: it stands in the baseline"
 	case f.Retained != "":
-		return "retained for the backout of change " + f.Retained
+		return "retained by change " + f.Retained + ", stopped; `dropcap prune` removes it"
 	default:
 		return ""
 	}

@@ -86,7 +86,7 @@ func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 
 	change.State, change.Ended, change.DowntimeMS = dropcap.Applied, "2026-07-01T11:59:20Z", 312
 	s.journal(change)
-	if out := s.dropcap(0, "audit", "web", old); !strings.Contains(out, "retained for the backout of change 1f0c5a9e77b2") {
+	if out := s.dropcap(0, "audit", "web", old); !strings.Contains(out, "retained by change 1f0c5a9e77b2") {
 		t.Errorf("audit does not say why it passes over the old container:\n%s", out)
 	}
 	if out := s.dropcap(0, "audit", old, "--format", "json"); !strings.Contains(out, `"retained": "1f0c5a9e77b2"`) || !strings.Contains(out, `"verdict": "waived"`) {
@@ -103,7 +103,15 @@ func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 	s.dropcap(3, "audit", old)
 	s.dropcap(3, "plan", old)
 	s.docker("kill", old)
-	change.Pruned = true
+	change.State = dropcap.BackedOut // then it is the new one that is left behind
+	s.journal(change)
+	s.dropcap(3, "audit", old)
+	s.docker("kill", now)
+	s.dropcap(0, "plan", "--level", "least", now)
+	if out := s.dropcap(0, "audit", "--level", "least", now); !strings.Contains(out, "retained by change") {
+		t.Errorf("the new one is judged:\n%s", out)
+	}
+	change.State, change.Pruned = dropcap.Applied, true
 	s.journal(change)
 	s.dropcap(3, "audit", old)
 
