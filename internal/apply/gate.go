@@ -185,7 +185,7 @@ func (g *gating) probes(ctx context.Context, end time.Time) error {
 			if !g.now().Before(end) {
 				return dropcap.Errorf(dropcap.CodeError, "", "the probe of %s (%s %s) failed: %s", g.c.Name, p.what, p.args[0], failed)
 			}
-			g.sleep(ctx, g.poll())
+			g.sleep(ctx, 5*g.poll())
 		}
 	}
 	return nil

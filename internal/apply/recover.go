@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"dropcap"
 )
@@ -37,6 +38,9 @@ func (r *Runner) recover(ctx context.Context, c *change) (dropcap.Change, error)
 		return c.Change, err
 	}
 	r.log("%s: change %s was %s when dropcap ended", c.Name, c.ID, c.State)
+	if err := r.settle(ctx, c); err != nil {
+		return c.Change, err
+	}
 	switch c.State {
 	case dropcap.Switching, dropcap.Checking:
 		stands, err := s.stands(ctx, c)
@@ -54,6 +58,38 @@ func (r *Runner) recover(ctx context.Context, c *change) (dropcap.Change, error)
 	default:
 		return r.forgiven(r.undo(ctx, s, c, fmt.Errorf("dropcap ended before anything was stopped")))
 	}
+}
+
+// still is for how long nothing must move before anything is decided: what dropcap asked for last may still be under way in the engine. (A
+// stop, which may take longer than this, is waited for on the way back.)
+const still = 2 * time.Second
+
+// settle waits until the containers have not changed for a while, and the engine answers.
+func (r *Runner) settle(ctx context.Context, c *change) error {
+	b := &backing{Runner: r, c: c}
+	ctx = context.WithoutCancel(ctx)
+	var last string
+	since, hope := r.now(), r.now().Add(r.patience())
+	for {
+		old, new, err := b.observe(ctx)
+		switch now := where(old) + " " + where(new); {
+		case err != nil && r.now().After(hope):
+			return err
+		case err != nil || now != last:
+			last, since = now, r.now()
+		case r.now().Sub(since) >= still || r.now().After(hope.Add(still)):
+			return nil
+		}
+		r.sleep(ctx, r.poll())
+	}
+}
+
+// where is all of a container that a change moves.
+func where(s *seen) string {
+	if s == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s %s %s %s %v", s.ID, s.Name, s.State.Status, s.HostConfig.RestartPolicy.Name, s.State.StartedAt)
 }
 
 // forgiven makes a rollback a success: it is what a recovery is for.

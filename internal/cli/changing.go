@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -105,7 +106,7 @@ func (a *app) session(ctx context.Context, h *host, f *changeFlags) (*changing, 
 		h.Close()
 	}
 	ch.Runner = &apply.Runner{
-		World: faulty(world{h.Client, s}), Journal: s, Usual: f.usual, Tell: a.tellProgress, Read: readSource,
+		World: faulty(world{h.Client, s}), Journal: s, Usual: f.usual, Tell: a.teller(), Read: readSource,
 		Log: func(line string) { a.clearLine(); fmt.Fprintf(a.err, "%s\n", oneLine(line)) },
 	}
 	return ch, nil
@@ -118,9 +119,21 @@ func (a *app) begun(ctx context.Context) (context.Context, func()) {
 	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
-// tellProgress shows each effect that changes something as it ends.
+// teller shows each effect that changes something as it ends; one that is repeated, such as a probe, only when it comes out otherwise.
+func (a *app) teller() func(apply.Progress) {
+	var last string
+	return func(p apply.Progress) {
+		if now := fmt.Sprint(p.Container, p.Effect.Name, p.Err); p.Ended && now != last {
+			a.tellProgress(p)
+			if p.Effect.Call == nil || p.Effect.Call.Method != "GET" {
+				last = now
+			}
+		}
+	}
+}
+
 func (a *app) tellProgress(p apply.Progress) {
-	if !p.Ended || p.Effect.Note != nil || p.Effect.Call != nil && p.Effect.Call.Method == "GET" {
+	if !p.Ended || p.Effect.Note != nil || strings.HasPrefix(p.Effect.Name, "probe-exec-") || p.Effect.Call != nil && p.Effect.Call.Method == "GET" {
 		return
 	}
 	a.clearLine()

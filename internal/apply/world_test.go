@@ -1,0 +1,393 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/recreate"
+)
+
+// box is a container of the scripted engine.
+type box struct {
+	id, name, image string
+	raw             map[string]any // its inspect
+	policy          restartPolicy
+	running, began  bool
+	byHand          bool // stopped by hand, which "unless-stopped" respects
+	started         time.Time
+	exit            int
+}
+
+// crashed is what a World panics with when dropcap dies.
+type crashed struct{}
+
+// scripted is an engine, a journal and a clock, with a fault at one effect. It follows the engine's rules that decide anything here: names
+// are unique, a running container is not removed, one that was never started is not started at boot.
+type scripted struct {
+	t       *testing.T
+	now     time.Time
+	boxes   map[string]*box
+	next    int
+	changes []dropcap.Change // oldest first
+	keep    map[string]map[string]json.RawMessage
+	fault   fault
+	fired   bool
+	late    []late // what goes on in the engine after dropcap died
+	log     []string
+	most    int    // how many of ours ran at once, at most
+	full    string // the note from which on the disk is full
+	isFull  bool
+	steal   string         // the effect at which somebody takes the name
+	sick    bool           // whoever lacks a capability ends as soon as it is looked at
+	down    time.Time      // until then the engine does not answer
+	wish    restartPolicy  // of the original
+	made    map[string]any // the original's inspect
+}
+
+type late struct {
+	at time.Time
+	do func()
+}
+
+// fault is what goes wrong, at the first occasion of the effect.
+type fault struct{ when, effect, how string }
+
+func (f fault) String() string { return f.when + " " + f.effect + " " + f.how }
+
+func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, error) {
+	s.tick(time.Millisecond)
+	s.log = append(s.log, e.Name)
+	if len(s.log) > 5000 {
+		s.t.Fatalf("it does not end: %v", s.log[len(s.log)-20:])
+	}
+	if s.strikes("before", e.Name) {
+		switch s.fault.how {
+		case "late": // dropcap dies, and what it asked for is done all the same
+			s.late = append(s.late, late{s.now.Add(1500 * time.Millisecond), func() { _, _ = s.really(e) }})
+			panic(crashed{})
+		case "error":
+			return dropcap.Result{Status: 500}, errors.New("a fault")
+		case "hang":
+			s.tick(30 * time.Second)
+			return dropcap.Result{}, context.DeadlineExceeded
+		}
+		s.strike()
+	}
+	if s.now.Before(s.down) && e.Note == nil {
+		return dropcap.Result{}, errors.New("nobody listens there")
+	}
+	if e.Note != nil && (e.Name == s.full || s.isFull) && s.full != "" {
+		s.isFull = true
+		return dropcap.Result{}, errors.New("the disk is full")
+	}
+	if e.Name == s.steal { // somebody moves the new one away and takes its name
+		s.find("web").name = "aside"
+		s.next++
+		id := fmt.Sprintf("%064x", s.next)
+		s.boxes[id] = &box{id: id, name: "web", raw: s.made}
+	}
+	result, err := s.really(e)
+	if s.strikes("after", e.Name) {
+		switch s.fault.how {
+		case "error":
+			return dropcap.Result{Status: 500}, errors.New("a fault")
+		case "hang":
+			s.tick(30 * time.Second)
+			return dropcap.Result{}, context.DeadlineExceeded
+		}
+		s.strike()
+	}
+	return result, err
+}
+
+func (s *scripted) strikes(when, effect string) bool {
+	if s.fired || s.fault.when != when || s.fault.effect != effect {
+		return false
+	}
+	s.fired = true
+	return true
+}
+
+// strike is a crash, or somebody else at work.
+func (s *scripted) strike() {
+	switch s.fault.how {
+	case "crash":
+		panic(crashed{})
+	case "power": // dropcap, engine and containers are gone; the engine comes back first
+		s.boot(false)
+		panic(crashed{})
+	case "engine": // the engine dies and is started again, dropcap lives
+		s.boot(true)
+	case "both":
+		s.boot(true)
+		panic(crashed{})
+	case "prune": // somebody's nightly `docker container prune`
+		for id, b := range s.boxes {
+			if !b.running {
+				delete(s.boxes, id)
+			}
+		}
+	case "rename":
+		if b := s.boxes[old]; b != nil {
+			b.name = "somebody-renamed-it"
+		}
+	}
+}
+
+// boot starts the engine again: containers are stopped, and started by their policies (moby daemon/daemon.go, restore).
+func (s *scripted) boot(quick bool) {
+	s.tick(time.Second)
+	for _, b := range s.boxes {
+		was := b.running
+		b.running = false
+		again := b.policy.Name == "always" || b.policy.Name == "unless-stopped" && !b.byHand || b.policy.Name == "on-failure" && was
+		if b.began && again {
+			b.running, b.started = true, s.now
+		}
+	}
+	if quick {
+		s.down = s.now.Add(3 * time.Second)
+	}
+	s.watch()
+}
+
+func (s *scripted) tick(d time.Duration) {
+	s.now = s.now.Add(d)
+	for len(s.late) > 0 && !s.now.Before(s.late[0].at) {
+		l := s.late[0]
+		s.late = s.late[1:]
+		l.do()
+	}
+}
+
+// watch counts who runs.
+func (s *scripted) watch() {
+	n := 0
+	for _, b := range s.boxes {
+		if b.running {
+			n++
+		}
+	}
+	s.most = max(s.most, n)
+}
+
+func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
+	switch {
+	case e.Note != nil:
+		return dropcap.Result{}, s.write(*e.Note)
+	case e.Run != nil:
+		return dropcap.Result{}, nil
+	}
+	defer s.watch()
+	parts := strings.Split(strings.Trim(e.Call.Path, "/"), "/")
+	if parts[0] == "networks" {
+		return dropcap.Result{Status: 200}, nil
+	}
+	if e.Call.Path == "/containers/create" {
+		return s.create(e)
+	}
+	b := s.find(parts[1])
+	if b == nil {
+		return refuse(404, "no such container", e.Call.Fine)
+	}
+	if e.Call.Method == "DELETE" {
+		if b.running {
+			return refuse(409, "cannot remove a running container", nil)
+		}
+		delete(s.boxes, b.id)
+		return dropcap.Result{Status: 204}, nil
+	}
+	return s.act(b, parts[2], e)
+}
+
+func (s *scripted) act(b *box, what string, e dropcap.Effect) (dropcap.Result, error) {
+	switch what {
+	case "json":
+		return dropcap.Result{Status: 200, Body: s.inspect(b)}, nil
+	case "stop":
+		if !b.running {
+			return dropcap.Result{Status: 304}, nil
+		}
+		b.running, b.byHand = false, true
+	case "rename":
+		if other := s.find(e.Call.Query["name"]); other != nil && other != b {
+			return refuse(409, "the name is in use", nil)
+		}
+		b.name = e.Call.Query["name"]
+	case "update":
+		var u struct{ RestartPolicy restartPolicy }
+		if err := json.Unmarshal(e.Call.Body, &u); err != nil {
+			return dropcap.Result{Status: 400}, err
+		}
+		b.policy = u.RestartPolicy
+	case "start":
+		if b.running {
+			return dropcap.Result{Status: 304}, nil
+		}
+		b.running, b.began, b.byHand, b.started = true, true, false, s.now
+	}
+	return dropcap.Result{Status: 204}, nil
+}
+
+func refuse(status int, why string, fine []int) (dropcap.Result, error) {
+	if slices.Contains(fine, status) {
+		return dropcap.Result{Status: status}, nil
+	}
+	return dropcap.Result{Status: status}, errors.New(why)
+}
+
+func (s *scripted) find(idOrName string) *box {
+	if b := s.boxes[idOrName]; b != nil {
+		return b
+	}
+	for _, b := range s.boxes {
+		if b.name == idOrName {
+			return b
+		}
+	}
+	return nil
+}
+
+// create makes what an honest engine would: the original with the capabilities of the body.
+func (s *scripted) create(e dropcap.Effect) (dropcap.Result, error) {
+	if s.find(e.Call.Query["name"]) != nil {
+		return refuse(409, "the name is in use", nil)
+	}
+	var body struct {
+		HostConfig struct{ CapAdd, CapDrop []string }
+	}
+	if err := json.Unmarshal(e.Call.Body, &body); err != nil {
+		return dropcap.Result{Status: 400}, err
+	}
+	s.next++
+	b := &box{id: fmt.Sprintf("%064x", s.next), name: e.Call.Query["name"], raw: maps.Clone(s.made), policy: s.wish}
+	host := maps.Clone(b.raw["HostConfig"].(map[string]any))
+	b.raw["HostConfig"] = host
+	host["CapAdd"], host["CapDrop"] = body.HostConfig.CapAdd, body.HostConfig.CapDrop
+	s.boxes[b.id] = b
+	answer, _ := json.Marshal(map[string]string{"Id": b.id})
+	return dropcap.Result{Status: 201, Body: answer}, nil
+}
+
+func (s *scripted) inspect(b *box) json.RawMessage {
+	raw := maps.Clone(b.raw)
+	raw["Id"], raw["Name"] = b.id, "/"+b.name
+	host := maps.Clone(raw["HostConfig"].(map[string]any))
+	host["RestartPolicy"] = b.policy
+	raw["HostConfig"] = host
+	if drops, _ := host["CapDrop"].([]string); s.sick && len(drops) > 0 && b.running {
+		b.running, b.exit = false, 1
+	}
+	status := "created"
+	switch {
+	case b.running:
+		status = "running"
+	case b.began:
+		status = "exited"
+	}
+	raw["State"] = map[string]any{"Status": status, "Running": b.running, "StartedAt": b.started, "ExitCode": b.exit}
+	out, err := json.Marshal(raw)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+func (s *scripted) write(n dropcap.Note) error {
+	b, _ := json.Marshal(n.Change)
+	var c dropcap.Change
+	if err := json.Unmarshal(b, &c); err != nil {
+		return err
+	}
+	at := slices.IndexFunc(s.changes, func(x dropcap.Change) bool { return x.ID == c.ID })
+	if at < 0 {
+		s.changes = append(s.changes, c)
+	} else {
+		s.changes[at] = c
+	}
+	if n.Keep != nil {
+		s.keep[c.ID] = n.Keep
+	}
+	return nil
+}
+
+func (s *scripted) Changes(context.Context) ([]dropcap.Change, error) {
+	list := slices.Clone(s.changes)
+	slices.Reverse(list)
+	return list, nil
+}
+
+func (s *scripted) Unfinished(ctx context.Context) ([]dropcap.Change, error) {
+	list, err := s.Changes(ctx)
+	return slices.DeleteFunc(list, func(c dropcap.Change) bool { return c.State.Over() }), err
+}
+
+func (s *scripted) Kept(_ context.Context, id string) (map[string]json.RawMessage, error) {
+	return s.keep[id], nil
+}
+
+func (s *scripted) runner() *Runner {
+	return &Runner{
+		World: s, Journal: s, Now: func() time.Time { return s.now }, Sleep: func(_ context.Context, d time.Duration) { s.tick(d) },
+		NewID: func() string { s.next++; return fmt.Sprintf("%012x", s.next) },
+	}
+}
+
+// old is the id of the container that is to be changed.
+const old = "01d0000000000000000000000000000000000000000000000000000000000000"
+
+// answers are a real engine's about a container on three networks.
+var answers = sync.OnceValues(func() (recreate.Original, error) {
+	text, err := os.ReadFile("../recreate/testdata/docker20.json")
+	if err != nil {
+		return recreate.Original{}, err
+	}
+	var all map[string]recreate.Original
+	err = json.Unmarshal(text, &all)
+	return all["networks"], err
+})
+
+// stage is an engine with one container, and the job to change it.
+func stage(t *testing.T, policy string, ran bool) (*scripted, Job) {
+	t.Helper()
+	o, err := answers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scripted{
+		t: t, now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), boxes: map[string]*box{}, keep: map[string]map[string]json.RawMessage{},
+		wish: restartPolicy{Name: policy},
+	}
+	if err := json.Unmarshal(o.Inspect, &s.made); err != nil {
+		t.Fatal(err)
+	}
+	b := &box{id: old, name: "web", raw: s.made, policy: s.wish, running: ran, began: ran}
+	if ran {
+		b.started = s.now.Add(-time.Hour)
+	}
+	s.boxes[old] = b
+	o.Inspect = s.inspect(b)
+	recipe, err := recreate.Read(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := recipe.Grant()
+	is := was
+	is.CapDrop = append(slices.Clone(was.CapDrop), "NET_RAW")
+	return s, Job{
+		Plan: "plan", Host: "host", Original: o, Recipe: recipe, Gate: Gate{Soak: time.Second},
+		Step: dropcap.Step{
+			Container: dropcap.Target{ID: old, Name: "web"}, Workload: "docker:web", Strategy: dropcap.StrategyRecreate, Before: was, After: is,
+		},
+	}
+}
