@@ -64,7 +64,12 @@ func readOriginals(ctx context.Context, h *host, snap dropcap.Snapshot) (*origin
 		return nil
 	})
 	if o.isHere() {
-		o.mounts, o.units = mountsOf(o.raw), units(h.kernel, unitFolders)
+		o.units = units(h.kernel, unitFolders)
+		devices, no := o.devices(ctx)
+		if no != nil {
+			return o, no
+		}
+		o.mounts = mountsOf(o.raw, devices)
 	}
 	return o, err
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -56,24 +57,53 @@ func (o *originals) trusted(file string) error {
 	return source.Trust(places, owners(), o.mounts)
 }
 
-// mountsOf are what the engine's containers mount of the host.
-func mountsOf(raw map[string]json.RawMessage) []source.Mount {
+// mountsOf are what the engine's containers mount of the host. Devices are the folders that volumes stand for, by the volume's name: of those an
+// inspect tells only where the engine has mounted them.
+func mountsOf(raw map[string]json.RawMessage, devices map[string]string) []source.Mount {
 	var list []source.Mount
 	for _, inspect := range raw {
 		var b struct {
 			Name   string
-			Mounts []struct{ Source string }
+			Mounts []struct{ Type, Name, Source string }
 		}
 		_ = json.Unmarshal(inspect, &b) // one that cannot be read is refused elsewhere
 		for _, m := range b.Mounts {
-			if i, err := os.Stat(m.Source); err == nil && m.Source != "" {
-				if st, ok := i.Sys().(*syscall.Stat_t); ok {
-					list = append(list, source.Mount{Container: strings.TrimPrefix(b.Name, "/"), Dev: uint64(st.Dev), Inode: st.Ino})
+			paths := []string{m.Source}
+			if m.Type == "volume" {
+				paths = append(paths, devices[m.Name])
+			}
+			for _, path := range paths {
+				if i, err := os.Stat(path); err == nil && path != "" {
+					if st, ok := i.Sys().(*syscall.Stat_t); ok {
+						list = append(list, source.Mount{Container: strings.TrimPrefix(b.Name, "/"), Dev: uint64(st.Dev), Inode: st.Ino})
+					}
 				}
 			}
 		}
 	}
 	return list
+}
+
+// devices are the folders and disks that volumes of the local driver were made of (docker volume create -o device=…).
+func (o *originals) devices(ctx context.Context) (map[string]string, error) {
+	raw, err := o.h.Raw(ctx, "/volumes", nil)
+	if err != nil {
+		return nil, err
+	}
+	var b struct {
+		Volumes []struct {
+			Name    string
+			Options map[string]string
+		}
+	}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return nil, fmt.Errorf("cannot read the engine's list of volumes: %w", err)
+	}
+	out := map[string]string{}
+	for _, v := range b.Volumes {
+		out[v.Name] = v.Options["device"]
+	}
+	return out, nil
 }
 
 // readSource reads a file of an owner, which must not have become a link since it was looked at.

@@ -26,8 +26,8 @@ type Mount struct {
 // Trust decides whether a file may be edited, and acted upon, on behalf of whom the owners are (root, and the user who called): it and all that
 // is above it belong to them, nobody else can write there, no link is on the way, and no container mounts any of it. The error is a Cannot.
 func Trust(way []Place, owners []uint32, mounts []Mount) error {
-	if len(way) == 0 || !way[len(way)-1].Regular {
-		return cannot("untrusted", "it is not a regular file")
+	if len(way) == 0 {
+		return cannot("untrusted", "nothing is known of it")
 	}
 	for i, p := range way {
 		last := i == len(way)-1
@@ -38,6 +38,8 @@ func Trust(way []Place, owners []uint32, mounts []Mount) error {
 		switch {
 		case p.Link:
 			return cannot("untrusted", "%s is a link", printable(p.Path))
+		case last && !p.Regular:
+			return cannot("untrusted", "%s is not a regular file", printable(p.Path))
 		case !last && !p.Folder:
 			return cannot("untrusted", "%s is not a folder", printable(p.Path))
 		case !slices.Contains(owners, p.UID):
