@@ -42,6 +42,13 @@ func (s stage) post(path string, body []byte) json.RawMessage {
 	return answer
 }
 
+func (s stage) remove(name string) {
+	s.t.Helper()
+	if status, answer, err := s.Raw(context.Background(), "DELETE", "/containers/"+name+"?force=1", ""); err != nil || status >= 400 {
+		s.t.Fatalf("remove %s: %d %s %v", name, status, answer, err)
+	}
+}
+
 func (s stage) docker(args ...string) string {
 	s.t.Helper()
 	out, err := s.CLI(args...)
@@ -118,7 +125,7 @@ func (s stage) make(h hard) string {
 	for _, args := range h.before {
 		s.docker(args...)
 	}
-	s.t.Cleanup(func() { s.CLI("rm", "-f", h.name) })
+	s.t.Cleanup(func() { s.Raw(context.Background(), "DELETE", "/containers/"+h.name+"?force=1", "") })
 	if h.body != "" {
 		s.post("/v"+s.under(h.api)+"/containers/create?name="+h.name, []byte(h.body))
 	} else {
@@ -138,7 +145,7 @@ func (s stage) make(h hard) string {
 		s.docker(append(append(args, image), h.command...)...)
 	}
 	if !h.still {
-		s.docker("start", h.name)
+		s.post("/containers/"+h.name+"/start", nil)
 	}
 	for _, args := range h.after {
 		s.docker(strings.Split(strings.ReplaceAll(strings.Join(args, "\x00"), "NAME", h.name), "\x00")...)
@@ -219,11 +226,11 @@ func again(t *testing.T, s stage, h hard) recreate.Original {
 	if fresh, err := recreate.Read(s.original(h.name)); err != nil || string(fresh.Declared()) != string(r.Declared()) {
 		t.Error("the fingerprint is another one only since a second container was made")
 	}
-	s.docker("stop", "-t", "0", h.name)
+	s.post("/containers/"+h.name+"/stop?t=0", nil)
 	if fresh, err := recreate.Read(s.original(h.name)); err != nil || string(fresh.Declared()) != string(r.Declared()) {
 		t.Errorf("the fingerprint of the stopped container is another one:\n%s\n%s", fresh.Declared(), r.Declared())
 	}
-	s.docker("start", id)
+	s.post("/containers/"+id+"/start", nil)
 	now := s.get("/v" + s.api + "/containers/" + id + "/json")
 	same(t, "after the start", r.Check(now, g))
 	dropped := recreate.Compare(o.Inspect, now)
@@ -234,9 +241,9 @@ func again(t *testing.T, s stage, h hard) recreate.Original {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.docker("rm", "-f", id)
+	s.remove(id)
 	same(t, "exactly", recreate.Compare(o.Inspect, s.get("/v"+s.api+"/containers/"+s.create(exact)+"/json")))
-	s.docker("rm", "-f", h.name+"-exact")
+	s.remove(h.name + "-exact")
 	s.typed(r, g)
 	return o
 }
@@ -251,7 +258,7 @@ func (s stage) typed(r *recreate.Recipe, g dropcap.Grant) {
 		t.Fatal(err)
 	}
 	before := s.environment(r.Name())
-	s.docker("rm", "-f", r.Name())
+	s.remove(r.Name())
 	cmd := exec.Command("sh", "-c", line)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), s.Env()...)
 	if own := filepath.Join(testenv.Cache(), string(s.Kind), "usr/bin"); s.Kind != dockertest.Docker29 {

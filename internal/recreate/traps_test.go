@@ -92,15 +92,15 @@ func anonymousVolume(t *testing.T, s stage) {
 	s.run("holder", "-v", "/held", "full:1")
 	s.docker("exec", "-u", "0", "holder", "sh", "-c", "echo mine > /held/file; echo image > /data/file")
 	id := s.second(s.original("holder"))
-	s.docker("stop", "-t", "0", "holder")
-	s.docker("start", id)
+	s.post("/containers/holder/stop?t=0", nil)
+	s.post("/containers/"+id+"/start", nil)
 	for file, want := range map[string]string{"/held/file": "mine", "/data/file": "image"} {
 		if got := s.docker("exec", id, "cat", file); got != want {
 			t.Errorf("%s holds %q", file, got)
 		}
 	}
 	s.docker("rm", "-f", "-v", id) // as the engine does when a create fails halfway
-	s.docker("start", "holder")
+	s.post("/containers/holder/start", nil)
 	if got := s.docker("exec", "holder", "cat", "/held/file"); got != "mine" {
 		t.Errorf("after the new one was removed with its volumes: %q", got)
 	}
@@ -151,7 +151,7 @@ func deprivileged(t *testing.T, s stage) {
 	}
 	id := s.create(c)
 	same(t, "no longer privileged", r.Check(s.inspect(id), g))
-	s.docker("start", id)
+	s.post("/containers/"+id+"/start", nil)
 	same(t, "and running", r.Check(s.inspect(id), g))
 	if out := s.docker("exec", id, "grep", "Seccomp:", "/proc/self/status"); !strings.HasSuffix(out, "2") {
 		t.Errorf("seccomp does not apply: %s", out)
@@ -274,7 +274,7 @@ func lenderChanged(t *testing.T, s stage) {
 	s.docker("rm", "giver")
 	s.docker("create", "--name", "giver", "-v", "/given", "-v", "/tmp:/given-etc", "app:1")
 	id := s.second(s.original("taker"))
-	s.docker("start", id)
+	s.post("/containers/"+id+"/start", nil)
 	s.docker("exec", id, "ls", "/given/mine", "/given-etc/passwd")
 	s.docker("rm", "-f", id, "giver")
 	o := s.original("taker")
@@ -283,7 +283,7 @@ func lenderChanged(t *testing.T, s stage) {
 		t.Errorf("no warning: %s", w)
 	}
 	id = s.second(o)
-	s.docker("start", id)
+	s.post("/containers/"+id+"/start", nil)
 	s.docker("exec", id, "ls", "/given/mine", "/given-etc/passwd")
 }
 
@@ -297,7 +297,7 @@ func notRecursive(t *testing.T, s stage) {
 	for api, want := range map[string]string{"1.43": "1.43", s.api: ""} {
 		t.Cleanup(func() { s.CLI("rm", "-f", "binds") })
 		s.post("/v"+api+"/containers/create?name=binds", []byte(binds))
-		s.docker("start", "binds")
+		s.post("/containers/binds/start", nil)
 		o := s.original("binds")
 		pid := s.docker("inspect", "-f", "{{.State.Pid}}", "binds")
 		var err error
@@ -313,7 +313,7 @@ func notRecursive(t *testing.T, s stage) {
 			t.Errorf("made under %s: made again under %q, recursive %v\n%s", api, c.API, recursive, o.MountInfo)
 		}
 		id := s.second(o)
-		s.docker("start", id)
+		s.post("/containers/"+id+"/start", nil)
 		again, err := os.ReadFile("/proc/" + s.docker("inspect", "-f", "{{.State.Pid}}", id) + "/mountinfo")
 		if err != nil {
 			t.Fatal(err)
@@ -340,13 +340,13 @@ func hostnameKept(t *testing.T, s stage) {
 	s.run("rabbit", "--network", "third", "app:1")
 	first := s.docker("exec", "rabbit", "hostname")
 	id := s.second(s.original("rabbit"))
-	s.docker("start", id)
+	s.post("/containers/"+id+"/start", nil)
 	third, err := recipe(t, s.original(id)).Exact("rabbit-third")
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := s.create(third)
-	s.docker("start", last)
+	s.post("/containers/"+last+"/start", nil)
 	if now := s.docker("exec", last, "hostname"); now != first {
 		t.Errorf("the host name was %s and is %s", first, now)
 	}
