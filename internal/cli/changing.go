@@ -99,14 +99,21 @@ func (a *app) session(ctx context.Context, h *host, f *changeFlags) (*changing, 
 		s.Close()
 		return nil, err
 	}
+	g, err := a.newGuard(ctx, s)
+	if err != nil {
+		_ = unlock()
+		s.Close()
+		return nil, err
+	}
 	ch := &changing{app: a, host: h, store: s}
 	ch.close = func() {
+		g.release()
 		_ = unlock() // the end of the process does it as well
 		s.Close()
 		h.Close()
 	}
 	ch.Runner = &apply.Runner{
-		World: faulty(world{h.Client, s}), Journal: s, Usual: f.usual, Tell: a.teller(), Read: readSource,
+		World: faulty(world{h.Client, s, g}), Journal: s, Usual: f.usual, Tell: a.teller(), Read: readSource,
 		Log: func(line string) { a.clearLine(); fmt.Fprintf(a.err, "%s\n", oneLine(line)) },
 	}
 	return ch, nil

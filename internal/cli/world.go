@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 type world struct {
 	engine *docker.Client
 	store  *store.Store
+	guard  *guard // held by compose as well; nil: by nobody
 }
 
 // Do does one effect.
@@ -30,6 +33,9 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 	case e.Note != nil:
 		return dropcap.Result{}, w.store.Write(ctx, *e.Note)
 	case e.Run != nil:
+		if strings.HasPrefix(e.Name, "compose-up") && w.guard != nil {
+			return run(ctx, *e.Run, w.guard.f)
+		}
 		return run(ctx, *e.Run)
 	case e.File != nil:
 		return dropcap.Result{}, replaceFile(*e.File)
@@ -41,14 +47,14 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 const lastOutput = 64 << 10
 
 // run runs a program in a process group of its own, so that Ctrl-C is not for it and none of its children is left behind. A status other
-// than 0 is no error.
-func run(ctx context.Context, r dropcap.Run) (dropcap.Result, error) {
+// than 0 is no error. It inherits the files.
+func run(ctx context.Context, r dropcap.Run, files ...*os.File) (dropcap.Result, error) {
 	if len(r.Args) == 0 {
 		return dropcap.Result{}, errors.New("no program to run")
 	}
 	out := &tail{}
 	cmd := exec.CommandContext(ctx, r.Args[0], r.Args[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.Dir, r.Env, out, out
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = r.Dir, r.Env, out, out, files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
