@@ -104,11 +104,11 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 		return nil, err
 	}
 	fail := func(format string, args ...any) (*seen, error) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "%s %s", g.c.Name, fmt.Sprintf(format, args...))
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "it %s", fmt.Sprintf(format, args...))
 	}
 	denied := ""
 	if g.Watcher != nil {
-		if denied, err = g.Watcher.Denied(ctx, g.c.After); err != nil {
+		if denied, err = g.Watcher.Denied(ctx, g.c.After, g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
 			g.log("%s: cannot tell whether it is denied anything: %v", g.c.Name, err)
 		}
 	}
@@ -116,7 +116,7 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	case s == nil:
 		return fail("was removed by somebody")
 	case denied != "":
-		return nil, dropcap.Errorf(dropcap.CodeError, "grant it with a keep in the policy, or use --no-watch if the program can do without", "%s", denied)
+		return nil, dropcap.Errorf(dropcap.CodeError, "keep it in the policy; or --no-watch, if the program can do without", "%s", denied)
 	case s.State.Restarting || s.RestartCount > 0 || g.first != nil && !s.State.StartedAt.Equal(g.first.State.StartedAt):
 		return fail("restarts by itself (last exit status %d)", s.State.ExitCode)
 	case !s.State.Running:
@@ -154,7 +154,7 @@ func (g *gating) healthy(ctx context.Context, end time.Time) error {
 			return nil
 		}
 		if g.now().After(end) {
-			return dropcap.Errorf(dropcap.CodeError, "a longer --timeout waits longer", "%s has not become healthy in time", g.c.Name)
+			return dropcap.Errorf(dropcap.CodeError, "a longer --timeout waits longer", "it has not become healthy in time")
 		}
 		g.sleep(ctx, g.poll())
 		var err error
@@ -183,7 +183,7 @@ func (g *gating) probes(ctx context.Context, end time.Time) error {
 				return err
 			}
 			if !g.now().Before(end) {
-				return dropcap.Errorf(dropcap.CodeError, "", "the probe of %s (%s %s) failed: %s", g.c.Name, p.what, p.args[0], failed)
+				return dropcap.Errorf(dropcap.CodeError, "", "its probe (%s %s) failed: %s", p.what, p.args[0], failed)
 			}
 			g.sleep(ctx, 5*g.poll())
 		}
