@@ -85,15 +85,28 @@ func (l learner) Running(ctx context.Context) ([]dropcap.Ref, error) {
 	return l.host.List(ctx, []string{"status=running"})
 }
 
+// See looks at the container's processes once: a snapshot would look again and again at one that holds more than it is granted, and the
+// recording must go on meanwhile.
 func (l learner) See(ctx context.Context, id string) (dropcap.Container, error) {
-	s, err := snapshot.Take(ctx, l.engine, l.host.kernel, l.engine.here, snapshot.Query{Names: []string{id}})
+	s, err := snapshot.Take(ctx, l.engine, unseen{}, l.engine.here, snapshot.Query{Names: []string{id}})
 	if err != nil {
 		return dropcap.Container{}, err
 	}
 	if len(s.Containers) == 0 {
 		return dropcap.Container{}, dropcap.ErrNotFound
 	}
-	return s.Containers[0], nil
+	c := s.Containers[0]
+	if k, err := l.host.kernel.Look(ctx, c); err == nil && c.Running() {
+		c.Kernel = k
+	}
+	return c, nil
+}
+
+// unseen looks at nothing.
+type unseen struct{}
+
+func (unseen) Look(context.Context, dropcap.Container) (dropcap.Kernel, error) {
+	return dropcap.Kernel{WhyNot: "not looked at"}, nil
 }
 
 func (l learner) Details(ctx context.Context, id string) (learn.Details, error) {

@@ -19,7 +19,7 @@ func (r *recording) sync(ctx context.Context, now bool) error {
 	}
 	for _, w := range r.byID {
 		if w.live {
-			r.agePhases(w)
+			r.agePhases(ctx, w)
 		}
 	}
 	if !now && !r.ending && time.Since(r.looked) < r.q.Read {

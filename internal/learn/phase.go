@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (r *recording) exec(ev Event) {
 }
 
 // agePhases moves containers from starting to running, and forgets execs that were never started.
-func (r *recording) agePhases(w *watched) {
+func (r *recording) agePhases(ctx context.Context, w *watched) {
 	for id, x := range w.execs {
 		if !x.started && time.Since(x.since) > unstarted {
 			delete(w.execs, id)
@@ -69,6 +70,7 @@ func (r *recording) agePhases(w *watched) {
 	}
 	if !w.phased && time.Since(w.turned) > startPhase {
 		w.phased, w.phase = true, dropcap.PhaseRun
+		r.settled(ctx, w)
 	}
 	r.setPhase(w, w.phase)
 }

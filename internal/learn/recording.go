@@ -190,6 +190,9 @@ func (r *recording) take(ctx context.Context, id string, started bool) {
 	if w == nil {
 		w = r.enter(id, started)
 	}
+	if k := c.Kernel.Bounding; started && k != nil && c.Predicted != nil && !k.Minus(*c.Predicted).Empty() {
+		c.Kernel.Visible = false // the runtime's own process may be in it still; it is looked at again when the start is over
+	}
 	w.c = c
 	if d, err := r.e.Details(ctx, id); err == nil {
 		w.d = d
@@ -238,6 +241,15 @@ func (r *recording) same(ctx context.Context, w *watched) bool {
 	}
 	cgroup, err := r.e.Cgroup(c)
 	return err != nil || cgroup == w.cgroup || w.cgroup == 0
+}
+
+// settled looks at a container again whose start is over.
+func (r *recording) settled(ctx context.Context, w *watched) {
+	if c, err := r.see(ctx, w.c.ID); err == nil && c.Running() {
+		if cgroup, err := r.e.Cgroup(c); err == nil && cgroup == w.cgroup {
+			w.c, w.changed = c, true
+		}
+	}
 }
 
 func (r *recording) signalled(ev Event) {
