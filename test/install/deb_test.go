@@ -231,7 +231,7 @@ func TestUnitsAreRight(t *testing.T) {
 	deb, _ := packages(t)
 	root := t.TempDir()
 	output(t, "dpkg-deb", "--extract", deb, root)
-	for unit, command := range map[string]string{"dropcap-learn.service": "learn --service", "dropcap-recover.service": "recover"} {
+	for unit, command := range map[string]string{"dropcap-learn.service": "learn --service", "dropcap-recover.service": "recover --wait 15s"} {
 		file := filepath.Join(root, "usr/lib/systemd/system", unit)
 		if text := string(read(t, file)); !strings.Contains(text, "\nExecStart=/usr/bin/dropcap "+command+"\n") {
 			t.Errorf("%s does not run dropcap %s", unit, command)
