@@ -2,6 +2,7 @@
 //
 //	make bench
 //	bin/bench learn     what learning costs, and nothing else
+//	bin/bench downtime  what users see of a change, and nothing else
 //
 // Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of the finished process. Runs of the
 // things compared alternate, so that a noisy host is noisy for all of them, and ratios are of medians.
@@ -29,10 +30,18 @@ func main() {
 		}
 		return
 	}
-	broken, err := learning()
-	if err == nil && part != "learn" {
+	parts := []func() (int, error){learning, downtimes, run}
+	switch part {
+	case "learn":
+		parts = parts[:1]
+	case "downtime":
+		parts = parts[1:2]
+	}
+	broken := 0
+	var err error
+	for i := 0; i < len(parts) && err == nil; i++ {
 		var more int
-		more, err = run()
+		more, err = parts[i]()
 		broken += more
 	}
 	if err != nil {
@@ -57,6 +66,9 @@ func helper(args string) (bool, error) {
 		return true, nil
 	case manyFlag:
 		return true, many(n)
+	case pollFlag:
+		poll(argument)
+		return true, nil
 	default:
 		return false, nil
 	}
