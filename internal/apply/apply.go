@@ -109,5 +109,3 @@ func (r *Runner) strategy(s dropcap.Strategy) (strategy, error) {
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot apply the strategy %q", s)
 }
-
-var errNotYet = dropcap.Errorf(dropcap.CodeError, "", "cannot do that yet")

@@ -77,6 +77,9 @@ func (b *backing) run(ctx context.Context) error {
 			b.hope = b.now().Add(b.patience())
 			b.sleep(ctx, b.poll())
 		case e == nil:
+			if w.keepNew {
+				b.idFile(ctx, b.c, b.c.After, b.c.Before)
+			}
 			return b.ended(w, old)
 		default:
 			if err := b.step(ctx, *e, old); err != nil {
@@ -155,6 +158,7 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	if err != nil {
 		return dropcap.Result{Status: http.StatusGone}, err
 	}
+	o.Filled = nil // a volume may have been emptied since: nothing of the image's may be copied into it
 	recipe, err := recreate.Read(o)
 	if err != nil {
 		return dropcap.Result{Status: http.StatusGone}, err

@@ -58,6 +58,9 @@ func (s *scripted) check(t *testing.T, ran bool) {
 	if !web.policy.same(s.wish) {
 		t.Errorf("web's restart policy is %v", web.policy)
 	}
+	if s.idFile != web.id && s.fault.how != "prune" && s.fault.effect != "write-idfile" && s.fault.effect != "note-applied" && s.full == "" {
+		t.Errorf("the id file names %s", s.idFile)
+	}
 	applied := len(s.changes) > 0 && s.changes[len(s.changes)-1].State == dropcap.Applied
 	dropped := strings.Contains(string(s.inspect(web)), "NET_RAW")
 	if applied != dropped {

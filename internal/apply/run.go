@@ -3,9 +3,11 @@ package apply
 import (
 	"context"
 	"errors"
+	"path"
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/recreate"
 )
 
 // ErrNotTried is the cause of an outcome that is none: an earlier job failed.
@@ -69,7 +71,28 @@ func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Chan
 		return c.Change, dropcap.Errorf(dropcap.CodeError, "mend that, then `dropcap recover` writes it down; the new container runs and has passed",
 			"cannot write down that %s is changed: %w", c.Name, plain(err))
 	}
+	r.idFile(ctx, c, c.Before, c.After)
 	return c.Change, nil
+}
+
+// idFile writes the container's id into the file of docker run --cidfile, which a service may go by, if the other's stands there. Nothing hangs
+// on it: the file may be gone, and is not ours.
+func (r *Runner) idFile(ctx context.Context, c *change, from, to string) {
+	o, err := c.original()
+	if err != nil || from == "" || to == "" || from == to {
+		return
+	}
+	recipe, err := recreate.Read(o)
+	if err != nil || !path.IsAbs(recipe.IDFile()) {
+		return
+	}
+	e := dropcap.Effect{
+		Name: "write-idfile", Says: "write the id of the container into " + recipe.IDFile(),
+		File: &dropcap.File{Path: recipe.IDFile(), Was: []byte(from), Is: []byte(to)},
+	}
+	if _, err := r.do(ctx, c, e); err != nil {
+		r.log("%s: %v", c.Name, err)
+	}
 }
 
 // try writes a note on which nothing hangs any more, thrice.

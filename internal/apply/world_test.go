@@ -19,13 +19,13 @@ import (
 
 // box is a container of the scripted engine.
 type box struct {
-	id, name, image string
-	raw             map[string]any // its inspect
-	policy          restartPolicy
-	running, began  bool
-	byHand          bool // stopped by hand, which "unless-stopped" respects
-	started         time.Time
-	exit            int
+	id, name       string
+	raw            map[string]any // its inspect
+	policy         restartPolicy
+	running, began bool
+	byHand         bool // stopped by hand, which "unless-stopped" respects
+	started        time.Time
+	exit           int
 }
 
 // crashed is what a World panics with when dropcap dies.
@@ -48,6 +48,7 @@ type scripted struct {
 	full    string // the note from which on the disk is full
 	isFull  bool
 	steal   string         // the effect at which somebody takes the name
+	idFile  string         // what the file of docker run --cidfile holds
 	sick    bool           // whoever lacks a capability ends as soon as it is looked at
 	down    time.Time      // until then the engine does not answer
 	wish    restartPolicy  // of the original
@@ -186,6 +187,12 @@ func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
 	case e.Note != nil:
 		return dropcap.Result{}, s.write(*e.Note)
 	case e.Run != nil:
+		return dropcap.Result{}, nil
+	case e.File != nil:
+		if s.idFile != string(e.File.Was) {
+			return dropcap.Result{}, errors.New("something else stands there")
+		}
+		s.idFile = string(e.File.Is)
 		return dropcap.Result{}, nil
 	}
 	defer s.watch()
@@ -371,6 +378,8 @@ func stage(t *testing.T, policy string, ran bool) (*scripted, Job) {
 	if err := json.Unmarshal(o.Inspect, &s.made); err != nil {
 		t.Fatal(err)
 	}
+	s.made["HostConfig"].(map[string]any)["ContainerIDFile"] = "/run/web.id"
+	s.idFile = old
 	b := &box{id: old, name: "web", raw: s.made, policy: s.wish, running: ran, began: ran}
 	if ran {
 		b.started = s.now.Add(-time.Hour)
