@@ -18,10 +18,10 @@ var lives = []*regexp.Regexp{
 	regexp.MustCompile(`^State\.(Pid|StartedAt|FinishedAt|ExitCode|Error|OOMKilled|Health.*)$`),
 	regexp.MustCompile(`^ExecIDs$`),
 	regexp.MustCompile(`^NetworkSettings\.(SandboxID|SandboxKey|EndpointID)$`),
-	regexp.MustCompile(`^NetworkSettings\.Networks\.[^.]+\.EndpointID$`),
+	regexp.MustCompile(`^NetworkSettings\.Networks\..+\.EndpointID$`),
 	// Dynamic addresses; a configured one is held by the configuration's own fields and by what the container sees (same).
 	regexp.MustCompile(`^NetworkSettings\.(IPAddress|MacAddress|GlobalIPv6Address)$`),
-	regexp.MustCompile(`^NetworkSettings\.Networks\.[^.]+\.(IPAddress|MacAddress|GlobalIPv6Address)$`),
+	regexp.MustCompile(`^NetworkSettings\.Networks\..+\.(IPAddress|MacAddress|GlobalIPv6Address)$`),
 }
 
 // another is what differs, beside that, between a container and the one that takes its place.
@@ -56,9 +56,17 @@ func short(flat map[string]string) string { return strings.Trim(flat["Id"], `"`)
 
 var named = regexp.MustCompile(`\.(Aliases|DNSNames)$`)
 
+// unset is what the engine tells as {} or null, as it was sent or not.
+var unset = regexp.MustCompile(`\.(IPAMConfig|DriverOpts)$`)
+
 // plain takes the engine's own additions off a list of names: the short id of the container.
 func plain(path, value string, ids []string) string {
-	if !named.MatchString(path) {
+	switch {
+	case (value == "null" || value == "") && unset.MatchString(path):
+		return "{}"
+	case path == "HostConfig.Links":
+		ids = nil // sorted, since the engine tells them in the order of a map
+	case !named.MatchString(path):
 		return value
 	}
 	var list []string
