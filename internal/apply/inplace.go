@@ -98,7 +98,7 @@ func (s inPlacing) prepare(ctx context.Context, c *change) error {
 	if err := s.note(ctx, c, "note-begin", dropcap.Preparing); err != nil {
 		return err
 	}
-	if err := (recreating{s.Runner}).unchanged(ctx, c); err != nil {
+	if err := recreating(s).unchanged(ctx, c); err != nil {
 		return err
 	}
 	return interrupted(ctx)
