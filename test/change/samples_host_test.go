@@ -22,7 +22,7 @@ var hostSamples = []sample{
 	{name: "IPC of the host", make: `docker run -d --name web --ipc host app:1`},
 	{name: "IPC, shareable and of another", make: serves + ` --ipc shareable app:1; docker run -d --name web --ipc container:peer app:1`},
 	{name: "IPC shareable", make: `docker run -d --name web --ipc shareable app:1`},
-	{name: "UTS of the host", make: `docker run -d --name web --uts host app:1`, same: []string{"hostname"}},
+	{name: "UTS of the host", make: `docker run -d --name web --uts host app:1`, same: []string{"hostname"}, differs: []string{`Config\.Hostname`}},
 	{name: "cgroup namespace", make: `docker run -d --name web --cgroupns private app:1`},
 	{name: "user namespace of the host", make: `docker run -d --name web --userns host app:1`},
 	{name: "no new privileges", make: `docker run -d --name web --security-opt no-new-privileges --user 1000 app:1`, same: []string{"grep NoNewPrivs /proc/1/status"}},
