@@ -25,6 +25,7 @@ func (r *recording) sync(ctx context.Context, now bool) error {
 	if !now && !r.ending && time.Since(r.looked) < r.q.Read {
 		return nil
 	}
+	r.estrange()
 	r.forgetStrangers()
 	if err := r.read(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"time"
@@ -8,9 +9,10 @@ import (
 
 // sights are the cgroups that the kernel showed and that are called like a container's.
 type sights struct {
-	pending   []pending            // not yet matched with a container of the engine
-	strangers map[uint64]time.Time // not watched: of other engines, or not asked for
-	gone      map[uint64]time.Time // of runs that are over: what is still ending in them is nobody's next run
+	pending    []pending            // not yet matched with a container of the engine
+	foreigners []uint64             // found to be strangers since the counters were read
+	strangers  map[uint64]time.Time // not watched: of other engines, or not asked for
+	gone       map[uint64]time.Time // of runs that are over: what is still ending in them is nobody's next run
 }
 
 type pending struct {
@@ -62,7 +64,7 @@ func (r *recording) match() {
 			r.attach(w, s.Cgroup)
 		case !r.gone[s.Cgroup].IsZero() || r.byCgroup[s.Cgroup] != nil:
 		case r.foreign(s):
-			r.estrange(s.Cgroup)
+			r.foreigners = append(r.foreigners, s.Cgroup)
 		default:
 			left = append(left, s)
 		}
@@ -96,13 +98,19 @@ func (r *recording) foreign(s pending) bool {
 	return time.Since(s.since) > patience
 }
 
-// estrange leaves a cgroup alone, and frees what was counted of it.
-func (r *recording) estrange(cgroup uint64) {
-	r.strangers[cgroup] = time.Now()
-	for _, err := range []error{r.t.Forget(cgroup), r.t.Watch(cgroup, false)} {
-		if err != nil {
-			r.q.Warn(err)
-		}
+// estrange leaves foreign cgroups alone, and frees what was counted of them: of all at once, since that reads through all that is counted.
+func (r *recording) estrange() {
+	if len(r.foreigners) == 0 {
+		return
+	}
+	errs := []error{r.t.Forget(r.foreigners...)}
+	for _, cgroup := range r.foreigners {
+		r.strangers[cgroup] = time.Now()
+		errs = append(errs, r.t.Watch(cgroup, false))
+	}
+	r.foreigners = nil
+	if err := errors.Join(errs...); err != nil {
+		r.q.Warn(err)
 	}
 }
 

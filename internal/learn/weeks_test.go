@@ -170,6 +170,7 @@ func TestStrangersAreForgotten(t *testing.T) {
 	}
 	r.pending[0].since = time.Now().Add(-patience - time.Second)
 	r.match()
+	r.estrange()
 	if fmt.Sprint(s.off, s.forgotten) != "[50] [50]" {
 		t.Errorf("off %v, forgotten %v", s.off, s.forgotten)
 	}
