@@ -127,22 +127,52 @@ func (s inPlacing) file(c *change, p *InPlace, g dropcap.Grant) (*dropcap.File, 
 	return &dropcap.File{Path: p.File, Was: now, Is: is}, nil
 }
 
-// rewrite stops the engine, changes the file and starts the engine again, whatever became of the file.
-func (s inPlacing) rewrite(ctx context.Context, c *change, p *InPlace, g dropcap.Grant, suffix string) error {
-	err := s.program(ctx, c, s.engine("stop-engine"+suffix, "stop the engine", p.Stop))
-	if err == nil {
-		err = s.asleep(ctx, c)
+// rewrite stops the engine, changes the files of these changes so that they say what lists wants, and starts the engine again, whatever became
+// of the files. An error of one file is that change's own; any other is all theirs.
+func (s inPlacing) rewrite(ctx context.Context, batch []*change, lists func(*change) dropcap.Grant, suffix string) ([]error, error) {
+	p, err := batch[0].inPlace()
+	if err != nil {
+		return nil, err
+	}
+	first := batch[0]
+	each := make([]error, len(batch))
+	if err = s.program(ctx, first, s.engine("stop-engine"+suffix, "stop the engine", p.Stop)); err == nil {
+		err = s.asleep(ctx, first)
 	}
 	if err == nil {
-		var f *dropcap.File
-		if f, err = s.file(c, p, g); err == nil {
-			_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " + p.File, File: f})
+		for i, c := range batch {
+			each[i] = s.writeOne(ctx, c, lists(c), suffix)
 		}
 	}
-	if up := s.awake(ctx, c, p, suffix); err == nil {
+	if up := s.awake(ctx, first, p, suffix); err == nil {
 		err = up
 	}
+	return each, err
+}
+
+func (s inPlacing) writeOne(ctx context.Context, c *change, g dropcap.Grant, suffix string) error {
+	p, err := c.inPlace()
+	if err != nil {
+		return err
+	}
+	f, err := s.file(c, p, g)
+	if err != nil {
+		return err
+	}
+	_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " + p.File, File: f})
 	return err
+}
+
+func former(c *change) dropcap.Grant { return c.Was }
+func wished(c *change) dropcap.Grant { return c.Is }
+
+// rewriteOne is rewrite for one.
+func (s inPlacing) rewriteOne(ctx context.Context, c *change, lists func(*change) dropcap.Grant, suffix string) error {
+	each, err := s.rewrite(ctx, []*change{c}, lists, suffix)
+	if err != nil {
+		return err
+	}
+	return each[0]
 }
 
 // asleep makes sure that it is this engine that was stopped: a running one would write its file over ours, and there may be several on a host.
@@ -208,16 +238,21 @@ func (s inPlacing) revive(ctx context.Context, c *change, p *InPlace, suffix str
 }
 
 func (s inPlacing) swap(ctx context.Context, c *change) error {
+	began := s.now()
+	if err := s.rewriteOne(ctx, c, wished, ""); err != nil {
+		return err
+	}
+	return s.taken(ctx, c, began)
+}
+
+// taken makes sure that the engine has read the file, and restarts the container with what it says. Began is when the engine was told to stop.
+func (s inPlacing) taken(ctx context.Context, c *change, began time.Time) error {
 	p, err := c.inPlace()
 	if err != nil {
 		return err
 	}
 	old, err := read(c.job.Original.Inspect)
 	if err != nil {
-		return err
-	}
-	began := s.now()
-	if err := s.rewrite(ctx, c, p, c.Is, ""); err != nil {
 		return err
 	}
 	now, err := s.look(ctx, c, "inspect-new", c.Before)
@@ -307,7 +342,7 @@ func (s inPlacing) backOnce(ctx context.Context, c *change, p *InPlace, tried in
 	// What ran with the new lists must be restarted. Which it had is not told; if it was started since, it may have been those.
 	again := w.ran && (s.restarted(c, now) || !now.alive())
 	if !now.declares(c.Was) {
-		if err := s.rewrite(ctx, c, p, c.Was, "-back"); err != nil {
+		if err := s.rewriteOne(ctx, c, former, "-back"); err != nil {
 			return err
 		}
 		if now, err = s.look(ctx, c, "inspect-back", c.Before); err != nil || now == nil || !now.declares(c.Was) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
 	"dropcap"
@@ -18,14 +19,19 @@ var ErrNotTried = errors.New("not tried, since an earlier one failed")
 func (r *Runner) Apply(ctx context.Context, jobs []Job, all bool) []Outcome {
 	outcomes := make([]Outcome, 0, len(jobs))
 	failed := false
-	for i := range jobs {
+	for i := 0; i < len(jobs); i++ {
 		j := &jobs[i]
 		o := Outcome{Step: j.Step}
-		switch {
+		switch n := inPlaceJobs(jobs[i:]); {
 		case ctx.Err() != nil:
 			o.Err = interrupted(ctx)
 		case failed && !all:
 			o.Err = ErrNotTried
+		case n > 1:
+			list := r.batch(ctx, jobs[i:i+n], all)
+			outcomes, i = append(outcomes, list...), i+n-1
+			failed = failed || slices.ContainsFunc(list, func(o Outcome) bool { return o.Err != nil })
+			continue
 		default:
 			o.Change, o.Err = r.apply(ctx, j)
 			failed = failed || o.Err != nil

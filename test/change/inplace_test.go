@@ -147,7 +147,6 @@ func TestInPlace(t *testing.T) {
 			if r = x.dropcap(t, x.args()...); r.status != dropcap.ExitOK {
 				t.Fatalf("apply: %v", r)
 			}
-			t.Log(r.err)
 			now := x.file(t)
 			if !strings.Contains(now, `"CapAdd":["CAP_SYS_TIME"]`) || !strings.Contains(now, `"CapDrop":["CAP_NET_RAW"]`) {
 				t.Errorf("the file is %s", now)
@@ -199,6 +198,37 @@ func (x *switchable) same(t *testing.T, when, file string, inspect json.RawMessa
 	if got := x.started(t, x.other); other != "" && got != other {
 		t.Errorf("%s the other one was %s, is %s", when, other, got)
 	}
+}
+
+// One stop of the engine serves several changes; each is judged by itself, and taken back by itself.
+func TestInPlaceSeveral(t *testing.T) {
+	x := newSwitchable(t, newStage(t, dockertest.Docker20, dockertest.LiveRestore()))
+	was, inspect, held := x.file(t), x.inspect(t, x.web, ""), x.bounding(t)
+	args := func(more ...string) []string { return append(slices.Insert(x.args(), 1, "other"), more...) }
+	drops := func() string {
+		return x.shell(t, "docker inspect -f '{{.HostConfig.CapDrop}} {{.State.Running}}' other web | xargs")
+	}
+	one := func(r ended, status int, want string) {
+		t.Helper()
+		if r.status != status || strings.Count(r.err, "stop-engine ") != 1 {
+			t.Errorf("%v", r)
+		}
+		if got := drops(); got != want {
+			t.Errorf("other and web are %s, want %s: %v", got, want, r)
+		}
+	}
+	one(x.dropcap(t, args()...), dropcap.ExitOK, "[CAP_NET_RAW] true [CAP_NET_RAW] true")
+	for range 2 {
+		if r := x.dropcap(t, "backout", "--last", "--yes"); r.status != dropcap.ExitOK {
+			t.Fatalf("backout: %v", r)
+		}
+	}
+	one(x.dropcap(t, args("--probe-exec", "cat /srv/mark", "--timeout", "2s", "--all")...), dropcap.ExitRolledBack, "[] true [CAP_NET_RAW] true")
+	if r := x.dropcap(t, "backout", "web", "--yes"); r.status != dropcap.ExitOK {
+		t.Fatalf("backout: %v", r)
+	}
+	one(x.dropcap(t, args("--probe-exec", "cat /srv/mark", "--timeout", "2s")...), dropcap.ExitRolledBack, "[] true [] true")
+	x.same(t, "in the end", was, inspect, x.started(t, x.other), held)
 }
 
 // Without live-restore all stop with the engine: that must be asked for, and all that ran run again.

@@ -41,7 +41,7 @@ var composeEffects = map[string][]string{
 // dropcap is killed before and after effects of a change at the source; recover brings it to one end or the other.
 func TestComposeKilledAnywhereItRecovers(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
-	points := map[string][]string{"apply": {"after:write-source", "after:compose-up"}, "probe": {"after:restore-source"}}
+	points := map[string][]string{"apply": {"after:write-source"}, "probe": {"after:restore-source"}}
 	if full {
 		for op, names := range composeEffects {
 			points[op] = nil
@@ -90,7 +90,10 @@ func (p *shop) killed(t *testing.T, op, where string) {
 // dropcap is killed while compose is at work: whether that goes on or ends with it, recover waits for it and finds one end.
 func TestComposeKilledWhileComposeWorks(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
-	for _, version := range []string{"v2", "v5"} {
+	for _, version := range []string{"v5", "v2"} {
+		if version == "v2" && !full {
+			continue
+		}
 		t.Run(version, func(t *testing.T) {
 			p := newShop(t, s, version)
 			// It does not heed the signal, so that its stop takes its whole grace period.

@@ -204,6 +204,9 @@ func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 				{"cis", shopCIS, editedCIS, shopOverride},
 				{"least", shopLeast, editedAll, strings.Replace(shopOverride, "cap_add: [SYS_NICE]", "cap_add: []", 1)},
 			} {
+				if version == "v5" && level.name != "cis" && !full {
+					continue
+				}
 				r := p.apply(t, "--level", level.name, "--accept", "low")
 				if r.status != dropcap.ExitOK {
 					t.Fatalf("level %s: %v", level.name, r)
@@ -230,10 +233,8 @@ func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 			if got := p.shell(t, "docker exec shop-web-1 cat /data/x"); got != "kept" {
 				t.Errorf("the volume holds %q", got)
 			}
-			for _, id := range []string{"history"} {
-				if r := p.dropcap(t, id, "--format", "json"); strings.Contains(r.out+r.err, canary) {
-					t.Errorf("%s tells a secret", id)
-				}
+			if r := p.dropcap(t, "history", "--format", "json"); strings.Contains(r.out+r.err, canary) {
+				t.Error("the history tells a secret")
 			}
 		})
 	}
