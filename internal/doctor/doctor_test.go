@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +155,23 @@ func TestEverythingMissingIsLeftOutWithoutAPanic(t *testing.T) {
 	r := Examine(t.Context(), Deps{})
 	if r.Blocks(verbAudit) || !r.Blocks(verbLearn) {
 		t.Errorf("got\n%s", text(r))
+	}
+}
+
+func TestWhereContainersCannotBeToldApart(t *testing.T) {
+	for _, c := range []struct {
+		engine, cgroup string
+		apart          bool
+	}{{"docker", "v2", true}, {"docker", "hybrid", true}, {"docker", "v1", false}, {"podman", "v2", true}, {"podman", "hybrid", false}, {"podman", "v1", false}} {
+		if why := Untraceable(c.engine, c.cgroup); (why == "") != c.apart {
+			t.Errorf("%s on %s: %q", c.engine, c.cgroup, why)
+		}
+		d := healthy()
+		d.Local = func(h *dropcap.Host) { h.Cgroup, h.Engine.Name = c.cgroup, c.engine }
+		r := Examine(t.Context(), d)
+		i := slices.IndexFunc(r.Checks, func(c dropcap.Check) bool { return c.Name == "cgroup" })
+		if ok := r.Checks[i].Status == dropcap.CheckOK; ok != c.apart {
+			t.Errorf("%s on %s: %+v", c.engine, c.cgroup, r.Checks[i])
+		}
 	}
 }
