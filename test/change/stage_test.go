@@ -50,7 +50,7 @@ func (s *stage) importImage(t *testing.T, name string, changes ...string) {
 	t.Helper()
 	repo, tag, _ := strings.Cut(name, ":")
 	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag}, "changes": changes}.Encode()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // also in a cleanup, when the test's own has ended
 	defer cancel()
 	status, answer, err := s.Raw(ctx, http.MethodPost, path, string(rootfs(t)))
 	if err != nil || status != http.StatusOK || strings.Contains(string(answer), `"error"`) {
