@@ -111,9 +111,3 @@ func (p *proxy) once(f fault, method, suffix string) {
 		return f
 	}
 }
-
-func (p *proxy) behave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.fault = nil
-}

@@ -111,6 +111,7 @@ func (r *rig) start(t *testing.T, op operation, env ...string) (*exec.Cmd, *byte
 	t.Helper()
 	cmd := r.command(append(slices.Clone(op.args), r.name)...)
 	cmd.Env = append(slices.Clone(r.env), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // one that has stopped itself would be left behind
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
