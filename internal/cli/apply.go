@@ -203,7 +203,7 @@ func (f *applyCommand) job(ctx context.Context, ch *changing, p planned, s dropc
 	}
 	switch s.Strategy {
 	case dropcap.StrategySource:
-		j.Source, err = ch.sourceJob(ctx, p.originals, s)
+		j.Source, err = ch.sourceJob(ctx, p.originals, s, f.discardLayer)
 	case dropcap.StrategyInPlace:
 		j.InPlace, err = ch.inPlaceJob(ctx, p.originals, s, &f.inPlaceFlags)
 	}

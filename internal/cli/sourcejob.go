@@ -15,6 +15,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/recreate"
 	"dropcap/internal/source"
 )
 
@@ -22,12 +23,15 @@ import (
 const composeAnswer = 2 * time.Minute
 
 // sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
-func (ch *changing) sourceJob(ctx context.Context, o *originals, s dropcap.Step) (*apply.Source, error) {
+func (ch *changing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, discardLayer bool) (*apply.Source, error) {
 	var b struct {
 		Config struct{ Labels map[string]string }
 	}
 	if err := json.Unmarshal(o.found[s.Container.ID].Inspect, &b); err != nil {
 		return nil, fmt.Errorf("cannot read the labels of %s: %w", s.Container.Name, err)
+	}
+	if err := o.peers(ctx, b.Config.Labels, s.Container.ID, discardLayer); err != nil {
+		return nil, err
 	}
 	switch s.Owner.Kind {
 	case "swarm":
@@ -36,6 +40,53 @@ func (ch *changing) sourceJob(ctx context.Context, o *originals, s dropcap.Step)
 		return ch.composeJob(ctx, o, b.Config.Labels, source.Declaration{Was: s.Before, Is: s.After})
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot change %s at its source", s.Container.Name)
+}
+
+// peers refuses where another container of the same service must not be changed: the owner changes all of them at once, also those that the plan
+// does not name.
+func (o *originals) peers(ctx context.Context, labels map[string]string, own string, discardLayer bool) error {
+	for id, raw := range o.raw {
+		var b struct {
+			Name, Image string
+			State       struct{ Running bool }
+			Config      struct{ Labels map[string]string }
+		}
+		if err := json.Unmarshal(raw, &b); err != nil {
+			return err
+		}
+		if id == own || !sameService(labels, b.Config.Labels) || b.Config.Labels["com.docker.swarm.service.id"] != "" && !b.State.Running {
+			continue // swarm keeps ended tasks, and never starts one again
+		}
+		one, ok := o.found[id]
+		if !ok {
+			var err error
+			if one, err = o.read(ctx, dropcap.Container{ID: id, Name: strings.TrimPrefix(b.Name, "/"), ImageID: b.Image}); err != nil {
+				return err
+			}
+		}
+		r, err := recreate.Read(one)
+		if err != nil {
+			return err
+		}
+		if no := refusals(r, dropcap.StrategySource, discardLayer); len(no) > 0 {
+			return dropcap.Errorf(dropcap.CodeError, no[0].Hint, "%s", no[0].Message)
+		}
+	}
+	return nil
+}
+
+// sameService tells whether two containers' labels name the same service of compose or swarm.
+func sameService(a, b map[string]string) bool {
+	for _, names := range [][]string{{"com.docker.swarm.service.id"}, {"com.docker.compose.project", "com.docker.compose.service"}} {
+		same := true
+		for _, n := range names {
+			same = same && a[n] != "" && a[n] == b[n]
+		}
+		if same {
+			return true
+		}
+	}
+	return false
 }
 
 func (ch *changing) swarmJob(ctx context.Context, id string) (*apply.Source, error) {

@@ -283,6 +283,24 @@ func TestComposeServiceIsRefused(t *testing.T) {
 		})
 		p.untouched(t, c.name, web, db)
 	}
+	t.Run("another of its containers has something in its layer", func(t *testing.T) {
+		p.shell(t, "docker exec shop-web-2 sh -c 'echo data >/srv/data'")
+		defer p.shell(t, "docker exec shop-web-2 rm /srv/data")
+		r := p.dropcap(t, "apply", "shop-web-1", "--yes", "--soak", "0s")
+		if r.status == dropcap.ExitOK || !strings.Contains(r.err, "shop-web-2: its own layer holds") || !strings.Contains(r.err, "/srv/data") {
+			t.Errorf("it is not refused: %v", r)
+		}
+		p.untouched(t, "another has something in its layer", web, db)
+	})
+	t.Run("one of its containers does not run", func(t *testing.T) {
+		p.shell(t, "docker stop shop-web-2")
+		r := p.dropcap(t, "apply", "shop-web-1", "--yes", "--soak", "0s")
+		if r.status == dropcap.ExitOK || p.read(t, "compose.yaml") != shopFile || p.look(t, "web")[1].Running {
+			t.Errorf("it is not refused: %v", r)
+		}
+		p.shell(t, "docker start shop-web-2")
+		web = p.look(t, "web")
+	})
 	t.Run("another change is pending", func(t *testing.T) {
 		p.write(t, "compose.yaml", strings.Replace(shopFile, "KEY:", "OTHER:", 1))
 		r := p.apply(t)
