@@ -134,7 +134,7 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.
 	if q.Begun != nil {
 		q.Begun()
 	}
-	err = r.loop(ctx, events)
+	err = r.loop(ctx, last, events)
 	// The last look and its keeping must not fail because the user has had enough.
 	defer time.AfterFunc(lastLook, cancel).Stop()
 	err = errors.Join(err, r.sync(last, true))
@@ -165,7 +165,8 @@ func (q Query) complete() Query {
 	return q
 }
 
-func (r *recording) loop(ctx context.Context, events <-chan Event) error {
+// loop records until ctx ends. What is being done then is done to its end: it uses work.
+func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 	tick := time.NewTicker(r.q.Tick)
 	defer tick.Stop()
 	for {
@@ -176,11 +177,11 @@ func (r *recording) loop(ctx context.Context, events <-chan Event) error {
 			if !ok {
 				return nil
 			}
-			r.on(ctx, ev)
+			r.on(work, ev)
 		case found := <-r.scanner.found:
 			r.scanned(found)
 		case <-tick.C:
-			if done, err := r.tick(ctx); done || err != nil {
+			if done, err := r.tick(work); done || err != nil {
 				return err
 			}
 		}
