@@ -149,7 +149,7 @@ func probes() []workload {
 		own("probe_stat", caps.Of(caps.SysPtrace), nil),
 		own("probe_chmod", 0, nil),
 		own("probe_chown", 0, nil),
-		own("probe_capset", 0, nil).keeping(caps.Setpcap, dropcap.UnknownNeed),
+		own("probe_capset", 0, nil),
 		own("probe_sysctl", caps.Of(caps.NetAdmin), nil).keeping(caps.NetAdmin, dropcap.UnknownNeed),
 		own("probe_xattr", caps.Of(caps.SysAdmin), nil),
 	}
@@ -181,8 +181,5 @@ func servers(tb testing.TB, e *dockertest.Engine) []workload {
 	sshd := server("sshd", sshdScript, sshLife(key), gives(truth{caps.Chown: decisive, caps.SysChroot: decisive, caps.AuditWrite: decisive})).keeping(caps.Kill, decisive)
 	sshd.env = []string{"KEY=" + public}
 	apache := server("apache2", apacheScript, web("/etc/apache2/conf-enabled", "answer.conf", "Redirect /answer http://second/\n"), gives(nil)).keeping(caps.Kill, decisive)
-	for _, w := range []*workload{&redis, &postgres, &existing} {
-		w.kept = truth{caps.Setpcap: dropcap.UnknownNeed} // setpriv's capset
-	}
 	return []workload{nginx, redis, postgres, existing, sshd, apache}
 }
