@@ -22,7 +22,7 @@ func asService(t *testing.T, m *vm.Machine) {
 	m.Put(t, "/etc/systemd/system/dropcap-learn.service", unit, 0o644)
 	defer func() { t.Log(m.Shell(t, "journalctl --no-pager -o cat -u dropcap-learn | tail -n 40")) }()
 	m.Shell(t, "systemctl daemon-reload && systemctl start dropcap-learn && systemctl is-active dropcap-learn")
-	m.Shell(t, "docker run -d --stop-timeout 1 --name served busybox:test sh -c 'while true; do chown 1 /tmp; chown 0 /tmp; sleep 1; done'")
+	m.Shell(t, "docker run -d --stop-timeout 1 --name served busybox:test sh -c '>/f; while true; do busybox chown 1 /f; busybox chown 0 /f; sleep 1; done'")
 	knows := func(what string) {
 		t.Helper()
 		var all string
