@@ -25,14 +25,14 @@ const (
 // rooms says which layer each folder of internal/ belongs to. A new folder needs a line here, and one in .depguard.yml.
 var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
-	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
+	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
 	"render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "ssmtest": stand,
 }
 
 // pure verbs turn documents into documents: no I/O.
-var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source"}
+var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source", "frame"}
 
 // fences: the libraries that one package only may import, tests included; but the double of AWS is tested with the real SDK.
 var fences = map[string]string{

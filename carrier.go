@@ -1,0 +1,83 @@
+package dropcap
+
+import (
+	"errors"
+	"time"
+)
+
+// Place is where managed nodes are: an account's region, reached by one set of credentials.
+type Place struct {
+	Account, Region string
+	Role            string // ARN of the role that was assumed to get there; empty if none was
+}
+
+// String is "account/region".
+func (p Place) String() string { return p.Account + "/" + p.Region }
+
+// Node is a managed node, by the service's own word.
+type Node struct {
+	Place
+	ID              string // i-… or mi-…
+	Name            string // ComputerName; the node says it
+	Platform        string // Linux, Windows, MacOS
+	PlatformName    string
+	PlatformVersion string
+	Agent           string // version of the agent
+	Online          bool
+	Pinged          time.Time
+}
+
+// Host is "account/region/node", as a FleetHost has it.
+func (n Node) Host() string { return n.Place.String() + "/" + n.ID }
+
+// NodeCommand is one request to run dropcap on nodes of one place.
+type NodeCommand struct {
+	Place    Place
+	Nodes    []string // ids, at most 50
+	Document string   // name of the SSM document; AWS-RunShellScript where Lines are sent
+	// Verb, Request and Args are the parameters of dropcap's own documents.
+	Verb, Request string
+	Args          []string
+	Lines         []string      // of a script, for AWS-RunShellScript
+	Comment       string        // at most 100 characters
+	Delivery      time.Duration // until a node must have fetched it; 30 s to 30 days
+	Execution     time.Duration // until the agent kills it; 5 s to 48 h
+	Bucket        string        // for whole outputs; empty: what Run Command keeps
+	Prefix        string
+}
+
+// Invocation is how a command stands on one node, by the service's own word. It is a hint when to look for the receipt, and no truth.
+type Invocation struct {
+	Node   string
+	Status string // StatusDetails: Pending, InProgress, Delayed, Success, DeliveryTimedOut, ExecutionTimedOut, Failed, Cancelled, Undeliverable, Terminated, …
+}
+
+// Over tells whether the service expects nothing more of the node.
+func (i Invocation) Over() bool {
+	switch i.Status {
+	case "", "Pending", "InProgress", "Delayed", "Cancelling":
+		return false
+	}
+	return true
+}
+
+// NodeOutput is what a node printed.
+type NodeOutput struct {
+	Stdout, Stderr string // not more than Run Command keeps, unless they come from a bucket
+	Exit           int    // -1 if it did not run to its end
+	Status         string // StatusDetails
+}
+
+// Targets say which nodes are meant.
+type Targets struct {
+	Nodes  []string            // ids, or "account/region/id" as documents have them
+	Tags   map[string][]string // tag:KEY → values; all keys must match, of each any value; no value: the key is there
+	Groups []string            // names of resource groups
+	All    bool                // every managed node
+}
+
+// Causes of errors.
+var (
+	ErrTemporary = errors.New("this may pass by itself")
+	ErrDenied    = errors.New("the credentials do not allow this")
+)

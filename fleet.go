@@ -1,0 +1,111 @@
+package dropcap
+
+import "encoding/json"
+
+// SchemaFleet is the schema of Fleet.
+const SchemaFleet = "dropcap.fleet/v1"
+
+// Fleet is the result of one verb on many hosts.
+type Fleet struct {
+	Schema    string         `json:"schema"`
+	Run       FleetRun       `json:"run"`
+	Documents []HostDocument `json:"documents"` // in the order of the hosts
+	Failures  []HostFailure  `json:"failures"`  // hosts from which there is no document, or only one about an error
+}
+
+// HostDocument is one host's document, in its own schema, exactly as the host wrote it.
+type HostDocument struct {
+	Host     string          `json:"host"` // "account/region/node"
+	Name     string          `json:"name"` // the computer's own name: not trusted
+	Document json.RawMessage `json:"document"`
+}
+
+// HostFailure is why there is nothing from a host, or why it failed.
+type HostFailure struct {
+	Host  string `json:"host"`  // "account/region/node", or "account/region" where a whole region cannot be asked
+	Cause string `json:"cause"` // a stable slug: offline, not-installed, no-engine, denied, …
+	// Message says what happened, Hint the remedy.
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// FleetRun is one verb on a fleet, from its beginning to its end: enough to go on with it after the controller was killed.
+type FleetRun struct {
+	ID      string     `json:"id"` // 12 hexadecimal digits
+	Verb    string     `json:"verb"`
+	Args    []string   `json:"args"`              // what the hosts are told
+	Of      string     `json:"of,omitempty"`      // the run whose plans are applied, or whose changes are backed out
+	State   RunState   `json:"state"`             // where it stands
+	Because string     `json:"because"`           // why it stopped
+	Targets []string   `json:"targets"`           // as they were asked for
+	Places  []string   `json:"places"`            // "account/region"
+	Started string     `json:"started"`           // RFC 3339, UTC
+	Ended   string     `json:"ended"`             // empty while it goes on
+	Waves   []Wave     `json:"waves"`             // one for verbs that change nothing
+	Rules   FleetRules `json:"rules"`             // between waves
+	Hosts   int        `json:"hosts"`             // how many in all
+	Backout string     `json:"backout,omitempty"` // the run that backed this one out
+}
+
+// Wave is a part of the hosts of a run, which are asked before the gate is looked at.
+type Wave struct {
+	Hosts []string  `json:"hosts"`
+	State WaveState `json:"state"`
+	Ended string    `json:"ended"` // RFC 3339, UTC: when its last host answered; the soak begins then
+	Gate  string    `json:"gate"`  // what the gate said; empty if it was not looked at or let pass
+}
+
+// FleetRules say how a run goes on from wave to wave.
+type FleetRules struct {
+	Waves          []string `json:"waves"` // "1", "10%", …, each of all hosts, cumulated
+	MaxErrors      int      `json:"max_errors"`
+	MaxConcurrency int      `json:"max_concurrency"` // hosts at once; 0: no limit of ours
+	SoakSeconds    int      `json:"soak_seconds"`
+	Approve        bool     `json:"approve"`
+	Window         string   `json:"window"` // "22:00-04:00" in the controller's time zone; empty: any time
+	Probe          []string `json:"probe"`  // a program of the controller that must succeed after each wave
+	AutoBackout    bool     `json:"auto_backout"`
+}
+
+// RunState is where a run stands.
+type RunState string
+
+// The states of a run. Stopped: a gate failed, an operator said no, or too many hosts failed; what was changed stays, unless it was backed out.
+const (
+	RunGoing      RunState = "going"
+	RunDone       RunState = "done"
+	RunStopped    RunState = "stopped"
+	RunBackingOut RunState = "backing-out"
+	RunBackedOut  RunState = "backed-out"
+)
+
+// Over tells whether nothing goes on any more.
+func (s RunState) Over() bool { return s == RunDone || s == RunStopped || s == RunBackedOut }
+
+// WaveState is where a wave stands.
+type WaveState string
+
+// The states of a wave.
+const (
+	WaveWaiting WaveState = "waiting"
+	WaveGoing   WaveState = "going"
+	WaveSoaking WaveState = "soaking" // all hosts have answered; the gate is not through
+	WavePassed  WaveState = "passed"
+	WaveFailed  WaveState = "failed"
+)
+
+// FleetHost is one host of a run.
+type FleetHost struct {
+	Host     string       `json:"host"` // "account/region/node"
+	Name     string       `json:"name"`
+	Wave     int          `json:"wave"`            // from 0
+	Request  string       `json:"request"`         // the same however often it is sent
+	Commands []string     `json:"commands"`        // ids of the SSM commands that carried it or asked for its receipt, in order
+	Sent     int          `json:"sent"`            // how often it was sent
+	Extra    []string     `json:"extra,omitempty"` // arguments for this host alone
+	Receipt  *Receipt     `json:"receipt"`         // the newest that is known to be whole; null if none
+	Failure  *HostFailure `json:"failure"`
+}
+
+// Over tells whether nothing more is to be learned of the host.
+func (h FleetHost) Over() bool { return h.Failure != nil || h.Receipt != nil && h.Receipt.State.Over() }

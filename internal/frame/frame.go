@@ -1,0 +1,153 @@
+// Package frame carries a document of any size over a channel that cuts, loses and damages text: what a host prints, and what its controller
+// makes of it. A frame has a part of the compressed document, with a sum of its own; the whole has a length and a digest. It is pure, and takes
+// what it reads for hostile.
+package frame
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Limits of what is read. A document of 20,000 containers is about 40 MiB.
+const (
+	MaxWhole   = 64 << 20 // bytes of a document
+	MaxEncoded = 32 << 20 // characters of a compressed and encoded one
+	// Fits is how many characters of a part leave room for the lines around them in the 24,000 that Run Command keeps.
+	Fits = 22000
+)
+
+// ErrDamaged is the cause of every error about text that is no whole frame, or parts that do not make a document: it is to be asked for again.
+var ErrDamaged = errors.New("the document is damaged")
+
+// Part is a piece of an encoded document.
+type Part struct {
+	Total  int    // characters of the whole encoded document
+	Offset int    // of the first character here
+	Bytes  int    // of the document itself
+	Digest string // SHA-256 of the document itself, 64 hexadecimal digits
+	Text   string // base64
+}
+
+// End is the offset of the next part; Total if there is none.
+func (p Part) End() int { return p.Offset + len(p.Text) }
+
+// Encode compresses a document and encodes it as one part.
+func Encode(document []byte) (Part, error) {
+	var b bytes.Buffer
+	text := base64.NewEncoder(base64.StdEncoding, &b)
+	z, err := gzip.NewWriterLevel(text, gzip.BestCompression)
+	if err != nil {
+		return Part{}, err
+	}
+	if _, err := z.Write(document); err != nil {
+		return Part{}, err
+	}
+	if err := errors.Join(z.Close(), text.Close()); err != nil {
+		return Part{}, err
+	}
+	sum := sha256.Sum256(document)
+	return Part{Total: b.Len(), Bytes: len(document), Digest: fmt.Sprintf("%x", sum), Text: b.String()}, nil
+}
+
+// Cut gives the piece of a whole part that begins at the offset and has at most so many characters; all the rest if most is 0.
+func (p Part) Cut(offset, most int) Part {
+	offset = min(max(offset, 0), len(p.Text))
+	end := len(p.Text)
+	if most > 0 {
+		end = min(end, offset+most)
+	}
+	p.Offset, p.Text = offset, p.Text[offset:end]
+	return p
+}
+
+const (
+	begin = "-----BEGIN DROPCAP DOCUMENT-----"
+	end   = "-----END DROPCAP DOCUMENT-----"
+	wide  = 1000 // characters a line
+)
+
+// String is the frame: a line of numbers, the text in lines, and a sum, between two marks.
+func (p Part) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%d %d %d %s\n", begin, p.Total, p.Offset, p.Bytes, p.Digest)
+	for rest := p.Text; rest != ""; {
+		n := min(wide, len(rest))
+		b.WriteString(rest[:n])
+		b.WriteByte('\n')
+		rest = rest[n:]
+	}
+	fmt.Fprintf(&b, "%08x\n%s\n", crc32.ChecksumIEEE([]byte(p.head()+p.Text)), end)
+	return b.String()
+}
+
+func (p Part) head() string { return fmt.Sprintf("%d %d %d %s ", p.Total, p.Offset, p.Bytes, p.Digest) }
+
+var numbers = regexp.MustCompile(`^(\d{1,9}) (\d{1,9}) (\d{1,9}) ([0-9a-f]{64})$`)
+
+// Find reads the first frame in a text, which may have other things before and after it.
+func Find(text string) (Part, error) {
+	_, rest, ok := strings.Cut(text, begin+"\n")
+	if !ok {
+		return Part{}, fmt.Errorf("%w: it does not begin", ErrDamaged)
+	}
+	body, _, ok := strings.Cut(rest, "\n"+end)
+	if !ok {
+		return Part{}, fmt.Errorf("%w: it does not end", ErrDamaged)
+	}
+	lines := strings.Split(body, "\n")
+	m := numbers.FindStringSubmatch(lines[0])
+	if m == nil || len(lines) < 2 {
+		return Part{}, fmt.Errorf("%w: its first line is not understood", ErrDamaged)
+	}
+	p := Part{Digest: m[4], Text: strings.Join(lines[1:len(lines)-1], "")}
+	for i, into := range []*int{&p.Total, &p.Offset, &p.Bytes} {
+		*into, _ = strconv.Atoi(m[i+1]) // at most nine digits
+	}
+	if fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(p.head()+p.Text))) != lines[len(lines)-1] {
+		return Part{}, fmt.Errorf("%w: its sum is wrong", ErrDamaged)
+	}
+	if p.Total > MaxEncoded || p.Bytes > MaxWhole || p.End() > p.Total {
+		return Part{}, fmt.Errorf("cannot take a document of %d bytes: at most %d are read", p.Bytes, MaxWhole)
+	}
+	return p, nil
+}
+
+// Join adds the next part to those that were read. Parts of another document, or with a gap, are damage.
+func (p Part) Join(next Part) (Part, error) {
+	if next.Digest != p.Digest || next.Total != p.Total || next.Bytes != p.Bytes || next.Offset != p.End() {
+		return p, fmt.Errorf("%w: its parts do not fit together", ErrDamaged)
+	}
+	p.Text += next.Text
+	return p, nil
+}
+
+// Complete tells whether nothing is missing.
+func (p Part) Complete() bool { return p.Offset == 0 && p.End() == p.Total }
+
+// Document decodes a complete part. No more is decompressed than it says to have.
+func (p Part) Document() ([]byte, error) {
+	if !p.Complete() {
+		return nil, fmt.Errorf("%w: it is not all there", ErrDamaged)
+	}
+	z, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(p.Text)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	document, err := io.ReadAll(io.LimitReader(z, int64(p.Bytes)+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if sum := sha256.Sum256(document); len(document) != p.Bytes || fmt.Sprintf("%x", sum) != p.Digest {
+		return nil, fmt.Errorf("%w: its digest is wrong", ErrDamaged)
+	}
+	return document, nil
+}

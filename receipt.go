@@ -1,0 +1,58 @@
+package dropcap
+
+import "encoding/json"
+
+// SchemaReceipt is the schema of Receipt.
+const SchemaReceipt = "dropcap.receipt/v1"
+
+// Receipt is what a host did for one request of a fleet. It is kept on the host, and is the truth about the request whatever became of the
+// command that carried it.
+type Receipt struct {
+	Schema   string       `json:"schema"`
+	Request  string       `json:"request"` // 32 hexadecimal digits, chosen before it was sent: a host does a request once
+	Command  string       `json:"command"` // id of the SSM command that brought it first; empty if none did
+	Verb     string       `json:"verb"`
+	Args     []string     `json:"args"`
+	Host     ReceiptHost  `json:"host"`
+	State    ReceiptState `json:"state"`
+	Started  string       `json:"started"` // RFC 3339, UTC; empty if absent
+	Ended    string       `json:"ended"`   // empty while it goes on
+	Status   int          `json:"status"`  // exit status, once done
+	Error    *Failing     `json:"error"`   // null if it ended without one
+	Summary  string       `json:"summary"` // one line
+	Messages []string     `json:"messages"`
+	// Document is the result in the verb's own schema; null if there is none.
+	Document json.RawMessage `json:"document"`
+}
+
+// ReceiptHost is who answers.
+type ReceiptHost struct {
+	ID      string `json:"id"`   // the machine-id, as Host.ID
+	Node    string `json:"node"` // its id as a managed node (AWS_SSM_INSTANCE_ID); empty if unknown
+	Name    string `json:"name"`
+	Dropcap string `json:"dropcap"` // version
+	Docker  string `json:"docker"`  // the engine's version; empty if none answers
+	Kernel  string `json:"kernel"`
+}
+
+// Failing is an error in a document.
+type Failing struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// ReceiptState is how far a host has come with a request.
+type ReceiptState string
+
+// The states. Absent: the host has never heard of the request, so nothing was done for it. Interrupted: the process or the host ended amid it;
+// what it left unfinished was ended by a recovery, and the document tells in which state the changes are.
+const (
+	ReceiptAbsent      ReceiptState = "absent"
+	ReceiptRunning     ReceiptState = "running"
+	ReceiptDone        ReceiptState = "done"
+	ReceiptInterrupted ReceiptState = "interrupted"
+)
+
+// Over tells whether nothing goes on for the request any more.
+func (s ReceiptState) Over() bool { return s == ReceiptDone || s == ReceiptInterrupted }
