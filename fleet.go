@@ -53,6 +53,8 @@ type Wave struct {
 	State WaveState `json:"state"`
 	Ended string    `json:"ended"` // RFC 3339, UTC: when its last host answered; the soak begins then
 	Gate  string    `json:"gate"`  // what the gate said; empty if it was not looked at or let pass
+	// Before is the run that audited its hosts before they were changed, for the gate to compare with; empty if none did.
+	Before string `json:"before,omitempty"`
 }
 
 // FleetRules say how a run goes on from wave to wave.

@@ -1,0 +1,135 @@
+package fleet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"dropcap"
+	"dropcap/internal/frame"
+)
+
+// answered makes what is to be made of a node's output: a receipt, a part of one, or a reason to ask again. What the service says of the command
+// is not believed: only that there is nothing more to wait for.
+func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
+	part, err := frame.Find(o.Stdout)
+	if err != nil {
+		t.wordless(e, o, err)
+		return
+	}
+	if t.part.Text != "" {
+		if part, err = t.part.Join(part); err != nil {
+			t.again(e, "its document came damaged")
+			return
+		}
+	}
+	if part.Offset != 0 {
+		t.again(e, "its document came without its beginning")
+		return
+	}
+	if !part.Complete() {
+		t.part, t.asks, t.next, t.due = part, 0, toAsk, time.Time{}
+		return
+	}
+	r, err := receiptIn(part, t.host.Request)
+	if err != nil {
+		t.again(e, oneLine(err.Error()))
+		return
+	}
+	t.receipt(e, r)
+}
+
+// receiptIn decodes a receipt and holds it against the request.
+func receiptIn(part frame.Part, request string) (dropcap.Receipt, error) {
+	var r dropcap.Receipt
+	raw, err := part.Document()
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return r, fmt.Errorf("its receipt is not understood: %w", err)
+	}
+	switch {
+	case r.Schema != dropcap.SchemaReceipt:
+		return r, errors.New("its receipt has the schema " + r.Schema)
+	case r.Request != request:
+		return r, errors.New("its receipt is for another request")
+	}
+	return r, nil
+}
+
+func (t *task) receipt(e *Engine, r dropcap.Receipt) {
+	t.part, t.asks = frame.Part{}, 0
+	now := e.Clock.Now()
+	switch {
+	case r.State == dropcap.ReceiptAbsent:
+		// Nothing was done there. The request may be sent, again too: whatever arrives first is done, and the rest finds its receipt.
+		t.began = false
+		if t.host.Sent > e.Pace.Asks {
+			t.end("undelivered", "the request did not arrive there, however often it was sent; nothing was done", "see amazon-ssm-agent's log on that host")
+			return
+		}
+		t.next, t.due = toSend, now.Add(e.Pace.Poll)
+	case r.State.Over():
+		t.host.Receipt, t.next = &r, over
+	case now.Sub(t.since) > e.Pace.Patience:
+		t.host.Receipt = &r
+		t.end("slow", "it is still at work after "+now.Sub(t.since).Round(time.Second).String(), "`dropcap fleet resume` asks it again")
+	default:
+		t.host.Receipt = &r
+		wait := min(max(now.Sub(t.since)/4, 2*e.Pace.Poll), 20*e.Pace.Poll)
+		t.next, t.due = toAsk, now.Add(wait)
+	}
+}
+
+// wordless is an output without a receipt: dropcap is not there, or could not run, or the output was lost.
+func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
+	if strings.Contains(o.Stderr, NotInstalled) || o.Exit == 127 {
+		t.end("not-installed", "dropcap is not installed there", "`dropcap fleet install --targets …` installs it")
+		return
+	}
+	if m := said.FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 && !strings.Contains(o.Stdout, "BEGIN DROPCAP") {
+		hint := ""
+		if h := hinted.FindStringSubmatch(o.Stderr); h != nil {
+			hint = oneLine(h[1])
+		}
+		if o.Exit == dropcap.ExitUsage {
+			t.end("version", oneLine(m[1]), "the dropcap there may be of another version: `dropcap fleet install` brings this one")
+			return
+		}
+		t.end("error", oneLine(m[1]), hint)
+		return
+	}
+	switch o.Status {
+	case "Undeliverable", "InvalidPlatform", "AccessDenied":
+		t.lost("the command could not be delivered ("+o.Status+")", "see that the instance runs and amazon-ssm-agent answers")
+		return
+	}
+	if errors.Is(err, frame.ErrDamaged) {
+		t.again(e, "no whole answer came from it")
+		return
+	}
+	t.end("too-large", oneLine(err.Error()), "audit fewer containers at once with --container")
+}
+
+// NotInstalled is what dropcap's documents say where there is no dropcap.
+const NotInstalled = "dropcap: not installed"
+
+var (
+	said   = regexp.MustCompile(`(?m)^dropcap: error: (.{1,500})`)
+	hinted = regexp.MustCompile(`(?m)^dropcap: hint: (.{1,500})`)
+)
+
+// oneLine keeps what a host said within one line of plain characters.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
+}

@@ -1,0 +1,149 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"dropcap"
+)
+
+// Engine does runs. Its fields are not changed while it works.
+type Engine struct {
+	Carrier Carrier
+	Clock   Clock
+	Ledger  Ledger
+	Way     Way
+	Pace    Pace
+	// Ask asks a person whether to go on; an error is a no. Probe runs a program of the controller with the hosts of a wave in its environment.
+	Ask   func(ctx context.Context, question string) error
+	Probe func(ctx context.Context, args []string, hosts []string) error
+	// Tell is told of every host that is through, and of every wave; nil: nobody.
+	Tell func(Progress)
+}
+
+// Way is how requests get to hosts.
+type Way struct {
+	Shell          bool   // AWS-RunShellScript instead of dropcap's own documents
+	Bucket, Prefix string // of whole outputs; empty: what Run Command keeps, in parts
+}
+
+// Pace says how long things may take. The zero value has sensible ones.
+type Pace struct {
+	Poll      time.Duration // the first wait for an answer; later ones grow to ten times that
+	Delivery  time.Duration // until a node must have fetched a command
+	Execution time.Duration // until the agent kills what it runs
+	Patience  time.Duration // until a host that says that it is still at work is given up
+	Asks      int           // how often a host is asked for the receipt of which nothing whole came back
+}
+
+func (p Pace) filled() Pace {
+	set := func(d *time.Duration, usual time.Duration) {
+		if *d <= 0 {
+			*d = usual
+		}
+	}
+	set(&p.Poll, 2*time.Second)
+	set(&p.Delivery, 2*time.Minute)
+	set(&p.Execution, 10*time.Minute)
+	set(&p.Patience, 2*time.Hour)
+	if p.Asks <= 0 {
+		p.Asks = 5
+	}
+	return p
+}
+
+// Progress is where a run stands: after a host came through, or a wave.
+type Progress struct {
+	Run         dropcap.FleetRun
+	Wave        int
+	Host        *dropcap.FleetHost // the one that is through; nil for a wave
+	Done, Total int                // hosts of this wave
+	Note        string             // what is waited for, or was decided; empty for a host
+}
+
+func (e *Engine) tell(p Progress) {
+	if e.Tell != nil {
+		e.Tell(p)
+	}
+}
+
+func (e *Engine) now() string { return e.Clock.Now().UTC().Format(time.RFC3339) }
+
+// identity makes a new id of so many hexadecimal digits.
+func identity(digits int) string {
+	b := make([]byte, digits/2)
+	rand.Read(b) // never fails (crypto/rand, since Go 1.24)
+	return hex.EncodeToString(b)
+}
+
+// Start begins a run of a verb on nodes and keeps it, without doing anything yet. Nodes that cannot be asked at all are failures of it from the
+// beginning. Extra gives arguments for one host alone; nil: none.
+func (e *Engine) Start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node, extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	run.ID, run.Started, run.State = identity(12), e.now(), dropcap.RunGoing
+	request := identity(32)
+	var hosts []dropcap.FleetHost
+	var able []string
+	for _, n := range nodes {
+		h := dropcap.FleetHost{Host: n.Host(), Name: n.Name, Request: request, Failure: unable(n)}
+		if extra != nil {
+			h.Extra = extra(h.Host)
+		}
+		if h.Failure == nil {
+			able = append(able, h.Host)
+		}
+		hosts = append(hosts, h)
+	}
+	run.Hosts, run.Places = len(hosts), places(nodes)
+	waves, err := Split(able, run.Rules.Waves)
+	if err != nil {
+		return run, nil, err
+	}
+	run.Waves = waves
+	number := map[string]int{}
+	for i, w := range waves {
+		for _, h := range w.Hosts {
+			number[h] = i
+		}
+	}
+	for i := range hosts {
+		hosts[i].Wave = number[hosts[i].Host]
+	}
+	if err := e.Ledger.SaveHosts(ctx, run.ID, hosts); err != nil {
+		return run, nil, err
+	}
+	return run, hosts, e.Ledger.SaveRun(ctx, run)
+}
+
+// unable tells why a node cannot be asked.
+func unable(n dropcap.Node) *dropcap.HostFailure {
+	switch {
+	case n.Platform != "" && n.Platform != "Linux":
+		return &dropcap.HostFailure{Host: n.Host(), Cause: "platform", Message: "it runs " + n.Platform + ": skipped, since dropcap is for Linux hosts",
+			Hint: "leave it out of --targets"}
+	case !n.Online:
+		return &dropcap.HostFailure{Host: n.Host(), Cause: "offline", Message: "its agent does not answer the service (last ping " + stamp(n.Pinged) + "); nothing was sent",
+			Hint: "see that the instance runs, amazon-ssm-agent too, and that it reaches the service"}
+	}
+	return nil
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func places(nodes []dropcap.Node) []string {
+	list := []string{}
+	seen := map[string]bool{}
+	for _, n := range nodes {
+		if p := n.Place.String(); !seen[p] {
+			seen[p] = true
+			list = append(list, p)
+		}
+	}
+	return list
+}

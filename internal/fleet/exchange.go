@@ -1,0 +1,328 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"dropcap"
+)
+
+// most is how many nodes one command may name (API model of SSM: InstanceIds, max 50).
+const most = 50
+
+// exchange gets a receipt of a verb from each of some hosts of a run, or says why there is none.
+type exchange struct {
+	*Engine
+	run    dropcap.FleetRun
+	places map[string]dropcap.Place
+	gauge  *gauge
+	done   func(*dropcap.FleetHost) // a host is through; called by one place at a time
+}
+
+// gauge is what the places of an exchange share: how many hosts are being asked, and how many have failed.
+type gauge struct {
+	mu           sync.Mutex
+	flying, most int // 0: no limit
+	errors, bear int // more errors than are borne end the sending; bear < 0: any number
+}
+
+func (g *gauge) take(want int) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.bear >= 0 && g.errors > g.bear {
+		return 0
+	}
+	if g.most > 0 {
+		want = min(want, g.most-g.flying)
+	}
+	want = max(want, 0)
+	g.flying += want
+	return want
+}
+
+// hold counts one that is being asked already.
+func (g *gauge) hold() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.flying++
+}
+
+func (g *gauge) through(failed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.flying--
+	if failed {
+		g.errors++
+	}
+}
+
+func (g *gauge) exceeded() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.bear >= 0 && g.errors > g.bear
+}
+
+// fetch asks hosts that are not through, each place by itself. Hosts that were never asked since too many had failed are left as they are. The
+// error is the controller's own: its store, its credentials, an interrupt.
+func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error {
+	byPlace := map[string][]*task{}
+	for _, h := range hosts {
+		t := x.task(h, x.places)
+		if t.next == over {
+			continue
+		}
+		if t.began {
+			t.held = true
+			x.gauge.hold()
+		}
+		byPlace[t.place.String()] = append(byPlace[t.place.String()], t)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	for _, tasks := range byPlace {
+		group.Go(func() {
+			r := &round{exchange: x, tasks: tasks, mu: &mu}
+			if err := r.serve(ctx); err != nil {
+				stop()
+				mu.Lock()
+				defer mu.Unlock()
+				if first == nil || errors.Is(first, context.Canceled) {
+					first = err
+				}
+			}
+		})
+	}
+	group.Wait()
+	return first
+}
+
+// round is the exchange with one place: a loop that sends what is due, looks at commands that are due, and sleeps.
+type round struct {
+	*exchange
+	tasks    []*task
+	commands []*sent
+	mu       *sync.Mutex // over done and the ledger's order
+}
+
+// sent is a command that is out.
+type sent struct {
+	dropcap.NodeCommand
+	id       string
+	at, due  time.Time
+	polls    int
+	ofTarget map[string]*task // by node, of those whose answer is waited for
+}
+
+func (r *round) serve(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.dispatch(ctx); err != nil {
+			return err
+		}
+		if err := r.look(ctx); err != nil {
+			return err
+		}
+		wait, ok := r.wait()
+		if !ok {
+			return nil
+		}
+		if err := r.Clock.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// wait tells for how long there is nothing to do; false if there is nothing left.
+func (r *round) wait() (time.Duration, bool) {
+	now, next := r.Clock.Now(), time.Time{}
+	soonest := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	for _, c := range r.commands {
+		soonest(c.due)
+	}
+	for _, t := range r.tasks {
+		switch {
+		case t.next == toSend && !t.held && r.gauge.exceeded():
+			continue // never to be asked
+		case t.next == toSend || t.next == toAsk:
+			soonest(later(t.due, now.Add(r.Pace.Poll/4)))
+		}
+	}
+	return max(next.Sub(now), 0), !next.IsZero()
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// dispatch sends what is due, to as many nodes at once as get the same.
+func (r *round) dispatch(ctx context.Context) error {
+	now := r.Clock.Now()
+	for _, kind := range []step{toAsk, toSend} {
+		byOffset := map[int][]*task{}
+		for _, t := range r.tasks {
+			if t.next == kind && !t.due.After(now) {
+				byOffset[t.part.End()] = append(byOffset[t.part.End()], t)
+			}
+		}
+		for _, tasks := range byOffset {
+			for batch := range slices.Chunk(tasks, most) {
+				if kind == toSend {
+					batch = batch[:r.allowed(batch)]
+				}
+				if len(batch) == 0 {
+					continue
+				}
+				if err := r.send(ctx, batch, kind); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// allowed is how many of a batch may be sent to: those that are being asked already come first, then as many as there is room for.
+func (r *round) allowed(batch []*task) int {
+	slices.SortStableFunc(batch, func(a, b *task) int { return order(b.held) - order(a.held) })
+	held := 0
+	for held < len(batch) && batch[held].held {
+		held++
+	}
+	n := held + r.gauge.take(len(batch)-held)
+	for _, t := range batch[held:n] {
+		t.held = true
+	}
+	return n
+}
+
+func order(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (r *round) command(batch []*task, kind step) dropcap.NodeCommand {
+	c := dropcap.NodeCommand{
+		Place: batch[0].place, Verb: r.run.Verb, Request: batch[0].host.Request, Args: slices.Clone(r.run.Args),
+		Comment: "dropcap " + r.run.Verb + " " + r.run.ID, Delivery: r.Pace.Delivery, Execution: r.Pace.Execution,
+		Bucket: r.Way.Bucket, Prefix: r.Way.Prefix,
+	}
+	for _, t := range batch {
+		c.Nodes = append(c.Nodes, t.node)
+	}
+	if kind == toAsk {
+		c.Verb, c.Args = "receipt", []string{"--of=" + c.Request}
+		if offset := batch[0].part.End(); offset > 0 {
+			c.Args = append(c.Args, "--offset="+strconv.Itoa(offset))
+		}
+	} else {
+		for _, t := range batch {
+			c.Args = append(c.Args, t.host.Extra...)
+		}
+		c.Args = merge(c.Args)
+	}
+	if c.Bucket != "" {
+		c.Args = append(c.Args, "--whole")
+	}
+	return r.Way.fill(c)
+}
+
+// send sends one command. It is noted before, so that a controller that takes over knows that something may have arrived.
+func (r *round) send(ctx context.Context, batch []*task, kind step) error {
+	if kind == toSend {
+		for _, t := range batch {
+			t.host.Sent++
+		}
+		if err := r.keep(ctx, batch); err != nil {
+			return err
+		}
+	}
+	c := r.command(batch, kind)
+	id, err := r.Carrier.Send(ctx, c)
+	now := r.Clock.Now()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, dropcap.ErrTemporary):
+		// It may have taken effect: the hosts know.
+		for _, t := range batch {
+			t.began = t.began || kind == toSend
+			t.again(r.Engine, "the command could not be sent ("+oneLine(err.Error())+")")
+			r.settle(t)
+		}
+		return r.keep(ctx, batch)
+	case err != nil:
+		return r.refused(ctx, batch, err)
+	}
+	s := &sent{NodeCommand: c, id: id, at: now, due: now.Add(r.Pace.Poll), ofTarget: map[string]*task{}}
+	for _, t := range batch {
+		t.next, t.began = flying, t.began || kind == toSend
+		t.host.Commands = append(t.host.Commands, id)
+		s.ofTarget[t.node] = t
+	}
+	r.commands = append(r.commands, s)
+	return r.keep(ctx, batch)
+}
+
+// refused is a command that the service did not take. One node that it does not know spoils a command for all of them: then each is tried alone.
+func (r *round) refused(ctx context.Context, batch []*task, err error) error {
+	if errors.Is(err, dropcap.ErrDenied) {
+		return err
+	}
+	if len(batch) > 1 {
+		for _, t := range batch {
+			if err := r.send(ctx, []*task{t}, t.next); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var e *dropcap.Error
+	hint := ""
+	if errors.As(err, &e) {
+		hint = e.Hint
+	}
+	batch[0].lost(oneLine(err.Error()), hint)
+	r.settle(batch[0])
+	return r.keep(ctx, batch)
+}
+
+func (r *round) keep(ctx context.Context, batch []*task) error {
+	hosts := make([]dropcap.FleetHost, len(batch))
+	for i, t := range batch {
+		hosts[i] = *t.host
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Ledger.SaveHosts(context.WithoutCancel(ctx), r.run.ID, hosts)
+}
+
+// settle counts a host that is through.
+func (r *round) settle(t *task) {
+	if t.next != over {
+		return
+	}
+	r.gauge.through(Bad(*t.host))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done != nil {
+		r.done(t.host)
+	}
+}

@@ -1,0 +1,110 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"dropcap"
+)
+
+// look polls the commands that are due, and gets the output of each node that is through: once, as a rule.
+func (r *round) look(ctx context.Context) error {
+	for _, c := range slices.Clone(r.commands) {
+		if c.due.After(r.Clock.Now()) {
+			continue
+		}
+		list, err := r.Carrier.Poll(ctx, c.Place, c.id)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, dropcap.ErrDenied):
+			return err
+		case err == nil:
+			if err := r.collect(ctx, c, list); err != nil {
+				return err
+			}
+		}
+		r.next(c)
+	}
+	return r.expired(ctx)
+}
+
+// collect gets the outputs of nodes that are through.
+func (r *round) collect(ctx context.Context, c *sent, list []dropcap.Invocation) error {
+	var came []*task
+	for _, i := range list {
+		t := c.ofTarget[i.Node]
+		if t == nil || !i.Over() {
+			continue
+		}
+		o := dropcap.NodeOutput{Status: i.Status, Exit: -1}
+		if printed(i.Status) {
+			var err error
+			o, err = r.Carrier.Output(ctx, c.NodeCommand, c.id, i.Node)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case errors.Is(err, dropcap.ErrDenied):
+				return err
+			case errors.Is(err, dropcap.ErrTemporary) && c.polls < r.Pace.Asks:
+				continue // at the next poll
+			case err != nil:
+				o = dropcap.NodeOutput{Status: i.Status, Exit: -1}
+			}
+		}
+		delete(c.ofTarget, i.Node)
+		t.answered(r.Engine, o)
+		r.settle(t)
+		came = append(came, t)
+	}
+	if len(came) == 0 {
+		return nil
+	}
+	return r.keep(ctx, came)
+}
+
+// printed tells whether a node with that status may have printed something that the service has.
+func printed(status string) bool {
+	switch status {
+	case "Undeliverable", "InvalidPlatform", "Terminated", "DeliveryTimedOut", "AccessDenied":
+		return false
+	}
+	return true
+}
+
+// next says when to look at a command again: ever more rarely, since each look is a request. One that is through is forgotten.
+func (r *round) next(c *sent) {
+	if len(c.ofTarget) == 0 {
+		r.commands = slices.DeleteFunc(r.commands, func(o *sent) bool { return o == c })
+		return
+	}
+	c.polls++
+	wait := r.Pace.Poll
+	for i := 0; i < c.polls && wait < 10*r.Pace.Poll; i++ {
+		wait = wait * 3 / 2
+	}
+	c.due = r.Clock.Now().Add(min(wait, 10*r.Pace.Poll))
+}
+
+// expired gives up commands of which the service should have known the end long ago.
+func (r *round) expired(ctx context.Context) error {
+	for _, c := range slices.Clone(r.commands) {
+		if r.Clock.Now().Sub(c.at) < c.Delivery+c.Execution+time.Minute {
+			continue
+		}
+		var came []*task
+		for _, t := range c.ofTarget {
+			t.again(r.Engine, "the service does not tell how the command ended")
+			r.settle(t)
+			came = append(came, t)
+		}
+		clear(c.ofTarget)
+		r.next(c)
+		if err := r.keep(ctx, came); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"dropcap"
+)
+
+// Changes tells whether a verb changes containers, so that its waves have gates.
+func Changes(verb string) bool { return verb == "apply" || verb == "backout" }
+
+// Bad tells whether a host's outcome counts as an error for --max-errors and the gate. A host that refused something that its plan refused too,
+// or that had nothing to do, is not bad; one whose change was rolled back, or of which nothing is known, is.
+func Bad(h dropcap.FleetHost) bool {
+	if h.Failure != nil || h.Receipt == nil {
+		return true
+	}
+	if h.Receipt.State != dropcap.ReceiptDone {
+		return true
+	}
+	switch h.Receipt.Status {
+	case dropcap.ExitOK, dropcap.ExitFindings, dropcap.ExitIncomplete:
+		return false
+	}
+	return true
+}
+
+// Go does a run from where it stands to its end, wave by wave. It may be called again for a run that an earlier call, in this process or another,
+// did not finish. The run that comes back is kept already; the error is the controller's own.
+func (e *Engine) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	e.Pace = e.Pace.filled()
+	j := &journey{Engine: e, run: run, hosts: hosts, places: map[string]dropcap.Place{}, gauge: &gauge{most: run.Rules.MaxConcurrency, bear: -1}}
+	for _, p := range known {
+		j.places[p.String()] = p
+	}
+	if Changes(run.Verb) {
+		j.gauge.bear = run.Rules.MaxErrors
+	}
+	err := j.walk(ctx)
+	if err == nil && j.run.State == dropcap.RunBackingOut {
+		err = j.backOut(ctx)
+	}
+	return j.run, j.hosts, err
+}
+
+// journey is a run on its way.
+type journey struct {
+	*Engine
+	run    dropcap.FleetRun
+	hosts  []dropcap.FleetHost
+	places map[string]dropcap.Place
+	gauge  *gauge
+	wave   int
+	done   int
+}
+
+func (j *journey) keep(ctx context.Context) error {
+	return j.Ledger.SaveRun(context.WithoutCancel(ctx), j.run)
+}
+
+func (j *journey) walk(ctx context.Context) error {
+	for i := range j.run.Waves {
+		if j.run.State != dropcap.RunGoing {
+			return nil
+		}
+		j.wave = i
+		if j.run.Waves[i].State == dropcap.WavePassed {
+			continue
+		}
+		if err := j.pass(ctx); err != nil {
+			return err
+		}
+	}
+	if j.run.State == dropcap.RunGoing {
+		j.run.State, j.run.Ended = dropcap.RunDone, j.now()
+	}
+	return j.keep(ctx)
+}
+
+// pass does one wave: waits for its turn, asks its hosts, and looks at the gate.
+func (j *journey) pass(ctx context.Context) error {
+	w := &j.run.Waves[j.wave]
+	if w.State == dropcap.WaveWaiting {
+		if ok, err := j.begin(ctx, w); err != nil || !ok {
+			return err
+		}
+	}
+	if w.State == dropcap.WaveGoing {
+		if err := j.ask(ctx, w); err != nil {
+			return err
+		}
+		w.State, w.Ended = dropcap.WaveSoaking, j.now()
+		if err := j.keep(ctx); err != nil {
+			return err
+		}
+	}
+	why, err := j.gate(ctx, w)
+	if err != nil {
+		return err
+	}
+	w.State, w.Gate = dropcap.WavePassed, why
+	if why != "" {
+		w.State = dropcap.WaveFailed
+		j.fail(fmt.Sprintf("wave %d of %d: %s", j.wave+1, len(j.run.Waves), why))
+	}
+	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts), Note: why})
+	return j.keep(ctx)
+}
+
+// fail ends the run at a gate.
+func (j *journey) fail(why string) {
+	j.run.Because = why
+	j.run.State, j.run.Ended = dropcap.RunStopped, j.now()
+	if j.run.Rules.AutoBackout && j.run.Verb == "apply" {
+		j.run.State, j.run.Ended = dropcap.RunBackingOut, ""
+	}
+}
+
+// begin waits for the window, asks the operator, and looks at the hosts as they are before; false where the operator says no.
+func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
+	window, err := ParseWindow(j.run.Rules.Window)
+	if err != nil {
+		return false, err
+	}
+	if wait := window.Wait(j.Clock.Now().Local()); wait > 0 && Changes(j.run.Verb) {
+		j.tell(Progress{Run: j.run, Wave: j.wave, Total: len(w.Hosts), Note: "waiting " + wait.Round(time.Second).String() + " for the window " + j.run.Rules.Window})
+		if err := j.Clock.Sleep(ctx, wait); err != nil {
+			return false, err
+		}
+	}
+	if j.run.Rules.Approve && j.wave > 0 && j.Ask != nil {
+		question := fmt.Sprintf("Go on with wave %d of %d (%d hosts)?", j.wave+1, len(j.run.Waves), len(w.Hosts))
+		if err := j.Ask(ctx, question); err != nil {
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			j.run.State, j.run.Because, j.run.Ended = dropcap.RunStopped, "the operator said no to wave "+fmt.Sprint(j.wave+1), j.now()
+			return false, j.keep(ctx)
+		}
+	}
+	if gated(j.run) && w.Before == "" {
+		before, err := j.auditOf(ctx, w.Hosts)
+		if err != nil {
+			return false, err
+		}
+		w.Before = before.ID
+	}
+	w.State = dropcap.WaveGoing
+	return true, j.keep(ctx)
+}
+
+// gated tells whether the hosts are looked at before and after: where something may be changed for the first time.
+func gated(run dropcap.FleetRun) bool { return run.Verb == "apply" }
+
+// ask gets the receipts of a wave.
+func (j *journey) ask(ctx context.Context, w *dropcap.Wave) error {
+	var list []*dropcap.FleetHost
+	total := 0
+	for i := range j.hosts {
+		if slices.Contains(w.Hosts, j.hosts[i].Host) {
+			list = append(list, &j.hosts[i])
+			total++
+		}
+	}
+	done := 0
+	for _, h := range list {
+		if h.Over() {
+			done++
+		}
+	}
+	x := &exchange{Engine: j.Engine, run: j.run, places: j.places, gauge: j.gauge, done: func(h *dropcap.FleetHost) {
+		done++
+		j.tell(Progress{Run: j.run, Wave: j.wave, Host: h, Done: done, Total: total})
+	}}
+	return x.fetch(ctx, list)
+}
+
+// auditOf audits hosts, as a run of its own that nobody asked for by name.
+func (j *journey) auditOf(ctx context.Context, hosts []string) (dropcap.FleetRun, error) {
+	return j.aside(ctx, dropcap.FleetRun{Verb: "audit", Of: j.run.ID, Args: levelOf(j.run.Args)}, hosts, nil)
+}
+
+// aside does a run that belongs to this one, on hosts of it.
+func (j *journey) aside(ctx context.Context, run dropcap.FleetRun, hosts []string, extra func(string) []string) (dropcap.FleetRun, error) {
+	run, list, err := j.Start(ctx, run, j.nodes(hosts), extra)
+	if err != nil {
+		return run, err
+	}
+	e := *j.Engine
+	e.Tell = nil
+	run, _, err = e.Go(ctx, run, list, j.known())
+	return run, err
+}
+
+func (j *journey) known() []dropcap.Place {
+	var list []dropcap.Place
+	for _, p := range j.places {
+		list = append(list, p)
+	}
+	return list
+}
+
+// nodes makes nodes of hosts that were found to be able before.
+func (j *journey) nodes(hosts []string) []dropcap.Node {
+	names := map[string]string{}
+	for _, h := range j.hosts {
+		names[h.Host] = h.Name
+	}
+	var list []dropcap.Node
+	for _, h := range hosts {
+		place, id := cutHost(h)
+		list = append(list, dropcap.Node{Place: j.places[place], ID: id, Name: names[h], Platform: "Linux", Online: true})
+	}
+	return list
+}
+

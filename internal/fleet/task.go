@@ -1,0 +1,74 @@
+package fleet
+
+import (
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/frame"
+)
+
+// step is what a host is asked next.
+type step int
+
+const (
+	toSend step = iota // the request itself
+	toAsk              // for the receipt of the request
+	flying             // nothing: an answer is waited for
+	over
+)
+
+// task is one host of an exchange.
+type task struct {
+	host  *dropcap.FleetHost
+	place dropcap.Place
+	node  string
+	next  step
+	due   time.Time  // when next may be done
+	since time.Time  // when it was first sent, or first asked in this process
+	asks  int        // answers that were no whole receipt, in a row
+	part  frame.Part // what has come of a document so far
+	began bool       // something of the request may have reached the host
+	held  bool       // it counts among the hosts that are asked at once
+}
+
+func (e *Engine) task(h *dropcap.FleetHost, places map[string]dropcap.Place) *task {
+	at := strings.LastIndexByte(h.Host, '/')
+	t := &task{host: h, place: places[h.Host[:at]], node: h.Host[at+1:], since: e.Clock.Now()}
+	switch {
+	case h.Over():
+		t.next = over
+	case h.Sent > 0: // by a controller that is not there any more: what became of it, the host knows
+		t.next, t.began = toAsk, true
+	}
+	return t
+}
+
+// end is a failure of which nothing more is to be learned.
+func (t *task) end(cause, message, hint string) {
+	t.next = over
+	t.host.Failure = &dropcap.HostFailure{Host: t.host.Host, Cause: cause, Message: message, Hint: hint}
+}
+
+// lost ends a task whose host does not answer. Whether something was done there is said for what it is: not known.
+func (t *task) lost(message, hint string) {
+	if t.began {
+		t.end("unreachable", message+"; what the host did is not known", "`dropcap fleet resume` asks it again")
+		return
+	}
+	t.end("offline", message+"; nothing was done there", hint)
+}
+
+// again asks for the receipt after a while, or gives up.
+func (t *task) again(e *Engine, why string) {
+	t.part = frame.Part{}
+	if t.asks++; t.asks > e.Pace.Asks {
+		if t.began {
+			t.end("unanswered", why+", however often it was asked; what the host did is not known", "`dropcap fleet resume` asks it again")
+			return
+		}
+		t.end("unanswered", why+", however often it was asked", "see the command's output with `aws ssm get-command-invocation`")
+		return
+	}
+	t.next, t.due = toAsk, e.Clock.Now().Add(time.Duration(t.asks)*e.Pace.Poll)
+}
