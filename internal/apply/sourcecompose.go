@@ -197,7 +197,6 @@ func (s composing) made(ctx context.Context, c *change, g dropcap.Grant) ([]stri
 		return nil, fmt.Errorf("compose has left %s of the service, not %d", count(len(list), "container", "containers"), s.from.Replicas)
 	}
 	var ids []string
-	own := list[0].ID
 	for _, m := range list {
 		now, err := s.look(ctx, c, "inspect-made", m.ID)
 		switch {
@@ -211,6 +210,12 @@ func (s composing) made(ctx context.Context, c *change, g dropcap.Grant) ([]stri
 			return nil, fmt.Errorf("%s has ended with exit status %d%s", m.name(), now.State.ExitCode, ofError(now.State.Error))
 		}
 		ids = append(ids, m.ID)
+	}
+	if err := s.finalNames(ctx, c, list); err != nil {
+		return nil, err
+	}
+	own := list[0].ID
+	for _, m := range list {
 		if m.name() == c.Name {
 			own = m.ID
 		}
@@ -255,6 +260,9 @@ func (s composing) back(ctx context.Context, c *change) error {
 	}
 	var last error
 	for i, end := 0, s.now().Add(s.patience()); i < most || s.now().Before(end); i++ {
+		if err := s.sweepInterim(ctx, c); err != nil {
+			s.log("%s: %v", c.Name, err) // compose goes on from what is there
+		}
 		result, err := s.do(ctx, c, s.up(c, "compose-up-back"))
 		switch {
 		case err == nil && result.Status == 0:

@@ -218,7 +218,7 @@ func Replaces(output string, containers []string) error {
 		if line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line, "level=warning") {
 			continue
 		}
-		if len(words) != 3 || words[0] != "Container" || !slices.Contains(containers, interim.ReplaceAllString(words[1], "")) {
+		if len(words) != 3 || words[0] != "Container" || !slices.Contains(containers, interim.ReplaceAllString(words[1], "$2")) {
 			return cannot("pending", "compose would do more than that: %s", printable(line))
 		}
 		if words[2] == "Recreate" {
@@ -230,6 +230,3 @@ func Replaces(output string, containers []string) error {
 	}
 	return nil
 }
-
-// interim is what compose puts before a container's name until its predecessor is gone (docker/compose pkg/compose/convergence.go).
-var interim = regexp.MustCompile(`^[0-9a-f]{12}_`)
