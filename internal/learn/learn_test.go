@@ -112,6 +112,28 @@ func TestAStartBeforeTheRecordingWasNotSeen(t *testing.T) {
 	}
 }
 
+// The engine also tells what was shortly before. What had ended by then, or ended just as the recording began, was never part of it: it leaves
+// neither evidence nor a word that something is missing.
+func TestWhatEndedBeforeTheRecordingIsNoPartOfIt(t *testing.T) {
+	s := newStage()
+	s.add("web", 7)
+	past, listed, dying := s.add("past", 0), s.add("listed", 8), s.add("dying", 9)
+	s.locked(func() { // those that are listed are gone when they are looked at, or a moment later
+		c := s.containers[listed]
+		c.State = "exited"
+		s.containers[listed], s.dead = c, map[string]bool{dying: true}
+	})
+	before := time.Now().Add(-500 * time.Millisecond)
+	s.events <- Event{Action: "start", ID: past, Time: before}
+	s.events <- Event{Action: "die", ID: past, Time: before}
+	s.events <- Event{Action: "die", ID: listed, Time: time.Now()}
+	s.events <- Event{Action: "die", ID: dying, Time: time.Now()}
+	got := s.record(t, Query{Warn: func(err error) { t.Errorf("warned: %v", err) }}, func() {})
+	if _, there := got["docker:web"]; !there || len(got) != 1 {
+		t.Errorf("evidence of %d workloads, want that of web alone", len(got))
+	}
+}
+
 func TestOnlyNamedContainersAreRecorded(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)

@@ -187,6 +187,9 @@ func (r *recording) take(ctx context.Context, id string, started bool) {
 	default:
 		return // it is gone, and nothing is known of it that evidence could belong to
 	}
+	if w == nil && !started && r.over(c) {
+		return // it ended before the recording began, or as it did: the engine also tells what was shortly before
+	}
 	if w == nil {
 		w = r.enter(id, started)
 	}
@@ -203,6 +206,15 @@ func (r *recording) take(ctx context.Context, id string, started bool) {
 		w.d.Ran = false
 	}
 	r.begin(w, started)
+}
+
+// over tells whether a run of a container has ended by now.
+func (r *recording) over(c dropcap.Container) bool {
+	if !c.Running() {
+		return true
+	}
+	_, err := r.e.Cgroup(c)
+	return errors.Is(err, dropcap.ErrGone)
 }
 
 // enter begins the record of a container.

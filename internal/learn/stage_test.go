@@ -2,6 +2,7 @@ package learn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -28,6 +29,7 @@ type stage struct {
 	off        []uint64 // cgroups that are not watched
 	kept       map[string]dropcap.WorkloadEvidence
 	hidden     map[string]bool // containers in no cgroup of their own
+	dead       map[string]bool // containers whose first process is gone
 	late       bool            // nothing is written yet
 	details    map[string]Details
 	full       error // what keeping fails with
@@ -72,14 +74,14 @@ func (s *stage) Details(_ context.Context, id string) (d Details, err error) {
 
 func (s *stage) Cgroup(c dropcap.Container) (n uint64, err error) {
 	s.locked(func() {
-		if n = s.cgroups[c.ID]; s.hidden[c.ID] {
-			n = 0
+		switch n = s.cgroups[c.ID]; {
+		case s.hidden[c.ID]:
+			err = errors.New("it is in no cgroup of its own")
+		case s.dead[c.ID] || n == 0:
+			err = dropcap.ErrGone
 		}
 	})
-	if n == 0 {
-		return 0, dropcap.ErrGone
-	}
-	return n, nil
+	return n, err
 }
 
 func (s *stage) Files(_ context.Context, id string) (f image.Files, err error) {
