@@ -94,21 +94,21 @@ func (a *app) session(ctx context.Context, h *host, f *changeFlags) (*changing, 
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := s.Lock("change")
+	l, err := a.lock(ctx, h, s)
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
-	g, err := a.newGuard(ctx, s)
+	g, err := a.newGuard(ctx, l.compose)
 	if err != nil {
-		_ = unlock()
+		l.release()
 		s.Close()
 		return nil, err
 	}
 	ch := &changing{app: a, host: h, store: s}
 	ch.close = func() {
 		g.release()
-		_ = unlock() // the end of the process does it as well
+		l.release()
 		s.Close()
 		h.Close()
 	}

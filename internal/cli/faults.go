@@ -76,3 +76,6 @@ func (f *faults) write(name string) {
 		file.Close()
 	}
 }
+
+// faultyLocks is the folder of the engine's locks, where tests do things to one engine at once: DROPCAP_FAULT_LOCKS.
+func faultyLocks() string { return os.Getenv("DROPCAP_FAULT_LOCKS") }

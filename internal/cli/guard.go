@@ -3,12 +3,10 @@ package cli
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"dropcap"
-	"dropcap/internal/store"
 )
 
 // guard is a lock that a program inherits, so that it is held until that has ended too: when dropcap is killed, compose goes on, and nobody
@@ -19,10 +17,10 @@ type guard struct{ f *os.File }
 const guardWait = 35 * time.Minute
 
 // newGuard waits until no program of an earlier session runs.
-func (a *app) newGuard(ctx context.Context, s *store.Store) (*guard, error) {
-	f, err := os.OpenFile(filepath.Join(s.Folder(), "compose.lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+func (a *app) newGuard(ctx context.Context, file string) (*guard, error) {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot use the store: %w", bare(err))
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot lock %s: %w", file, bare(err))
 	}
 	told := false
 	for end := time.Now().Add(guardWait); ; {

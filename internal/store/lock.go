@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -22,17 +24,63 @@ func (s *Store) Lock(name string) (unlock func() error, err error) {
 	if !lockName.MatchString(name) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot lock %q: that is no name of a lock", name)
 	}
-	f, err := os.OpenFile(filepath.Join(s.folder, name+".lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := openLock(s.folder, name)
 	if err != nil {
 		return nil, said(s.folder, err)
 	}
+	unlock, who, err := lock(f)
+	if who != "" {
+		err = dropcap.Errorf(dropcap.CodeError, "wait until it is done, stop it, or use another --store",
+			"cannot %s: %s does so already with the store %s", name, who, s.folder)
+	}
+	return unlock, said(s.folder, err)
+}
+
+// Engine is what processes with different stores share while they change containers of one engine: files in a folder of this boot, which is made
+// where it is missing and must be ours alone, since whoever may lock a file may stop all changes.
+type Engine struct{ folder, name string }
+
+// EngineLocks gives the locks of the engine that key names, whatever characters that has.
+func EngineLocks(folder, key string) (Engine, error) {
+	folder, err := secure(folder)
+	if err != nil {
+		return Engine{}, err
+	}
+	sum := sha256.Sum256([]byte(key))
+	return Engine{folder, "engine-" + hex.EncodeToString(sum[:8])}, nil
+}
+
+// Path is the file of a lock.
+func (e Engine) Path(what string) string { return lockPath(e.folder, e.name+"-"+what) }
+
+// Lock is as Store.Lock, for all stores.
+func (e Engine) Lock(what string) (unlock func() error, err error) {
+	f, err := openLock(e.folder, e.name+"-"+what)
+	if err != nil {
+		return nil, said(e.folder, err)
+	}
+	unlock, who, err := lock(f)
+	if who != "" {
+		err = dropcap.Errorf(dropcap.CodeError, "wait until it is done, or stop it",
+			"cannot %s containers of this engine: %s does so already, with another store", what, who)
+	}
+	return unlock, said(e.folder, err)
+}
+
+func lockPath(folder, name string) string { return filepath.Join(folder, name+".lock") }
+
+func openLock(folder, name string) (*os.File, error) {
+	return os.OpenFile(lockPath(folder, name), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+}
+
+// lock locks a file, or tells who has it locked, and closes it then.
+func lock(f *os.File) (unlock func() error, who string, err error) {
 	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, dropcap.Errorf(dropcap.CodeError, "wait until it is done, stop it, or use another --store",
-				"cannot %s: %s does so already with the store %s", name, holder(f), s.folder)
+			return nil, holder(f), nil
 		}
-		return nil, said(s.folder, err)
+		return nil, "", err
 	}
 	// Who we are is only for people: a full disk must not stand in the way of the lock.
 	if f.Truncate(0) == nil {
@@ -41,7 +89,7 @@ func (s *Store) Lock(name string) (unlock func() error, err error) {
 	return func() error {
 		_ = f.Truncate(0)
 		return f.Close()
-	}, nil
+	}, "", nil
 }
 
 func flock(f *os.File, how int) error {

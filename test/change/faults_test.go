@@ -177,3 +177,23 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	r.whole(t)
 }
+
+// Two stores know nothing of each other's changes, so the engine is locked for both.
+func TestTwoStoresAtOnce(t *testing.T) {
+	s := crashStage(t, dockertest.Docker20)
+	first, other := s.rig(t, "first", "always"), s.rig(t, "other", "always")
+	first.env, other.env = s.env, s.env // with the locks that everybody has
+	cmd, said := first.stopped(t, applies, "before:rename-old")
+	if e := other.do(t, applies, ""); e.status != dropcap.ExitError || !strings.Contains(e.err, "does so already, with another store") {
+		t.Errorf("beside another store: %v", e)
+	}
+	goOn(cmd)
+	if e := first.end(t, cmd, said, "the first"); e.status != dropcap.ExitOK {
+		t.Errorf("%v", e)
+	}
+	if e := other.do(t, applies, ""); e.status != dropcap.ExitOK {
+		t.Errorf("after the other: %v", e)
+	}
+	first.whole(t)
+	other.whole(t)
+}

@@ -88,6 +88,8 @@ func (s *stage) rig(t *testing.T, name, policy string) *rig {
 	t.Helper()
 	own := *s
 	own.store = filepath.Join(t.TempDir(), "store")
+	// Others of the same engine are tested at the same time.
+	own.env = append(slices.Clone(s.env), "DROPCAP_FAULT_LOCKS="+filepath.Join(t.TempDir(), "locks"))
 	r := &rig{stage: &own, name: name, policy: policy}
 	r.old = s.shell(t, fmt.Sprintf(`docker run -d --name %[1]s --restart %[2]s -v %[1]s:/shared --env SHARED=/shared app:1
 		docker exec %[1]s sh -c 'echo volume >/shared/mark; echo layer >/tmp/mark' >&2`, name, policy))
