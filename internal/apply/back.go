@@ -82,6 +82,9 @@ func (b *backing) run(ctx context.Context) error {
 			}
 			return b.ended(w, old)
 		default:
+			if e.Name == "remove-new" {
+				b.keepLog(ctx, b.c, new)
+			}
 			if err := b.step(ctx, *e, old); err != nil {
 				return err
 			}

@@ -154,12 +154,12 @@ func words(s dropcap.ChangeState) string {
 	return string(s)
 }
 
-// Prunable gives the changes whose retained container is older than a time and may go, newest first.
+// Prunable gives the changes whose retained container, or kept log, is older than a time and may go, newest first.
 func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
 	var list []dropcap.Change
 	for _, c := range all {
 		ended, err := time.Parse(time.RFC3339, c.Ended)
-		if err == nil && c.Retained() != "" && ended.Before(before) {
+		if err == nil && (c.Retained() != "" || c.Logged && c.State == dropcap.RolledBack) && ended.Before(before) {
 			list = append(list, c)
 		}
 	}
@@ -183,7 +183,8 @@ func (r *Runner) Prune(ctx context.Context, list []dropcap.Change) []Outcome {
 func (r *Runner) prune(ctx context.Context, c *change) (dropcap.Change, error) {
 	id := c.Retained()
 	if id == "" {
-		return c.Change, nil
+		c.Logged = false
+		return c.Change, r.note(ctx, c, "note-pruned", c.State) // which forgets the log
 	}
 	s, err := r.look(ctx, c, "look-retained", id)
 	if err != nil {

@@ -87,6 +87,9 @@ func (r *Runner) note(ctx context.Context, c *change, name string, state dropcap
 		n.Keep = maps.Clone(c.keep)
 	case state == dropcap.RolledBack || state == dropcap.BackedOut:
 		n.Keep = map[string]json.RawMessage{} // nothing is left to be restored, and it may hold secrets
+		if log := c.keep[KeepLog]; log != nil {
+			n.Keep[KeepLog] = log
+		}
 	}
 	c.Change = n.Change // what is done next follows from the decision, also where it cannot be written
 	_, err := r.do(ctx, c, dropcap.Effect{Name: name, Says: "write to the journal: " + string(state), Note: n})

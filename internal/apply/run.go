@@ -141,6 +141,9 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change, why error) (dr
 	if codeOf(why) == dropcap.CodeInterrupt {
 		return c.Change, dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot finish: interrupted; %s was rolled back: %s", c.Name, how)
 	}
+	if hint == "" && c.Logged {
+		hint = "`dropcap history " + c.ID + " --log` shows what the new container printed last"
+	}
 	if noted != nil {
 		hint = "mend the store, then `dropcap recover` writes it down"
 	}

@@ -258,6 +258,9 @@ func (s composing) back(ctx context.Context, c *change) error {
 	if c.State == dropcap.Preparing {
 		return nil
 	}
+	if c.State == dropcap.RollingBack {
+		s.keepLogOfOne(ctx, c)
+	}
 	var last error
 	for i, end := 0, s.now().Add(s.patience()); i < most || s.now().Before(end); i++ {
 		if err := s.sweepInterim(ctx, c); err != nil {

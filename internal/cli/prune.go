@@ -51,7 +51,7 @@ func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error 
 		return nil
 	}
 	if !f.yes {
-		if err := a.confirm(fmt.Sprintf("Remove the retained containers of %s?", changeNames(list))); err != nil {
+		if err := a.confirm(fmt.Sprintf("Remove what is retained of %s?", changeNames(list))); err != nil {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error 
 	outcomes := ch.Prune(ctx, list)
 	gone := 0
 	for _, o := range outcomes {
-		if o.Err == nil {
+		if o.Err == nil && o.Change.Pruned {
 			gone++
 		}
 	}

@@ -101,6 +101,9 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 		if x.Pruned {
 			line("pruned", "the retained container is gone; a backout re-creates it")
 		}
+		if x.Logged {
+			line("log", "kept: `dropcap history "+x.ID+" --log` shows what the new container printed last; it may hold secrets")
+		}
 		for _, e := range x.Timeline {
 			fmt.Fprintf(&b, "  %9s  %s\n", since(x.Started, e.At), visible(e.Event))
 		}
