@@ -262,14 +262,14 @@ func TestHang(t *testing.T) {
 			t.Parallel()
 			e := fake.Start(t, fake.Options{})
 			id := e.Add(fake.Container{Labels: map[string]string{"com.docker.compose.project": "a", "com.docker.compose.service": "b"}})
-			c, err := docker.Open(t.Context(), docker.Options{Host: e.Host, Getenv: noEnv, ConfigDir: t.TempDir(), Timeout: 200 * time.Millisecond})
+			c, err := docker.Open(t.Context(), docker.Options{Host: e.Host, Getenv: noEnv, ConfigDir: t.TempDir(), Timeout: time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
 			e.Misbehave(fault)
 			start := time.Now()
 			got, err := c.Inspect(t.Context(), id)
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 15*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if fault.Path == "/images/" {
@@ -278,7 +278,7 @@ func TestHang(t *testing.T) {
 				}
 				return
 			}
-			wantError(t, err, dropcap.ExitHost, "within 200ms")
+			wantError(t, err, dropcap.ExitHost, "within 1s")
 		})
 	}
 }
@@ -300,7 +300,7 @@ func TestInterrupt(t *testing.T) {
 		start := time.Now()
 		err := ask(ctx, c)
 		wantError(t, err, dropcap.ExitInterrupt, "cannot finish")
-		if !errors.Is(err, context.Canceled) || time.Since(start) > time.Second {
+		if !errors.Is(err, context.Canceled) || time.Since(start) > 10*time.Second {
 			t.Errorf("%s: after %v: %v", path, time.Since(start), err)
 		}
 	}

@@ -134,8 +134,9 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.
 	if q.Begun != nil {
 		q.Begun()
 	}
-	err = r.loop(ctx, last, events)
 	// The last look and its keeping must not fail because the user has had enough.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastLook, cancel) })()
+	err = r.loop(ctx, last, events)
 	defer time.AfterFunc(lastLook, cancel).Stop()
 	err = errors.Join(err, r.sync(last, true))
 	r.scanAll(last)
@@ -172,6 +173,7 @@ func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 	for {
 		select {
 		case <-ctx.Done():
+			r.drain(work, events)
 			return nil
 		case ev, ok := <-events:
 			if !ok {
@@ -184,6 +186,21 @@ func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 			if done, err := r.tick(work); done || err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// drain follows what the engine has told of already: on a busy machine that may be the whole life of what was to be seen.
+func (r *recording) drain(ctx context.Context, events <-chan Event) {
+	for {
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				return
+			}
+			r.on(ctx, ev)
+		default:
+			return
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func TestAContainerOfMillisecondsIsAttributedByItsCgroupsName(t *testing.T) {
 	id := s.add("short", 0)
 	got := s.record(t, Query{}, func() {
 		s.events <- Event{Action: "create", ID: id, Time: time.Now()}
-		time.Sleep(30 * time.Millisecond)
+		s.pass()
 		s.locked(func() {
 			delete(s.containers, id)
 			s.sightings = append(s.sightings, Sighting{Cgroup: 5, Name: "docker-" + id + ".scope", Ancestors: []uint64{1}})
@@ -73,10 +74,10 @@ func TestARestartHasPhasesAndItsCountersAreFreed(t *testing.T) {
 		s.count(7, caps.Chown, "/bin/chown")
 		s.events <- Event{Action: "kill", ID: id, Signal: "15", Time: time.Now()}
 		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
-		time.Sleep(30 * time.Millisecond)
+		s.pass()
 		s.locked(func() { s.cgroups[id] = 8 })
 		s.events <- Event{Action: "start", ID: id, Time: time.Now()}
-		time.Sleep(30 * time.Millisecond)
+		s.pass()
 		s.count(8, caps.Chown, "/bin/chown")
 	})
 	w := got["docker:web"]
@@ -97,7 +98,7 @@ func TestARestartHasPhasesAndItsCountersAreFreed(t *testing.T) {
 func TestWhatAWrittenProgramShowsIsFlagged(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
-	got := s.record(t, Query{}, func() { time.Sleep(20 * time.Millisecond); s.count(7, caps.Chown, "/tmp/evil") })
+	got := s.record(t, Query{}, func() { s.pass(); s.count(7, caps.Chown, "/tmp/evil") })
 	if n := got["docker:web"].Needs; len(n) != 1 || !n[0].Flagged {
 		t.Errorf("needs %+v, want one that is flagged", n)
 	}
@@ -134,6 +135,25 @@ func TestWhatEndedBeforeTheRecordingIsNoPartOfIt(t *testing.T) {
 	}
 }
 
+// What the engine has told of when the recording ends is part of it, however far behind the recording is.
+func TestWhatWasToldBeforeTheEndIsRecorded(t *testing.T) {
+	s := newStage()
+	id := s.add("brief", 0)
+	ctx, end := context.WithCancel(t.Context())
+	begun := func() {
+		s.locked(func() { s.sightings = []Sighting{{Cgroup: 5, Name: id}} })
+		s.count(5, caps.Chown, "/bin/chown")
+		for _, action := range []string{"create", "start", "die"} {
+			s.events <- Event{Action: action, ID: id, Time: time.Now()}
+		}
+		end()
+	}
+	list, err := Run(ctx, s, s, s, Query{Tick: time.Hour, Begun: begun})
+	if err != nil || len(list) != 1 || list[0].Required != caps.Of(caps.Chown) {
+		t.Errorf("%v, %+v, want one that needs CHOWN", err, list)
+	}
+}
+
 func TestOnlyNamedContainersAreRecorded(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)
@@ -157,7 +177,7 @@ func TestUntilStopped(t *testing.T) {
 	s := newStage()
 	id := s.add("job", 7)
 	go func() {
-		time.Sleep(30 * time.Millisecond)
+		s.pass()
 		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
 	}()
 	done := make(chan struct{})
@@ -191,9 +211,9 @@ func TestOnlyWhatWasAskedForIsWatchedOn(t *testing.T) {
 	got := s.record(t, Query{Host: "h", Only: map[string]bool{web: true}}, func() {
 		s.locked(func() { s.sightings = []Sighting{{Cgroup: 9, Name: web, Ancestors: []uint64{2, 1}}} })
 		s.count(9, caps.Chown, "/bin/chown")
-		time.Sleep(20 * time.Millisecond)
+		s.pass()
 		s.events <- Event{Action: "start", ID: web, Time: time.Now()}
-		time.Sleep(20 * time.Millisecond)
+		s.pass()
 		s.locked(func() {
 			s.sightings = []Sighting{
 				{Cgroup: 8, Name: "docker-" + other + ".scope", Ancestors: []uint64{2, 1}},
@@ -214,17 +234,17 @@ func TestTheNextStartIsSeenBeforeTheEndIsTold(t *testing.T) {
 	web := s.add("web", 7)
 	got := s.record(t, Query{Host: "h"}, func() {
 		s.count(7, caps.Kill, "/bin/kill")
-		time.Sleep(20 * time.Millisecond)
+		s.pass()
 		s.locked(func() {
 			s.sightings = []Sighting{{Cgroup: 8, Name: web}}
 			delete(s.cgroups, web) // nor can its processes be asked when its start is told of
 		})
-		time.Sleep(20 * time.Millisecond)
+		s.pass()
 		s.count(8, caps.Chown, "/bin/chown")
 		now := time.Now()
 		s.events <- Event{Action: "die", ID: web, Time: now}
 		s.events <- Event{Action: "start", ID: web, Time: now}
-		time.Sleep(20 * time.Millisecond)
+		s.pass()
 		s.events <- Event{Action: "die", ID: web, Time: time.Now()}
 	})
 	if w := got["docker:web"]; w.Required != caps.Of(caps.Chown, caps.Kill) {

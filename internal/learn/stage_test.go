@@ -35,6 +35,7 @@ type stage struct {
 	full       error // what keeping fails with
 	keeps      int
 	noFiles    bool // no container's can be looked at
+	asked      int  // how often the recording has asked for sightings, as it does at each tick
 }
 
 func newStage() *stage {
@@ -106,7 +107,7 @@ func (s *stage) Written(context.Context, string) (map[string]bool, error) {
 }
 
 func (s *stage) Sightings() (l []Sighting, err error) {
-	s.locked(func() { l, s.sightings = s.sightings, nil })
+	s.locked(func() { l, s.sightings, s.asked = s.sightings, nil, s.asked+1 })
 	return l, nil
 }
 
@@ -182,6 +183,18 @@ func (s *stage) count(cgroup uint64, c caps.Cap, exe string) {
 	})
 }
 
+// pass waits until the recording has taken all events and gone through ticks since: however slow the machine is, it has seen all there is.
+func (s *stage) pass() {
+	const enough = 6 // a tick asks twice, an event once, and what is asked now may have begun before the last event was dealt with
+	asked, from := 0, -1
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && (from < 0 || asked < from+enough); time.Sleep(time.Millisecond) {
+		s.locked(func() { asked = s.asked })
+		if from < 0 && len(s.events) == 0 {
+			from = asked
+		}
+	}
+}
+
 // record runs a recording while the scene plays.
 func (s *stage) record(t *testing.T, q Query, scene func()) map[string]dropcap.WorkloadEvidence {
 	t.Helper()
@@ -190,7 +203,7 @@ func (s *stage) record(t *testing.T, q Query, scene func()) map[string]dropcap.W
 	q.Begun = func() {
 		go func() {
 			scene()
-			time.Sleep(60 * time.Millisecond)
+			s.pass()
 			end()
 		}()
 	}

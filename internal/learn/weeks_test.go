@@ -26,8 +26,6 @@ func (s *stage) under(cgroup uint64, c caps.Cap, origin string) {
 	s.locked(func() { last := &s.checks[len(s.checks)-1]; last.Phase, last.Origin = phase, origin })
 }
 
-func pause() { time.Sleep(40 * time.Millisecond) }
-
 func phasesOf(w dropcap.WorkloadEvidence) map[caps.Cap]string {
 	m := map[caps.Cap]string{}
 	for _, n := range w.Needs {
@@ -42,10 +40,10 @@ func TestHealthchecksAreToldFromExecs(t *testing.T) {
 	s.details[id] = Details{Health: "the-check"}
 	event := func(action, exec, ran string) {
 		s.events <- Event{Action: action, ID: id, Exec: exec, Ran: ran, Time: time.Now()}
-		pause()
+		s.pass()
 	}
 	got := s.record(t, Query{}, func() {
-		pause()
+		s.pass()
 		event("exec_create", "h", "the-check")
 		event("exec_start", "h", "the-check")
 		s.under(7, caps.Chown, dropcap.OriginExec)
@@ -74,10 +72,10 @@ func TestWhatHappenedWhileTheEngineWasAway(t *testing.T) {
 	got := s.record(t, Query{}, func() {
 		s.count(7, caps.Chown, "/bin/x")
 		s.count(8, caps.Chown, "/bin/x")
-		pause()
+		s.pass()
 		s.locked(func() { delete(s.cgroups, ended); s.cgroups[again] = 9 })
 		s.events <- Event{Action: "reconnected", Time: time.Now()}
-		pause()
+		s.pass()
 		s.count(9, caps.Kill, "/bin/x")
 	})
 	if src := got["docker:ended"].Sources[0]; src.Stops != 1 {
@@ -206,7 +204,7 @@ func TestFilesThatAreGoneAreSaid(t *testing.T) {
 	id := s.add("brief", 7)
 	got := s.record(t, Query{}, func() {
 		s.count(7, caps.Chown, "/bin/x")
-		pause()
+		s.pass()
 		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
 	})
 	if src := got["docker:brief"].Sources[0]; src.FilesUnseen != "" {
@@ -217,7 +215,7 @@ func TestFilesThatAreGoneAreSaid(t *testing.T) {
 	got = s.record(t, Query{}, func() {
 		s.locked(func() { s.noFiles = true })
 		s.events <- Event{Action: "create", ID: id, Time: time.Now()}
-		pause()
+		s.pass()
 		s.locked(func() {
 			delete(s.containers, id)
 			s.sightings = append(s.sightings, Sighting{Cgroup: 5, Name: id})

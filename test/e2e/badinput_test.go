@@ -2,10 +2,12 @@ package e2e_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +53,7 @@ func TestEngineThatMisbehavesIsOneSentence(t *testing.T) {
 			}
 			r := on(e).run(t, "audit", "--timeout", timeout)
 			r.wantError(t, tc.status, tc.says)
-			if r.out != "" || r.took > 3*time.Second {
+			if r.out != "" || r.took > 15*time.Second {
 				t.Errorf("stdout %.200q after %v", r.out, r.took)
 			}
 			if r.peak > 384<<10 { // the largest answer that is read, and the buffer that it grew out of
@@ -137,6 +139,31 @@ func TestUnknownNameSuggestsTheNearest(t *testing.T) {
 	program{}.run(t, "audit", "--from", file, "wbe").wantError(t, 1, "did you mean web?")
 }
 
+// waits returns once a program has had nothing to do for a while: it waits for something then, however slowly it has come there.
+func waits(t *testing.T, pid int) {
+	t.Helper()
+	last, since := uint64(0), time.Now()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		busy, used := false, uint64(0)
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, f := range tasks {
+			text, _ := os.ReadFile(f)
+			fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // proc_pid_stat(5), from the state on
+			if len(fields) > 12 {
+				user, _ := strconv.ParseUint(fields[11], 10, 64)
+				busy, used = busy || fields[0] == "R", used+user
+			}
+		}
+		if busy || used != last || len(tasks) < 3 { // less than that: the runtime is only starting
+			last, since = used, time.Now()
+		}
+		if time.Since(since) > 300*time.Millisecond {
+			return
+		}
+	}
+	t.Fatal("it never waits")
+}
+
 // TestInterruptIsOneSentence: during a request that hangs, and during a wait for a document that nobody writes.
 func TestInterruptIsOneSentence(t *testing.T) {
 	for name, args := range map[string][]string{
@@ -157,11 +184,11 @@ func TestInterruptIsOneSentence(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(300 * time.Millisecond)
+				waits(t, cmd.Process.Pid)
 				began := time.Now()
 				cmd.Process.Signal(sig)
 				cmd.Wait()
-				if cmd.ProcessState.ExitCode() != 130 || !noHint.MatchString(errs.String()) || out.Len() > 0 || time.Since(began) > 2*time.Second {
+				if cmd.ProcessState.ExitCode() != 130 || !noHint.MatchString(errs.String()) || out.Len() > 0 || time.Since(began) > 10*time.Second {
 					t.Errorf("%v after %v, stderr %q, stdout %q", cmd.ProcessState, time.Since(began), errs.String(), out.String())
 				}
 			})

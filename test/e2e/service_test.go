@@ -144,7 +144,7 @@ func TestServiceLivesThroughTheEngine(t *testing.T) {
 	s.says(t, `connected to the engine again`)
 	e.RunContainer(t, "after", chowns)
 	e.StartContainer(t, before)
-	time.Sleep(2 * time.Second) // of the second run's life
+	s.knows(t, "before", `1 warm start seen`)
 	s.end(t)
 	s.knows(t, "after", `1 cold start seen`)
 	s.knows(t, "before", `1 cold start seen, 1 warm start seen, 1 stop seen|1 cold start seen; 1 warm start seen; 1 stop seen`)
