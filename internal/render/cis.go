@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"dropcap"
 )
 
 // auditCIS prints, byte for byte, what the benchmark's own command prints for each container:
@@ -13,11 +11,19 @@ import (
 //	docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}'
 //
 // The order is the document's, and nothing is shortened. Only what no capability's name has, and no honest engine stores, is escaped:
-// control characters.
-func auditCIS(w io.Writer, a dropcap.Audit, _ Options) error {
+// control characters. In a fleet a line of its own, which begins with #, names the host before its containers.
+func auditCIS(w io.Writer, s audits, _ Options) error {
 	var b strings.Builder
-	for _, c := range a.Containers {
-		fmt.Fprintf(&b, "%s: CapAdd=%s CapDrop=%s\n", visible(c.ID), inspected(c.Declared.Add), inspected(c.Declared.Drop))
+	for d, a := range s.each {
+		if s.fleet != nil {
+			b.WriteString("# " + visible(d.Host) + "\n")
+		}
+		for _, c := range a.Containers {
+			fmt.Fprintf(&b, "%s: CapAdd=%s CapDrop=%s\n", visible(c.ID), inspected(c.Declared.Add), inspected(c.Declared.Drop))
+		}
+	}
+	for _, f := range s.failures {
+		b.WriteString("# " + visible(f.Host) + ": " + visible(f.Cause) + ": " + visible(f.Message) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

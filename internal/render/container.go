@@ -9,6 +9,7 @@ import (
 // Container is what a template sees, once per container. `{{json .}}` is the container as in the json format, on one line; `{{json .X}}`
 // is a field's raw value. Everything else is printed with control characters made visible.
 //
+//	.Host        its name; of a fleet's, the node's id
 //	.ID          12 digits, all 64 with --no-trunc
 //	.Name .Image .ImageID .State .User .Workload .Runtime .Network .Created
 //	.PID         of the first process; 0 if not running
@@ -26,7 +27,7 @@ import (
 //	.Predicted .Bounding .Effective .Permitted .Inheritable .Ambient  names of capabilities; nil if not known
 //	.NoNewPrivs .UserNS .Visible .WhyNot
 type Container struct {
-	ID, Name, Image, ImageID, State, User, Workload, Runtime, Network, Created Text
+	Host, ID, Name, Image, ImageID, State, User, Workload, Runtime, Network, Created Text
 
 	PID    int
 	Owner  Text
@@ -80,7 +81,8 @@ func (c Container) MarshalJSON() ([]byte, error) {
 
 func newContainer(c dropcap.Judged, h dropcap.Host, full bool) Container {
 	t := Container{
-		ID: Text(shortID(c.ID, full)), Name: Text(c.Name), Image: Text(c.Image), ImageID: Text(c.ImageID), State: Text(c.State),
+		Host: Text(h.Name),
+		ID:   Text(shortID(c.ID, full)), Name: Text(c.Name), Image: Text(c.Image), ImageID: Text(c.ImageID), State: Text(c.State),
 		User: Text(c.User), Workload: Text(c.Workload), Runtime: Text(c.Runtime), Network: Text(c.Network), Created: Text(c.Created),
 		PID: c.PID, Owner: Text(owner(c.Owner)), Labels: texts(c.Labels),
 		Privileged: c.Declared.Privileged, CapAdd: texts(c.Declared.Add), CapDrop: texts(c.Declared.Drop),

@@ -15,24 +15,59 @@ var csvHead = []string{
 }
 
 // auditCSV writes RFC 4180: a row per container and finding, one for a container without any, and one per finding of the policy.
-func auditCSV(w io.Writer, a dropcap.Audit, _ Options) error {
+func auditCSV(w io.Writer, s audits, _ Options) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	rows := [][]string{csvHead}
-	for _, c := range a.Containers {
-		rows = append(rows, csvRows(csvContainer(a.Host, c), c.Findings)...)
+	if err := csvWrite(out, csvHead); err != nil {
+		return err
 	}
-	if len(a.Findings) > 0 {
-		nobody := make([]string, len(csvContainer(a.Host, dropcap.Judged{})))
-		nobody[0] = a.Host.Name
-		rows = append(rows, csvRows(nobody, a.Findings)...)
-	}
-	for _, r := range rows {
-		for i := range r {
-			r[i] = csvCell(r[i])
+	for d, a := range s.each {
+		if err := csvWrite(out, csvHost(s.name(d, a), a)...); err != nil {
+			return err
 		}
 	}
-	return out.WriteAll(rows)
+	for _, f := range s.failures {
+		nobody := csvNobody(f.Host)
+		nobody[len(nobody)-1] = string(dropcap.Unknown)
+		row := csvRows(nobody, []dropcap.Finding{{Rule: dropcap.RuleUnseen, Because: f.Cause + ": " + f.Message, Fix: f.Hint}})
+		if err := csvWrite(out, row...); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func csvWrite(out *csv.Writer, rows ...[]string) error {
+	for _, r := range rows {
+		safe := make([]string, len(r))
+		for i := range r {
+			safe[i] = csvCell(r[i])
+		}
+		if err := out.Write(safe); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// csvHost is the rows of one host, under the name that it has here.
+func csvHost(host string, a dropcap.Audit) [][]string {
+	var rows [][]string
+	for _, c := range a.Containers {
+		rows = append(rows, csvRows(csvContainer(host, c), c.Findings)...)
+	}
+	if len(a.Findings) > 0 {
+		rows = append(rows, csvRows(csvNobody(host), a.Findings)...)
+	}
+	return rows
+}
+
+// csvNobody is what stands before a finding of no container.
+func csvNobody(host string) []string {
+	row := make([]string, len(csvContainer("", dropcap.Judged{})))
+	row[0] = host
+	return row
 }
 
 func csvRows(lead []string, list []dropcap.Finding) [][]string {
@@ -46,13 +81,13 @@ func csvRows(lead []string, list []dropcap.Finding) [][]string {
 	return rows
 }
 
-func csvContainer(h dropcap.Host, c dropcap.Judged) []string {
+func csvContainer(host string, c dropcap.Judged) []string {
 	held := "unknown"
 	if set := c.Holds(); set != nil {
 		held = strings.Join(names(set), " ")
 	}
 	return []string{
-		h.Name, c.ID, c.Name, c.Image, c.State, owner(c.Owner), c.Workload, c.User, strconv.FormatBool(c.Declared.Privileged),
+		host, c.ID, c.Name, c.Image, c.State, owner(c.Owner), c.Workload, c.User, strconv.FormatBool(c.Declared.Privileged),
 		strings.Join(c.Declared.Add, " "), strings.Join(c.Declared.Drop, " "), held, string(c.Verdict),
 	}
 }

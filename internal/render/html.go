@@ -32,7 +32,21 @@ type document struct {
 	Groups   []capGroup
 	Columns  []capColumn
 	Rows     []pageRow
-	Findings []pageFinding // the policy's own
+	Policies []pagePolicy
+
+	Fleet    bool
+	Hosts    []pageHost // of a fleet
+	Failures []pageFailure
+}
+
+type pageHost struct{ Host, Name, Summary string }
+
+type pageFailure struct{ Cause, Hosts, Message, Hint string }
+
+// pagePolicy is what was found about a policy itself.
+type pagePolicy struct {
+	Host     string
+	Findings []pageFinding
 }
 
 type verdictButton struct {
@@ -42,6 +56,7 @@ type verdictButton struct {
 
 type pageRow struct {
 	Index                             int
+	Host                              string // of a fleet
 	Name, Image, Holds, Rules, Search string
 	Verdict                           dropcap.Verdict
 	Open                              bool
@@ -64,12 +79,12 @@ const fewContainers = 20
 
 // auditHTML writes one self-contained page: nothing is fetched, and its content security policy allows its own style and script only,
 // by their hashes.
-func auditHTML(w io.Writer, a dropcap.Audit, o Options) error {
+func auditHTML(w io.Writer, s audits, o Options) error {
 	t, err := pageTemplate()
 	if err != nil {
 		return err
 	}
-	p, err := newPage(a, o)
+	p, err := newPage(s, o)
 	if err != nil {
 		return err
 	}
@@ -81,7 +96,7 @@ func auditHTML(w io.Writer, a dropcap.Audit, o Options) error {
 	return err
 }
 
-func newPage(a dropcap.Audit, o Options) (document, error) {
+func newPage(s audits, o Options) (document, error) {
 	style, err := pageFiles.ReadFile("page/page.css")
 	if err != nil {
 		return document{}, err
@@ -90,21 +105,49 @@ func newPage(a dropcap.Audit, o Options) (document, error) {
 	if err != nil {
 		return document{}, err
 	}
+	a := s.first()
 	p := document{
-		Host: visible(hostName(a.Host)), Summary: summary(a.Summary), Benchmark: visible(benchmark(a.Control)), Level: visible(string(a.Policy.Level)),
+		Host: visible(s.where()), Summary: s.summary(), Benchmark: visible(benchmark(a.Control)), Level: visible(s.levels()),
 		Seen: visible(a.Created), Engine: visible(strings.TrimSpace(a.Host.Engine.Name + " " + a.Host.Engine.Version)), Kernel: visible(a.Host.Kernel),
 		Version: visible(o.Version),
 		Policy:  policyOf(style, script), Style: template.CSS(style), Script: template.JS(script),
-		Columns: capColumns(a), Findings: pageFindings(a.Findings),
+		Columns: capColumns(s), Fleet: s.fleet != nil,
 	}
 	p.Groups = capGroups(p.Columns)
-	for _, v := range verdictCounts(a.Summary) {
+	for _, v := range verdictCounts(s.total) {
 		p.Verdicts = append(p.Verdicts, verdictButton{v.verdict, v.n})
 	}
-	for i, c := range a.Containers {
-		p.Rows = append(p.Rows, newRow(i, c, a, p.Columns))
+	if p.Fleet { // what differs from host to host stands with the hosts
+		p.Engine, p.Kernel, p.Seen = "", "", visible(s.fleet.Run.Ended)
+	}
+	for d, a := range s.each {
+		p.addHost(d, a, s.total.Containers <= fewContainers, o)
+	}
+	for _, c := range causes(s.failures) {
+		p.Failures = append(p.Failures, pageFailure{visible(c.slug), nodes(c.hosts, o), visible(c.message), visible(c.hint)})
 	}
 	return p, nil
+}
+
+// addHost adds the rows of one host; few tells whether what fails begins unfolded.
+func (p *document) addHost(d dropcap.HostDocument, a dropcap.Audit, few bool, o Options) {
+	host := ""
+	if p.Fleet {
+		host = visible(d.Node())
+		p.Hosts = append(p.Hosts, pageHost{host, visible(d.Host + " " + d.Name), summary(a.Summary)})
+	}
+	for _, c := range a.Containers {
+		r := newRow(len(p.Rows), c, a, p.Columns)
+		r.Open = r.Open && few
+		if p.Fleet {
+			r.Host = host
+			r.Search = strings.ToLower(visible(d.Host+" "+d.Name)) + " " + r.Search
+		}
+		p.Rows = append(p.Rows, r)
+	}
+	if len(a.Findings) > 0 {
+		p.Policies = append(p.Policies, pagePolicy{host, pageFindings(a.Findings)})
+	}
 }
 
 // policyOf allows the two inline blocks and nothing else: no request, no frame, no form, no string that becomes markup.
@@ -121,7 +164,7 @@ func hashOf(text []byte) string {
 func newRow(i int, c dropcap.Judged, a dropcap.Audit, columns []capColumn) pageRow {
 	r := pageRow{
 		Index: i, Name: visible(c.Name), Image: visible(shortImage(c.Image, false)), Holds: holds(c.Container, a.Host, false),
-		Rules: visible(strings.Join(rules(c), ", ")), Verdict: c.Verdict, Open: c.Verdict == dropcap.Fail && len(a.Containers) <= fewContainers,
+		Rules: visible(strings.Join(rules(c), ", ")), Verdict: c.Verdict, Open: c.Verdict == dropcap.Fail,
 		Cells: matrixCells(c, a.Host, columns), Facts: factsOf(c, a.Host), Findings: pageFindings(c.Findings),
 	}
 	r.Search = strings.ToLower(strings.Join([]string{r.Name, r.Image, visible(c.Workload), visible(c.State), r.Rules, visible(c.ID)}, " "))

@@ -9,8 +9,11 @@ import (
 )
 
 // auditJSON is the contract: the document, indented by two spaces.
-func auditJSON(w io.Writer, a dropcap.Audit, _ Options) error {
-	return JSON(w, normal(a))
+func auditJSON(w io.Writer, s audits, _ Options) error {
+	if s.fleet != nil {
+		return fleetJSON(w, *s.fleet)
+	}
+	return JSON(w, normal(s.first()))
 }
 
 // JSON writes any document, indented by two spaces, with nothing in it that would move a terminal.

@@ -55,9 +55,44 @@ type (
 	}
 )
 
-// auditJUnit writes a suite for the host with a case per container: a failure for each finding that counts, an error where something
+// auditJUnit writes a suite for each host with a case per container: a failure for each finding that counts, an error where something
 // could not be seen, skipped if it is waived. Findings of the policy are a case of their own.
-func auditJUnit(w io.Writer, a dropcap.Audit, _ Options) error {
+func auditJUnit(w io.Writer, s audits, _ Options) error {
+	doc := junitSuites{Name: "dropcap"}
+	for d, a := range s.each {
+		if s.fleet != nil {
+			a.Host.Name = d.Host
+		}
+		doc.add(newJUnitSuite(a))
+	}
+	for _, f := range s.failures {
+		doc.add(failedJUnitSuite(f))
+	}
+	text, err := xml.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, xml.Header+string(text)+"\n")
+	return err
+}
+
+func (d *junitSuites) add(s junitSuite) {
+	d.Tests, d.Fails, d.Errors, d.Skipped = d.Tests+s.Tests, d.Fails+s.Fails, d.Errors+s.Errors, d.Skipped+s.Skipped
+	d.Suites = append(d.Suites, s)
+}
+
+// failedJUnitSuite is a host of which nothing is known: an error.
+func failedJUnitSuite(f dropcap.HostFailure) junitSuite {
+	s := junitSuite{Name: visible("dropcap " + f.Host), Hostname: visible(f.Host), Time: "0"}
+	text := ""
+	if f.Hint != "" {
+		text = strings.Join(visibleLines("fix:\n"+f.Hint), "\n")
+	}
+	s.add(junitCase{Class: "host", Name: visible(f.Host), Time: "0", Errors: []junitReport{{Message: visible(f.Message), Type: visible(f.Cause), Text: text}}})
+	return s
+}
+
+func newJUnitSuite(a dropcap.Audit) junitSuite {
 	s := junitSuite{
 		Name: visible("dropcap " + hostName(a.Host)), Hostname: visible(a.Host.Name), Timestamp: junitTime(a.Created), Time: "0",
 		Properties: []junitProperty{
@@ -71,13 +106,7 @@ func auditJUnit(w io.Writer, a dropcap.Audit, _ Options) error {
 	if len(a.Findings) > 0 {
 		s.add(newJUnitCase("policy", "policy", "", a.Findings, ""))
 	}
-	doc := junitSuites{Name: "dropcap", Tests: s.Tests, Fails: s.Fails, Errors: s.Errors, Skipped: s.Skipped, Suites: []junitSuite{s}}
-	text, err := xml.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(w, xml.Header+string(text)+"\n")
-	return err
+	return s
 }
 
 // add counts a case once, by the worst of what it has: the sum of the attributes never exceeds the number of cases.

@@ -10,18 +10,27 @@ import (
 
 // auditMarkdown writes GitHub-flavoured Markdown, for a pull request's comment or a wiki: the summary, a table of containers, and what
 // to do about each finding.
-func auditMarkdown(w io.Writer, a dropcap.Audit, o Options) error {
+func auditMarkdown(w io.Writer, s audits, o Options) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## Capabilities on %s\n\n", markdownText(hostName(a.Host)))
-	fmt.Fprintf(&b, "**%s**, by %s, level %s.\n\n", markdownText(summary(a.Summary)), markdownText(benchmark(a.Control)), markdownText(string(a.Policy.Level)))
-	b.WriteString("| Container | Image | State | Holds | Verdict | Rules |\n|---|---|---|---|---|---|\n")
-	for _, c := range a.Containers {
-		markdownRow(&b, c.Name, shortImage(c.Image, o.NoTrunc), c.State, holds(c.Container, a.Host, o.NoTrunc), markOf(c.Verdict), strings.Join(rules(c), ", "))
+	fmt.Fprintf(&b, "## Capabilities on %s\n\n", markdownText(s.where()))
+	fmt.Fprintf(&b, "**%s**, by %s, level %s.\n\n", markdownText(s.summary()), markdownText(benchmark(s.first().Control)), markdownText(s.levels()))
+	if s.fleet != nil {
+		b.WriteString("| Host | Container | Image | State | Holds | Verdict | Rules |\n|---|---|---|---|---|---|---|\n")
+	} else {
+		b.WriteString("| Container | Image | State | Holds | Verdict | Rules |\n|---|---|---|---|---|---|\n")
 	}
-	for _, c := range a.Containers {
-		markdownFindings(&b, c.Name, c.Findings)
+	for d, a := range s.each {
+		for _, c := range a.Containers {
+			if s.fleet != nil {
+				b.WriteString("| " + markdownText(nodeCell(d.Host, o).text) + " ")
+			}
+			markdownRow(&b, c.Name, shortImage(c.Image, o.NoTrunc), c.State, holds(c.Container, a.Host, o.NoTrunc), markOf(c.Verdict), strings.Join(rules(c), ", "))
+		}
 	}
-	markdownFindings(&b, "policy", a.Findings)
+	for _, m := range s.matters() {
+		markdownFindings(&b, m.title(o), m.findings)
+	}
+	markdownFailures(&b, s.failures, o)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -51,6 +60,17 @@ func markdownFindings(b *strings.Builder, name string, list []dropcap.Finding) {
 		} else if f.Fix != "" {
 			b.WriteString("\n" + markdownCode(strings.Join(visibleLines(f.Fix), "\n")))
 		}
+	}
+}
+
+// markdownFailures is a table of causes.
+func markdownFailures(b *strings.Builder, list []dropcap.HostFailure, o Options) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n### %s failed\n\n| Cause | Hosts | What happened | Remedy |\n|---|---|---|---|\n", counted(len(list), "host"))
+	for _, c := range causes(list) {
+		markdownRow(b, c.slug, nodes(c.hosts, o), c.message, c.hint)
 	}
 }
 

@@ -26,8 +26,30 @@ type capGroup struct {
 	Span     int
 }
 
-// capColumns are all that the host can grant and all that anybody holds, the worst first.
-func capColumns(a dropcap.Audit) []capColumn {
+// capColumns are all that the hosts can grant and all that anybody holds, the worst first.
+func capColumns(s audits) []capColumn {
+	var shown, defaults caps.Set
+	for _, a := range s.each {
+		shown |= shownOn(a)
+		if a.Host.Defaults != nil {
+			defaults |= *a.Host.Defaults
+		}
+	}
+	var columns []capColumn
+	for _, c := range shown.List() {
+		k := c.Knowledge()
+		columns = append(columns, capColumn{
+			Cap: c, Name: c.Short(), Severity: k.Severity, About: k.Attack, Default: defaults.Has(c),
+		})
+	}
+	slices.SortStableFunc(columns, func(x, y capColumn) int { return y.Severity.Rank() - x.Severity.Rank() })
+	for i := range columns {
+		columns[i].First = i == 0 || columns[i].Severity != columns[i-1].Severity
+	}
+	return columns
+}
+
+func shownOn(a dropcap.Audit) caps.Set {
 	shown := caps.DockerDefaults
 	if a.Host.Grantable != nil {
 		shown = *a.Host.Grantable
@@ -37,18 +59,7 @@ func capColumns(a dropcap.Audit) []capColumn {
 			shown |= *set
 		}
 	}
-	var columns []capColumn
-	for _, c := range shown.List() {
-		k := c.Knowledge()
-		columns = append(columns, capColumn{
-			Cap: c, Name: c.Short(), Severity: k.Severity, About: k.Attack, Default: a.Host.Defaults != nil && a.Host.Defaults.Has(c),
-		})
-	}
-	slices.SortStableFunc(columns, func(x, y capColumn) int { return y.Severity.Rank() - x.Severity.Rank() })
-	for i := range columns {
-		columns[i].First = i == 0 || columns[i].Severity != columns[i-1].Severity
-	}
-	return columns
+	return shown
 }
 
 func capGroups(columns []capColumn) []capGroup {
@@ -82,7 +93,7 @@ func matrixCells(c dropcap.Judged, h dropcap.Host, columns []capColumn) template
 	for _, col := range columns {
 		m := markUnknown
 		if held != nil {
-			m = markOfCap(col, held.Has(col.Cap), added.Has(col.Cap))
+			m = markOfCap(h.Defaults != nil && h.Defaults.Has(col.Cap), held.Has(col.Cap), added.Has(col.Cap))
 		}
 		class := m.class
 		if wrong.Has(col.Cap) {
@@ -98,15 +109,15 @@ func matrixCells(c dropcap.Judged, h dropcap.Host, columns []capColumn) template
 	return template.HTML(b.String())
 }
 
-func markOfCap(col capColumn, held, added bool) mark {
+func markOfCap(byDefault, held, added bool) mark {
 	switch {
-	case held && !col.Default:
+	case held && !byDefault:
 		return markBeyond
 	case held && added:
 		return markAdded
 	case held:
 		return markDefault
-	case col.Default:
+	case byDefault:
 		return markDropped
 	default:
 		return markNone

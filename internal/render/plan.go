@@ -71,34 +71,8 @@ func planText(w io.Writer, p dropcap.Plan, o Options) error {
 	return err
 }
 
-// planned counts: "3 containers: 1 to change, 1 refused, 1 as it should be".
-func planned(steps []dropcap.Step) string {
-	var change, refused, fine int
-	for _, s := range steps {
-		switch {
-		case s.Refused != "":
-			refused++
-		case s.Changes():
-			change++
-		default:
-			fine++
-		}
-	}
-	head := counted(len(steps), "container")
-	var parts []string
-	for _, c := range []struct {
-		n    int
-		what string
-	}{{change, "to change"}, {refused, "refused"}, {fine, "with nothing to change"}} {
-		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
-		}
-	}
-	if len(parts) == 0 {
-		return head
-	}
-	return head + ": " + strings.Join(parts, ", ")
-}
+// planned counts: "3 containers: 1 to change, 1 refused, 1 with nothing to change".
+func planned(steps []dropcap.Step) string { return countPlan(steps).String() }
 
 func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o Options) {
 	b.WriteString("\n" + bold.paint(visible(s.Container.Name), o.Color) + dim.paint(" "+visible(shortID(s.Container.ID, o.NoTrunc)), o.Color))

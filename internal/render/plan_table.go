@@ -36,11 +36,7 @@ func planWide(w io.Writer, p dropcap.Plan, o Options) error {
 
 func writePlanGrid(w io.Writer, g grid, p dropcap.Plan, o Options) error {
 	var b strings.Builder
-	width := o.Width
-	if g.most = 72; o.NoTrunc {
-		width, g.most = 0, 0
-	}
-	g.write(&b, width, o.Color)
+	g.write(&b, g.fit(o).Width, o.Color)
 	b.WriteString("\n" + bold.paint(planned(p.Steps), o.Color) + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -77,6 +73,7 @@ func normalStep(s dropcap.Step) dropcap.Step {
 
 // Step is what a template sees, once per step of a plan. `{{json .}}` is the step as in the json format, on one line.
 //
+//	.Host        its name; of a fleet's, the node's id
 //	.ID          12 digits, all 64 with --no-trunc
 //	.Name .Workload .Owner .Fingerprint
 //	.Strategy    recreate, in-place, source or manual
@@ -89,7 +86,7 @@ func normalStep(s dropcap.Step) dropcap.Step {
 //	.DependsOn   ids
 //	.Command .Backout .Source      what a person would type
 type Step struct {
-	ID, Name, Workload, Owner, Fingerprint, Strategy Text
+	Host, ID, Name, Workload, Owner, Fingerprint, Strategy Text
 
 	Changes         bool
 	Drop            []Text
@@ -119,6 +116,7 @@ func planRows(p dropcap.Plan, full bool) []Step {
 	rows := make([]Step, len(p.Steps))
 	for i, s := range p.Steps {
 		rows[i] = newStep(s, full)
+		rows[i].Host = Text(p.Host.Name)
 	}
 	return rows
 }

@@ -20,7 +20,7 @@ type Options struct {
 	Now     time.Time // when this is written
 }
 
-type writer func(io.Writer, dropcap.Audit, Options) error
+type writer func(io.Writer, audits, Options) error
 
 type format struct {
 	name  string
@@ -48,13 +48,13 @@ func Formats() []string {
 // kind usage for a bad format, and otherwise the writer's.
 func Audit(w io.Writer, format string, a dropcap.Audit, o Options) error {
 	if isTemplate(format) {
-		return auditTemplate(w, format, a, o)
+		return auditTemplate(w, format, one(a), o)
 	}
 	f, err := find(format)
 	if err != nil {
 		return err
 	}
-	return f(w, a, o)
+	return f(w, one(a), o)
 }
 
 // CheckFormat finds a bad format before any work is done: an unknown name, a template that does not parse or asks for an unknown field.

@@ -16,22 +16,29 @@ import (
 
 // auditSARIF writes SARIF 2.1.0 for code-scanning services: a rule per kind of finding, a result per finding; what is waived or known is
 // suppressed, not left out.
-func auditSARIF(w io.Writer, a dropcap.Audit, o Options) error {
+func auditSARIF(w io.Writer, s audits, o Options) error {
 	run := sarif.NewRun().WithTool(sarif.NewTool().WithDriver(sarifDriver(o)))
-	run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("dropcap/" + orDash(a.Host.ID) + "/"))
-	run.AddInvocation(sarifInvocation(a))
-	run.WithProperties(sarif.NewPropertyBag().
-		Add("host", a.Host.Name).Add("engine", a.Host.Engine.Name+" "+a.Host.Engine.Version).Add("kernel", a.Host.Kernel).
-		Add("benchmark", benchmark(a.Control)).Add("level", string(a.Policy.Level)).Add("summary", a.Summary))
-	seen := map[string]int{}
-	for _, c := range a.Containers {
-		for _, f := range c.Findings {
-			run.AddResult(sarifResult(a, f, sarifContainer(a.Host, c), fingerprint(seen, a.Host.ID, workloadOf(c), f)))
-		}
+	if a := s.first(); s.fleet == nil {
+		run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("dropcap/" + orDash(a.Host.ID) + "/"))
+		run.WithProperties(sarif.NewPropertyBag().
+			Add("host", a.Host.Name).Add("engine", a.Host.Engine.Name+" "+a.Host.Engine.Version).Add("kernel", a.Host.Kernel).
+			Add("benchmark", benchmark(a.Control)).Add("level", string(a.Policy.Level)).Add("summary", a.Summary))
+	} else {
+		run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("dropcap/fleet/"))
+		run.WithProperties(sarif.NewPropertyBag().Add("hosts", s.hosts).Add("failed", len(s.failures)).
+			Add("benchmark", benchmark(a.Control)).Add("level", s.levels()).Add("summary", s.total))
 	}
-	for _, f := range a.Findings {
-		place := sarifPlace("policy", "the policy", "resource", "policy")
-		run.AddResult(sarifResult(a, f, place, fingerprint(seen, a.Host.ID, "", f)))
+	known := s.baselines()
+	seen := map[string]int{}
+	for d, a := range s.each {
+		path := ""
+		if s.fleet != nil { // the path tells hosts apart, since alerts follow it
+			a.Host.Name, path = d.Host, "hosts/"+url.PathEscape(d.Node())+"/"
+		}
+		sarifHost(run, a, path, known, seen)
+	}
+	for _, f := range s.failures {
+		run.AddInvocation(sarifFailure(f))
 	}
 	text, err := encode(sarif.NewReport().AddRun(run), "  ")
 	if err != nil {
@@ -39,6 +46,43 @@ func auditSARIF(w io.Writer, a dropcap.Audit, o Options) error {
 	}
 	_, err = io.WriteString(w, text)
 	return err
+}
+
+// sarifHost adds what was found on one host.
+func sarifHost(run *sarif.Run, a dropcap.Audit, path string, known bool, seen map[string]int) {
+	run.AddInvocation(sarifInvocation(a))
+	for _, c := range a.Containers {
+		for _, f := range c.Findings {
+			run.AddResult(sarifResult(f, sarifContainer(a.Host, c, path), fingerprint(seen, a.Host.ID, workloadOf(c), f), known))
+		}
+	}
+	for _, f := range a.Findings {
+		full := "the policy"
+		if path != "" {
+			full = a.Host.Name + "/" + full
+		}
+		run.AddResult(sarifResult(f, sarifPlace("policy", full, "resource", path+"policy"), fingerprint(seen, a.Host.ID, "", f), known))
+	}
+}
+
+// baselines tells whether any host has a baseline: SARIF wants a state on every result or on none (3.27.24).
+func (s audits) baselines() bool {
+	for _, a := range s.each {
+		if a.Baseline != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// sarifFailure is a host from which there is nothing: an invocation that did not succeed, with the reason.
+func sarifFailure(f dropcap.HostFailure) *sarif.Invocation {
+	text := f.Cause + ": " + f.Message
+	if f.Hint != "" {
+		text += "\nFix: " + f.Hint
+	}
+	n := sarif.NewNotification().WithLevel(sarif.LevelError).WithMessage(sarif.NewTextMessage(sarifText(text)))
+	return sarif.NewInvocation().WithExecutionSuccessful(false).WithMachine(f.Host).AddToolExecutionNotification(n)
 }
 
 func sarifDriver(o Options) *sarif.ToolComponent {
@@ -79,7 +123,7 @@ func sarifInvocation(a dropcap.Audit) *sarif.Invocation {
 	return i
 }
 
-func sarifResult(a dropcap.Audit, f dropcap.Finding, at *sarif.Location, print string) *sarif.Result {
+func sarifResult(f dropcap.Finding, at *sarif.Location, print string, known bool) *sarif.Result {
 	text := f.Because
 	if f.Fix != "" {
 		text += "\nFix: " + f.Fix
@@ -92,7 +136,7 @@ func sarifResult(a dropcap.Audit, f dropcap.Finding, at *sarif.Location, print s
 	if why := accepted(f); why != "" {
 		r.AddSuppression(sarif.NewSuppression().WithKind("external").WithStatus("accepted").WithJustification(why))
 	}
-	if a.Baseline != nil { // SARIF wants it on every result or on none (3.27.24)
+	if known {
 		r.WithBaselineState(map[bool]string{true: "unchanged", false: "new"}[f.Known])
 	}
 	return r
@@ -107,8 +151,8 @@ func ruleIndex(r dropcap.Rule) int {
 	return -1
 }
 
-func sarifContainer(h dropcap.Host, c dropcap.Judged) *sarif.Location {
-	at := sarifPlace(c.Name, hostName(h)+"/"+c.Name, "resource", "containers/"+url.PathEscape(lasting(c)))
+func sarifContainer(h dropcap.Host, c dropcap.Judged, path string) *sarif.Location {
+	at := sarifPlace(c.Name, hostName(h)+"/"+c.Name, "resource", path+"containers/"+url.PathEscape(lasting(c)))
 	at.WithProperties(sarif.NewPropertyBag().Add("container", c.ID).Add("image", c.Image).Add("state", c.State).
 		Add("workload", c.Workload).Add("holds", holds(c.Container, h, true)))
 	return at

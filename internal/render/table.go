@@ -8,47 +8,50 @@ import (
 )
 
 // auditTable is the default: a row per container, the summary, and what to do about each finding.
-func auditTable(w io.Writer, a dropcap.Audit, o Options) error {
+func auditTable(w io.Writer, s audits, o Options) error {
 	if o.Quiet {
-		return writeIDs(w, a, o)
+		return writeIDs(w, s, o)
 	}
-	g := grid{columns: []column{{"NAME", 12}, {"IMAGE", 8}, {"STATE", 0}, {"HOLDS", 20}, {"VERDICT", 0}, {"WHY", 12}}}
-	for _, c := range a.Containers {
-		g.add(
-			cell{c.Name, plain}, cell{shortImage(c.Image, o.NoTrunc), plain}, cell{c.State, plain},
-			cell{holds(c.Container, a.Host, o.NoTrunc), plain}, verdictCell(c.Verdict), cell{why(c), plain},
-		)
+	g := grid{columns: s.columns(column{"NAME", 12}, column{"IMAGE", 8}, column{"STATE", 0}, column{"HOLDS", 20}, column{"VERDICT", 0}, column{"WHY", 12})}
+	for d, a := range s.each {
+		for _, c := range a.Containers {
+			g.add(s.lead(d, o,
+				cell{c.Name, plain}, cell{shortImage(c.Image, o.NoTrunc), plain}, cell{c.State, plain},
+				cell{holds(c.Container, a.Host, o.NoTrunc), plain}, verdictCell(c.Verdict), cell{why(c), plain},
+			)...)
+		}
 	}
-	return writeGrid(w, g, a, o)
+	return writeGrid(w, g, s, o)
 }
 
-// writeIDs prints one id a line and nothing else, for xargs.
-func writeIDs(w io.Writer, a dropcap.Audit, o Options) error {
+// writeIDs prints one id a line and nothing else, for xargs; in a fleet the host stands before it.
+func writeIDs(w io.Writer, s audits, o Options) error {
 	var b strings.Builder
-	for _, c := range a.Containers {
-		b.WriteString(visible(shortID(c.ID, o.NoTrunc)) + "\n")
+	for d, a := range s.each {
+		for _, c := range a.Containers {
+			if s.fleet != nil {
+				b.WriteString(visible(nodeCell(d.Host, o).text) + "/")
+			}
+			b.WriteString(visible(shortID(c.ID, o.NoTrunc)) + "\n")
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // writeGrid writes the table, the summary and the details in one call, so that a closed pipe is noticed once.
-func writeGrid(w io.Writer, g grid, a dropcap.Audit, o Options) error {
+func writeGrid(w io.Writer, g grid, s audits, o Options) error {
 	var b strings.Builder
-	width := o.Width
-	if g.most = 72; o.NoTrunc { // one hostile or very long name must not push all others aside
-		width, g.most = 0, 0
-	}
-	g.write(&b, width, o.Color)
-	b.WriteString("\n" + bold.paint(summary(a.Summary), o.Color) + "\n")
-	for _, c := range a.Containers {
-		writeDetails(&b, c.Name, c.Verdict, c.Findings, o)
-		if c.Fix != "" {
+	g.write(&b, g.fit(o).Width, o.Color)
+	b.WriteString("\n" + bold.paint(s.summary(), o.Color) + "\n")
+	for _, m := range s.matters() {
+		writeDetails(&b, m.title(o), m.verdict, m.findings, o)
+		if m.fix != "" {
 			b.WriteString("  " + bold.paint("all at once", o.Color) + "\n")
-			writeFix(&b, c.Fix)
+			writeFix(&b, m.fix)
 		}
 	}
-	writeDetails(&b, "policy", "", a.Findings, o)
+	writeFailures(&b, s.failures, o)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -20,17 +20,19 @@ func isTemplate(format string) bool {
 }
 
 // auditTemplate executes a template per container, a line each; with "table" before it, aligned and under a head.
-func auditTemplate(w io.Writer, format string, a dropcap.Audit, o Options) error {
+func auditTemplate(w io.Writer, format string, s audits, o Options) error {
 	t, err := parseTemplate(format)
 	if err != nil {
 		return err
 	}
 	var b strings.Builder
-	for _, c := range a.Containers {
-		if err := t.Execute(&b, newContainer(c, a.Host, o.NoTrunc)); err != nil {
-			return templateError(format, err)
+	for _, a := range s.each {
+		for _, c := range a.Containers {
+			if err := t.Execute(&b, newContainer(c, a.Host, o.NoTrunc)); err != nil {
+				return templateError(format, err)
+			}
+			b.WriteByte('\n')
 		}
-		b.WriteByte('\n')
 	}
 	if !isTable(format) {
 		_, err = io.WriteString(w, b.String())

@@ -9,11 +9,14 @@ import (
 
 // auditWide is the table with everything that decides: who owns the container, what it declares, what was predicted and what the kernel
 // says, masks as in /proc/PID/status.
-func auditWide(w io.Writer, a dropcap.Audit, o Options) error {
+func auditWide(w io.Writer, s audits, o Options) error {
 	if o.Quiet {
-		return writeIDs(w, a, o)
+		return writeIDs(w, s, o)
 	}
-	var g grid
+	g := grid{columns: s.columns()}
+	if s.fleet != nil {
+		g.columns = append(g.columns, column{head: "COMPUTER"})
+	}
 	for _, head := range []string{
 		"ID", "NAME", "IMAGE", "STATE", "OWNER", "WORKLOAD", "USER", "ADD", "DROP", "PREDICTED", "BOUNDING", "EFFECTIVE",
 		"USERNS", "NNP", "HOLDS", "VERDICT", "WHY",
@@ -21,10 +24,16 @@ func auditWide(w io.Writer, a dropcap.Audit, o Options) error {
 		g.columns = append(g.columns, column{head: head})
 	}
 	g.columns[len(g.columns)-1].min = 14
-	for _, c := range a.Containers {
-		g.add(wideRow(c, a.Host, o)...)
+	for d, a := range s.each {
+		for _, c := range a.Containers {
+			row := wideRow(c, a.Host, o)
+			if s.fleet != nil {
+				row = append([]cell{{orDash(d.Name), plain}}, row...)
+			}
+			g.add(s.lead(d, o, row...)...)
+		}
 	}
-	return writeGrid(w, g, a, o)
+	return writeGrid(w, g, s, o)
 }
 
 func wideRow(c dropcap.Judged, h dropcap.Host, o Options) []cell {

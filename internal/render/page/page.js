@@ -4,6 +4,7 @@
   const matrix = document.getElementById("matrix");
   const filter = document.getElementById("filter");
   const about = document.getElementById("about");
+  const host = document.getElementById("host"); // of a fleet
   const rows = $("tbody tr[data-card]", matrix);
   const heads = [...matrix.tHead.rows[1].cells];
   const cols = $("col", matrix);
@@ -16,7 +17,8 @@
   const meaning = (cell) => {
     const row = cell.parentElement;
     if (row.parentElement === matrix.tHead) return cell.title || cell.textContent;
-    const name = row.querySelector("a")?.textContent ?? "";
+    const on = row.dataset.host ? ` on ${row.dataset.host}` : "";
+    const name = (row.querySelector("a")?.textContent ?? "") + on;
     if (cell.cellIndex === 0) return `${name}: ${row.dataset.verdict ?? ""}`;
     let text = `${name}, ${heads[cell.cellIndex].textContent}: ${words[cell.classList[0]] ?? ""}`;
     if (cell.classList.contains("f")) text += "; a finding";
@@ -104,7 +106,7 @@
     const wanted = new Set($(".toggle[aria-pressed=true]").map((b) => b.dataset.verdict));
     let n = 0;
     for (const row of rows) {
-      const fits = wanted.has(row.dataset.verdict) && terms.every((t) => row.dataset.search.includes(t));
+      const fits = wanted.has(row.dataset.verdict) && (!host?.value || row.dataset.host === host.value) && terms.every((t) => row.dataset.search.includes(t));
       row.hidden = !fits;
       document.getElementById(row.dataset.card).hidden = !fits;
       if (fits) n++;
@@ -113,6 +115,7 @@
     if (current?.parentElement.hidden) enter(heads[0]);
   };
   filter.addEventListener("input", refresh);
+  host?.addEventListener("change", refresh);
   filter.addEventListener("keydown", (e) => {
     if (e.key !== "Escape") return;
     filter.value = "";

@@ -1,0 +1,162 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"dropcap"
+)
+
+// audits are one host's audit, or those of a fleet: one at a time, since all of them at once may be more than there is memory for.
+type audits struct {
+	each     iter.Seq2[dropcap.HostDocument, dropcap.Audit]
+	fleet    *dropcap.Fleet // nil for one host
+	failures []dropcap.HostFailure
+	hosts    int
+	total    dropcap.Summary
+}
+
+func one(a dropcap.Audit) audits {
+	each := func(yield func(dropcap.HostDocument, dropcap.Audit) bool) { yield(dropcap.HostDocument{}, a) }
+	return audits{each: each, hosts: 1, total: a.Summary}
+}
+
+func many(f dropcap.Fleet) audits {
+	s := audits{each: f.Audits(), fleet: &f, failures: dropcap.Failed(f, dropcap.HostDocument.Audit)}
+	for _, a := range s.each {
+		s.hosts++
+		s.total.Containers += a.Summary.Containers
+		s.total.Pass += a.Summary.Pass
+		s.total.Fail += a.Summary.Fail
+		s.total.Waived += a.Summary.Waived
+		s.total.Unknown += a.Summary.Unknown
+	}
+	return s
+}
+
+// summary counts: "3 hosts, 60 containers: 40 pass, 20 fail; 1 host failed".
+func (s audits) summary() string {
+	if s.fleet == nil {
+		return summary(s.total)
+	}
+	return fleetSummary(s.hosts, summary(s.total), len(s.failures))
+}
+
+func fleetSummary(hosts int, rest string, failed int) string {
+	text := counted(hosts, "host") + ", " + rest
+	if failed > 0 {
+		text += fmt.Sprintf("; %s failed", counted(failed, "host"))
+	}
+	return text
+}
+
+// lead puts the node before a row's cells, in a fleet.
+func (s audits) lead(d dropcap.HostDocument, o Options, row ...cell) []cell {
+	if s.fleet == nil {
+		return row
+	}
+	return append([]cell{nodeCell(d.Host, o)}, row...)
+}
+
+func (s audits) columns(list ...column) []column {
+	if s.fleet == nil {
+		return list
+	}
+	return append([]column{nodeColumn}, list...)
+}
+
+// name is the host's for formats that are read by programs: where it was asked, in a fleet, and never what its document calls it.
+func (s audits) name(d dropcap.HostDocument, a dropcap.Audit) string {
+	if s.fleet == nil {
+		return a.Host.Name
+	}
+	return d.Host
+}
+
+// first is the audit that stands for all where something is said of the policy and benchmark.
+func (s audits) first() dropcap.Audit {
+	for _, a := range s.each {
+		return a
+	}
+	return dropcap.Audit{Control: dropcap.CIS()}
+}
+
+// levels names the policies' levels: hosts may have different ones.
+func (s audits) levels() string {
+	var seen []string
+	for _, a := range s.each {
+		if l := string(a.Policy.Level); !slices.Contains(seen, l) && len(seen) < 4 {
+			seen = append(seen, l)
+		}
+	}
+	return strings.Join(seen, ", ")
+}
+
+// FleetFormats lists the names that --format takes for a verb on many hosts, besides templates.
+func FleetFormats(verb string) []string {
+	switch verb {
+	case "audit":
+		return Formats()
+	case "plan":
+		return []string{"text", "json"}
+	default:
+		return []string{"table", "json"}
+	}
+}
+
+// CheckFleetFormat finds a bad format before any work is done.
+func CheckFleetFormat(verb, format string) error {
+	switch {
+	case verb == "audit" && isTemplate(format):
+		return checkTemplate(format)
+	case verb == "plan" && isTemplate(format):
+		return checkRows(format, nil, sampleStep())
+	case changing(verb) && isTemplate(format):
+		return CheckChangeFormat(format)
+	case slices.Contains(FleetFormats(verb), format):
+		return nil
+	}
+	return dropcap.Errorf(dropcap.CodeUsage, "use one of "+strings.Join(FleetFormats(verb), ", "), "cannot use %q as a format", visible(format))
+}
+
+func changing(verb string) bool { return verb == "apply" || verb == "backout" || verb == "history" }
+
+// Fleet writes what hosts answered to a verb, in one of [FleetFormats] or by a template as of that verb on one host. The hosts' documents are
+// not trusted: what cannot be read is a failure of that host, which every format shows, and hosts have the names by which they were asked.
+func Fleet(w io.Writer, format string, f dropcap.Fleet, o Options) error {
+	if err := CheckFleetFormat(f.Run.Verb, format); err != nil {
+		return err
+	}
+	verb := f.Run.Verb
+	switch {
+	case format == "json":
+		return fleetJSON(w, f)
+	case verb == "audit" && isTemplate(format):
+		return auditTemplate(w, format, many(f), o)
+	case verb == "audit":
+		write, err := find(format)
+		if err != nil {
+			return err
+		}
+		return write(w, many(f), o)
+	case verb == "plan":
+		return fleetPlan(w, format, f, o)
+	case changing(verb):
+		return fleetChanges(w, format, f, o)
+	case verb == "learn", verb == "evidence":
+		return fleetEvidence(w, f, o)
+	}
+	return fleetOther(w, f, o)
+}
+
+// fleetOther is for verbs whose documents have no table: it says who answered.
+func fleetOther(w io.Writer, f dropcap.Fleet, o Options) error {
+	g := grid{columns: []column{nodeColumn, {"ANSWER", 20}}}
+	for _, d := range f.Documents {
+		g.add(nodeCell(d.Host, o), cell{fmt.Sprintf("%d bytes", len(d.Document)), plain})
+	}
+	return writeFleetGrid(w, g, fleetSummary(len(f.Documents), "each with its answer", len(f.Failures)), f.Failures, o)
+}

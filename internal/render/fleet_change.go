@@ -1,0 +1,52 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"dropcap"
+)
+
+// fleetChanges is a row per change, host by host.
+func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error {
+	rows := []Change{}
+	g := grid{columns: []column{nodeColumn, {"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0}, {"DOWNTIME", 0}, {"BECAUSE", 12}}}
+	hosts, states := 0, map[dropcap.ChangeState]int{}
+	for d, r := range dropcap.Read(f, dropcap.HostDocument.Changes) {
+		if r.Failure != nil {
+			continue
+		}
+		hosts++
+		for _, x := range r.Document.Changes {
+			if isTemplate(format) {
+				rows = append(rows, newChange(x, o))
+				continue
+			}
+			states[x.State]++
+			g.add(nodeCell(d.Host, o), cell{x.ID, plain}, cell{x.Name, plain}, cell{string(x.State), stateStyle(x.State)},
+				cell{list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain}, cell{ago(x.Started, o), plain}, cell{downtime(x), plain}, cell{x.Because, plain})
+		}
+	}
+	if isTemplate(format) {
+		return writeRows(w, format, rows)
+	}
+	failures := dropcap.Failed(f, dropcap.HostDocument.Changes)
+	return writeFleetGrid(w, g, fleetSummary(hosts, changeCount(states), len(failures)), failures, o)
+}
+
+// changeCount is "5 changes: 4 applied, 1 rolled-back".
+func changeCount(states map[dropcap.ChangeState]int) string {
+	all := 0
+	var parts []string
+	for _, s := range slices.Sorted(maps.Keys(states)) {
+		all += states[s]
+		parts = append(parts, fmt.Sprintf("%d %s", states[s], s))
+	}
+	if all == 0 {
+		return counted(0, "change")
+	}
+	return counted(all, "change") + ": " + strings.Join(parts, ", ")
+}

@@ -1,0 +1,103 @@
+package render
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+
+	"dropcap"
+)
+
+// fleetJSON is the contract: dropcap.fleet/v1. It is written one host after the other. A document that is not what the verb answers with is
+// left out, and a failure of its host says so; all others stand there as the hosts wrote them.
+func fleetJSON(w io.Writer, f dropcap.Fleet) error {
+	f.Run = normalRun(f.Run)
+	head, err := encode(struct {
+		Schema string           `json:"schema"`
+		Run    dropcap.FleetRun `json:"run"`
+	}{dropcap.SchemaFleet, f.Run}, "  ")
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, strings.TrimSuffix(head, "\n}\n")+",\n  \"documents\": ["); err != nil {
+		return err
+	}
+	failures, n := append([]dropcap.HostFailure{}, f.Failures...), 0
+	for _, d := range f.Documents {
+		if err := readable(f.Run.Verb, d); err != nil {
+			failures = append(failures, dropcap.Unreadable(d.Host, err))
+			continue
+		}
+		d.Document = bytes.ToValidUTF8(d.Document, []byte("\uFFFD"))
+		if err := writeItem(w, d, n); err != nil {
+			return err
+		}
+		n++
+	}
+	if _, err := io.WriteString(w, closing(n)+",\n  \"failures\": ["); err != nil {
+		return err
+	}
+	for i, x := range failures {
+		if err := writeItem(w, x, i); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(w, closing(len(failures))+"\n}\n")
+	return err
+}
+
+// readable tells whether a document is what the verb answers with; of other verbs, whether it is JSON.
+func readable(verb string, d dropcap.HostDocument) error {
+	var err error
+	switch dropcap.SchemaOf(verb) {
+	case dropcap.SchemaAudit:
+		_, err = d.Audit()
+	case dropcap.SchemaPlan:
+		_, err = d.Plan()
+	case dropcap.SchemaChange:
+		_, err = d.Changes()
+	case dropcap.SchemaEvidence:
+		_, err = d.Evidence()
+	default:
+		var any json.RawMessage
+		err = json.Unmarshal(d.Document, &any)
+	}
+	return err
+}
+
+// writeItem writes a member of a list of the document's.
+func writeItem(w io.Writer, v any, i int) error {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("    ", "  ")
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	lead := "\n    "
+	if i > 0 {
+		lead = ",\n    "
+	}
+	_, err := io.WriteString(w, lead+asciiJSON(strings.TrimSuffix(b.String(), "\n")))
+	return err
+}
+
+func closing(n int) string {
+	if n == 0 {
+		return "]"
+	}
+	return "\n  ]"
+}
+
+func normalRun(r dropcap.FleetRun) dropcap.FleetRun {
+	r.Args, r.Targets, r.Places = listed(r.Args), listed(r.Targets), listed(r.Places)
+	r.Rules.Waves, r.Rules.Probe = listed(r.Rules.Waves), listed(r.Rules.Probe)
+	waves := make([]dropcap.Wave, len(r.Waves))
+	for i, x := range r.Waves {
+		x.Hosts = listed(x.Hosts)
+		waves[i] = x
+	}
+	r.Waves = waves
+	return r
+}

@@ -1,0 +1,70 @@
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+
+	"dropcap"
+)
+
+// matter is what is to be done about one container, or the policy; in a fleet, about all that say the same of themselves.
+type matter struct {
+	name     string
+	verdict  dropcap.Verdict
+	findings []dropcap.Finding
+	fix      string
+	hosts    []string // of a fleet
+}
+
+// title names the container, and in a fleet the hosts.
+func (m matter) title(o Options) string {
+	if len(m.hosts) == 0 {
+		return m.name
+	}
+	return m.name + " on " + nodes(m.hosts, o)
+}
+
+// matters lists all that has findings, in the order of the documents.
+func (s audits) matters() []matter {
+	var out []matter
+	at := map[[sha256.Size]byte]int{}
+	add := func(host string, m matter) {
+		if len(m.findings) == 0 {
+			return
+		}
+		if s.fleet == nil {
+			out = append(out, m)
+			return
+		}
+		k := m.key()
+		i, ok := at[k]
+		if !ok {
+			i = len(out)
+			at[k] = i
+			out = append(out, m)
+		}
+		if n := len(out[i].hosts); n == 0 || out[i].hosts[n-1] != host { // replicas on one host are named once
+			out[i].hosts = append(out[i].hosts, host)
+		}
+	}
+	for d, a := range s.each {
+		for _, c := range a.Containers {
+			add(d.Host, matter{name: c.Name, verdict: c.Verdict, findings: c.Findings, fix: c.Fix})
+		}
+		add(d.Host, matter{name: "policy", findings: a.Findings})
+	}
+	return out
+}
+
+func (m matter) key() [sha256.Size]byte {
+	text, _ := json.Marshal([]any{m.name, m.verdict, m.findings, m.fix}) // of plain values, so it cannot fail
+	return sha256.Sum256(text)
+}
+
+// where names what was audited: a host, or how many.
+func (s audits) where() string {
+	if s.fleet == nil {
+		return hostName(s.first().Host)
+	}
+	return counted(s.hosts, "host")
+}
