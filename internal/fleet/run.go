@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -217,3 +218,28 @@ func (j *journey) nodes(hosts []string) []dropcap.Node {
 	return list
 }
 
+// Commands gives what a run would send first, wave by wave, without sending anything.
+func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place) []dropcap.NodeCommand {
+	places := map[string]dropcap.Place{}
+	for _, p := range known {
+		places[p.String()] = p
+	}
+	e.Pace = e.Pace.filled()
+	x := &exchange{Engine: e, run: run, places: places}
+	var list []dropcap.NodeCommand
+	for i := range run.Waves {
+		byPlace := map[string][]*task{}
+		for k := range hosts {
+			if h := &hosts[k]; h.Wave == i && h.Failure == nil {
+				t := x.task(h, places)
+				byPlace[t.place.String()] = append(byPlace[t.place.String()], t)
+			}
+		}
+		for _, p := range slices.Sorted(maps.Keys(byPlace)) {
+			for batch := range slices.Chunk(byPlace[p], most) {
+				list = append(list, (&round{exchange: x}).command(batch, toSend))
+			}
+		}
+	}
+	return list
+}

@@ -117,6 +117,7 @@ type machine struct {
 	takes    time.Duration
 	size     int    // of its documents
 	audit    string // its audit as JSON
+	after    string // and after a change
 	stderr   string // instead of anything else
 }
 
@@ -271,6 +272,9 @@ func (m *machine) do(node string, c dropcap.NodeCommand) dropcap.Receipt {
 		r.Document = json.RawMessage(`{"schema":"dropcap.audit/v1","containers":[]}`)
 		if m.audit != "" {
 			r.Document = json.RawMessage(m.audit)
+		}
+		if m.changed && m.after != "" {
+			r.Document = json.RawMessage(m.after)
 		}
 	case "apply":
 		r.Status, m.changed = m.apply, m.apply == 0

@@ -1,0 +1,176 @@
+package fleet
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dropcap"
+)
+
+// Document makes the document of a run of what its hosts answered.
+func Document(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
+	doc := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: run, Documents: []dropcap.HostDocument{}, Failures: []dropcap.HostFailure{}}
+	for _, h := range hosts {
+		if r := h.Receipt; r != nil && len(r.Document) > 0 && string(r.Document) != "null" {
+			doc.Documents = append(doc.Documents, dropcap.HostDocument{Host: h.Host, Name: h.Name, Document: r.Document})
+		}
+		if f := failureOf(h); f != nil {
+			doc.Failures = append(doc.Failures, *f)
+		}
+	}
+	return doc
+}
+
+// failureOf is why a host failed; nil if it did not.
+func failureOf(h dropcap.FleetHost) *dropcap.HostFailure {
+	switch {
+	case h.Failure != nil:
+		return h.Failure
+	case h.Receipt == nil:
+		return &dropcap.HostFailure{Host: h.Host, Cause: "not-asked", Message: "it was not asked, since too many others had failed or the run was stopped", Hint: "`dropcap fleet resume` goes on"}
+	case h.Receipt.State == dropcap.ReceiptInterrupted:
+		return &dropcap.HostFailure{Host: h.Host, Cause: "interrupted", Message: "dropcap was interrupted there, and ended what was unfinished: " + oneLine(h.Receipt.Summary), Hint: "`dropcap fleet history` tells its changes"}
+	case h.Receipt.Error != nil:
+		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h), Message: oneLine(h.Receipt.Error.Message), Hint: oneLine(h.Receipt.Error.Hint)}
+	case Bad(h):
+		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h), Message: oneLine(h.Receipt.Summary)}
+	}
+	return nil
+}
+
+// Status is the exit status of a run's result, for a verb that looks: the worst of the hosts', and incomplete where a host could not be asked.
+func Status(doc dropcap.Fleet, hosts []dropcap.FleetHost) int {
+	status := dropcap.ExitOK
+	if len(doc.Failures) > 0 {
+		status = dropcap.ExitIncomplete
+	}
+	return dropcap.Worst(status, RunStatus(doc.Run, hosts))
+}
+
+// RunStatus is the worst of the hosts' own statuses.
+func RunStatus(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
+	status := dropcap.ExitOK
+	for _, h := range hosts {
+		switch {
+		case h.Receipt == nil || h.Failure != nil:
+			status = dropcap.Worst(status, dropcap.ExitIncomplete)
+		case h.Receipt.Status == dropcap.ExitUsage || h.Receipt.Status == dropcap.ExitInterrupt || h.Receipt.Status < 0 || h.Receipt.Status > dropcap.ExitIncomplete:
+			status = dropcap.Worst(status, dropcap.ExitError)
+		case h.Receipt.Status == dropcap.ExitHost && !Changes(run.Verb):
+			status = dropcap.Worst(status, dropcap.ExitIncomplete) // that host can't; the fleet's answer is incomplete
+		default:
+			status = dropcap.Worst(status, h.Receipt.Status)
+		}
+	}
+	return status
+}
+
+// Tale tells in a few words how a host came through.
+func Tale(h dropcap.FleetHost) string {
+	if f := failureOf(h); f != nil {
+		return f.Cause + ": " + f.Message
+	}
+	if h.Receipt.Summary != "" {
+		return oneLine(h.Receipt.Summary)
+	}
+	return "done"
+}
+
+// Pending picks the hosts whose plans have something to apply, with "PLAN:DIGEST" for each; skipped are those of which there is no plan.
+func Pending(hosts []dropcap.FleetHost, known []dropcap.Place) (nodes []dropcap.Node, digests map[string]string, skipped []dropcap.HostFailure) {
+	digests = map[string]string{}
+	places := map[string]dropcap.Place{}
+	for _, p := range known {
+		places[p.String()] = p
+	}
+	for _, h := range hosts {
+		if f := failureOf(h); f != nil {
+			skipped = append(skipped, *f)
+			continue
+		}
+		var p dropcap.Plan
+		if err := json.Unmarshal(h.Receipt.Document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
+			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "unreadable", Message: "its plan is not understood"})
+			continue
+		}
+		if !slices.ContainsFunc(p.Steps, func(s dropcap.Step) bool { return s.Changes() && s.Refused == "" }) {
+			continue
+		}
+		place, id := cutHost(h.Host)
+		at, ok := places[place]
+		if !ok {
+			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "place", Message: "these credentials do not reach " + place, Hint: "give --region, --profile and --role-arn as for the plan"})
+			continue
+		}
+		digests[h.Host] = p.ID + ":" + Digest(h.Receipt.Document)
+		nodes = append(nodes, dropcap.Node{Place: at, ID: id, Name: h.Name, Platform: "Linux", Online: true})
+	}
+	return nodes, digests, skipped
+}
+
+func planID(s string) bool {
+	return len(s) == 12 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// Digest is SHA-256 over a document as a receipt carries it, 64 hexadecimal digits.
+func Digest(document json.RawMessage) string {
+	sum := sha256.Sum256(document)
+	return hex.EncodeToString(sum[:])
+}
+
+// Reopen makes a run ready to be gone on with: hosts of which is not known what they did are asked again, and a wave that failed for them is
+// looked at again. A run that was stopped for another reason stays as it is.
+func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
+	again := false
+	for i, h := range hosts {
+		if h.Failure != nil && slices.Contains([]string{"unreachable", "unanswered", "slow"}, h.Failure.Cause) {
+			hosts[i].Failure, again = nil, true
+		}
+	}
+	switch {
+	case !run.State.Over() || run.State == dropcap.RunBackedOut:
+		return run
+	case run.Backout != "": // what was begun to be taken back is never applied again
+		run.State = dropcap.RunBackingOut
+		return run
+	}
+	for i := range run.Waves {
+		w := &run.Waves[i]
+		switch w.State {
+		case dropcap.WaveFailed:
+			w.State, w.Gate = dropcap.WaveGoing, ""
+		case dropcap.WavePassed, dropcap.WaveSoaking:
+			if again {
+				w.State = dropcap.WaveGoing
+			}
+		}
+	}
+	run.State, run.Ended, run.Because = dropcap.RunGoing, "", ""
+	return run
+}
+
+// Inform says how many hosts there are of each cause, the most frequent first.
+func Inform(failures []dropcap.HostFailure) []string {
+	counts := map[string]int{}
+	for _, f := range failures {
+		counts[f.Cause]++
+	}
+	var list []string
+	for c := range counts {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b string) int {
+		if counts[a] != counts[b] {
+			return counts[b] - counts[a]
+		}
+		return strings.Compare(a, b)
+	})
+	for i, c := range list {
+		list[i] = fmt.Sprintf("%d %s", counts[c], c)
+	}
+	return list
+}

@@ -1,0 +1,145 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"dropcap"
+)
+
+// Scripted runs the same lines on nodes that need not have dropcap, through AWS-RunShellScript. There are no receipts: it is for what may be
+// done again.
+type Scripted struct {
+	*Engine
+	Lines   []string
+	Comment string
+}
+
+// ScriptResult is what a node printed, or why it did not.
+type ScriptResult struct {
+	Node    dropcap.Node
+	Host    string
+	Output  dropcap.NodeOutput
+	Failure *dropcap.HostFailure
+}
+
+// Last is the last line that it printed.
+func (r ScriptResult) Last() string {
+	lines := strings.Split(strings.TrimRight(r.Output.Stdout, "\n"), "\n")
+	return lines[len(lines)-1]
+}
+
+// Commands gives what would be sent.
+func (s Scripted) Commands(nodes []dropcap.Node) []dropcap.NodeCommand {
+	pace := s.Pace.filled()
+	byPlace, order := map[dropcap.Place][]string{}, []dropcap.Place{}
+	for _, n := range nodes {
+		if unable(n) != nil {
+			continue
+		}
+		if byPlace[n.Place] == nil {
+			order = append(order, n.Place)
+		}
+		byPlace[n.Place] = append(byPlace[n.Place], n.ID)
+	}
+	var list []dropcap.NodeCommand
+	for _, p := range order {
+		for ids := range slices.Chunk(byPlace[p], most) {
+			list = append(list, dropcap.NodeCommand{Place: p, Nodes: ids, Document: "AWS-RunShellScript", Lines: s.Lines, Comment: s.Comment,
+				Delivery: pace.Delivery, Execution: pace.Execution, Bucket: s.Way.Bucket, Prefix: s.Way.Prefix})
+		}
+	}
+	return list
+}
+
+// Do sends the lines and waits for what the nodes print.
+func (s Scripted) Do(ctx context.Context, nodes []dropcap.Node) ([]ScriptResult, error) {
+	results := map[string]*ScriptResult{}
+	var list []*ScriptResult
+	for _, n := range nodes {
+		r := &ScriptResult{Node: n, Host: n.Host(), Failure: unable(n)}
+		results[r.Host] = r
+		list = append(list, r)
+	}
+	for _, c := range s.Commands(nodes) {
+		id, err := s.Carrier.Send(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.gather(ctx, c, id, results); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]ScriptResult, len(list))
+	for i, r := range list {
+		out[i] = *r
+	}
+	return out, nil
+}
+
+// gather waits for one command.
+func (s Scripted) gather(ctx context.Context, c dropcap.NodeCommand, id string, results map[string]*ScriptResult) error {
+	pace := s.Pace.filled()
+	waiting := map[string]bool{}
+	for _, n := range c.Nodes {
+		waiting[n] = true
+	}
+	wait, until := pace.Poll, s.Clock.Now().Add(c.Delivery+c.Execution)
+	for len(waiting) > 0 {
+		if err := s.Clock.Sleep(ctx, wait); err != nil {
+			return err
+		}
+		wait = min(wait*3/2, 10*pace.Poll)
+		list, err := s.Carrier.Poll(ctx, c.Place, id)
+		if err != nil && !errors.Is(err, dropcap.ErrTemporary) {
+			return err
+		}
+		late := s.Clock.Now().After(until)
+		for _, i := range list {
+			if !waiting[i.Node] || !i.Over() && !late {
+				continue
+			}
+			r := results[c.Place.String()+"/"+i.Node]
+			if err := s.read(ctx, c, id, i, r); errors.Is(err, dropcap.ErrTemporary) && !late {
+				continue
+			}
+			delete(waiting, i.Node)
+		}
+		if late {
+			for n := range waiting {
+				results[c.Place.String()+"/"+n].fail("unanswered", "the service does not tell how the command ended", "")
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *ScriptResult) fail(cause, message, hint string) {
+	r.Failure = &dropcap.HostFailure{Host: r.Host, Cause: cause, Message: message, Hint: hint}
+}
+
+func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i dropcap.Invocation, r *ScriptResult) error {
+	if !printed(i.Status) {
+		r.fail("offline", "the command could not be delivered ("+oneLine(i.Status)+")", "see that the instance runs and amazon-ssm-agent answers")
+		return nil
+	}
+	o, err := s.Carrier.Output(ctx, c, id, i.Node)
+	switch {
+	case err != nil:
+		r.fail("unanswered", oneLine(err.Error()), "")
+		return err
+	case o.Status != "Success" && i.Status != "Success":
+		lines := strings.Split(strings.TrimSpace(o.Stderr), "\n")
+		message := lines[0]
+		if m := said.FindStringSubmatch(o.Stderr); m != nil {
+			message = m[1]
+		}
+		r.fail("error", oneLine(message), "")
+		return nil
+	}
+	r.Output, r.Failure = o, nil
+	return nil
+}
