@@ -3,6 +3,7 @@ package dropcap
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -38,10 +39,13 @@ func (d HostDocument) Audit() (Audit, error) {
 	return a, nil
 }
 
-// honest is the verdict that a container's own findings allow: one that passes has none that counts.
+// honest is the verdict that a container's own findings allow: one that passes has none that counts, and was seen.
 func honest(c Judged) Verdict {
 	switch c.Verdict {
 	case Pass, Waived:
+		if c.Holds() == nil || c.Running() && !c.Kernel.Visible {
+			return Unknown
+		}
 	case Fail:
 		return Fail
 	default:
@@ -85,7 +89,7 @@ func readHost[T any](d HostDocument, schema string) (T, error) {
 		return none, err
 	}
 	if err := json.Unmarshal(d.Document, &v); err != nil {
-		return none, fmt.Errorf("its document cannot be read: %s", brief(err.Error()))
+		return none, misread(err)
 	}
 	return v, nil
 }
@@ -102,12 +106,25 @@ func (d HostDocument) Check(schema string) error {
 		Schema string `json:"schema"`
 	}
 	if err := json.Unmarshal(d.Document, &head); err != nil {
-		return fmt.Errorf("its document cannot be read: %s", brief(err.Error()))
+		return misread(err)
 	}
 	if head.Schema != schema {
 		return fmt.Errorf("its document has the schema %q, not %q", brief(head.Schema), schema)
 	}
 	return nil
+}
+
+// misread says what is wrong in the words of JSON, not of Go.
+func misread(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("its document cannot be read: %s", brief(err.Error()))
+	}
+	at := "it"
+	if wrong.Field != "" {
+		at = brief(wrong.Field)
+	}
+	return fmt.Errorf("its document cannot be read: %s is a %s", at, brief(wrong.Value))
 }
 
 // brief keeps what quotes a stranger short.

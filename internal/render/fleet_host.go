@@ -14,7 +14,7 @@ var nodeColumn = column{"NODE", 0}
 
 // nodeCell names a host: by the node's id, and by all of "account/region/node" with --no-trunc.
 func nodeCell(host string, o Options) cell {
-	if o.NoTrunc {
+	if o.NoTrunc || strings.Count(host, "/") < 2 { // "account/region" is a place
 		return cell{host, plain}
 	}
 	return cell{dropcap.NodeOf(host), plain}
