@@ -43,7 +43,7 @@ func (d HostDocument) Audit() (Audit, error) {
 func honest(c Judged) Verdict {
 	switch c.Verdict {
 	case Pass, Waived:
-		if c.Holds() == nil || c.Running() && !c.Kernel.Visible {
+		if c.Holds() == nil || (c.State == "" || c.Running()) && !c.Kernel.Visible {
 			return Unknown
 		}
 	case Fail:
@@ -120,11 +120,11 @@ func misread(err error) error {
 	if !errors.As(err, &wrong) {
 		return fmt.Errorf("its document cannot be read: %s", brief(err.Error()))
 	}
-	at := "it"
+	at := "the top"
 	if wrong.Field != "" {
 		at = brief(wrong.Field)
 	}
-	return fmt.Errorf("its document cannot be read: %s is a %s", at, brief(wrong.Value))
+	return fmt.Errorf("its document cannot be read: at %s stands %s, which does not belong there", at, brief(wrong.Value))
 }
 
 // brief keeps what quotes a stranger short.

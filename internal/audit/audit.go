@@ -2,6 +2,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -100,6 +101,8 @@ func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
 // unseen says why the container cannot be judged; empty if it can.
 func unseen(c dropcap.Container) string {
 	switch {
+	case c.State == "" && !c.Kernel.Visible: // nobody knows whether it runs, so what is predicted for a start is no answer
+		return cmp.Or(c.Kernel.WhyNot, "whether it runs is not known")
 	case c.Running() && !c.Kernel.Visible && c.Kernel.WhyNot == "":
 		return "its processes were not looked at"
 	case c.Running() && !c.Kernel.Visible:

@@ -118,7 +118,11 @@ var languages = map[string]func(dropcap.Container, Edit) string{
 
 // dockerRun is the language of a container that somebody started by hand: the control's own command.
 func dockerRun(c dropcap.Container, e Edit) string {
-	rest := " <arguments> " + quoted(c.Image) + " <command>"
+	image := "<image>" // an agentless look does not tell it
+	if c.Image != "" {
+		image = quoted(c.Image)
+	}
+	rest := " <arguments> " + image + " <command>"
 	switch {
 	case e.Only != nil && len(c.Declared.Add)+len(c.Declared.Drop) > 0: // an ALL that stays among the arguments would win
 		return "re-create it, in place of its own --cap-add and --cap-drop with: docker run --cap-drop=ALL" + flags(*e.Only, " --cap-add=") + rest

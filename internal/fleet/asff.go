@@ -1,0 +1,248 @@
+package fleet
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/policy"
+)
+
+// The limits of the AWS Security Finding Format, in characters (user guide of Security Hub, "Required top-level attributes" and "Optional …").
+const (
+	mostTitle       = 256
+	mostDescription = 1024
+	mostRemedy      = 512
+	mostField       = 2048
+	mostName        = 128
+	mostResources   = 32
+)
+
+const (
+	generator = "dropcap/CIS-Docker-5.4/"
+	fieldHost = "dropcap/host"
+	fieldOf   = "dropcap/container" // a digest of the container's identity
+)
+
+// asff is a finding in the AWS Security Finding Format, as BatchImportFindings takes it.
+type asff struct {
+	SchemaVersion, Id, ProductArn, GeneratorId, AwsAccountId string
+
+	Types                []string
+	CreatedAt, UpdatedAt string
+	Severity             asffSeverity
+	Title, Description   string
+	Remediation          *asffRemediation `json:",omitempty"`
+	ProductFields        map[string]string
+	Resources            []asffResource
+	Compliance           asffCompliance
+	Workflow             *asffWorkflow `json:",omitempty"`
+	RecordState          string
+}
+
+type (
+	asffSeverity struct {
+		Label    string
+		Original string `json:",omitempty"`
+	}
+	asffRemediation struct{ Recommendation asffRecommendation }
+
+	asffRecommendation struct{ Text string }
+
+	asffResource struct {
+		Type, Id  string
+		Partition string                    `json:",omitempty"`
+		Region    string                    `json:",omitempty"`
+		Details   map[string]map[string]any `json:",omitempty"`
+	}
+	asffCompliance struct {
+		Status              string
+		RelatedRequirements []string `json:",omitempty"`
+	}
+	asffWorkflow struct{ Status string }
+)
+
+// ASFF makes findings for Security Hub of the audits of one place: BatchImportFindings takes findings of its own account and region only. Ids are
+// stable, so that to import them again changes nothing but UpdatedAt. An empty product is the account's own.
+func ASFF(f dropcap.Fleet, place dropcap.Place, product string, now time.Time) ([]json.RawMessage, error) {
+	if product == "" {
+		product = "arn:" + partition(place.Region) + ":securityhub:" + place.Region + ":" + place.Account + ":product/" + place.Account + "/default"
+	}
+	var out []json.RawMessage
+	for d, a := range f.Audits() {
+		if dropcap.PlaceOf(d.Host) != place.String() {
+			continue
+		}
+		for _, x := range hostFindings(d, a, place) {
+			x.ProductArn, x.CreatedAt, x.UpdatedAt = product, asffTime(now), asffTime(now)
+			b, err := json.Marshal(x)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+// hostFindings makes one finding of all that have the same id: replicas of a workload are resources of one.
+func hostFindings(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place) []*asff {
+	var out []*asff
+	at := map[string]*asff{}
+	add := func(identity string, c *dropcap.Judged, list []dropcap.Finding) {
+		for _, f := range list {
+			id := asffID(d.Host, identity, f)
+			x := at[id]
+			if x == nil {
+				x = newASFF(d, a, place, identity, c, f)
+				x.Id, at[id] = id, x
+				out = append(out, x)
+			} else if accepted(f) == "" { // of replicas, one that is not accepted counts
+				x.Workflow = nil
+			}
+			if c != nil && len(x.Resources) < mostResources {
+				x.Resources = append(x.Resources, containerResource(d.Host, c.Container, place))
+			}
+		}
+	}
+	for i := range a.Containers {
+		c := &a.Containers[i]
+		add(policy.Identity(c.Container), c, c.Findings)
+	}
+	add("", nil, a.Findings)
+	return out
+}
+
+func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, identity string, c *dropcap.Judged, f dropcap.Finding) *asff {
+	name := "the policy"
+	if c != nil {
+		name = c.Name
+	}
+	rule := plainText(string(f.Rule), 64)
+	x := &asff{
+		SchemaVersion: "2018-10-08", GeneratorId: generator + rule, AwsAccountId: place.Account,
+		Types:       []string{"Software and Configuration Checks/Industry and Regulatory Standards/CIS Docker Benchmark"},
+		Severity:    asffSeverity{severityLabel(f.Severity), plainText(string(f.Severity), 64)},
+		Title:       filled(plainText("Container capabilities: "+rule+" of "+name+" on "+d.Node(), mostTitle)),
+		Description: filled(plainText(f.Because, mostDescription)), Resources: []asffResource{nodeResource(d, place)}, RecordState: "ACTIVE",
+		Compliance: asffCompliance{Status: complianceOf(f), RelatedRequirements: requirements(a.Control)},
+		ProductFields: map[string]string{
+			fieldHost: plainText(d.Host, mostField), fieldOf: digestOf(identity), "dropcap/rule": filled(rule), "dropcap/capabilities": filled(f.Caps.Short()),
+		},
+	}
+	if fix := plainText(f.Fix, mostRemedy); fix != "" {
+		x.Remediation = &asffRemediation{asffRecommendation{fix}}
+	}
+	if why := accepted(f); why != "" {
+		x.Workflow = &asffWorkflow{"SUPPRESSED"}
+		x.ProductFields["dropcap/accepted"] = plainText(why, mostField)
+	}
+	return x
+}
+
+// asffID stays the same for as long as the finding is the same one, over new containers and other words.
+func asffID(host, identity string, f dropcap.Finding) string {
+	held := f.Caps.Mask()
+	if f.Rule == dropcap.RulePrivileged { // a newer kernel makes them more
+		held = ""
+	}
+	parts := []string{host, identity, string(f.Rule), held}
+	if identity == "" { // of the policy: the sentence is what tells them apart
+		parts = append(parts, f.Because)
+	}
+	return "dropcap/" + plainText(host, 200) + "/" + digestOf(parts...)
+}
+
+func digestOf(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// accepted says why a finding does not count.
+func accepted(f dropcap.Finding) string {
+	switch {
+	case f.Waiver != nil:
+		return "waived by " + f.Waiver.Owner + " until " + f.Waiver.LastDay() + ": " + f.Waiver.Reason
+	case f.Known:
+		return "it stands in the baseline"
+	case f.Retained != "":
+		return "retained by change " + f.Retained + ", stopped"
+	}
+	return ""
+}
+
+// complianceOf never passes: there is no finding of what passed. What was not seen has no status.
+func complianceOf(f dropcap.Finding) string {
+	switch {
+	case f.Rule == dropcap.RuleUnseen:
+		return "NOT_AVAILABLE"
+	case accepted(f) != "":
+		return "WARNING"
+	}
+	return "FAILED"
+}
+
+func severityLabel(s caps.Severity) string {
+	switch s {
+	case caps.Critical, caps.High, caps.Medium, caps.Low:
+		return strings.ToUpper(string(s))
+	}
+	return "INFORMATIONAL"
+}
+
+func requirements(c dropcap.Control) []string {
+	var out []string
+	for _, id := range c.IDs[:min(len(c.IDs), 8)] {
+		out = append(out, filled(plainText(c.Benchmark+" "+id.Version+"/"+id.ID, 100)))
+	}
+	return out
+}
+
+// nodeResource is the host: an instance of EC2, or another machine that the service manages (mi-…).
+func nodeResource(d dropcap.HostDocument, p dropcap.Place) asffResource {
+	kind, arn := "Other", "arn:"+partition(p.Region)+":ssm:"+p.Region+":"+p.Account+":managed-instance/"+d.Node()
+	if strings.HasPrefix(d.Node(), "i-") {
+		kind, arn = "AwsEc2Instance", "arn:"+partition(p.Region)+":ec2:"+p.Region+":"+p.Account+":instance/"+d.Node()
+	}
+	return asffResource{Type: kind, Id: plainText(arn, 512), Partition: partition(p.Region), Region: p.Region}
+}
+
+func containerResource(host string, c dropcap.Container, p dropcap.Place) asffResource {
+	details := map[string]any{"Privileged": c.Declared.Privileged}
+	for k, v := range map[string]string{"Name": c.Name, "ImageId": c.ImageID, "ImageName": c.Image, "ContainerRuntime": c.Runtime} {
+		if v = plainText(v, mostName); v != "" {
+			details[k] = v
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, c.Created); err == nil {
+		details["LaunchedAt"] = asffTime(t)
+	}
+	return asffResource{
+		Type: "Container", Id: filled(plainText(host+"/"+c.ID, 512)), Partition: partition(p.Region), Region: p.Region,
+		Details: map[string]map[string]any{"Container": details},
+	}
+}
+
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+// filled is for strings that the service refuses to take empty.
+func filled(s string) string {
+	if strings.TrimSpace(s) == "" {
+		return "-"
+	}
+	return s
+}
+
+func asffTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -1,0 +1,102 @@
+package fleet
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/policy"
+)
+
+// Continued gives current findings the CreatedAt that Security Hub has of them already, so that an import changes only what changed.
+func Continued(existing, current []json.RawMessage) []json.RawMessage {
+	created := map[string]string{}
+	for _, raw := range existing {
+		if x, ok := ours(raw); ok {
+			created[x.Id] = x.CreatedAt
+		}
+	}
+	out := make([]json.RawMessage, len(current))
+	for i, raw := range current {
+		out[i] = raw
+		x, ok := ours(raw)
+		if at := created[x.Id]; ok && at != "" && at < x.CreatedAt {
+			x.CreatedAt = at
+			if b, err := json.Marshal(x); err == nil {
+				out[i] = b
+			}
+		}
+	}
+	return out
+}
+
+// Resolved are those of the existing findings of ours that are gone, archived. A finding is gone only if its host answered with an audit that can
+// be read, and its container passes, or has other findings, or, if whole, is not there any more: whole says that the run looked at all containers
+// of each host. Where a container is unknown now nothing of it is gone, and what is archived already stays as it is.
+func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool, now time.Time) []json.RawMessage {
+	still := map[string]bool{}
+	for _, raw := range current {
+		if x, ok := ours(raw); ok {
+			still[x.Id] = true
+		}
+	}
+	seen := seenOf(f)
+	var out []json.RawMessage
+	for _, raw := range existing {
+		x, ok := ours(raw)
+		if !ok || still[x.Id] || x.RecordState == "ARCHIVED" {
+			continue
+		}
+		containers, answered := seen[x.ProductFields[fieldHost]]
+		known, there := containers[x.ProductFields[fieldOf]]
+		if !answered || there && !known || !there && !whole {
+			continue
+		}
+		x.RecordState, x.UpdatedAt, x.Workflow = "ARCHIVED", asffTime(now), nil
+		if x.Compliance.Status = "NOT_AVAILABLE"; known {
+			x.Compliance.Status = "PASSED"
+		}
+		if b, err := json.Marshal(x); err == nil {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// seenOf tells, by host that answered and digest of a container's identity, whether all containers of that identity were seen.
+func seenOf(f dropcap.Fleet) map[string]map[string]bool {
+	out := map[string]map[string]bool{}
+	failed := map[string]bool{}
+	for _, x := range f.Failures {
+		failed[x.Host] = true
+	}
+	for d, a := range f.Audits() {
+		if failed[d.Host] {
+			continue
+		}
+		known := map[string]bool{digestOf(""): true} // the policy
+		for _, c := range a.Containers {
+			id := digestOf(policy.Identity(c.Container))
+			before, there := known[id]
+			known[id] = c.Verdict != dropcap.Unknown && (before || !there)
+		}
+		out[plainText(d.Host, mostField)] = known
+	}
+	return out
+}
+
+// ours reads a finding that this package made. What the service adds to one (fields of its own, its workflow) is left out: it is not ours to
+// send back.
+func ours(raw json.RawMessage) (asff, bool) {
+	var x asff
+	if len(raw) > 1<<20 || json.Unmarshal(raw, &x) != nil || !strings.HasPrefix(x.GeneratorId, generator) || !strings.HasPrefix(x.Id, "dropcap/") {
+		return asff{}, false
+	}
+	for k := range x.ProductFields {
+		if !strings.HasPrefix(k, "dropcap/") {
+			delete(x.ProductFields, k)
+		}
+	}
+	return x, len(x.Resources) > 0
+}

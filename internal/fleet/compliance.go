@@ -1,0 +1,159 @@
+package fleet
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/policy"
+)
+
+// ComplianceType is the type under which Systems Manager keeps the items.
+const ComplianceType = "Custom:dropcap"
+
+// mostItems is how many items PutComplianceItems takes.
+const mostItems = 10_000
+
+// NodeCompliance is what PutComplianceItems is told of one node; it replaces all that was told before. Fields are the request's own.
+type NodeCompliance struct {
+	Host             string `json:"-"` // "account/region/node"
+	ResourceId       string
+	ResourceType     string
+	ComplianceType   string
+	ExecutionSummary ComplianceExecution
+	Items            []ComplianceItem
+	ItemContentHash  string // the same for the same items: the service then keeps what it has
+}
+
+// ComplianceExecution says when the node was audited, and by which run.
+type ComplianceExecution struct {
+	ExecutionTime int64 // seconds since 1970
+	ExecutionId   string
+	ExecutionType string
+}
+
+// ComplianceItem is one container.
+type ComplianceItem struct {
+	Id       string
+	Title    string
+	Severity string // CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNSPECIFIED
+	Status   string // COMPLIANT or NON_COMPLIANT
+	Details  map[string]string
+}
+
+// Compliance makes the items of each node. A container that passes or is waived is compliant; one that is unknown is not, nor is a node that
+// could not be audited, which has one item that says why. A node without an engine has no containers, and nothing is told of it.
+func Compliance(f dropcap.Fleet, now time.Time) []NodeCompliance {
+	var out []NodeCompliance
+	told := map[string]bool{}
+	for _, x := range dropcap.Failed(f, dropcap.HostDocument.Audit) {
+		if strings.Count(x.Host, "/") == 2 && x.Cause != "no-engine" && !told[x.Host] {
+			told[x.Host] = true
+			out = append(out, nodeCompliance(f, x.Host, []ComplianceItem{failedItem(x)}, now))
+		}
+	}
+	for d, a := range f.Audits() {
+		if !told[d.Host] {
+			told[d.Host] = true
+			out = append(out, nodeCompliance(f, d.Host, items(a), now))
+		}
+	}
+	slices.SortFunc(out, func(a, b NodeCompliance) int { return cmp.Compare(a.Host, b.Host) })
+	return out
+}
+
+func nodeCompliance(f dropcap.Fleet, host string, list []ComplianceItem, now time.Time) NodeCompliance {
+	text, _ := json.Marshal(list) // of plain values, so it cannot fail
+	sum := sha256.Sum256(text)
+	return NodeCompliance{
+		Host: host, ResourceId: dropcap.NodeOf(host), ResourceType: "ManagedInstance", ComplianceType: ComplianceType, Items: list,
+		ItemContentHash:  hex.EncodeToString(sum[:]),
+		ExecutionSummary: ComplianceExecution{ExecutionTime: now.Unix(), ExecutionId: filled(plainText(f.Run.ID, 100)), ExecutionType: "dropcap"},
+	}
+}
+
+func failedItem(f dropcap.HostFailure) ComplianceItem {
+	return ComplianceItem{
+		Id: "host", Title: plainText("The host could not be audited: "+f.Cause, 500), Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
+		Details: map[string]string{"because": plainText(f.Message, mostDetail), "fix": plainText(f.Hint, mostDetail)},
+	}
+}
+
+// mostDetail is how long a detail may be; the service takes 4,096 bytes, and a character may have four.
+const mostDetail = 500
+
+// items has one per container, in an order that does not change when they are made anew; replicas are counted.
+func items(a dropcap.Audit) []ComplianceItem {
+	list := slices.Clone(a.Containers)
+	slices.SortStableFunc(list, func(x, y dropcap.Judged) int {
+		return cmp.Or(cmp.Compare(policy.Identity(x.Container), policy.Identity(y.Container)), cmp.Compare(x.Name, y.Name))
+	})
+	out, seen := []ComplianceItem{}, map[string]int{}
+	for _, c := range list {
+		id := digestOf(policy.Identity(c.Container))
+		if seen[id]++; seen[id] > 1 {
+			id += fmt.Sprintf("-%d", seen[id])
+		}
+		out = append(out, item(id, c))
+	}
+	if len(out) <= mostItems {
+		return out
+	}
+	return append(out[:mostItems-1], ComplianceItem{
+		Id: "more", Title: fmt.Sprintf("%d more containers, for which there is no room", len(out)-mostItems+1), Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
+		Details: map[string]string{},
+	})
+}
+
+func item(id string, c dropcap.Judged) ComplianceItem {
+	x := ComplianceItem{Id: id, Status: "NON_COMPLIANT", Severity: "UNSPECIFIED", Details: map[string]string{"verdict": plainText(string(c.Verdict), 20)}}
+	if c.Verdict == dropcap.Pass || c.Verdict == dropcap.Waived {
+		x.Status, x.Severity = "COMPLIANT", "INFORMATIONAL"
+	}
+	var rules []string
+	var worst caps.Severity
+	for _, f := range c.Findings {
+		if rules = append(rules, string(f.Rule)); len(rules) == 1 || f.Severity.Rank() > worst.Rank() {
+			x.Details["because"], x.Details["fix"] = plainText(f.Because, mostDetail), plainText(f.Fix, mostDetail)
+			worst = f.Severity
+		}
+		if f.Counts() {
+			x.Severity = severityLabel(worst)
+		}
+	}
+	slices.Sort(rules)
+	rules = slices.Compact(rules)
+	title := filled(plainText(c.Name, 200)) + ": " + orWords(strings.Join(rules, ", "), "nothing found")
+	x.Title = plainText(title, 500)
+	for k, v := range map[string]string{"image": c.Image, "workload": c.Workload, "holds": heldNames(c.Container)} {
+		if v = plainText(v, mostDetail); v != "" {
+			x.Details[k] = v
+		}
+	}
+	return x
+}
+
+func heldNames(c dropcap.Container) string {
+	held := c.Holds()
+	switch {
+	case held == nil:
+		return "unknown"
+	case held.Empty():
+		return "none"
+	}
+	return held.Short()
+}
+
+func orWords(s, words string) string {
+	if s == "" {
+		return words
+	}
+	return s
+}

@@ -1,0 +1,75 @@
+package fleet
+
+import (
+	"fmt"
+	"strings"
+
+	"dropcap"
+	"dropcap/internal/evidence"
+)
+
+// MergeEvidence puts the hosts' evidence together, per workload and revision, so that it can be told what all of them need and in what they
+// dissent. A workload of compose, swarm or ECS is named by its project, and is the same on every host; containers that merely share a name are
+// merged over hosts only if across, since a person asked for it, and stand side by side else.
+//
+// The documents are not trusted: each is imported as a file of a stranger is, and a host speaks for itself: ids are the hosts' own ids
+// (ReceiptHost.ID) by "account/region/node", and a record of another host that answered too is left out.
+func MergeEvidence(f dropcap.Fleet, ids map[string]string, across bool) (dropcap.Evidence, []dropcap.HostFailure) {
+	failures := append([]dropcap.HostFailure{}, f.Failures...)
+	answered := map[string]string{}
+	for _, d := range f.Documents {
+		if id := ids[d.Host]; id != "" {
+			answered[id] = d.Host
+		}
+	}
+	var same, named []dropcap.WorkloadEvidence
+	for _, d := range f.Documents {
+		e, err := importHost(d)
+		if err != nil {
+			failures = append(failures, dropcap.Unreadable(d.Host, err))
+			continue
+		}
+		for _, w := range e.Workloads {
+			switch {
+			case foreign(w, d.Host, answered):
+			case ofProject(w.Workload):
+				same = append(same, w)
+			default:
+				named = append(named, w)
+			}
+		}
+	}
+	merged := append(evidence.Merge(same, evidence.AcrossHosts), evidence.Merge(named, across)...)
+	return dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: merged}, failures
+}
+
+func importHost(d dropcap.HostDocument) (dropcap.Evidence, error) {
+	if err := d.Check(dropcap.SchemaEvidence); err != nil {
+		return dropcap.Evidence{}, err
+	}
+	e, err := evidence.Import(d.Document)
+	if err != nil {
+		return e, fmt.Errorf("its evidence is refused: %w", err)
+	}
+	return e, nil
+}
+
+// foreign tells whether a host speaks for another that answered itself.
+func foreign(w dropcap.WorkloadEvidence, host string, answered map[string]string) bool {
+	for _, s := range w.Sources {
+		if of, ok := answered[s.Host.ID]; ok && of != host {
+			return true
+		}
+	}
+	return false
+}
+
+// ofProject tells whether a workload's name means the same thing on every host.
+func ofProject(workload string) bool {
+	for _, kind := range []string{"compose:", "swarm:", "ecs:"} {
+		if strings.HasPrefix(workload, kind) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package fleet
+
+import (
+	"dropcap"
+	"dropcap/internal/audit"
+)
+
+// StatusCode is the exit status of a verb on many hosts: the worst of what each host's document says and of each failure. A host that is
+// unreachable, or whose document cannot be read, makes the whole incomplete; what a host's own error says counts as it does on that host.
+func StatusCode(f dropcap.Fleet) int {
+	status := runStatus(f.Run)
+	for _, x := range f.Failures {
+		status = dropcap.Worst(status, failureStatus(x))
+	}
+	for _, d := range f.Documents {
+		status = dropcap.Worst(status, documentStatus(f.Run.Verb, d))
+	}
+	return status
+}
+
+func runStatus(r dropcap.FleetRun) int {
+	switch r.State {
+	case dropcap.RunStopped:
+		return dropcap.ExitIncomplete
+	case dropcap.RunBackedOut:
+		return dropcap.ExitRolledBack
+	}
+	return dropcap.ExitOK
+}
+
+// failureStatus reads a cause that is a kind of error; 6 is for this host, and a fleet's is another.
+func failureStatus(f dropcap.HostFailure) int {
+	switch dropcap.Code(f.Cause) {
+	case dropcap.CodePerson, dropcap.CodeRolledBack, dropcap.CodeError:
+		return dropcap.ExitOf(&dropcap.Error{Code: dropcap.Code(f.Cause)})
+	}
+	return dropcap.ExitIncomplete
+}
+
+func documentStatus(verb string, d dropcap.HostDocument) int {
+	switch dropcap.SchemaOf(verb) {
+	case dropcap.SchemaAudit:
+		a, err := d.Audit()
+		return orIncomplete(audit.Status(a), err)
+	case dropcap.SchemaPlan:
+		p, err := d.Plan()
+		return orIncomplete(planStatus(p), err)
+	case dropcap.SchemaChange:
+		c, err := d.Changes()
+		if verb == "history" {
+			return orIncomplete(dropcap.ExitOK, err)
+		}
+		return orIncomplete(changeStatus(c, verb), err)
+	case dropcap.SchemaEvidence:
+		_, err := d.Evidence()
+		return orIncomplete(dropcap.ExitOK, err)
+	}
+	return dropcap.ExitOK
+}
+
+func orIncomplete(status int, err error) int {
+	if err != nil {
+		return dropcap.ExitIncomplete
+	}
+	return status
+}
+
+func planStatus(p dropcap.Plan) int {
+	status := dropcap.ExitOK
+	for _, s := range p.Steps {
+		switch {
+		case s.Refused != "":
+			status = dropcap.Worst(status, dropcap.ExitIncomplete)
+		case s.Changes():
+			status = dropcap.Worst(status, dropcap.ExitFindings)
+		}
+	}
+	return status
+}
+
+// changeStatus is for what was just done: a backout is done when it is backed out.
+func changeStatus(c dropcap.Changes, verb string) int {
+	status := dropcap.ExitOK
+	for _, x := range c.Changes {
+		switch {
+		case x.State == dropcap.NeedsPerson:
+			status = dropcap.Worst(status, dropcap.ExitPerson)
+		case x.State == dropcap.RolledBack, x.State == dropcap.BackedOut && verb == "apply":
+			status = dropcap.Worst(status, dropcap.ExitRolledBack)
+		case !x.State.Over(), x.State == dropcap.Applied && verb == "backout":
+			status = dropcap.Worst(status, dropcap.ExitIncomplete)
+		}
+	}
+	return status
+}
