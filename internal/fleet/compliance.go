@@ -118,14 +118,15 @@ func item(id string, c dropcap.Judged) ComplianceItem {
 		x.Status, x.Severity = "COMPLIANT", "INFORMATIONAL"
 	}
 	var rules []string
-	var worst caps.Severity
+	var worst, counts caps.Severity
 	for _, f := range c.Findings {
 		if rules = append(rules, string(f.Rule)); len(rules) == 1 || f.Severity.Rank() > worst.Rank() {
 			x.Details["because"], x.Details["fix"] = plainText(f.Because, mostDetail), plainText(f.Fix, mostDetail)
 			worst = f.Severity
 		}
 		if f.Counts() {
-			x.Severity = severityLabel(worst)
+			counts = counts.Worse(f.Severity)
+			x.Severity = severityLabel(counts)
 		}
 	}
 	slices.Sort(rules)
