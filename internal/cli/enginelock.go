@@ -15,7 +15,7 @@ type locks struct {
 }
 
 // lock takes the store's lock and the engine's, since each store has a journal of its own and knows nothing of the other's changes. An engine
-// that does not tell its id is known by its address.
+// that does not tell which it is, is known by its address.
 func (a *app) lock(ctx context.Context, h *host, s *store.Store) (*locks, error) {
 	l := &locks{compose: filepath.Join(s.Folder(), "compose.lock")}
 	unlock, err := s.Lock("change")
@@ -35,11 +35,10 @@ func (a *app) lock(ctx context.Context, h *host, s *store.Store) (*locks, error)
 }
 
 func (l *locks) engine(ctx context.Context, h *host, folder string) error {
-	info, err := h.Client.Host(ctx)
+	key, err := h.Identity(ctx)
 	if err != nil {
 		return err
 	}
-	key := info.ID
 	if key == "" {
 		key = h.Address()
 	}

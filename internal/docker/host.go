@@ -16,6 +16,7 @@ type infoBody struct {
 	Name            string
 	KernelVersion   string
 	ServerVersion   string
+	DockerRootDir   string
 	CgroupVersion   string // "1" or "2"; not told before API 1.41
 	SecurityOptions []string
 	DefaultRuntime  string
@@ -37,6 +38,16 @@ func (c *Client) askInfo(ctx context.Context) (infoBody, error) {
 		return infoBody{}, err
 	}
 	return infoBody{KernelVersion: v.KernelVersion, ServerVersion: v.Version}, nil
+}
+
+// Identity is the same for all who talk to this engine, whichever way, and another for every other engine of its machine. Engines of one machine
+// may share an id: up to 23 it was made of a key in /etc/docker (moby daemon/trustkey.go), wherever their root is. Empty if it is not told.
+func (c *Client) Identity(ctx context.Context) (string, error) {
+	info, err := c.info.get(ctx, c.askInfo)
+	if err != nil || info.DockerRootDir == "" {
+		return "", err
+	}
+	return info.ID + " " + info.DockerRootDir, nil
 }
 
 // Host describes the engine and its machine by the engine's word. ID is "engine:" and the engine's own id, and empty for Podman, which

@@ -178,14 +178,17 @@ func TestTwoAtOnce(t *testing.T) {
 	r.whole(t)
 }
 
-// Two stores know nothing of each other's changes, so the engine is locked for both.
+// Two stores know nothing of each other's changes, so the engine is locked for both, by whatever address they talk to it; another engine is not.
 func TestTwoStoresAtOnce(t *testing.T) {
-	s := crashStage(t, dockertest.Docker20)
-	first, other := s.rig(t, "first", "always"), s.rig(t, "other", "always")
-	first.env, other.env = s.env, s.env // with the locks that everybody has
+	s, elsewhere := crashStage(t, dockertest.Docker20), crashStage(t, dockertest.Docker20)
+	first, other, third := s.rig(t, "first", "always"), s.rig(t, "other", "always"), elsewhere.rig(t, "first", "always")
+	first.env, other.env, third.env = s.env, s.env, elsewhere.env // with the locks that everybody has
 	cmd, said := first.stopped(t, applies, "before:rename-old")
-	if e := other.do(t, applies, ""); e.status != dropcap.ExitError || !strings.Contains(e.err, "does so already, with another store") {
+	if e := other.do(t, applies, "", "DOCKER_HOST=unix://"+newProxy(t, s.Socket).socket); e.status != dropcap.ExitError || !strings.Contains(e.err, "does so already, with another store") {
 		t.Errorf("beside another store: %v", e)
+	}
+	if e := third.do(t, applies, ""); e.status != dropcap.ExitOK {
+		t.Errorf("on another engine: %v", e)
 	}
 	goOn(cmd)
 	if e := first.end(t, cmd, said, "the first"); e.status != dropcap.ExitOK {
@@ -194,6 +197,7 @@ func TestTwoStoresAtOnce(t *testing.T) {
 	if e := other.do(t, applies, ""); e.status != dropcap.ExitOK {
 		t.Errorf("after the other: %v", e)
 	}
-	first.whole(t)
-	other.whole(t)
+	for _, r := range []*rig{first, other, third} {
+		r.whole(t)
+	}
 }
