@@ -17,6 +17,7 @@ const (
 	CodeRolledBack Code = "rolled-back" // 4: the old container is in its place
 	CodePerson     Code = "person"      // 5: putting it back failed
 	CodeInterrupt  Code = "interrupted" // 130
+	CodeNoPlan     Code = "no-plan"     // 1: a host of a fleet has made and kept no such plan
 )
 
 // Error is what a person is told: a sentence that begins with "cannot", and the remedy.

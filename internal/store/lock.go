@@ -24,11 +24,7 @@ func (s *Store) Lock(name string) (unlock func() error, err error) {
 	if !lockName.MatchString(name) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot lock %q: that is no name of a lock", name)
 	}
-	f, err := openLock(s.folder, name)
-	if err != nil {
-		return nil, said(s.folder, err)
-	}
-	unlock, who, err := lock(f)
+	unlock, who, err := lock(lockPath(s.folder, name))
 	if who != "" {
 		err = dropcap.Errorf(dropcap.CodeError, "wait until it is done, stop it, or use another --store",
 			"cannot %s: %s does so already with the store %s", name, who, s.folder)
@@ -55,11 +51,7 @@ func (e Engine) Path(what string) string { return lockPath(e.folder, e.name+"-"+
 
 // Lock is as Store.Lock, for all stores.
 func (e Engine) Lock(what string) (unlock func() error, err error) {
-	f, err := openLock(e.folder, e.name+"-"+what)
-	if err != nil {
-		return nil, said(e.folder, err)
-	}
-	unlock, who, err := lock(f)
+	unlock, who, err := lock(e.Path(what))
 	if who != "" {
 		err = dropcap.Errorf(dropcap.CodeError, "wait until it is done, or stop it",
 			"cannot %s containers of this engine: %s does so already, with another store", what, who)
@@ -69,27 +61,39 @@ func (e Engine) Lock(what string) (unlock func() error, err error) {
 
 func lockPath(folder, name string) string { return filepath.Join(folder, name+".lock") }
 
-func openLock(folder, name string) (*os.File, error) {
-	return os.OpenFile(lockPath(folder, name), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-}
-
-// lock locks a file, or tells who has it locked, and closes it then.
-func lock(f *os.File) (unlock func() error, who string, err error) {
-	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, holder(f), nil
-		}
+// lock locks a file until unlock is called, or tells who has it locked.
+func lock(path string) (unlock func() error, who string, err error) {
+	f, held, err := lockFile(path)
+	switch {
+	case err != nil:
 		return nil, "", err
-	}
-	// Who we are is only for people: a full disk must not stand in the way of the lock.
-	if f.Truncate(0) == nil {
-		_, _ = fmt.Fprintf(f, "process %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+	case held:
+		defer f.Close()
+		return nil, holder(f), nil
 	}
 	return func() error {
 		_ = f.Truncate(0)
 		return f.Close()
 	}, "", nil
+}
+
+// lockFile locks a file, which it makes if it is missing. Where another process holds it, the file is given all the same, to be read and closed.
+func lockFile(path string) (f *os.File, held bool, err error) {
+	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		return f, true, nil
+	} else if err != nil {
+		f.Close()
+		return nil, false, err
+	}
+	// Who we are is only for people: a full disk must not stand in the way of the lock.
+	if f.Truncate(0) == nil {
+		_, _ = fmt.Fprintf(f, "process %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+	}
+	return f, false, nil
 }
 
 func flock(f *os.File, how int) error {

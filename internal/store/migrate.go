@@ -14,7 +14,7 @@ const application = 0x64636170
 
 // migrations bring a store from the version that is their index to the next. One that was released is never changed; the next kind of
 // content, such as the journal of changes, is one more.
-var migrations = []func(context.Context, *sql.Tx) error{first, second}
+var migrations = []func(context.Context, *sql.Tx) error{first, second, third}
 
 // first is version 1: the secret and the evidence. digest is over the document, since SQLite notices damage to its own structure only.
 func first(ctx context.Context, tx *sql.Tx) error {

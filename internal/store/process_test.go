@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,9 +11,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dropcap"
 )
 
-// The test's own program is the other process: "count N" adds N sources, "lock" holds a lock until its input ends.
+// The test's own program is the other process: "count N" adds N sources, "begin N" begins N requests, "lock" and "request ID" hold a lock until its input ends.
 func TestMain(m *testing.M) {
 	if folder := os.Getenv("DROPCAP_STORE_TEST"); folder != "" {
 		if err := other(folder, os.Args[1:]); err != nil {
@@ -38,12 +41,37 @@ func other(folder string, args []string) error {
 		_, err = io.Copy(io.Discard, os.Stdin)
 		return err
 	}
+	if args[0] == "request" {
+		if _, ok, err := s.LockRequest(args[1]); err != nil || !ok {
+			return fmt.Errorf("%v, %w", ok, err)
+		}
+		fmt.Println("locked")
+		_, err = io.Copy(io.Discard, os.Stdin)
+		return err
+	}
 	n, _ := strconv.Atoi(args[1])
+	if args[0] == "begin" {
+		return beginMany(s, n)
+	}
 	for i := range n {
 		if err := add(s, "w", "r"); err != nil {
 			return err
 		}
 		fmt.Println(i + 1)
+	}
+	return nil
+}
+
+// beginMany begins requests and prints those that it was told it begins.
+func beginMany(s *Store, n int) error {
+	for i := range n {
+		_, begun, err := s.BeginReceipt(context.Background(), dropcap.Receipt{Request: request(i)})
+		if err != nil {
+			return err
+		}
+		if begun {
+			fmt.Println(request(i))
+		}
 	}
 	return nil
 }

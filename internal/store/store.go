@@ -1,5 +1,5 @@
-// Package store keeps what must outlive a run in one SQLite file: the evidence of workloads, the journal of changes with what undoes them, and
-// a secret for keyed fingerprints. It never lets another user read or write its files, never writes half of a change, and never opens a file
+// Package store keeps what must outlive a run in one SQLite file: the evidence of workloads, the journal of changes with what undoes them, the
+// receipts of what was done for a fleet, a controller's runs, and a secret for keyed fingerprints. It never lets another user read or write its files, never writes half of a change, and never opens a file
 // of a newer version.
 package store
 

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"dropcap"
+)
+
+// MaxReceipt bounds one receipt, in bytes: what a frame can carry.
+const MaxReceipt = 64 << 20
+
+// Limits of what TrimReceipts leaves.
+const (
+	KeptReceipts  = 200                 // that are whole
+	KeptBytes     = 64 << 20            // of their documents
+	KeptPlans     = 7 * 24 * time.Hour  // plans this young stay whole, since they may still be applied,
+	KeptPlanBytes = 256 << 20           // but no more of them than this: the journal needs room
+	KeptRequests  = 31 * 24 * time.Hour // a command is delivered within 30 days or never: so long a host knows what it has done
+)
+
+// third is version 3: what a host has done for a fleet, and what a controller's runs have come to. number is the order in which they began.
+func third(ctx context.Context, tx *sql.Tx) error {
+	for _, q := range []string{
+		`CREATE TABLE receipt (request TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL UNIQUE, state TEXT NOT NULL, verb TEXT NOT NULL,
+			started TEXT NOT NULL, document BLOB NOT NULL, digest BLOB NOT NULL) STRICT`,
+		`CREATE TABLE fleet_run (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, document BLOB NOT NULL,
+			digest BLOB NOT NULL) STRICT`,
+		`CREATE TABLE fleet_host (run TEXT NOT NULL REFERENCES fleet_run (id) ON DELETE CASCADE, host TEXT NOT NULL, number INTEGER NOT NULL,
+			document BLOB NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (run, host)) STRICT`,
+	} {
+		if _, err := tx.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BeginReceipt records that a request begins, unless it is known already: of all processes that try, exactly one is told that it begins it, and
+// the others get the receipt that there is.
+func (s *Store) BeginReceipt(ctx context.Context, r dropcap.Receipt) (existing dropcap.Receipt, begun bool, err error) {
+	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
+		existing, err = s.receipt(ctx, tx, r.Request)
+		if err == nil || !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		document, digest, err := sealed(r)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO receipt (request, number, state, verb, started, document, digest)
+			VALUES (?, (SELECT ifnull(max(number), 0) + 1 FROM receipt), ?, ?, ?, ?, ?)`, r.Request, string(r.State), r.Verb, r.Started, document, digest)
+		begun, existing = err == nil, r
+		return err
+	})
+	if err != nil {
+		return dropcap.Receipt{}, false, said(s.folder, err)
+	}
+	return existing, begun, nil
+}
+
+// SaveReceipt replaces the receipt of a request that was begun.
+func (s *Store) SaveReceipt(ctx context.Context, r dropcap.Receipt) error {
+	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error { return saveReceipt(ctx, tx, r) }))
+}
+
+func saveReceipt(ctx context.Context, tx *sql.Tx, r dropcap.Receipt) error {
+	document, digest, err := sealed(r)
+	if err != nil {
+		return err
+	}
+	changed, err := tx.ExecContext(ctx, "UPDATE receipt SET state = ?, document = ?, digest = ? WHERE request = ?", string(r.State), document, digest, r.Request)
+	if err != nil {
+		return err
+	}
+	if n, err := changed.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	return missing("request", r.Request)
+}
+
+// Receipt gives the receipt of a request; dropcap.ErrNotFound is the cause if there is none.
+func (s *Store) Receipt(ctx context.Context, request string) (dropcap.Receipt, error) {
+	r, err := s.receipt(ctx, s.db, request)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, missing("request", request)
+	}
+	return r, said(s.folder, err)
+}
+
+func (s *Store) receipt(ctx context.Context, q querier, request string) (r dropcap.Receipt, err error) {
+	var document, digest []byte
+	if err := q.QueryRowContext(ctx, "SELECT document, digest FROM receipt WHERE request = ?", request).Scan(&document, &digest); err != nil {
+		return r, err
+	}
+	return r, s.unseal(document, digest, &r)
+}
+
+// Receipts gives all receipts, the newest first.
+func (s *Store) Receipts(ctx context.Context) ([]dropcap.Receipt, error) {
+	list := []dropcap.Receipt{}
+	err := s.each(ctx, func(document, digest []byte) error {
+		var r dropcap.Receipt
+		if err := s.unseal(document, digest, &r); err != nil {
+			return err
+		}
+		list = append(list, r)
+		return nil
+	}, "SELECT document, digest FROM receipt ORDER BY number DESC")
+	return list, said(s.folder, err)
+}
+
+// TrimReceipts keeps the receipts within the limits above, the newest first, and tells how many lost something: first their documents, so that a
+// request that comes once more is still known; those that are too old for that go. What is not over stays as it is.
+func (s *Store) TrimReceipts(ctx context.Context, now time.Time) (n int, err error) {
+	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
+		list, err := receiptSizes(ctx, tx)
+		if err != nil {
+			return err
+		}
+		n = 0
+		whole, bytes, plans := 0, 0, 0
+		for _, r := range list {
+			age := now.Sub(r.started)
+			over := dropcap.ReceiptState(r.state).Over()
+			switch {
+			case !over:
+				continue
+			case r.verb == "plan" && age < KeptPlans && plans+r.size <= KeptPlanBytes:
+				plans += r.size
+				continue
+			case whole < KeptReceipts && bytes+r.size <= KeptBytes:
+				whole, bytes = whole+1, bytes+r.size
+				continue
+			case age >= KeptRequests:
+				_, err = tx.ExecContext(ctx, "DELETE FROM receipt WHERE request = ?", r.request)
+			default:
+				err = s.slim(ctx, tx, r.request)
+			}
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, said(s.folder, err)
+}
+
+type receiptSize struct {
+	request, state, verb string
+	started              time.Time
+	size                 int
+}
+
+func receiptSizes(ctx context.Context, tx *sql.Tx) (list []receiptSize, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT request, state, verb, started, length(document) FROM receipt ORDER BY number DESC")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r receiptSize
+		var started string
+		if err := rows.Scan(&r.request, &r.state, &r.verb, &started, &r.size); err != nil {
+			return nil, err
+		}
+		r.started, _ = time.Parse(time.RFC3339, started) // one that cannot be read is as old as can be
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+// slim takes what is large off a receipt.
+func (s *Store) slim(ctx context.Context, tx *sql.Tx, request string) error {
+	r, err := s.receipt(ctx, tx, request)
+	if err != nil {
+		return err
+	}
+	if r.Document == nil {
+		return nil
+	}
+	r.Document, r.Messages = nil, []string{"the document was kept for a while and is not any more"}
+	return saveReceipt(ctx, tx, r)
+}
+
+// sealed gives a document with its digest, which SQLite does not have.
+func sealed(v any) (document, digest []byte, err error) {
+	if document, err = json.Marshal(v); err != nil {
+		return nil, nil, err
+	}
+	if len(document) > MaxReceipt {
+		return nil, nil, dropcap.Errorf(dropcap.CodeError, "", "cannot keep a document of %d bytes: at most %d MiB are kept", len(document), MaxReceipt>>20)
+	}
+	sum := sha256.Sum256(document)
+	return document, sum[:], nil
+}
+
+// unseal reads a document and tells when it is not what was written.
+func (s *Store) unseal(document, digest []byte, into any) error {
+	sum := sha256.Sum256(document)
+	if string(sum[:]) != string(digest) || json.Unmarshal(document, into) != nil {
+		what, hint := damaged(s.folder)
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder, what)
+	}
+	return nil
+}
+
+// each reads documents, one after the other.
+func (s *Store) each(ctx context.Context, do func(document, digest []byte) error, query string, args ...any) error {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var document, digest sql.RawBytes
+		if err := rows.Scan(&document, &digest); err != nil {
+			return err
+		}
+		if err := do(document, digest); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func missing(what, id string) error {
+	return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot find the " + what + " " + strconv.Quote(id), Err: dropcap.ErrNotFound}
+}
