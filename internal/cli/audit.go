@@ -14,7 +14,6 @@ import (
 
 	"dropcap"
 	"dropcap/internal/audit"
-	"dropcap/internal/doctor"
 	"dropcap/internal/render"
 	"dropcap/internal/snapshot"
 )
@@ -56,7 +55,7 @@ A running container whose processes cannot be seen is "unknown", never "pass". N
 	fl.StringVar(&f.level, "level", "", "how much to demand: cis or least (default: the policy's, else cis)")
 	fl.StringVar(&f.baseline, "baseline", "", "an earlier audit as JSON: only findings that it does not have count")
 	fl.StringVar(&f.from, "from", "", "judge a saved snapshot or audit instead of this host; - is standard input")
-	fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store, for evidence")
+	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store, for evidence")
 	fl.StringVar(&f.saveTo, "snapshot", "", "save what was seen, unjudged, to this file")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("level", cobra.FixedCompletions([]string{"cis", "least"}, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd

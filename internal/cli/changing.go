@@ -14,7 +14,6 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
-	"dropcap/internal/doctor"
 	"dropcap/internal/store"
 )
 
@@ -27,7 +26,7 @@ type changeFlags struct {
 
 func (f *changeFlags) register(fl *pflag.FlagSet) {
 	if fl.Lookup("store") == nil {
-		fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store")
+		fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
 	}
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	fl.DurationVar(&f.usual, "call-timeout", 30*time.Second, "give up a request to the engine after this time")

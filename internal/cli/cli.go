@@ -33,6 +33,7 @@ type app struct {
 func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	// A reader that has had enough (| head) is no error: without this the first write after it would kill the process.
 	signal.Ignore(syscall.SIGPIPE)
+	keepHeld()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := &app{in: in, out: &pipe{w: out}, err: &pipe{w: errw}}

@@ -39,7 +39,7 @@ The status is 6 if audit cannot work here.
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "output: text or json")
-	cmd.Flags().StringVar(&store, "store", doctor.DefaultStore, "the folder of the store")
+	cmd.Flags().StringVar(&store, "store", defaultStore(), "the folder of the store")
 	return cmd
 }
 

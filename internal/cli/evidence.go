@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
-	"dropcap/internal/doctor"
 	"dropcap/internal/evidence"
 	"dropcap/internal/store"
 )
@@ -40,7 +39,7 @@ defaults) until "dropcap evidence approve" says that it is the workload's own.
 		RunE: show,
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "output: text or json")
-	cmd.PersistentFlags().StringVar(&folder, "store", doctor.DefaultStore, "the folder of the store")
+	cmd.PersistentFlags().StringVar(&folder, "store", defaultStore(), "the folder of the store")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "import FILE", Short: "Take in evidence that another host exported",

@@ -12,7 +12,6 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/audit"
-	"dropcap/internal/doctor"
 	"dropcap/internal/render"
 	"dropcap/internal/snapshot"
 )
@@ -49,7 +48,7 @@ Without an argument: all capabilities, a line each.
 	fl.StringVar(&f.level, "level", "", "how much to demand: cis or least")
 	fl.StringVar(&f.from, "from", "", "explain a container of a saved snapshot or audit")
 	completeDocument(cmd)
-	fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store, for evidence")
+	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store, for evidence")
 	fl.BoolVar(&f.container, "container", false, "the argument is a container, even if it is named like a capability")
 	return cmd
 }

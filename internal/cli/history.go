@@ -13,7 +13,6 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
-	"dropcap/internal/doctor"
 	"dropcap/internal/render"
 	"dropcap/internal/store"
 )
@@ -40,8 +39,8 @@ No engine is asked.
 	}
 	f.register(cmd, render.ChangeFormats(), "")
 	cmd.Flags().Lookup("quiet").Usage = "show ids of changes only"
-	cmd.Flags().StringVar(&folder, "store", doctor.DefaultStore, "the folder of the store")
 	cmd.Flags().BoolVar(&log, "log", false, "show what the new container of that change printed last, if it failed; it may hold secrets")
+	cmd.Flags().StringVar(&folder, "store", defaultStore(), "the folder of the store")
 	return cmd
 }
 

@@ -67,7 +67,7 @@ when it is ready (packaging/systemd/dropcap-learn.service).
 	fl.BoolVar(&f.complete, "complete", false, "everything that the containers ever do is exercised meanwhile")
 	fl.BoolVar(&f.execs, "execs", false, "what docker exec runs is the workload's own work, and keeps what it needs")
 	fl.BoolVar(&f.daemon, "service", false, "run as a daemon: watch all containers for weeks, log to standard error, print no evidence at the end")
-	fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store")
+	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
 	fl.StringVar(&f.hook, "hook", "", "force a kernel hook: fexit, tp_btf, raw_tp or kprobe (default: the best that loads)")
 	fl.StringVar(&f.format, "format", "text", "output: text or json")
 	return cmd

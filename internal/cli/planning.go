@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropcap"
-	"dropcap/internal/doctor"
 	"dropcap/internal/plan"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
@@ -30,7 +29,7 @@ func (f *planFlags) register(fl *pflag.FlagSet) {
 	fl.BoolVar(&f.inPlace, "in-place", false, "the same as --strategy in-place")
 	fl.BoolVar(&f.deprivilege, "deprivilege", false, "make privileged containers ordinary ones with capabilities; the plan says what else goes")
 	fl.BoolVar(&f.discardLayer, "discard-layer", false, "what was written into a container's own layer may be lost")
-	fl.StringVar(&f.store, "store", doctor.DefaultStore, "the folder of the store")
+	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
 	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "docker's filters (name=, label=, status=, …) and owner=")
 }
 

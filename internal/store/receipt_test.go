@@ -85,11 +85,11 @@ func TestOneWorksOnARequest(t *testing.T) {
 	}
 	_ = p.Process.Kill()
 	_ = p.Wait()
-	unlock, ok, err := s.LockRequest(request(1))
+	held, ok, err := s.LockRequest(request(1))
 	if !ok || err != nil {
 		t.Fatalf("after its holder was killed: %v, %v", ok, err)
 	}
-	unlock()
+	Release(held)
 	if left, _ := os.ReadDir(folder + "/requests"); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}

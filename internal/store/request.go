@@ -29,28 +29,32 @@ func (s *Store) RequestFile(request, what string) (string, error) {
 
 // LockRequest makes this the only process that works on a request, until unlock is called or the process ends, however it ends; ok is false if
 // another one does. The receipt must be read again under the lock: whoever had it may have ended the request.
-func (s *Store) LockRequest(request string) (unlock func(), ok bool, err error) {
+// held is for processes that go on with the work: it is not free before the last of them ends.
+func (s *Store) LockRequest(request string) (held *os.File, ok bool, err error) {
 	path, err := s.RequestFile(request, "lock")
 	if err != nil {
 		return nil, false, err
 	}
 	for {
-		f, held, err := lockFile(path)
+		f, taken, err := lockFile(path)
 		switch {
 		case err != nil:
 			return nil, false, said(s.folder, err)
-		case held:
+		case taken:
 			f.Close()
 			return nil, false, nil
 		case !standsAt(f, path):
 			f.Close() // whoever had it took the file away between our opening and our locking it
 			continue
 		}
-		return func() {
-			os.Remove(path) // before it is free: the next one makes its own
-			f.Close()
-		}, true, nil
+		return f, true, nil
 	}
+}
+
+// Release gives up the lock of a request.
+func Release(held *os.File) {
+	os.Remove(held.Name()) // before it is free: the next one makes its own
+	held.Close()
 }
 
 // standsAt tells whether the open file is the one that the path names now.

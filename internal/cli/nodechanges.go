@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+)
+
+// backout takes back what requests to apply have changed, the newest first.
+func (w *worker) backout(ctx context.Context) error {
+	list, err := w.named(ctx)
+	if err != nil {
+		return err
+	}
+	doc := dropcap.Changes{Schema: dropcap.SchemaChange, Changes: []dropcap.Change{}}
+	for _, c := range list {
+		if c.State != dropcap.Applied {
+			continue
+		}
+		r, err := w.run(ctx, "backout", c.ID, "--yes", "--format", "json")
+		var one dropcap.Changes
+		if json.Unmarshal(r.document, &one) == nil {
+			doc.Changes = append(doc.Changes, one.Changes...)
+		}
+		if r.failing != nil && w.r.Error == nil {
+			w.r.Error = failing(&dropcap.Error{Code: r.failing.Code, Message: r.failing.Message, Hint: r.failing.Hint})
+		}
+		w.r.Status = dropcap.Worst(w.r.Status, r.status)
+		w.r.Messages = append(w.r.Messages, r.said...)
+		w.r.Messages = w.r.Messages[max(0, len(w.r.Messages)-mostMessages):]
+		w.document(doc)
+		if err != nil {
+			return err
+		}
+		if r.status == dropcap.ExitInterrupt {
+			break
+		}
+	}
+	w.document(doc)
+	w.countChanges()
+	if len(doc.Changes) == 0 && w.r.Error == nil {
+		w.r.Summary = "nothing to back out"
+	}
+	return nil
+}
+
+// named are the changes of the requests that a request to back out names, as they are now, the newest first. One that still goes on is an error.
+func (w *worker) named(ctx context.Context) ([]dropcap.Change, error) {
+	all, err := w.s.Changes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]bool{}
+	for _, request := range strings.Split(argument(w.r.Args, "of"), ",") {
+		r, err := w.s.Receipt(ctx, request)
+		switch {
+		case errors.Is(err, dropcap.ErrNotFound) || err == nil && r.Verb != "apply":
+			continue // of another host, or nothing was changed for it
+		case err != nil:
+			return nil, err
+		case !r.State.Over():
+			return nil, dropcap.Errorf(dropcap.CodeIncomplete, "ask for its receipt until it is over", "cannot back out request %s: it still goes on", request)
+		}
+		for _, c := range changesFor(r, all) {
+			ids[c.ID] = true
+		}
+	}
+	return slices.DeleteFunc(all, func(c dropcap.Change) bool { return !ids[c.ID] }), nil
+}
+
+// changesFor are the changes of the journal that a request to apply has made: those that its receipt names, and those of its plan that began while
+// it went on, for one whose document was lost or never written.
+func changesFor(r dropcap.Receipt, all []dropcap.Change) []dropcap.Change {
+	var doc dropcap.Changes
+	_ = json.Unmarshal(r.Document, &doc) // without one the plan decides
+	plans := map[string]bool{}
+	for _, word := range strings.Split(argument(r.Args, "plans"), ",") {
+		id, _, _ := strings.Cut(word, ":")
+		plans[id] = id != ""
+	}
+	var list []dropcap.Change
+	for _, c := range all {
+		within := plans[c.Plan] && moment(c.Started) >= moment(r.Started) && (r.Ended == "" || moment(c.Started) <= moment(r.Ended))
+		if within || slices.ContainsFunc(doc.Changes, func(d dropcap.Change) bool { return d.ID == c.ID }) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// moment is a time in seconds; 0 for one that cannot be read.
+func moment(text string) int64 {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0
+	}
+	return t.Unix()
+}
+
+// argument gives the value of one of a receipt's arguments.
+func argument(args []string, name string) string {
+	for _, word := range args {
+		if value, ok := strings.CutPrefix(word, "--"+name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// interrupted ends a request whose process died: what it left unfinished is recovered, and what it changed is told. False if that cannot be done now.
+func (w *worker) interrupted(ctx context.Context) bool {
+	w.r.State, w.r.Document, w.r.Messages = dropcap.ReceiptInterrupted, nil, []string{}
+	what := "cannot tell what came of it: dropcap ended amid the request"
+	w.r.Status = dropcap.ExitInterrupt
+	w.r.Host.Docker = w.app.engineVersion(context.WithoutCancel(ctx))
+	if w.r.Verb == "apply" || w.r.Verb == "backout" {
+		list, err := w.recovered(ctx)
+		if err != nil {
+			w.r.State, w.r.Error = dropcap.ReceiptRunning, failing(err)
+			w.r.Summary = plain("interrupted; waits for a recovery: "+w.r.Error.Message, mostSummary)
+			return false
+		}
+		w.document(dropcap.Changes{Schema: dropcap.SchemaChange, Changes: list})
+		w.countChanges()
+		what = "cannot finish: dropcap ended amid the request; nothing was changed"
+		if len(list) > 0 {
+			w.r.Status, what = statusOf(list), "cannot finish: dropcap ended amid the request; the changes that it began were brought to an end"
+		}
+	}
+	if w.r.Document == nil || w.r.Summary == "" {
+		w.r.Summary = "interrupted"
+	} else {
+		w.r.Summary = "interrupted; " + w.r.Summary
+	}
+	w.r.Error = failing(&dropcap.Error{Code: dropcap.CodeInterrupt, Message: what, Hint: "send it again as a new request"})
+	return true
+}
+
+// recovered recovers, and gives the changes of the request as they are then.
+func (w *worker) recovered(ctx context.Context) ([]dropcap.Change, error) {
+	r, err := w.run(ctx, "recover", "--wait", "15s")
+	if err != nil {
+		return nil, err
+	}
+	w.r.Messages = r.said
+	var list []dropcap.Change
+	if w.r.Verb == "backout" {
+		list, err = w.named(ctx)
+	} else {
+		all, failed := w.s.Changes(ctx)
+		list, err = changesFor(w.r, all), failed
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range list {
+		if !c.State.Over() {
+			return nil, dropcap.Errorf(dropcap.CodeError, "dropcap recover, on the host, tells why", "cannot end change %s of %s (%s)", c.ID, c.Name, c.State)
+		}
+	}
+	if r.status != dropcap.ExitOK && r.status != dropcap.ExitRolledBack && r.status != dropcap.ExitPerson && len(list) == 0 {
+		return nil, fmt.Errorf("cannot recover: exit status %d", r.status) // nobody knows whether anything is unfinished
+	}
+	if list == nil {
+		list = []dropcap.Change{}
+	}
+	return list, nil
+}
+
+// statusOf is the exit status that tells how changes stand after an interruption; that not all was done is the least.
+func statusOf(list []dropcap.Change) int {
+	status := dropcap.ExitIncomplete
+	for _, c := range list {
+		switch c.State {
+		case dropcap.RolledBack:
+			status = dropcap.Worst(status, dropcap.ExitRolledBack)
+		case dropcap.NeedsPerson:
+			status = dropcap.Worst(status, dropcap.ExitPerson)
+		}
+	}
+	return status
+}
