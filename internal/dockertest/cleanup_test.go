@@ -50,7 +50,7 @@ func beVictim(kind Kind) error {
 			}
 		}
 	}
-	supervisor := e.keeper.cmd.Process.Pid
+	supervisor := e.keeper.PID()
 	fmt.Println("ready", e.CgroupName, supervisor)
 	time.Sleep(5 * time.Minute)
 	return nil

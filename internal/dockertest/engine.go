@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,7 +32,7 @@ type Engine struct {
 	PID        int    // of dockerd (containers' monitors are elsewhere); 0 while killed
 
 	layout layout
-	keeper *keeper
+	keeper *supervise.Keeper
 	http   *http.Client
 	down   atomic.Bool // set by Stop
 }
@@ -94,7 +95,13 @@ func start(kind Kind, set settings) (*Engine, error) {
 		Kind: kind, Socket: l.socket(), Host: "unix://" + l.socket(), DataRoot: l.data(),
 		CgroupName: l.id, layout: l, http: dialer(l.socket()),
 	}
-	if e.keeper, e.PID, err = keep(spec); err != nil {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	supervisor := exec.Command(self)
+	supervisor.Env = []string{supervise.Environment + "=1"}
+	if e.keeper, e.PID, err = supervise.Keep(spec, supervisor); err != nil {
 		return nil, err
 	}
 	if err := e.identify(); err != nil {
@@ -175,7 +182,7 @@ func (e *Engine) Kill() error { return e.ask("kill") }
 func (e *Engine) Revive() error { return e.ask("start") }
 
 func (e *Engine) ask(op string) (err error) {
-	e.PID, err = e.keeper.ask(op)
+	e.PID, err = e.keeper.Ask(op)
 	e.http.CloseIdleConnections()
 	return err
 }
@@ -184,7 +191,7 @@ func (e *Engine) ask(op string) (err error) {
 func (e *Engine) Stop() error {
 	e.down.Store(true)
 	e.http.CloseIdleConnections()
-	return e.keeper.end()
+	return e.keeper.End()
 }
 
 // Log returns what the daemons have printed.

@@ -1,8 +1,8 @@
 package dockertest
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -38,80 +38,28 @@ func newLayout(r recipe, set settings) (layout, error) {
 
 // docker writes dockerd's and containerd's configuration and says how to start them.
 func (l layout) docker(set settings) (supervise.Spec, error) {
-	spec := supervise.Spec{ID: l.id, Root: l.root, Binds: map[string]string{}}
-	dockerd, err := l.recipe.program("dockerd")
-	if err != nil {
-		return spec, err
+	d := supervise.Docker{Root: l.root, Env: l.recipe.environment(l.root), Config: map[string]any{}, Flags: set.flags}
+	var err error
+	if d.Dockerd, err = l.recipe.program("dockerd"); err != nil {
+		return supervise.Spec{}, err
 	}
-	containerd, err := l.recipe.program("containerd")
-	if err != nil {
-		return spec, err
-	}
-	if err := l.writeDaemonConfig(set); err != nil {
-		return spec, err
-	}
-	if err := os.WriteFile(l.file("c.toml"), []byte(l.containerdConfig()), 0o600); err != nil {
-		return spec, err
-	}
-	if set.remap {
-		if err := l.remapUsers(spec.Binds); err != nil {
-			return spec, err
-		}
-	}
-	env := l.recipe.environment(l.root)
-	spec.Helper = &supervise.Command{
-		Args: []string{containerd, "--config", l.file("c.toml")},
-		Env:  env, Log: l.file("containerd.log"), Socket: l.file("c.sock"),
-	}
-	spec.Engine = supervise.Command{
-		// The one setting that 20.10 has a flag and a key of different names for, and
-		// so refuses as a key.
-		Args: append([]string{dockerd, "--config-file", l.file("daemon.json"), "--containerd-plugins-namespace", l.id + "-plugins"}, set.flags...),
-		Env:  env, Log: l.file("engine.log"), Socket: l.socket(),
-	}
-	return spec, nil
-}
-
-// writeDaemonConfig writes daemon.json. All goes there and nothing into flags, since
-// dockerd refuses a setting that stands in both.
-func (l layout) writeDaemonConfig(set settings) error {
-	config := map[string]any{
-		"hosts":                []string{"unix://" + l.socket()},
-		"data-root":            l.data(),
-		"exec-root":            l.file("exec"),
-		"pidfile":              l.file("d.pid"),
-		"containerd":           l.file("c.sock"),
-		"containerd-namespace": l.id,
-		"cgroup-parent":        "/" + l.id,
-		// Not systemd's: the tests must run where there is none.
-		"exec-opts": []string{"native.cgroupdriver=cgroupfs"},
+	if d.Containerd, err = l.recipe.program("containerd"); err != nil {
+		return supervise.Spec{}, err
 	}
 	for name, key := range map[string]string{"docker-proxy": "userland-proxy-path", "docker-init": "init-path"} {
 		if program, err := l.recipe.program(name); err == nil {
-			config[key] = program
+			d.Config[key] = program
 		}
 	}
 	if set.remap {
-		config["userns-remap"] = "default"
+		d.Config["userns-remap"] = "default"
 	}
-	for key, value := range set.config {
-		config[key] = value
+	maps.Copy(d.Config, set.config)
+	spec, err := d.Spec()
+	if err == nil && set.remap {
+		err = l.remapUsers(spec.Binds)
 	}
-	text, err := json.MarshalIndent(config, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(l.file("daemon.json"), text, 0o600)
-}
-
-func (l layout) containerdConfig() string {
-	return fmt.Sprintf(`version = 2
-root = %q
-state = %q
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-  address = %q
-`, l.file("c/root"), l.file("c/run"), l.file("c.sock"))
+	return spec, err
 }
 
 // remapUsers makes files that name the user dockremap, for the engine's eyes only:

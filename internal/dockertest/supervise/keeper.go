@@ -1,4 +1,4 @@
-package dockertest
+package supervise
 
 import (
 	"bytes"
@@ -11,46 +11,41 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"dropcap/internal/dockertest/supervise"
 )
 
 // endWithin is past the supervisor's own limits; a supervisor that hangs is killed,
 // and the next start sweeps up after it.
 const endWithin = 90 * time.Second
 
-// keeper holds a supervisor process by its pipes. The pipe's end, by close or by our
+// Keeper holds a supervisor process by its pipes. The pipe's end, by End or by our
 // death, is the supervisor's order to take everything down.
-type keeper struct {
+type Keeper struct {
 	cmd      *exec.Cmd
 	requests *os.File
 	replies  *os.File
 	decoder  *json.Decoder
 	errors   bytes.Buffer
 
-	mu  sync.Mutex
-	end func() error
+	mu   sync.Mutex
+	once func() error
 }
 
-// keep starts a supervisor for spec and waits until the engine answers.
-func keep(spec supervise.Spec) (*keeper, int, error) {
-	k := &keeper{}
-	k.end = sync.OnceValue(k.close)
+// Keep starts a supervisor for spec and waits until the engine answers; its process id
+// comes back. The command is a program that runs Main and nothing else.
+func Keep(spec Spec, program *exec.Cmd) (*Keeper, int, error) {
+	k := &Keeper{cmd: program}
+	k.once = sync.OnceValue(k.close)
 	if err := k.start(); err != nil {
 		return nil, 0, fmt.Errorf("cannot start the supervisor: %w", err)
 	}
 	pid, err := k.send(spec)
 	if err != nil {
-		return nil, 0, errors.Join(err, k.end())
+		return nil, 0, errors.Join(err, k.End())
 	}
 	return k, pid, nil
 }
 
-func (k *keeper) start() error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
+func (k *Keeper) start() error {
 	in, requests, err := os.Pipe()
 	if err != nil {
 		return err
@@ -63,20 +58,18 @@ func (k *keeper) start() error {
 	// Closed at once: the end of the replies must be seen when the supervisor ends.
 	defer out.Close()
 	k.requests, k.replies, k.decoder = requests, replies, json.NewDecoder(replies)
-	k.cmd = exec.Command(self)
-	k.cmd.Env = []string{supervise.Environment + "=1"}
 	k.cmd.Dir = "/"
 	k.cmd.ExtraFiles = []*os.File{in, out}
 	// Not our own stderr: go test waits until all who hold it have ended, and a
 	// supervisor outlives a killed test.
 	k.cmd.Stderr = &k.errors
-	// Own session: a Ctrl-C is for the test process, whose end is our signal.
+	// Own session: a Ctrl-C is for whoever keeps it, whose end is our signal.
 	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 	return k.cmd.Start()
 }
 
 // send writes one line and reads the answer.
-func (k *keeper) send(message any) (pid int, err error) {
+func (k *Keeper) send(message any) (pid int, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	line, err := json.Marshal(message)
@@ -86,7 +79,7 @@ func (k *keeper) send(message any) (pid int, err error) {
 	if _, err := k.requests.Write(append(line, '\n')); err != nil {
 		return 0, err
 	}
-	var reply supervise.Reply
+	var reply Reply
 	if err := k.decoder.Decode(&reply); err != nil {
 		return 0, fmt.Errorf("supervisor is gone: %w", err)
 	}
@@ -96,16 +89,24 @@ func (k *keeper) send(message any) (pid int, err error) {
 	return reply.Pid, nil
 }
 
-func (k *keeper) ask(op string) (int, error) {
-	return k.send(supervise.Request{Op: op})
+// Ask has the supervisor do something with the engine (Request), and gives the engine's
+// process id.
+func (k *Keeper) Ask(op string) (int, error) {
+	return k.send(Request{Op: op})
 }
 
+// PID is the supervisor's.
+func (k *Keeper) PID() int { return k.cmd.Process.Pid }
+
+// End takes everything down and waits for it. Calling it again is nothing.
+func (k *Keeper) End() error { return k.once() }
+
 // close orders the end and waits for it.
-func (k *keeper) close() error {
+func (k *Keeper) close() error {
 	k.requests.Close()
 	defer k.replies.Close()
 	k.replies.SetReadDeadline(time.Now().Add(endWithin))
-	var last supervise.Reply
+	var last Reply
 	for k.decoder.Decode(&last) == nil {
 	}
 	timer := time.AfterFunc(endWithin, func() { k.cmd.Process.Kill() })
