@@ -25,9 +25,9 @@ type Agent struct {
 	Region   string
 	Key      string   // the access key whose account the node is in; AccessKey if empty
 	Env      []string // added to the scripts' environment; later values win
+	Alone    bool     // the scripts see Env only, and nothing of this process's environment
 	Folder   string   // where scripts are kept while they run, mode 0700
 
-	client  http.Client
 	mu      sync.Mutex
 	seen    map[string]bool // ids of messages: a redelivery does not run twice
 	running map[string]context.CancelFunc
@@ -35,15 +35,23 @@ type Agent struct {
 	work    sync.WaitGroup
 }
 
+// client keeps a connection for each of many agents that wait, and never goes through a proxy.
+var client = http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+
+// pingEvery is how often an agent tells that it is there; the real one does so every 5 minutes.
+const pingEvery = time.Minute
+
 // Run serves until ctx ends; then commands that run are killed, as a stopped node's are.
 func (a *Agent) Run(ctx context.Context) error {
 	a.seen, a.running, a.slots = map[string]bool{}, map[string]context.CancelFunc{}, make(chan struct{}, 5)
 	defer a.work.Wait()
-	if err := a.post(ctx, "AmazonSSM.UpdateInstanceInformation", map[string]any{"InstanceId": a.Node, "AgentName": "amazon-ssm-agent",
-		"AgentVersion": "3.3.0.0", "AgentStatus": "Active", "PlatformType": "Linux"}, nil); err != nil {
+	if err := a.ping(ctx); err != nil {
 		return fmt.Errorf("register %s: %w", a.Node, err)
 	}
-	for ctx.Err() == nil {
+	for pinged := time.Now(); ctx.Err() == nil; {
+		if time.Since(pinged) > pingEvery && a.ping(ctx) == nil {
+			pinged = time.Now()
+		}
 		var got struct {
 			Messages []struct{ MessageId, Payload, Topic string }
 		}
@@ -60,6 +68,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ping registers the node, or tells that it is still there.
+func (a *Agent) ping(ctx context.Context) error {
+	return a.post(ctx, "AmazonSSM.UpdateInstanceInformation", map[string]any{"InstanceId": a.Node, "AgentName": "amazon-ssm-agent",
+		"AgentVersion": "3.3.0.0", "AgentStatus": "Active", "PlatformType": "Linux"}, nil)
 }
 
 type payload struct {
@@ -141,7 +155,10 @@ func (a *Agent) script(run context.Context, p payload, in map[string]any) plugin
 	}
 	defer os.Remove(file)
 	cmd := exec.CommandContext(ctx, "/bin/sh", file)
-	cmd.Env = append(append(os.Environ(), "AWS_SSM_INSTANCE_ID="+a.Node, "AWS_SSM_REGION_NAME="+a.Region, "SSM_COMMAND_ID="+p.CommandId), a.Env...)
+	if !a.Alone {
+		cmd.Env = os.Environ()
+	}
+	cmd.Env = append(append(cmd.Env, "AWS_SSM_INSTANCE_ID="+a.Node, "AWS_SSM_REGION_NAME="+a.Region, "SSM_COMMAND_ID="+p.CommandId), a.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // the whole group, no TERM
 	cmd.WaitDelay = 2 * time.Second
@@ -201,7 +218,7 @@ func (a *Agent) post(ctx context.Context, target string, in, out any) error {
 	req.Header.Set("X-Amz-Target", target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20260102/"+a.Region+"/ec2messages/aws4_request, SignedHeaders=host, Signature=0")
-	resp, err := a.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (c *Cloud) heard(r *region, in map[string]any) {
 	if n == nil {
 		return
 	}
-	n.LastPing = c.clock.Now()
+	n.LastPing, n.attached = c.clock.Now(), true
 	for field, key := range map[*string]string{&n.AgentVersion: "AgentVersion", &n.Platform: "PlatformType", &n.PlatformName: "PlatformName",
 		&n.PlatformVersion: "PlatformVersion", &n.Name: "ComputerName"} {
 		if v := str(in, key); v != "" {
@@ -87,6 +87,7 @@ func (c *Cloud) getMessages(req *http.Request, r *region, id, request string) an
 			return out
 		}
 		if !n.Gone {
+			n.LastPing = c.clock.Now()
 			for _, cmd := range r.sequence {
 				c.step(r, cmd)
 			}
@@ -99,7 +100,10 @@ func (c *Cloud) getMessages(req *http.Request, r *region, id, request string) an
 				return out
 			}
 		}
-		woken := c.woken
+		if n.woken == nil {
+			n.woken = make(chan struct{})
+		}
+		woken := n.woken
 		c.mu.Unlock()
 		select {
 		case <-woken:

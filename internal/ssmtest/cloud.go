@@ -5,6 +5,7 @@
 package ssmtest
 
 import (
+	"net/http"
 	"sync"
 	"time"
 )
@@ -62,7 +63,6 @@ type Cloud struct {
 	log     []Call
 	serial  int
 	models  map[string]*model
-	woken   chan struct{} // closed and replaced whenever a node may have something to fetch
 }
 
 // Call is one request that reached the service, in the order of arrival.
@@ -103,7 +103,7 @@ func New(clock Clock) *Cloud {
 	}
 	c := &Cloud{
 		clock: clock, keys: map[string]string{AccessKey: DefaultAccount}, places: map[place]*region{}, buckets: map[string]*bucket{},
-		denied: map[string]bool{}, calls: map[string]int{}, woken: make(chan struct{}),
+		denied: map[string]bool{}, calls: map[string]int{},
 		models: map[string]*model{"ssm": load("ssm"), "securityhub": load("securityhub"), "resource-groups": load("resource-groups"), "sts": load("sts")},
 	}
 	return c
@@ -131,8 +131,10 @@ type Node struct {
 	Tags                map[string]string
 	LastPing            time.Time
 	Gone                bool // the agent does not answer: pings are old
+	attached            bool // an agent has spoken for it: from then on, silence is loss
 	queue               []*message
-	Simulated           Simulator // answers in place of an agent, if set
+	woken               chan struct{} // closed when there may be something to fetch; nil while nobody waits
+	Simulated           Simulator     // answers in place of an agent, if set
 }
 
 // Simulator answers a command as a node would: what the script printed and its exit status.
@@ -187,7 +189,7 @@ func (c *Cloud) Silence(account, regionName, id string, gone bool) {
 	if n := c.region(account, regionName).nodes[id]; n != nil {
 		n.Gone = gone
 		n.LastPing = c.clock.Now()
-		c.wake()
+		n.wake()
 	}
 }
 
@@ -209,8 +211,33 @@ func (c *Cloud) Log() []Call {
 	return append([]Call(nil), c.log...)
 }
 
-// wake tells waiting agents to look again.
-func (c *Cloud) wake() {
-	close(c.woken)
-	c.woken = make(chan struct{})
+// Trust lets this access key in, as an account's, and no other: who knows it may run scripts wherever an agent is attached.
+func (c *Cloud) Trust(key, account string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys = map[string]string{key: account}
+}
+
+// Known tells whether a request's access key is let in.
+func (c *Cloud) Known(r *http.Request) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, f := c.caller(r)
+	return f == nil
+}
+
+// wake tells a waiting agent to look again.
+func (n *Node) wake() {
+	if n.woken != nil {
+		close(n.woken)
+		n.woken = nil
+	}
+}
+
+// silent is how long an agent may say nothing until its node counts as lost (user guide, "PingStatus": 5 minutes).
+const silent = 5 * time.Minute
+
+// lost tells whether the node's agent is not heard of any more.
+func (n *Node) lost(now time.Time) bool {
+	return n.Gone || n.attached && now.Sub(n.LastPing) > silent
 }

@@ -23,6 +23,7 @@ type command struct {
 	invocations                    map[string]*invocation
 	order                          []string
 	cancelled                      bool
+	closed                         bool // nothing moves any more
 }
 
 // invocation is a command on one node.
@@ -84,6 +85,9 @@ func limit(text string, n, otherwise int) int {
 // step moves a command on to what it is at this moment: it sends messages to further nodes as the ramp allows, lets those expire that nobody
 // fetched, and stops when there were too many errors.
 func (c *Cloud) step(r *region, cmd *command) {
+	if cmd.closed {
+		return
+	}
 	now := c.clock.Now()
 	done, flying, errors := 0, 0, 0
 	for _, id := range cmd.order {
@@ -99,6 +103,7 @@ func (c *Cloud) step(r *region, cmd *command) {
 			flying++
 		}
 	}
+	cmd.closed = done == len(cmd.order)
 	stopped := errors > cmd.errors
 	ramp := 1
 	for ramp*2 <= done+1 && ramp < cmd.concurrency {
@@ -162,7 +167,7 @@ func (c *Cloud) send(r *region, cmd *command, i *invocation, now time.Time) {
 		twin.again = true
 		n.queue = append(n.queue, &twin)
 	}
-	c.wake()
+	n.wake()
 }
 
 // rollUp gives the whole command's status and its detail (user guide, "Understanding command statuses": by priority).

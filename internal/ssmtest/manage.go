@@ -25,7 +25,7 @@ func (c *Cloud) describeNodes(r *region, in map[string]any) (any, *failure) {
 	var list []map[string]any
 	for _, id := range r.order {
 		n := r.nodes[id]
-		if !r.shown(n, filters) {
+		if !r.shown(n, filters, c.clock.Now()) {
 			continue
 		}
 		list = append(list, c.describeNode(n))
@@ -39,7 +39,7 @@ func (c *Cloud) describeNodes(r *region, in map[string]any) (any, *failure) {
 
 func (c *Cloud) describeNode(n *Node) map[string]any {
 	ping, at := "Online", c.clock.Now()
-	if n.Gone {
+	if n.lost(at) {
 		ping, at = "ConnectionLost", n.LastPing
 	}
 	kind := "EC2Instance"
@@ -53,14 +53,14 @@ func (c *Cloud) describeNode(n *Node) map[string]any {
 	}
 }
 
-func (r *region) shown(n *Node, filters []any) bool {
+func (r *region) shown(n *Node, filters []any, now time.Time) bool {
 	for _, v := range filters {
 		m, _ := v.(map[string]any)
 		key, values := str(m, "Key"), texts(m["Values"])
 		ok := false
 		switch key {
 		case "PingStatus":
-			ok = slices.Contains(values, "Online") != n.Gone
+			ok = slices.Contains(values, "Online") != n.lost(now)
 		case "PlatformTypes", "PlatformType":
 			ok = slices.Contains(values, n.Platform)
 		case "InstanceIds":
@@ -86,8 +86,11 @@ func (c *Cloud) listGroup(r *region, in map[string]any) (any, *failure) {
 	}
 	list := []any{}
 	for _, id := range nodes {
-		list = append(list, map[string]any{"Identifier": map[string]any{
-			"ResourceArn": fmt.Sprintf("arn:aws:ec2:%s:%s:instance/%s", r.region, r.account, id), "ResourceType": "AWS::EC2::Instance"}})
+		arn, kind := "arn:aws:ec2:%s:%s:instance/%s", "AWS::EC2::Instance"
+		if strings.HasPrefix(id, "mi-") {
+			arn, kind = "arn:aws:ssm:%s:%s:managed-instance/%s", "AWS::SSM::ManagedInstance"
+		}
+		list = append(list, map[string]any{"Identifier": map[string]any{"ResourceArn": fmt.Sprintf(arn, r.region, r.account, id), "ResourceType": kind}})
 	}
 	page, next, f := paged(list, in, 50)
 	if f != nil {

@@ -167,8 +167,8 @@ func (c *Cloud) cancelCommand(r *region, in map[string]any) (any, *failure) {
 		}
 		i.status = "Cancelling"
 		n.queue = append(n.queue, &message{id: "aws.ssm." + c.newID() + "." + id, cmd: cmd, inv: i, topic: "aws.ssm.cancelCommand." + r.region + ".1"})
+		n.wake()
 	}
-	c.wake()
 	c.step(r, cmd)
 	return map[string]any{}, nil
 }

@@ -1,6 +1,7 @@
 package ssmtest
 
 import (
+	"crypto/rand"
 	"encoding/xml"
 	"fmt"
 	"net/http"
@@ -68,7 +69,7 @@ func (c *Cloud) assume(form url.Values) (string, *failure) {
 	if m == nil {
 		return "", fail("ValidationError", "%s is invalid", form.Get("RoleArn"))
 	}
-	key := "ASIA" + m[1] + "ROLE"
+	key := "ASIA" + rand.Text()[:16]
 	c.keys[key] = m[1]
 	return fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>role</SecretAccessKey><SessionToken>session</SessionToken><Expiration>%s</Expiration></Credentials>"+
 		"<AssumedRoleUser><Arn>arn:aws:sts::%s:assumed-role/%s/lab</Arn><AssumedRoleId>AROA:lab</AssumedRoleId></AssumedRoleUser>",
