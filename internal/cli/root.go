@@ -40,7 +40,7 @@ in the kernel, which capabilities each workload needs.`,
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(usage)
 	a.engine.register(root.PersistentFlags())
-	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.plan(), a.apply(), a.backout(), a.recover(), a.prune(), a.history(), a.explain(), a.doctor(), a.policy(), a.version(), a.node())
+	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.plan(), a.apply(), a.backout(), a.recover(), a.prune(), a.history(), a.explain(), a.doctor(), a.policy(), a.version(), a.fleet(), a.node())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

@@ -66,3 +66,9 @@ func inside(root string) []int {
 	}
 	return pids
 }
+
+// Begun reports whether a supervisor has begun in an engine's folder, and so answers for it.
+func Begun(root string) bool {
+	_, err := readRecord(root)
+	return err == nil
+}

@@ -1,0 +1,122 @@
+// Package lab is a small fleet on this machine for trying the fleet commands without an AWS account: the double of AWS on a local port, and nodes
+// with an agent each that runs real scripts, with a private engine each where the host can. Whatever it makes lies in one folder and ends with it.
+// It never speaks to AWS, and never touches the host's own engine unless that is all there is, and then for one node only.
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"dropcap/internal/ssmtest"
+)
+
+// Config is what a lab is made of.
+type Config struct {
+	Folder  string // see Folder
+	Program string // the dropcap that nodes run, and that runs Keep
+	Nodes   int
+	Windows bool // one more node, of a platform that dropcap is not for
+	Offline bool // one more node, whose agent is not heard of
+	Fails   int  // the node, from 1, with a container that does not bear to lose NET_RAW; 0 for none
+	Engines Engines
+	Dockerd string // path of a dockerd for private engines; empty to look for one
+	Region  string
+	Port    int // 0 for any
+	For     time.Duration
+	Version string       // of dropcap
+	Say     func(string) // progress, a sentence each
+	Ready   func(State)  // called once, when all nodes answer
+	Keep    []string     // arguments that make Program call supervise.Main
+}
+
+// lab is a running one.
+type lab struct {
+	Config
+	state   State
+	cloud   *ssmtest.Cloud
+	engines []*engine // by node; nil where it has none of its own
+	began   time.Time
+}
+
+// Run is a lab from its beginning to its end: until ctx ends, or its time is over. It leaves nothing behind.
+func Run(ctx context.Context, c Config) (err error) {
+	hold, err := enter(c.Folder)
+	if err != nil {
+		return err
+	}
+	defer hold.Close()
+	if err := sweep(c.Folder); err != nil {
+		return err
+	}
+	l := &lab{Config: c, began: time.Now()}
+	l.state = State{PID: os.Getpid(), Folder: c.Folder, Started: l.began.UTC(), Until: l.began.Add(c.For).UTC(), Version: c.Version, Region: c.Region,
+		Key: "AKIA" + rand.Text()[:16], Mark: rand.Text()}
+	defer func() {
+		if failed := l.end(); err == nil {
+			err = failed
+		}
+	}()
+	if err := l.state.write(); err != nil {
+		return err
+	}
+	if err := l.makeNodes(ctx); err != nil {
+		return err
+	}
+	return l.serve(ctx)
+}
+
+// serve opens the port, attaches the agents, and waits for the end.
+func (l *lab) serve(ctx context.Context) error {
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", l.Port))
+	if err != nil {
+		return fmt.Errorf("cannot open a port for the lab: %w", err)
+	}
+	l.state.Endpoint = "http://" + listener.Addr().String()
+	l.makeCloud()
+	server := &http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	ctx, cancel := context.WithTimeout(ctx, l.For)
+	attached, err := l.attach(ctx)
+	// In this order: agents end while there is a service to end at.
+	defer server.Close()
+	defer attached.Wait()
+	defer cancel()
+	if err != nil {
+		return err
+	}
+	l.state.Ready = true
+	if err := l.state.write(); err != nil {
+		return err
+	}
+	l.Ready(l.state)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("cannot go on serving: %w", err)
+	}
+}
+
+// end takes down what was made, and removes the folder.
+func (l *lab) end() error {
+	killed := endMarked(l.state.Mark)
+	if err := stopEngines(l.engines); err != nil {
+		return err
+	}
+	if killed != nil {
+		return killed
+	}
+	return os.RemoveAll(l.Folder)
+}
+
+// file is a path in a node's folder.
+func (l *lab) file(node int, name string) string {
+	return filepath.Join(l.Folder, fmt.Sprintf("node-%d", node+1), name)
+}

@@ -1,0 +1,140 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"dropcap/internal/ssmtest"
+)
+
+// Bucket is one that there is, for outputs of any size.
+const Bucket = "dropcap-lab"
+
+// Group is the resource group of all nodes.
+const Group = "lab"
+
+// makeNodes makes the nodes' folders and engines.
+func (l *lab) makeNodes(ctx context.Context) error {
+	if err := os.Mkdir(filepath.Join(l.Folder, "bin"), 0o700); err != nil {
+		return err
+	}
+	if err := os.Symlink(l.Program, filepath.Join(l.Folder, "bin/dropcap")); err != nil {
+		return err
+	}
+	for k := range l.Nodes {
+		for _, name := range []string{"", "store", "home", "tmp", "agent", "docker"} {
+			if err := os.Mkdir(l.file(k, name), 0o700); err != nil {
+				return err
+			}
+		}
+		l.state.Nodes = append(l.state.Nodes, Node{
+			ID: fmt.Sprintf("i-0dc%014x", k+1), Name: fmt.Sprintf("lab-%d", k+1), Role: []string{"web", "db"}[k%2], Platform: "Linux", Online: true,
+			Fails: k+1 == l.Fails, Host: "unix://" + l.file(k, "no-engine.sock"), Folder: l.file(k, ""),
+		})
+	}
+	if err := l.makeEngines(ctx); err != nil {
+		return err
+	}
+	if l.Windows {
+		l.state.Nodes = append(l.state.Nodes, Node{ID: "mi-0dc00000000000a01", Name: "lab-windows", Role: "web", Platform: "Windows", Online: true})
+	}
+	if l.Offline {
+		l.state.Nodes = append(l.state.Nodes, Node{ID: "mi-0dc00000000000a02", Name: "lab-offline", Role: "web", Platform: "Linux"})
+	}
+	return nil
+}
+
+// makeCloud makes the double of AWS, which knows the nodes.
+func (l *lab) makeCloud() {
+	l.cloud = ssmtest.New(nil)
+	l.cloud.Trust(l.state.Key, ssmtest.DefaultAccount)
+	var ids []string
+	for _, n := range l.state.Nodes {
+		ids = append(ids, n.ID)
+		node := ssmtest.Node{ID: n.ID, Region: l.Region, Name: n.Name, Platform: n.Platform, Tags: map[string]string{"Name": n.Name, "role": n.Role}}
+		if n.Platform == "Windows" {
+			node.PlatformName, node.PlatformVersion = "Microsoft Windows Server 2022 Datacenter", "10.0.20348"
+		}
+		l.cloud.Add(node)
+		l.cloud.Silence(ssmtest.DefaultAccount, l.Region, n.ID, !n.Online)
+	}
+	l.cloud.Group(ssmtest.DefaultAccount, l.Region, Group, ids...)
+	l.cloud.Bucket(ssmtest.DefaultAccount, l.Region, Bucket)
+}
+
+// attach starts the nodes' agents. They end with ctx.
+func (l *lab) attach(ctx context.Context) (*sync.WaitGroup, error) {
+	var work sync.WaitGroup
+	failed := make(chan error, l.Nodes)
+	for k, n := range l.state.Nodes[:l.Nodes] {
+		agent := &ssmtest.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.Key, Folder: l.file(k, "agent"), Alone: true, Env: l.environment(k, n)}
+		work.Go(func() { failed <- agent.Run(ctx) })
+	}
+	// An agent that cannot register ends at once.
+	select {
+	case err := <-failed:
+		return &work, err
+	case <-time.After(200 * time.Millisecond):
+		return &work, nil
+	}
+}
+
+// environment is all that a node's scripts see of one: nothing of the environment that the lab was started in, with its keys and contexts.
+func (l *lab) environment(k int, n Node) []string {
+	path := []string{filepath.Join(l.Folder, "bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+	if k < len(l.engines) && l.engines[k] != nil {
+		path = append(path, l.engines[k].path...)
+	}
+	return []string{
+		"PATH=" + strings.Join(path, ":"), "HOME=" + l.file(k, "home"), "TMPDIR=" + l.file(k, "tmp"), "LANG=C.UTF-8",
+		"DOCKER_HOST=" + n.Host, "DOCKER_CONFIG=" + l.file(k, "docker"), "DROPCAP_STORE=" + l.file(k, "store"), markName + "=" + l.state.Mark,
+	}
+}
+
+// statusPath cannot be a bucket's: names of buckets have three characters at least.
+const statusPath = "/-/lab"
+
+// Requests are those that a lab has served, by API ("ssm:SendCommand").
+type Requests map[string]int
+
+// handler is the double of AWS, and an address that tells how many requests it has served.
+func (l *lab) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != statusPath:
+			l.cloud.ServeHTTP(w, r)
+		case !l.cloud.Known(r):
+			http.Error(w, "the key is not known", http.StatusForbidden)
+		default:
+			_ = json.NewEncoder(w).Encode(Requests(l.cloud.Calls())) // whoever asked has gone
+		}
+	})
+}
+
+// Served asks a running lab.
+func (s State) Served(ctx context.Context) (Requests, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+statusPath, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+s.Key+"/20260102/"+s.Region+"/lab/aws4_request")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("cannot ask the lab: %w", err)
+	}
+	defer resp.Body.Close()
+	var r Requests
+	if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
+		return nil, fmt.Errorf("cannot ask the lab: %s: %w", resp.Status, err)
+	}
+	return r, nil
+}

@@ -1,0 +1,149 @@
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dropcap/internal/dockertest/supervise"
+)
+
+const (
+	endWithin = 2 * time.Minute
+	// orphaned is for how long an engine's folder may stand without its supervisor's record: it is written at once.
+	orphaned = 5 * time.Second
+)
+
+// markName is the variable that every script of a node has in its environment, and that its descendants inherit.
+const markName = "DROPCAP_LAB_NODE"
+
+// Stop ends the lab in a folder, and removes what one that was killed has left. It tells whether there was any.
+func Stop(folder string) (bool, error) {
+	if err := checkFolder(folder); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	told := 0
+	for end := time.Now().Add(endWithin); ; time.Sleep(50 * time.Millisecond) {
+		if _, err := os.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
+			return true, nil
+		}
+		pid, err := holder(folder)
+		switch {
+		case pid == 0 && (err == nil || errors.Is(err, fs.ErrNotExist)):
+			if err := vacate(folder); !errors.Is(err, ErrRunning) {
+				return true, err
+			}
+		case err != nil:
+			return true, err
+		case pid != told:
+			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return true, fmt.Errorf("cannot stop the lab: %w", err)
+			}
+			told = pid
+		}
+		if time.Now().After(end) {
+			return true, fmt.Errorf("cannot stop the lab: process %d has not ended in %v", pid, endWithin)
+		}
+	}
+}
+
+// vacate removes a folder in which no lab runs, and what one that was killed has left.
+func vacate(folder string) error {
+	hold, err := enter(folder)
+	if err != nil {
+		return err
+	}
+	defer hold.Close()
+	if err := sweep(folder); err != nil {
+		return err
+	}
+	return os.RemoveAll(folder)
+}
+
+// sweep removes what a lab that was killed has left in a folder that we hold. Supervisors that are still at work are waited for.
+func sweep(folder string) error {
+	if s, err := read(folder); err == nil && s.Mark != "" {
+		if err := endMarked(s.Mark); err != nil {
+			return err
+		}
+	}
+	for end := time.Now().Add(endWithin); ; time.Sleep(100 * time.Millisecond) {
+		if err := supervise.Sweep(folder); err != nil {
+			return fmt.Errorf("cannot sweep up an earlier lab's engine: %w", err)
+		}
+		left, _ := filepath.Glob(filepath.Join(folder, supervise.Prefix+"*"))
+		for _, root := range left {
+			if info, err := os.Lstat(root); err == nil && !supervise.Begun(root) && time.Since(info.ModTime()) > orphaned {
+				_ = os.RemoveAll(root)
+			}
+		}
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("cannot sweep up an earlier lab's engines: %v are still there", left)
+		}
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == lockFile || e.Name() == LogFile {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(folder, e.Name())); err != nil {
+			return fmt.Errorf("cannot sweep up an earlier lab: %w", err)
+		}
+	}
+	return nil
+}
+
+// endMarked kills the processes that have the mark in their environment: scripts of nodes and what they have started. None is picked by name.
+func endMarked(mark string) error {
+	word := []byte(markName + "=" + mark)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		found := 0
+		entries, err := os.ReadDir("/proc")
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() && killMarked(pid, word) {
+				found++
+			}
+		}
+		if found == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("cannot end %d processes of nodes", found)
+		}
+	}
+}
+
+// killMarked looks at the process behind a descriptor of it, so that no other is hit that gets the same number meanwhile.
+func killMarked(pid int, word []byte) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for one that has ended, or is another user's
+	for v := range bytes.SplitSeq(environ, []byte{0}) {
+		if bytes.Equal(v, word) {
+			return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
+		}
+	}
+	return false
+}
