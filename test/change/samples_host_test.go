@@ -52,7 +52,9 @@ var rawSamples = []sample{
 	{name: "raw: masked paths of its own", short: true, body: `{"Image":"app:1","HostConfig":{"MaskedPaths":["/proc/kcore"],"ReadonlyPaths":["/proc/sys"]}}`, same: []string{"grep proc /proc/mounts"}},
 	{name: "raw: bridge by name", body: `{"Image":"app:1","HostConfig":{"NetworkMode":"bridge"}}`},
 	{name: "raw: no grace", body: `{"Image":"app:1","StopTimeout":0,"StopSignal":"9"}`},
-	{name: "raw: ports bound but not exposed", body: `{"Image":"app:1","HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8088"}],"81/tcp":[{"HostPort":""}],"82/udp":[{}]}}}`,
+	{name: "raw: ports bound but not exposed", body: `{"Image":"app:1","HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8088"}],"81/tcp":[{"HostPort":""}],"82/udp":[{}]}}}`},
+	{name: "raw: a port bound but not exposed answers", only: dockertest.Docker29, // 20.10 publishes exposed ports only
+		body: `{"Image":"app:1","HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8088"}]}}}`,
 		host: []string{"/serve get 127.0.0.1:8088"}},
 	{name: "raw: mounts of every kind", body: `{"Image":"app:1","HostConfig":{"Mounts":[{"Type":"volume","Source":"data","Target":"/data","VolumeOptions":{"NoCopy":true,"Labels":{"a":"b"}}},
 		{"Type":"volume","Target":"/more"},{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":1048576,"Mode":448}},
