@@ -77,9 +77,11 @@ func (a *Agent) ping(ctx context.Context) error {
 }
 
 type payload struct {
-	Parameters      map[string]any
-	DocumentContent map[string]any
-	CommandId       string
+	Parameters         map[string]any
+	DocumentContent    map[string]any
+	CommandId          string
+	OutputS3BucketName string
+	OutputS3KeyPrefix  string // with the command's and the node's ids
 }
 
 func (a *Agent) take(ctx context.Context, id, topic, text string) {
@@ -125,6 +127,7 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 	for k, in := range shellSteps(p.DocumentContent) {
 		filled, _ := fill(in, given, lists).(map[string]any)
 		s := a.script(run, p, filled)
+		a.upload(ctx, p, k, s.whole)
 		name := fmt.Sprintf("%d.aws:runShellScript", k)
 		results[name] = map[string]any{"status": s.status, "code": s.code, "name": "aws:runShellScript", "standardOutput": s.stdout, "standardError": s.stderr,
 			"output": cut(s.stdout+s.stderr, MaxOutput, "---Error truncated----"), "startDateTime": s.started, "endDateTime": s.ended}
@@ -183,6 +186,7 @@ func (a *Agent) script(run context.Context, p payload, in map[string]any) plugin
 		result.status, result.code = "Failed", 1
 		fmt.Fprintf(&errs, "failed to run commands: %v", err)
 	}
+	result.whole = out.Bytes()
 	result.stdout, result.stderr = cut(out.String(), MaxStdout, truncatedMark), cut(errs.String(), MaxStderr, truncatedMark)
 	return result
 }
@@ -201,7 +205,49 @@ func (a *Agent) reply(ctx context.Context, id, status string, results map[string
 	}
 }
 
-// post sends one request; the signature's place names the account and the region, and that is all that the double looks at.
+// upload stores whole standard output in the command's bucket before the reply, as the real agent does, if the bucket answers.
+func (a *Agent) upload(ctx context.Context, p payload, k int, whole []byte) {
+	if p.OutputS3BucketName == "" {
+		return
+	}
+	step := fmt.Sprintf("%d.awsrunShellScript", k)
+	if names := stepNames(p.DocumentContent); k < len(names) {
+		step = names[k]
+	}
+	address := a.Endpoint + "/" + p.OutputS3BucketName
+	for _, r := range []struct {
+		method, address string
+		body            []byte
+	}{
+		{http.MethodHead, address, nil},
+		{http.MethodPut, address + "/" + p.OutputS3KeyPrefix + "/awsrunShellScript/" + step + "/stdout", whole},
+	} {
+		req, err := http.NewRequestWithContext(ctx, r.method, r.address, bytes.NewReader(r.body))
+		if err != nil {
+			return
+		}
+		a.sign(req, "s3")
+		resp, err := client.Do(req)
+		if err != nil {
+			return
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return
+		}
+	}
+}
+
+// sign names the account and the region, and that is all that the double looks at.
+func (a *Agent) sign(req *http.Request, service string) {
+	key := a.Key
+	if key == "" {
+		key = AccessKey
+	}
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20260102/"+a.Region+"/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
+}
+
+// post sends one request.
 func (a *Agent) post(ctx context.Context, target string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -211,13 +257,9 @@ func (a *Agent) post(ctx context.Context, target string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	key := a.Key
-	if key == "" {
-		key = AccessKey
-	}
 	req.Header.Set("X-Amz-Target", target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20260102/"+a.Region+"/ec2messages/aws4_request, SignedHeaders=host, Signature=0")
+	a.sign(req, "ec2messages")
 	resp, err := client.Do(req)
 	if err != nil {
 		return err

@@ -48,6 +48,7 @@ type plugin struct {
 	name, status   string
 	code           int
 	stdout, stderr string
+	whole          []byte // standard output, not cut; of an agent here
 	started, ended string
 }
 
@@ -67,6 +68,11 @@ func (cmd *command) execution() time.Duration {
 		}
 	}
 	return time.Hour
+}
+
+// output is the folder of a node's output in the bucket.
+func (cmd *command) output(node string) string {
+	return strings.TrimPrefix(strings.Trim(cmd.prefix, "/")+"/"+cmd.id+"/"+node, "/")
 }
 
 // limit computes "50", "10%" of n.

@@ -262,7 +262,7 @@ func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{"FailedCount": len(failed), "SuccessCount": done, "FailedFindings": failed}, nil
 }
 
-// getFindings gives all, sorted by id: filters are not applied but for the generator's.
+// getFindings gives all, sorted by id: of the filters the product's, the generator's and the record state's are applied.
 func (c *Cloud) getFindings(r *region, in map[string]any) (any, *failure) {
 	var list []any
 	filters, _ := in["Filters"].(map[string]any)
@@ -279,7 +279,7 @@ func (c *Cloud) getFindings(r *region, in map[string]any) (any, *failure) {
 }
 
 func keepFinding(finding, filters map[string]any) bool {
-	for _, key := range []string{"GeneratorId", "RecordState"} {
+	for _, key := range []string{"ProductArn", "GeneratorId", "RecordState"} {
 		list, _ := filters[key].([]any)
 		for _, v := range list {
 			m, _ := v.(map[string]any)

@@ -65,7 +65,7 @@ func (m *message) prefix() string {
 	if m.cmd.bucket == "" {
 		return ""
 	}
-	return strings.TrimPrefix(m.cmd.prefix+"/"+m.cmd.id+"/"+m.inv.node, "/")
+	return m.cmd.output(m.inv.node)
 }
 
 // find gives the message that an agent speaks of. Ids are "aws.ssm.COMMAND.NODE".
@@ -171,6 +171,8 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 			status = "Failed"
 			stderr += fmt.Sprintf("failed to run commands: exit status %d", exit)
 		}
+		m := &message{cmd: cmd, inv: inv}
+		c.put(cmd.bucket, m.prefix()+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
 		c.finish(cmd, inv, map[string]plugin{"aws:runShellScript": {name: "aws:runShellScript", status: status, code: exit,
 			stdout: cut(stdout, MaxStdout, truncatedMark), stderr: cut(stderr, MaxStderr, truncatedMark)}}, status)
 	}
@@ -193,6 +195,26 @@ func scriptOf(cmd *command, node, region string) Script {
 		s.WorkingDirectory, _ = filled["workingDirectory"].(string)
 	}
 	return s
+}
+
+// firstStep names the first aws:runShellScript step, as the folder of its output in a bucket is called. Schema 1.2 has a number for it.
+func firstStep(content map[string]any) string {
+	if names := stepNames(content); len(names) > 0 {
+		return names[0]
+	}
+	return "0.awsrunShellScript"
+}
+
+// stepNames gives the names of the aws:runShellScript steps, in the order of shellSteps; none of schema 1.2.
+func stepNames(content map[string]any) []string {
+	var out []string
+	steps, _ := content["mainSteps"].([]any)
+	for _, v := range steps {
+		if step, _ := v.(map[string]any); step["action"] == "aws:runShellScript" {
+			out = append(out, str(step, "name"))
+		}
+	}
+	return out
 }
 
 // shellSteps gives the inputs of all aws:runShellScript steps.

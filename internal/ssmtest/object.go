@@ -59,7 +59,7 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f := c.objectCaller(r, map[string]string{"PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}[r.Method]); f != nil {
+	if f := c.objectCaller(r, objectAPI(r.Method, key)); f != nil {
 		w.WriteHeader(f.status)
 		_ = xml.NewEncoder(w).Encode(s3Error{Code: f.kind, Message: f.message})
 		return
@@ -69,9 +69,15 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 		s3Fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 		return
 	}
+	w.Header().Set("x-amz-bucket-region", b.region)
+	if at := regionOf(r); at != "" && at != b.region {
+		s3Fail(w, http.StatusMovedPermanently, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.")
+		return
+	}
 	switch {
 	case key == "" && r.Method == http.MethodHead:
-		w.Header().Set("x-amz-bucket-region", b.region)
+	case key == "" && r.Method == http.MethodGet:
+		b.list(w, name, r.URL.Query().Get("prefix"))
 	case r.Method == http.MethodPut:
 		b.objects[key] = body
 		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, md5.Sum(body)))
@@ -89,6 +95,60 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	}
 }
 
+// objectAPI names what is asked for.
+func objectAPI(method, key string) string {
+	switch {
+	case method == http.MethodPut:
+		return "s3:PutObject"
+	case method == http.MethodDelete:
+		return "s3:DeleteObject"
+	case key == "" && method == http.MethodHead:
+		return "s3:HeadBucket"
+	case key == "":
+		return "s3:ListObjectsV2"
+	}
+	return "s3:GetObject"
+}
+
+// regionOf is the region that a request was signed for.
+func regionOf(r *http.Request) string {
+	scope := "Credential=" + r.URL.Query().Get("X-Amz-Credential")
+	if m := credential.FindStringSubmatch(r.Header.Get("Authorization") + scope); m != nil {
+		return m[2]
+	}
+	return ""
+}
+
+// list is ListObjectsV2: one page of at most a thousand, as nothing here stores more under a prefix.
+func (b *bucket) list(w http.ResponseWriter, name, prefix string) {
+	type object struct {
+		Key  string
+		Size int
+	}
+	out := struct {
+		XMLName      xml.Name `xml:"ListBucketResult"`
+		Name, Prefix string
+		KeyCount     int
+		IsTruncated  bool
+		Contents     []object
+	}{Name: name, Prefix: prefix}
+	for _, key := range sortedKeys(b.objects) {
+		if strings.HasPrefix(key, prefix) && len(out.Contents) < 1000 {
+			out.Contents = append(out.Contents, object{key, len(b.objects[key])})
+		}
+	}
+	out.KeyCount = len(out.Contents)
+	w.Header().Set("Content-Type", "application/xml")
+	_ = xml.NewEncoder(w).Encode(out)
+}
+
+// put stores a node's whole output, if the bucket is there.
+func (c *Cloud) put(name, key, text string) {
+	if b := c.buckets[name]; b != nil {
+		b.objects[key] = []byte(text)
+	}
+}
+
 type s3Error struct {
 	XMLName xml.Name `xml:"Error"`
 	Code    string
@@ -102,9 +162,6 @@ func s3Fail(w http.ResponseWriter, status int, code, message string) {
 
 // objectCaller lets signed requests in, and presigned ones until they expire.
 func (c *Cloud) objectCaller(r *http.Request, api string) *failure {
-	if api == "" {
-		api = "s3:GetObject"
-	}
 	region := ""
 	f := func() *failure {
 		q := r.URL.Query()

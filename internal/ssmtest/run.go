@@ -281,7 +281,7 @@ func (c *Cloud) getInvocation(r *region, in map[string]any) (any, *failure) {
 		"StandardErrorContent": cut(errs, MaxStderr, truncatedMark), "ExecutionStartDateTime": iso(i.started), "ExecutionEndDateTime": iso(i.ended),
 	}
 	if cmd.bucket != "" {
-		answer["StandardOutputUrl"] = "https://s3." + r.region + ".amazonaws.com/" + cmd.bucket + "/" + cmd.prefix + "/" + cmd.id + "/" + i.node + "/awsrunShellScript/0.awsrunShellScript/stdout"
+		answer["StandardOutputUrl"] = "https://s3." + r.region + ".amazonaws.com/" + cmd.bucket + "/" + cmd.output(i.node) + "/awsrunShellScript/" + firstStep(cmd.content) + "/stdout"
 	}
 	return answer, nil
 }

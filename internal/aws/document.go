@@ -1,0 +1,151 @@
+package aws
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"dropcap"
+)
+
+// How long a new document may take until it can be used.
+const (
+	looks     = 30
+	lookPause = time.Second
+)
+
+// EnsureDocument makes a document of the account be the default version of its name, and tells whether it was not so before.
+func (c *Client) EnsureDocument(ctx context.Context, p dropcap.Place, name, content string) (changed bool, err error) {
+	s, err := c.at(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	there, err := c.document(ctx, s, name)
+	switch {
+	case Cause(err) == "no-document":
+		return true, c.createDocument(ctx, s, name, content)
+	case err != nil:
+		return false, err
+	case same(there, content):
+		return false, nil
+	}
+	return true, c.updateDocument(ctx, s, name, content)
+}
+
+// same compares documents without regard to white space.
+func same(a, b string) bool {
+	var x, y bytes.Buffer
+	if json.Compact(&x, []byte(a)) != nil || json.Compact(&y, []byte(b)) != nil {
+		return a == b
+	}
+	return bytes.Equal(x.Bytes(), y.Bytes())
+}
+
+func (s *site) documentTask(api, do, name string) task {
+	t := s.task(api, do+" the document "+oneLine(name))
+	t.subject = name
+	return t
+}
+
+func (c *Client) document(ctx context.Context, s *site, name string) (string, error) {
+	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name), func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
+		return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name, DocumentFormat: types.DocumentFormatJson})
+	})
+	if err != nil {
+		return "", err
+	}
+	return sdk.ToString(out.Content), nil
+}
+
+func (c *Client) createDocument(ctx context.Context, s *site, name, content string) error {
+	_, err := ask(ctx, c, s.documentTask("ssm:CreateDocument", "create", name), func(ctx context.Context) (*ssm.CreateDocumentOutput, error) {
+		out, err := s.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{Name: &name, Content: &content, DocumentType: types.DocumentTypeCommand, DocumentFormat: types.DocumentFormatJson})
+		if codeOf(err) == "DocumentAlreadyExists" { // a lost answer of ours, or somebody else's: it is looked at below
+			return nil, nil
+		}
+		return out, err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err = c.ready(ctx, s, name, "$LATEST"); err != nil {
+		return err
+	}
+	there, err := c.document(ctx, s, name)
+	if err == nil && !same(there, content) {
+		return dropcap.Errorf(dropcap.CodeError, "try again", "cannot %s: somebody else has made one at the same time", in(s.Place, "create the document %s", oneLine(name)))
+	}
+	return err
+}
+
+// updateDocument makes a new version and then the default of it. Where the newest has this content already, that one becomes the default.
+func (c *Client) updateDocument(ctx context.Context, s *site, name, content string) error {
+	version := "$LATEST"
+	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocument", "update", name), func(ctx context.Context) (*ssm.UpdateDocumentOutput, error) {
+		out, err := s.ssm.UpdateDocument(ctx, &ssm.UpdateDocumentInput{Name: &name, Content: &content, DocumentVersion: &version, DocumentFormat: types.DocumentFormatJson})
+		if codeOf(err) == "DuplicateDocumentContent" {
+			return nil, nil
+		}
+		return out, err
+	})
+	if err != nil {
+		return err
+	}
+	latest, err := c.ready(ctx, s, name, version)
+	if err != nil {
+		return err
+	}
+	_, err = ask(ctx, c, s.documentTask("ssm:UpdateDocumentDefaultVersion", "choose the version of", name), func(ctx context.Context) (*ssm.UpdateDocumentDefaultVersionOutput, error) {
+		return s.ssm.UpdateDocumentDefaultVersion(ctx, &ssm.UpdateDocumentDefaultVersionInput{Name: &name, DocumentVersion: &latest})
+	})
+	return err
+}
+
+// ready waits until a version can be used, and gives its number.
+func (c *Client) ready(ctx context.Context, s *site, name, version string) (string, error) {
+	t := s.documentTask("ssm:DescribeDocument", "look at", name)
+	for range looks {
+		out, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.DescribeDocumentOutput, error) {
+			return s.ssm.DescribeDocument(ctx, &ssm.DescribeDocumentInput{Name: &name, DocumentVersion: &version})
+		})
+		if err != nil {
+			return "", err
+		}
+		d := out.Document
+		if d == nil {
+			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot %s: the answer is empty", t.what)
+		}
+		switch d.Status {
+		case types.DocumentStatusActive:
+			return sdk.ToString(d.DocumentVersion), nil
+		case types.DocumentStatusFailed, types.DocumentStatusDeleting:
+			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot use the document %s in %s: %s", name, s.Place, oneLine(fmt.Sprint(d.Status, " ", sdk.ToString(d.StatusInformation))))
+		}
+		if err := c.clock.Sleep(ctx, lookPause); err != nil {
+			return "", interrupted(t.what, err)
+		}
+	}
+	return "", &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name + " in " + s.Place.String() + ": it is not ready yet", Hint: "try again later",
+		Err: &caused{"not-yet", dropcap.ErrTemporary}}
+}
+
+// RemoveDocument removes a document of the account; one that is not there is no error.
+func (c *Client) RemoveDocument(ctx context.Context, p dropcap.Place, name string) error {
+	s, err := c.at(ctx, p)
+	if err != nil {
+		return err
+	}
+	_, err = ask(ctx, c, s.documentTask("ssm:DeleteDocument", "remove", name), func(ctx context.Context) (*ssm.DeleteDocumentOutput, error) {
+		return s.ssm.DeleteDocument(ctx, &ssm.DeleteDocumentInput{Name: &name})
+	})
+	if Cause(err) == "no-document" {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,162 @@
+package aws
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/securityhub"
+	"github.com/aws/aws-sdk-go-v2/service/securityhub/types"
+
+	"dropcap"
+)
+
+// Limits of BatchImportFindings.
+const (
+	maxFindings     = 100
+	maxFindingBytes = 240 << 10
+)
+
+// ProductARN is the product that an account's own findings belong to.
+func ProductARN(p dropcap.Place) string {
+	return fmt.Sprintf("arn:%s:securityhub:%s:%s:product/%s/default", partition(p.Region), p.Region, p.Account, p.Account)
+}
+
+// partition is the first part of ARNs in a region (the SDK's partitions.json).
+func partition(region string) string {
+	for prefix, name := range map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"} {
+		if len(region) > len(prefix) && region[:len(prefix)] == prefix {
+			return name
+		}
+	}
+	return "aws"
+}
+
+// ImportFindings gives findings in the AWS Security Finding Format (JSON) to Security Hub, in batches, and tells how many it took. A finding
+// whose id is there updates it. One with a field that the format has not is refused before anything is sent.
+func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place, findings []json.RawMessage) (int, error) {
+	what := in(p, "give findings to Security Hub")
+	batches, err := batch(what, findings)
+	if err != nil {
+		return 0, err
+	}
+	s, err := c.at(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	done, failed, why := 0, 0, ""
+	for _, b := range batches {
+		out, err := ask(ctx, c, s.task("securityhub:BatchImportFindings", "give findings to Security Hub"), func(ctx context.Context) (*securityhub.BatchImportFindingsOutput, error) {
+			return s.hub.BatchImportFindings(ctx, &securityhub.BatchImportFindingsInput{Findings: b})
+		})
+		if err != nil {
+			return done, err
+		}
+		done += int(sdk.ToInt32(out.SuccessCount))
+		failed += int(sdk.ToInt32(out.FailedCount))
+		for _, f := range out.FailedFindings {
+			if why == "" {
+				why = oneLine(fmt.Sprintf("%s: %s (%s)", sdk.ToString(f.ErrorCode), sdk.ToString(f.ErrorMessage), sdk.ToString(f.Id)))
+			}
+		}
+	}
+	if failed > 0 {
+		return done, &dropcap.Error{Code: dropcap.CodeIncomplete, Message: fmt.Sprintf("cannot %s: it refused %d of %d: %s", what, failed, len(findings), why), Err: &caused{"refused", nil}}
+	}
+	return done, nil
+}
+
+// batch reads the findings and puts together what goes in one request.
+func batch(what string, findings []json.RawMessage) ([][]types.AwsSecurityFinding, error) {
+	var out [][]types.AwsSecurityFinding
+	room, bytesLeft := 0, 0
+	for i, raw := range findings {
+		var f types.AwsSecurityFinding
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&f); err != nil {
+			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot %s: number %d is not in its format: %w", what, i+1, err)
+		}
+		if len(raw) > maxFindingBytes {
+			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot %s: %s has %d bytes, and %d are the most", what, oneLine(sdk.ToString(f.Id)), len(raw), maxFindingBytes)
+		}
+		if room == 0 || len(raw)+1 > bytesLeft {
+			out = append(out, nil)
+			room, bytesLeft = maxFindings, maxFindingBytes-len(`{"Findings":[]}`)
+		}
+		out[len(out)-1] = append(out[len(out)-1], f)
+		room, bytesLeft = room-1, bytesLeft-len(raw)-1
+	}
+	return out, nil
+}
+
+// ActiveFindings gives the account's own findings that are active and whose generator begins so, in the AWS Security Finding Format.
+func (c *Client) ActiveFindings(ctx context.Context, p dropcap.Place, generator string) ([]json.RawMessage, error) {
+	s, err := c.at(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	filter := func(how types.StringFilterComparison, value string) []types.StringFilter {
+		return []types.StringFilter{{Comparison: how, Value: &value}}
+	}
+	in := &securityhub.GetFindingsInput{MaxResults: sdk.Int32(maxFindings), Filters: &types.AwsSecurityFindingFilters{
+		ProductArn:  filter(types.StringFilterComparisonEquals, ProductARN(p)),
+		GeneratorId: filter(types.StringFilterComparisonPrefix, generator),
+		RecordState: filter(types.StringFilterComparisonEquals, string(types.RecordStateActive)),
+	}}
+	var out []json.RawMessage
+	t := s.task("securityhub:GetFindings", "get the findings of Security Hub")
+	for {
+		page, err := ask(ctx, c, t, func(ctx context.Context) (*securityhub.GetFindingsOutput, error) { return s.hub.GetFindings(ctx, in) })
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range page.Findings {
+			raw, err := plainJSON(f)
+			if err != nil {
+				return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read a finding of Security Hub: %w", err)
+			}
+			out = append(out, raw)
+		}
+		if sdk.ToString(page.NextToken) == "" {
+			return out, nil
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// plainJSON writes a structure of the SDK without the fields that are not there.
+func plainJSON(v any) (json.RawMessage, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var plain any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&plain); err != nil {
+		return nil, err
+	}
+	return json.Marshal(prune(plain))
+}
+
+// prune drops what is null and, since the SDK's enumerations have no null, the empty texts.
+func prune(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, item := range v {
+			if item = prune(item); item == nil || item == "" {
+				delete(v, key)
+			} else {
+				v[key] = item
+			}
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = prune(item)
+		}
+	}
+	return v
+}

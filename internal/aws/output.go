@@ -1,0 +1,99 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"dropcap"
+)
+
+// kept is how much of standard output Run Command keeps; the agent ends what it cut with the mark.
+const (
+	kept    = 24000
+	cutMark = "--output truncated--"
+)
+
+// Output gets what one node printed. Where the command has a bucket and Run Command did not keep all, the whole comes from there.
+func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id, node string) (dropcap.NodeOutput, error) {
+	s, err := c.at(ctx, n.Place)
+	if err != nil {
+		return dropcap.NodeOutput{}, err
+	}
+	t := s.task("ssm:GetCommandInvocation", "get what "+oneLine(node)+" printed")
+	in := &ssm.GetCommandInvocationInput{CommandId: &id, InstanceId: &node}
+	got, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.GetCommandInvocationOutput, error) { return s.ssm.GetCommandInvocation(ctx, in) })
+	if err != nil {
+		return dropcap.NodeOutput{}, err
+	}
+	out := dropcap.NodeOutput{Stdout: sdk.ToString(got.StandardOutputContent), Stderr: sdk.ToString(got.StandardErrorContent),
+		Exit: int(got.ResponseCode), Status: detail(got.StatusDetails, string(got.Status))}
+	if n.Bucket == "" || !wasCut(out.Stdout) {
+		return out, nil
+	}
+	whole, err := c.whole(ctx, s, n, id, node, sdk.ToString(got.StandardOutputUrl))
+	switch {
+	case errors.Is(err, errNoObject): // the node could not write there, which is no reason to do without what there is
+	case err != nil:
+		return out, err
+	default:
+		out.Stdout = whole
+	}
+	return out, nil
+}
+
+func wasCut(text string) bool {
+	return utf8.RuneCountInString(text) >= kept || len(text) >= kept-len(cutMark) && strings.HasSuffix(text, cutMark)
+}
+
+// whole gets all of standard output from the bucket: {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout. The service tells the key; where
+// it does not, the step is as AWS-RunShellScript has it, or whatever there is.
+func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, node, told string) (string, error) {
+	base := strings.TrimPrefix(strings.Trim(n.Prefix, "/")+"/"+id+"/"+node+"/", "/")
+	keys := []string{base + "awsrunShellScript/0.awsrunShellScript/stdout"}
+	if key := keyOf(told, n.Bucket); strings.HasPrefix(key, base) && !strings.Contains(key, "..") {
+		keys = []string{key}
+	}
+	text, err := c.getObject(ctx, s, n.Bucket, keys[0])
+	if !errors.Is(err, errNoObject) {
+		return text, err
+	}
+	list, err := c.listObjects(ctx, s, n.Bucket, base)
+	if err != nil {
+		return "", err
+	}
+	for _, key := range list {
+		if strings.HasSuffix(key, "/stdout") && key != keys[0] {
+			return c.getObject(ctx, s, n.Bucket, key)
+		}
+	}
+	return "", errNoObject
+}
+
+var pathStyle = regexp.MustCompile(`^s3[.-]`)
+
+// keyOf takes the key out of StandardOutputUrl: https://s3.REGION.amazonaws.com/BUCKET/KEY or https://BUCKET.s3.REGION.amazonaws.com/KEY.
+func keyOf(address, bucket string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	path := strings.TrimPrefix(u.Path, "/")
+	if pathStyle.MatchString(u.Host) {
+		key, ok := strings.CutPrefix(path, bucket+"/")
+		if !ok {
+			return ""
+		}
+		return key
+	}
+	if strings.HasPrefix(u.Host, bucket+".") {
+		return path
+	}
+	return ""
+}
