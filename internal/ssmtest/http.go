@@ -179,13 +179,13 @@ func integer(in map[string]any, key string, otherwise int) int {
 func paged[T any](list []T, in map[string]any, most int) (page []T, next any, f *failure) {
 	from := 0
 	if t := str(in, "NextToken"); t != "" {
-		if n, err := fmt.Sscanf(t, "page-%d", &from); n != 1 || err != nil || from > len(list) {
+		if n, err := fmt.Sscanf(t, "page%d", &from); n != 1 || err != nil || from > len(list) {
 			return nil, nil, fail("InvalidNextToken", "The specified token isn't valid.")
 		}
 	}
 	to := min(from+integer(in, "MaxResults", most), len(list))
 	if to < len(list) {
-		next = fmt.Sprintf("page-%d", to)
+		next = fmt.Sprintf("page%d", to)
 	}
 	return list[from:to], next, nil
 }

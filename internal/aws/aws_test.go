@@ -1,0 +1,119 @@
+package aws_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/aws"
+	"dropcap/internal/fleet"
+	"dropcap/internal/ssmtest"
+)
+
+var _ fleet.Carrier = (*aws.Client)(nil)
+
+const (
+	east  = "us-east-1"
+	west  = "eu-west-1"
+	other = "444455556666"
+	one   = "i-00000000000000001"
+	two   = "i-00000000000000002"
+)
+
+var here = dropcap.Place{Account: ssmtest.DefaultAccount, Region: east}
+
+// leaping is a clock whose waits are over at once: it leaps.
+type leaping struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *leaping { return &leaping{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func (c *leaping) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *leaping) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	return ctx.Err()
+}
+
+// environment is what the SDK reads; nothing of the machine's own.
+func environment(t *testing.T, endpoint string, more map[string]string) {
+	t.Helper()
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY": ssmtest.SecretKey,
+		"AWS_SESSION_TOKEN": "", "AWS_REGION": east, "AWS_DEFAULT_REGION": "", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true"} {
+		t.Setenv(k, v)
+	}
+	for k, v := range more {
+		t.Setenv(k, v)
+	}
+}
+
+// open starts a cloud, and a client of it with the same clock.
+func open(t *testing.T, o aws.Options) (*ssmtest.Cloud, *aws.Client) {
+	t.Helper()
+	clock := newClock()
+	cloud := ssmtest.New(clock)
+	srv := httptest.NewServer(cloud)
+	t.Cleanup(srv.Close)
+	environment(t, srv.URL, nil)
+	o.Clock = clock
+	c, err := aws.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cloud, c
+}
+
+func answers(text string, exit int) ssmtest.Simulator {
+	return func(ssmtest.Script) (string, string, int) { return text, "", exit }
+}
+
+func id(k int) string { return fmt.Sprintf("i-%017x", k) }
+
+// script is a command by the control's own way.
+func script(nodes ...string) dropcap.NodeCommand {
+	return dropcap.NodeCommand{Place: here, Nodes: nodes, Document: "AWS-RunShellScript", Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
+}
+
+// told checks an error's whole form: a sentence, a remedy where there is one, a slug, a cause.
+func told(t *testing.T, err error, slug string, cause error, words ...string) {
+	t.Helper()
+	var e *dropcap.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("%v is no *dropcap.Error", err)
+	}
+	if !strings.HasPrefix(e.Message, "cannot ") || strings.ContainsAny(e.Message, "\n") {
+		t.Errorf("%q is not one sentence that begins with cannot", e.Message)
+	}
+	if got := aws.Cause(err); got != slug {
+		t.Errorf("the cause of %q is %s, want %s", e.Message, got, slug)
+	}
+	for _, c := range []error{dropcap.ErrDenied, dropcap.ErrTemporary} {
+		if errors.Is(err, c) != (c == cause) {
+			t.Errorf("%q: errors.Is(%v) is %v", e.Message, c, errors.Is(err, c))
+		}
+	}
+	for _, w := range words {
+		if !strings.Contains(e.Message+"\n"+e.Hint, w) {
+			t.Errorf("%q with the hint %q does not say %q", e.Message, e.Hint, w)
+		}
+	}
+	if text := e.Message + e.Hint; strings.Contains(text, ssmtest.SecretKey) || strings.Contains(text, "Signature=") {
+		t.Errorf("a secret is in %q", text)
+	}
+}
