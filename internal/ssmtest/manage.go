@@ -291,3 +291,24 @@ func keepFinding(finding, filters map[string]any) bool {
 	}
 	return true
 }
+
+// DisableHub makes Security Hub be not enabled in a region.
+func (c *Cloud) DisableHub(account, regionName string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.region(account, regionName).hub = false
+}
+
+// Compliance gives a node's items of a type, as "ID STATUS".
+func (c *Cloud) Compliance(account, regionName, node, kind string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	put, _ := c.region(account, regionName).compliance[node][kind].(map[string]any)
+	items, _ := put["Items"].([]any)
+	out := []string{}
+	for _, item := range items {
+		m, _ := item.(map[string]any)
+		out = append(out, str(m, "Id")+" "+str(m, "Status"))
+	}
+	return out
+}

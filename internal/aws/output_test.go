@@ -1,0 +1,151 @@
+package aws_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/aws"
+	"dropcap/internal/ssmtest"
+)
+
+var long = strings.Repeat("0123456789\n", 10000)
+
+// printed sends a command into a bucket and gives what came back of it.
+func printed(t *testing.T, c *aws.Client, cmd dropcap.NodeCommand) (dropcap.NodeOutput, error) {
+	t.Helper()
+	cmd.Bucket, cmd.Prefix = "lab", "runs/1"
+	sent, err := c.Send(t.Context(), cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if list, err := c.Poll(t.Context(), here, sent); err != nil {
+			t.Fatal(err)
+		} else if len(list) == 1 && list[0].Over() {
+			break
+		}
+	}
+	return c.Output(t.Context(), cmd, sent, one)
+}
+
+func TestALongOutputComesWholeFromTheBucket(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	if out, err := printed(t, c, script(one)); err != nil || out.Stdout != long {
+		t.Errorf("%d characters of %d, %v", len(out.Stdout), len(long), err)
+	}
+	if n := cloud.Calls()["s3:ListObjectsV2"]; n != 0 {
+		t.Errorf("the bucket was listed %d times, though the service tells the key", n)
+	}
+}
+
+func TestTheStepOfOurDocumentIsFound(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
+		t.Fatal(err)
+	}
+	out, err := printed(t, c, dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Verb: "audit", Request: strings.Repeat("0f", 16),
+		Delivery: time.Minute, Execution: time.Minute})
+	if err != nil || out.Stdout != long {
+		t.Errorf("%d characters, %v", len(out.Stdout), err)
+	}
+}
+
+func TestAnAgentsOutputComesWholeFromTheBucket(t *testing.T) {
+	cloud, c := open(t, aws.Options{Rate: 1000})
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Add(ssmtest.Node{ID: one})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	agent := &ssmtest.Agent{Endpoint: endpoint(t), Node: one, Region: east, Folder: t.TempDir()}
+	go func() { done <- agent.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	cmd := script(one)
+	cmd.Delivery = 24 * time.Hour // the clock leaps as we ask
+	cmd.Lines = []string{"i=0; while [ $i -lt 10000 ]; do echo 0123456789; i=$((i+1)); done"}
+	if out, err := printed(t, c, cmd); err != nil || out.Stdout != strings.Repeat("0123456789\n", 10000) {
+		t.Errorf("%d characters, %v", len(out.Stdout), err)
+	}
+}
+
+func TestAShortOutputAsksNothingOfTheBucket(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers("short", 0)})
+	if out, err := printed(t, c, script(one)); err != nil || out.Stdout != "short" || cloud.Calls()["s3:GetObject"] != 0 {
+		t.Errorf("%+v, %v, %v", out, err, cloud.Calls())
+	}
+}
+
+func TestWithoutTheObjectThereIsWhatRunCommandKept(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	cmd := script(one)
+	sent := func() string {
+		cmd.Bucket = "lab"
+		id, err := c.Send(t.Context(), cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Poll(t.Context(), here, id); err != nil { // the node prints, and there is no bucket yet
+			t.Fatal(err)
+		}
+		return id
+	}()
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || len(out.Stdout) != 24000 {
+		t.Errorf("%d characters, %v", len(out.Stdout), err)
+	}
+	if cloud.Calls()["s3:ListObjectsV2"] != 1 {
+		t.Errorf("the bucket was not searched: %v", cloud.Calls())
+	}
+}
+
+func TestABucketThatMayNotBeReadIsTold(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Deny("s3:GetObject")
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	_, err := printed(t, c, script(one))
+	told(t, err, "denied", dropcap.ErrDenied, "s3:GetObject", "lab")
+}
+
+func TestABucketElsewhereIsAskedThere(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Bucket(ssmtest.DefaultAccount, west, "lab")
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	for range 2 {
+		if out, err := printed(t, c, script(one)); err != nil || out.Stdout != long {
+			t.Errorf("%d characters, %v", len(out.Stdout), err)
+		}
+	}
+	if n := cloud.Calls()["s3:GetObject"]; n != 3 {
+		t.Errorf("%d requests for two objects, want 3: the region is learned once", n)
+	}
+}
+
+func TestAnInvocationThatIsNotThereYetIsTemporary(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers("fine", 0)})
+	sent, err := c.Send(t.Context(), script(one))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud.Inject(ssmtest.Fault{Kind: ssmtest.NotYet, Times: 1})
+	_, err = c.Output(t.Context(), script(one), sent, one)
+	told(t, err, "not-yet", dropcap.ErrTemporary, one)
+	if out, err := c.Output(t.Context(), script(one), sent, one); err != nil || out.Stdout != "fine" {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
