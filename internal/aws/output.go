@@ -28,7 +28,9 @@ func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id, node str
 	}
 	t := s.task("ssm:GetCommandInvocation", "get what "+oneLine(node)+" printed")
 	in := &ssm.GetCommandInvocationInput{CommandId: &id, InstanceId: &node}
-	got, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.GetCommandInvocationOutput, error) { return s.ssm.GetCommandInvocation(ctx, in) })
+	got, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.GetCommandInvocationOutput, error) {
+		return s.ssm.GetCommandInvocation(ctx, in)
+	})
 	if err != nil {
 		return dropcap.NodeOutput{}, err
 	}

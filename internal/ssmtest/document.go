@@ -32,6 +32,17 @@ func builtin() map[string]*document {
 	return map[string]*document{d.name: d}
 }
 
+// Document puts a document there, in place of one of that name.
+func (c *Cloud) Document(account, regionName, name, content string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := &document{name: name, owner: account, defaultVersion: 1}
+	if err := d.add(content); err != nil {
+		panic(err) // a mistake of the test
+	}
+	c.region(account, regionName).documents[name] = d
+}
+
 func (d *document) add(text string) error {
 	var content map[string]any
 	if err := json.Unmarshal([]byte(text), &content); err != nil {

@@ -14,6 +14,7 @@ const (
 	KilledMidway  = "killed-midway" // the agent dies while the command runs; the command's own detached part goes on
 	AccessDenied  = "access-denied"
 	ExpiredTokens = "expired-token"
+	LostObject    = "lost-object" // the node's output does not get into the bucket
 )
 
 // Fault is something that goes wrong, a number of times. API faults (Throttle, NotYet, ServerError, Drop, AccessDenied, ExpiredTokens) name

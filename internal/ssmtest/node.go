@@ -172,7 +172,7 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 			stderr += fmt.Sprintf("failed to run commands: exit status %d", exit)
 		}
 		m := &message{cmd: cmd, inv: inv}
-		c.put(cmd.bucket, m.prefix()+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
+		c.put(id, cmd.bucket, m.prefix()+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
 		c.finish(cmd, inv, map[string]plugin{"aws:runShellScript": {name: "aws:runShellScript", status: status, code: exit,
 			stdout: cut(stdout, MaxStdout, truncatedMark), stderr: cut(stderr, MaxStderr, truncatedMark)}}, status)
 	}

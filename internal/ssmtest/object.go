@@ -143,8 +143,8 @@ func (b *bucket) list(w http.ResponseWriter, name, prefix string) {
 }
 
 // put stores a node's whole output, if the bucket is there.
-func (c *Cloud) put(name, key, text string) {
-	if b := c.buckets[name]; b != nil {
+func (c *Cloud) put(node, name, key, text string) {
+	if b := c.buckets[name]; b != nil && !c.fault(LostObject, "", node) {
 		b.objects[key] = []byte(text)
 	}
 }

@@ -1,0 +1,272 @@
+package aws_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/aws"
+	"dropcap/internal/ssmtest"
+)
+
+// list is a text or a list of texts, as policies have it.
+type list []string
+
+func (l *list) UnmarshalJSON(data []byte) error {
+	if data[0] != '[' {
+		*l = make(list, 1)
+		return json.Unmarshal(data, &(*l)[0])
+	}
+	return json.Unmarshal(data, (*[]string)(l))
+}
+
+type policy struct {
+	Version   string
+	Statement []struct {
+		Sid, Effect      string
+		Action, Resource list
+	}
+}
+
+// documented reads the policies of docs/fleet-iam.md, by their headings.
+func documented(t *testing.T) map[string]policy {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/fleet-iam.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]policy{}
+	for _, section := range strings.Split(string(text), "\n## ")[1:] {
+		heading, _, _ := strings.Cut(section, "\n")
+		_, block, ok := strings.Cut(section, "```json\n")
+		if !ok {
+			continue
+		}
+		block, _, _ = strings.Cut(block, "```")
+		var p policy
+		d := json.NewDecoder(strings.NewReader(block))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&p); err != nil {
+			t.Fatalf("%s: %v", heading, err)
+		}
+		out[heading] = p
+	}
+	return out
+}
+
+func (p policy) actions() (out []string) {
+	for _, s := range p.Statement {
+		for _, a := range s.Action {
+			if !slices.Contains(byResourceGroups, a) {
+				out = append(out, a)
+			}
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(out)))
+}
+
+// documents are those that may be sent.
+func (p policy) documents() (out []string) {
+	for _, s := range p.Statement {
+		if !slices.Contains(s.Action, "ssm:SendCommand") {
+			continue
+		}
+		for _, r := range s.Resource {
+			if strings.Contains(r, ":document/") {
+				out = append(out, path.Base(r))
+			}
+		}
+	}
+	return out
+}
+
+// byResourceGroups is what that service asks for in the caller's name (its user guide, "ListGroupResources": minimum permissions).
+var byResourceGroups = []string{"tag:GetResources", "cloudformation:DescribeStacks", "cloudformation:ListStackResources"}
+
+// apis are operations that IAM knows by another name.
+var apis = map[string]string{"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket"}
+
+// called are the actions that a cloud was asked for, as IAM has them. GetCallerIdentity needs none.
+func called(cloud *ssmtest.Cloud) []string {
+	seen := map[string]bool{}
+	for api := range cloud.Calls() {
+		if other, ok := apis[api]; ok {
+			api = other
+		}
+		seen[api] = true
+	}
+	delete(seen, "sts:GetCallerIdentity")
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// duty is what the commands of a policy do.
+type duty struct {
+	documents []string
+	options   aws.Options
+	do        func(*testing.T, *ssmtest.Cloud, *aws.Client) error
+}
+
+var duties = map[string]duty{
+	"Looking":    {documents: []string{"dropcap-look"}, do: asksAndSends("dropcap-look")},
+	"Changing":   {documents: []string{"dropcap-look", "dropcap-change"}, do: asksAndSends("dropcap-look", "dropcap-change")},
+	"Installing": {documents: []string{"AWS-RunShellScript"}, do: installs},
+	"Auditing without dropcap on the hosts": {documents: []string{"AWS-RunShellScript"}, do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+		return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one}, Tags: map[string][]string{"role": {"web"}}}, script(one))
+	}},
+	"Exporting to Security Hub": {do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+		_, err := c.ActiveFindings(t.Context(), here, "dropcap")
+		_, err2 := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(1, "ACTIVE", "")})
+		return errors.Join(err, err2)
+	}},
+	"Exporting to SSM Compliance": {do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+		return c.PutCompliance(t.Context(), here, one, nil, "")
+	}},
+	"Several accounts": {options: aws.Options{Roles: []string{"arn:aws:iam::" + ssmtest.DefaultAccount + ":role/dropcap-fleet"}},
+		do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+			return c.DeleteObject(t.Context(), here, "lab", "x") // whatever the role may
+		}},
+}
+
+func findsAndSends(t *testing.T, c *aws.Client, targets dropcap.Targets, commands ...dropcap.NodeCommand) error {
+	if _, _, err := c.Find(t.Context(), targets); err != nil {
+		return err
+	}
+	for _, cmd := range commands {
+		sent, err := c.Send(t.Context(), cmd)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Poll(t.Context(), here, sent); err != nil {
+			return err
+		}
+		if _, err := c.Output(t.Context(), cmd, sent, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asksAndSends finds nodes in every way and sends by the documents; the outputs are too long for Run Command, and not where they should be.
+func asksAndSends(documents ...string) func(*testing.T, *ssmtest.Cloud, *aws.Client) error {
+	return func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+		var commands []dropcap.NodeCommand
+		for _, name := range documents {
+			commands = append(commands, dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: name, Verb: "audit", Request: strings.Repeat("0f", 16),
+				Delivery: time.Minute, Execution: time.Minute, Bucket: "lab", Prefix: "no-such"})
+		}
+		return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one}, Tags: map[string][]string{"role": {"web"}}, Groups: []string{"web"}}, commands...)
+	}
+}
+
+func installs(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+	newer := strings.Replace(lookDocument, `"d"`, `"newer"`, 1)
+	for _, name := range []string{"dropcap-look", "dropcap-change"} { // the look document is there, in an older version
+		if _, err := c.EnsureDocument(t.Context(), here, name, newer); err != nil {
+			return err
+		}
+	}
+	if err := c.PutObject(t.Context(), here, "lab", "binary", bytes.NewReader([]byte("x"))); err != nil {
+		return err
+	}
+	address, err := c.PresignGet(t.Context(), here, "lab", "binary", time.Minute)
+	if err != nil {
+		return err
+	}
+	resp, err := http.Get(address)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot get the binary: s3:GetObject: %w", dropcap.ErrDenied) // a node's curl says so
+	}
+	if err := findsAndSends(t, c, dropcap.Targets{All: true}, script(one)); err != nil {
+		return err
+	}
+	if err := c.DeleteObject(t.Context(), here, "lab", "binary"); err != nil {
+		return err
+	}
+	return c.RemoveDocument(t.Context(), here, "dropcap-look")
+}
+
+// stage prepares a cloud for a duty: nodes with long outputs, documents, a bucket that what the nodes write does not get into.
+func stage(t *testing.T, name string, d duty) (*ssmtest.Cloud, *aws.Client) {
+	t.Helper()
+	cloud, c := open(t, d.options)
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Add(ssmtest.Node{ID: one, Tags: map[string]string{"role": "web"}, Simulated: answers(long, 0)})
+	cloud.Group(ssmtest.DefaultAccount, east, "web", one)
+	cloud.Document(ssmtest.DefaultAccount, east, "dropcap-look", lookDocument)
+	if name != "Installing" {
+		cloud.Document(ssmtest.DefaultAccount, east, "dropcap-change", lookDocument)
+	}
+	cloud.Inject(ssmtest.Fault{Kind: ssmtest.LostObject})
+	return cloud, c
+}
+
+func TestEachPolicyAllowsWhatIsCalledAndNothingElse(t *testing.T) {
+	policies := documented(t)
+	if got, want := slices.Sorted(maps.Keys(policies)), slices.Sorted(maps.Keys(duties)); !slices.Equal(got, want) {
+		t.Fatalf("the document has policies for %q, and known are %q", got, want)
+	}
+	for name, d := range duties {
+		t.Run(name, func(t *testing.T) {
+			cloud, c := stage(t, name, d)
+			if err := d.do(t, cloud, c); err != nil {
+				t.Fatal(err)
+			}
+			calls := called(cloud)
+			if name == "Several accounts" {
+				calls = slices.DeleteFunc(calls, func(a string) bool { return !strings.HasPrefix(a, "sts:") })
+			}
+			if got := policies[name].actions(); !slices.Equal(got, calls) {
+				t.Errorf("the policy allows %q, and called are %q", got, calls)
+			}
+			if got := policies[name].documents(); !slices.Equal(got, d.documents) {
+				t.Errorf("the policy allows the documents %q, and sent are %q", got, d.documents)
+			}
+		})
+	}
+}
+
+func TestWithoutAnyOneOfItsActionsTheErrorNamesIt(t *testing.T) {
+	policies := documented(t)
+	for name, d := range duties {
+		for _, action := range policies[name].actions() {
+			cloud, c := stage(t, name, d)
+			api := action
+			if api == "s3:ListBucket" {
+				api = "s3:ListObjectsV2"
+			}
+			cloud.Deny(api)
+			if err := d.do(t, cloud, c); !errors.Is(err, dropcap.ErrDenied) || !strings.Contains(err.Error(), action) {
+				t.Errorf("%s without %s: %v", name, action, err)
+			}
+		}
+	}
+}
+
+func TestPoliciesAreNoWiderThanTheyMustBe(t *testing.T) {
+	for name, p := range documented(t) {
+		if p.Version != "2012-10-17" {
+			t.Errorf("%s: version %s", name, p.Version)
+		}
+		for _, s := range p.Statement {
+			narrow := []string{"ssm:SendCommand", "ssm:GetDocument", "ssm:DeleteDocument", "s3:GetObject", "s3:ListBucket", "sts:AssumeRole", "securityhub:BatchImportFindings"}
+			if s.Effect != "Allow" || slices.ContainsFunc(s.Action, func(a string) bool {
+				return strings.Contains(a, "*") || slices.Contains(narrow, a) && slices.Contains(s.Resource, "*")
+			}) {
+				t.Errorf("%s: the statement %s is too wide", name, s.Sid)
+			}
+		}
+	}
+}
