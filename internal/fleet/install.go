@@ -1,0 +1,77 @@
+package fleet
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+//go:embed documents/install.sh
+var install string
+
+//go:embed documents/uninstall.sh
+var uninstall string
+
+// Binary is where a host of one architecture gets dropcap, and what it has to be. The zero value is none.
+type Binary struct {
+	URL    string // presigned
+	SHA256 string // 64 hexadecimal digits
+	Size   int64  // bytes
+}
+
+var (
+	urlForm     = regexp.MustCompile(`^https?://[A-Za-z0-9.:_-]+/[A-Za-z0-9._~:/?&=%+,@!-]*$`)
+	sumForm     = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	versionForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,99}$`)
+)
+
+// mostBinary is the largest program that is installed.
+const mostBinary = 512 << 20
+
+// InstallLines gives a script for /bin/sh that puts a version of dropcap on a host, unless it is there: the host chooses by its architecture, and
+// verifies before anything can run. It prints what it did, or why it did not.
+func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
+	if !versionForm.MatchString(version) {
+		return nil, fmt.Errorf("cannot install version %q: that is no name of one", version)
+	}
+	lines := []string{"version='" + version + "'"}
+	given := false
+	for _, one := range []struct {
+		arch string
+		Binary
+	}{{"amd64", amd64}, {"arm64", arm64}} {
+		if one.Binary != (Binary{}) {
+			given = true
+			if err := one.check(); err != nil {
+				return nil, err
+			}
+		}
+		lines = append(lines, fmt.Sprintf("url_%[1]s='%[2]s' sum_%[1]s='%[3]s' size_%[1]s=%[4]d", one.arch, one.URL, one.SHA256, one.Size))
+	}
+	if !given {
+		return nil, fmt.Errorf("cannot install version %s: no address is given", version)
+	}
+	return append(lines, script(install)...), nil
+}
+
+func (b Binary) check() error {
+	switch {
+	case !urlForm.MatchString(b.URL):
+		return fmt.Errorf("cannot install from that address: it is not of the form https://HOST/PATH?QUERY, or has characters that a shell could take for its own")
+	case !sumForm.MatchString(b.SHA256):
+		return fmt.Errorf("cannot install what is not known: %q is no SHA-256 of 64 hexadecimal digits", b.SHA256)
+	case b.Size <= 0 || b.Size > mostBinary:
+		return fmt.Errorf("cannot install a program of %d bytes: at most %d MiB are taken", b.Size, mostBinary>>20)
+	}
+	return nil
+}
+
+// UninstallLines gives a script that takes dropcap off a host. The store stays without purge, and nothing is done without force while changes
+// retain containers, or are applied: nobody could back them out then.
+func UninstallLines(purge, force bool) []string {
+	yes := map[bool]string{true: "yes", false: "no"}
+	return append([]string{"purge=" + yes[purge] + " force=" + yes[force]}, script(uninstall)...)
+}
+
+func script(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }
