@@ -93,7 +93,7 @@ func (w *worker) begin(ctx context.Context) (begun bool, err error) {
 func (w *worker) do(ctx context.Context) {
 	w.r.State = dropcap.ReceiptDone
 	if err := nodeVerbs[w.q.verb](w, ctx); err != nil {
-		w.r.Error, w.r.Status = failing(err), dropcap.Worst(w.r.Status, dropcap.ExitOf(err))
+		w.r.Error, w.r.Status, w.r.Summary = failing(err), dropcap.Worst(w.r.Status, dropcap.ExitOf(err)), ""
 	}
 	w.r.Host.Docker = w.app.engineVersion(context.WithoutCancel(ctx))
 }

@@ -1,0 +1,214 @@
+package e2e_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/dockertest"
+	"dropcap/internal/frame"
+)
+
+// nodeStage is a host with a real engine, whose containers are changed by requests.
+type nodeStage struct {
+	stage
+	p    program
+	next int
+}
+
+func newNodeStage(t *testing.T) *nodeStage {
+	e := dockertest.Start(t, dockertest.Docker20)
+	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
+		t.Fatal(err)
+	}
+	s := &nodeStage{stage: stage{t, e, filepath.Join(t.TempDir(), "store")}}
+	s.p = program{}.with(append(e.Env(), "DROPCAP_STORE="+s.folder)...)
+	return s
+}
+
+func (s *nodeStage) request() string {
+	s.next++
+	return requestID(s.next)
+}
+
+func (s *nodeStage) start(name string) string {
+	return s.docker("run", "-d", "--name", name, "--stop-timeout", "1", "app:1")
+}
+
+// plan plans a container and gives the word that names the plan for apply.
+func (s *nodeStage) plan(name string) string {
+	s.t.Helper()
+	r := s.p.node(s.t, "plan", "--request="+s.request(), "--container="+name)
+	var p dropcap.Plan
+	if err := json.Unmarshal(r.Document, &p); err != nil || r.Status != 3 {
+		s.t.Fatalf("%v: %+v %+v", err, r, r.Error)
+	}
+	return fmt.Sprintf("%s:%x", p.ID, sha256.Sum256(r.Document))
+}
+
+func (s *nodeStage) is(name, want string) {
+	s.t.Helper()
+	if got := s.docker("inspect", "--format", "{{.Id}} {{.State.Running}}", name); got != want+" true" {
+		s.t.Errorf("%s is %s, want %s", name, got, want)
+	}
+}
+
+func changesOf(t *testing.T, r dropcap.Receipt) []dropcap.Change {
+	t.Helper()
+	var d dropcap.Changes
+	if err := json.Unmarshal(r.Document, &d); err != nil {
+		t.Fatalf("%v: %+v %+v", err, r, r.Error)
+	}
+	return d.Changes
+}
+
+func TestAPlanThatTheHostKeptIsAppliedAndBackedOutByItsRequests(t *testing.T) {
+	s := newNodeStage(t)
+	old := s.start("web")
+	plan := s.plan("web")
+	forged := plan[:len(plan)-1] + string("01"[plan[len(plan)-1]&1^1])
+	if forged == plan {
+		forged = plan[:len(plan)-1] + "f"
+	}
+	if r := s.p.node(t, "apply", "--request="+s.request(), "--plans="+forged); r.Error == nil || r.Error.Code != dropcap.CodeNoPlan {
+		t.Errorf("a digest that is not the plan's: %+v", r)
+	}
+	s.is("web", old)
+	id := s.request()
+	args := []string{"apply", "--request=" + id, "--plans=" + forged + "," + plan, "--soak=200ms", "--deadline=100"}
+	r := s.p.node(t, args...)
+	if list := changesOf(t, r); r.Status != 0 || len(list) != 1 || list[0].State != dropcap.Applied || r.Summary != "1 change: 1 applied" {
+		t.Fatalf("%+v %+v", r, r.Error)
+	}
+	if again := s.p.node(t, args...); again.Started != r.Started || string(again.Document) != string(r.Document) {
+		t.Errorf("delivered again: %+v", again)
+	}
+	r = s.p.node(t, "backout", "--request="+s.request(), "--of="+requestID(999)+","+id)
+	if list := changesOf(t, r); r.Status != 0 || len(list) != 1 || list[0].State != dropcap.BackedOut {
+		t.Errorf("%+v %+v", r, r.Error)
+	}
+	s.is("web", old)
+	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 || r.Summary != "nothing to back out" {
+		t.Errorf("%+v", r)
+	}
+	if r := s.p.node(t, "history", "--request="+s.request()); r.Summary != "1 change: 1 backed-out" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// begin starts an apply in a process group of its own, as the agent does, and waits until the receipt says that it goes on and the new container runs.
+func (s *nodeStage) begin(id string, args ...string) *exec.Cmd {
+	s.t.Helper()
+	cmd := s.p.command(s.t, append([]string{"node", "apply", "--request=" + id, "--deadline=600"}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); _ = cmd.Wait() })
+	dockertest.Eventually(s.t, time.Minute, "the new container", func() bool {
+		return s.docker("ps", "-a", "-q", "--filter", "name=-dropcap-") != "" && s.docker("ps", "-q", "--filter", "name=^web$") != ""
+	})
+	return cmd
+}
+
+// workers are the processes of a request: the one that does it, and the command that it runs.
+func (s *nodeStage) workers(id string) []string {
+	out, _ := exec.Command("pgrep", "-f", "node work .*"+id).Output()
+	pids := strings.Fields(string(out))
+	for _, pid := range strings.Fields(string(out)) {
+		children, _ := exec.Command("pgrep", "-P", pid).Output()
+		pids = append(pids, strings.Fields(string(children))...)
+	}
+	return pids
+}
+
+// The agent kills a command's process group when it takes too long, and then the work goes on.
+func TestTheWorkGoesOnWhenTheAgentKillsTheCommand(t *testing.T) {
+	s := newNodeStage(t)
+	old := s.start("web")
+	plan, id := s.plan("web"), s.request()
+	cmd := s.begin(id, "--plans="+plan, "--soak=4s")
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.p.node(t, "receipt", "--of="+id); r.State != dropcap.ReceiptRunning {
+		t.Errorf("just after: %s", r.State)
+	}
+	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 7 || r.Error == nil || !strings.Contains(r.Error.Message, "it still goes on") {
+		t.Errorf("backed out amid: %+v %+v", r, r.Error)
+	}
+	r := s.p.node(t, "apply", "--request="+id, "--plans="+plan, "--soak=4s", "--deadline=100")
+	if list := changesOf(t, r); r.State != dropcap.ReceiptDone || r.Status != 0 || len(list) != 1 || list[0].State != dropcap.Applied {
+		t.Errorf("%+v %+v", r, r.Error)
+	}
+	if now := s.docker("inspect", "--format", "{{.Id}}", "web"); now == old {
+		t.Error("nothing was changed")
+	}
+}
+
+func kill(t *testing.T, pids ...string) {
+	t.Helper()
+	if len(pids) == 0 {
+		t.Fatal("nobody works")
+	}
+	for _, pid := range pids {
+		var n int
+		if _, err := fmt.Sscan(pid, &n); err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Kill(n, syscall.SIGKILL)
+	}
+}
+
+// When all that works on a request dies, whoever asks next has it recovered, and it is never done again.
+func TestADeadRequestIsRecoveredAndNotDoneAgain(t *testing.T) {
+	s := newNodeStage(t)
+	s.start("web")
+	plan, id := s.plan("web"), s.request()
+	cmd := s.begin(id, "--plans="+plan, "--soak=10m")
+	kill(t, s.workers(id)...)
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	r := s.p.node(t, "receipt", "--of="+id, "--deadline=100")
+	list := changesOf(t, r)
+	if r.State != dropcap.ReceiptInterrupted || len(list) != 1 || !list[0].State.Over() || r.Error == nil || r.Error.Code != dropcap.CodeInterrupt {
+		t.Fatalf("%+v %+v", r, r.Error)
+	}
+	if want := map[dropcap.ChangeState]int{dropcap.Applied: 7, dropcap.RolledBack: 4}[list[0].State]; r.Status != want {
+		t.Errorf("%s: status %d, want %d", list[0].State, r.Status, want)
+	}
+	before := s.docker("inspect", "--format", "{{.Id}}", "web")
+	if again := s.p.node(t, "apply", "--request="+id, "--plans="+plan, "--soak=10m"); again.State != dropcap.ReceiptInterrupted || again.Ended != r.Ended {
+		t.Errorf("again: %+v", again)
+	}
+	s.is("web", before)
+	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 || len(changesOf(t, r)) > 1 {
+		t.Errorf("%+v %+v", r, r.Error)
+	}
+}
+
+// When only the process that writes the receipt dies, the command that it ran goes on to its end, and the request is not free before.
+func TestAnOrphanedChangeIsWaitedFor(t *testing.T) {
+	s := newNodeStage(t)
+	s.start("web")
+	plan, id := s.plan("web"), s.request()
+	s.begin(id, "--plans="+plan, "--soak=5s")
+	kill(t, s.workers(id)[0])
+	if r := s.p.node(t, "receipt", "--of="+id); r.State != dropcap.ReceiptRunning {
+		t.Errorf("while the command goes on: %s", r.State)
+	}
+	r := s.p.node(t, "receipt", "--of="+id, "--deadline=100")
+	if list := changesOf(t, r); r.State != dropcap.ReceiptInterrupted || len(list) != 1 || list[0].State != dropcap.Applied || r.Status != 7 {
+		t.Errorf("%+v %+v", r, r.Error)
+	}
+	whole := s.p.run(t, "node", "receipt", "--of="+id, "--whole")
+	if _, err := frame.Find(whole.out); err != nil {
+		t.Error(err)
+	}
+}

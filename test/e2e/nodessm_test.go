@@ -1,0 +1,136 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/dockertest/fake"
+	"dropcap/internal/fleet"
+	"dropcap/internal/frame"
+	"dropcap/internal/ssmtest"
+	"dropcap/internal/testenv"
+)
+
+const managed = "i-0123456789abcdef0"
+
+// carrier sends requests to the double of AWS as they are, without the SDK.
+type carrier struct {
+	t   *testing.T
+	url string
+}
+
+func (c carrier) call(action string, in any) (map[string]any, int) {
+	c.t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+"/", bytes.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("X-Amz-Target", "AmazonSSM."+action)
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+ssmtest.AccessKey+"/20260102/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var out map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		c.t.Fatal(err)
+	}
+	return out, resp.StatusCode
+}
+
+// send sends a document and waits for what the node printed.
+func (c carrier) send(document string, parameters map[string]string) map[string]any {
+	c.t.Helper()
+	given := map[string][]string{}
+	for k, v := range parameters {
+		given[k] = []string{v}
+	}
+	out, status := c.call("SendCommand", map[string]any{"DocumentName": document, "InstanceIds": []string{managed}, "Parameters": given})
+	if status != http.StatusOK {
+		return out
+	}
+	command, _ := out["Command"].(map[string]any)
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		out, status := c.call("GetCommandInvocation", map[string]any{"CommandId": command["CommandId"], "InstanceId": managed})
+		if s := fmt.Sprint(out["Status"]); status == http.StatusOK && s != "Pending" && s != "InProgress" {
+			return out
+		}
+	}
+	c.t.Fatal("the node never answered")
+	return nil
+}
+
+// The documents of ours are taken by the service, held to their forms, and do through an agent what node does.
+func TestTheDocumentsRunNodeThroughAnAgent(t *testing.T) {
+	e := fake.Start(t, fake.Options{})
+	e.Add(fake.Container{Name: "web"})
+	cloud := ssmtest.New(nil)
+	srv := httptest.NewServer(cloud)
+	t.Cleanup(srv.Close)
+	cloud.Add(ssmtest.Node{ID: managed})
+	bin := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	agent := &ssmtest.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
+		Env: []string{"PATH=" + bin + ":/usr/bin:/bin", "DOCKER_HOST=" + e.Host, "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "s")}}
+	go func() { done <- agent.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
+	c := carrier{t, srv.URL}
+	for _, d := range fleet.Documents() {
+		if out, status := c.call("CreateDocument", map[string]any{"Name": d.Name, "Content": d.Content, "DocumentType": "Command", "DocumentFormat": "JSON"}); status != http.StatusOK {
+			t.Fatalf("%s: %v", d.Name, out)
+		}
+	}
+	hello := map[string]string{"verb": "hello", "request": requestID(1)}
+	out := c.send(fleet.LookDocument, hello)
+	if out["ResponseCode"] != 127.0 || !strings.Contains(fmt.Sprint(out["StandardErrorContent"]), "dropcap: not installed") {
+		t.Errorf("without dropcap: %v", out)
+	}
+	if err := os.Symlink(testenv.Binary(t), filepath.Join(bin, "dropcap")); err != nil {
+		t.Fatal(err)
+	}
+	for _, given := range []map[string]string{hello, {"verb": "audit", "request": requestID(2), "arguments": "--level=cis --container=web"}} {
+		out := c.send(fleet.LookDocument, given)
+		p, err := frame.Find(fmt.Sprint(out["StandardOutputContent"]))
+		if err != nil || out["Status"] != "Success" {
+			t.Fatalf("%v: %v", err, out)
+		}
+		if r := unpacked(t, p); r.State != dropcap.ReceiptDone || r.Host.Node != managed || r.Command == "" || r.Verb != given["verb"] {
+			t.Errorf("%+v", r)
+		}
+	}
+	for _, bad := range []map[string]string{{"verb": "apply"}, {"verb": "audit;id"}, {"request": "$(id)"}, {"arguments": "--level=cis;id"}, {"arguments": "--level=`id`"},
+		{"arguments": "--level=*"}, {"arguments": "x"}, {"arguments": "--a\n--b"}, {"executionTimeout": "1"}, {"commands": "id"}} {
+		given := map[string]string{"verb": "audit", "request": requestID(3)}
+		for k, v := range bad {
+			given[k] = v
+		}
+		if out := c.send(fleet.LookDocument, given); !strings.Contains(fmt.Sprint(out["__type"]), "InvalidParameters") {
+			t.Errorf("%v: %v", bad, out)
+		}
+	}
+	lines, err := fleet.Script(dropcap.NodeCommand{Verb: "receipt", Request: requestID(4), Args: []string{"--of=" + requestID(2)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out = c.send(fleet.ShellDocument, map[string]string{"commands": strings.Join(lines, "\n")})
+	if p, err := frame.Find(fmt.Sprint(out["StandardOutputContent"])); err != nil || unpacked(t, p).Verb != "audit" {
+		t.Errorf("the control's own way: %v %v", err, out)
+	}
+}
