@@ -159,6 +159,14 @@ func (l *lab) start(p programs) (*engine, error) {
 	return &engine{keeper: keeper, socket: d.Socket(), path: p.path, client: newClient(d.Socket())}, nil
 }
 
+// KeepEngine is what the process does that keeps one engine; it gives the exit status. Nothing is done unless a lab asked for it.
+func KeepEngine() (status int, asked bool) {
+	if os.Getenv(supervise.Environment) == "" {
+		return 0, false
+	}
+	return supervise.Main(), true
+}
+
 func stopEngines(list []*engine) error {
 	failed := make([]error, len(list))
 	var work sync.WaitGroup

@@ -32,7 +32,7 @@ type Config struct {
 	Version string       // of dropcap
 	Say     func(string) // progress, a sentence each
 	Ready   func(State)  // called once, when all nodes answer
-	Keep    []string     // arguments that make Program call supervise.Main
+	Keep    []string     // arguments that make Program call KeepEngine
 }
 
 // lab is a running one.

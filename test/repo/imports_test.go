@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,21 @@ func packages(t *testing.T) []goPackage {
 			t.Fatal(err)
 		}
 		list = append(list, p)
+	}
+}
+
+// What tests stand on reaches the program by way of the lab only, and without testing.
+func TestTheProgramHoldsNoTesting(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./cmd/dropcap")
+	cmd.Dir, cmd.Stderr = testenv.RepoRoot(t), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range strings.FieldsSeq(string(out)) {
+		if _, room := place(path); path == "testing" || rooms[room] == stand && !slices.Contains(labStands, path) {
+			t.Errorf("%s is in the program", path)
+		}
 	}
 }
 
@@ -95,6 +111,15 @@ func TestTheCheckerFindsEachViolation(t *testing.T) {
 		{in + "cli", in + "testenv", true},
 		{in + "docker", in + "dockertest", true},
 		{in + "dockertest", in + "testenv", false},
+		{in + "cli", in + "lab", false},
+		{in + "cli", in + "ssmtest", true},
+		{in + "lab", in + "ssmtest", false},
+		{in + "lab", in + "dockertest/supervise", false},
+		{in + "lab", in + "dockertest", true},
+		{in + "lab", in + "testenv", true},
+		{in + "lab", in + "docker", true},
+		{in + "fleet", in + "lab", true},
+		{"dropcap/cmd/dropcap", in + "lab", true},
 		{"dropcap/cmd/dropcap", in + "cli", false},
 		{"dropcap/cmd/dropcap", in + "audit", true},
 		{"dropcap/test/bench", in + "dockertest", false},

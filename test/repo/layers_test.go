@@ -18,6 +18,7 @@ const (
 	shell     layer = "shell"
 	program   layer = "program"
 	stand     layer = "stand" // what tests stand on
+	labLayer  layer = "lab"   // a fleet to try: the double of AWS and private engines, for people
 	testLayer layer = "test"
 	homeless  layer = "homeless"
 )
@@ -28,11 +29,14 @@ var rooms = map[string]layer{
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
 	"render": renderer, "cli": shell,
-	"testenv": stand, "dockertest": stand, "ssmtest": stand,
+	"testenv": stand, "dockertest": stand, "ssmtest": stand, "lab": labLayer,
 }
 
 // pure verbs turn documents into documents: no I/O.
 var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source", "frame"}
+
+// labStands are the parts of what tests stand on that the lab stands on too. They do without testing, which must not reach the program.
+var labStands = []string{"dropcap/internal/ssmtest", "dropcap/internal/dockertest/supervise", "dropcap/internal/dockertest/rootfs"}
 
 // fences: the libraries that one package only may import, tests included; but the double of AWS is tested with the real SDK.
 var fences = map[string]string{
@@ -85,9 +89,10 @@ var mayImport = map[layer][]layer{
 	verb:      {capsLayer, root, verb},
 	adapter:   {capsLayer, root},
 	renderer:  {capsLayer, root},
-	shell:     {capsLayer, root, verb, adapter, renderer},
+	shell:     {capsLayer, root, verb, adapter, renderer, labLayer},
 	program:   {shell},
 	stand:     {capsLayer, root, stand},
+	labLayer:  {capsLayer, root, stand},
 	testLayer: {capsLayer, root, verb, adapter, renderer, stand, testLayer},
 }
 
@@ -126,6 +131,8 @@ func refused(from layer, room, path string) string {
 		return ""
 	case !slices.Contains(mayImport[from], to):
 		return fmt.Sprintf("a %s may not import a %s", from, to)
+	case from == labLayer && to == stand && !slices.Contains(labStands, path):
+		return fmt.Sprintf("the lab is in the program, and stands on %v only", labStands)
 	case from == verb && slices.Contains(pure, room) && !slices.Contains(pure, toRoom) && to == verb:
 		return fmt.Sprintf("%s is pure, %s is not", room, toRoom)
 	}
