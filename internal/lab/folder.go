@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -60,6 +61,9 @@ type Node struct {
 func makeFolder(folder string) error {
 	if len(folder) > longestFolder {
 		return fmt.Errorf("cannot use the folder %s: names of sockets in it would be too long, since it has more than %d characters", folder, longestFolder)
+	}
+	if strings.ContainsFunc(folder, func(r rune) bool { return r <= ' ' || r == '\\' || r > '~' }) {
+		return fmt.Errorf("cannot use the folder %q: its name must be of plain characters, without spaces", folder)
 	}
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("cannot make the lab's folder: %w", err)

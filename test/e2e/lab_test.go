@@ -1,0 +1,284 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dropcap/internal/testenv"
+)
+
+// labBench is a lab in the background, and the settings that it printed, as a shell has understood them.
+type labBench struct {
+	program
+	folder string
+	env    map[string]string
+}
+
+func startLab(t *testing.T, args ...string) *labBench {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "it's-a-lab-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &labBench{program: program{env: []string{"DROPCAP_LAB=" + folder, "DROPCAP_TEST_CACHE=" + testenv.Cache(), "AWS_PROFILE=mine"}}, folder: folder, env: map[string]string{}}
+	t.Cleanup(func() {
+		cmd := exec.Command(testenv.Binary(t), "fleet", "lab", "--stop") // the test's context is over
+		cmd.Env = l.program.env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("stop: %v: %s", err, out)
+		}
+		if _, err := os.Lstat(folder); err == nil {
+			t.Errorf("%s is left behind", folder)
+		}
+	})
+	r := l.run(t, append([]string{"fleet", "lab"}, args...)...)
+	if r.status != 0 {
+		t.Fatalf("exit status %d: %s", r.status, r.err)
+	}
+	cmd := exec.Command("sh", "-c", `eval "$1" && exec env`, "sh", r.out)
+	cmd.Env = append(l.program.env, "PATH="+os.Getenv("PATH"))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		l.env[name] = value
+	}
+	return l
+}
+
+// ask sends a request as the SDK would, but for the signature.
+func (l *labBench) ask(t *testing.T, key, operation string, in, out any) int {
+	t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.env["AWS_ENDPOINT_URL"]+"/", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Amz-Target", "AmazonSSM."+operation)
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20260102/"+l.env["AWS_REGION"]+"/ssm/aws4_request")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		t.Fatalf("%s: %s: %v", operation, resp.Status, err)
+	}
+	return resp.StatusCode
+}
+
+func (l *labBench) nodes(t *testing.T) (ids []string) {
+	t.Helper()
+	var out struct {
+		InstanceInformationList []struct{ InstanceId, PingStatus string }
+	}
+	l.ask(t, l.env["AWS_ACCESS_KEY_ID"], "DescribeInstanceInformation", map[string]any{}, &out)
+	for _, n := range out.InstanceInformationList {
+		if n.PingStatus == "Online" {
+			ids = append(ids, n.InstanceId)
+		}
+	}
+	return ids
+}
+
+// script runs one on all nodes, and gives what each has printed.
+func (l *labBench) script(t *testing.T, line string) map[string]string {
+	t.Helper()
+	key, ids := l.env["AWS_ACCESS_KEY_ID"], l.nodes(t)
+	var sent struct{ Command struct{ CommandId string } }
+	l.ask(t, key, "SendCommand", map[string]any{"DocumentName": "AWS-RunShellScript", "InstanceIds": ids, "MaxConcurrency": "100%",
+		"Parameters": map[string][]string{"commands": {line}}}, &sent)
+	printed := map[string]string{}
+	for end := time.Now().Add(time.Minute); len(printed) < len(ids); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q: only %v have answered", line, printed)
+		}
+		for _, id := range ids {
+			var i struct{ Status, StandardOutputContent, StandardErrorContent string }
+			l.ask(t, key, "GetCommandInvocation", map[string]any{"CommandId": sent.Command.CommandId, "InstanceId": id}, &i)
+			switch i.Status {
+			case "Success":
+				printed[id] = strings.TrimSpace(i.StandardOutputContent)
+			case "Failed":
+				t.Fatalf("%s: %s", id, i.StandardErrorContent)
+			}
+		}
+	}
+	return printed
+}
+
+// running tells whether a process runs; one that has ended and waits for its parent does not.
+func running(pid string) bool {
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	return err == nil && !strings.Contains(string(text), ") Z ")
+}
+
+// pid is the lab's process.
+func (l *labBench) pid(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(l.folder, "lab.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct{ PID int }
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s.PID
+}
+
+func TestALabRunsScriptsOnItsNodes(t *testing.T) {
+	l := startLab(t, "--nodes", "2", "--engines", "none", "--for", "10m", "--offline", "--windows")
+	if l.env["AWS_PROFILE"] != "" || l.env["AWS_SHARED_CREDENTIALS_FILE"] != os.DevNull || l.env["DROPCAP_LAB"] != l.folder {
+		t.Errorf("somebody's own account could be reached: %v", l.env)
+	}
+	if ids := l.nodes(t); len(ids) != 3 {
+		t.Errorf("online: %v", ids)
+	}
+	var refused struct {
+		Type string `json:"__type"`
+	}
+	if l.ask(t, "AKIADROPCAPLAB000000", "DescribeInstanceInformation", map[string]any{}, &refused); refused.Type != "UnrecognizedClientException" {
+		t.Errorf("a key that is not the lab's: %s", refused.Type)
+	}
+	if r := l.run(t, "fleet", "lab"); r.status != 1 || !strings.Contains(r.err, "cannot start a lab: one runs already") {
+		t.Errorf("a second one: %d, %s", r.status, r.err)
+	}
+	if r := l.run(t, "fleet", "lab", "--status"); r.status != 0 || !strings.Contains(r.out, "lab-2") || !strings.Contains(r.out, "ssm:DescribeInstanceInformation") {
+		t.Errorf("status: %d, %s%s", r.status, r.out, r.err)
+	}
+}
+
+func TestAStoppedLabLeavesNoProcess(t *testing.T) {
+	l := startLab(t, "--nodes", "2", "--engines", "none")
+	printed := l.script(t, `setsid sleep 1000 >/dev/null 2>&1 & echo "$! $DROPCAP_STORE $(dropcap version | cut -d' ' -f1)"`)
+	if len(printed) != 2 {
+		t.Fatalf("%v", printed)
+	}
+	if r := l.run(t, "fleet", "lab", "--stop"); r.status != 0 || !strings.HasPrefix(r.out, "unset AWS_ACCESS_KEY_ID ") {
+		t.Errorf("stop: %d, %s%s", r.status, r.out, r.err)
+	}
+	for id, line := range printed {
+		pid, rest, _ := strings.Cut(line, " ")
+		if running(pid) || !strings.HasPrefix(rest, l.folder) || !strings.HasSuffix(rest, "/store dropcap") {
+			t.Errorf("%s: %q; its child runs: %v", id, line, running(pid))
+		}
+	}
+	if r := l.run(t, "fleet", "lab", "--status"); r.status != 1 || !strings.Contains(r.err, "cannot find a running lab") {
+		t.Errorf("status: %d, %s", r.status, r.err)
+	}
+}
+
+func TestALabEndsWithItsTime(t *testing.T) {
+	l := startLab(t, "--nodes", "1", "--engines", "none", "--for", "2s")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if _, err := os.Lstat(l.folder); err != nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is still there")
+		}
+	}
+}
+
+// engineOf asks a node's engine, from the node.
+const engineOf = `docker version --format '{{.Server.Version}}'; docker ps --format '{{.Names}}'; echo "$DOCKER_HOST"`
+
+func TestNodesHaveEnginesOfTheirOwn(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.Base, testenv.Docker20)
+	l := startLab(t, "--nodes", "2", "--node-fails", "2", "--engines", "private")
+	hosts := map[string]bool{}
+	for id, text := range l.script(t, engineOf) {
+		lines := strings.Fields(text)
+		hosts[lines[len(lines)-1]] = true
+		if !strings.HasPrefix(lines[0], "20.10.") || !strings.Contains(text, "tunnel") || !strings.Contains(text, "hardened") ||
+			strings.Contains(text, "monitor") != strings.HasSuffix(id, "2") {
+			t.Errorf("%s: %q", id, text)
+		}
+	}
+	if len(hosts) != 2 {
+		t.Errorf("engines: %v", hosts)
+	}
+	if r := l.run(t, "fleet", "lab", "--stop"); r.status != 0 {
+		t.Errorf("stop: %s", r.err)
+	}
+	wantNoEngine(t, hosts)
+}
+
+func TestAKilledLabLeavesNothing(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.Base, testenv.Docker20)
+	l := startLab(t, "--nodes", "2", "--engines", "private")
+	hosts, children := map[string]bool{}, []string{}
+	for _, text := range l.script(t, engineOf+`; setsid sleep 1000 >/dev/null 2>&1 & echo "$!"`) {
+		lines := strings.Fields(text)
+		hosts[lines[len(lines)-2]], children = true, append(children, lines[len(lines)-1])
+	}
+	// Of one engine the supervisor is killed too.
+	var record struct{ Pid int }
+	for host := range hosts {
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(strings.TrimPrefix(host, "unix://")), "supervisor.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pid := range []int{record.Pid, l.pid(t)} {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := l.run(t, "fleet", "lab", "--stop"); r.status != 0 {
+		t.Errorf("stop: %s", r.err)
+	}
+	wantNoEngine(t, hosts)
+	for _, pid := range children {
+		if running(pid) {
+			t.Errorf("process %s of a node runs on", pid)
+		}
+	}
+}
+
+// wantNoEngine: neither processes that have an engine's folder mounted, nor its cgroups, nor the folder.
+func wantNoEngine(t *testing.T, hosts map[string]bool) {
+	t.Helper()
+	for host := range hosts {
+		root := filepath.Dir(strings.TrimPrefix(host, "unix://"))
+		if _, err := os.Lstat(root); err == nil {
+			t.Errorf("%s is left behind", root)
+		}
+		if left, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup/*", filepath.Base(root))); len(left) > 0 {
+			t.Errorf("cgroups are left behind: %v", left)
+		}
+		entries, err := os.ReadDir("/proc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if _, err := strconv.Atoi(e.Name()); err != nil {
+				continue
+			}
+			for _, file := range []string{"mountinfo", "cmdline"} {
+				if text, _ := os.ReadFile(filepath.Join("/proc", e.Name(), file)); bytes.Contains(text, []byte(filepath.Base(root))) {
+					t.Errorf("process %s is left behind: %s", e.Name(), fmt.Sprintf("%q", text))
+				}
+			}
+		}
+	}
+}
