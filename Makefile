@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w -X dropcap/internal/cli.release=$(VERSION)
 TOOL    := go tool -modfile=tools/go.mod
 
-.PHONY: build install package gen test test-full bench bench-learn demo lint provision fuzz clean help
+.PHONY: build install package gen test test-full bench bench-learn demo demo-fleet lint provision fuzz clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-learn: ## what learning says against the truth: programs and servers run w
 
 demo: ## the main job on a real engine
 	test/demo/run
+
+demo-fleet: ## a fleet of three nodes on this machine: audit, plan, waves, a node that fails, backout, report
+	test/demo/fleet
 
 lint: ## gofmt, vet, staticcheck, the rule of imports, go.mod
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "not gofmt'ed" >&2; exit 1; }
