@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/dockertest/supervise"
 	"dropcap/internal/lab"
 )
 
@@ -84,11 +85,10 @@ func (a *app) labKeep() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			status, asked := lab.KeepEngine()
-			if !asked {
+			if os.Getenv(supervise.Environment) == "" {
 				return usageError("`dropcap fleet lab` starts it", "cannot keep an engine: only a lab asks for that")
 			}
-			a.status, a.finished = status, true
+			a.status, a.finished = supervise.Main(), true
 			return nil
 		},
 	}

@@ -110,10 +110,10 @@ func (e *Engine) Start(ctx context.Context, run dropcap.FleetRun, nodes []dropca
 	for i := range hosts {
 		hosts[i].Wave = number[hosts[i].Host]
 	}
-	if err := e.Ledger.SaveHosts(ctx, run.ID, hosts); err != nil {
+	if err := e.Ledger.SaveRun(ctx, run); err != nil {
 		return run, nil, err
 	}
-	return run, hosts, e.Ledger.SaveRun(ctx, run)
+	return run, hosts, e.Ledger.SaveHosts(ctx, run.ID, hosts)
 }
 
 // unable tells why a node cannot be asked.

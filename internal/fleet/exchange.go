@@ -218,11 +218,13 @@ func order(b bool) int {
 	return 0
 }
 
-func (r *round) command(batch []*task, kind step) dropcap.NodeCommand {
+func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
 	c := dropcap.NodeCommand{
 		Place: batch[0].place, Verb: r.run.Verb, Request: batch[0].host.Request, Args: slices.Clone(r.run.Args),
 		Comment: "dropcap " + r.run.Verb + " " + r.run.ID, Delivery: r.Pace.Delivery, Execution: r.Pace.Execution,
-		Bucket: r.Way.Bucket, Prefix: r.Way.Prefix,
+	}
+	if r.Way.Bucket != "" {
+		c.Bucket, c.Prefix = r.Way.Bucket, r.Way.Prefix
 	}
 	for _, t := range batch {
 		c.Nodes = append(c.Nodes, t.node)
@@ -246,6 +248,10 @@ func (r *round) command(batch []*task, kind step) dropcap.NodeCommand {
 
 // send sends one command. It is noted before, so that a controller that takes over knows that something may have arrived.
 func (r *round) send(ctx context.Context, batch []*task, kind step) error {
+	c, err := r.command(batch, kind)
+	if err != nil {
+		return err
+	}
 	if kind == toSend {
 		for _, t := range batch {
 			t.host.Sent++
@@ -254,7 +260,6 @@ func (r *round) send(ctx context.Context, batch []*task, kind step) error {
 			return err
 		}
 	}
-	c := r.command(batch, kind)
 	id, err := r.Carrier.Send(ctx, c)
 	now := r.Clock.Now()
 	switch {
@@ -299,7 +304,11 @@ func (r *round) refused(ctx context.Context, batch []*task, err error) error {
 	if errors.As(err, &e) {
 		hint = e.Hint
 	}
-	batch[0].lost(oneLine(err.Error()), hint)
+	if batch[0].began {
+		batch[0].lost(oneLine(err.Error()), hint)
+	} else {
+		batch[0].end("refused", oneLine(err.Error())+"; nothing was done there", hint)
+	}
 	r.settle(batch[0])
 	return r.keep(ctx, batch)
 }

@@ -81,8 +81,11 @@ func Cause(h dropcap.FleetHost) string {
 	case dropcap.ExitRolledBack:
 		return "rolled-back"
 	case dropcap.ExitPerson:
-		return "needs-person"
+		return "person"
 	case dropcap.ExitHost:
+		if h.Receipt.Host.Docker == "" {
+			return "no-engine"
+		}
 		return "host"
 	case dropcap.ExitOK, dropcap.ExitFindings, dropcap.ExitIncomplete:
 		return ""

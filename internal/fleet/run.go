@@ -55,7 +55,6 @@ type journey struct {
 	places map[string]dropcap.Place
 	gauge  *gauge
 	wave   int
-	done   int
 }
 
 func (j *journey) keep(ctx context.Context) error {
@@ -219,7 +218,7 @@ func (j *journey) nodes(hosts []string) []dropcap.Node {
 }
 
 // Commands gives what a run would send first, wave by wave, without sending anything.
-func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place) []dropcap.NodeCommand {
+func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place) ([]dropcap.NodeCommand, error) {
 	places := map[string]dropcap.Place{}
 	for _, p := range known {
 		places[p.String()] = p
@@ -237,9 +236,13 @@ func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost, known
 		}
 		for _, p := range slices.Sorted(maps.Keys(byPlace)) {
 			for batch := range slices.Chunk(byPlace[p], most) {
-				list = append(list, (&round{exchange: x}).command(batch, toSend))
+				c, err := (&round{exchange: x}).command(batch, toSend)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, c)
 			}
 		}
 	}
-	return list
+	return list, nil
 }

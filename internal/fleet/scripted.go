@@ -47,8 +47,12 @@ func (s Scripted) Commands(nodes []dropcap.Node) []dropcap.NodeCommand {
 	var list []dropcap.NodeCommand
 	for _, p := range order {
 		for ids := range slices.Chunk(byPlace[p], most) {
-			list = append(list, dropcap.NodeCommand{Place: p, Nodes: ids, Document: "AWS-RunShellScript", Lines: s.Lines, Comment: s.Comment,
-				Delivery: pace.Delivery, Execution: pace.Execution, Bucket: s.Way.Bucket, Prefix: s.Way.Prefix})
+			c := dropcap.NodeCommand{Place: p, Nodes: ids, Document: "AWS-RunShellScript", Lines: s.Lines, Comment: s.Comment,
+				Delivery: pace.Delivery, Execution: pace.Execution}
+			if s.Way.Bucket != "" {
+				c.Bucket, c.Prefix = s.Way.Bucket, s.Way.Prefix
+			}
+			list = append(list, c)
 		}
 	}
 	return list

@@ -135,7 +135,6 @@ type stage struct {
 	outputs  map[string]map[string]dropcap.NodeOutput
 	states   map[string]map[string]string
 	sent     []dropcap.NodeCommand
-	most     int // hosts at once
 	stop     func(n int) bool
 }
 

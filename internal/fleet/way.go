@@ -8,13 +8,17 @@ import (
 )
 
 // fill says by which document a command goes.
-func (w Way) fill(c dropcap.NodeCommand) dropcap.NodeCommand {
+func (w Way) fill(c dropcap.NodeCommand) (dropcap.NodeCommand, error) {
+	if err := Check(c); err != nil {
+		return c, err
+	}
 	if w.Shell {
-		c.Document, c.Lines = "AWS-RunShellScript", Script(c)
-		return c
+		lines, err := Script(c)
+		c.Document, c.Lines = "AWS-RunShellScript", lines
+		return c, err
 	}
 	c.Document = DocumentFor(c.Verb)
-	return c
+	return c, nil
 }
 
 // merge puts arguments of the same name together that several hosts of one command have for themselves: --plans=A and --plans=B are --plans=A,B.

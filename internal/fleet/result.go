@@ -4,15 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
 	"dropcap"
 )
 
-// Document makes the document of a run of what its hosts answered.
-func Document(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
+// ResultOf makes the document of a run of what its hosts answered.
+func ResultOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
 	doc := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: run, Documents: []dropcap.HostDocument{}, Failures: []dropcap.HostFailure{}}
 	for _, h := range hosts {
 		if r := h.Receipt; r != nil && len(r.Document) > 0 && string(r.Document) != "null" {
@@ -40,33 +39,6 @@ func failureOf(h dropcap.FleetHost) *dropcap.HostFailure {
 		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h), Message: oneLine(h.Receipt.Summary)}
 	}
 	return nil
-}
-
-// Status is the exit status of a run's result, for a verb that looks: the worst of the hosts', and incomplete where a host could not be asked.
-func Status(doc dropcap.Fleet, hosts []dropcap.FleetHost) int {
-	status := dropcap.ExitOK
-	if len(doc.Failures) > 0 {
-		status = dropcap.ExitIncomplete
-	}
-	return dropcap.Worst(status, RunStatus(doc.Run, hosts))
-}
-
-// RunStatus is the worst of the hosts' own statuses.
-func RunStatus(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
-	status := dropcap.ExitOK
-	for _, h := range hosts {
-		switch {
-		case h.Receipt == nil || h.Failure != nil:
-			status = dropcap.Worst(status, dropcap.ExitIncomplete)
-		case h.Receipt.Status == dropcap.ExitUsage || h.Receipt.Status == dropcap.ExitInterrupt || h.Receipt.Status < 0 || h.Receipt.Status > dropcap.ExitIncomplete:
-			status = dropcap.Worst(status, dropcap.ExitError)
-		case h.Receipt.Status == dropcap.ExitHost && !Changes(run.Verb):
-			status = dropcap.Worst(status, dropcap.ExitIncomplete) // that host can't; the fleet's answer is incomplete
-		default:
-			status = dropcap.Worst(status, h.Receipt.Status)
-		}
-	}
-	return status
 }
 
 // Tale tells in a few words how a host came through.
@@ -151,26 +123,4 @@ func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
 	}
 	run.State, run.Ended, run.Because = dropcap.RunGoing, "", ""
 	return run
-}
-
-// Inform says how many hosts there are of each cause, the most frequent first.
-func Inform(failures []dropcap.HostFailure) []string {
-	counts := map[string]int{}
-	for _, f := range failures {
-		counts[f.Cause]++
-	}
-	var list []string
-	for c := range counts {
-		list = append(list, c)
-	}
-	slices.SortFunc(list, func(a, b string) int {
-		if counts[a] != counts[b] {
-			return counts[b] - counts[a]
-		}
-		return strings.Compare(a, b)
-	})
-	for i, c := range list {
-		list[i] = fmt.Sprintf("%d %s", counts[c], c)
-	}
-	return list
 }

@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dropcap"
+	"dropcap/internal/apply"
+	"dropcap/internal/fleet"
+	"dropcap/internal/render"
+)
+
+type fleetChangeCommand struct {
+	fleetFlags
+	outputFlags
+	rules     dropcap.FleetRules
+	waves     string
+	probe     string
+	soak      time.Duration
+	hostSoak  time.Duration
+	all, yes  bool
+	maxErrors int
+}
+
+func (f *fleetChangeCommand) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	f.fleetFlags.register(fl, false)
+	fl.BoolVar(&f.printAWS, "print-aws", false, "print the aws commands that would send the same, and send nothing")
+	f.outputFlags.register(cmd, render.FleetFormats("apply"), "table")
+	fl.StringVar(&f.waves, "waves", "", "hosts after which to look at the gate, as numbers or percentages of all, cumulated: 1,10%,100% (default: all at once)")
+	fl.IntVar(&f.rules.MaxConcurrency, "max-concurrency", 50, "hosts that are asked at once; 0: no limit")
+	fl.IntVar(&f.maxErrors, "max-errors", 0, "hosts that may fail before nothing more is sent")
+	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+}
+
+// read fills the rules from the flags.
+func (f *fleetChangeCommand) read() error {
+	f.rules.Waves = strings.FieldsFunc(f.waves, func(r rune) bool { return r == ',' })
+	f.rules.SoakSeconds, f.rules.MaxErrors = int(f.soak.Seconds()), f.maxErrors
+	if _, err := fleet.Split(nil, f.rules.Waves); err != nil {
+		return err
+	}
+	if _, err := fleet.ParseWindow(f.rules.Window); err != nil {
+		return err
+	}
+	args, ok := apply.Split(f.probe)
+	if !ok {
+		return usageError("for example --probe 'curl -fsS https://shop.example/health'", "cannot read the command of --probe")
+	}
+	f.rules.Probe = args
+	if f.rules.MaxConcurrency < 0 || f.rules.MaxErrors < 0 || f.soak < 0 || f.hostSoak < 0 {
+		return usageError("give 0 or more", "cannot use a negative number")
+	}
+	return nil
+}
+
+func (a *app) fleetApply() *cobra.Command {
+	f := &fleetChangeCommand{}
+	cmd := &cobra.Command{
+		Use:   "apply RUN",
+		Short: "Apply the plans of a run of fleet plan, in waves with a gate between",
+		Long: `Send each host the id and digest of the plan that it made and kept, wave by wave. Each host applies it as "dropcap apply" does: compared, gated,
+rolled back by itself. Between waves the gate demands: every receipt is good (--max-errors), the probe succeeds, and after the soak an audit
+of the wave's hosts has no new finding and whatever ran runs. A gate that fails stops the run; with --auto-backout every host that was
+changed in it is backed out.
+
+The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, and no host does anything twice.
+` + fleetExitHelp,
+		Example: `  dropcap fleet apply 1f0c5a9e77b2 --waves 1,10%,100% --soak 5m --auto-backout
+  dropcap fleet apply 1f0c5a9e77b2 --waves 1 --approve --window 22:00-04:00
+  dropcap fleet apply 1f0c5a9e77b2 --probe 'curl -fsS https://shop.example/health' --yes`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runFleetApply(cmd.Context(), args[0], f) },
+	}
+	f.register(cmd)
+	fl := cmd.Flags()
+	fl.DurationVar(&f.soak, "soak", 0, "how long a wave's hosts must run so before the next wave")
+	fl.DurationVar(&f.hostSoak, "host-soak", 5*time.Second, "how long each container must go on well on its host")
+	fl.StringVar(&f.probe, "probe", "", "a program of this machine that must succeed after each wave; no shell runs it; DROPCAP_HOSTS names the wave's hosts")
+	fl.BoolVar(&f.rules.Approve, "approve", false, "ask before each wave but the first")
+	fl.StringVar(&f.rules.Window, "window", "", "time of day in which waves may begin, local: 22:00-04:00")
+	fl.BoolVar(&f.rules.AutoBackout, "auto-backout", false, "back out every host of this run when a gate fails")
+	fl.BoolVar(&f.all, "all", false, "each host goes on with its other containers after one was rolled back")
+	return cmd
+}
+
+func (a *app) runFleetApply(ctx context.Context, id string, f *fleetChangeCommand) error {
+	if err := f.read(); err != nil {
+		return err
+	}
+	targets, err := f.formats()
+	if err != nil {
+		return err
+	}
+	c, err := a.control(ctx, &f.fleetFlags)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	of, plans, err := c.runOf(ctx, id, "plan")
+	if err != nil {
+		return err
+	}
+	nodes, digests, skipped := fleet.Pending(plans, c.places)
+	for _, h := range skipped {
+		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
+		a.warn(fmt.Errorf("%s is left as it is: %s", h.Host, h.Message))
+	}
+	if len(nodes) == 0 {
+		fmt.Fprintln(a.err, "nothing to change")
+		return nil
+	}
+	args := arguments("soak", f.hostSoak.String())
+	if f.all {
+		args = append(args, "--all")
+	}
+	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args, Rules: f.rules}
+	if !f.printAWS && !f.yes {
+		if err := a.confirm(fmt.Sprintf("Change containers on %d hosts, as run %s planned?", len(nodes), of.ID)); err != nil {
+			return err
+		}
+	}
+	run, hosts, err := c.Start(ctx, run, nodes, func(host string) []string { return []string{"--plans=" + digests[host]} })
+	if err != nil {
+		return err
+	}
+	if f.printAWS {
+		return c.printAWS(run, hosts)
+	}
+	fmt.Fprintf(a.err, "run %s: %d hosts in %d waves\n", run.ID, len(nodes), len(run.Waves))
+	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
+}
+
+// changed does a run that changes something, and says how it ended.
+func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, targets []target, out *outputFlags) error {
+	run, _, err := c.finish(ctx, run, hosts, targets, out)
+	if err != nil {
+		return err
+	}
+	return c.app.ended(run)
+}
+
+// ended is the error that a run which was stopped stands for.
+func (a *app) ended(run dropcap.FleetRun) error {
+	switch run.State {
+	case dropcap.RunBackedOut:
+		return dropcap.Errorf(dropcap.CodeRolledBack, "`dropcap fleet status "+run.ID+"` tells each host", "cannot finish run %s: %s; every host that it changed was backed out", run.ID, run.Because)
+	case dropcap.RunStopped:
+		code := dropcap.CodeError
+		if a.status == dropcap.ExitPerson {
+			code = dropcap.CodePerson
+		}
+		return dropcap.Errorf(code, "`dropcap fleet backout "+run.ID+"` takes back what it changed", "cannot finish run %s: %s", run.ID, run.Because)
+	}
+	return nil
+}
+
+func (f *fleetChangeCommand) formats() ([]target, error) {
+	return f.outputFlags.targets(checkFleet("apply"))
+}
+
+func (a *app) fleetBackout() *cobra.Command {
+	f := &fleetChangeCommand{}
+	cmd := &cobra.Command{
+		Use:   "backout RUN",
+		Short: "Take back everything that a run of fleet apply changed",
+		Long: `Ask every host that may have been changed by the run to back its changes out: the very same old containers run again. A host that did nothing
+has nothing to take back. Done twice, it changes nothing more.
+` + fleetExitHelp,
+		Example: `  dropcap fleet backout 7be13c4f02aa
+  dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd.Context(), args[0], f) },
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (a *app) runFleetBackout(ctx context.Context, id string, f *fleetChangeCommand) error {
+	if err := f.read(); err != nil {
+		return err
+	}
+	targets, err := f.formats()
+	if err != nil {
+		return err
+	}
+	c, err := a.control(ctx, &f.fleetFlags)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	of, list, err := c.runOf(ctx, id, "apply")
+	if err != nil {
+		return err
+	}
+	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be
+	if !f.yes && !f.printAWS {
+		if err := a.confirm(fmt.Sprintf("Back out what run %s changed on %d hosts?", of.ID, len(list))); err != nil {
+			return err
+		}
+	}
+	run, hosts, err := c.StartBackout(ctx, of, list, c.places, f.rules)
+	if err != nil {
+		return err
+	}
+	if f.printAWS {
+		return c.printAWS(run, hosts)
+	}
+	if len(hosts) == 0 {
+		fmt.Fprintln(a.err, "nothing to back out: no host was asked to change anything")
+		return nil
+	}
+	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
+}

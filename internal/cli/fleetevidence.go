@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"dropcap"
+	"dropcap/internal/evidence"
+	"dropcap/internal/fleet"
+)
+
+func (a *app) fleetEvidence() *cobra.Command {
+	cmd := a.look("evidence", "evidence", "Get what workloads were seen to need off the hosts, and keep it",
+		`Get the evidence of each host, keep it in the controller's store (hosts are short-lived), and show it merged per workload and revision, with
+dissent: how many of the recordings showed a need. "dropcap fleet evidence push" brings it to hosts that have not learned yet.
+`, `  dropcap fleet evidence --targets tag:role=web
+  dropcap fleet evidence --targets all --workload compose:shop/web --format json=evidence.json
+  dropcap fleet evidence push --targets i-0123456789abcdef0 --workload compose:shop/web`,
+		func(cmd *cobra.Command, f *fleetLookCommand) {
+			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil, "only this workload; may be repeated")
+		},
+		func(ctx context.Context, c *control, f *fleetLookCommand) error {
+			run, hosts, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "evidence", Args: f.workloadWords()}, &f.outputFlags)
+			if err != nil || f.printAWS {
+				return err
+			}
+			return c.keepEvidence(ctx, fleet.ResultOf(run, hosts))
+		})
+	cmd.AddCommand(a.fleetPush())
+	return cmd
+}
+
+func (f *fleetLookCommand) workloadWords() []string {
+	var list []string
+	for _, w := range f.workloads {
+		list = append(list, "--workload="+w)
+	}
+	return list
+}
+
+// keepEvidence imports what hosts sent, as `dropcap evidence import` does: checked, bounded, under the name of its host.
+func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet) error {
+	kept := 0
+	for _, d := range doc.Documents {
+		e, err := evidence.Import(d.Document)
+		if err != nil {
+			c.app.warn(fmt.Errorf("%s: %w", d.Host, err))
+			c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
+			continue
+		}
+		for _, w := range e.Workloads {
+			if len(w.Sources) == 0 {
+				continue
+			}
+			if err := (keeper{c.store, w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
+				return err
+			}
+			kept++
+		}
+	}
+	fmt.Fprintf(c.app.err, "kept in %s: evidence of %d workloads from %d hosts\n", c.store.Folder(), kept, len(doc.Documents))
+	return nil
+}
+
+func (a *app) fleetPush() *cobra.Command {
+	return a.look("receive", "push", "Bring evidence from the controller's store to hosts",
+		`Send the evidence of the named workloads, or all, to each host, where it counts as that of another host: with its source named, and less than
+the host's own.
+`, `  dropcap fleet evidence push --targets tag:new=yes --workload compose:shop/web`,
+		func(cmd *cobra.Command, f *fleetLookCommand) {
+			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil, "only this workload; may be repeated")
+		},
+		func(ctx context.Context, c *control, f *fleetLookCommand) error { return c.push(ctx, f) })
+}
+
+// partSize keeps a command below the 64 KB of document and parameters that Run Command takes.
+const partSize = 20000
+
+func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
+	all, err := storedIn(ctx, c.store, "")
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(w dropcap.WorkloadEvidence) bool {
+		return len(f.workloads) > 0 && !slices.Contains(f.workloads, w.Workload)
+	})
+	if len(all) == 0 {
+		return dropcap.Errorf(dropcap.CodeError, "`dropcap fleet evidence --targets …` gets it from hosts that have learned", "cannot push: there is no such evidence in %s", c.store.Folder())
+	}
+	raw, err := json.Marshal(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: all})
+	if err != nil {
+		return err
+	}
+	targets, err := f.outputFlags.targets(checkFleet("receive"))
+	if err != nil {
+		return err
+	}
+	parts := slices.Collect(slices.Chunk([]byte(base64.RawURLEncoding.EncodeToString(raw)), partSize))
+	sum := sha256.Sum256(raw)
+	for k, part := range parts {
+		args := []string{fmt.Sprintf("--part=%d/%d", k+1, len(parts)), "--sum=" + hex.EncodeToString(sum[:]), "--data=" + string(part)}
+		run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "receive", Args: args}, nil)
+		if err != nil {
+			return err
+		}
+		if f.printAWS {
+			if err := c.printAWS(run, hosts); err != nil {
+				return err
+			}
+			continue
+		}
+		if k == len(parts)-1 {
+			_, _, err = c.finish(ctx, run, hosts, targets, &f.outputFlags)
+			return err
+		}
+		if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {
+			return interrupted(ctx, run, err)
+		}
+		for _, x := range fleet.ResultOf(run, hosts).Failures {
+			c.app.warn(fmt.Errorf("%s: %s", x.Host, x.Message))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/audit"
+	"dropcap/internal/aws"
+	"dropcap/internal/fleet"
+	"dropcap/internal/render"
+)
+
+func checkExports(list []string) error {
+	for _, e := range list {
+		if e != "security-hub" && e != "ssm-compliance" {
+			return usageError("security-hub or ssm-compliance", "cannot export to %q", e)
+		}
+	}
+	return nil
+}
+
+// export puts an audit's findings where AWS shows them.
+func (c *control) export(ctx context.Context, to []string, run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
+	doc := fleet.ResultOf(run, hosts)
+	for _, e := range to {
+		var err error
+		if e == "security-hub" {
+			err = c.toSecurityHub(ctx, doc)
+		} else {
+			err = c.toCompliance(ctx, doc)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generator is what GeneratorId begins with in all findings of ours.
+const generator = "dropcap/"
+
+func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet) error {
+	whole := !slices.ContainsFunc(doc.Run.Args, func(a string) bool { return strings.HasPrefix(a, "--container=") })
+	for _, p := range c.places {
+		current, err := fleet.ASFF(doc, p, "", time.Now())
+		if err != nil {
+			return err
+		}
+		existing, err := c.client.ActiveFindings(ctx, p, generator)
+		if err != nil {
+			return err
+		}
+		gone := fleet.Resolved(existing, current, doc, whole, time.Now())
+		n, err := c.client.ImportFindings(ctx, p, append(fleet.Continued(existing, current), gone...))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.app.err, "%s: Security Hub: %d findings, %d of them archived since they are gone\n", p, n, len(gone))
+	}
+	return nil
+}
+
+func (c *control) toCompliance(ctx context.Context, doc dropcap.Fleet) error {
+	places := map[string]dropcap.Place{}
+	for _, p := range c.places {
+		places[p.String()] = p
+	}
+	n := 0
+	for _, one := range fleet.Compliance(doc, time.Now()) {
+		place, ok := places[dropcap.PlaceOf(one.Host)]
+		if !ok {
+			continue
+		}
+		items := make([]aws.ComplianceItem, 0, len(one.Items))
+		for _, i := range one.Items {
+			items = append(items, aws.ComplianceItem{ID: i.Id, Title: i.Title, Severity: i.Severity, Status: i.Status, Details: i.Details})
+		}
+		if err := c.client.PutCompliance(ctx, place, dropcap.NodeOf(one.Host), items, one.ItemContentHash); err != nil {
+			return err
+		}
+		n++
+	}
+	fmt.Fprintf(c.app.err, "SSM Compliance: %d nodes\n", n)
+	return nil
+}
+
+// agentless audits by the benchmark's own command.
+func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
+	targets, err := f.outputFlags.targets(checkFleet("audit"))
+	if err != nil {
+		return err
+	}
+	pol, err := loadPolicy(ctx, "", f.level)
+	if err != nil {
+		return err
+	}
+	nodes, failures, err := c.find(ctx, &f.fleetFlags)
+	if err != nil {
+		return err
+	}
+	ask := fleet.Scripted{Engine: c.Engine, Lines: fleet.AgentlessLines(), Comment: "dropcap audit --agentless"}
+	if f.printAWS {
+		for _, cmd := range ask.Commands(nodes) {
+			fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
+		}
+		return nil
+	}
+	results, err := ask.Do(ctx, nodes)
+	if err != nil {
+		return err
+	}
+	var hosts []dropcap.FleetHost
+	for _, x := range failures {
+		hosts = append(hosts, dropcap.FleetHost{Host: x.Host, Failure: &x})
+	}
+	for _, r := range results {
+		hosts = append(hosts, judgedFrom(r, pol))
+	}
+	run := dropcap.FleetRun{Verb: "audit", Targets: f.fleetFlags.targets, Args: []string{"--agentless"}, State: dropcap.RunDone, Hosts: len(nodes)}
+	doc := fleet.ResultOf(run, hosts)
+	c.app.status = fleet.StatusCode(doc)
+	if err := c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
+		return render.Fleet(w, format, doc, o)
+	}, f.outputFlags); err != nil {
+		return err
+	}
+	return c.export(ctx, f.exports, run, hosts)
+}
+
+// judgedFrom judges what a node printed of its containers' declarations.
+func judgedFrom(r fleet.ScriptResult, pol dropcap.Policy) dropcap.FleetHost {
+	h := dropcap.FleetHost{Host: r.Host, Name: r.Node.Name, Failure: r.Failure}
+	if h.Failure != nil {
+		return h
+	}
+	snap, err := fleet.Agentless(r.Node, r.Output, time.Now())
+	if err != nil {
+		e := asError(err)
+		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "unreadable", Message: oneLine(e.Message), Hint: e.Hint}
+		return h
+	}
+	raw, err := json.Marshal(audit.Judge(snap, audit.Options{Policy: pol, Now: time.Now()}))
+	if err != nil {
+		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "error", Message: err.Error()}
+		return h
+	}
+	h.Receipt = &dropcap.Receipt{Schema: dropcap.SchemaReceipt, State: dropcap.ReceiptDone, Document: raw}
+	return h
+}

@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dropcap"
+	"dropcap/internal/aws"
+	"dropcap/internal/fleet"
+)
+
+type fleetInstallCommand struct {
+	fleetFlags
+	binaries      []string
+	bucket        string
+	documentsOnly bool
+	purge, force  bool
+	yes           bool
+	expires       time.Duration
+}
+
+func (a *app) fleetInstall() *cobra.Command {
+	f := &fleetInstallCommand{}
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Put dropcap on hosts, and its documents into Systems Manager",
+		Long: `Create dropcap's two Command documents (dropcap-look, dropcap-change) where they are missing or old, so that nobody needs AWS-RunShellScript, which
+is root everywhere; and bring this binary to the hosts: by a presigned address in --bucket, verified by SHA-256 in a folder of root's before it may
+run. A host that has this version already is left alone.
+
+Installing sends a script, so it goes through AWS-RunShellScript; nothing else needs to. docs/fleet-iam.md has a policy for it.
+` + fleetExitHelp,
+		Example: `  dropcap fleet install --documents-only
+  dropcap fleet install --targets tag:role=web --bucket my-bucket
+  dropcap fleet install --targets all --bucket my-bucket --bin amd64=dist/dropcap-amd64 --bin arm64=dist/dropcap-arm64`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetInstall(cmd.Context(), f) },
+	}
+	fl := cmd.Flags()
+	f.fleetFlags.register(fl, true)
+	fl.StringArrayVar(&f.binaries, "bin", nil, "ARCH=FILE, a static binary for amd64 or arm64; may be repeated (default: this one)")
+	fl.StringVar(&f.bucket, "bucket", "", "bucket through which the binary goes; its object is removed afterwards")
+	fl.BoolVar(&f.documentsOnly, "documents-only", false, "only the documents; no host is touched")
+	fl.DurationVar(&f.expires, "expires", time.Hour, "for how long the address of the binary is valid")
+	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error {
+	c, err := a.control(ctx, &f.fleetFlags)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if !f.printAWS {
+		if err := c.documents(ctx); err != nil {
+			return err
+		}
+	}
+	if f.documentsOnly {
+		return nil
+	}
+	if f.bucket == "" {
+		return usageError("--bucket NAME, or --documents-only for the documents alone", "cannot bring the binary to hosts without a bucket")
+	}
+	binaries, err := f.read()
+	if err != nil {
+		return err
+	}
+	if !f.yes && !f.printAWS {
+		if err := a.confirm("Install dropcap " + version() + " on " + strings.Join(f.targets, " ") + "?"); err != nil {
+			return err
+		}
+	}
+	return c.install(ctx, f, binaries)
+}
+
+// documents creates or renews dropcap's documents in all places.
+func (c *control) documents(ctx context.Context) error {
+	for _, p := range c.places {
+		for _, d := range fleet.Documents() {
+			changed, err := c.client.EnsureDocument(ctx, p, d.Name, d.Content)
+			if err != nil {
+				return err
+			}
+			if changed {
+				fmt.Fprintf(c.app.err, "%s: document %s is there now\n", p, d.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// read reads the binaries, by architecture.
+func (f *fleetInstallCommand) read() (map[string][]byte, error) {
+	list := map[string]string{}
+	for _, s := range f.binaries {
+		arch, file, ok := strings.Cut(s, "=")
+		if !ok || arch != "amd64" && arch != "arm64" {
+			return nil, usageError("for example --bin arm64=dist/dropcap-arm64", "cannot read --bin %q", s)
+		}
+		list[arch] = file
+	}
+	if len(list) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		list[architecture] = self
+	}
+	out := map[string][]byte{}
+	for arch, file := range list {
+		b, err := os.ReadFile(filepath.Clean(file))
+		if err != nil {
+			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", file, bare(err))
+		}
+		out[arch] = b
+	}
+	return out, nil
+}
+
+// install uploads the binaries for as long as it takes, and has the hosts fetch them.
+func (c *control) install(ctx context.Context, f *fleetInstallCommand, binaries map[string][]byte) error {
+	nodes, failures, err := c.find(ctx, &f.fleetFlags)
+	if err != nil {
+		return err
+	}
+	list, place := map[string]fleet.Binary{}, c.places[0]
+	for arch, b := range binaries {
+		sum := sha256.Sum256(b)
+		digest := hex.EncodeToString(sum[:])
+		key := "dropcap/" + digest + "/dropcap"
+		if err := c.client.PutObject(ctx, place, f.bucket, key, bytes.NewReader(b)); err != nil {
+			return err
+		}
+		defer func() {
+			if err := c.client.DeleteObject(context.WithoutCancel(ctx), place, f.bucket, key); err != nil {
+				c.app.warn(err)
+			}
+		}()
+		url, err := c.client.PresignGet(ctx, place, f.bucket, key, f.expires)
+		if err != nil {
+			return err
+		}
+		list[arch] = fleet.Binary{URL: url, SHA256: digest, Size: int64(len(b))}
+	}
+	lines, err := fleet.InstallLines(version(), list["amd64"], list["arm64"])
+	if err != nil {
+		return err
+	}
+	return c.script(ctx, f, nodes, failures, lines, "install")
+}
+
+func (a *app) fleetUninstall() *cobra.Command {
+	f := &fleetInstallCommand{}
+	cmd := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Take dropcap off hosts",
+		Long: `Remove the binary, its units and its configuration from hosts; with --purge the store too, and its documents where --targets all is given. A host
+that retains containers of changes for their backout is left alone: prune or back out first.
+` + fleetExitHelp,
+		Example: `  dropcap fleet uninstall --targets tag:role=web
+  dropcap fleet uninstall --targets all --purge --yes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetUninstall(cmd.Context(), f) },
+	}
+	f.fleetFlags.register(cmd.Flags(), true)
+	cmd.Flags().BoolVar(&f.purge, "purge", false, "also the store: evidence and history are gone then")
+	cmd.Flags().BoolVar(&f.force, "force", false, "also where changes could be backed out still")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) error {
+	c, err := a.control(ctx, &f.fleetFlags)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	nodes, failures, err := c.find(ctx, &f.fleetFlags)
+	if err != nil {
+		return err
+	}
+	if !f.yes && !f.printAWS {
+		if err := a.confirm(fmt.Sprintf("Remove dropcap from %d hosts?", len(nodes))); err != nil {
+			return err
+		}
+	}
+	if err := c.script(ctx, f, nodes, failures, fleet.UninstallLines(f.purge, f.force), "uninstall"); err != nil {
+		return err
+	}
+	if t, _ := targetsOf(f.targets); !f.purge || !t.All || f.printAWS {
+		return nil
+	}
+	for _, p := range c.places {
+		for _, d := range fleet.Documents() {
+			if err := c.client.RemoveDocument(ctx, p, d.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// script runs lines on nodes once and tells each host's last line. It changes no container, so it needs no receipt: doing it again is harmless.
+func (c *control) script(ctx context.Context, f *fleetInstallCommand, nodes []dropcap.Node, failures []dropcap.HostFailure, lines []string, what string) error {
+	ask := fleet.Scripted{Engine: c.Engine, Lines: lines, Comment: "dropcap " + what}
+	if f.printAWS {
+		for _, cmd := range ask.Commands(nodes) {
+			fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
+		}
+		return nil
+	}
+	results, err := ask.Do(ctx, nodes)
+	if err != nil {
+		return err
+	}
+	good := 0
+	for _, r := range results {
+		if r.Failure != nil {
+			failures = append(failures, *r.Failure)
+			continue
+		}
+		good++
+		fmt.Fprintf(c.app.out, "%s: %s\n", r.Host, oneLine(r.Last()))
+	}
+	for _, x := range failures {
+		c.app.warn(fmt.Errorf("%s: %s%s", x.Host, x.Message, asHint(x.Hint)))
+		c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
+	}
+	if good == 0 && len(failures) > 0 {
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot %s dropcap on any host", what)
+	}
+	return nil
+}

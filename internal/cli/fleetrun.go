@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"dropcap"
+	"dropcap/internal/aws"
+	"dropcap/internal/fleet"
+	"dropcap/internal/render"
+)
+
+// start begins a run on the targets. Failures are of nodes that could not be found.
+func (c *control) start(ctx context.Context, f *fleetFlags, run dropcap.FleetRun, extra func(string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	nodes, failures, err := c.find(ctx, f)
+	if err != nil {
+		return run, nil, err
+	}
+	run.Targets = f.targets
+	run, hosts, err := c.Start(ctx, run, nodes, extra)
+	if err != nil {
+		return run, hosts, err
+	}
+	for _, x := range failures {
+		hosts = append(hosts, dropcap.FleetHost{Host: x.Host, Failure: &x})
+	}
+	return run, hosts, c.store.SaveHosts(ctx, run.ID, hosts)
+}
+
+// do starts a run, does it, and prints what came of it.
+func (c *control) do(ctx context.Context, f *fleetFlags, run dropcap.FleetRun, out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	targets, err := out.targets(checkFleet(run.Verb))
+	if err != nil {
+		return run, nil, err
+	}
+	run, hosts, err := c.start(ctx, f, run, nil)
+	if err != nil {
+		return run, hosts, err
+	}
+	if f.printAWS {
+		return run, hosts, c.printAWS(run, hosts)
+	}
+	return c.finish(ctx, run, hosts, targets, out)
+}
+
+// finish does a run that was started, and prints what came of it.
+func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, targets []target, out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	run, hosts, err := c.Go(ctx, run, hosts, c.places)
+	c.app.clearLine()
+	if err != nil {
+		return run, hosts, interrupted(ctx, run, err)
+	}
+	c.app.finished = true
+	doc := fleet.ResultOf(run, hosts)
+	c.app.status = dropcap.Worst(c.app.status, fleet.StatusCode(doc))
+	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
+		return render.Fleet(w, format, doc, o)
+	}, *out)
+	return run, hosts, err
+}
+
+// printAWS prints what would be sent, as the aws command takes it.
+func (c *control) printAWS(run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
+	list, err := c.Commands(run, hosts, c.places)
+	if err != nil {
+		return err
+	}
+	for _, cmd := range list {
+		fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
+	}
+	return nil
+}
+
+// fleetTeller shows how a run goes on: a line for each host of a change, and a counter for the rest.
+func (a *app) fleetTeller() func(fleet.Progress) {
+	terminal := isTerminal(a.err)
+	return func(p fleet.Progress) {
+		if !fleet.Changes(p.Run.Verb) {
+			if terminal && p.Host != nil {
+				fmt.Fprintf(a.err, "\r\033[K%s: %d of %d hosts", p.Run.Verb, p.Done, p.Total)
+			}
+			return
+		}
+		a.clearLine()
+		where := fmt.Sprintf("wave %d of %d", p.Wave+1, max(len(p.Run.Waves), 1))
+		switch {
+		case p.Host != nil:
+			fmt.Fprintf(a.err, "%s: %d of %d: %s: %s\n", where, p.Done, p.Total, oneLine(p.Host.Host), oneLine(fleet.Tale(*p.Host)))
+		case p.Note != "":
+			fmt.Fprintf(a.err, "%s: %s\n", where, oneLine(p.Note))
+		case p.Run.State != dropcap.RunGoing || p.Total > 0:
+			fmt.Fprintf(a.err, "%s: passed\n", where)
+		}
+	}
+}
+
+// arguments makes the words that hosts are told; empty values are left out.
+func arguments(pairs ...string) []string {
+	var list []string
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			list = append(list, "--"+pair[0]+"="+pair[1])
+		}
+	}
+	return list
+}
+
+// checkFleet checks formats of a verb's results.
+func checkFleet(verb string) func(string) error {
+	return func(format string) error { return render.CheckFleetFormat(verb, format) }
+}
+
+// hintRun says what a run's id is for.
+func (a *app) hintRun(what, verb string, run dropcap.FleetRun) {
+	fmt.Fprintf(a.err, "run %s; %s: dropcap fleet %s %s\n", run.ID, what, verb, run.ID)
+}
+
+// plainWord tells whether a word may stand in what a host is told.
+func plainWord(s string) bool {
+	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.,:/@=+%-") == ""
+}
