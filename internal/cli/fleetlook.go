@@ -18,7 +18,6 @@ type fleetLookCommand struct {
 	exports                 []string
 	agentless               bool
 	span                    time.Duration
-	hub                     string
 }
 
 // look makes a command that asks each host once.
