@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
-	"dropcap/internal/dockertest/supervise"
 	"dropcap/internal/lab"
 )
 
@@ -85,10 +84,11 @@ func (a *app) labKeep() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if os.Getenv(supervise.Environment) == "" {
+			status, asked := lab.KeepEngine()
+			if !asked {
 				return usageError("`dropcap fleet lab` starts it", "cannot keep an engine: only a lab asks for that")
 			}
-			a.status, a.finished = supervise.Main(), true
+			a.status, a.finished = status, true
 			return nil
 		},
 	}
