@@ -74,7 +74,10 @@ func (c *Client) Find(ctx context.Context, t dropcap.Targets) ([]dropcap.Node, [
 	}
 	results := c.everywhere(ctx, work)
 	nodes, failures, err := collect(results)
-	if err != nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return nil, nil, interrupted("find the nodes", ctx.Err())
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	failures = append(failures, missing(t, bare, placed, asked, results)...)
