@@ -70,10 +70,13 @@ const everyNode = "100%"
 
 // parameters are what the document gets.
 func parameters(n dropcap.NodeCommand) map[string][]string {
+	out := map[string][]string{"executionTimeout": {seconds(n.Execution)}}
 	if n.Document == shellDocument {
-		return map[string][]string{"commands": n.Lines, "executionTimeout": {seconds(n.Execution)}}
+		out["commands"] = n.Lines
+		return out
 	}
-	return map[string][]string{"verb": {n.Verb}, "request": {n.Request}, "arguments": {strings.Join(n.Args, " ")}}
+	out["verb"], out["request"], out["arguments"] = []string{n.Verb}, []string{n.Request}, []string{strings.Join(n.Args, " ")}
+	return out
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }

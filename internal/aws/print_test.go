@@ -80,7 +80,7 @@ func commands(t *testing.T, text string) []string {
 
 func TestTheDocumentsParametersArePrinted(t *testing.T) {
 	cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Verb: "audit", Request: "0f", Args: []string{"--level", "cis"}, Delivery: 1e11, Execution: 1e11}
-	if got := option(words(t, aws.PrintAWS(cmd)), "--parameters"); got != `arguments=["--level cis"],request=["0f"],verb=["audit"]` {
+	if got := option(words(t, aws.PrintAWS(cmd)), "--parameters"); got != `arguments=["--level cis"],executionTimeout=["100"],request=["0f"],verb=["audit"]` {
 		t.Errorf("%s", got)
 	}
 }

@@ -8,12 +8,15 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
+	"dropcap/internal/fleet"
 	"dropcap/internal/ssmtest"
 )
 
+// lookDocument is as short as may be: the fleet's own are tried below.
 const lookDocument = `{"schemaVersion":"2.2","description":"d","parameters":{"verb":{"type":"String","allowedPattern":"[a-z-]+"},
-"request":{"type":"String","allowedPattern":"[0-9a-f]{32}"},"arguments":{"type":"String","default":"","allowedPattern":"[A-Za-z0-9 =,.:/@_-]*"}},
-"mainSteps":[{"action":"aws:runShellScript","name":"dropcap","inputs":{"runCommand":["node {{ verb }} {{ request }} {{ arguments }}"]}}]}`
+"request":{"type":"String","allowedPattern":"[0-9a-f]{32}"},"arguments":{"type":"String","default":"","allowedPattern":"[A-Za-z0-9 =,.:/@_-]*"},
+"executionTimeout":{"type":"String","default":"120"}},
+"mainSteps":[{"action":"aws:runShellScript","name":"dropcap","inputs":{"timeoutSeconds":"{{ executionTimeout }}","runCommand":["node {{ verb }} {{ request }} {{ arguments }}"]}}]}`
 
 func TestACommandGoesToItsNodesAndComesBack(t *testing.T) {
 	cloud, c := open(t, aws.Options{})
@@ -34,16 +37,27 @@ func TestACommandGoesToItsNodesAndComesBack(t *testing.T) {
 	}
 }
 
-func TestTheDocumentGetsItsParameters(t *testing.T) {
+func TestTheFleetsDocumentsGetTheirParameters(t *testing.T) {
 	cloud, c := open(t, aws.Options{})
-	var ran []string
-	cloud.Add(ssmtest.Node{ID: one, Simulated: func(s ssmtest.Script) (string, string, int) { ran = append(ran, s.Lines...); return "", "", 0 }})
-	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
-		t.Fatal(err)
+	var ran []ssmtest.Script
+	cloud.Add(ssmtest.Node{ID: one, Simulated: func(s ssmtest.Script) (string, string, int) { ran = append(ran, s); return "", "", 0 }})
+	for _, d := range fleet.Documents() {
+		if _, err := c.EnsureDocument(t.Context(), here, d.Name, d.Content); err != nil {
+			t.Fatal(err)
+		}
 	}
 	request := strings.Repeat("0f", 16)
-	for _, args := range [][]string{{"--level", "cis"}, nil} {
-		cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Verb: "audit", Request: request, Args: args, Delivery: time.Minute, Execution: time.Minute}
+	for _, tt := range []struct {
+		verb, want string
+		args       []string
+	}{
+		{"audit", "dropcap node 'audit' --request='" + request + "' --level=cis --whole", []string{"--level=cis", "--whole"}},
+		{"audit", "dropcap node 'audit' --request='" + request + "' ", nil},
+		{"apply", "dropcap node 'apply' --request='" + request + "' --plan=x", []string{"--plan=x"}},
+	} {
+		ran = nil
+		cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: fleet.DocumentFor(tt.verb), Verb: tt.verb, Request: request, Args: tt.args,
+			Delivery: time.Minute, Execution: 7 * time.Minute}
 		sent, err := c.Send(t.Context(), cmd)
 		if err != nil {
 			t.Fatal(err)
@@ -51,9 +65,9 @@ func TestTheDocumentGetsItsParameters(t *testing.T) {
 		if _, err := c.Poll(t.Context(), here, sent); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if len(ran) != 2 || ran[0] != "node audit "+request+" --level cis" || ran[1] != "node audit "+request+" " {
-		t.Errorf("%q", ran)
+		if len(ran) != 1 || ran[0].Lines[len(ran[0].Lines)-1] != tt.want || ran[0].Timeout != cmd.Execution {
+			t.Errorf("%s %v: %+v", tt.verb, tt.args, ran)
+		}
 	}
 }
 
