@@ -67,6 +67,8 @@ type FleetRules struct {
 	Window         string   `json:"window"` // "22:00-04:00" in the controller's time zone; empty: any time
 	Probe          []string `json:"probe"`  // a program of the controller that must succeed after each wave
 	AutoBackout    bool     `json:"auto_backout"`
+	// Version is what every host must run before its wave begins; empty: any.
+	Version string `json:"version"`
 }
 
 // RunState is where a run stands.

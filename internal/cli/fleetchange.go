@@ -17,13 +17,14 @@ import (
 type fleetChangeCommand struct {
 	fleetFlags
 	outputFlags
-	rules     dropcap.FleetRules
-	waves     string
-	probe     string
-	soak      time.Duration
-	hostSoak  time.Duration
-	all, yes  bool
-	maxErrors int
+	rules      dropcap.FleetRules
+	waves      string
+	probe      string
+	soak       time.Duration
+	hostSoak   time.Duration
+	all, yes   bool
+	anyVersion bool
+	maxErrors  int
 }
 
 func (f *fleetChangeCommand) register(cmd *cobra.Command) {
@@ -84,6 +85,7 @@ The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, 
 	fl.BoolVar(&f.rules.Approve, "approve", false, "ask before each wave but the first")
 	fl.StringVar(&f.rules.Window, "window", "", "time of day in which waves may begin, local: 22:00-04:00")
 	fl.BoolVar(&f.rules.AutoBackout, "auto-backout", false, "back out every host of this run when a gate fails")
+	fl.BoolVar(&f.anyVersion, "any-version", false, "go on although hosts run another version of dropcap than this machine")
 	fl.BoolVar(&f.all, "all", false, "each host goes on with its other containers after one was rolled back")
 	return cmd
 }
@@ -117,6 +119,9 @@ func (a *app) runFleetApply(ctx context.Context, id string, f *fleetChangeComman
 	args := arguments("soak", f.hostSoak.String())
 	if f.all {
 		args = append(args, "--all")
+	}
+	if !f.anyVersion {
+		f.rules.Version = version()
 	}
 	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args, Rules: f.rules}
 	if !f.printAWS && !f.yes {

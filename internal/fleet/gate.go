@@ -190,3 +190,27 @@ func cutHost(host string) (place, id string) {
 func levelOf(args []string) []string {
 	return slices.DeleteFunc(slices.Clone(args), func(a string) bool { return !strings.HasPrefix(a, "--level=") })
 }
+
+// otherVersions tells which of the hosts that answered an audit run another version than the run demands; empty if none does. Those that did not
+// answer are the gate's business.
+func (j *journey) otherVersions(ctx context.Context, audit string) (string, error) {
+	want := j.run.Rules.Version
+	if want == "" {
+		return "", nil
+	}
+	_, hosts, err := j.Ledger.Run(ctx, audit)
+	if err != nil {
+		return "", err
+	}
+	count, example := 0, ""
+	for _, h := range hosts {
+		if h.Receipt != nil && h.Receipt.Host.Dropcap != want {
+			count++
+			example = fmt.Sprintf("%s runs %s", h.Host, oneLine(h.Receipt.Host.Dropcap))
+		}
+	}
+	if count == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("%d hosts do not run dropcap %s (%s): `dropcap fleet install` brings it, --any-version goes on without", count, want, example), nil
+}

@@ -115,6 +115,9 @@ func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
 		switch w.State {
 		case dropcap.WaveFailed:
 			w.State, w.Gate = dropcap.WaveGoing, ""
+			if w.Ended == "" { // it was not begun
+				w.State, w.Before = dropcap.WaveWaiting, ""
+			}
 		case dropcap.WavePassed, dropcap.WaveSoaking:
 			if again {
 				w.State = dropcap.WaveGoing

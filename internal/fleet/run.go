@@ -147,6 +147,15 @@ func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 			return false, err
 		}
 		w.Before = before.ID
+		why, err := j.otherVersions(ctx, before.ID)
+		if err != nil {
+			return false, err
+		}
+		if why != "" {
+			w.State, w.Gate = dropcap.WaveFailed, why
+			j.fail(fmt.Sprintf("wave %d of %d was not begun: %s", j.wave+1, len(j.run.Waves), why))
+			return false, j.keep(ctx)
+		}
 	}
 	w.State = dropcap.WaveGoing
 	return true, j.keep(ctx)

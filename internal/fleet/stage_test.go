@@ -118,6 +118,7 @@ type machine struct {
 	size     int    // of its documents
 	audit    string // its audit as JSON
 	after    string // and after a change
+	version  string
 	stderr   string // instead of anything else
 }
 
@@ -265,7 +266,7 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 
 func (m *machine) do(node string, c dropcap.NodeCommand) dropcap.Receipt {
 	m.done[c.Verb]++
-	r := dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: c.Request, Verb: c.Verb, State: dropcap.ReceiptDone, Host: dropcap.ReceiptHost{Node: node}}
+	r := dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: c.Request, Verb: c.Verb, State: dropcap.ReceiptDone, Host: dropcap.ReceiptHost{Node: node, Dropcap: m.version}}
 	switch c.Verb {
 	case "audit":
 		r.Document = json.RawMessage(`{"schema":"dropcap.audit/v1","containers":[]}`)

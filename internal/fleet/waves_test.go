@@ -159,3 +159,20 @@ func TestABackoutAsksOnlyHostsThatMayHaveBeenChanged(t *testing.T) {
 		}
 	}
 }
+
+func TestAWaveWithAHostOfAnotherVersionIsNotBegun(t *testing.T) {
+	s := newStage(4)
+	for id, m := range s.machines {
+		m.version = "2"
+		if id == "i-00000000000000003" {
+			m.version = "1"
+		}
+	}
+	run, _ := s.do(t, dropcap.FleetRun{Verb: "apply", Rules: dropcap.FleetRules{Waves: []string{"1"}, Version: "2"}})
+	if run.State != dropcap.RunStopped || run.Waves[0].State != dropcap.WavePassed || !strings.Contains(run.Because, "1 hosts do not run dropcap 2") {
+		t.Errorf("%+v", run)
+	}
+	if s.machines["i-00000000000000003"].done["apply"] != 0 {
+		t.Error("it was changed")
+	}
+}
