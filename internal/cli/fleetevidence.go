@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -14,27 +15,67 @@ import (
 	"dropcap"
 	"dropcap/internal/evidence"
 	"dropcap/internal/fleet"
+	"dropcap/internal/render"
 )
 
 func (a *app) fleetEvidence() *cobra.Command {
 	cmd := a.look("evidence", "evidence", "Get what workloads were seen to need off the hosts, and keep it",
 		`Get the evidence of each host, keep it in the controller's store (hosts are short-lived), and show it merged per workload and revision, with
-dissent: how many of the recordings showed a need. "dropcap fleet evidence push" brings it to hosts that have not learned yet.
+dissent: how many of the recordings showed a need. Workloads of compose, swarm and ECS are the same on every host; containers that merely share a
+name are with --merge only. "dropcap fleet evidence push" brings it to hosts that have not learned yet.
 `, `  dropcap fleet evidence --targets tag:role=web
   dropcap fleet evidence --targets all --workload compose:shop/web --format json=evidence.json
   dropcap fleet evidence push --targets i-0123456789abcdef0 --workload compose:shop/web`,
 		func(cmd *cobra.Command, f *fleetLookCommand) {
 			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil, "only this workload; may be repeated")
+			cmd.Flags().BoolVar(&f.merge, "merge", false, "containers of the same name on several hosts are the same workload")
 		},
 		func(ctx context.Context, c *control, f *fleetLookCommand) error {
-			run, hosts, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "evidence", Args: f.workloadWords()}, &f.outputFlags)
-			if err != nil || f.printAWS {
-				return err
-			}
-			return c.keepEvidence(ctx, fleet.ResultOf(run, hosts))
+			return c.pull(ctx, f)
 		})
 	cmd.AddCommand(a.fleetPush())
 	return cmd
+}
+
+// pull gets the hosts' evidence, shows it merged, and keeps it.
+func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
+	targets, err := f.outputFlags.targets(checkFleet("evidence"))
+	if err != nil {
+		return err
+	}
+	run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "evidence", Args: f.workloadWords()}, nil)
+	if err != nil {
+		return err
+	}
+	if f.printAWS {
+		return c.printAWS(run, hosts)
+	}
+	if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {
+		return interrupted(ctx, run, err)
+	}
+	c.app.clearLine()
+	ids := map[string]string{}
+	for _, h := range hosts {
+		if h.Receipt != nil {
+			ids[h.Host] = h.Receipt.Host.ID
+		}
+	}
+	doc := fleet.ResultOf(run, hosts)
+	merged, failures := fleet.MergeEvidence(doc, ids, f.merge)
+	for _, x := range failures {
+		c.app.warn(fmt.Errorf("%s: %s%s", x.Host, x.Message, asHint(x.Hint)))
+		c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
+	}
+	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
+		if format == "json" {
+			return render.JSON(w, merged)
+		}
+		return render.Evidence(w, merged, texts, o)
+	}, f.outputFlags)
+	if err != nil {
+		return err
+	}
+	return c.keepEvidence(ctx, doc)
 }
 
 func (f *fleetLookCommand) workloadWords() []string {

@@ -16,7 +16,7 @@ type fleetLookCommand struct {
 	level, accept, strategy string
 	containers, workloads   []string
 	exports                 []string
-	agentless               bool
+	agentless, merge        bool
 	span                    time.Duration
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"time"
 
 	"dropcap"
@@ -122,11 +123,24 @@ func unable(n dropcap.Node) *dropcap.HostFailure {
 	case n.Platform != "" && n.Platform != "Linux":
 		return &dropcap.HostFailure{Host: n.Host(), Cause: "platform", Message: "it runs " + n.Platform + ": skipped, since dropcap is for Linux hosts",
 			Hint: "leave it out of --targets"}
+	case tooOld(n.Agent):
+		return &dropcap.HostFailure{Host: n.Host(), Cause: "agent", Message: "its agent is of version " + oneLine(n.Agent) + ", which does not know dropcap's documents",
+			Hint: "bring amazon-ssm-agent to 2.0.357 or later: `aws ssm send-command --document-name AWS-UpdateSSMAgent …`"}
 	case !n.Online:
 		return &dropcap.HostFailure{Host: n.Host(), Cause: "offline", Message: "its agent does not answer the service (last ping " + stamp(n.Pinged) + "); nothing was sent",
 			Hint: "see that the instance runs, amazon-ssm-agent too, and that it reaches the service"}
 	}
 	return nil
+}
+
+// tooOld tells whether an agent is of before 2.0.357, the first that runs documents of schema 2.2 (user guide, "Document schema versions"). What is
+// not a version is let pass.
+func tooOld(version string) bool {
+	var major, minor, build int
+	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &build); n < 3 {
+		return false
+	}
+	return major < 2 || major == 2 && minor == 0 && build < 357
 }
 
 func stamp(t time.Time) string {

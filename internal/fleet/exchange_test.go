@@ -153,9 +153,10 @@ func TestWhatAHostSaysIsMadeAFailureWithItsRemedy(t *testing.T) {
 }
 
 func TestHostsThatCannotBeAskedAreFailuresFromTheBeginning(t *testing.T) {
-	s := newStage(3)
+	s := newStage(4)
 	nodes := s.nodes()
 	nodes[0].Platform, nodes[1].Online = "Windows", false
+	nodes[3].Agent, nodes[2].Agent = "2.0.356.1", "2.0.357.0"
 	e := &Engine{Carrier: s, Clock: s.clock, Ledger: newLedger()}
 	run, hosts, err := e.Start(t.Context(), dropcap.FleetRun{Verb: "audit"}, nodes, nil)
 	if err != nil {
@@ -164,7 +165,7 @@ func TestHostsThatCannotBeAskedAreFailuresFromTheBeginning(t *testing.T) {
 	if _, hosts, err = e.Go(t.Context(), run, hosts, s.places()); err != nil {
 		t.Fatal(err)
 	}
-	if hosts[0].Failure.Cause != "platform" || hosts[1].Failure.Cause != "offline" || hosts[2].Receipt == nil {
+	if hosts[0].Failure.Cause != "platform" || hosts[1].Failure.Cause != "offline" || hosts[2].Receipt == nil || hosts[3].Failure.Cause != "agent" {
 		t.Errorf("%+v", hosts)
 	}
 }

@@ -16,12 +16,7 @@ import (
 // (ReceiptHost.ID) by "account/region/node", and a record of another host that answered too is left out.
 func MergeEvidence(f dropcap.Fleet, ids map[string]string, across bool) (dropcap.Evidence, []dropcap.HostFailure) {
 	failures := append([]dropcap.HostFailure{}, f.Failures...)
-	answered := map[string]string{}
-	for _, d := range f.Documents {
-		if id := ids[d.Host]; id != "" {
-			answered[id] = d.Host
-		}
-	}
+	answered := speakers(f, ids)
 	var same, named []dropcap.WorkloadEvidence
 	for _, d := range f.Documents {
 		e, err := importHost(d)
@@ -41,6 +36,23 @@ func MergeEvidence(f dropcap.Fleet, ids map[string]string, across bool) (dropcap
 	}
 	merged := append(evidence.Merge(same, evidence.AcrossHosts), evidence.Merge(named, across)...)
 	return dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: merged}, failures
+}
+
+// speakers gives the host of each id. An id that several hosts have, as clones of one image may, names none of them.
+func speakers(f dropcap.Fleet, ids map[string]string) map[string]string {
+	answered, times := map[string]string{}, map[string]int{}
+	for _, d := range f.Documents {
+		if id := ids[d.Host]; id != "" {
+			answered[id] = d.Host
+			times[id]++
+		}
+	}
+	for id, n := range times {
+		if n > 1 {
+			delete(answered, id)
+		}
+	}
+	return answered
 }
 
 func importHost(d dropcap.HostDocument) (dropcap.Evidence, error) {
