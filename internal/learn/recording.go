@@ -157,8 +157,27 @@ func (r *recording) meet(ctx context.Context, id string) {
 // see keeps only what is needed later.
 func (r *recording) see(ctx context.Context, id string) (dropcap.Container, error) {
 	c, err := r.e.See(ctx, id)
+	if own, ok := ownSet(c.Kernel.Processes); ok && c.Kernel.Bounding != nil {
+		c.Kernel.Bounding = &own
+	}
 	c.LabelValues, c.Labels, c.Entrypoint, c.Command, c.Execs, c.Kernel.Processes = nil, nil, nil, nil, nil, nil
 	return c, err
+}
+
+// ownSet is the bounding set of the workload itself. What docker exec or a healthcheck brought in does not count: until its exec the runtime's
+// process holds all that the engine does, and a privileged one goes on to.
+func ownSet(list []dropcap.Process) (own caps.Set, ok bool) {
+	for _, p := range list {
+		if p.Origin != dropcap.OriginInit && p.Origin != dropcap.OriginChild {
+			continue
+		}
+		set, err := caps.ParseMask(p.Bounding)
+		if err != nil {
+			return 0, false
+		}
+		own, ok = own|set, true
+	}
+	return own, ok
 }
 
 // take begins or goes on to record a container.
