@@ -118,6 +118,31 @@ func enter(folder string) (*os.File, error) {
 	}
 }
 
+// remove removes a folder that we hold. What tells that it is a lab's goes last: whoever looks meanwhile, as --stop does, must know it for one.
+func remove(folder string) error {
+	if err := empty(folder); err != nil {
+		return err
+	}
+	return os.RemoveAll(folder)
+}
+
+// empty removes what is in a folder that we hold, but for its lock and its log.
+func empty(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == lockFile || e.Name() == LogFile {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(folder, e.Name())); err != nil {
+			return fmt.Errorf("cannot empty the lab's folder: %w", err)
+		}
+	}
+	return nil
+}
+
 func onlyOurs(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

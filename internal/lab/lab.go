@@ -113,7 +113,7 @@ func (l *lab) end() error {
 	if killed != nil {
 		return killed
 	}
-	return os.RemoveAll(l.Folder)
+	return remove(l.Folder)
 }
 
 // file is a path in a node's folder.

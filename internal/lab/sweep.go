@@ -67,7 +67,7 @@ func vacate(folder string) error {
 	if err := sweep(folder); err != nil {
 		return err
 	}
-	return os.RemoveAll(folder)
+	return remove(folder)
 }
 
 // sweep removes what a lab that was killed has left in a folder that we hold. Supervisors that are still at work are waited for.
@@ -94,19 +94,7 @@ func sweep(folder string) error {
 			return fmt.Errorf("cannot sweep up an earlier lab's engines: %v are still there", left)
 		}
 	}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() == lockFile || e.Name() == LogFile {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(folder, e.Name())); err != nil {
-			return fmt.Errorf("cannot sweep up an earlier lab: %w", err)
-		}
-	}
-	return nil
+	return empty(folder)
 }
 
 // endMarked kills the processes that have the mark in their environment: scripts of nodes and what they have started. None is picked by name.
