@@ -32,6 +32,7 @@ func (f *fleetChangeCommand) register(cmd *cobra.Command) {
 	f.fleetFlags.register(fl, false)
 	fl.BoolVar(&f.printAWS, "print-aws", false, "print the aws commands that would send the same, and send nothing")
 	f.outputFlags.register(cmd, render.FleetFormats("apply"), "table")
+	fl.Lookup("quiet").Usage = "show ids of changes only"
 	fl.StringVar(&f.waves, "waves", "", "hosts after which to look at the gate, as numbers or percentages of all, cumulated: 1,10%,100% (default: all at once)")
 	fl.IntVar(&f.rules.MaxConcurrency, "max-concurrency", 50, "hosts that are asked at once; 0: no limit")
 	fl.IntVar(&f.maxErrors, "max-errors", 0, "hosts that may fail before nothing more is sent")
@@ -65,9 +66,9 @@ func (a *app) fleetApply() *cobra.Command {
 		Use:   "apply RUN",
 		Short: "Apply the plans of a run of fleet plan, in waves with a gate between",
 		Long: `Send each host the id and digest of the plan that it made and kept, wave by wave. Each host applies it as "dropcap apply" does: compared, gated,
-rolled back by itself. Between waves the gate demands: every receipt is good (--max-errors), the probe succeeds, and after the soak an audit
-of the wave's hosts has no new finding and whatever ran runs. A gate that fails stops the run; with --auto-backout every host that was
-changed in it is backed out.
+rolled back by itself. After each wave, the last too, the gate demands: no more than --max-errors hosts have failed; then, after the soak, the
+probe succeeds, and an audit of the wave's hosts has no new finding and whatever ran runs. A gate that fails stops the run; with
+--auto-backout every host that was changed in it is backed out.
 
 The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, and no host does anything twice.
 ` + fleetExitHelp,
@@ -125,7 +126,7 @@ func (a *app) runFleetApply(ctx context.Context, id string, f *fleetChangeComman
 	}
 	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args, Rules: f.rules}
 	if !f.printAWS && !f.yes {
-		if err := a.confirm(fmt.Sprintf("Change containers on %d hosts, as run %s planned?", len(nodes), of.ID)); err != nil {
+		if err := a.confirm(fmt.Sprintf("Change containers on %s, as run %s planned?", counted(len(nodes), "host"), of.ID)); err != nil {
 			return err
 		}
 	}
@@ -136,7 +137,7 @@ func (a *app) runFleetApply(ctx context.Context, id string, f *fleetChangeComman
 	if f.printAWS {
 		return c.printAWS(run, hosts)
 	}
-	fmt.Fprintf(a.err, "run %s: %d hosts in %d waves\n", run.ID, len(nodes), len(run.Waves))
+	fmt.Fprintf(a.err, "run %s: %s in %s\n", run.ID, counted(len(nodes), "host"), counted(len(run.Waves), "wave"))
 	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
 }
 
@@ -174,7 +175,7 @@ func (a *app) fleetBackout() *cobra.Command {
 		Use:   "backout RUN",
 		Short: "Take back everything that a run of fleet apply changed",
 		Long: `Ask every host that may have been changed by the run to back its changes out: the very same old containers run again. A host that did nothing
-has nothing to take back. Done twice, it changes nothing more.
+has nothing to take back. Done twice, it changes nothing more. Hosts that fail keep it from no other.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet backout 7be13c4f02aa
   dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,
@@ -182,6 +183,7 @@ has nothing to take back. Done twice, it changes nothing more.
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd.Context(), args[0], f) },
 	}
 	f.register(cmd)
+	cmd.Flags().Lookup("max-errors").Usage = "has no effect: a backout goes on, however many hosts fail"
 	return cmd
 }
 
@@ -204,7 +206,7 @@ func (a *app) runFleetBackout(ctx context.Context, id string, f *fleetChangeComm
 	}
 	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(fmt.Sprintf("Back out what run %s changed on %d hosts?", of.ID, len(list))); err != nil {
+		if err := a.confirm(fmt.Sprintf("Back out what run %s changed on %s?", of.ID, counted(len(list), "host"))); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func (a *app) fleetInstall() *cobra.Command {
 		Short: "Put dropcap on hosts, and its documents into Systems Manager",
 		Long: `Create dropcap's two Command documents (dropcap-look, dropcap-change) where they are missing or old, so that nobody needs AWS-RunShellScript, which
 is root everywhere; and bring this binary to the hosts: by a presigned address in --bucket, verified by SHA-256 in a folder of root's before it may
-run. A host that has this version already is left alone.
+run. A host that has this very binary already is left alone.
 
 Installing sends a script, so it goes through AWS-RunShellScript; nothing else needs to. docs/fleet-iam.md has a policy for it.
 ` + fleetExitHelp,
@@ -191,7 +191,7 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 		return err
 	}
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(fmt.Sprintf("Remove dropcap from %d hosts?", len(nodes))); err != nil {
+		if err := a.confirm(fmt.Sprintf("Remove dropcap from %s?", counted(len(nodes), "host"))); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ func (a *app) fleetLab() *cobra.Command {
 		Long:  labHelp,
 		Example: `  eval "$(dropcap fleet lab --nodes 3)"
   dropcap fleet lab --status
-  eval "$(dropcap fleet lab --env)"      in another terminal
+  eval "$(dropcap fleet lab --env)"      # in another terminal
   eval "$(dropcap fleet lab --stop)"
   eval "$(dropcap fleet lab --nodes 5 --windows --offline --node-fails 3)"`,
 		Args: cobra.NoArgs,

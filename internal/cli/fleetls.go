@@ -18,7 +18,7 @@ func (a *app) fleetList() *cobra.Command {
 		Use:   "ls",
 		Short: "List managed nodes: online, platform, agent, Docker, dropcap",
 		Long: `List the managed nodes that the targets mean, by the service's own word, and ask those that are online which dropcap and which engine they run.
---quick asks the service only.
+Without --targets all are meant. --quick asks the service only.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet ls --targets all
   dropcap fleet ls --targets tag:role=web --region eu-west-1 --region us-east-1

@@ -162,7 +162,8 @@ func (a *app) fleetResume() *cobra.Command {
 		Long: `Go on where a killed or interrupted controller stopped, or ask those hosts again of which is not known what they did. Hosts that may have got their
 request are asked for its receipt before anything is sent to them again; no host does a request twice.
 
-Give --role-arn and --profile as they were given to the run.
+A run that a gate stopped is looked at again: the soak, the probe and the audit. Give --role-arn, --profile and --shell as they were given to the
+run; --format takes what the run's verb takes.
 ` + fleetExitHelp,
 		Example:           `  dropcap fleet resume 7be13c4f02aa`,
 		Args:              cobra.ExactArgs(1),
