@@ -45,6 +45,9 @@ const fleetExitHelp = `
 Exit status: 0 done, nothing to say; 1 error; 2 usage; 3 findings, or changes pending; 4 changes were rolled back; 5 a person is needed on some host;
 6 this host can't; 7 incomplete (a host could not be asked, or refused something); 130 interrupted: "dropcap fleet resume RUN" goes on.`
 
+// noQuiet is the help of --quiet where it changes nothing.
+const noQuiet = "has no effect here"
+
 // fleetFlags say which hosts are meant and how they are reached.
 type fleetFlags struct {
 	targets, regions, roles []string

@@ -40,6 +40,9 @@ func (a *app) look(verb, use, short, long, example string, register func(*cobra.
 	}
 	f.fleetFlags.register(cmd.Flags(), true)
 	f.outputFlags.register(cmd, render.FleetFormats(verb), render.FleetFormats(verb)[0])
+	if cmd.Flags().Lookup("quiet").Usage = noQuiet; verb == "audit" {
+		cmd.Flags().Lookup("quiet").Usage = "show node and container ids only; wins over --format, as in docker"
+	}
 	register(cmd, f)
 	return cmd
 }

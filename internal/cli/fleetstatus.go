@@ -81,6 +81,7 @@ func (a *app) fleetStatus() *cobra.Command {
 		},
 	}
 	f.register(cmd, render.FleetFormats("status"), "table")
+	cmd.Flags().Lookup("quiet").Usage = noQuiet
 	cmd.Flags().StringVar(&folder, "store", fleetStore(), "the folder of the controller's store")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it every second until it is over")
 	return cmd
@@ -172,6 +173,7 @@ run; --format takes what the run's verb takes.
 	}
 	f.register(cmd.Flags(), false)
 	out.register(cmd, render.FleetFormats("audit"), "")
+	cmd.Flags().Lookup("quiet").Usage = "of an audit, show node and container ids only"
 	return cmd
 }
 
