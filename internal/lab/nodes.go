@@ -29,7 +29,7 @@ func (l *lab) makeNodes(ctx context.Context) error {
 		return err
 	}
 	for k := range l.Nodes {
-		for _, name := range []string{"", "store", "home", "tmp", "agent", "docker"} {
+		for _, name := range []string{"", "store", "home", "tmp", "agent", "docker", "root"} {
 			if err := os.Mkdir(l.file(k, name), 0o700); err != nil {
 				return err
 			}
@@ -86,15 +86,17 @@ func (l *lab) attach(ctx context.Context) (*sync.WaitGroup, error) {
 	}
 }
 
-// environment is all that a node's scripts see of one: nothing of the environment that the lab was started in, with its keys and contexts.
+// environment is all that a node's scripts see of one: nothing of the environment that the lab was started in, with its keys and contexts. What is
+// installed on a node, or taken off it, is in its folder: this machine has one /usr/local/bin only.
 func (l *lab) environment(k int, n Node) []string {
-	path := []string{filepath.Join(l.Folder, "bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+	path := []string{l.file(k, "root/usr/local/bin"), filepath.Join(l.Folder, "bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 	if k < len(l.engines) && l.engines[k] != nil {
 		path = append(path, l.engines[k].path...)
 	}
 	return []string{
 		"PATH=" + strings.Join(path, ":"), "HOME=" + l.file(k, "home"), "TMPDIR=" + l.file(k, "tmp"), "LANG=C.UTF-8",
-		"DOCKER_HOST=" + n.Host, "DOCKER_CONFIG=" + l.file(k, "docker"), "DROPCAP_STORE=" + l.file(k, "store"), markName + "=" + l.state.Mark,
+		"DOCKER_HOST=" + n.Host, "DOCKER_CONFIG=" + l.file(k, "docker"), "DROPCAP_STORE=" + l.file(k, "store"), "DROPCAP_PREFIX=" + l.file(k, "root"),
+		markName + "=" + l.state.Mark,
 	}
 }
 
