@@ -125,8 +125,17 @@ func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
 		Ask:   func(_ context.Context, question string) error { return a.confirm(question) },
 		Probe: probe,
 	}
+	if f.printAWS {
+		c.Ledger = unkept{s}
+	}
 	return c, nil
 }
+
+// unkept is the store of runs of which only the commands are printed: one that was kept would be taken for an unfinished one, and resumed.
+type unkept struct{ fleet.Ledger }
+
+func (unkept) SaveRun(context.Context, dropcap.FleetRun) error              { return nil }
+func (unkept) SaveHosts(context.Context, string, []dropcap.FleetHost) error { return nil }
 
 // wallClock is the time of day.
 type wallClock struct{}

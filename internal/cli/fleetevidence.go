@@ -158,8 +158,11 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 			continue
 		}
 		if k == len(parts)-1 {
-			_, _, err = c.finish(ctx, run, hosts, targets, &f.outputFlags)
-			return err
+			if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.app.err, "%d of %d hosts have the evidence of %d workloads now\n", len(hosts)-len(fleet.ResultOf(run, hosts).Failures), len(hosts), len(all))
+			return nil
 		}
 		if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {
 			return interrupted(ctx, run, err)

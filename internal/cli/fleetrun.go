@@ -27,7 +27,7 @@ func (c *control) start(ctx context.Context, f *fleetFlags, run dropcap.FleetRun
 	for _, x := range failures {
 		hosts = append(hosts, dropcap.FleetHost{Host: x.Host, Failure: &x})
 	}
-	return run, hosts, c.store.SaveHosts(ctx, run.ID, hosts)
+	return run, hosts, c.Ledger.SaveHosts(ctx, run.ID, hosts)
 }
 
 // do starts a run, does it, and prints what came of it.
@@ -86,6 +86,9 @@ func (a *app) fleetTeller() func(fleet.Progress) {
 		}
 		a.clearLine()
 		where := fmt.Sprintf("wave %d of %d", p.Wave+1, max(len(p.Run.Waves), 1))
+		if p.Run.Verb == "backout" {
+			where = "backout" // beside the waves of the run that it takes back
+		}
 		switch {
 		case p.Host != nil:
 			fmt.Fprintf(a.err, "%s: %d of %d: %s: %s\n", where, p.Done, p.Total, oneLine(p.Host.Host), oneLine(fleet.Tale(*p.Host)))

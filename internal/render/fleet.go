@@ -154,6 +154,9 @@ func Fleet(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 
 // fleetOther is for verbs whose documents have no table: it says who answered.
 func fleetOther(w io.Writer, f dropcap.Fleet, o Options) error {
+	if len(f.Documents)+len(f.Failures) == 0 {
+		return nil // such as where hosts were given something: they have nothing to show for it
+	}
 	g := grid{columns: []column{nodeColumn, {"ANSWER", 20}}}
 	for _, d := range f.Documents {
 		g.add(nodeCell(d.Host, o), cell{fmt.Sprintf("%d bytes", len(d.Document)), plain})
