@@ -31,6 +31,10 @@ func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 		t.again(e, "its document came without its beginning")
 		return
 	}
+	if !part.Complete() && len(part.Text)-len(t.part.Text) < leastPart {
+		t.again(e, "its document came in pieces that are too small")
+		return
+	}
 	if !part.Complete() {
 		t.part, t.asks, t.next, t.due = part, 0, toAsk, time.Time{}
 		return
@@ -55,11 +59,46 @@ func receiptIn(part frame.Part, request string) (dropcap.Receipt, error) {
 	}
 	switch {
 	case r.Schema != dropcap.SchemaReceipt:
-		return r, errors.New("its receipt has the schema " + r.Schema)
+		return r, errors.New("its receipt has the schema " + short(r.Schema, 40))
 	case r.Request != request:
 		return r, errors.New("its receipt is for another request")
 	}
-	return r, nil
+	return tame(r), nil
+}
+
+// leastPart is how many characters a part must bring, so that a host cannot keep a run busy with less and less. Hosts print frame.Fits.
+const leastPart = 4096
+
+// tame keeps what a host says besides its document within what a host of good will says (internal/cli/nodeanswer.go).
+func tame(r dropcap.Receipt) dropcap.Receipt {
+	const few, line, lines = 100, 500, 100
+	for _, s := range []*string{&r.Command, &r.Verb, &r.Started, &r.Ended, &r.Host.ID, &r.Host.Node, &r.Host.Dropcap, &r.Host.Docker} {
+		*s = short(*s, few)
+	}
+	for _, s := range []*string{&r.Summary, &r.Host.Name, &r.Host.Kernel} {
+		*s = short(*s, line)
+	}
+	if r.Error != nil {
+		r.Error = &dropcap.Failing{Code: dropcap.Code(short(string(r.Error.Code), few)), Message: short(r.Error.Message, 4*line), Hint: short(r.Error.Hint, line)}
+	}
+	r.Messages = r.Messages[max(0, len(r.Messages)-lines):]
+	for i, s := range r.Messages {
+		r.Messages[i] = short(s, line)
+	}
+	r.Args = r.Args[:min(len(r.Args), lines)]
+	for i, s := range r.Args {
+		r.Args[i] = short(s, 8*line)
+	}
+	return r
+}
+
+// short keeps what a host said within one line of so many plain bytes.
+func short(s string, most int) string {
+	s = oneLine(strings.ToValidUTF8(s, "?"))
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }
 
 func (t *task) receipt(e *Engine, r dropcap.Receipt) {
@@ -67,10 +106,14 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 	now := e.Clock.Now()
 	switch {
 	case r.State == dropcap.ReceiptAbsent:
-		// Nothing was done there. The request may be sent, again too: whatever arrives first is done, and the rest finds its receipt.
-		t.began = false
+		// The request may be sent, again too: whatever arrives first is done, and the rest finds its receipt. It is no promise: what was sent
+		// before may be on its way still.
+		if t.complaint != nil {
+			t.next, t.host.Failure = over, t.complaint
+			return
+		}
 		if t.host.Sent > e.Pace.Asks {
-			t.end("undelivered", "the request did not arrive there, however often it was sent; nothing was done", "see amazon-ssm-agent's log on that host")
+			t.end("undelivered", "the request had not arrived there when it was last asked, however often it was sent", "see amazon-ssm-agent's log on that host")
 			return
 		}
 		t.next, t.due = toSend, now.Add(e.Pace.Poll)
@@ -89,6 +132,10 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 // wordless is an output without a receipt: dropcap is not there, or could not run, or the output was lost.
 func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 	if strings.Contains(o.Stderr, NotInstalled) || o.Exit == 127 {
+		if t.changes && (t.asks > 0 || t.host.Sent > 1 || t.host.Receipt != nil) {
+			t.lost("dropcap is not installed there any more", "`dropcap fleet install --targets …` installs it; `dropcap fleet resume` asks again then")
+			return
+		}
 		t.end("not-installed", "dropcap is not installed there", "`dropcap fleet install --targets …` installs it")
 		return
 	}
@@ -97,8 +144,13 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 		if h := hinted.FindStringSubmatch(o.Stderr); h != nil {
 			hint = oneLine(h[1])
 		}
-		if o.Exit == dropcap.ExitUsage {
+		if o.Exit == dropcap.ExitUsage && t.host.Sent <= 1 {
 			t.end("version", oneLine(m[1]), "the dropcap there may be of another version: `dropcap fleet install` brings this one")
+			return
+		}
+		if t.began && t.changes { // the change may go on all the same: its receipt tells
+			t.complaint = &dropcap.HostFailure{Host: t.host.Host, Cause: "error", Message: oneLine(m[1]), Hint: hint}
+			t.again(e, "it prints errors and no receipt")
 			return
 		}
 		t.end("error", oneLine(m[1]), hint)

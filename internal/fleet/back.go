@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"dropcap"
 )
@@ -15,35 +17,70 @@ func (j *journey) backOut(ctx context.Context) error {
 		return err
 	}
 	e := *j.Engine
-	run, hosts, err = e.Go(ctx, run, hosts, j.known())
-	if err != nil {
+	if run, hosts, err = e.Go(ctx, run, hosts, j.known()); err != nil {
 		return err
 	}
+	j.takenBack(run, hosts)
+	return j.keep(ctx)
+}
+
+// backout begins the run that takes this one back, or finds the one that was begun. Hosts of that one which did not answer are asked again; one
+// that is through and failed somewhere is followed by another, since a host does a request once: on hosts that are backed out it does nothing.
+func (j *journey) backout(ctx context.Context) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	if j.run.Backout != "" {
+		run, hosts, err := j.Ledger.Run(ctx, j.run.Backout)
+		if err != nil {
+			return run, hosts, err
+		}
+		run = Reopen(run, hosts)
+		if !slices.ContainsFunc(hosts, func(h dropcap.FleetHost) bool { return h.Over() && Bad(h) }) {
+			return run, hosts, nil
+		}
+	}
+	return j.TakeBack(ctx, j.run, j.hosts, j.known(), dropcap.FleetRules{MaxErrors: len(j.hosts)})
+}
+
+const backoutFailed = "; the backout failed on "
+
+// takenBack notes what came of the run that takes this one back.
+func (j *journey) takenBack(run dropcap.FleetRun, hosts []dropcap.FleetHost) {
 	bad := 0
 	for _, h := range hosts {
 		if Bad(h) {
 			bad++
 		}
 	}
+	j.run.Backout = run.ID
+	j.run.Because, _, _ = strings.Cut(j.run.Because, backoutFailed)
+	if j.run.Because == "" {
+		j.run.Because = "it was taken back"
+	}
 	j.run.State, j.run.Ended = dropcap.RunBackedOut, j.now()
 	if bad > 0 || run.State != dropcap.RunDone {
-		j.run.Because += fmt.Sprintf("; the backout failed on %d of %d hosts: see run %s", bad, len(hosts), run.ID)
+		j.run.Because += fmt.Sprintf("%s%d of %d hosts: see run %s", backoutFailed, bad, len(hosts), run.ID)
 		j.run.State = dropcap.RunStopped
 	}
-	return j.keep(ctx)
 }
 
-// backout begins the run that takes this one back, or finds the one that was begun.
-func (j *journey) backout(ctx context.Context) (dropcap.FleetRun, []dropcap.FleetHost, error) {
-	if j.run.Backout != "" {
-		return j.Ledger.Run(ctx, j.run.Backout)
-	}
-	run, hosts, err := j.Engine.StartBackout(ctx, j.run, j.hosts, j.known(), dropcap.FleetRules{MaxErrors: len(j.hosts)})
+// TakeBack begins a run that backs out what a run of apply changed, and notes so in that one, which from then on is never applied any further.
+func (e *Engine) TakeBack(ctx context.Context, of dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place, rules dropcap.FleetRules) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	run, list, err := e.StartBackout(ctx, of, hosts, known, rules)
 	if err != nil {
 		return run, nil, err
 	}
-	j.run.Backout = run.ID
-	return run, hosts, j.keep(ctx)
+	of.Backout, of.State, of.Ended = run.ID, dropcap.RunBackingOut, ""
+	return run, list, e.Ledger.SaveRun(context.WithoutCancel(ctx), of)
+}
+
+// TakenBack notes in a run what came of the one that TakeBack began, and gives it.
+func (e *Engine) TakenBack(ctx context.Context, of string, run dropcap.FleetRun, hosts []dropcap.FleetHost) (dropcap.FleetRun, error) {
+	was, _, err := e.Ledger.Run(ctx, of)
+	if err != nil {
+		return was, err
+	}
+	j := &journey{Engine: e, run: was}
+	j.takenBack(run, hosts)
+	return j.run, j.keep(ctx)
 }
 
 // StartBackout begins a run that backs out what a run of apply changed.

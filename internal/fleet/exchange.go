@@ -72,6 +72,7 @@ func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error 
 	byPlace := map[string][]*task{}
 	for _, h := range hosts {
 		t := x.task(h, x.places)
+		t.changes = Changes(x.run.Verb)
 		if t.next == over {
 			continue
 		}
@@ -154,7 +155,7 @@ func (r *round) wait() (time.Duration, bool) {
 	}
 	for _, t := range r.tasks {
 		switch {
-		case t.next == toSend && !t.held && r.gauge.exceeded():
+		case t.next == toSend && r.gauge.exceeded():
 			continue // never to be asked
 		case t.next == toSend || t.next == toAsk:
 			soonest(later(t.due, now.Add(r.Pace.Poll/4)))
@@ -199,6 +200,9 @@ func (r *round) dispatch(ctx context.Context) error {
 
 // allowed is how many of a batch may be sent to: those that are being asked already come first, then as many as there is room for.
 func (r *round) allowed(batch []*task) int {
+	if r.gauge.exceeded() {
+		return 0 // one that has not got its request is not told again either
+	}
 	slices.SortStableFunc(batch, func(a, b *task) int { return order(b.held) - order(a.held) })
 	held := 0
 	for held < len(batch) && batch[held].held {

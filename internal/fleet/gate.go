@@ -47,7 +47,7 @@ func (j *journey) receipts() string {
 		if !asked[h.Host] || !Bad(h) {
 			continue
 		}
-		if h.Sent == 0 && h.Failure == nil {
+		if h.Receipt == nil && h.Failure == nil {
 			continue // it was not asked any more
 		}
 		c := Cause(h)
@@ -88,10 +88,15 @@ func Cause(h dropcap.FleetHost) string {
 		}
 		return "host"
 	case dropcap.ExitOK, dropcap.ExitFindings, dropcap.ExitIncomplete:
+		if h.Receipt.State.Over() && Bad(h) {
+			return "not-backed-out"
+		}
 		return ""
 	}
 	if h.Receipt.Error != nil && h.Receipt.Error.Code != "" && h.Receipt.Error.Code != dropcap.CodeError {
-		return slug(string(h.Receipt.Error.Code))
+		if s := slug(string(h.Receipt.Error.Code)); s != "" {
+			return s
+		}
 	}
 	return "error"
 }

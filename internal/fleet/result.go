@@ -94,36 +94,39 @@ func Digest(document json.RawMessage) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Reopen makes a run ready to be gone on with: hosts of which is not known what they did are asked again, and a wave that failed for them is
-// looked at again. A run that was stopped for another reason stays as it is.
+// Reopen makes a run ready to be gone on with: hosts of which is not known what they did are asked again, and a wave that failed, or has such a
+// host, is looked at again. What was begun to be taken back is never applied again.
 func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
-	again := false
-	for i, h := range hosts {
-		if h.Failure != nil && slices.Contains([]string{"unreachable", "unanswered", "slow"}, h.Failure.Cause) {
-			hosts[i].Failure, again = nil, true
-		}
-	}
 	switch {
-	case !run.State.Over() || run.State == dropcap.RunBackedOut:
+	case run.State == dropcap.RunBackedOut || run.State == dropcap.RunBackingOut:
 		return run
-	case run.Backout != "": // what was begun to be taken back is never applied again
-		run.State = dropcap.RunBackingOut
+	case run.Backout != "":
+		run.State, run.Ended = dropcap.RunBackingOut, ""
 		return run
 	}
+	again := reask(hosts)
+	run.Waves = slices.Clone(run.Waves)
 	for i := range run.Waves {
 		w := &run.Waves[i]
-		switch w.State {
-		case dropcap.WaveFailed:
+		switch {
+		case w.State == dropcap.WaveFailed && w.Ended == "": // it was not begun
+			w.State, w.Before, w.Gate = dropcap.WaveWaiting, "", ""
+		case w.State == dropcap.WaveFailed, (w.State == dropcap.WavePassed || w.State == dropcap.WaveSoaking) &&
+			slices.ContainsFunc(w.Hosts, func(h string) bool { return again[h] }):
 			w.State, w.Gate = dropcap.WaveGoing, ""
-			if w.Ended == "" { // it was not begun
-				w.State, w.Before = dropcap.WaveWaiting, ""
-			}
-		case dropcap.WavePassed, dropcap.WaveSoaking:
-			if again {
-				w.State = dropcap.WaveGoing
-			}
 		}
 	}
 	run.State, run.Ended, run.Because = dropcap.RunGoing, "", ""
 	return run
+}
+
+// reask forgets failures that only say that a host did not answer, and tells of which hosts.
+func reask(hosts []dropcap.FleetHost) map[string]bool {
+	again := map[string]bool{}
+	for i, h := range hosts {
+		if h.Failure != nil && slices.Contains([]string{"unreachable", "unanswered", "slow"}, h.Failure.Cause) {
+			hosts[i].Failure, again[h.Host] = nil, true
+		}
+	}
+	return again
 }

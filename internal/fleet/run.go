@@ -22,6 +22,9 @@ func Bad(h dropcap.FleetHost) bool {
 	if h.Receipt.State != dropcap.ReceiptDone {
 		return true
 	}
+	if h.Receipt.Verb == "backout" { // what was refused or is unfinished was not taken back
+		return h.Receipt.Status != dropcap.ExitOK
+	}
 	switch h.Receipt.Status {
 	case dropcap.ExitOK, dropcap.ExitFindings, dropcap.ExitIncomplete:
 		return false
@@ -40,6 +43,9 @@ func (e *Engine) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.F
 	if Changes(run.Verb) {
 		j.gauge.bear = run.Rules.MaxErrors
 	}
+	if err := j.recall(); err != nil {
+		return run, hosts, err
+	}
 	err := j.walk(ctx)
 	if err == nil && j.run.State == dropcap.RunBackingOut {
 		err = j.backOut(ctx)
@@ -55,6 +61,27 @@ type journey struct {
 	places map[string]dropcap.Place
 	gauge  *gauge
 	wave   int
+}
+
+// recall counts the hosts that failed under a former controller. A run whose hosts were never kept was not begun: hosts are kept before anything is
+// sent to them.
+func (j *journey) recall() error {
+	at := map[string]int{}
+	for i, h := range j.hosts {
+		at[h.Host] = i
+	}
+	for _, w := range j.run.Waves {
+		for _, h := range w.Hosts {
+			i, ok := at[h]
+			if !ok {
+				return dropcap.Errorf(dropcap.CodeError, "nothing was sent to any host; begin it anew", "cannot go on with run %s: its controller ended before it had kept which hosts are meant", j.run.ID)
+			}
+			if j.hosts[i].Over() && Bad(j.hosts[i]) {
+				j.gauge.errors++
+			}
+		}
+	}
+	return nil
 }
 
 func (j *journey) keep(ctx context.Context) error {
@@ -119,18 +146,8 @@ func (j *journey) fail(why string) {
 	}
 }
 
-// begin waits for the window, asks the operator, and looks at the hosts as they are before; false where the operator says no.
+// begin asks the operator, waits for the window, and looks at the hosts as they are before; false where the operator says no.
 func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
-	window, err := ParseWindow(j.run.Rules.Window)
-	if err != nil {
-		return false, err
-	}
-	if wait := window.Wait(j.Clock.Now().Local()); wait > 0 && Changes(j.run.Verb) {
-		j.tell(Progress{Run: j.run, Wave: j.wave, Total: len(w.Hosts), Note: "waiting " + wait.Round(time.Second).String() + " for the window " + j.run.Rules.Window})
-		if err := j.Clock.Sleep(ctx, wait); err != nil {
-			return false, err
-		}
-	}
 	if j.run.Rules.Approve && j.wave > 0 && j.Ask != nil {
 		question := fmt.Sprintf("Go on with wave %d of %d (%d hosts)?", j.wave+1, len(j.run.Waves), len(w.Hosts))
 		if err := j.Ask(ctx, question); err != nil {
@@ -139,6 +156,16 @@ func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 			}
 			j.run.State, j.run.Because, j.run.Ended = dropcap.RunStopped, "the operator said no to wave "+fmt.Sprint(j.wave+1), j.now()
 			return false, j.keep(ctx)
+		}
+	}
+	window, err := ParseWindow(j.run.Rules.Window)
+	if err != nil {
+		return false, err
+	}
+	if wait := window.Wait(j.Clock.Now().Local()); wait > 0 && Changes(j.run.Verb) {
+		j.tell(Progress{Run: j.run, Wave: j.wave, Total: len(w.Hosts), Note: "waiting " + wait.Round(time.Second).String() + " for the window " + j.run.Rules.Window})
+		if err := j.Clock.Sleep(ctx, wait); err != nil {
+			return false, err
 		}
 	}
 	if gated(j.run) && w.Before == "" {

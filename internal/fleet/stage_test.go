@@ -119,6 +119,8 @@ type machine struct {
 	audit    string // its audit as JSON
 	after    string // and after a change
 	version  string
+	back     int // exit status of a backout
+	says     string
 	stderr   string // instead of anything else
 }
 
@@ -211,6 +213,15 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 		s.states[id][node] = "DeliveryTimedOut"
 		return
 	}
+	switch wrong {
+	case "broken":
+		s.states[id][node] = "Failed"
+		s.outputs[id][node] = dropcap.NodeOutput{Stderr: "dropcap: error: cannot write the store\n", Exit: 1, Status: "Failed"}
+		return
+	case "gone":
+		s.states[id][node] = "Undeliverable"
+		return
+	}
 	out := m.run(s.clock.now, node, c)
 	if wrong == "twice" {
 		out = m.run(s.clock.now, node, c)
@@ -225,10 +236,26 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 		out.Stdout = string(b)
 	case "cut":
 		out.Stdout = out.Stdout[:len(out.Stdout)*2/3]
+	case "error":
+		out = dropcap.NodeOutput{Stderr: "dropcap: error: cannot use the store: it is busy\n", Exit: 1, Status: "Failed"}
+	case "empty":
+		if p, err := frame.Find(out.Stdout); err == nil {
+			p.Text = ""
+			out.Stdout = p.String()
+		}
+	case "absent":
+		out = absent(c.Request)
 	case "garbage":
 		out.Stdout = "\x1b[2J-----BEGIN DROPCAP DOCUMENT-----\n1 2 3\n-----END DROPCAP DOCUMENT-----"
 	}
 	s.outputs[id][node] = out
+}
+
+// absent is what a host prints that has not heard of a request.
+func absent(request string) dropcap.NodeOutput {
+	raw, _ := json.Marshal(dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent})
+	p, _ := frame.Encode(raw)
+	return dropcap.NodeOutput{Stdout: p.String(), Status: "Success"}
 }
 
 // run is what `dropcap node` does.
@@ -279,8 +306,12 @@ func (m *machine) do(node string, c dropcap.NodeCommand) dropcap.Receipt {
 	case "apply":
 		r.Status, m.changed = m.apply, m.apply == 0
 	case "backout":
-		m.changed = false
+		r.Status = m.back
+		if m.back == 0 {
+			m.changed = false
+		}
 	}
+	r.Summary = m.says
 	if m.size > 0 {
 		r.Document, _ = json.Marshal(noise(m.size))
 	}

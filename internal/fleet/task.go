@@ -29,6 +29,9 @@ type task struct {
 	asks  int        // answers that were no whole receipt, in a row
 	part  frame.Part // what has come of a document so far
 	began bool       // something of the request may have reached the host
+	// complaint is an error that the host printed in place of a receipt; it counts once the host says that it has not begun the request.
+	complaint *dropcap.HostFailure
+	changes   bool // the request changes containers
 	held  bool       // it counts among the hosts that are asked at once
 }
 
@@ -64,6 +67,9 @@ func (t *task) again(e *Engine, why string) {
 	t.part = frame.Part{}
 	if t.asks++; t.asks > e.Pace.Asks {
 		if t.began {
+			if t.complaint != nil {
+				why += " (" + t.complaint.Message + ")"
+			}
 			t.end("unanswered", why+", however often it was asked; what the host did is not known", "`dropcap fleet resume` asks it again")
 			return
 		}
