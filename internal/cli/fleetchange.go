@@ -75,8 +75,9 @@ The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, 
 		Example: `  dropcap fleet apply 1f0c5a9e77b2 --waves 1,10%,100% --soak 5m --auto-backout
   dropcap fleet apply 1f0c5a9e77b2 --waves 1 --approve --window 22:00-04:00
   dropcap fleet apply 1f0c5a9e77b2 --probe 'curl -fsS https://shop.example/health' --yes`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runFleetApply(cmd.Context(), args[0], f) },
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeRuns,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetApply(cmd.Context(), args[0], f) },
 	}
 	f.register(cmd)
 	fl := cmd.Flags()
@@ -157,8 +158,11 @@ func (a *app) ended(run dropcap.FleetRun) error {
 		return dropcap.Errorf(dropcap.CodeRolledBack, "`dropcap fleet status "+run.ID+"` tells each host", "cannot finish run %s: %s; every host that it changed was backed out", run.ID, run.Because)
 	case dropcap.RunStopped:
 		code := dropcap.CodeError
-		if a.status == dropcap.ExitPerson {
+		switch a.status { // of the hosts' own, the worst
+		case dropcap.ExitPerson:
 			code = dropcap.CodePerson
+		case dropcap.ExitRolledBack:
+			code = dropcap.CodeRolledBack
 		}
 		return dropcap.Errorf(code, "`dropcap fleet backout "+run.ID+"` takes back what it changed", "cannot finish run %s: %s", run.ID, run.Because)
 	}
@@ -179,8 +183,9 @@ has nothing to take back. Done twice, it changes nothing more. Hosts that fail k
 ` + fleetExitHelp,
 		Example: `  dropcap fleet backout 7be13c4f02aa
   dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd.Context(), args[0], f) },
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeRuns,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd.Context(), args[0], f) },
 	}
 	f.register(cmd)
 	cmd.Flags().Lookup("max-errors").Usage = "has no effect: a backout goes on, however many hosts fail"

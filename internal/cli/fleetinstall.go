@@ -56,6 +56,11 @@ Installing sends a script, so it goes through AWS-RunShellScript; nothing else n
 }
 
 func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error {
+	if !f.documentsOnly {
+		if _, err := targetsOf(f.targets); err != nil {
+			return err
+		}
+	}
 	c, err := a.control(ctx, &f.fleetFlags)
 	if err != nil {
 		return err
@@ -139,6 +144,10 @@ func (c *control) install(ctx context.Context, f *fleetInstallCommand, binaries 
 		sum := sha256.Sum256(b)
 		digest := hex.EncodeToString(sum[:])
 		key := "dropcap/" + digest + "/dropcap"
+		if f.printAWS { // nothing is sent, so there is no address yet
+			list[arch] = fleet.Binary{URL: "https://" + f.bucket + ".s3." + place.Region + ".amazonaws.com/" + key + "?PRESIGNED", SHA256: digest, Size: int64(len(b))}
+			continue
+		}
 		if err := c.client.PutObject(ctx, place, f.bucket, key, bytes.NewReader(b)); err != nil {
 			return err
 		}
