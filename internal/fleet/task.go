@@ -32,7 +32,7 @@ type task struct {
 	// complaint is an error that the host printed in place of a receipt; it counts once the host says that it has not begun the request.
 	complaint *dropcap.HostFailure
 	changes   bool // the request changes containers
-	held  bool       // it counts among the hosts that are asked at once
+	held      bool // it counts among the hosts that are asked at once
 }
 
 func (e *Engine) task(h *dropcap.FleetHost, places map[string]dropcap.Place) *task {
