@@ -15,9 +15,10 @@ type Fleet struct {
 
 // HostDocument is one host's document, in its own schema, exactly as the host wrote it.
 type HostDocument struct {
-	Host     string          `json:"host"` // "account/region/node"
-	Name     string          `json:"name"` // the computer's own name: not trusted
-	Document json.RawMessage `json:"document"`
+	Host     string          `json:"host"`     // "account/region/node"
+	Name     string          `json:"name"`     // the computer's own name: not trusted
+	Document json.RawMessage `json:"document"` // nil where it is packed: see Raw
+	Packed   Packed          `json:"-"`
 }
 
 // HostFailure is why there is nothing from a host, or why it failed.
@@ -108,6 +109,7 @@ type FleetHost struct {
 	Sent     int          `json:"sent"`            // how often it was sent
 	Extra    []string     `json:"extra,omitempty"` // arguments for this host alone
 	Receipt  *Receipt     `json:"receipt"`         // the newest that is known to be whole; null if none
+	Packed   Packed       `json:"-"`               // the receipt's document, which is not in Receipt then: see Document
 	Failure  *HostFailure `json:"failure"`
 }
 

@@ -85,6 +85,7 @@ func (d HostDocument) Evidence() (Evidence, error) {
 
 func readHost[T any](d HostDocument, schema string) (T, error) {
 	var v, none T
+	d.Document, d.Packed = d.Raw(), nil
 	if err := d.Check(schema); err != nil {
 		return none, err
 	}
@@ -96,6 +97,7 @@ func readHost[T any](d HostDocument, schema string) (T, error) {
 
 // Check tells whether the document is JSON of a schema, and not too long.
 func (d HostDocument) Check(schema string) error {
+	d.Document = d.Raw()
 	if len(d.Document) > MostDocument {
 		return fmt.Errorf("its document has %d bytes, and %d are the most", len(d.Document), MostDocument)
 	}

@@ -90,7 +90,7 @@ func (f *fleetLookCommand) workloadWords() []string {
 func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet) error {
 	kept := 0
 	for _, d := range doc.Documents {
-		e, err := evidence.Import(d.Document)
+		e, err := evidence.Import(d.Raw())
 		if err != nil {
 			c.app.warn(fmt.Errorf("%s: %w", d.Host, err))
 			c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)

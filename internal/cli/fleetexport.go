@@ -150,6 +150,6 @@ func judgedFrom(r fleet.ScriptResult, pol dropcap.Policy) dropcap.FleetHost {
 		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "error", Message: err.Error()}
 		return h
 	}
-	h.Receipt = &dropcap.Receipt{Schema: dropcap.SchemaReceipt, State: dropcap.ReceiptDone, Document: raw}
+	h.Take(dropcap.Receipt{Schema: dropcap.SchemaReceipt, State: dropcap.ReceiptDone, Document: raw})
 	return h
 }

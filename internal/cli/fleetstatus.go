@@ -111,7 +111,7 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 			return err
 		}
 		if !watch || run.State.Over() {
-			a.status = fleet.StatusCode(fleet.ResultOf(run, hosts))
+			a.status = fleet.StatusOf(run, hosts)
 			return nil
 		}
 		if err := (wallClock{}).Sleep(ctx, time.Second); err != nil {

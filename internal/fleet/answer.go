@@ -118,12 +118,13 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 		}
 		t.next, t.due = toSend, now.Add(e.Pace.Poll)
 	case r.State.Over():
-		t.host.Receipt, t.next = &r, over
+		t.host.Take(r)
+		t.next = over
 	case now.Sub(t.since) > e.Pace.Patience:
-		t.host.Receipt = &r
+		t.host.Take(r)
 		t.end("slow", "it is still at work after "+now.Sub(t.since).Round(time.Second).String(), "`dropcap fleet resume` asks it again")
 	default:
-		t.host.Receipt = &r
+		t.host.Take(r)
 		wait := min(max(now.Sub(t.since)/4, 2*e.Pace.Poll), 20*e.Pace.Poll)
 		t.next, t.due = toAsk, now.Add(wait)
 	}

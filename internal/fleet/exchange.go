@@ -117,6 +117,7 @@ type sent struct {
 	dropcap.NodeCommand
 	id       string
 	at, due  time.Time
+	looked   time.Time // when it was polled last
 	polls    int
 	ofTarget map[string]*task // by node, of those whose answer is waited for
 }

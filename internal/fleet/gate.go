@@ -163,8 +163,9 @@ func (j *journey) compare(ctx context.Context, w *dropcap.Wave) (string, error) 
 // changedIn gives the hosts of a wave on which something was changed, or may have been.
 func (j *journey) changedIn(w *dropcap.Wave) []string {
 	var list []string
+	in := setOf(w.Hosts)
 	for _, h := range j.hosts {
-		if slices.Contains(w.Hosts, h.Host) && h.Receipt != nil && h.Failure == nil {
+		if in[h.Host] && h.Receipt != nil && h.Failure == nil {
 			list = append(list, h.Host)
 		}
 	}
@@ -179,7 +180,7 @@ func (j *journey) audits(ctx context.Context, run string) (map[string]dropcap.Au
 	out := map[string]dropcap.Audit{}
 	for _, h := range hosts {
 		var a dropcap.Audit
-		if h.Receipt != nil && json.Unmarshal(h.Receipt.Document, &a) == nil && a.Schema == dropcap.SchemaAudit {
+		if json.Unmarshal(h.Document(), &a) == nil && a.Schema == dropcap.SchemaAudit {
 			out[h.Host] = a
 		}
 	}

@@ -15,6 +15,7 @@ func (r *round) look(ctx context.Context) error {
 		if c.due.After(r.Clock.Now()) {
 			continue
 		}
+		c.looked = r.Clock.Now()
 		list, err := r.Carrier.Poll(ctx, c.Place, c.id)
 		switch {
 		case ctx.Err() != nil:
@@ -91,7 +92,8 @@ func (r *round) next(c *sent) {
 // expired gives up commands of which the service should have known the end long ago.
 func (r *round) expired(ctx context.Context) error {
 	for _, c := range slices.Clone(r.commands) {
-		if r.Clock.Now().Sub(c.at) < c.Delivery+c.Execution+time.Minute {
+		// Among thousands, the last look may be long ago: what counts is how it stood then.
+		if c.looked.Sub(c.at) < c.Delivery+c.Execution+time.Minute {
 			continue
 		}
 		var came []*task

@@ -56,6 +56,7 @@ func speakers(f dropcap.Fleet, ids map[string]string) map[string]string {
 }
 
 func importHost(d dropcap.HostDocument) (dropcap.Evidence, error) {
+	d.Document, d.Packed = d.Raw(), nil
 	if err := d.Check(dropcap.SchemaEvidence); err != nil {
 		return dropcap.Evidence{}, err
 	}

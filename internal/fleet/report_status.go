@@ -18,6 +18,21 @@ func StatusCode(f dropcap.Fleet) int {
 	return status
 }
 
+// StatusOf is StatusCode by what the hosts' receipts say, without reading their documents: for looking at a run, again and again.
+func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
+	status := runStatus(run)
+	for _, h := range hosts {
+		f := failureOf(h)
+		switch schema := dropcap.SchemaOf(run.Verb); {
+		case f != nil:
+			status = dropcap.Worst(status, failureStatus(*f))
+		case run.Verb != "history" && schema != "" && schema != dropcap.SchemaEvidence:
+			status = dropcap.Worst(status, h.Receipt.Status)
+		}
+	}
+	return status
+}
+
 func runStatus(r dropcap.FleetRun) int {
 	switch r.State {
 	case dropcap.RunStopped:

@@ -14,8 +14,8 @@ import (
 func ResultOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
 	doc := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: run, Documents: []dropcap.HostDocument{}, Failures: []dropcap.HostFailure{}}
 	for _, h := range hosts {
-		if r := h.Receipt; r != nil && len(r.Document) > 0 && string(r.Document) != "null" {
-			doc.Documents = append(doc.Documents, dropcap.HostDocument{Host: h.Host, Name: h.Name, Document: r.Document})
+		if r := h.Receipt; r != nil && (len(h.Packed) > 0 || len(r.Document) > 0 && string(r.Document) != "null") {
+			doc.Documents = append(doc.Documents, dropcap.HostDocument{Host: h.Host, Name: h.Name, Document: r.Document, Packed: h.Packed})
 		}
 		if f := failureOf(h); f != nil {
 			doc.Failures = append(doc.Failures, *f)
@@ -65,7 +65,8 @@ func Pending(hosts []dropcap.FleetHost, known []dropcap.Place) (nodes []dropcap.
 			continue
 		}
 		var p dropcap.Plan
-		if err := json.Unmarshal(h.Receipt.Document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
+		document := h.Document()
+		if err := json.Unmarshal(document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
 			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "unreadable", Message: "its plan is not understood"})
 			continue
 		}
@@ -78,7 +79,7 @@ func Pending(hosts []dropcap.FleetHost, known []dropcap.Place) (nodes []dropcap.
 			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "place", Message: "these credentials do not reach " + place, Hint: "give --region, --profile and --role-arn as for the plan"})
 			continue
 		}
-		digests[h.Host] = p.ID + ":" + Digest(h.Receipt.Document)
+		digests[h.Host] = p.ID + ":" + Digest(document)
 		nodes = append(nodes, dropcap.Node{Place: at, ID: id, Name: h.Name, Platform: "Linux", Online: true})
 	}
 	return nodes, digests, skipped

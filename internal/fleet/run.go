@@ -195,8 +195,9 @@ func gated(run dropcap.FleetRun) bool { return run.Verb == "apply" }
 func (j *journey) ask(ctx context.Context, w *dropcap.Wave) error {
 	var list []*dropcap.FleetHost
 	total := 0
+	in := setOf(w.Hosts)
 	for i := range j.hosts {
-		if slices.Contains(w.Hosts, j.hosts[i].Host) {
+		if in[j.hosts[i].Host] {
 			list = append(list, &j.hosts[i])
 			total++
 		}
@@ -212,6 +213,14 @@ func (j *journey) ask(ctx context.Context, w *dropcap.Wave) error {
 		j.tell(Progress{Run: j.run, Wave: j.wave, Host: h, Done: done, Total: total})
 	}}
 	return x.fetch(ctx, list)
+}
+
+func setOf(hosts []string) map[string]bool {
+	set := make(map[string]bool, len(hosts))
+	for _, h := range hosts {
+		set[h] = true
+	}
+	return set
 }
 
 // auditOf audits hosts, as a run of its own that nobody asked for by name.

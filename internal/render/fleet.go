@@ -159,7 +159,7 @@ func fleetOther(w io.Writer, f dropcap.Fleet, o Options) error {
 	}
 	g := grid{columns: []column{nodeColumn, {"ANSWER", 20}}}
 	for _, d := range f.Documents {
-		g.add(nodeCell(d.Host, o), cell{fmt.Sprintf("%d bytes", len(d.Document)), plain})
+		g.add(nodeCell(d.Host, o), cell{fmt.Sprintf("%d bytes", len(d.Raw())), plain})
 	}
 	return writeFleetGrid(w, g, fleetSummary(len(f.Documents), "each with its answer", len(f.Failures)), f.Failures, o)
 }

@@ -25,6 +25,7 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 	}
 	failures, n := append([]dropcap.HostFailure{}, f.Failures...), 0
 	for _, d := range f.Documents {
+		d.Document, d.Packed = d.Raw(), nil
 		if err := readable(f.Run.Verb, d); err != nil {
 			failures = append(failures, dropcap.Unreadable(d.Host, err))
 			continue

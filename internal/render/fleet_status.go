@@ -31,6 +31,7 @@ func FleetStatus(w io.Writer, format string, run dropcap.FleetRun, hosts []dropc
 func statusJSON(w io.Writer, run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 	list := make([]dropcap.FleetHost, len(hosts))
 	for i, h := range hosts {
+		h = h.Unpacked()
 		h.Commands = listed(h.Commands)
 		if h.Receipt != nil && h.Receipt.Document != nil && !json.Valid(h.Receipt.Document) {
 			r := *h.Receipt
@@ -212,7 +213,7 @@ func writeHosts(b *strings.Builder, hosts []dropcap.FleetHost, o Options) {
 }
 
 func hostRow(h dropcap.FleetHost, s progress, o Options) []cell {
-	changes, down := changed(h.Receipt)
+	changes, down := changed(h)
 	says := ""
 	if h.Receipt != nil {
 		says = h.Receipt.Summary
@@ -227,12 +228,13 @@ func hostRow(h dropcap.FleetHost, s progress, o Options) []cell {
 	}
 }
 
-// changed counts the changes of a receipt, and the longest time that one of them had its container stopped.
-func changed(r *dropcap.Receipt) (changes, down string) {
-	if r == nil || len(r.Document) == 0 {
+// changed counts the changes in a host's receipt, and the longest time that one of them had its container stopped.
+func changed(h dropcap.FleetHost) (changes, down string) {
+	document := h.Document()
+	if len(document) == 0 {
 		return "-", "-"
 	}
-	c, err := dropcap.HostDocument{Document: r.Document}.Changes()
+	c, err := dropcap.HostDocument{Document: document}.Changes()
 	if err != nil {
 		return "-", "-"
 	}

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 
@@ -32,14 +34,17 @@ func (s *Store) SaveHosts(ctx context.Context, run string, hosts []dropcap.Fleet
 		if there == 0 {
 			return missing("run", run)
 		}
-		for _, h := range hosts {
-			document, digest, err := sealed(h)
+		var number int
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM fleet_host WHERE run = ?", run).Scan(&number); err != nil {
+			return err
+		}
+		for i, h := range hosts {
+			document, digest, err := sealedHost(h)
 			if err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, `INSERT INTO fleet_host (run, host, number, document, digest)
-				VALUES (?1, ?2, (SELECT count(*) FROM fleet_host WHERE run = ?1), ?3, ?4)
-				ON CONFLICT (run, host) DO UPDATE SET document = excluded.document, digest = excluded.digest`, run, h.Host, document, digest)
+			_, err = tx.ExecContext(ctx, `INSERT INTO fleet_host (run, host, number, document, digest) VALUES (?, ?, ?, ?, ?)
+				ON CONFLICT (run, host) DO UPDATE SET document = excluded.document, digest = excluded.digest`, run, h.Host, number+i, document, digest)
 			if err != nil {
 				return err
 			}
@@ -63,8 +68,8 @@ func (s *Store) Run(ctx context.Context, id string) (r dropcap.FleetRun, hosts [
 	}
 	hosts = []dropcap.FleetHost{}
 	err = s.each(ctx, func(document, digest []byte) error {
-		var h dropcap.FleetHost
-		if err := s.unseal(document, digest, &h); err != nil {
+		h, err := s.unsealHost(document, digest)
+		if err != nil {
 			return err
 		}
 		hosts = append(hosts, h)
@@ -85,4 +90,35 @@ func (s *Store) Runs(ctx context.Context) ([]dropcap.FleetRun, error) {
 		return nil
 	}, "SELECT document, digest FROM fleet_run ORDER BY number DESC")
 	return list, said(s.folder, err)
+}
+
+// sealedHost is a host as JSON in one line, and below it the document of its receipt, packed as it is: whoever asks how a run stands need not
+// read ten thousand documents.
+func sealedHost(h dropcap.FleetHost) (document, digest []byte, err error) {
+	packed := h.Packed
+	if h.Receipt != nil && packed == nil {
+		h.Take(*h.Receipt)
+		packed = h.Packed
+	}
+	h.Packed = nil
+	if document, _, err = sealed(h); err != nil {
+		return nil, nil, err
+	}
+	if len(packed) > 0 {
+		document = append(append(bytes.TrimSpace(document), '\n'), packed...)
+	}
+	sum := sha256.Sum256(document)
+	return document, sum[:], nil
+}
+
+func (s *Store) unsealHost(document, digest []byte) (h dropcap.FleetHost, err error) {
+	if sum := sha256.Sum256(document); string(sum[:]) != string(digest) {
+		what, hint := damaged(s.folder)
+		return h, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder, what)
+	}
+	head, packed, _ := bytes.Cut(document, []byte("\n"))
+	sum := sha256.Sum256(head)
+	err = s.unseal(head, sum[:], &h)
+	h.Packed = bytes.Clone(packed) // the rows' own memory is used again
+	return h, err
 }
