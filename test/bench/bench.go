@@ -38,12 +38,17 @@ func newBench(e *dockertest.Engine) (*bench, error) {
 	if b.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
+	return b, b.build()
+}
+
+// build makes the program.
+func (b *bench) build() error {
 	build := exec.Command("go", "build", "-trimpath", "-o", b.dropcap, "./cmd/dropcap")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build dropcap: %s", out)
+		return fmt.Errorf("build dropcap: %s", out)
 	}
-	return b, nil
+	return nil
 }
 
 // contestant is a command that takes part.

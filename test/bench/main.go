@@ -3,6 +3,7 @@
 //	make bench
 //	bin/bench learn     what learning costs, and nothing else
 //	bin/bench downtime  what users see of a change, and nothing else
+//	bin/bench fleet     the controller of a fleet, and nothing else
 //
 // Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of the finished process. Runs of the
 // things compared alternate, so that a noisy host is noisy for all of them, and ratios are of medians.
@@ -30,12 +31,14 @@ func main() {
 		}
 		return
 	}
-	parts := []func() (int, error){learning, downtimes, run}
+	parts := []func() (int, error){learning, downtimes, fleets, run}
 	switch part {
 	case "learn":
 		parts = parts[:1]
 	case "downtime":
 		parts = parts[1:2]
+	case "fleet":
+		parts = parts[2:3]
 	}
 	broken := 0
 	var err error
@@ -66,6 +69,8 @@ func helper(args string) (bool, error) {
 		return true, nil
 	case manyFlag:
 		return true, many(n)
+	case controlFlag:
+		return true, audits(argument)
 	case pollFlag:
 		poll(argument)
 		return true, nil
