@@ -59,7 +59,7 @@ func (n *changing) answer(s ssmtest.Script) (string, string, int) {
 	return part.String(), "", 0
 }
 
-// TestAThousandNodesWithFaultsOfEveryKind: each kind strikes one node in twenty, and one request in twenty of each API.
+// TestAThousandNodesWithFaultsOfEveryKind: kinds of a node strike one node in twenty, those of an API so many of its requests as stand below.
 func TestAThousandNodesWithFaultsOfEveryKind(t *testing.T) {
 	const count = 1000
 	now := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
