@@ -104,7 +104,7 @@ func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	ask := fleet.Scripted{Engine: c.Engine, Lines: fleet.AgentlessLines(), Comment: "dropcap audit --agentless"}
+	ask := fleet.Scripted{Engine: c.Engine, Lines: fleet.AgentlessLines(), Comment: "dropcap audit --agentless", Judge: true}
 	if f.printAWS {
 		for _, cmd := range ask.Commands(nodes) {
 			fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/fleet"
 	"dropcap/internal/render"
 )
 
@@ -48,6 +49,12 @@ func (a *app) look(verb, use, short, long, example string, register func(*cobra.
 }
 
 func (f *fleetLookCommand) check() error {
+	if f.level != "" && f.level != string(dropcap.LevelCIS) && f.level != string(dropcap.LevelLeast) {
+		return usageError("the levels are cis and least", "cannot judge at level %q", f.level)
+	}
+	if _, err := (&planFlags{accept: f.accept, strategy: f.strategy}).options(); err != nil {
+		return err
+	}
 	for _, v := range append(append([]string{f.level, f.accept, f.strategy}, f.containers...), f.workloads...) {
 		if !plainWord(v) {
 			return usageError("a name has letters, digits and _.:/@+- only", "cannot send %q to hosts", v)
@@ -116,8 +123,8 @@ func (a *app) fleetPlan() *cobra.Command {
 		},
 		func(ctx context.Context, c *control, f *fleetLookCommand) error {
 			args := append(f.words(), arguments("accept", f.accept, "strategy", f.strategy)...)
-			run, _, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "plan", Args: args}, &f.outputFlags)
-			if err == nil && !f.printAWS {
+			run, hosts, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "plan", Args: args}, &f.outputFlags)
+			if err == nil && !f.printAWS && len(fleet.ResultOf(run, hosts).Documents) > 0 {
 				c.app.hintRun("apply it with", "apply", run)
 			}
 			return err
