@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,6 +139,11 @@ func (a *app) runFleetApply(ctx context.Context, id string, f *fleetChangeComman
 	if f.printAWS {
 		return c.printAWS(run, hosts)
 	}
+	unlock, err := c.store.LockRun(run.ID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	fmt.Fprintf(a.err, "run %s: %s in %s\n", run.ID, counted(len(nodes), "host"), counted(len(run.Waves), "wave"))
 	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
 }
@@ -209,22 +215,42 @@ func (a *app) runFleetBackout(ctx context.Context, id string, f *fleetChangeComm
 	if err != nil {
 		return err
 	}
+	unlock, err := c.store.LockRun(of.ID) // who applies still must end first
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if of, list, err = c.Ledger.Run(ctx, of.ID); err != nil {
+		return err
+	}
 	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be
 	if !f.yes && !f.printAWS {
 		if err := a.confirm(fmt.Sprintf("Back out what run %s changed on %s?", of.ID, counted(len(list), "host"))); err != nil {
 			return err
 		}
 	}
-	run, hosts, err := c.StartBackout(ctx, of, list, c.places, f.rules)
-	if err != nil {
-		return err
-	}
-	if f.printAWS {
-		return c.printAWS(run, hosts)
-	}
-	if len(hosts) == 0 {
+	if !slices.ContainsFunc(list, func(h dropcap.FleetHost) bool { return h.Sent > 0 }) {
 		fmt.Fprintln(a.err, "nothing to back out: no host was asked to change anything")
 		return nil
 	}
-	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
+	if f.printAWS {
+		run, hosts, err := c.StartBackout(ctx, of, list, c.places, f.rules)
+		if err != nil {
+			return err
+		}
+		return c.printAWS(run, hosts)
+	}
+	run, hosts, err := c.TakeBack(ctx, of, list, c.places, f.rules)
+	if err != nil {
+		return err
+	}
+	if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
+		return err
+	}
+	was, err := c.TakenBack(ctx, of.ID, run, hosts)
+	if err == nil && was.State != dropcap.RunBackedOut {
+		return dropcap.Errorf(dropcap.CodeError, "`dropcap fleet status "+run.ID+"` tells each host; `dropcap fleet backout "+of.ID+"` tries again",
+			"cannot back out all of run %s: %s", of.ID, was.Because)
+	}
+	return err
 }

@@ -43,6 +43,11 @@ func (c *control) do(ctx context.Context, f *fleetFlags, run dropcap.FleetRun, o
 	if f.printAWS {
 		return run, hosts, c.printAWS(run, hosts)
 	}
+	unlock, err := c.store.LockRun(run.ID)
+	if err != nil {
+		return run, hosts, err
+	}
+	defer unlock()
 	return c.finish(ctx, run, hosts, targets, out)
 }
 

@@ -202,6 +202,11 @@ func (a *app) runFleetResume(ctx context.Context, id string, f *fleetFlags, out 
 		return err
 	}
 	defer c.close()
+	unlock, err := c.store.LockRun(run.ID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	run, hosts, err := c.Ledger.Run(ctx, run.ID)
 	if err != nil {
 		return err

@@ -19,8 +19,13 @@ func (w *worker) backout(ctx context.Context) error {
 		return err
 	}
 	doc := dropcap.Changes{Schema: dropcap.SchemaChange, Changes: []dropcap.Change{}}
+	if slices.ContainsFunc(list, unfinished) {
+		if list, err = w.recoveredFor(ctx); err != nil {
+			return err
+		}
+	}
 	for _, c := range list {
-		if c.State != dropcap.Applied {
+		if c.State != dropcap.Applied && c.State != dropcap.NeedsPerson {
 			continue
 		}
 		r, err := w.run(ctx, "backout", c.ID, "--yes", "--format", "json")
@@ -50,6 +55,44 @@ func (w *worker) backout(ctx context.Context) error {
 	return nil
 }
 
+func unfinished(c dropcap.Change) bool { return !c.State.Over() }
+
+// recoveredFor ends what the process of a request to apply left unfinished when it was killed, and gives the changes to back out then.
+func (w *worker) recoveredFor(ctx context.Context) ([]dropcap.Change, error) {
+	r, err := w.run(ctx, "recover", "--wait", "15s")
+	if err != nil {
+		return nil, err
+	}
+	w.r.Messages = r.said
+	list, err := w.named(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(list, unfinished); i >= 0 {
+		return nil, dropcap.Errorf(dropcap.CodeIncomplete, "dropcap recover, on the host, tells why", "cannot back out change %s of %s: it is not at an end (%s)", list[i].ID, list[i].Name, list[i].State)
+	}
+	return list, nil
+}
+
+// applyPatience is how long a backout waits for the request that it takes back.
+const applyPatience = time.Hour
+
+// settled waits until a request to apply is over. One that has not arrived is recorded as taken back, so that it is not done when it arrives.
+func (w *worker) settled(ctx context.Context, request string) (dropcap.Receipt, error) {
+	r, err := w.s.Receipt(ctx, request)
+	if errors.Is(err, dropcap.ErrNotFound) {
+		none := w.app.newReceipt(nodeRequest{id: request, verb: "apply"})
+		none.Command, none.State, none.Ended, none.Status = "", dropcap.ReceiptDone, none.Started, dropcap.ExitError
+		none.Error = failing(dropcap.Errorf(dropcap.CodeError, "plan again", "cannot apply: the request was taken back before it arrived; nothing was changed"))
+		none.Summary = none.Error.Message
+		r, _, err = w.s.BeginReceipt(ctx, none)
+	}
+	if err != nil || r.Verb != "apply" || r.State.Over() {
+		return r, err
+	}
+	return w.app.nodeWait(ctx, w.s, request, applyPatience, []string{"receipt", "--request=" + request, "--of=" + request})
+}
+
 // named are the changes of the requests that a request to back out names, as they are now, the newest first. One that still goes on is an error.
 func (w *worker) named(ctx context.Context) ([]dropcap.Change, error) {
 	all, err := w.s.Changes(ctx)
@@ -58,12 +101,12 @@ func (w *worker) named(ctx context.Context) ([]dropcap.Change, error) {
 	}
 	ids := map[string]bool{}
 	for _, request := range strings.Split(argument(w.r.Args, "of"), ",") {
-		r, err := w.s.Receipt(ctx, request)
+		r, err := w.settled(ctx, request)
 		switch {
-		case errors.Is(err, dropcap.ErrNotFound) || err == nil && r.Verb != "apply":
-			continue // of another host, or nothing was changed for it
 		case err != nil:
 			return nil, err
+		case r.Verb != "apply":
+			continue // nothing was changed for it
 		case !r.State.Over():
 			return nil, dropcap.Errorf(dropcap.CodeIncomplete, "ask for its receipt until it is over", "cannot back out request %s: it still goes on", request)
 		}

@@ -32,6 +32,31 @@ func (s *Store) Lock(name string) (unlock func() error, err error) {
 	return unlock, said(s.folder, err)
 }
 
+var runName = regexp.MustCompile(`^[0-9a-f]{12}$`)
+
+// LockRun makes this the only process that goes on with a fleet's run, until unlock is called or the process ends, however it ends.
+func (s *Store) LockRun(id string) (unlock func(), err error) {
+	if !runName.MatchString(id) {
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "12 hexadecimal digits", "cannot lock the run %q: that is no name of one", id)
+	}
+	path := lockPath(s.folder, "run-"+id)
+	for {
+		f, taken, err := lockFile(path)
+		switch {
+		case err != nil:
+			return nil, said(s.folder, err)
+		case taken:
+			defer f.Close()
+			return nil, dropcap.Errorf(dropcap.CodeError, "wait until it is done, or stop it; `dropcap fleet status "+id+"` shows how far it is",
+				"cannot go on with run %s: %s does so already", id, holder(f))
+		case !standsAt(f, path):
+			f.Close() // whoever had it took the file away between our opening and our locking it
+			continue
+		}
+		return func() { Release(f) }, nil
+	}
+}
+
 // Engine is what processes with different stores share while they change containers of one engine: files in a folder of this boot, which is made
 // where it is missing and must be ours alone, since whoever may lock a file may stop all changes.
 type Engine struct{ folder, name string }
