@@ -27,6 +27,8 @@ func Agreed(filed, fresh dropcap.Step, found bool) dropcap.Step {
 		return refuse("the plan was made without the store, so that nobody can tell whether the container is the same", again)
 	case filed.Container.Fingerprint != fresh.Container.Fingerprint:
 		return refuse("it has been changed since the plan was made, or the plan is of another host or store", again)
+	case filed.Container.Name != fresh.Container.Name:
+		return refuse("it has been renamed since the plan was made", again)
 	case !filed.After.Holds.Minus(filed.Before.Holds).Empty() || filed.After.Privileged && !filed.Before.Privileged:
 		return refuse("the plan would grant something", again)
 	case fresh.Refused != "":
@@ -39,8 +41,9 @@ func Agreed(filed, fresh dropcap.Step, found bool) dropcap.Step {
 
 // Equal tells whether two steps make the same change of the same container.
 func Equal(a, b dropcap.Step) bool {
-	return a.Container.ID == b.Container.ID && a.Container.Fingerprint == b.Container.Fingerprint && a.Strategy == b.Strategy && a.Drop == b.Drop &&
-		sameGrant(a.Before, b.Before) && sameGrant(a.After, b.After) && (a.Refused == "") == (b.Refused == "")
+	return a.Container.ID == b.Container.ID && a.Container.Name == b.Container.Name && a.Container.Fingerprint == b.Container.Fingerprint &&
+		a.Strategy == b.Strategy && a.Drop == b.Drop && sameGrant(a.Before, b.Before) && sameGrant(a.After, b.After) &&
+		(a.Refused == "") == (b.Refused == "")
 }
 
 func sameGrant(a, b dropcap.Grant) bool {
