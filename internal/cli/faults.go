@@ -6,9 +6,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"dropcap"
 	"dropcap/internal/apply"
@@ -57,7 +60,11 @@ func (f *faults) happen(ctx context.Context, where string) (status int, err erro
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	case "stop":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		// To this very thread, which does not come back from the call before all is stopped. A signal to the process is taken by any of its threads,
+		// and this one goes on until that one gets a processor.
+		runtime.LockOSThread()
+		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+		runtime.UnlockOSThread()
 	case "fail":
 		return 500, fmt.Errorf("a fault %s", where)
 	case "hang":
