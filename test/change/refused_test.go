@@ -36,7 +36,8 @@ var refusals = []refusal{
 	{name: "others use its IPC", make: `docker run -d --name web --ipc shareable app:1; docker run -d --name other --ipc container:web app:1`, says: "namespace is also that of other", hint: "together"},
 	{name: "others link to it", make: `docker run -d --name web app:1; docker run -d --name other --link web app:1`, says: "link", hint: "network"},
 	{name: "a changed layer", short: true, make: `docker run -d --name web app:1; docker exec web sh -c 'mkdir /srv/d; echo x >/srv/d/precious'`, says: "precious", hint: "--discard-layer"},
-	{name: "a deleted image", make: `docker tag app:1 gone:1; docker rmi app:1; docker run -d --name web gone:1; docker rmi -f gone:1 >&2`, says: "image", hint: "--in-place"},
+	// By its id and while nothing runs: otherwise an engine takes the tag away only, and the same is made again by the image's id.
+	{name: "a deleted image", make: `docker tag app:1 gone:1; docker rmi app:1; docker run -d --name web gone:1; docker stop -t 1 web; docker rmi -f "$(docker image inspect --format '{{.Id}}' gone:1)" >&2; docker start web`, says: "image", hint: "--in-place"},
 	{name: "disconnected from all networks", make: `docker run -d --name web app:1; docker network disconnect bridge web`, says: "disconnected from all its networks", hint: "connect"},
 	{name: "privileged", only: dockertest.Docker29, make: `docker run -d --privileged --name web app:1`, says: "privileged", hint: "--deprivilege"},
 	{name: "swarm's", make: `docker run -d --label com.docker.swarm.service.id=x --label com.docker.swarm.service.name=s --name web app:1`, says: "swarm", hint: ""},
