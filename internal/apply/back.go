@@ -39,7 +39,7 @@ func (c *change) ran() bool {
 
 // back brings the old one back.
 func (s recreating) back(ctx context.Context, c *change) error {
-	b := &backing{Runner: s.Runner, c: c, tries: map[string]int{}, hope: s.now().Add(s.patience())}
+	b := &backing{Runner: s.Runner, c: c, tries: map[string]int{}, mute: map[string]int{}, hope: s.now().Add(s.patience())}
 	// Whoever has had enough is not helped by half a way.
 	return b.run(context.WithoutCancel(ctx))
 }
@@ -50,6 +50,7 @@ type backing struct {
 	c     *change
 	m     memory
 	tries map[string]int // failures and repetitions of each effect
+	mute  map[string]int // how often each had no answer
 	hope  time.Time      // until then an engine that does not answer is waited for; each success moves it on
 }
 
@@ -134,7 +135,10 @@ func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 		b.m.stopped = b.m.stopped || e.Name == "stop-old"
 		return nil
 	case result.Status == 0: // no answer: nobody knows whether it was done, so look
-		if b.now().After(b.hope) {
+		switch b.mute[e.Name]++; {
+		case b.mute[e.Name] == 1: // one request may take as long as all patience
+			b.hope = b.now().Add(b.patience())
+		case b.now().After(b.hope):
 			return b.lost(err)
 		}
 		b.tries[e.Name]--

@@ -94,6 +94,44 @@ func TestANameThatSomebodyTook(t *testing.T) {
 	}
 }
 
+// When a change is over the retained one is not started by the engine, whoever has updated it meanwhile.
+func TestARetainedOneThatSomebodyUpdates(t *testing.T) {
+	for _, way := range []struct {
+		name string
+		do   func(*scripted, Job)
+	}{{"forth", forth}, {"back", andBack}} {
+		for _, effect := range effectsOf(t, way.do) {
+			if effect == "note-applied" || effect == "note-backed-out" || effect == "write-idfile" {
+				continue // after the last look nobody sees it
+			}
+			for _, policy := range []string{"always", "no"} {
+				t.Run(way.name+" "+effect+" "+policy, func(t *testing.T) {
+					s, j := stage(t, policy, true)
+					s.fault = fault{"before", effect, "update"}
+					way.do(s, j)
+					s.check(t, true)
+					if s.changes[0].State == dropcap.RolledBack {
+						t.Error("it was rolled back for that")
+					}
+				})
+			}
+		}
+	}
+}
+
+// One that somebody has started is beside the new one, so that the new one goes.
+func TestARetainedOneThatSomebodyStarts(t *testing.T) {
+	s, j := stage(t, "always", true)
+	s.fault = fault{"before", "note-checking", "start"}
+	o := s.runner().Apply(t.Context(), []Job{j}, false)[0]
+	if dropcap.ExitOf(o.Err) != dropcap.ExitRolledBack || !strings.Contains(o.Err.Error(), "somebody has started the old container") {
+		t.Errorf("%s: %v", o.Change.State, o.Err)
+	}
+	if web := s.find("web"); web.id != old || !web.running || len(s.boxes) != 1 {
+		t.Errorf("left over: %s", s.names())
+	}
+}
+
 func TestPruneLeavesWhatIsSomebodysNow(t *testing.T) {
 	s, j := stage(t, "always", true)
 	forth(s, j)

@@ -99,7 +99,7 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
-	s, err := g.patiently(ctx)
+	s, err := g.patiently(ctx, g.c, "inspect-gate", g.c.After)
 	if err != nil {
 		return nil, err
 	}
@@ -137,13 +137,13 @@ func ofError(text string) string {
 }
 
 // patiently inspects; an engine that does not answer is waited for, since it may be starting again and the container may be well.
-func (g *gating) patiently(ctx context.Context) (*seen, error) {
-	for end := g.now().Add(g.patience()); ; {
-		s, err := g.Runner.look(ctx, g.c, "inspect-gate", g.c.After)
-		if err == nil || g.now().After(end) || ctx.Err() != nil {
+func (r *Runner) patiently(ctx context.Context, c *change, effect, id string) (*seen, error) {
+	for end := r.now().Add(r.patience()); ; {
+		s, err := r.look(ctx, c, effect, id)
+		if err == nil || r.now().After(end) || ctx.Err() != nil {
 			return s, err
 		}
-		g.sleep(ctx, g.poll())
+		r.sleep(ctx, r.poll())
 	}
 }
 

@@ -36,7 +36,7 @@ func (s recreating) effects(c *change) []dropcap.Effect {
 	if old.alive() {
 		list = append(list, inspect("inspect-gate", "look whether it runs well", id))
 	}
-	return list
+	return append(list, inspect("inspect-retained", "look whether the old one is at rest", c.Before))
 }
 
 // switching are the effects between the stop of the old and the start of the new.
@@ -200,6 +200,31 @@ func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
 		return dropcap.Errorf(dropcap.CodeError, "", "cannot start the new %s: the engine has started the old one again meanwhile", c.Name)
 	}
 	return nil
+}
+
+// rest makes sure that the old one neither runs nor is started by the engine: somebody may have started or updated it since it was held. One
+// that is gone does no harm; a backout makes it again from the journal.
+func (s recreating) rest(ctx context.Context, c *change) error {
+	ctx = context.WithoutCancel(ctx) // the new one has passed: it is too late for an interrupt
+	var failed error
+	for range most {
+		old, err := s.patiently(ctx, c, "inspect-retained", c.Before)
+		switch {
+		case err != nil:
+			return err
+		case old.alive():
+			return dropcap.Errorf(dropcap.CodeError, "", "somebody has started the old container again meanwhile")
+		case old == nil || old.HostConfig.RestartPolicy.never():
+			return nil
+		}
+		if _, failed = s.do(ctx, c, policy("hold-retained", "keep the engine from starting the old one", old.ID, restartPolicy{Name: "no"})); failed != nil {
+			s.sleep(ctx, s.poll())
+		}
+	}
+	if failed == nil {
+		return dropcap.Errorf(dropcap.CodeError, "", "somebody gives the old container a restart policy again and again")
+	}
+	return failed
 }
 
 // starting starts a container; a port that is not free yet is waited for briefly, since the engine frees ports after it has told of a stop.

@@ -64,11 +64,21 @@ func (r *Runner) apply(ctx context.Context, j *Job) (dropcap.Change, error) {
 	return r.prove(ctx, s, c)
 }
 
+// keeper is a strategy that retains the old one, which must be at rest when the change is over.
+type keeper interface {
+	rest(ctx context.Context, c *change) error
+}
+
 // prove is the gate, and what follows from it.
 func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
 	r.try(ctx, c, "note-checking", dropcap.Checking)
 	if c.ran() {
 		if err := r.gate(ctx, c); err != nil {
+			return r.undo(ctx, s, c, err)
+		}
+	}
+	if k, ok := s.(keeper); ok {
+		if err := k.rest(ctx, c); err != nil {
 			return r.undo(ctx, s, c, err)
 		}
 	}

@@ -76,12 +76,12 @@ func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, erro
 		case "error":
 			return dropcap.Result{Status: 500}, errors.New("a fault")
 		case "hang":
-			s.tick(30 * time.Second)
+			s.tick(s.runner().limit(e))
 			return dropcap.Result{}, context.DeadlineExceeded
 		}
 		s.strike()
 	}
-	if s.now.Before(s.down) && e.Note == nil {
+	if s.now.Before(s.down) && e.Call != nil {
 		return dropcap.Result{}, errors.New("nobody listens there")
 	}
 	if e.Note != nil && (e.Name == s.full || s.isFull) && s.full != "" {
@@ -100,7 +100,7 @@ func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, erro
 		case "error":
 			return dropcap.Result{Status: 500}, errors.New("a fault")
 		case "hang":
-			s.tick(30 * time.Second)
+			s.tick(s.runner().limit(e))
 			return dropcap.Result{}, context.DeadlineExceeded
 		}
 		s.strike()
@@ -139,6 +139,14 @@ func (s *scripted) strike() {
 		if b := s.boxes[old]; b != nil {
 			b.name = "somebody-renamed-it"
 		}
+	case "update": // whoever is retained may be started by the engine again
+		for _, b := range s.boxes {
+			if b.name != "web" && b.began {
+				b.policy = restartPolicy{Name: "always"}
+			}
+		}
+	case "start":
+		s.boxes[old].running, s.boxes[old].started = true, s.now
 	}
 }
 
