@@ -13,41 +13,64 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/testenv"
 	"dropcap/test/vm"
 )
 
 // cuts are where the plug is pulled out: what was synced is on the disk, the rest may be gone.
 var cuts = []string{"after:note-begin", "after:create-new", "after:stop-old", "after:rename-old", "after:rename-new", "after:hold-old", "after:start-new", "before:note-applied"}
 
-// A change is cut short by a loss of power, the host boots again, dropcap recovers: the container owns its name and runs, old or new, its data
-// are there, old and new never ran at once, and the store agrees. Each cut takes a boot, so they are for DROPCAP_TEST_FULL.
+// A change is cut short by a loss of power, the host boots again and recovers by the unit that is shipped: the container owns its name and runs,
+// old or new, its data are there, old and new never ran at once, and the store agrees. Each cut takes a boot, so they are for DROPCAP_TEST_FULL.
 func TestPowerCutAmidAChange(t *testing.T) {
 	if os.Getenv("DROPCAP_TEST_FULL") == "" {
 		return
 	}
-	m := vm.Start(t, vm.Debian12Host)
+	// One processor: QEMU's are on one thread, so a second one adds nothing but their waiting for each other.
+	m := vm.Start(t, vm.Debian12Host, vm.CPUs(1), vm.BootTimeout(15*time.Minute))
+	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), "packaging/systemd/dropcap-recover.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Put(t, "/etc/systemd/system/dropcap-recover.service", unit, 0o644)
 	m.Put(t, program, built(t, "-tags", "faults", "dropcap/cmd/dropcap"), 0o755)
 	m.Put(t, "/root/serve.tar", servingImage(t), 0o600)
-	m.Shell(t, `docker import --change 'CMD ["/serve"]' /root/serve.tar serve:1; sync`)
+	m.Shell(t, `ln -s `+program+` /usr/bin/dropcap; systemctl enable dropcap-recover 2>&1
+		docker import --change 'CMD ["/serve"]' /root/serve.tar serve:1; sync`)
 	for i, where := range cuts {
 		t.Run(where, func(t *testing.T) { cutAt(t, m, where, []string{"always", "unless-stopped"}[i%2]) })
 	}
 }
 
 func cutAt(t *testing.T, m *vm.Machine, where, policy string) {
-	id := strings.TrimSpace(m.Shell(t, fmt.Sprintf(`docker run -d --name web --restart %s -v data:/shared --env SHARED=/shared serve:1
-		echo volume >/var/lib/docker/volumes/data/_data/mark; docker cp /etc/hostname web:/tmp.mark; docker diff web >&2; sync`, policy)))
+	began := time.Now()
+	after := func(what string) { t.Logf("%s after %.0f s", what, time.Since(began).Seconds()) }
+	id := strings.TrimSpace(m.Shell(t, fmt.Sprintf(`ids=$(docker ps -aq); [ -z "$ids" ] || docker rm -f $ids >&2 # of a cut that failed
+		docker volume prune -f >&2; rm -rf /var/lib/dropcap
+		docker run -d --name web --restart %s -v data:/shared --env SHARED=/shared serve:1
+		echo volume >/var/lib/docker/volumes/data/_data/mark; docker cp /etc/hostname web:/tmp.mark; sync`, policy)))
 	m.Shell(t, `DROPCAP_FAULT=`+where+`=stop nohup `+program+` apply web --yes --discard-layer --soak 0s --no-watch >/root/log 2>&1 &
-		for i in $(seq 600); do grep -qs '^State:.*stopped' /proc/$!/status && exit; sleep 0.1; done; cat /root/log; exit 1`)
+		for i in $(seq 480); do # forking is slow there
+			grep -qs '^State:.*stopped' /proc/$!/status && exit
+			kill -0 $! 2>/dev/null || break
+			sleep 0.5
+		done
+		cat /root/log; exit 1`)
+	after("stopped")
 	m.PowerCut()
 	m.Boot(t)
+	after("booted")
+	t.Log(m.Shell(t, "journalctl --no-pager -o cat -b -u dropcap-recover"))
+	if s := strings.TrimSpace(m.Shell(t, "systemctl show -p Result --value dropcap-recover")); s != "success" {
+		t.Errorf("the unit's result is %s", s)
+	}
 	stdout, stderr, exit := run(t, m, program, "recover")
-	if exit != dropcap.ExitOK {
-		t.Errorf("recover: exit %d: %s%s", exit, stdout, stderr)
+	if exit != dropcap.ExitOK || !strings.Contains(stderr, "nothing to recover") {
+		t.Errorf("recover after the unit's: exit %d: %s%s", exit, stdout, stderr)
 	}
 	waitRunning(t, m)
 	wholeAfterCut(t, m, id, policy)
-	m.Shell(t, "docker rm -f $(docker ps -aq); docker volume rm data; rm -rf /var/lib/dropcap")
+	after("done")
 }
 
 func waitRunning(t *testing.T, m *vm.Machine) {
