@@ -211,7 +211,7 @@ func (a *app) runFleetBackout(ctx context.Context, id string, f *fleetChangeComm
 		return err
 	}
 	defer c.close()
-	of, list, err := c.runOf(ctx, id, "apply")
+	of, _, err := c.runOf(ctx, id, "apply")
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,8 @@ func (a *app) runFleetBackout(ctx context.Context, id string, f *fleetChangeComm
 		return err
 	}
 	defer unlock()
-	if of, list, err = c.Ledger.Run(ctx, of.ID); err != nil {
+	of, list, err := c.Ledger.Run(ctx, of.ID)
+	if err != nil {
 		return err
 	}
 	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
-	"dropcap/internal/evidence"
 	"dropcap/internal/fleet"
 	"dropcap/internal/render"
 )
@@ -75,7 +74,7 @@ func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	return c.keepEvidence(ctx, doc)
+	return c.keepEvidence(ctx, doc, ids)
 }
 
 func (f *fleetLookCommand) workloadWords() []string {
@@ -86,25 +85,18 @@ func (f *fleetLookCommand) workloadWords() []string {
 	return list
 }
 
-// keepEvidence imports what hosts sent, as `dropcap evidence import` does: checked, bounded, under the name of its host.
-func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet) error {
+// keepEvidence keeps what hosts say of themselves, as `dropcap evidence import` does. Records of another host that answered too are left out.
+func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet, ids map[string]string) error {
+	list, _ := fleet.OwnEvidence(doc, ids) // the failures were told with what is shown
 	kept := 0
-	for _, d := range doc.Documents {
-		e, err := evidence.Import(d.Raw())
-		if err != nil {
-			c.app.warn(fmt.Errorf("%s: %w", d.Host, err))
-			c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
+	for _, w := range list {
+		if len(w.Sources) == 0 {
 			continue
 		}
-		for _, w := range e.Workloads {
-			if len(w.Sources) == 0 {
-				continue
-			}
-			if err := (keeper{c.store, w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
-				return err
-			}
-			kept++
+		if err := (keeper{c.store, w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
+			return err
 		}
+		kept++
 	}
 	fmt.Fprintf(c.app.err, "kept in %s: evidence of %d workloads from %d hosts\n", c.store.Folder(), kept, len(doc.Documents))
 	return nil

@@ -15,9 +15,24 @@ import (
 // The documents are not trusted: each is imported as a file of a stranger is, and a host speaks for itself: ids are the hosts' own ids
 // (ReceiptHost.ID) by "account/region/node", and a record of another host that answered too is left out.
 func MergeEvidence(f dropcap.Fleet, ids map[string]string, across bool) (dropcap.Evidence, []dropcap.HostFailure) {
-	failures := append([]dropcap.HostFailure{}, f.Failures...)
-	answered := speakers(f, ids)
+	list, failures := OwnEvidence(f, ids)
 	var same, named []dropcap.WorkloadEvidence
+	for _, w := range list {
+		if ofProject(w.Workload) {
+			same = append(same, w)
+		} else {
+			named = append(named, w)
+		}
+	}
+	merged := append(evidence.Merge(same, evidence.AcrossHosts), evidence.Merge(named, across)...)
+	return dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: merged}, failures
+}
+
+// OwnEvidence is what each host may say: all of its evidence but records of another host that answered too. The failures are the run's, and
+// documents that cannot be read.
+func OwnEvidence(f dropcap.Fleet, ids map[string]string) (list []dropcap.WorkloadEvidence, failures []dropcap.HostFailure) {
+	failures = append([]dropcap.HostFailure{}, f.Failures...)
+	answered := speakers(f, ids)
 	for _, d := range f.Documents {
 		e, err := importHost(d)
 		if err != nil {
@@ -25,17 +40,12 @@ func MergeEvidence(f dropcap.Fleet, ids map[string]string, across bool) (dropcap
 			continue
 		}
 		for _, w := range e.Workloads {
-			switch {
-			case foreign(w, d.Host, answered):
-			case ofProject(w.Workload):
-				same = append(same, w)
-			default:
-				named = append(named, w)
+			if !foreign(w, d.Host, answered) {
+				list = append(list, w)
 			}
 		}
 	}
-	merged := append(evidence.Merge(same, evidence.AcrossHosts), evidence.Merge(named, across)...)
-	return dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: merged}, failures
+	return list, failures
 }
 
 // speakers gives the host of each id. An id that several hosts have, as clones of one image may, names none of them.
