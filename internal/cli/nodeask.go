@@ -83,7 +83,9 @@ func (a *app) nodeWait(ctx context.Context, s *store.Store, id string, deadline 
 			return r, err
 		case idle && begun < most:
 			begun++
-			if err := begin(ctx, s, id, work); err != nil {
+			if err := begin(ctx, s, id, work); ctx.Err() != nil {
+				return r, goesOn(id)
+			} else if err != nil {
 				return r, err
 			}
 			if unknown {
@@ -96,10 +98,15 @@ func (a *app) nodeWait(ctx context.Context, s *store.Store, id string, deadline 
 		}
 		select {
 		case <-ctx.Done():
-			return r, ctx.Err()
+			return r, goesOn(id)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// goesOn is the error of one that waits and is interrupted: that ends the waiting and not the work.
+func goesOn(id string) error {
+	return dropcap.Errorf(dropcap.CodeInterrupt, "`dropcap node receipt --of="+id+"` tells what comes of it", "cannot wait for the end: interrupted; request %s goes on", id)
 }
 
 // isIdle tells whether no process works on a request.

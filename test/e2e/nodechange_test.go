@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -169,6 +170,31 @@ func TestABackoutTakesBackWhatGoesOnOrHasNotArrived(t *testing.T) {
 		t.Errorf("late: %+v %+v", r, r.Error)
 	}
 	s.is("web", old)
+}
+
+// An agent that asks the command to end is told that the work goes on.
+func TestOneWhoWaitsForARequestIsToldThatItGoesOn(t *testing.T) {
+	s := newNodeStage(t)
+	s.start("web")
+	plan, id := s.plan("web"), s.request()
+	cmd := s.p.command(t, "node", "apply", "--request="+id, "--plans="+plan, "--soak=3s", "--deadline=600")
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	dockertest.Eventually(t, time.Minute, "the work", func() bool { return len(s.workers(id)) > 1 })
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	said, _ := io.ReadAll(out)
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != dropcap.ExitInterrupt || !strings.Contains(string(said), "request "+id+" goes on") || strings.Contains(string(said), "nothing was changed") {
+		t.Errorf("%s: %s", cmd.ProcessState, said)
+	}
+	if r := s.p.node(t, "receipt", "--of="+id, "--deadline=100"); r.State != dropcap.ReceiptDone || r.Status != 0 {
+		t.Errorf("%+v %+v", r, r.Error)
+	}
 }
 
 func kill(t *testing.T, pids ...string) {
