@@ -15,6 +15,7 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"dropcap"
 )
@@ -100,6 +101,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() sdk.Retryer { return sdk.NopRetryer{} }), // repetitions are ask's
 		config.WithAppID("dropcap"),
+		config.WithLogger(logging.Nop{}), // what goes wrong is said once, as an error of ours
 	}
 	if o.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(o.Profile))
