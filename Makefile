@@ -33,7 +33,7 @@ test: provision lint ## everything pure, every command, a fixed real subset on e
 
 test-full: lint ## every matrix: engines, users, kernels, servers
 	test/hosts/provision
-	DROPCAP_TEST_STRICT=1 DROPCAP_TEST_FULL=1 go test -count=1 -timeout 90m ./...
+	DROPCAP_TEST_STRICT=1 DROPCAP_TEST_FULL=1 go test -count=1 -timeout 150m ./...
 
 bench: ## speed and memory, side by side with the alternatives
 	test/hosts/provision base docker20 bpftrace compose
