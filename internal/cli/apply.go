@@ -51,7 +51,7 @@ changed since. Nothing is ever granted.
   sudo dropcap apply web --probe-exec 'redis-cli ping'
   sudo dropcap apply web --dry-run              print each call to the engine, and do none`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeContainers,
+		ValidArgsFunction: a.completePlans,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.runApply(cmd.Context(), args, f) },
 	}
 	fl := cmd.Flags()

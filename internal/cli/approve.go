@@ -21,6 +21,8 @@ It then counts as required, at all revisions on which it was seen, until --undo 
 ` + evidenceExit,
 		Example: "  sudo dropcap evidence approve docker:web NET_ADMIN\n  sudo dropcap evidence approve --undo docker:web NET_ADMIN",
 		Args:    cobra.ExactArgs(2),
+
+		ValidArgsFunction: a.completeNeeds,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := caps.Parse(args[1])
 			if err != nil {

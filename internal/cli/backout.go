@@ -31,8 +31,9 @@ be taken back so once the cause is mended.
   sudo dropcap backout 1f0c5a9e77b2
   sudo dropcap backout --last
   sudo dropcap backout --all --yes`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runBackout(cmd.Context(), args, f) },
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeChanges(canBeBackedOut),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runBackout(cmd.Context(), args, f) },
 	}
 	f.outputFlags.register(cmd, render.ChangeFormats(), "table")
 	cmd.Flags().Lookup("quiet").Usage = "show ids of changes only"
@@ -93,7 +94,7 @@ func (a *app) runBackout(ctx context.Context, args []string, f *backoutCommand) 
 func (f *backoutCommand) choose(all []dropcap.Change, args []string) ([]dropcap.Change, error) {
 	var able []dropcap.Change
 	for _, c := range all {
-		if c.State == dropcap.Applied || c.State == dropcap.NeedsPerson {
+		if canBeBackedOut(c) {
 			able = append(able, c)
 		}
 	}

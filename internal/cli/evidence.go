@@ -35,8 +35,9 @@ defaults) until "dropcap evidence approve" says that it is the workload's own.
   sudo dropcap evidence --format json >evidence.json
   sudo dropcap evidence import evidence.json
   sudo dropcap evidence forget docker:web`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: show,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeWorkloads,
+		RunE:              show,
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "output: text or json")
 	cmd.PersistentFlags().StringVar(&folder, "store", defaultStore(), "the folder of the store")
@@ -52,8 +53,8 @@ defaults) until "dropcap evidence approve" says that it is the workload's own.
 			Use: "forget WORKLOAD", Short: "Forget the evidence of a workload",
 			Long:    "Forget all evidence of a workload, of every revision and host.\n" + evidenceExit,
 			Example: "  sudo dropcap evidence forget docker:web",
-			Args:    cobra.ExactArgs(1),
-			RunE:    func(cmd *cobra.Command, args []string) error { return a.forgetEvidence(cmd.Context(), args[0], folder) },
+			Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeWorkloads,
+			RunE: func(cmd *cobra.Command, args []string) error { return a.forgetEvidence(cmd.Context(), args[0], folder) },
 		},
 		a.approve(&folder))
 	return cmd

@@ -145,10 +145,15 @@ func (a *app) completeExplain(cmd *cobra.Command, args []string, typed string) (
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	names, _ := a.completeContainers(cmd, args, typed)
+	return append(names, spellings(typed)...), cobra.ShellCompDirectiveNoFileComp
+}
+
+// spellings are all capabilities as somebody writes them.
+func spellings(typed string) (names []string) {
 	for c := range caps.Last + 1 {
 		names = append(names, spelt(c, typed))
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names
 }
 
 // spelt writes a capability the way that somebody has begun to, since shells compare letter by letter.

@@ -46,7 +46,7 @@ func (c *control) runOf(ctx context.Context, id, verb string) (dropcap.FleetRun,
 
 // completeRuns completes the ids of runs.
 func (a *app) completeRuns(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	s, err := store.Open(fleetStore())
+	s, err := existing(cmd, fleetStore())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

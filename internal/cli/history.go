@@ -32,7 +32,8 @@ No engine is asked.
   sudo dropcap history web
   sudo dropcap history web --log
   sudo dropcap history --format json`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeChanges(everyChange),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runHistory(cmd.Context(), args, f, folder, log)
 		},

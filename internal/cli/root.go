@@ -20,12 +20,17 @@ func (a *app) root() *cobra.Command {
 		Use:   "dropcap",
 		Short: "Least-privilege Linux capabilities for Docker containers",
 		Long: `dropcap tells what each container on a Docker host may really do, by the kernel's own word, whether that breaks
-the rule (CIS Docker Benchmark: Linux kernel capabilities are restricted within containers), and what mends it; and it records,
-in the kernel, which capabilities each workload needs.`,
+the rule (CIS Docker Benchmark: Linux kernel capabilities are restricted within containers), and what mends it. It records,
+in the kernel, which capabilities each workload needs, plans to drop the rest, changes running containers so that nothing is lost,
+rolls back by itself what does not work, and puts back exactly what was there: on this host, or on many through AWS Systems Manager.`,
 		Example: `  dropcap audit                    every container of this host, judged
   dropcap explain NET_RAW          what a capability lets an attacker do
   dropcap explain web              why a container holds what it holds
   sudo dropcap learn --for 10m     what the containers need, with proof
+  sudo dropcap plan                what would be dropped, how, and what speaks against it
+  sudo dropcap apply web           change a container, safely
+  sudo dropcap backout web         the very same old container runs again
+  dropcap fleet --help             the same on many hosts
   dropcap doctor                   what dropcap can and cannot do here`,
 		Args:              cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -47,6 +52,7 @@ in the kernel, which capabilities each workload needs.`,
 		c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() } // what cannot run has its arguments not checked
 	}
 	wrapArgs(root)
+	withoutFiles(root)
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = func(_ *cobra.Command, args []string) error { return knownCommand(root, args) }
 	}

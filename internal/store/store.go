@@ -54,6 +54,12 @@ func Open(folder string) (*Store, error) {
 	return s, nil
 }
 
+// Exists tells whether there is a store in the folder, without making one.
+func Exists(folder string) bool {
+	info, err := os.Lstat(filepath.Join(folder, fileName))
+	return err == nil && info.Mode().IsRegular()
+}
+
 // address is the file with what every connection sets first.
 //
 // journal_mode TRUNCATE and not WAL: a store on a read-only or a full disk must still be readable, and WAL must write to let anyone read.
