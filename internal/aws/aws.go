@@ -16,6 +16,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"dropcap"
 )
@@ -102,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 		config.WithRetryer(func() sdk.Retryer { return sdk.NopRetryer{} }), // repetitions are ask's
 		config.WithAppID("dropcap"),
 		config.WithLogger(logging.Nop{}), // what goes wrong is said once, as an error of ours
+		config.WithAPIOptions([]func(*middleware.Stack) error{readBodies}),
 	}
 	if o.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(o.Profile))

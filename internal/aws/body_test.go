@@ -1,0 +1,124 @@
+package aws
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/ssmtest"
+)
+
+// answeredFirst is a connection whose writes of a body return only after the answer has begun to come, as they may where the service is near and
+// this process slow. The answer comes in small pieces.
+type answeredFirst struct {
+	net.Conn
+	read chan struct{}
+}
+
+func (c *answeredFirst) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b[:min(len(b), 500)])
+	time.Sleep(2 * time.Millisecond)
+	select {
+	case c.read <- struct{}{}:
+	default:
+	}
+	return n, err
+}
+
+func (c *answeredFirst) Write(b []byte) (int, error) {
+	if bytes.HasSuffix(b, []byte("\r\n\r\n")) {
+		return c.Conn.Write(b) // the head
+	}
+	select {
+	case <-c.read:
+	default:
+	}
+	n, err := c.Conn.Write(b)
+	<-c.read
+	time.Sleep(20 * time.Millisecond) // in which the SDK closes the body
+	return n, err
+}
+
+// client is one of a cloud with one node that says much, over this transport.
+func client(t *testing.T, transport http.RoundTripper) (*ssmtest.Cloud, *Client) {
+	t.Helper()
+	cloud := ssmtest.New(nil)
+	cloud.Add(ssmtest.Node{ID: talker, Simulated: func(ssmtest.Script) (string, string, int) { return strings.Repeat("x", 24000), "", 0 }})
+	srv := httptest.NewServer(cloud)
+	t.Cleanup(srv.Close)
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_ACCESS_KEY_ID": ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY": ssmtest.SecretKey, "AWS_SESSION_TOKEN": "",
+		"AWS_REGION": "us-east-1", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true"} {
+		t.Setenv(k, v)
+	}
+	c, err := Open(t.Context(), Options{Rate: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.cfg.HTTPClient = &http.Client{Transport: transport}
+	return cloud, c
+}
+
+const talker = "i-00000000000000001"
+
+// converse sends a command and asks for its output.
+func converse(t *testing.T, c *Client) {
+	t.Helper()
+	n := dropcap.NodeCommand{Place: dropcap.Place{Account: ssmtest.DefaultAccount, Region: "us-east-1"}, Nodes: []string{talker}, Document: "AWS-RunShellScript",
+		Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
+	id, err := c.Send(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := c.Output(t.Context(), n, id, talker); err != nil || len(out.Stdout) != 24000 {
+		t.Fatalf("%d characters, %v", len(out.Stdout), err)
+	}
+}
+
+func TestAnAnswerThatOvertakesTheEndOfTheRequestIsTaken(t *testing.T) {
+	slow := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return &answeredFirst{conn, make(chan struct{}, 1)}, err
+	}}
+	defer slow.CloseIdleConnections()
+	cloud, c := client(t, slow)
+	converse(t, c)
+	if n := cloud.Calls()["ssm:GetCommandInvocation"]; n != 1 {
+		t.Errorf("the output was asked for %d times: its connection was closed", n)
+	}
+}
+
+type recording struct {
+	http.Transport
+	bodies []io.Reader
+}
+
+func (r *recording) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		r.bodies = append(r.bodies, req.Body)
+	}
+	return r.Transport.RoundTrip(req)
+}
+
+// What net/http does with a body whose length it has sent, to see whether there is more.
+func TestABodyThatIsClosedHasNoMoreAndThatIsNoError(t *testing.T) {
+	r := &recording{}
+	defer r.CloseIdleConnections()
+	_, c := client(t, r)
+	converse(t, c)
+	if len(r.bodies) < 2 {
+		t.Fatalf("%d requests had a body", len(r.bodies))
+	}
+	for k, body := range r.bodies {
+		if n, err := io.Copy(io.Discard, body); n != 0 || err != nil {
+			t.Errorf("request %d: %d bytes more, %v", k, n, err)
+		}
+	}
+}
