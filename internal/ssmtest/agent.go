@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -81,20 +82,23 @@ type payload struct {
 	DocumentContent    map[string]any
 	CommandId          string
 	OutputS3BucketName string
-	OutputS3KeyPrefix  string // with the command's and the node's ids
+	OutputS3KeyPrefix  string
+	CancelMessageId    string // of a message that ends another
 }
 
+// take says that a message is in progress, then acknowledges it, as the real agent does.
 func (a *Agent) take(ctx context.Context, id, topic, text string) {
 	var p payload
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		_ = a.post(ctx, "EC2WindowsMessageDeliveryService.FailMessage", map[string]any{"MessageId": id, "FailureType": "InternalHandlerException"}, nil)
 		return
 	}
+	a.reply(ctx, id, "InProgress", nil)
 	_ = a.post(ctx, "EC2WindowsMessageDeliveryService.AcknowledgeMessage", map[string]any{"MessageId": id}, nil)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if strings.HasPrefix(topic, "aws.ssm.cancelCommand") {
-		if stop := a.running[p.CommandId]; stop != nil {
+	if strings.HasPrefix(topic, "aws.ssm.cancelCommand.") {
+		if stop := a.running[p.CancelMessageId]; stop != nil {
 			stop()
 		}
 		return
@@ -104,7 +108,7 @@ func (a *Agent) take(ctx context.Context, id, topic, text string) {
 	}
 	a.seen[id] = true
 	run, stop := context.WithCancel(ctx)
-	a.running[p.CommandId] = stop
+	a.running[id] = stop
 	a.work.Add(1)
 	go func() {
 		defer a.work.Done()
@@ -115,28 +119,37 @@ func (a *Agent) take(ctx context.Context, id, topic, text string) {
 	}()
 }
 
-// execute runs the steps in order and sends the answers. ctx is the agent's, run the command's.
+// execute runs the steps in order and sends the answers: one after each of several steps, with its result, and one at the end, which has the
+// result only of a single step. ctx is the agent's, run the command's.
 func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
-	a.reply(ctx, id, "InProgress", nil)
 	given := map[string][]string{}
 	for k, v := range p.Parameters {
 		given[k] = texts(v)
 	}
 	lists := listParameters(p.DocumentContent)
 	status, results := "Success", map[string]any{}
-	for k, in := range shellSteps(p.DocumentContent) {
+	steps, names := shellSteps(p.DocumentContent), stepNames(p.DocumentContent)
+	for k, in := range steps {
 		filled, _ := fill(in, given, lists).(map[string]any)
 		s := a.script(run, p, filled)
 		a.upload(ctx, p, k, s.whole)
-		name := fmt.Sprintf("%d.aws:runShellScript", k)
-		results[name] = map[string]any{"status": s.status, "code": s.code, "name": "aws:runShellScript", "standardOutput": s.stdout, "standardError": s.stderr,
+		name := "aws:runShellScript" // schema 1.2
+		if k < len(names) {
+			name = names[k]
+		}
+		result := map[string]any{"status": s.status, "code": s.code, "name": "aws:runShellScript", "standardOutput": s.stdout, "standardError": s.stderr,
 			"output": cut(s.stdout+s.stderr, MaxOutput, "---Error truncated----"), "startDateTime": s.started, "endDateTime": s.ended}
+		if len(steps) == 1 {
+			results[name] = result
+		} else {
+			a.reply(ctx, id, "InProgress", map[string]any{name: result})
+		}
 		if s.status != "Success" {
 			status = s.status
 			break
 		}
 	}
-	if len(results) == 0 {
+	if len(steps) == 0 {
 		status = "Failed"
 	}
 	a.reply(ctx, id, status, results)
@@ -220,7 +233,7 @@ func (a *Agent) upload(ctx context.Context, p payload, k int, whole []byte) {
 		body            []byte
 	}{
 		{http.MethodHead, address, nil},
-		{http.MethodPut, address + "/" + p.OutputS3KeyPrefix + "/awsrunShellScript/" + step + "/stdout", whole},
+		{http.MethodPut, address + "/" + path.Join(p.OutputS3KeyPrefix, p.CommandId, a.Node) + "/awsrunShellScript/" + step + "/stdout", whole},
 	} {
 		req, err := http.NewRequestWithContext(ctx, r.method, r.address, bytes.NewReader(r.body))
 		if err != nil {
@@ -259,7 +272,11 @@ func (a *Agent) post(ctx context.Context, target string, in, out any) error {
 	}
 	req.Header.Set("X-Amz-Target", target)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	a.sign(req, "ec2messages")
+	service := "ec2messages"
+	if strings.HasPrefix(target, "AmazonSSM.") {
+		service = "ssm"
+	}
+	a.sign(req, service)
 	resp, err := client.Do(req)
 	if err != nil {
 		return err

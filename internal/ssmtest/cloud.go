@@ -81,6 +81,7 @@ type region struct {
 	nodes      map[string]*Node
 	order      []string // ids, as registered
 	commands   map[string]*command
+	cancels    map[string]bool // ids of messages that end commands
 	sequence   []*command
 	documents  map[string]*document
 	groups     map[string][]string
@@ -113,7 +114,7 @@ func (c *Cloud) region(account, name string) *region {
 	p := place{account, name}
 	r := c.places[p]
 	if r == nil {
-		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{}, documents: builtin(), groups: map[string][]string{},
+		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{}, cancels: map[string]bool{}, documents: builtin(), groups: map[string][]string{},
 			compliance: map[string]map[string]any{}, findings: map[string]map[string]any{}, hub: true}
 		c.places[p] = r
 	}

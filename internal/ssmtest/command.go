@@ -38,8 +38,9 @@ type invocation struct {
 	stdout        string
 	stderr        string
 	exit          int
-	plugins       map[string]plugin
-	lost          bool // the final answer will not arrive
+	plugins       map[string]plugin // by the step's name
+	trace         string            // what the agent says of the document as a whole
+	lost          bool              // the final answer will not arrive
 	deliveredOnce bool
 }
 
@@ -166,7 +167,7 @@ func (c *Cloud) send(r *region, cmd *command, i *invocation, now time.Time) {
 		return
 	}
 	i.status, i.detail = "Pending", "Pending"
-	m := &message{id: "aws.ssm." + cmd.id + "." + i.node, cmd: cmd, inv: i, topic: "aws.ssm.sendCommand." + r.region + ".1"}
+	m := &message{id: messageID(cmd.id, i.node), cmd: cmd, inv: i, topic: "aws.ssm.sendCommand." + r.region + ".1"}
 	n.queue = append(n.queue, m)
 	if c.fault(Duplicate, "", i.node) {
 		twin := *m
@@ -220,7 +221,7 @@ func (c *Cloud) finish(cmd *command, i *invocation, plugins map[string]plugin, d
 	now := c.clock.Now()
 	i.plugins = plugins
 	var out, errs strings.Builder
-	for _, name := range sortedKeys(plugins) {
+	for _, name := range inOrder(cmd.content, plugins) {
 		p := plugins[name]
 		out.WriteString(p.stdout)
 		errs.WriteString(p.stderr)

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// requestID is every request's: nothing asks for it.
+const requestID = "00000000-0000-4000-8000-000000000000"
+
 // failure is an error of an API: its type, as the SDK sees it, and a sentence.
 type failure struct {
 	status  int
@@ -42,6 +45,10 @@ func (c *Cloud) caller(r *http.Request) (caller, *failure) {
 
 // ServeHTTP answers for all services on one address, as AWS_ENDPOINT_URL has it.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/v1/control-channel/") || strings.HasPrefix(r.URL.Path, "/v1/data-channel/") {
+		refuseChannel(w)
+		return
+	}
 	if name, key, ok := objectPath(r); ok {
 		c.serveObject(w, r, name, key)
 		return
@@ -96,7 +103,7 @@ func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, opera
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	w.Header().Set("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000")
+	w.Header().Set("x-amzn-RequestId", requestID)
 	if f != nil {
 		w.Header().Set("x-amzn-ErrorType", f.kind)
 		w.WriteHeader(f.status)

@@ -14,16 +14,14 @@ type message struct {
 	id, topic string
 	cmd       *command
 	inv       *invocation
+	cancels   string    // the id of the message whose command is to end; empty: this one is a command
 	again     bool      // a duplicate
 	hidden    time.Time // not given out before
 	fetched   bool
 }
 
-// visibility is for how long a fetched message is not given out again, unless it is acknowledged.
-const visibility = 10 * time.Second
-
-// pending gives what a node may fetch now.
-func (c *Cloud) pending(n *Node) []*message {
+// pending gives what a node may fetch now. Unless it is acknowledged within that time, it is given out again.
+func (c *Cloud) pending(n *Node, visibility time.Duration) []*message {
 	now := c.clock.Now()
 	var out []*message
 	for _, m := range n.queue {
@@ -40,8 +38,21 @@ func (c *Cloud) pending(n *Node) []*message {
 	return out
 }
 
-// wire is a message as the agent gets it (amazon-ssm-agent, SendCommandPayload).
+// wire is a message as the agent gets it. Nothing in it is empty: the agent takes no message without a topic, destination, id or date.
 func (m *message) wire(now time.Time) map[string]any {
+	payload, err := json.Marshal(m.payload())
+	if err != nil {
+		panic(err) // maps of strings
+	}
+	return map[string]any{"CreatedDate": iso(now), "Destination": m.inv.node, "MessageId": m.id, "Payload": string(payload), "Topic": m.topic}
+}
+
+// payload is what the agent reads of a message (amazon-ssm-agent, agent/runcommand/contracts). The agent itself puts the ids of the command and the
+// node behind the prefix.
+func (m *message) payload() map[string]any {
+	if m.cancels != "" {
+		return map[string]any{"CancelMessageId": m.cancels}
+	}
 	parameters := map[string]any{}
 	lists := listParameters(m.cmd.content)
 	for k, v := range m.cmd.parameters {
@@ -51,24 +62,16 @@ func (m *message) wire(now time.Time) map[string]any {
 			parameters[k] = strings.Join(v, " ")
 		}
 	}
-	payload, err := json.Marshal(map[string]any{
+	return map[string]any{
 		"Parameters": parameters, "DocumentContent": m.cmd.content, "CommandId": m.cmd.id, "DocumentName": m.cmd.document,
-		"OutputS3BucketName": m.cmd.bucket, "OutputS3KeyPrefix": m.prefix(),
-	})
-	if err != nil {
-		panic(err) // maps of strings
+		"OutputS3BucketName": m.cmd.bucket, "OutputS3KeyPrefix": m.cmd.prefix, "CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": "false",
 	}
-	return map[string]any{"CreatedDate": now.UTC().Format(time.RFC3339), "Destination": m.inv.node, "MessageId": m.id, "Payload": string(payload), "Topic": m.topic}
 }
 
-func (m *message) prefix() string {
-	if m.cmd.bucket == "" {
-		return ""
-	}
-	return m.cmd.output(m.inv.node)
-}
+// messageID is what the agent takes a command's id out of.
+func messageID(command, node string) string { return "aws.ssm." + command + "." + node }
 
-// find gives the message that an agent speaks of. Ids are "aws.ssm.COMMAND.NODE".
+// find gives the message that an agent speaks of.
 func (r *region) find(id string) (*command, *invocation) {
 	rest, ok := strings.CutPrefix(id, "aws.ssm.")
 	if !ok {
@@ -80,58 +83,6 @@ func (r *region) find(id string) (*command, *invocation) {
 		return nil, nil
 	}
 	return cmd, cmd.invocations[node]
-}
-
-// acknowledge takes a message off the node's queue.
-func (n *Node) acknowledge(id string) {
-	for k, m := range n.queue {
-		if m.id == id && m.fetched {
-			n.queue = slices.Delete(n.queue, k, k+1)
-			return
-		}
-	}
-}
-
-// reply takes a node's answer (amazon-ssm-agent, SendReplyPayload).
-func (c *Cloud) reply(r *region, id, payload string) error {
-	cmd, inv := r.find(id)
-	if inv == nil {
-		return fmt.Errorf("there is no message %s", id)
-	}
-	var p struct {
-		DocumentStatus string `json:"documentStatus"`
-		RuntimeStatus  map[string]struct {
-			Status         string `json:"status"`
-			Code           int    `json:"code"`
-			Name           string `json:"name"`
-			StandardOutput string `json:"standardOutput"`
-			StandardError  string `json:"standardError"`
-			Start          string `json:"startDateTime"`
-			End            string `json:"endDateTime"`
-		} `json:"runtimeStatus"`
-	}
-	if err := json.Unmarshal([]byte(payload), &p); err != nil {
-		return fmt.Errorf("the payload is not JSON: %w", err)
-	}
-	if p.DocumentStatus == "InProgress" {
-		if !inv.over() && inv.started.IsZero() {
-			inv.status, inv.detail, inv.started = "InProgress", "InProgress", c.clock.Now()
-		}
-		return nil
-	}
-	if c.fault(LostReply, "", inv.node) {
-		inv.lost = true
-	}
-	if inv.lost {
-		return nil
-	}
-	plugins := map[string]plugin{}
-	for name, s := range p.RuntimeStatus {
-		plugins[name] = plugin{name: s.Name, status: s.Status, code: s.Code, stdout: s.StandardOutput, stderr: s.StandardError, started: s.Start, ended: s.End}
-	}
-	c.finish(cmd, inv, plugins, p.DocumentStatus)
-	c.step(r, cmd)
-	return nil
 }
 
 // simulate answers for the nodes of a region that have a Simulator. The lock is given up meanwhile, since a simulator may take its time.
@@ -171,8 +122,7 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 			status = "Failed"
 			stderr += fmt.Sprintf("failed to run commands: exit status %d", exit)
 		}
-		m := &message{cmd: cmd, inv: inv}
-		c.put(id, cmd.bucket, m.prefix()+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
+		c.put(id, cmd.bucket, cmd.output(id)+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
 		c.finish(cmd, inv, map[string]plugin{"aws:runShellScript": {name: "aws:runShellScript", status: status, code: exit,
 			stdout: cut(stdout, MaxStdout, truncatedMark), stderr: cut(stderr, MaxStderr, truncatedMark)}}, status)
 	}
@@ -232,6 +182,24 @@ func shellSteps(content map[string]any) []any {
 		step, _ := v.(map[string]any)
 		if step["action"] == "aws:runShellScript" {
 			out = append(out, step["inputs"])
+		}
+	}
+	return out
+}
+
+// inOrder gives the names of a document's steps as the document has them. Schema 1.2 has one, called as what it does.
+func inOrder(content map[string]any, plugins map[string]plugin) []string {
+	out := []string{}
+	steps, _ := content["mainSteps"].([]any)
+	for _, v := range steps {
+		step, _ := v.(map[string]any)
+		if _, ok := plugins[str(step, "name")]; ok {
+			out = append(out, str(step, "name"))
+		}
+	}
+	for _, name := range sortedKeys(plugins) {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
 		}
 	}
 	return out

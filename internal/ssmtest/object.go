@@ -39,8 +39,13 @@ func (c *Cloud) Objects(name string) []string {
 // maxObject bounds what is stored in memory.
 const maxObject = 256 << 20
 
-// objectPath tells a request for S3 (path style, "/bucket/key") from those of the other services, which have none but fixed paths.
+// objectPath tells a request for S3 from those of the other services, which have none but fixed paths. The bucket is the path's first part, or, as
+// amazon-ssm-agent has it, the host's: BUCKET.localhost.
 func objectPath(r *http.Request) (name, key string, ok bool) {
+	host, _, _ := strings.Cut(r.Host, ":")
+	if name, ok := strings.CutSuffix(host, ".localhost"); ok {
+		return name, strings.TrimPrefix(r.URL.Path, "/"), true
+	}
 	switch r.URL.Path {
 	case "/", "/findings", "/findings/import", "/findings/batchupdate", "/list-group-resources":
 		return "", "", false
@@ -59,7 +64,7 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f := c.objectCaller(r, objectAPI(r.Method, key)); f != nil {
+	if f := c.objectCaller(r, objectAPI(r, key)); f != nil {
 		w.WriteHeader(f.status)
 		_ = xml.NewEncoder(w).Encode(s3Error{Code: f.kind, Message: f.message})
 		return
@@ -78,6 +83,7 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	case key == "" && r.Method == http.MethodHead:
 	case key == "" && r.Method == http.MethodGet:
 		b.list(w, name, r.URL.Query().Get("prefix"))
+	case r.Method == http.MethodPut && r.URL.Query().Has("acl"): // amazon-ssm-agent gives the bucket's owner what it stored
 	case r.Method == http.MethodPut:
 		b.objects[key] = body
 		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, md5.Sum(body)))
@@ -96,8 +102,11 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 }
 
 // objectAPI names what is asked for.
-func objectAPI(method, key string) string {
+func objectAPI(r *http.Request, key string) string {
+	method := r.Method
 	switch {
+	case method == http.MethodPut && r.URL.Query().Has("acl"):
+		return "s3:PutObjectAcl"
 	case method == http.MethodPut:
 		return "s3:PutObject"
 	case method == http.MethodDelete:

@@ -147,18 +147,14 @@ func (c *Cloud) cancelCommand(r *region, in map[string]any) (any, *failure) {
 	if cmd == nil {
 		return nil, fail("InvalidCommandId", "The specified command ID isn't valid.")
 	}
-	if ids := texts(in["InstanceIds"]); len(ids) > 0 {
-		for _, id := range ids {
-			if i := cmd.invocations[id]; i != nil && !i.over() && i.started.IsZero() {
-				i.end("Cancelled", "Cancelled", c.clock.Now())
-			}
-		}
-		return map[string]any{}, nil
+	ids := texts(in["InstanceIds"])
+	if len(ids) == 0 {
+		cmd.cancelled = true
+		ids = cmd.order
 	}
-	cmd.cancelled = true
-	for _, id := range cmd.order {
+	for _, id := range ids {
 		i, n := cmd.invocations[id], r.nodes[id]
-		if i.over() || n == nil {
+		if i == nil || i.over() || n == nil {
 			continue
 		}
 		if i.started.IsZero() {
@@ -166,7 +162,9 @@ func (c *Cloud) cancelCommand(r *region, in map[string]any) (any, *failure) {
 			continue
 		}
 		i.status = "Cancelling"
-		n.queue = append(n.queue, &message{id: "aws.ssm." + c.newID() + "." + id, cmd: cmd, inv: i, topic: "aws.ssm.cancelCommand." + r.region + ".1"})
+		m := &message{id: messageID(c.newID(), id), cmd: cmd, inv: i, topic: "aws.ssm.cancelCommand." + r.region + ".1", cancels: messageID(cmd.id, id)}
+		r.cancels[m.id] = true
+		n.queue = append(n.queue, m)
 		n.wake()
 	}
 	c.step(r, cmd)
@@ -231,14 +229,14 @@ func filtered(in map[string]any, i *invocation) bool {
 func (c *Cloud) invocation(r *region, cmd *command, i *invocation, details bool) map[string]any {
 	out := map[string]any{
 		"CommandId": cmd.id, "InstanceId": i.node, "Comment": cmd.comment, "DocumentName": cmd.document, "DocumentVersion": cmd.version,
-		"RequestedDateTime": stamp(cmd.requested), "Status": i.status, "StatusDetails": i.detail, "CommandPlugins": []any{},
+		"RequestedDateTime": stamp(cmd.requested), "Status": i.status, "StatusDetails": i.detail, "TraceOutput": i.trace, "CommandPlugins": []any{},
 	}
 	if n := r.nodes[i.node]; n != nil {
 		out["InstanceName"] = n.Name
 	}
 	if details {
 		plugins := []any{}
-		for _, name := range sortedKeys(i.plugins) {
+		for _, name := range inOrder(cmd.content, i.plugins) {
 			p := i.plugins[name]
 			text := p.stdout
 			if p.stderr != "" {
