@@ -19,7 +19,8 @@ import (
 )
 
 // Agent is a small agent of a node: it fetches messages as amazon-ssm-agent 3.3 does, runs their shell scripts with /bin/sh in process groups
-// of their own, at most five at once, and answers. What is not aws:runShellScript it fails.
+// of their own, at most five at once, and answers. Steps go on after one that failed, unless its onFailure is exit. It knows no other actions, no
+// preconditions, and no finallyStep.
 type Agent struct {
 	Endpoint string // of the double, "http://127.0.0.1:…"
 	Node     string
@@ -144,8 +145,10 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 		} else {
 			a.reply(ctx, id, "InProgress", map[string]any{name: result})
 		}
-		if s.status != "Success" {
+		if s.status != "Success" && status != "Failed" { // a failure counts above a timeout and a cancellation
 			status = s.status
+		}
+		if s.status == "Cancelled" || s.status != "Success" && filled["onFailure"] == "exit" {
 			break
 		}
 	}

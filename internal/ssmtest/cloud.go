@@ -2,6 +2,12 @@
 // nodes, compliance), the side of it that an agent on a node speaks (ec2messages), S3, STS, Security Hub and Resource Groups. It checks each
 // request against the service's own API model, keeps time by a clock that a test may own, and puts faults where a test wants them. It is for
 // tests, and for trying the fleet commands without an AWS account (dropcap fleet lab). It never speaks to AWS.
+//
+// The agent's side was made after the published source of amazon-ssm-agent (to 3.3), and the tests called TestTheWire… send requests as that source
+// composes them, with its fields: the start, the control channel that is refused, polls, replies, cancellations, failures, signatures. No process of
+// that agent was ever attached. Of what it may ask for, these are not here: ssmmessages (it turns to ec2messages), registration with an activation,
+// associations, inventory, packages, parameters of Parameter Store, uploads in parts (output above 5 MiB), and TLS. What no source shows, such as
+// what the service does with a reply after the end, is a guess.
 package ssmtest
 
 import (

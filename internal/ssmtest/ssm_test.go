@@ -289,3 +289,30 @@ func TestTheAgentRunsScriptsAsTheRealOneDoes(t *testing.T) {
 		}
 	})
 }
+
+func TestTheAgentGoesOnAfterAStepThatFailed(t *testing.T) {
+	cloud, cfg, url := open(t, nil)
+	cloud.Add(ssmtest.Node{ID: one})
+	cloud.Document(ssmtest.DefaultAccount, "us-east-1", "steps", `{"schemaVersion":"2.2","description":"x","mainSteps":[
+		{"action":"aws:runShellScript","name":"b","inputs":{"runCommand":["echo 1; exit 4"]}},
+		{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["echo 2; exit 5"],"onFailure":"exit"}},
+		{"action":"aws:runShellScript","name":"c","inputs":{"runCommand":["echo 3"]}}]}`)
+	defer attach(t, &ssmtest.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: t.TempDir()})()
+	c := ssm.NewFromConfig(cfg)
+	id := send(t, c, func(in *ssm.SendCommandInput) { in.DocumentName, in.Parameters = aws.String("steps"), nil })
+	var got []string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && len(got) == 0; time.Sleep(20 * time.Millisecond) {
+		out, err := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := out.CommandInvocations[0]; i.Status == types.CommandInvocationStatusFailed {
+			for _, p := range i.CommandPlugins {
+				got = append(got, fmt.Sprint(p.ResponseCode, " ", (*p.Output)[:1]))
+			}
+		}
+	}
+	if strings.Join(got, ", ") != "4 1, 5 2" {
+		t.Errorf("%q", got)
+	}
+}
