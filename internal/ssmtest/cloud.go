@@ -6,8 +6,8 @@
 // The agent's side was made after the published source of amazon-ssm-agent (to 3.3), and the tests called TestTheWire… send requests as that source
 // composes them, with its fields: the start, the control channel that is refused, polls, replies, cancellations, failures, signatures. No process of
 // that agent was ever attached. Of what it may ask for, these are not here: ssmmessages (it turns to ec2messages), registration with an activation,
-// associations, inventory, packages, parameters of Parameter Store, uploads in parts (output above 5 MiB), and TLS. What no source shows, such as
-// what the service does with a reply after the end, is a guess.
+// associations, inventory, packages, parameters of Parameter Store, and TLS. What no source shows, such as what the service does with a reply after
+// the end, is a guess.
 package ssmtest
 
 import (

@@ -17,13 +17,14 @@ import (
 type bucket struct {
 	account, region string
 	objects         map[string][]byte
+	uploads         map[string]*upload // by id; nil: over
 }
 
 // Bucket makes a bucket.
 func (c *Cloud) Bucket(account, region, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.buckets[name] = &bucket{account: account, region: region, objects: map[string][]byte{}}
+	c.buckets[name] = &bucket{account: account, region: region, objects: map[string][]byte{}, uploads: map[string]*upload{}}
 }
 
 // Objects gives the keys of a bucket's objects, sorted.
@@ -80,6 +81,8 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 		return
 	}
 	switch {
+	case inParts(r):
+		b.servePart(w, r, name, key, body)
 	case key == "" && r.Method == http.MethodHead:
 	case key == "" && r.Method == http.MethodGet:
 		b.list(w, name, r.URL.Query().Get("prefix"))
@@ -105,6 +108,8 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 func objectAPI(r *http.Request, key string) string {
 	method := r.Method
 	switch {
+	case inParts(r):
+		return "s3:PutObject"
 	case method == http.MethodPut && r.URL.Query().Has("acl"):
 		return "s3:PutObjectAcl"
 	case method == http.MethodPut:
@@ -147,8 +152,7 @@ func (b *bucket) list(w http.ResponseWriter, name, prefix string) {
 		}
 	}
 	out.KeyCount = len(out.Contents)
-	w.Header().Set("Content-Type", "application/xml")
-	_ = xml.NewEncoder(w).Encode(out)
+	answerXML(w, out)
 }
 
 // put stores a node's whole output, if the bucket is there.

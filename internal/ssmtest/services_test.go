@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroups"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/securityhub"
 	hub "github.com/aws/aws-sdk-go-v2/service/securityhub/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -109,5 +110,40 @@ func TestAGroupsNodesAreListed(t *testing.T) {
 	out, err := resourcegroups.NewFromConfig(cfg).ListGroupResources(t.Context(), &resourcegroups.ListGroupResourcesInput{Group: aws.String("web")})
 	if err != nil || len(out.Resources) != 1 || !strings.HasSuffix(*out.Resources[0].Identifier.ResourceArn, one) {
 		t.Errorf("%v, %v", out, err)
+	}
+}
+
+func TestAnObjectComesInParts(t *testing.T) {
+	cloud, cfg, _ := open(t, nil)
+	cloud.Bucket(ssmtest.DefaultAccount, "us-east-1", "lab")
+	c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	name, key := aws.String("lab"), aws.String("p/stdout")
+	begun, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: name, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done []s3types.CompletedPart
+	for _, n := range []int32{2, 1} { // the agent's uploader sends several at once
+		part, err := c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: name, Key: key, UploadId: begun.UploadId, PartNumber: &n, Body: strings.NewReader(strings.Repeat("x", int(n)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done = append([]s3types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(n)}}, done...)
+	}
+	if keys := cloud.Objects("lab"); len(keys) != 0 {
+		t.Errorf("before the end there is %v", keys)
+	}
+	if _, err := c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: name, Key: key, UploadId: begun.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: done}}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: name, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(out.Body); err != nil || string(text) != "xxx" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := c.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: name, Key: key, UploadId: begun.UploadId}); code(err) != "NoSuchUpload" {
+		t.Errorf("an upload that is over: %v", err)
 	}
 }
