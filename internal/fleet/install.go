@@ -35,7 +35,7 @@ func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
 	if !versionForm.MatchString(version) {
 		return nil, fmt.Errorf("cannot install version %q: that is no name of one", version)
 	}
-	lines := []string{"version='" + version + "'"}
+	lines := []string{"version='" + version + "' package="}
 	given := false
 	for _, one := range []struct {
 		arch string
@@ -47,12 +47,17 @@ func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
 				return nil, err
 			}
 		}
-		lines = append(lines, fmt.Sprintf("url_%[1]s='%[2]s' sum_%[1]s='%[3]s' size_%[1]s=%[4]d", one.arch, one.URL, one.SHA256, one.Size))
+		lines = append(lines, one.words(one.arch))
 	}
 	if !given {
 		return nil, fmt.Errorf("cannot install version %s: no address is given", version)
 	}
 	return append(lines, script(install)...), nil
+}
+
+// words set what the script knows of the program for an architecture.
+func (b Binary) words(arch string) string {
+	return fmt.Sprintf("url_%[1]s='%[2]s' sum_%[1]s='%[3]s' size_%[1]s=%[4]d", arch, b.URL, b.SHA256, b.Size)
 }
 
 func (b Binary) check() error {

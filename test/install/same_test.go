@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"dropcap/internal/fleet"
 	"dropcap/internal/testenv"
 )
 
@@ -20,6 +21,20 @@ func TestPackagesAreTheSameAnywhere(t *testing.T) {
 	for a, b := range map[string]string{deb: otherDeb, rpm: otherRPM} {
 		if !bytes.Equal(read(t, a), read(t, b)) {
 			t.Errorf("%s differs", filepath.Base(b))
+		}
+	}
+	// What is published by hand is what `dropcap fleet install --distributor` publishes.
+	p, err := fleet.NewPackage("1.2.3", map[string][]byte{runtime.GOARCH: read(t, testenv.Binary(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(filepath.Dir(otherDeb), "distributor")
+	if got := read(t, filepath.Join(folder, "manifest.json")); string(got) != p.Manifest {
+		t.Errorf("the manifest differs: %s", got)
+	}
+	for name, data := range p.Files {
+		if !bytes.Equal(read(t, filepath.Join(folder, name)), data) {
+			t.Errorf("%s differs", name)
 		}
 	}
 }
@@ -40,10 +55,15 @@ func TestSameCommitSameBytes(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		found, err := filepath.Glob(filepath.Join(clone, "dist/*"))
+		found, err := filepath.Glob(filepath.Join(clone, "dist/*.*"))
 		if err != nil || len(found) != 4 {
 			t.Fatalf("built %q, %v", found, err)
 		}
+		attached, err := filepath.Glob(filepath.Join(clone, "dist/distributor/*"))
+		if err != nil || len(attached) != 3 {
+			t.Fatalf("built %q for Distributor, %v", attached, err)
+		}
+		found = append(found, attached...)
 		now := map[string][]byte{}
 		for _, path := range found {
 			now[filepath.Base(path)] = read(t, path)

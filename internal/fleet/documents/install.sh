@@ -1,4 +1,5 @@
-# Put one version of dropcap on this host, verified before it can run. The lines before this one set version, and url and sum for each architecture.
+# Put one version of dropcap on this host, verified before it can run. The lines before this one set version, and url, sum and size for each
+# architecture; package is the program itself where it came with this script, and empty where it is to be fetched.
 set -eu
 umask 077
 say() { echo "dropcap install: $*"; }
@@ -25,7 +26,10 @@ trap 'exit 1' HUP INT TERM
 new=$work/dropcap
 : >"$new" || fail "write $new: is the disk full?"
 got=no
-if command -v curl >/dev/null 2>&1; then
+if [ -n "$package" ]; then
+	cp "$package" "$new" || fail "copy $package to $prefix/var/lib: is the disk full?"
+	got=yes
+elif command -v curl >/dev/null 2>&1; then
 	printf 'url = "%s"\noutput = "%s"\n' "$url" "$new" | curl --config - --fail --silent --show-error --location --proto '=https,http' --max-filesize "$size" --connect-timeout 20 --max-time 600 --retry 2 && got=yes
 elif command -v wget >/dev/null 2>&1; then
 	printf '%s\n' "$url" | wget -q -i - -O - | head -c $((size + 1)) >"$new" && got=yes

@@ -1,10 +1,12 @@
-# Take dropcap off this host. The lines before this one set purge and force to yes or no.
+# Take dropcap off this host. The lines before this one set purge and force to yes or no. With purge=program only the program goes: Distributor
+# uninstalls one version before it installs another, and then units and policy stay.
 set -eu
 say() { echo "dropcap uninstall: $*"; }
 fail() { echo "dropcap uninstall: error: cannot $*" >&2; exit 1; }
 prefix=${DROPCAP_PREFIX:-}
 store=${DROPCAP_STORE:-$prefix/var/lib/dropcap}
 program=$prefix/usr/local/bin/dropcap
+case $purge-$force in yes-yes | yes-no | no-yes | no-no | program-yes | program-no) ;; *) fail "uninstall: purge and force are yes or no" ;; esac
 [ "$(id -u)" = 0 ] || [ -n "$prefix" ] || fail "uninstall: that takes root"
 if [ -x "$program" ] && [ -e "$store/store.db" ] && [ "$force" != yes ]; then
 	# What a change retains is known by the store alone, and without dropcap nobody puts it back.
@@ -20,19 +22,21 @@ remove() {
 		say "removed $1"
 	fi
 }
-for unit in dropcap-learn dropcap-recover; do
-	file=$prefix/etc/systemd/system/$unit.service
-	[ -e "$file" ] || continue
-	[ -n "$prefix" ] || systemctl disable --now "$unit.service" >/dev/null 2>&1 || true
-	remove "$file"
-done
 remove "$program"
-policy=$prefix/etc/dropcap/policy.yaml
-if [ -f "$policy" ] && [ -z "$(grep -v -E '^[[:space:]]*(#|$)|^level: cis$' "$policy" || true)" ]; then
-	remove "$policy" # as it comes it says what holds without it
-fi
-if [ -d "$prefix/etc/dropcap" ]; then
-	if rmdir "$prefix/etc/dropcap" 2>/dev/null; then say "removed $prefix/etc/dropcap"; else say "left $prefix/etc/dropcap: it has a policy of yours"; fi
+if [ "$purge" != program ]; then
+	for unit in dropcap-learn dropcap-recover; do
+		file=$prefix/etc/systemd/system/$unit.service
+		[ -e "$file" ] || continue
+		[ -n "$prefix" ] || systemctl disable --now "$unit.service" >/dev/null 2>&1 || true
+		remove "$file"
+	done
+	policy=$prefix/etc/dropcap/policy.yaml
+	if [ -f "$policy" ] && [ -z "$(grep -v -E '^[[:space:]]*(#|$)|^level: cis$' "$policy" || true)" ]; then
+		remove "$policy" # as it comes it says what holds without it
+	fi
+	if [ -d "$prefix/etc/dropcap" ]; then
+		if rmdir "$prefix/etc/dropcap" 2>/dev/null; then say "removed $prefix/etc/dropcap"; else say "left $prefix/etc/dropcap: it has a policy of yours"; fi
+	fi
 fi
 if [ "$purge" = yes ]; then
 	remove "$store"
