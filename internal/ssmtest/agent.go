@@ -19,8 +19,8 @@ import (
 )
 
 // Agent is a small agent of a node: it fetches messages as amazon-ssm-agent 3.3 does, runs their shell scripts with /bin/sh in process groups
-// of their own, at most five at once, and answers. Steps go on after one that failed, unless its onFailure is exit. It knows no other actions, no
-// preconditions, and no finallyStep.
+// of their own, at most five at once, installs packages (aws:configurePackage), and answers. Steps go on after one that failed, unless its onFailure is
+// exit. It knows no other actions, no preconditions, and no finallyStep.
 type Agent struct {
 	Endpoint string // of the double, "http://127.0.0.1:…"
 	Node     string
@@ -28,7 +28,9 @@ type Agent struct {
 	Key      string   // the access key whose account the node is in; AccessKey if empty
 	Env      []string // added to the scripts' environment; later values win
 	Alone    bool     // the scripts see Env only, and nothing of this process's environment
-	Folder   string   // where scripts are kept while they run, mode 0700
+	Folder   string   // where scripts are kept while they run, and packages for as long as they are installed, mode 0700
+	Platform string   // as packages have it: "debian", "amazon" …; if empty, this machine's
+	Arch     string   // "x86_64", "arm64"; if empty, this machine's
 
 	mu      sync.Mutex
 	seen    map[string]bool // ids of messages: a redelivery does not run twice
@@ -138,12 +140,10 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 		if k < len(names) {
 			name = names[k]
 		}
-		result := map[string]any{"status": s.status, "code": s.code, "name": "aws:runShellScript", "standardOutput": s.stdout, "standardError": s.stderr,
-			"output": cut(s.stdout+s.stderr, MaxOutput, "---Error truncated----"), "startDateTime": s.started, "endDateTime": s.ended}
 		if len(steps) == 1 {
-			results[name] = result
+			results[name] = s.wire("aws:runShellScript")
 		} else {
-			a.reply(ctx, id, "InProgress", map[string]any{name: result})
+			a.reply(ctx, id, "InProgress", map[string]any{name: s.wire("aws:runShellScript")})
 		}
 		if s.status != "Success" && status != "Failed" { // a failure counts above a timeout and a cancellation
 			status = s.status
@@ -152,10 +152,21 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 			break
 		}
 	}
-	if len(steps) == 0 {
+	for _, in := range stepInputs(p.DocumentContent, "aws:configurePackage") {
+		filled, _ := fill(in, given, lists).(map[string]any)
+		s := a.configure(run, p, filled)
+		status, results["configurePackage"] = s.status, s.wire("aws:configurePackage")
+	}
+	if len(steps)+len(results) == 0 {
 		status = "Failed"
 	}
 	a.reply(ctx, id, status, results)
+}
+
+// wire is a step's result as SendReplyPayload has it.
+func (s plugin) wire(name string) map[string]any {
+	return map[string]any{"status": s.status, "code": s.code, "name": name, "standardOutput": s.stdout, "standardError": s.stderr,
+		"output": cut(s.stdout+s.stderr, MaxOutput, "---Error truncated----"), "startDateTime": s.started, "endDateTime": s.ended}
 }
 
 func (a *Agent) script(run context.Context, p payload, in map[string]any) plugin {
@@ -286,7 +297,9 @@ func (a *Agent) post(ctx context.Context, target string, in, out any) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", target, resp.Status)
+		var said struct{ Message string }
+		_ = json.NewDecoder(resp.Body).Decode(&said) // what it is else, the status says
+		return fmt.Errorf("%s: %s %s", target, resp.Status, said.Message)
 	}
 	if out == nil {
 		return nil

@@ -69,6 +69,7 @@ type Cloud struct {
 	log     []Call
 	serial  int
 	models  map[string]*model
+	host    string // where it was asked last: for addresses
 }
 
 // Call is one request that reached the service, in the order of arrival.
@@ -151,6 +152,7 @@ type Simulator func(Script) (stdout, stderr string, exit int)
 type Script struct {
 	Node, Command, Region string
 	Lines                 []string
+	Package               map[string]any // what aws:configurePackage is asked for
 	WorkingDirectory      string
 	Timeout               time.Duration
 }

@@ -13,7 +13,8 @@ type document struct {
 	name, owner    string
 	versions       []map[string]any
 	texts          []string
-	defaultVersion int // from 1
+	packages       []*packaged // by version; nil unless it is of type Package
+	defaultVersion int         // from 1
 }
 
 // runShellScript is what AWS-RunShellScript does, as far as it matters here.
@@ -25,11 +26,15 @@ const runShellScript = `{"schemaVersion":"1.2","description":"Run a shell script
 "workingDirectory":"{{ workingDirectory }}","timeoutSeconds":"{{ executionTimeout }}"}]}}}`
 
 func builtin() map[string]*document {
-	d := &document{name: "AWS-RunShellScript", owner: "Amazon", defaultVersion: 1}
-	if err := d.add(runShellScript); err != nil {
-		panic(err)
+	out := map[string]*document{}
+	for name, text := range map[string]string{"AWS-RunShellScript": runShellScript, "AWS-ConfigureAWSPackage": configurePackage} {
+		d := &document{name: name, owner: "Amazon", defaultVersion: 1}
+		if err := d.add(text); err != nil {
+			panic(err)
+		}
+		out[name] = d
 	}
-	return map[string]*document{d.name: d}
+	return out
 }
 
 // Document puts a document there, in place of one of that name.
@@ -89,7 +94,7 @@ func parameters(content map[string]any, given map[string]any) (map[string][]stri
 			return nil, fmt.Sprintf("Unknown parameter(s): [%s].", name)
 		}
 		list := texts(v)
-		if d["type"] == "String" && len(list) != 1 {
+		if d["type"] != "StringList" && len(list) != 1 {
 			return nil, fmt.Sprintf("Parameter %q must have one value.", name)
 		}
 		if complaint := permitted(name, d, list); complaint != "" {
@@ -139,6 +144,12 @@ func texts(v any) []string {
 			out = append(out, fmt.Sprint(item))
 		}
 		return out
+	case map[string]any:
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil
+		}
+		return []string{string(text)}
 	case nil:
 		return nil
 	}

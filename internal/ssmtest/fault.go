@@ -15,6 +15,8 @@ const (
 	AccessDenied  = "access-denied"
 	ExpiredTokens = "expired-token"
 	LostObject    = "lost-object" // the node's output does not get into the bucket
+	// DamagedPackage: what a node gets of a package is not what its manifest says.
+	DamagedPackage = "damaged-package"
 )
 
 // Fault is something that goes wrong, a number of times. API faults (Throttle, NotYet, ServerError, Drop, AccessDenied, ExpiredTokens) name

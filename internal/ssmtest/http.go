@@ -93,7 +93,7 @@ func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, opera
 		f = c.validate(service, operation, input)
 	}
 	var output any
-	if f == nil {
+	if c.host = r.Host; f == nil {
 		output, f = c.dispatch(c.region(who.account, who.region), api, input.(map[string]any))
 	}
 	c.note(api, who.region, f)

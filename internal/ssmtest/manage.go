@@ -105,11 +105,21 @@ func (c *Cloud) createDocument(r *region, in map[string]any) (any, *failure) {
 		return nil, fail("DocumentAlreadyExists", "Document with same name %s already exists", name)
 	}
 	d := &document{name: name, owner: r.account, defaultVersion: 1}
-	if err := d.add(str(in, "Content")); err != nil {
-		return nil, fail("InvalidDocumentContent", "%v", err)
+	if f := c.addVersion(r, d, in, str(in, "DocumentType") == "Package"); f != nil {
+		return nil, f
 	}
 	r.documents[name] = d
-	return map[string]any{"DocumentDescription": d.describe(1)}, nil
+	return map[string]any{"DocumentDescription": d.describe(1, c.clock.Now())}, nil
+}
+
+func (c *Cloud) addVersion(r *region, d *document, in map[string]any, isPackage bool) *failure {
+	if isPackage {
+		return c.addPackage(r, d, in)
+	}
+	if err := d.add(str(in, "Content")); err != nil {
+		return fail("InvalidDocumentContent", "%v", err)
+	}
+	return nil
 }
 
 func (c *Cloud) updateDocument(r *region, in map[string]any) (any, *failure) {
@@ -120,10 +130,10 @@ func (c *Cloud) updateDocument(r *region, in map[string]any) (any, *failure) {
 	if d.texts[len(d.texts)-1] == str(in, "Content") {
 		return nil, fail("DuplicateDocumentContent", "The content of the association document matches another document.")
 	}
-	if err := d.add(str(in, "Content")); err != nil {
-		return nil, fail("InvalidDocumentContent", "%v", err)
+	if f := c.addVersion(r, d, in, d.packages != nil); f != nil {
+		return nil, f
 	}
-	return map[string]any{"DocumentDescription": d.describe(len(d.versions))}, nil
+	return map[string]any{"DocumentDescription": d.describe(len(d.versions), c.clock.Now())}, nil
 }
 
 func (c *Cloud) defaultDocument(r *region, in map[string]any) (any, *failure) {
@@ -147,10 +157,18 @@ func (r *region) document(in map[string]any) (*document, *failure) {
 	return d, nil
 }
 
-func (d *document) describe(n int) map[string]any {
+func (d *document) kind() string {
+	if d.packages != nil {
+		return "Package"
+	}
+	return "Command"
+}
+
+func (d *document) describe(n int, now time.Time) map[string]any {
+	status, why, name := d.state(n, now)
 	return map[string]any{
-		"Name": d.name, "Owner": d.owner, "Status": "Active", "DocumentVersion": fmt.Sprint(n), "LatestVersion": fmt.Sprint(len(d.versions)),
-		"DefaultVersion": fmt.Sprint(d.defaultVersion), "DocumentType": "Command", "DocumentFormat": "JSON", "HashType": "Sha256",
+		"Name": d.name, "Owner": d.owner, "Status": status, "StatusInformation": why, "VersionName": name, "DocumentVersion": fmt.Sprint(n), "LatestVersion": fmt.Sprint(len(d.versions)),
+		"DefaultVersion": fmt.Sprint(d.defaultVersion), "DocumentType": d.kind(), "DocumentFormat": "JSON", "HashType": "Sha256",
 		"Hash": fmt.Sprintf("%x", sha256.Sum256([]byte(d.texts[n-1]))), "SchemaVersion": d.versions[n-1]["schemaVersion"],
 	}
 }
@@ -164,7 +182,7 @@ func (c *Cloud) describeDocument(r *region, in map[string]any) (any, *failure) {
 	if content == nil {
 		return nil, fail("InvalidDocumentVersion", "The document version is not valid or does not exist.")
 	}
-	return map[string]any{"Document": d.describe(n)}, nil
+	return map[string]any{"Document": d.describe(n, c.clock.Now())}, nil
 }
 
 func (c *Cloud) getDocument(r *region, in map[string]any) (any, *failure) {
@@ -172,11 +190,17 @@ func (c *Cloud) getDocument(r *region, in map[string]any) (any, *failure) {
 	if f != nil {
 		return nil, f
 	}
-	n, content := d.resolve(str(in, "DocumentVersion"))
+	version := str(in, "DocumentVersion")
+	if name := str(in, "VersionName"); name != "" {
+		version = fmt.Sprint(d.named(name))
+	}
+	n, content := d.resolve(version)
 	if content == nil {
 		return nil, fail("InvalidDocumentVersion", "The document version is not valid or does not exist.")
 	}
-	return map[string]any{"Name": d.name, "DocumentVersion": fmt.Sprint(n), "Content": d.texts[n-1], "DocumentType": "Command", "DocumentFormat": "JSON"}, nil
+	status, why, name := d.state(n, c.clock.Now())
+	return map[string]any{"Name": d.name, "DocumentVersion": fmt.Sprint(n), "Content": d.texts[n-1], "DocumentType": d.kind(), "DocumentFormat": "JSON",
+		"Status": status, "StatusInformation": why, "VersionName": name, "AttachmentsContent": c.attachments(r, d, n)}, nil
 }
 
 func (c *Cloud) deleteDocument(r *region, in map[string]any) (any, *failure) {
@@ -186,6 +210,9 @@ func (c *Cloud) deleteDocument(r *region, in map[string]any) (any, *failure) {
 	}
 	if d.owner != r.account {
 		return nil, fail("AccessDeniedException", "The document %s is not yours.", d.name)
+	}
+	if name := str(in, "VersionName"); name != "" {
+		return map[string]any{}, d.deleteVersion(name)
 	}
 	delete(r.documents, d.name)
 	return map[string]any{}, nil

@@ -144,6 +144,9 @@ func scriptOf(cmd *command, node, region string) Script {
 		}
 		s.WorkingDirectory, _ = filled["workingDirectory"].(string)
 	}
+	for _, in := range stepInputs(cmd.content, "aws:configurePackage") {
+		s.Package, _ = fill(in, cmd.parameters, listParameters(cmd.content)).(map[string]any)
+	}
 	return s
 }
 
@@ -177,10 +180,16 @@ func shellSteps(content map[string]any) []any {
 			}
 		}
 	}
+	return append(out, stepInputs(content, "aws:runShellScript")...)
+}
+
+// stepInputs gives the inputs of all steps of schema 2.x that do something.
+func stepInputs(content map[string]any, action string) []any {
+	var out []any
 	steps, _ := content["mainSteps"].([]any)
 	for _, v := range steps {
 		step, _ := v.(map[string]any)
-		if step["action"] == "aws:runShellScript" {
+		if step["action"] == action {
 			out = append(out, step["inputs"])
 		}
 	}

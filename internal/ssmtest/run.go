@@ -264,6 +264,9 @@ func (c *Cloud) getInvocation(r *region, in map[string]any) (any, *failure) {
 		return nil, fail("InvalidPluginName", "The plugin name must be given for a document of several steps.")
 	}
 	name, out, errs, code := "aws:runShellScript", i.stdout, i.stderr, i.exit
+	if _, ok := i.plugins["configurePackage"]; ok {
+		name = "configurePackage"
+	}
 	if p := str(in, "PluginName"); p != "" {
 		if _, ok := i.plugins[p]; !ok {
 			return nil, fail("InvalidPluginName", "The plugin name isn't valid.")
