@@ -34,16 +34,32 @@ func (n Node) Host() string { return n.Place.String() + "/" + n.ID }
 type NodeCommand struct {
 	Place    Place
 	Nodes    []string // ids, at most 50
-	Document string   // name of the SSM document; AWS-RunShellScript where Lines are sent
+	Document string   // name of the SSM document; AWS-RunShellScript where Lines are sent, AWS-ConfigureAWSPackage where a Package is
 	// Verb, Request and Args are the parameters of dropcap's own documents.
 	Verb, Request string
 	Args          []string
 	Lines         []string      // of a script, for AWS-RunShellScript
+	Package       PackageAction // for AWS-ConfigureAWSPackage
 	Comment       string        // at most 100 characters
 	Delivery      time.Duration // until a node must have fetched it; 30 s to 30 days
 	Execution     time.Duration // until the agent kills it; 5 s to 48 h
 	Bucket        string        // for whole outputs; empty: what Run Command keeps
 	Prefix        string
+}
+
+// PackageAction is what Distributor is to do with a package. Its words are of fixed forms: there is none for a shell.
+type PackageAction struct {
+	Uninstall    bool   // else: install
+	Name         string // of the package's document, or its ARN where another account shares it
+	Version      string // of the package; empty: the default one, or whichever is installed
+	Purge, Force bool   // of an uninstall, as of UninstallLines
+}
+
+// Package is dropcap as Distributor takes it.
+type Package struct {
+	Version  string            // of the package: letters, digits and . _ -
+	Manifest string            // JSON, schema 2.0
+	Files    map[string][]byte // zip files, by the names that the manifest has
 }
 
 // Invocation is how a command stands on one node, by the service's own word. It is a hint when to look for the receipt, and no truth.

@@ -16,8 +16,11 @@ import (
 	"dropcap"
 )
 
-// shellDocument is the control's own way: root everywhere.
-const shellDocument = "AWS-RunShellScript"
+// shellDocument is the control's own way: root everywhere. packageDocument is Distributor's.
+const (
+	shellDocument   = "AWS-RunShellScript"
+	packageDocument = "AWS-ConfigureAWSPackage"
+)
 
 // Limits of one command (the API model, and the agent: an executionTimeout outside its limits silently becomes an hour).
 const (
@@ -70,12 +73,30 @@ const everyNode = "100%"
 
 // parameters are what the document gets.
 func parameters(n dropcap.NodeCommand) map[string][]string {
+	if n.Document == packageDocument {
+		return packageParameters(n.Package)
+	}
 	out := map[string][]string{"executionTimeout": {seconds(n.Execution)}}
 	if n.Document == shellDocument {
 		out["commands"] = n.Lines
 		return out
 	}
 	out["verb"], out["request"], out["arguments"] = []string{n.Verb}, []string{n.Request}, []string{strings.Join(n.Args, " ")}
+	return out
+}
+
+// packageParameters are what Distributor gets. Its document has no executionTimeout. What an uninstall is told goes to the package's own script as
+// environment; the agent takes names that begin with SSM_.
+func packageParameters(p dropcap.PackageAction) map[string][]string {
+	out := map[string][]string{"action": {"Install"}, "name": {p.Name}}
+	if p.Version != "" {
+		out["version"] = []string{p.Version}
+	}
+	if p.Uninstall {
+		yes := map[bool]string{true: "yes", false: "no"}
+		out["action"] = []string{"Uninstall"}
+		out["additionalArguments"] = []string{`{"SSM_DROPCAP_FORCE":"` + yes[p.Force] + `","SSM_DROPCAP_PURGE":"` + yes[p.Purge] + `"}`}
+	}
 	return out
 }
 
@@ -106,6 +127,8 @@ func checkCommand(n dropcap.NodeCommand) error {
 		return bad("%s is no time for its execution: it is %s to %s", n.Execution, minExecution, maxExecution)
 	case n.Document == shellDocument && len(n.Lines) == 0:
 		return bad("there is nothing to run")
+	case (n.Document == packageDocument) != (n.Package.Name != ""):
+		return bad("packages go by %s, and nothing else does", packageDocument)
 	case n.Document != shellDocument && len(n.Lines) > 0:
 		return bad("lines of a script go by %s only", shellDocument)
 	case split >= 0:

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -14,10 +16,11 @@ import (
 	"dropcap"
 )
 
-// How long a new document may take until it can be used.
+// How long a new document may take until it can be used. A package's files are copied meanwhile: a few minutes (user guide, "Create a package").
 const (
-	looks     = 30
-	lookPause = time.Second
+	looks        = 30
+	packageLooks = 600
+	lookPause    = time.Second
 )
 
 // EnsureDocument makes a document of the account be the default version of its name, and tells whether it was not so before.
@@ -74,7 +77,7 @@ func (c *Client) createDocument(ctx context.Context, s *site, name, content stri
 	if err != nil {
 		return err
 	}
-	if _, err = c.ready(ctx, s, name, "$LATEST"); err != nil {
+	if _, err = c.ready(ctx, s, name, "$LATEST", looks); err != nil {
 		return err
 	}
 	there, err := c.document(ctx, s, name)
@@ -97,18 +100,23 @@ func (c *Client) updateDocument(ctx context.Context, s *site, name, content stri
 	if err != nil {
 		return err
 	}
-	latest, err := c.ready(ctx, s, name, version)
+	latest, err := c.ready(ctx, s, name, version, looks)
 	if err != nil {
 		return err
 	}
-	_, err = ask(ctx, c, s.documentTask("ssm:UpdateDocumentDefaultVersion", "choose the version of", name), func(ctx context.Context) (*ssm.UpdateDocumentDefaultVersionOutput, error) {
-		return s.ssm.UpdateDocumentDefaultVersion(ctx, &ssm.UpdateDocumentDefaultVersionInput{Name: &name, DocumentVersion: &latest})
+	return c.choose(ctx, s, name, latest)
+}
+
+// choose makes a version the default.
+func (c *Client) choose(ctx context.Context, s *site, name, version string) error {
+	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocumentDefaultVersion", "choose the version of", name), func(ctx context.Context) (*ssm.UpdateDocumentDefaultVersionOutput, error) {
+		return s.ssm.UpdateDocumentDefaultVersion(ctx, &ssm.UpdateDocumentDefaultVersionInput{Name: &name, DocumentVersion: &version})
 	})
 	return err
 }
 
 // ready waits until a version can be used, and gives its number.
-func (c *Client) ready(ctx context.Context, s *site, name, version string) (string, error) {
+func (c *Client) ready(ctx context.Context, s *site, name, version string, looks int) (string, error) {
 	t := s.documentTask("ssm:DescribeDocument", "look at", name)
 	for range looks {
 		out, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.DescribeDocumentOutput, error) {
@@ -125,7 +133,7 @@ func (c *Client) ready(ctx context.Context, s *site, name, version string) (stri
 		case types.DocumentStatusActive:
 			return sdk.ToString(d.DocumentVersion), nil
 		case types.DocumentStatusFailed, types.DocumentStatusDeleting:
-			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot use the document %s in %s: %s", name, s.Place, oneLine(fmt.Sprint(d.Status, " ", sdk.ToString(d.StatusInformation))))
+			return "", s.unusable(name, oneLine(fmt.Sprint(d.Status, " ", sdk.ToString(d.StatusInformation))))
 		}
 		if err := c.clock.Sleep(ctx, lookPause); err != nil {
 			return "", interrupted(t.what, err)
@@ -133,6 +141,19 @@ func (c *Client) ready(ctx context.Context, s *site, name, version string) (stri
 	}
 	return "", &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name + " in " + s.Place.String() + ": it is not ready yet", Hint: "try again later",
 		Err: &caused{"not-yet", dropcap.ErrTemporary}}
+}
+
+// errUnusable says that a document will never be active.
+var errUnusable = errors.New("the document failed")
+
+// unusable tells why a document failed. What its creator may not read in a bucket is found out only then.
+func (s *site) unusable(name, why string) error {
+	e := &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name + " in " + s.Place.String() + ": " + why, Err: &caused{"aws", errUnusable}}
+	if strings.Contains(why, "AccessDenied") {
+		e.Code, e.Hint, e.Err = dropcap.CodeHost, "allow s3:GetObject on the bucket"+policies, errors.Join(&caused{"denied", dropcap.ErrDenied}, errUnusable)
+		e.Message += " (s3:GetObject)"
+	}
+	return e
 }
 
 // RemoveDocument removes a document of the account; one that is not there is no error.

@@ -116,9 +116,10 @@ type duty struct {
 }
 
 var duties = map[string]duty{
-	"Looking":    {documents: []string{"dropcap-look"}, do: asksAndSends("dropcap-look")},
-	"Changing":   {documents: []string{"dropcap-look", "dropcap-change"}, do: asksAndSends("dropcap-look", "dropcap-change")},
-	"Installing": {documents: []string{"AWS-RunShellScript"}, do: installs},
+	"Looking":                   {documents: []string{"dropcap-look"}, do: asksAndSends("dropcap-look")},
+	"Changing":                  {documents: []string{"dropcap-look", "dropcap-change"}, do: asksAndSends("dropcap-look", "dropcap-change")},
+	"Installing":                {documents: []string{"AWS-RunShellScript"}, do: installs},
+	"Installing by Distributor": {documents: []string{"AWS-ConfigureAWSPackage", "dropcap-look"}, do: distributesAndAsks},
 	"Auditing without dropcap on the hosts": {documents: []string{"AWS-RunShellScript"}, do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
 		return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one}, Tags: map[string][]string{"role": {"web"}}}, script(one))
 	}},
@@ -196,6 +197,23 @@ func installs(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
 		return err
 	}
 	return c.RemoveDocument(t.Context(), here, "dropcap-look")
+}
+
+// distributesAndAsks publishes two versions of a package, has one installed, asks the node which dropcap answers, and removes the package.
+func distributesAndAsks(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
+		return err
+	}
+	for _, version := range []string{"1.0", "1.1"} {
+		if err := publish(t, c, "dropcap", packaged(t, version, "x")); err != nil {
+			return err
+		}
+	}
+	hello := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Verb: "hello", Request: strings.Repeat("0f", 16), Delivery: time.Minute, Execution: time.Minute}
+	if err := findsAndSends(t, c, dropcap.Targets{All: true}, distributes("dropcap"), hello); err != nil {
+		return err
+	}
+	return c.RemoveDocument(t.Context(), here, "dropcap")
 }
 
 // stage prepares a cloud for a duty: nodes with long outputs, documents, a bucket that what the nodes write does not get into.

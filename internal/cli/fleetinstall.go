@@ -26,6 +26,8 @@ type fleetInstallCommand struct {
 	purge, force  bool
 	yes           bool
 	expires       time.Duration
+	distributor   string // name of a package
+	packaged      string // its version
 }
 
 func (a *app) fleetInstall() *cobra.Command {
@@ -38,10 +40,15 @@ is root everywhere; and bring this binary to the hosts: by a presigned address i
 run. A host that has this very binary already is left alone.
 
 Installing sends a script, so it goes through AWS-RunShellScript; nothing else needs to. docs/fleet-iam.md has a policy for it.
+
+--distributor NAME goes through Distributor instead: with --bucket the binary becomes a version of that package of the account, unless it is there;
+then the hosts' agents install it (AWS-ConfigureAWSPackage), and each host is asked which dropcap answers. Without --bucket only the latter two.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet install --documents-only
   dropcap fleet install --targets tag:role=web --bucket my-bucket
-  dropcap fleet install --targets all --bucket my-bucket --bin amd64=dist/dropcap-amd64 --bin arm64=dist/dropcap-arm64`,
+  dropcap fleet install --targets all --bucket my-bucket --bin amd64=dist/dropcap-amd64 --bin arm64=dist/dropcap-arm64
+  dropcap fleet install --distributor dropcap --bucket my-bucket --targets tag:role=web
+  dropcap fleet install --distributor dropcap --package-version 1.2.3 --targets all`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetInstall(cmd.Context(), f) },
 	}
@@ -50,12 +57,17 @@ Installing sends a script, so it goes through AWS-RunShellScript; nothing else n
 	fl.StringArrayVar(&f.binaries, "bin", nil, "ARCH=FILE, a static binary for amd64 or arm64; may be repeated (default: this one)")
 	fl.StringVar(&f.bucket, "bucket", "", "bucket through which the binary goes; its object is removed afterwards")
 	fl.BoolVar(&f.documentsOnly, "documents-only", false, "only the documents; no host is touched")
+	fl.StringVar(&f.distributor, "distributor", "", "install through Distributor, by this package of the account")
+	fl.StringVar(&f.packaged, "package-version", "", "which version of a package that is published already (default: its default version)")
 	fl.DurationVar(&f.expires, "expires", time.Hour, "for how long the address of the binary is valid")
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	return cmd
 }
 
 func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error {
+	if err := f.checkPackage(); err != nil {
+		return err
+	}
 	if !f.documentsOnly {
 		if _, err := targetsOf(f.targets); err != nil {
 			return err
@@ -70,6 +82,9 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 		if err := c.documents(ctx); err != nil {
 			return err
 		}
+	}
+	if f.distributor != "" {
+		return c.distribute(ctx, f)
 	}
 	if f.documentsOnly {
 		return nil
@@ -175,10 +190,12 @@ func (a *app) fleetUninstall() *cobra.Command {
 		Use:   "uninstall",
 		Short: "Take dropcap off hosts",
 		Long: `Remove the binary, its units and its configuration from hosts; with --purge the store too, and its documents where --targets all is given. A host
-that retains containers of changes for their backout is left alone: prune or back out first.
+that retains containers of changes for their backout is left alone: prune or back out first. What came by Distributor goes by --distributor NAME, and
+with --purge and --targets all that package of the account too.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet uninstall --targets tag:role=web
-  dropcap fleet uninstall --targets all --purge --yes`,
+  dropcap fleet uninstall --targets all --purge --yes
+  dropcap fleet uninstall --distributor dropcap --targets tag:role=web`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetUninstall(cmd.Context(), f) },
 	}
@@ -186,10 +203,14 @@ that retains containers of changes for their backout is left alone: prune or bac
 	cmd.Flags().BoolVar(&f.purge, "purge", false, "also the store: evidence and history are gone then")
 	cmd.Flags().BoolVar(&f.force, "force", false, "also where changes could be backed out still")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().StringVar(&f.distributor, "distributor", "", "through Distributor, by this package of the account")
 	return cmd
 }
 
 func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) error {
+	if err := f.checkPackage(); err != nil {
+		return err
+	}
 	c, err := a.control(ctx, &f.fleetFlags)
 	if err != nil {
 		return err
@@ -204,15 +225,21 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 			return err
 		}
 	}
-	if err := c.script(ctx, f, nodes, failures, fleet.UninstallLines(f.purge, f.force), "uninstall"); err != nil {
+	if f.distributor != "" {
+		err = c.byPackage(ctx, f, nodes, failures, dropcap.PackageAction{Uninstall: true, Name: f.distributor, Purge: f.purge, Force: f.force})
+	} else {
+		err = c.script(ctx, f, nodes, failures, fleet.UninstallLines(f.purge, f.force), "uninstall")
+	}
+	if t, _ := targetsOf(f.targets); err != nil || !f.purge || !t.All || f.printAWS {
 		return err
 	}
-	if t, _ := targetsOf(f.targets); !f.purge || !t.All || f.printAWS {
-		return nil
+	names := []string{fleet.LookDocument, fleet.ChangeDocument}
+	if f.distributor != "" && !strings.HasPrefix(f.distributor, "arn:") { // another account's is not ours to remove
+		names = append(names, f.distributor)
 	}
 	for _, p := range c.places {
-		for _, d := range fleet.Documents() {
-			if err := c.client.RemoveDocument(ctx, p, d.Name); err != nil {
+		for _, name := range names {
+			if err := c.client.RemoveDocument(ctx, p, name); err != nil {
 				return err
 			}
 		}
@@ -233,6 +260,11 @@ func (c *control) script(ctx context.Context, f *fleetInstallCommand, nodes []dr
 	if err != nil {
 		return err
 	}
+	return c.outcome(results, failures, what)
+}
+
+// outcome tells each host's last line, or why there is none.
+func (c *control) outcome(results []fleet.ScriptResult, failures []dropcap.HostFailure, what string) error {
 	good := 0
 	for _, r := range results {
 		if r.Failure != nil {

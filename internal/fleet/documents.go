@@ -15,6 +15,8 @@ const (
 	LookDocument   = "dropcap-look"
 	ChangeDocument = "dropcap-change"
 	ShellDocument  = "AWS-RunShellScript"
+	// PackageDocument is Distributor's: it installs packages of the account.
+	PackageDocument = "AWS-ConfigureAWSPackage"
 )
 
 // Document is an SSM Command document.

@@ -123,7 +123,7 @@ func unable(n dropcap.Node) *dropcap.HostFailure {
 	case n.Platform != "" && n.Platform != "Linux":
 		return &dropcap.HostFailure{Host: n.Host(), Cause: "platform", Message: "it runs " + n.Platform + ": skipped, since dropcap is for Linux hosts",
 			Hint: "leave it out of --targets"}
-	case tooOld(n.Agent):
+	case olderThan(n.Agent, 2, 0, 357): // the first that runs documents of schema 2.2 (user guide, "Document schema versions")
 		return &dropcap.HostFailure{Host: n.Host(), Cause: "agent", Message: "its agent is of version " + oneLine(n.Agent) + ", which does not know dropcap's documents",
 			Hint: "bring amazon-ssm-agent to 2.0.357 or later: `aws ssm send-command --document-name AWS-UpdateSSMAgent …`"}
 	case !n.Online:
@@ -133,14 +133,13 @@ func unable(n dropcap.Node) *dropcap.HostFailure {
 	return nil
 }
 
-// tooOld tells whether an agent is of before 2.0.357, the first that runs documents of schema 2.2 (user guide, "Document schema versions"). What is
-// not a version is let pass.
-func tooOld(version string) bool {
-	var major, minor, build int
-	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &build); n < 3 {
+// olderThan compares an agent's version. What is not a version is let pass.
+func olderThan(version string, major, minor, build int) bool {
+	var a, b, c int
+	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &a, &b, &c); n < 3 {
 		return false
 	}
-	return major < 2 || major == 2 && minor == 0 && build < 357
+	return a < major || a == major && (b < minor || b == minor && c < build)
 }
 
 func stamp(t time.Time) string {

@@ -12,17 +12,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dropcap"
 )
 
 //go:embed documents/validate.sh
 var validate string
-
-// Package is dropcap as Distributor of Systems Manager takes it. The same programs give the same bytes.
-type Package struct {
-	Version  string            // of the package: see PackageVersion
-	Manifest string            // JSON, schema 2.0
-	Files    map[string][]byte // zip files, by the names that the manifest has
-}
 
 // platforms are the Linuxes of Distributor, by the names that the agent has for them (envdetect/constants). There is none for any platform.
 var platforms = []string{"almalinux", "amazon", "centos", "debian", "opensuse", "opensuseleap", "oracle", "redhat", "rocky", "suse", "ubuntu"}
@@ -36,9 +31,10 @@ func PackageVersion(version string) string {
 	return strings.NewReplacer("+", "_", "~", "-").Replace(version)
 }
 
-// NewPackage puts a version of dropcap into a package: programs are static binaries for "amd64", "arm64" or both.
-func NewPackage(version string, programs map[string][]byte) (Package, error) {
-	p := Package{Version: PackageVersion(version), Files: map[string][]byte{}}
+// NewPackage puts a version of dropcap into a package: programs are static binaries for "amd64", "arm64" or both. The same programs give the same
+// bytes.
+func NewPackage(version string, programs map[string][]byte) (dropcap.Package, error) {
+	p := dropcap.Package{Version: PackageVersion(version), Files: map[string][]byte{}}
 	if !versionForm.MatchString(version) || len(programs) == 0 {
 		return p, fmt.Errorf("cannot make a package of version %q and %d programs", version, len(programs))
 	}

@@ -15,6 +15,8 @@ type Scripted struct {
 	*Engine
 	Lines   []string
 	Comment string
+	// Package is sent by Distributor's document in place of lines, where it has a name.
+	Package dropcap.PackageAction
 	// Judge says that whoever asked looks at the outputs of lines that ended with another status than 0 too.
 	Judge bool
 }
@@ -49,9 +51,11 @@ func (s Scripted) Commands(nodes []dropcap.Node) []dropcap.NodeCommand {
 	var list []dropcap.NodeCommand
 	for _, p := range order {
 		for ids := range slices.Chunk(byPlace[p], most) {
-			c := dropcap.NodeCommand{Place: p, Nodes: ids, Document: "AWS-RunShellScript", Lines: s.Lines, Comment: s.Comment,
+			c := dropcap.NodeCommand{Place: p, Nodes: ids, Document: ShellDocument, Lines: s.Lines, Comment: s.Comment,
 				Delivery: pace.Delivery, Execution: pace.Execution}
-			if s.Way.Bucket != "" {
+			if s.Package.Name != "" {
+				c.Document, c.Lines, c.Package = PackageDocument, nil, s.Package
+			} else if s.Way.Bucket != "" {
 				c.Bucket, c.Prefix = s.Way.Bucket, s.Way.Prefix
 			}
 			list = append(list, c)
@@ -137,6 +141,9 @@ func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i 
 	case err != nil:
 		r.fail("unanswered", oneLine(err.Error()), "")
 		return err
+	case o.Status != "Success" && i.Status != "Success" && s.Package.Name != "":
+		r.Failure = s.undone(r.Host, o.Stderr)
+		return nil
 	case o.Status != "Success" && i.Status != "Success" && !(s.Judge && o.Status == "Failed" && o.Exit > 0):
 		lines := strings.Split(strings.TrimSpace(o.Stderr), "\n")
 		message := lines[0]

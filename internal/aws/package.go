@@ -1,0 +1,97 @@
+package aws
+
+import (
+	"context"
+	"errors"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"dropcap"
+)
+
+// HasPackage tells whether a version of a package is published. One that is there with another manifest, and so with other files, is an error: what
+// nodes have as a version must not become something else.
+func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, pkg dropcap.Package) (bool, error) {
+	s, err := c.at(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name), func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
+		return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name, VersionName: &pkg.Version})
+	})
+	switch {
+	case Cause(err) == "no-document":
+		return false, nil
+	case err != nil:
+		return false, err
+	case out.DocumentType != types.DocumentTypePackage:
+		return false, dropcap.Errorf(dropcap.CodeUsage, "name another one", "cannot publish a package: %s", in(p, "the document %s is none", oneLine(name)))
+	case !same(sdk.ToString(out.Content), pkg.Manifest):
+		return false, dropcap.Errorf(dropcap.CodeError, "leave out --bucket to install what is there; or build with another VERSION; or `aws ssm delete-document --name "+name+
+			" --version-name "+pkg.Version+"`", "cannot publish version %s of the package %s: it is there with other files", pkg.Version, in(p, "%s", oneLine(name)))
+	}
+	return true, nil
+}
+
+// PublishPackage makes a version of a package, and the default of its name, out of files that are in a bucket below a prefix, and waits until it can
+// be used: the service has copies then. One that the service could not make is removed.
+func (c *Client) PublishPackage(ctx context.Context, p dropcap.Place, name string, pkg dropcap.Package, bucket, prefix string) error {
+	s, err := c.at(ctx, p)
+	if err != nil {
+		return err
+	}
+	from := []types.AttachmentsSource{{Key: types.AttachmentsSourceKeySourceUrl, Values: []string{"s3://" + bucket + "/" + prefix}}}
+	created := false
+	_, err = ask(ctx, c, s.documentTask("ssm:CreateDocument", "create", name), func(ctx context.Context) (*ssm.CreateDocumentOutput, error) {
+		out, err := s.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{Name: &name, Content: &pkg.Manifest, DocumentType: types.DocumentTypePackage,
+			DocumentFormat: types.DocumentFormatJson, VersionName: &pkg.Version, Attachments: from})
+		created = err == nil
+		if codeOf(err) == "DocumentAlreadyExists" {
+			return nil, nil
+		}
+		return out, err
+	})
+	if err == nil && !created {
+		err = c.addVersion(ctx, s, name, pkg, from)
+	}
+	if err != nil {
+		return err
+	}
+	latest, err := c.ready(ctx, s, name, "$LATEST", packageLooks)
+	switch {
+	case errors.Is(err, errUnusable):
+		return c.withdraw(context.WithoutCancel(ctx), s, name, pkg.Version, created, err)
+	case err != nil || created:
+		return err
+	}
+	return c.choose(ctx, s, name, latest)
+}
+
+// withdraw removes what the service could not make, so that it can be tried again.
+func (c *Client) withdraw(ctx context.Context, s *site, name, version string, whole bool, because error) error {
+	_, err := ask(ctx, c, s.documentTask("ssm:DeleteDocument", "remove", name), func(ctx context.Context) (*ssm.DeleteDocumentOutput, error) {
+		in := &ssm.DeleteDocumentInput{Name: &name, VersionName: &version}
+		if whole {
+			in.VersionName = nil
+		}
+		return s.ssm.DeleteDocument(ctx, in)
+	})
+	if err != nil {
+		return errors.Join(because, err)
+	}
+	return because
+}
+
+func (c *Client) addVersion(ctx context.Context, s *site, name string, pkg dropcap.Package, from []types.AttachmentsSource) error {
+	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocument", "update", name), func(ctx context.Context) (*ssm.UpdateDocumentOutput, error) {
+		out, err := s.ssm.UpdateDocument(ctx, &ssm.UpdateDocumentInput{Name: &name, Content: &pkg.Manifest, DocumentVersion: sdk.String("$LATEST"),
+			DocumentFormat: types.DocumentFormatJson, VersionName: &pkg.Version, Attachments: from})
+		if code := codeOf(err); code == "DuplicateDocumentContent" || code == "DuplicateDocumentVersionName" { // a lost answer of ours
+			return nil, nil
+		}
+		return out, err
+	})
+	return err
+}
