@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -11,8 +12,8 @@ import (
 	"dropcap"
 )
 
-// HasPackage tells whether a version of a package is published. One that is there with another manifest, and so with other files, is an error: what
-// nodes have as a version must not become something else.
+// HasPackage tells whether a version of a package is published with all of these files, perhaps with more. One that is there with others is an
+// error: what nodes have as a version must not become something else.
 func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, pkg dropcap.Package) (bool, error) {
 	s, err := c.at(ctx, p)
 	if err != nil {
@@ -28,11 +29,31 @@ func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, p
 		return false, err
 	case out.DocumentType != types.DocumentTypePackage:
 		return false, dropcap.Errorf(dropcap.CodeUsage, "name another one", "cannot publish a package: %s", in(p, "the document %s is none", oneLine(name)))
-	case !same(sdk.ToString(out.Content), pkg.Manifest):
+	case !includes(sdk.ToString(out.Content), pkg.Manifest):
 		return false, dropcap.Errorf(dropcap.CodeError, "leave out --bucket to install what is there; or build with another VERSION; or `aws ssm delete-document --name "+name+
 			" --version-name "+pkg.Version+"`", "cannot publish version %s of the package %s: it is there with other files", pkg.Version, in(p, "%s", oneLine(name)))
 	}
-	return true, nil
+	if out.Status != types.DocumentStatusActive { // somebody publishes it just now, or could not
+		_, err = c.ready(ctx, s, name, sdk.ToString(out.DocumentVersion), packageLooks)
+	}
+	return err == nil, err
+}
+
+// includes tells whether a manifest has all files of another, by their digests.
+func includes(published, wanted string) bool {
+	type files struct {
+		Files map[string]struct{ Checksums map[string]string }
+	}
+	var a, b files
+	if json.Unmarshal([]byte(published), &a) != nil || json.Unmarshal([]byte(wanted), &b) != nil {
+		return false
+	}
+	for name, f := range b.Files {
+		if sum := f.Checksums["sha256"]; sum == "" || a.Files[name].Checksums["sha256"] != sum {
+			return false
+		}
+	}
+	return len(b.Files) > 0
 }
 
 // PublishPackage makes a version of a package, and the default of its name, out of files that are in a bucket below a prefix, and waits until it can

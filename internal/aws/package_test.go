@@ -67,6 +67,39 @@ func TestAPackageIsPublishedOnceAndBecomesTheDefault(t *testing.T) {
 	}
 }
 
+func TestAVersionForMoreArchitecturesIsThereForEachOfThem(t *testing.T) {
+	_, c := withBucket(t)
+	both, err := fleet.NewPackage("1.0", map[string][]byte{"amd64": []byte("x"), "arm64": []byte("y")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := publish(t, c, "dropcap", both); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.0", "x")); !there || err != nil {
+		t.Errorf("%v, %v", there, err)
+	}
+	if _, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.0", "y")); err == nil {
+		t.Error("other files are taken for the same")
+	}
+}
+
+func TestAPackageThatSomebodyPublishesJustNowIsWaitedFor(t *testing.T) {
+	cloud, c := withBucket(t)
+	p := packaged(t, "1.0", "x")
+	for file, data := range p.Files {
+		if err := c.PutObject(t.Context(), here, "lab", "a/"+file, bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cloud.Deny("ssm:DescribeDocument") // who published it is gone
+	_ = c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "a")
+	cloud.Heal()
+	if there, err := c.HasPackage(t.Context(), here, "dropcap", p); !there || err != nil || cloud.Calls()["ssm:DescribeDocument"] < 2 {
+		t.Errorf("%v, %v, %v", there, err, cloud.Calls())
+	}
+}
+
 func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
 	cloud, c := withBucket(t)
 	if err := publish(t, c, "dropcap", packaged(t, "1.0", "good")); err != nil {
