@@ -154,6 +154,13 @@ func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dro
 	if err != nil {
 		return err
 	}
+	if run.State == dropcap.RunStopped && run.Backout != "" { // which failed somewhere: what its hosts said counts too
+		back, hosts, err := c.Ledger.Run(ctx, run.Backout)
+		if err != nil {
+			return err
+		}
+		c.app.status = dropcap.Worst(c.app.status, fleet.StatusOf(back, hosts))
+	}
 	return c.app.ended(run)
 }
 
@@ -248,10 +255,19 @@ func (a *app) runFleetBackout(ctx context.Context, id string, f *fleetChangeComm
 	if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
 		return err
 	}
-	was, err := c.TakenBack(ctx, of.ID, run, hosts)
-	if err == nil && was.State != dropcap.RunBackedOut {
-		return dropcap.Errorf(dropcap.CodeError, "`dropcap fleet status "+run.ID+"` tells each host; `dropcap fleet backout "+of.ID+"` tries again",
-			"cannot back out all of run %s: %s", of.ID, was.Because)
+	return c.takenBack(ctx, of.ID, run, hosts)
+}
+
+// takenBack notes what came of a backout, and is the error that stands for one that did not get everything back.
+func (c *control) takenBack(ctx context.Context, of string, run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
+	was, err := c.TakenBack(ctx, of, run, hosts)
+	if err != nil || was.State == dropcap.RunBackedOut {
+		return err
 	}
-	return err
+	code := dropcap.CodeError
+	if c.app.status == dropcap.ExitPerson { // of the hosts' own, the worst
+		code = dropcap.CodePerson
+	}
+	return dropcap.Errorf(code, "`dropcap fleet status "+run.ID+"` tells each host; `dropcap fleet backout "+of+"` tries again",
+		"cannot back out all of run %s: %s", of, was.Because)
 }
