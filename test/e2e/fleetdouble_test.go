@@ -153,23 +153,6 @@ func (d *double) ends(status int, args ...string) string {
 	return r.out + r.err
 }
 
-// sends gives the requests for a verb of nodes, or those that run a script.
-func (d *double) sends(verb string) (list []map[string]any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, in := range d.sent {
-		given, _ := in["Parameters"].(map[string]any)
-		is := ""
-		if v, ok := given["verb"].([]any); ok && len(v) == 1 {
-			is, _ = v[0].(string)
-		}
-		if is == verb {
-			list = append(list, in)
-		}
-	}
-	return list
-}
-
 // planned is the id of a run of plan on all nodes.
 func (d *double) planned() string {
 	d.t.Helper()
