@@ -2,6 +2,7 @@ package dropcap
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,18 @@ type Place struct {
 
 // String is "account/region".
 func (p Place) String() string { return p.Account + "/" + p.Region }
+
+// Partition is the first part of the names of resources in the place's region (the SDK's partitions.json).
+func (p Place) Partition() string {
+	for _, known := range [][2]string{
+		{"cn-", "aws-cn"}, {"us-gov-", "aws-us-gov"}, {"us-iso-", "aws-iso"}, {"us-isob-", "aws-iso-b"}, {"eu-isoe-", "aws-iso-e"}, {"us-isof-", "aws-iso-f"}, {"eusc-", "aws-eusc"},
+	} {
+		if strings.HasPrefix(p.Region, known[0]) {
+			return known[1]
+		}
+	}
+	return "aws"
+}
 
 // Node is a managed node, by the service's own word.
 type Node struct {

@@ -140,3 +140,26 @@ func TestComplianceIsPutAndTheSameIsPutOnce(t *testing.T) {
 		t.Errorf("%v is left", got)
 	}
 }
+
+// One that is too large keeps no other from being taken: which are there is a host's to say.
+func TestAFindingThatIsTooLargeIsLeftOut(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	var list []json.RawMessage
+	for k := range 1000 {
+		list = append(list, finding(k, "ACTIVE", ""))
+	}
+	var large map[string]any
+	if err := json.Unmarshal(finding(1000, "ACTIVE", ""), &large); err != nil {
+		t.Fatal(err)
+	}
+	large["ProductFields"] = map[string]string{"dropcap/x": strings.Repeat("y", 250_000)}
+	raw, _ := json.Marshal(large)
+	n, err := c.ImportFindings(t.Context(), here, append([]json.RawMessage{raw}, list...))
+	told(t, err, "refused", nil, "1 of 1001", "dropcap/1000 has 250", "240000 are the most")
+	if calls := cloud.Calls()["securityhub:BatchImportFindings"]; n != 1000 || calls != 10 {
+		t.Errorf("%d were taken, in %d batches", n, calls)
+	}
+	if active, err := c.ActiveFindings(t.Context(), here, "dropcap/"); err != nil || len(active) != 1000 {
+		t.Errorf("%d are there, %v", len(active), err)
+	}
+}

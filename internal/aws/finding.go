@@ -16,29 +16,20 @@ import (
 // Limits of BatchImportFindings.
 const (
 	maxFindings     = 100
-	maxFindingBytes = 240 << 10
+	maxFindingBytes = 240_000 // "240 KB" of one; a batch has no more, so that it is never too large either
 )
 
 // ProductARN is the product that an account's own findings belong to.
 func ProductARN(p dropcap.Place) string {
-	return fmt.Sprintf("arn:%s:securityhub:%s:%s:product/%s/default", partition(p.Region), p.Region, p.Account, p.Account)
-}
-
-// partition is the first part of ARNs in a region (the SDK's partitions.json).
-func partition(region string) string {
-	for prefix, name := range map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"} {
-		if len(region) > len(prefix) && region[:len(prefix)] == prefix {
-			return name
-		}
-	}
-	return "aws"
+	return fmt.Sprintf("arn:%s:securityhub:%s:%s:product/%s/default", p.Partition(), p.Region, p.Account, p.Account)
 }
 
 // ImportFindings gives findings in the AWS Security Finding Format (JSON) to Security Hub, in batches, and tells how many it took. A finding
-// whose id is there updates it. One with a field that the format has not is refused before anything is sent.
+// whose id is there updates it. One that is too large is left out, and counts as refused; one with a field that the format has not is an error
+// before anything is sent.
 func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place, findings []json.RawMessage) (int, error) {
 	what := in(p, "give findings to Security Hub")
-	batches, err := batch(what, findings)
+	batches, failed, why, err := batch(what, findings)
 	if err != nil {
 		return 0, err
 	}
@@ -46,7 +37,7 @@ func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place, findings [
 	if err != nil {
 		return 0, err
 	}
-	done, failed, why := 0, 0, ""
+	done := 0
 	for _, b := range batches {
 		out, err := ask(ctx, c, s.task("securityhub:BatchImportFindings", "give findings to Security Hub"), func(ctx context.Context) (*securityhub.BatchImportFindingsOutput, error) {
 			return s.hub.BatchImportFindings(ctx, &securityhub.BatchImportFindingsInput{Findings: b})
@@ -68,28 +59,30 @@ func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place, findings [
 	return done, nil
 }
 
-// batch reads the findings and puts together what goes in one request.
-func batch(what string, findings []json.RawMessage) ([][]types.AwsSecurityFinding, error) {
-	var out [][]types.AwsSecurityFinding
+// batch reads the findings and puts together what goes in one request. Those that are too large are counted, with what there is to say of the first.
+func batch(what string, findings []json.RawMessage) (out [][]types.AwsSecurityFinding, large int, why string, err error) {
 	room, bytesLeft := 0, 0
 	for i, raw := range findings {
 		var f types.AwsSecurityFinding
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&f); err != nil {
-			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot %s: number %d is not in its format: %w", what, i+1, err)
+			return nil, 0, "", dropcap.Errorf(dropcap.CodeError, "", "cannot %s: number %d is not in its format: %w", what, i+1, err)
 		}
 		if len(raw) > maxFindingBytes {
-			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot %s: %s has %d bytes, and %d are the most", what, oneLine(sdk.ToString(f.Id)), len(raw), maxFindingBytes)
+			if large++; large == 1 {
+				why = oneLine(fmt.Sprintf("%s has %d bytes, and %d are the most", sdk.ToString(f.Id), len(raw), maxFindingBytes))
+			}
+			continue
 		}
 		if room == 0 || len(raw)+1 > bytesLeft {
 			out = append(out, nil)
-			room, bytesLeft = maxFindings, maxFindingBytes-len(`{"Findings":[]}`)
+			room, bytesLeft = maxFindings, maxFindingBytes+1
 		}
 		out[len(out)-1] = append(out[len(out)-1], f)
 		room, bytesLeft = room-1, bytesLeft-len(raw)-1
 	}
-	return out, nil
+	return out, large, why, nil
 }
 
 // ActiveFindings gives the account's own findings that are active and whose generator begins so, in the AWS Security Finding Format.

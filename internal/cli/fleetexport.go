@@ -25,7 +25,7 @@ func checkExports(list []string) error {
 	return nil
 }
 
-// export puts an audit's findings where AWS shows them.
+// export puts an audit's findings where AWS shows them. What is refused there keeps nothing else from it, and makes the result incomplete.
 func (c *control) export(ctx context.Context, to []string, run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 	doc := fleet.ResultOf(run, hosts)
 	for _, e := range to {
@@ -58,11 +58,21 @@ func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet) error {
 		}
 		gone := fleet.Resolved(existing, current, doc, whole, time.Now())
 		n, err := c.client.ImportFindings(ctx, p, append(fleet.Continued(existing, current), gone...))
-		if err != nil {
+		if err = c.refused(err); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.app.err, "%s: Security Hub: %d findings, %d of them archived since they are gone\n", p, n, len(gone))
 	}
+	return nil
+}
+
+// refused tells of an error that is about one thing among many, and lets the others go on: one host must not decide for all.
+func (c *control) refused(err error) error {
+	if cause := aws.Cause(err); err == nil || cause != "refused" && cause != "aws" {
+		return err
+	}
+	c.app.warn(err)
+	c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
 	return nil
 }
 
@@ -81,10 +91,13 @@ func (c *control) toCompliance(ctx context.Context, doc dropcap.Fleet) error {
 		for _, i := range one.Items {
 			items = append(items, aws.ComplianceItem{ID: i.Id, Title: i.Title, Severity: i.Severity, Status: i.Status, Details: i.Details})
 		}
-		if err := c.client.PutCompliance(ctx, place, dropcap.NodeOf(one.Host), items, one.ItemContentHash); err != nil {
+		err := c.client.PutCompliance(ctx, place, dropcap.NodeOf(one.Host), items, one.ItemContentHash)
+		if err == nil {
+			n++
+		}
+		if err = c.refused(err); err != nil {
 			return err
 		}
-		n++
 	}
 	fmt.Fprintf(c.app.err, "SSM Compliance: %d nodes\n", n)
 	return nil

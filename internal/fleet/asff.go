@@ -20,6 +20,8 @@ const (
 	mostField       = 2048
 	mostName        = 128
 	mostResources   = 32
+	mostRequirement = 64
+	mostContainer   = 200 // of the 512 of a resource's id: with all else at its longest, and escaped, a finding is below 240 KB
 )
 
 const (
@@ -35,19 +37,25 @@ type asff struct {
 	Types                []string
 	CreatedAt, UpdatedAt string
 	Severity             asffSeverity
-	Title, Description   string
-	Remediation          *asffRemediation `json:",omitempty"`
-	ProductFields        map[string]string
-	Resources            []asffResource
-	Compliance           asffCompliance
-	Workflow             *asffWorkflow `json:",omitempty"`
-	RecordState          string
+	// Severity and Types are taken from here when a finding is imported again, and not from above (user guide, "FindingProviderFields").
+	FindingProviderFields *asffProvider `json:",omitempty"`
+	Title, Description    string
+	Remediation           *asffRemediation `json:",omitempty"`
+	ProductFields         map[string]string
+	Resources             []asffResource
+	Compliance            asffCompliance
+	Workflow              *asffWorkflow `json:",omitempty"`
+	RecordState           string
 }
 
 type (
 	asffSeverity struct {
 		Label    string
 		Original string `json:",omitempty"`
+	}
+	asffProvider struct {
+		Severity asffSeverity
+		Types    []string
 	}
 	asffRemediation struct{ Recommendation asffRecommendation }
 
@@ -70,7 +78,7 @@ type (
 // stable, so that to import them again changes nothing but UpdatedAt. An empty product is the account's own.
 func ASFF(f dropcap.Fleet, place dropcap.Place, product string, now time.Time) ([]json.RawMessage, error) {
 	if product == "" {
-		product = "arn:" + partition(place.Region) + ":securityhub:" + place.Region + ":" + place.Account + ":product/" + place.Account + "/default"
+		product = "arn:" + place.Partition() + ":securityhub:" + place.Region + ":" + place.Account + ":product/" + place.Account + "/default"
 	}
 	var out []json.RawMessage
 	for d, a := range f.Audits() {
@@ -101,8 +109,6 @@ func hostFindings(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place) 
 				x = newASFF(d, a, place, identity, c, f)
 				x.Id, at[id] = id, x
 				out = append(out, x)
-			} else if accepted(f) == "" { // of replicas, one that is not accepted counts
-				x.Workflow = nil
 			}
 			if c != nil && len(x.Resources) < mostResources {
 				x.Resources = append(x.Resources, containerResource(d.Host, c.Container, place))
@@ -123,10 +129,11 @@ func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, ident
 		name = c.Name
 	}
 	rule := plainText(string(f.Rule), 64)
+	types := []string{"Software and Configuration Checks/Industry and Regulatory Standards/CIS Docker Benchmark"}
+	severity := asffSeverity{severityLabel(f.Severity), plainText(string(f.Severity), 64)}
 	x := &asff{
 		SchemaVersion: "2018-10-08", GeneratorId: generator + rule, AwsAccountId: place.Account,
-		Types:       []string{"Software and Configuration Checks/Industry and Regulatory Standards/CIS Docker Benchmark"},
-		Severity:    asffSeverity{severityLabel(f.Severity), plainText(string(f.Severity), 64)},
+		Types: types, Severity: severity, FindingProviderFields: &asffProvider{severity, types},
 		Title:       filled(plainText("Container capabilities: "+rule+" of "+name+" on "+d.Node(), mostTitle)),
 		Description: filled(plainText(f.Because, mostDescription)), Resources: []asffResource{nodeResource(d, place)}, RecordState: "ACTIVE",
 		Compliance: asffCompliance{Status: complianceOf(f), RelatedRequirements: requirements(a.Control)},
@@ -144,6 +151,18 @@ func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, ident
 	return x
 }
 
+// asAccepted ends the id of a finding that is accepted. It is another one than the same that is not: a finding that is there already keeps its
+// workflow whatever is imported (BatchImportFindings), so one that was suppressed would stay so after its waiver has ended.
+const asAccepted = "/accepted"
+
+// otherID is the id of the same finding, accepted if this is of one that is not, and the other way round.
+func otherID(id string) string {
+	if rest, ok := strings.CutSuffix(id, asAccepted); ok {
+		return rest
+	}
+	return id + asAccepted
+}
+
 // asffID stays the same for as long as the finding is the same one, over new containers and other words.
 func asffID(host, identity string, f dropcap.Finding) string {
 	held := f.Caps.Mask()
@@ -154,7 +173,11 @@ func asffID(host, identity string, f dropcap.Finding) string {
 	if identity == "" { // of the policy: the sentence is what tells them apart
 		parts = append(parts, f.Because)
 	}
-	return "dropcap/" + plainText(host, 200) + "/" + digestOf(parts...)
+	id := "dropcap/" + plainText(host, 200) + "/" + digestOf(parts...)
+	if accepted(f) != "" {
+		return otherID(id)
+	}
+	return id
 }
 
 func digestOf(parts ...string) string {
@@ -197,18 +220,18 @@ func severityLabel(s caps.Severity) string {
 func requirements(c dropcap.Control) []string {
 	var out []string
 	for _, id := range c.IDs[:min(len(c.IDs), 8)] {
-		out = append(out, filled(plainText(c.Benchmark+" "+id.Version+"/"+id.ID, 100)))
+		out = append(out, filled(plainText(c.Benchmark+" "+id.Version+"/"+id.ID, mostRequirement)))
 	}
 	return out
 }
 
 // nodeResource is the host: an instance of EC2, or another machine that the service manages (mi-…).
 func nodeResource(d dropcap.HostDocument, p dropcap.Place) asffResource {
-	kind, arn := "Other", "arn:"+partition(p.Region)+":ssm:"+p.Region+":"+p.Account+":managed-instance/"+d.Node()
+	kind, arn := "Other", "arn:"+p.Partition()+":ssm:"+p.Region+":"+p.Account+":managed-instance/"+d.Node()
 	if strings.HasPrefix(d.Node(), "i-") {
-		kind, arn = "AwsEc2Instance", "arn:"+partition(p.Region)+":ec2:"+p.Region+":"+p.Account+":instance/"+d.Node()
+		kind, arn = "AwsEc2Instance", "arn:"+p.Partition()+":ec2:"+p.Region+":"+p.Account+":instance/"+d.Node()
 	}
-	return asffResource{Type: kind, Id: plainText(arn, 512), Partition: partition(p.Region), Region: p.Region}
+	return asffResource{Type: kind, Id: plainText(arn, 512), Partition: partitionIn(p), Region: p.Region}
 }
 
 func containerResource(host string, c dropcap.Container, p dropcap.Place) asffResource {
@@ -222,19 +245,18 @@ func containerResource(host string, c dropcap.Container, p dropcap.Place) asffRe
 		details["LaunchedAt"] = asffTime(t)
 	}
 	return asffResource{
-		Type: "Container", Id: filled(plainText(host+"/"+c.ID, 512)), Partition: partition(p.Region), Region: p.Region,
+		Type: "Container", Id: filled(plainText(host+"/"+c.ID, mostContainer)), Partition: partitionIn(p), Region: p.Region,
 		Details: map[string]map[string]any{"Container": details},
 	}
 }
 
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
+// partitionIn is empty where the format has no name for the partition (the API model's enumeration).
+func partitionIn(p dropcap.Place) string {
+	switch name := p.Partition(); name {
+	case "aws", "aws-cn", "aws-us-gov":
+		return name
 	}
-	return "aws"
+	return ""
 }
 
 // filled is for strings that the service refuses to take empty.

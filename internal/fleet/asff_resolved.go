@@ -32,8 +32,8 @@ func Continued(existing, current []json.RawMessage) []json.RawMessage {
 }
 
 // Resolved are those of the existing findings of ours that are gone, archived. A finding is gone only if its host answered with an audit that can
-// be read, and its container passes, or has other findings, or, if whole, is not there any more: whole says that the run looked at all containers
-// of each host. Where a container is unknown now nothing of it is gone, and what is archived already stays as it is.
+// be read, and its container passes, or has other findings (the same one accepted is another), or, if whole, is not there any more: whole says that
+// the run looked at all containers of each host. Where a container is unknown now nothing of it is gone, and what is archived already stays as it is.
 func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool, now time.Time) []json.RawMessage {
 	still := map[string]bool{}
 	for _, raw := range current {
@@ -54,8 +54,12 @@ func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool, 
 			continue
 		}
 		x.RecordState, x.UpdatedAt, x.Workflow = "ARCHIVED", asffTime(now), nil
-		if x.Compliance.Status = "NOT_AVAILABLE"; known {
+		switch {
+		case still[otherID(x.Id)]: // it goes on, accepted or not any more
+		case known:
 			x.Compliance.Status = "PASSED"
+		default:
+			x.Compliance.Status = "NOT_AVAILABLE"
 		}
 		if b, err := json.Marshal(x); err == nil {
 			out = append(out, b)

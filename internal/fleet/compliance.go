@@ -18,9 +18,6 @@ import (
 // ComplianceType is the type under which Systems Manager keeps the items.
 const ComplianceType = "Custom:dropcap"
 
-// mostItems is how many items PutComplianceItems takes.
-const mostItems = 10_000
-
 // NodeCompliance is what PutComplianceItems is told of one node; it replaces all that was told before. Fields are the request's own.
 type NodeCompliance struct {
 	Host             string `json:"-"` // "account/region/node"
@@ -103,13 +100,40 @@ func items(a dropcap.Audit) []ComplianceItem {
 		}
 		out = append(out, item(id, c))
 	}
-	if len(out) <= mostItems {
-		return out
+	return fitting(out)
+}
+
+// mostItemBytes is how many bytes of items a node gets. The service has a limit of the whole (TotalSizeLimitExceededException), but does not tell
+// it; 1 MB is what it takes of a node's inventory. The 10,000 items that PutComplianceItems takes are more than that.
+const mostItemBytes = 1_000_000
+
+// fitting leaves out details where the items are too many bytes, and then items. What is left out is not compliant.
+func fitting(list []ComplianceItem) []ComplianceItem {
+	whole := 0
+	for _, x := range list {
+		whole += x.bytes()
 	}
-	return append(out[:mostItems-1], ComplianceItem{
-		Id: "more", Title: fmt.Sprintf("%d more containers, for which there is no room", len(out)-mostItems+1), Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
+	room, fits := mostItemBytes, 0
+	for i := range list {
+		if whole > mostItemBytes {
+			list[i].Details = map[string]string{"verdict": list[i].Details["verdict"]}
+		}
+		if room -= list[i].bytes(); room > 0 {
+			fits++
+		}
+	}
+	if fits == len(list) {
+		return list
+	}
+	return append(list[:fits-1], ComplianceItem{
+		Id: "more", Title: fmt.Sprintf("%d more containers, for which there is no room", len(list)-fits+1), Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
 		Details: map[string]string{},
 	})
+}
+
+func (x ComplianceItem) bytes() int {
+	text, _ := json.Marshal(x) // of plain values, so it cannot fail
+	return len(text) + 1
 }
 
 func item(id string, c dropcap.Judged) ComplianceItem {

@@ -3,6 +3,8 @@ package fleet
 import (
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // plainText makes a stranger's text one line of printable characters, and not longer than most of them.
@@ -16,8 +18,15 @@ func plainText(s string, most int) string {
 		}
 		return r
 	}, s))
-	if r := []rune(s); len(r) > most {
-		return strings.TrimSpace(string(r[:most-1])) + "…"
+	units, end := 0, 0 // the services count as Java does: a character above U+FFFF is two
+	for at, r := range s {
+		units += utf16.RuneLen(r)
+		if units < most {
+			end = at + utf8.RuneLen(r)
+		}
+	}
+	if units > most {
+		return strings.TrimSpace(s[:end]) + "…"
 	}
 	return s
 }

@@ -256,6 +256,23 @@ func (c *Cloud) listCompliance(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{"ComplianceItems": page, "NextToken": next}, nil
 }
 
+// retain keeps what an import does not change in a finding that is there (BatchImportFindings, "cannot be used to update"): what belongs to the
+// customers, and severity and types unless the provider's own fields give them.
+func retain(old, imported map[string]any) {
+	for _, k := range []string{"Note", "UserDefinedFields", "VerificationState", "Workflow"} {
+		delete(imported, k)
+		if v, ok := old[k]; ok {
+			imported[k] = v
+		}
+	}
+	given, _ := imported["FindingProviderFields"].(map[string]any)
+	for _, k := range []string{"Severity", "Types"} {
+		if imported[k] = old[k]; given[k] != nil {
+			imported[k] = given[k]
+		}
+	}
+}
+
 // importFindings is BatchImportFindings: at most 100, each at most 240 KB; one with an id that is there updates it.
 func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 	if !r.hub {
@@ -271,7 +288,7 @@ func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 		case str(m, "AwsAccountId") != r.account || str(m, "ProductArn") != arn:
 			failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "InvalidInput", "ErrorMessage": "AwsAccountId or ProductArn is not this account's"})
 			continue
-		case len(fmt.Sprint(m)) > 240<<10:
+		case len(fmt.Sprint(m)) > 240_000:
 			failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "LimitExceeded", "ErrorMessage": "The finding is larger than 240 KB"})
 			continue
 		}
@@ -282,6 +299,7 @@ func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 				failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "InvalidInput", "ErrorMessage": "UpdatedAt is older than the finding's"})
 				continue
 			}
+			retain(old, m)
 		}
 		r.findings[str(m, "Id")] = m
 		done++

@@ -101,6 +101,9 @@ type double struct {
 	t     *testing.T
 	cloud *ssmtest.Cloud
 
+	// refuse names an error of AWS for a request, by its operation and body; empty: it is answered. It is set before any is made.
+	refuse func(operation, body string) string
+
 	mu   sync.Mutex
 	sent []map[string]any // bodies of SendCommand, in order
 }
@@ -109,19 +112,7 @@ type double struct {
 func startDouble(t *testing.T, nodes ...*actor) *double {
 	t.Helper()
 	d := &double{t: t, cloud: ssmtest.New(nil)}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".SendCommand") {
-			body, _ := io.ReadAll(r.Body) // one that is cut off is the double's to refuse
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			var in map[string]any
-			if json.Unmarshal(body, &in) == nil {
-				d.mu.Lock()
-				d.sent = append(d.sent, in)
-				d.mu.Unlock()
-			}
-		}
-		d.cloud.ServeHTTP(w, r)
-	}))
+	s := httptest.NewServer(d)
 	t.Cleanup(s.Close)
 	d.program = program{env: []string{
 		"AWS_ENDPOINT_URL=" + s.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY=" + ssmtest.SecretKey,
@@ -138,6 +129,28 @@ func startDouble(t *testing.T, nodes ...*actor) *double {
 	}
 	d.ends(0, "fleet", "install", "--documents-only")
 	return d
+}
+
+// ServeHTTP notes what is sent, and refuses what is to be refused.
+func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body) // one that is cut off is the double's to refuse
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	var in map[string]any
+	if operation == "SendCommand" && json.Unmarshal(body, &in) == nil {
+		d.mu.Lock()
+		d.sent = append(d.sent, in)
+		d.mu.Unlock()
+	}
+	if d.refuse != nil {
+		if code := d.refuse(operation, string(body)); code != "" {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"__type":"`+code+`","message":"the double refuses it"}`)
+			return
+		}
+	}
+	d.cloud.ServeHTTP(w, r)
 }
 
 // ends runs a command that ends with a status, and gives all that it printed.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dropcap"
@@ -79,4 +80,18 @@ func TestAnAutomaticBackoutThatNeedsAPersonSaysSo(t *testing.T) {
 	d.ends(dropcap.ExitPerson, "fleet", "resume", run)
 	delete(a.says, "backout")
 	d.ends(dropcap.ExitRolledBack, "fleet", "resume", run)
+}
+
+// A node that is gone, or says too much, keeps no other's result from where AWS shows it.
+func TestOneRefusedNodeKeepsNoOtherFromBeingExported(t *testing.T) {
+	t.Parallel()
+	d := startDouble(t, &actor{id: nodeA}, &actor{id: nodeB})
+	d.refuse = func(operation, body string) string {
+		if operation == "PutComplianceItems" && strings.Contains(body, nodeA) {
+			return "InvalidResourceId"
+		}
+		return ""
+	}
+	text := d.ends(dropcap.ExitIncomplete, "fleet", "audit", "--targets", "all", "--export", "ssm-compliance", "--export", "security-hub")
+	says(t, text, "warning: cannot put the compliance of "+nodeA+" in 111122223333/us-east-1: InvalidResourceId", "SSM Compliance: 1 nodes", "Security Hub: 0 findings")
 }
