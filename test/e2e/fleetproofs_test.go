@@ -1,13 +1,18 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"dropcap"
+	"dropcap/internal/ssmtest"
+	"dropcap/internal/testenv"
 )
 
 // A run has one controller. Who else wants to go on with it, or to take it back, is told who has it, and what to do; a killed one has it no more.
@@ -94,4 +99,85 @@ func TestOneRefusedNodeKeepsNoOtherFromBeingExported(t *testing.T) {
 	}
 	text := d.ends(dropcap.ExitIncomplete, "fleet", "audit", "--targets", "all", "--export", "ssm-compliance", "--export", "security-hub")
 	says(t, text, "warning: cannot put the compliance of "+nodeA+" in 111122223333/us-east-1: InvalidResourceId", "SSM Compliance: 1 nodes", "Security Hub: 0 findings")
+}
+
+// What AWS says of nodes is enough to leave some out: they are named, with what to do, and the others are asked all the same.
+func TestNodesThatCannotBeAskedAreSkippedAndNamed(t *testing.T) {
+	t.Parallel()
+	a := &actor{id: nodeA}
+	d := startDouble(t, a)
+	for _, n := range []ssmtest.Node{
+		{ID: "i-000000000000000aa", AgentVersion: "2.0.350.0"}, {ID: "mi-000000000000000bb", Platform: "Windows", PlatformName: "Microsoft Windows Server 2022 Datacenter"},
+		{ID: "i-000000000000000cc", Gone: true},
+	} {
+		d.cloud.Add(n)
+	}
+	text := d.ends(dropcap.ExitIncomplete, "fleet", "audit", "--targets", "all")
+	says(t, text, "1 host, 0 containers; 3 hosts failed",
+		"agent: 1 host: i-000000000000000aa", "its agent is of version 2.0.350.0, which does not know dropcap's documents", "fix: bring amazon-ssm-agent to 2.0.357 or later",
+		"platform: 1 host: mi-000000000000000bb", "it runs Windows: skipped", "fix: leave it out of --targets",
+		"offline: 1 host: i-000000000000000cc", "its agent does not answer the service (last ping ", "nothing was sent", "fix: see that the instance runs")
+	if a.done["audit"] != 1 || len(d.all()) != 1 || strings.Contains(fmt.Sprint(d.all()), "cc") {
+		t.Errorf("%v was sent", d.all())
+	}
+}
+
+// A fleet of several versions is not changed unless that is asked for.
+func TestAFleetOfSeveralVersionsIsNotChanged(t *testing.T) {
+	t.Parallel()
+	a, b := &actor{id: nodeA, plan: "aaaaaaaaaaaa"}, &actor{id: nodeB, plan: "bbbbbbbbbbbb", version: "0.0.1"}
+	d := startDouble(t, a, b)
+	says(t, d.ends(0, "fleet", "ls"), " 0.0.1\n", " "+a.version+"\n")
+	plan := d.planned()
+	text := d.ends(dropcap.ExitError, "fleet", "apply", plan, "--yes")
+	says(t, text, "dropcap: error: cannot finish run ", ": wave 1 of 1 was not begun: 1 hosts do not run dropcap "+a.version, nodeB+" runs 0.0.1", "`dropcap fleet install` brings it, --any-version goes on without")
+	if a.done["apply"]+b.done["apply"] > 0 {
+		t.Errorf("they did %v and %v", a.done, b.done)
+	}
+	d.ends(0, "fleet", "apply", plan, "--yes", "--any-version")
+	if a.done["apply"] != 1 || b.done["apply"] != 1 {
+		t.Errorf("they did %v and %v", a.done, b.done)
+	}
+}
+
+// realNode runs what it is sent by a shell, with this dropcap, a fake engine and a store of its own.
+func realNode(t *testing.T, store string) func(string) (string, string, int) {
+	t.Helper()
+	e := pair(t)
+	bin := t.TempDir()
+	if err := os.Symlink(testenv.Binary(t), filepath.Join(bin, "dropcap")); err != nil {
+		t.Fatal(err)
+	}
+	return func(script string) (string, string, int) {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+		cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=/nonexistent", "DROPCAP_STORE=" + store, "DOCKER_HOST=" + e.Host, "AWS_SSM_INSTANCE_ID=" + nodeA}
+		var out, errs strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		_ = cmd.Run() // its status tells
+		return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+	}
+}
+
+// On a node whose disk is full nothing is begun, and the controller is told why; with room again it goes on.
+func TestAFleetWithAFullDisk(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, testenv.Root)
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=512k,mode=0755"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	a, b := &actor{id: nodeA, lines: realNode(t, filepath.Join(disk, "store"))}, &actor{id: nodeB}
+	d := startDouble(t, a, b)
+	says(t, d.ends(dropcap.ExitFindings, "fleet", "audit", "--targets", "all"), "2 hosts, 2 containers: 1 pass, 1 fail")
+	filler := filepath.Join(disk, "filler")
+	fillUp(t, filler)
+	text := d.ends(dropcap.ExitError, "fleet", "audit", "--targets", "all")
+	says(t, text, "1 host, 0 containers; 1 host failed", "error: 1 host: "+nodeA, "the disk is full", "fix: ")
+	text = d.ends(dropcap.ExitError, "fleet", "learn", "--targets", "all", "--for", "1s") // which is not sent to be done twice
+	says(t, text, nodeA, "the disk is full")
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	d.ends(dropcap.ExitFindings, "fleet", "audit", "--targets", "all")
 }

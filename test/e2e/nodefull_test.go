@@ -24,25 +24,32 @@ func TestANodeOnAFullDisk(t *testing.T) {
 	e.Add(fake.Container{Name: "web"})
 	p := on(e).with("DROPCAP_STORE=" + filepath.Join(dir, "s"))
 	p.node(t, "audit", "--request="+requestID(1))
-	f, err := os.Create(filepath.Join(dir, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range []int{4096, 1} {
-		for err = nil; err == nil; {
-			_, err = f.Write(make([]byte, n))
-		}
-	}
-	f.Close()
+	filler := filepath.Join(dir, "filler")
+	fillUp(t, filler)
 	r := p.run(t, "node", "audit", "--request="+requestID(2), "--deadline=5")
 	r.wantError(t, 1, "the disk is full")
 	if r := p.node(t, "receipt", "--of="+requestID(1)); r.State != dropcap.ReceiptDone {
 		t.Errorf("what was done before: %+v", r)
 	}
-	if err := os.Remove(f.Name()); err != nil {
+	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
 	if r := p.node(t, "audit", "--request="+requestID(2)); r.State != dropcap.ReceiptDone || r.Status != 3 {
 		t.Errorf("after making room: %+v", r)
+	}
+}
+
+// fillUp writes a file until there is no room left.
+func fillUp(t *testing.T, file string) {
+	t.Helper()
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, n := range []int{4096, 1} {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, n))
+		}
 	}
 }
