@@ -169,3 +169,20 @@ func TestHostsThatCannotBeAskedAreFailuresFromTheBeginning(t *testing.T) {
 		t.Errorf("%+v", hosts)
 	}
 }
+
+// A script may be run again, so one whose sending was not answered is sent again; a service that stays away is told of.
+func TestAScriptWhoseSendingWasNotAnsweredIsSentAgain(t *testing.T) {
+	for times, want := range map[int]bool{0: true, 2: true, 100: false} {
+		s := newStage(3)
+		s.trouble = func(_ int, what, _ string) string {
+			if what == "send" && s.calls["send"] <= times {
+				return "dropped"
+			}
+			return ""
+		}
+		list, err := Scripted{Engine: &Engine{Carrier: s, Clock: s.clock}, Lines: []string{"true"}}.Do(t.Context(), s.nodes()[:1])
+		if (err == nil) != want || want && (len(list) != 1 || list[0].Failure != nil || s.calls["send"] != times+1) || s.calls["send"] > 10 {
+			t.Errorf("%d answers are lost: sent %d times, %v, %+v", times, s.calls["send"], err, list)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (s Scripted) Do(ctx context.Context, nodes []dropcap.Node) ([]ScriptResult,
 		list = append(list, r)
 	}
 	for _, c := range s.Commands(nodes) {
-		id, err := s.Carrier.Send(ctx, c)
+		id, err := s.send(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -87,6 +87,20 @@ func (s Scripted) Do(ctx context.Context, nodes []dropcap.Node) ([]ScriptResult,
 		out[i] = *r
 	}
 	return out, nil
+}
+
+// send sends a command, again where it is not known whether it was: it is for what may be done again.
+func (s Scripted) send(ctx context.Context, c dropcap.NodeCommand) (string, error) {
+	pace := s.Pace.filled()
+	for asks := 1; ; asks++ {
+		id, err := s.Carrier.Send(ctx, c)
+		if !errors.Is(err, dropcap.ErrTemporary) || asks >= pace.Asks {
+			return id, err
+		}
+		if err := s.Clock.Sleep(ctx, pace.Poll); err != nil {
+			return "", err
+		}
+	}
 }
 
 // gather waits for one command.
