@@ -7,7 +7,8 @@ type Snapshot struct {
 	Schema     string      `json:"schema"`
 	Created    string      `json:"created"` // RFC 3339, UTC
 	Host       Host        `json:"host"`
-	Containers []Container `json:"containers"` // in the engine's order: newest first
+	Containers []Container `json:"containers"`       // in the engine's order: newest first
+	Absent     []string    `json:"absent,omitempty"` // names that were asked for and no container has, where that is no error
 }
 
 // Audit is a judged Snapshot.
@@ -21,6 +22,7 @@ type Audit struct {
 	Findings   []Finding  `json:"findings"` // those of no container: a policy's unmatched waivers
 	Summary    Summary    `json:"summary"`
 	Baseline   *PolicyRef `json:"baseline,omitempty"` // digest of the audit that known findings were taken from
+	Absent     []string   `json:"absent,omitempty"`   // as in Snapshot
 }
 
 // Judged is a container with its verdict. In JSON its fields stand beside the container's own.

@@ -9,6 +9,7 @@ const SchemaEvidence = "dropcap.evidence/v1"
 type Evidence struct {
 	Schema    string             `json:"schema"`
 	Workloads []WorkloadEvidence `json:"workloads"`
+	Absent    []string           `json:"absent,omitempty"` // workloads that were asked for and of which there is no evidence, where that is no error
 }
 
 // WorkloadEvidence is the evidence of one workload at one revision.

@@ -9,11 +9,12 @@ const SchemaPlan = "dropcap.plan/v1"
 // never run, and whoever applies it computes each step again.
 type Plan struct {
 	Schema  string    `json:"schema"`
-	ID      string    `json:"id"` // 12 hexadecimal digits, over everything below but Created
+	ID      string    `json:"id"` // 12 hexadecimal digits, over everything below but Created and Absent
 	Created string    `json:"created"`
 	Host    Host      `json:"host"`
 	Policy  PolicyRef `json:"policy"`
-	Steps   []Step    `json:"steps"` // in the order in which they are to be applied
+	Steps   []Step    `json:"steps"`            // in the order in which they are to be applied
+	Absent  []string  `json:"absent,omitempty"` // as in Snapshot; not part of ID
 }
 
 // Strategy is how a container gets its new declaration.

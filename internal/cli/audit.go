@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"dropcap"
@@ -24,6 +25,7 @@ type auditFlags struct {
 	filters                       []string
 	policy, level                 string
 	baseline, from, saveTo, store string
+	ifPresent                     bool
 }
 
 func (a *app) audit() *cobra.Command {
@@ -57,8 +59,15 @@ A running container whose processes cannot be seen is "unknown", never "pass". N
 	fl.StringVar(&f.from, "from", "", "judge a saved snapshot or audit instead of this host; - is standard input")
 	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store, for evidence")
 	fl.StringVar(&f.saveTo, "snapshot", "", "save what was seen, unjudged, to this file")
+	ifPresent(fl, &f.ifPresent)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("level", cobra.FixedCompletions([]string{"cis", "least"}, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
+}
+
+// ifPresent is for requests of a fleet: a name that one host lacks may be another's.
+func ifPresent(fl *pflag.FlagSet, into *bool) {
+	fl.BoolVar(into, "if-present", false, "tell which of the names no container has, and do not fail")
+	cobra.CheckErr(fl.MarkHidden("if-present"))
 }
 
 func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error {
@@ -79,7 +88,7 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 	if err != nil {
 		return err
 	}
-	snap, err := a.see(ctx, snapshot.Query{Names: names, Filters: engine, HostUnseen: f.saveTo == "" && hostUnseen(targets)}, f.from)
+	snap, err := a.see(ctx, snapshot.Query{Names: names, Filters: engine, IfPresent: f.ifPresent, HostUnseen: f.saveTo == "" && hostUnseen(targets)}, f.from)
 	if err != nil {
 		return err
 	}

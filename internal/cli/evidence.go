@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,17 +82,33 @@ func storedIn(ctx context.Context, s *store.Store, name string) ([]dropcap.Workl
 	for i := range all {
 		all[i] = unkeyed(all[i])
 	}
-	var list []dropcap.WorkloadEvidence
-	for _, w := range evidence.Merge(all, evidence.ByHost) {
-		_, short, _ := strings.Cut(w.Workload, ":")
-		if name == "" || name == w.Workload || name == short {
-			list = append(list, w)
-		}
+	list := evidence.Merge(all, evidence.ByHost)
+	if name == "" {
+		return list, nil
 	}
-	if name != "" && len(list) == 0 {
+	if list, _ = chosen(list, []string{name}); len(list) == 0 {
 		return nil, dropcap.Errorf(dropcap.CodeError, "`dropcap evidence` lists what there is; `dropcap learn` records it", "cannot find evidence of %q", name)
 	}
 	return list, nil
+}
+
+// chosen are the workloads of these names, and the names that none has.
+func chosen(all []dropcap.WorkloadEvidence, names []string) (list []dropcap.WorkloadEvidence, absent []string) {
+	found := map[string]bool{}
+	list = []dropcap.WorkloadEvidence{}
+	for _, w := range all {
+		_, short, _ := strings.Cut(w.Workload, ":")
+		if slices.Contains(names, w.Workload) || slices.Contains(names, short) {
+			found[w.Workload], found[short] = true, true
+			list = append(list, w)
+		}
+	}
+	for _, name := range names {
+		if !found[name] {
+			absent = append(absent, name)
+		}
+	}
+	return list, absent
 }
 
 func (a *app) showEvidence(args []string, format, folder string) error {

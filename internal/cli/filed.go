@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -102,7 +101,8 @@ func (a *app) planAsFiled(ctx context.Context, ch *changing, filed *dropcap.Plan
 		for _, accept := range []string{f.accept, "low"} {
 			flags := *f
 			flags.accept, flags.strategy, flags.inPlace, flags.deprivilege = accept, string(g.strategy), false, g.deprivilege || f.deprivilege
-			p, err := a.planPresent(ctx, ch, g.ids, &flags)
+			flags.ifPresent = true
+			p, err := a.makePlan(ctx, ch.host, ch.store, g.ids, &flags)
 			if err != nil {
 				return all, err
 			}
@@ -149,22 +149,6 @@ func groups(steps []dropcap.Step) []group {
 		list[at].steps[s.Container.ID] = s
 	}
 	return list
-}
-
-// planPresent plans those of the ids that are there.
-func (a *app) planPresent(ctx context.Context, ch *changing, ids []string, f *planFlags) (planned, error) {
-	var present []string
-	for _, id := range ids {
-		if _, err := ch.host.RawContainer(ctx, id); err == nil {
-			present = append(present, id)
-		} else if !errors.Is(err, dropcap.ErrNotFound) {
-			return planned{}, err
-		}
-	}
-	if len(present) == 0 {
-		return planned{plan: dropcap.Plan{Schema: dropcap.SchemaPlan}}, nil
-	}
-	return a.makePlan(ctx, ch.host, ch.store, present, f)
 }
 
 func merged(all, p planned) planned {

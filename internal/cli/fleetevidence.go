@@ -65,6 +65,7 @@ func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
 		c.app.warn(fmt.Errorf("%s: %s%s", x.Host, x.Message, asHint(x.Hint)))
 		c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
 	}
+	merged.Absent, _ = fleet.Nowhere(doc)
 	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
 		if format == "json" {
 			return render.JSON(w, merged)
@@ -74,7 +75,10 @@ func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	return c.keepEvidence(ctx, doc, ids)
+	if err := c.keepEvidence(ctx, doc, ids); err != nil {
+		return err
+	}
+	return c.app.nowhere(doc)
 }
 
 func (f *fleetLookCommand) workloadWords() []string {
@@ -121,11 +125,15 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(w dropcap.WorkloadEvidence) bool {
-		return len(f.workloads) > 0 && !slices.Contains(f.workloads, w.Workload)
-	})
+	const hint = "`dropcap fleet evidence --targets …` gets it from hosts that have learned"
+	if len(f.workloads) > 0 {
+		var absent []string
+		if all, absent = chosen(all, f.workloads); len(absent) > 0 {
+			return dropcap.Errorf(dropcap.CodeError, hint, "cannot push evidence of %s: there is none in %s", quoted(absent), c.store.Folder())
+		}
+	}
 	if len(all) == 0 {
-		return dropcap.Errorf(dropcap.CodeError, "`dropcap fleet evidence --targets …` gets it from hosts that have learned", "cannot push: there is no such evidence in %s", c.store.Folder())
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot push: there is no evidence in %s", c.store.Folder())
 	}
 	raw, err := json.Marshal(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: all})
 	if err != nil {

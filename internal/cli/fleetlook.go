@@ -99,6 +99,9 @@ func (a *app) fleetAudit() *cobra.Command {
 			if err := checkExports(f.exports); err != nil {
 				return err
 			}
+			if f.agentless && len(f.containers) > 0 {
+				return usageError("leave one of them out", "cannot choose by --container with --agentless: it does not see names")
+			}
 			if f.agentless {
 				return c.agentless(ctx, f)
 			}

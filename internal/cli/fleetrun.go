@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dropcap"
@@ -64,7 +65,38 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
 		return render.Fleet(w, format, doc, o)
 	}, *out)
+	if err == nil {
+		err = c.app.nowhere(doc)
+	}
 	return run, hosts, err
+}
+
+// nowhere tells of names that no host has. Where all hosts have answered it is the error that it is on one host.
+func (a *app) nowhere(doc dropcap.Fleet) error {
+	names, answered := fleet.Nowhere(doc)
+	if len(names) == 0 {
+		return nil
+	}
+	what, hint := "a container named ", "`dropcap fleet audit` without --container shows those that there are"
+	if doc.Run.Verb == "evidence" {
+		what, hint = "evidence of ", "`dropcap fleet evidence` without --workload shows what there is; `dropcap fleet learn` records it"
+	}
+	err := dropcap.Errorf(dropcap.CodeError, hint, "cannot find %s%s on any of %s", what, quoted(names), counted(answered, "host"))
+	if len(doc.Failures) == 0 {
+		return err
+	}
+	a.warn(fmt.Errorf("%w, and others did not answer%s", err, asHint(hint)))
+	a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
+	return nil
+}
+
+// quoted lists names that a person gave.
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = strconv.Quote(n)
+	}
+	return strings.Join(list, ", ")
 }
 
 // printAWS prints what would be sent, as the aws command takes it.

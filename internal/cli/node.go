@@ -20,7 +20,7 @@ own when this one is killed. One that died is ended by whoever asks next: recove
                                                  the one of these plans that this host has made and kept
   backout  --of=REQUEST[,...]                    what these requests to apply have changed
   learn    --for=D
-  evidence [--workload=W]
+  evidence [--workload=W...]
   receive  --part=K/N --sum=SHA256 --data=BASE64URL
                                                  a part of evidence; when all have come they are imported
   history

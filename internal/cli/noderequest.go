@@ -131,7 +131,7 @@ func (q *nodeRequest) take(form nodeForm, word string) error {
 		if !strings.HasPrefix(word, "--") || !nodeWord.MatchString(word) || !pattern.MatchString(value) {
 			return usageError(hintNode, "cannot take --%s of %s: its value is not of the form %s", name, q.verb, pattern)
 		}
-		if q.has(name) && name != "container" {
+		if q.has(name) && name != "container" && name != "workload" {
 			return usageError("give it once", "cannot take --%s twice", name)
 		}
 		q.values[name] = append(q.values[name], value)

@@ -52,7 +52,7 @@ func (w *worker) command(ctx context.Context, args ...string) error {
 }
 
 func (w *worker) audit(ctx context.Context) error {
-	args := append([]string{"audit", "--format", "json"}, w.flags("level")...)
+	args := append([]string{"audit", "--if-present", "--format", "json"}, w.flags("level")...)
 	if err := w.command(ctx, append(args, w.q.values["container"]...)...); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (w *worker) audit(ctx context.Context) error {
 }
 
 func (w *worker) plan(ctx context.Context) error {
-	args := append([]string{"plan", "--format", "json"}, w.flags("level", "accept", "strategy")...)
+	args := append([]string{"plan", "--if-present", "--format", "json"}, w.flags("level", "accept", "strategy")...)
 	if err := w.command(ctx, append(args, w.q.values["container"]...)...); err != nil {
 		return err
 	}
@@ -146,12 +146,13 @@ func (w *worker) learn(ctx context.Context) error {
 }
 
 func (w *worker) evidence(ctx context.Context) error {
-	args := []string{"evidence", "--format", "json"}
-	if w.q.has("workload") {
-		args = append(args, w.q.value("workload"))
-	}
-	if err := w.command(ctx, args...); err != nil {
+	if err := w.command(ctx, "evidence", "--format", "json"); err != nil {
 		return err
+	}
+	var d dropcap.Evidence
+	if names := w.q.values["workload"]; len(names) > 0 && w.read(&d) {
+		d.Workloads, d.Absent = chosen(d.Workloads, names)
+		w.document(d)
 	}
 	w.countWorkloads()
 	return nil

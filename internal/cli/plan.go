@@ -47,6 +47,7 @@ Printed commands are complete. Values of the environment, and what looks like a 
 	f.planFlags.register(fl)
 	fl.StringVar(&f.out, "out", "", "save the plan as JSON to this file, for apply")
 	fl.StringVar(&f.reveal, "reveal", "", "write the values that the printed command of the one container needs to this file, mode 0600")
+	ifPresent(fl, &f.ifPresent)
 	completePlan(cmd)
 	return cmd
 }

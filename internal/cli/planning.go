@@ -17,6 +17,7 @@ import (
 type planFlags struct {
 	policy, level, store, accept, strategy string
 	deprivilege, discardLayer, inPlace     bool
+	ifPresent                              bool // --if-present
 	filters                                []string
 	envFile                                string // what printed commands call the file with the environment
 }
@@ -78,7 +79,7 @@ func (a *app) makePlan(ctx context.Context, h *host, s *store.Store, names []str
 	if err != nil {
 		return p, err
 	}
-	snap, err := snapshot.Take(ctx, h, h.kernel, h.machine, snapshot.Query{Names: names, Filters: engine, Progress: a.progress("looked at")})
+	snap, err := snapshot.Take(ctx, h, h.kernel, h.machine, snapshot.Query{Names: names, Filters: engine, IfPresent: f.ifPresent, Progress: a.progress("looked at")})
 	if err != nil {
 		return p, err
 	}
@@ -96,6 +97,7 @@ func (a *app) makePlan(ctx context.Context, h *host, s *store.Store, names []str
 		return p, err
 	}
 	p.plan = plan.Make(p.Input)
+	p.plan.Absent = snap.Absent
 	return p, nil
 }
 

@@ -8,30 +8,33 @@ import (
 	"dropcap"
 )
 
-// choose finds the containers that the query names, each once, or lists them all.
-func choose(ctx context.Context, e Engine, q Query) ([]dropcap.Ref, error) {
+// choose finds the containers that the query names, each once, or lists them all. Absent are the names that no container has.
+func choose(ctx context.Context, e Engine, q Query) (refs []dropcap.Ref, absent []string, err error) {
 	if len(q.Names) == 0 {
-		return e.List(ctx, q.Filters)
+		refs, err = e.List(ctx, q.Filters)
+		return refs, nil, err
 	}
 	allowed := map[string]bool{}
 	if len(q.Filters) > 0 {
 		list, err := e.List(ctx, q.Filters)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, r := range list {
 			allowed[r.ID] = true
 		}
 	}
 	seen := map[string]bool{}
-	var refs []dropcap.Ref
 	for _, name := range q.Names {
 		c, err := e.Inspect(ctx, name)
-		if errors.Is(err, dropcap.ErrNotFound) {
-			return nil, unknown(ctx, e, name)
-		}
-		if err != nil {
-			return nil, err
+		switch {
+		case errors.Is(err, dropcap.ErrNotFound) && q.IfPresent:
+			absent = append(absent, name)
+			continue
+		case errors.Is(err, dropcap.ErrNotFound):
+			return nil, nil, unknown(ctx, e, name)
+		case err != nil:
+			return nil, nil, err
 		}
 		if seen[c.ID] || len(q.Filters) > 0 && !allowed[c.ID] {
 			continue
@@ -39,7 +42,7 @@ func choose(ctx context.Context, e Engine, q Query) ([]dropcap.Ref, error) {
 		seen[c.ID] = true
 		refs = append(refs, dropcap.Ref{ID: c.ID, Name: c.Name})
 	}
-	return refs, nil
+	return refs, absent, nil
 }
 
 // unknown makes the error for a name that no container has, with the nearest one that there is.

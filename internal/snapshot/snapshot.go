@@ -35,9 +35,11 @@ type Kernel interface {
 
 // Query says what to look at.
 type Query struct {
-	Names    []string // ids, id prefixes or names; none means all
-	Filters  []string // docker's key=value
-	Parallel int      // requests at once; 0 means 16
+	Names   []string // ids, id prefixes or names; none means all
+	Filters []string // docker's key=value
+	// IfPresent makes it no error that no container has a name: it is told in Snapshot.Absent.
+	IfPresent bool
+	Parallel  int // requests at once; 0 means 16
 	// HostUnseen says that nobody will look at the host's description: where there is no container it may be left empty.
 	HostUnseen bool
 	// Progress, if set, is called after each container, possibly from several goroutines at once.
@@ -45,9 +47,9 @@ type Query struct {
 }
 
 // Take looks at the host. here describes this machine, for the case that the engine runs on it; it is asked while the engine answers. A container that vanishes meanwhile is left
-// out; one named in the query that is not there is an error with the nearest name.
+// out; one named in the query that is not there is an error with the nearest name, but for IfPresent.
 func Take(ctx context.Context, e Engine, k Kernel, here func() Machine, q Query) (dropcap.Snapshot, error) {
-	host, machine, refs, err := ask(ctx, e, here, q)
+	host, machine, refs, absent, err := ask(ctx, e, here, q)
 	if err != nil {
 		return dropcap.Snapshot{}, err
 	}
@@ -58,13 +60,13 @@ func Take(ctx context.Context, e Engine, k Kernel, here func() Machine, q Query)
 		return dropcap.Snapshot{}, err
 	}
 	return dropcap.Snapshot{
-		Schema: dropcap.SchemaSnapshot, Created: time.Now().UTC().Format(time.RFC3339), Host: host, Containers: list,
+		Schema: dropcap.SchemaSnapshot, Created: time.Now().UTC().Format(time.RFC3339), Host: host, Containers: list, Absent: absent,
 	}, nil
 }
 
 // ask describes the host and chooses the containers at the same time: each takes some milliseconds. Without containers nobody needs to
 // wait for the host, unless it will be shown: Docker takes longest for that, since it asks its runtimes for their versions.
-func ask(ctx context.Context, e Engine, here func() Machine, q Query) (dropcap.Host, Machine, []dropcap.Ref, error) {
+func ask(ctx context.Context, e Engine, here func() Machine, q Query) (dropcap.Host, Machine, []dropcap.Ref, []string, error) {
 	type described struct {
 		host dropcap.Host
 		err  error
@@ -75,15 +77,15 @@ func ask(ctx context.Context, e Engine, here func() Machine, q Query) (dropcap.H
 		hosts <- described{h, err}
 	}()
 	go func() { machines <- here() }()
-	refs, err := choose(ctx, e, q)
+	refs, absent, err := choose(ctx, e, q)
 	if err == nil && len(refs) == 0 && q.HostUnseen {
-		return dropcap.Host{}, Machine{}, nil, nil
+		return dropcap.Host{}, Machine{}, nil, absent, nil
 	}
 	d, m := <-hosts, <-machines
 	if d.err != nil {
 		err = d.err
 	}
-	return d.host, m, refs, err
+	return d.host, m, refs, absent, err
 }
 
 // all inspects the containers, several at a time, and keeps the engine's order.
