@@ -22,7 +22,6 @@ type applyCommand struct {
 	changeFlags
 	inPlaceFlags
 	dryRun, all, noWatch bool
-	noFiles              bool // --no-source-files
 	probe, probeExec     string
 	gate                 apply.Gate
 }
@@ -67,8 +66,6 @@ changed since. Nothing is ever granted.
 	fl.DurationVar(&f.gate.Soak, "soak", 5*time.Second, "how long it must go on well")
 	fl.DurationVar(&f.gate.Timeout, "timeout", 0, "how long it may take to be ready (default: by its healthcheck, at least 30s)")
 	fl.BoolVar(&f.noWatch, "no-watch", false, "do not watch for denied capability checks")
-	fl.BoolVar(&f.noFiles, "no-source-files", false, "edit no file of an owner: what the plan says is done by hand")
-	cobra.CheckErr(fl.MarkHidden("no-source-files")) // over a fleet nobody looks at what a label names
 	completePlan(cmd)
 	return cmd
 }
@@ -206,9 +203,6 @@ func (f *applyCommand) job(ctx context.Context, ch *changing, p planned, s dropc
 	}
 	switch s.Strategy {
 	case dropcap.StrategySource:
-		if f.noFiles && s.Owner.Kind != "swarm" {
-			return j, dropcap.Errorf(dropcap.CodeIncomplete, "apply it on the host, or apply the patch of the plan", "its owner's file is not edited over a fleet")
-		}
 		j.Source, err = ch.sourceJob(ctx, p.originals, s, f.discardLayer)
 	case dropcap.StrategyInPlace:
 		j.InPlace, err = ch.inPlaceJob(ctx, p.originals, s, &f.inPlaceFlags)

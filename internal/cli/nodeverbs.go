@@ -64,7 +64,7 @@ func (w *worker) audit(ctx context.Context) error {
 }
 
 func (w *worker) plan(ctx context.Context) error {
-	args := append([]string{"plan", "--if-present", "--format", "json"}, w.flags("level", "accept", "strategy")...)
+	args := append([]string{"plan", "--if-present", "--no-source-files", "--format", "json"}, w.flags("level", "accept", "strategy")...)
 	if err := w.command(ctx, append(args, w.q.values["container"]...)...); err != nil {
 		return err
 	}

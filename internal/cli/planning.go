@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"dropcap"
@@ -18,6 +19,7 @@ type planFlags struct {
 	policy, level, store, accept, strategy string
 	deprivilege, discardLayer, inPlace     bool
 	ifPresent                              bool // --if-present
+	noFiles                                bool // --no-source-files
 	filters                                []string
 	envFile                                string // what printed commands call the file with the environment
 }
@@ -31,12 +33,14 @@ func (f *planFlags) register(fl *pflag.FlagSet) {
 	fl.BoolVar(&f.deprivilege, "deprivilege", false, "make privileged containers ordinary ones with capabilities; the plan says what else goes")
 	fl.BoolVar(&f.discardLayer, "discard-layer", false, "what was written into a container's own layer may be lost")
 	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
+	fl.BoolVar(&f.noFiles, "no-source-files", false, "refuse to edit a file of an owner")
+	cobra.CheckErr(fl.MarkHidden("no-source-files"))
 	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "docker's filters (name=, label=, status=, …) and owner=")
 }
 
 // options reads the flags before anything is asked.
 func (f *planFlags) options() (plan.Options, error) {
-	o := plan.Options{AcceptLow: f.accept == "low", Deprivilege: f.deprivilege, Strategy: dropcap.Strategy(f.strategy)}
+	o := plan.Options{AcceptLow: f.accept == "low", Deprivilege: f.deprivilege, NoFiles: f.noFiles, Strategy: dropcap.Strategy(f.strategy)}
 	if f.accept != "" && f.accept != "low" {
 		return o, usageError("for example --accept low", "cannot accept confidence %q", f.accept)
 	}

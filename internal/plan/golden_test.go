@@ -137,7 +137,7 @@ func TestOwnersAndStrategies(t *testing.T) {
 	slow.Inspect = []byte(`{"Config":{"StopSignal":"SIGQUIT","StopTimeout":90,"Healthcheck":{"Test":["CMD","true"]}}}`)
 	all := []plan.Subject{stopped, compose, swarm, foreign, ecs, subject(owned(c("pod"), "kubernetes", "ns", "pod")), claimed, refused, unknown, retained, slow}
 	for name, o := range map[string]plan.Options{
-		"owners": {}, "owners-recreated": {Strategy: dropcap.StrategyRecreate}, "owners-in-place": {Strategy: dropcap.StrategyInPlace},
+		"owners": {}, "owners-over-a-fleet": {NoFiles: true}, "owners-recreated": {Strategy: dropcap.StrategyRecreate}, "owners-in-place": {Strategy: dropcap.StrategyInPlace},
 	} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name, text(t, plan.Make(plan.Input{Host: host(), Now: now, Options: o, Subjects: all})))

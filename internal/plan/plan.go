@@ -29,6 +29,8 @@ type Options struct {
 	AcceptLow bool
 	// Deprivilege lets a privileged container become one with capabilities.
 	Deprivilege bool
+	// NoFiles refuses to edit a file of an owner, as over a fleet: nobody is there to look at what a container's label names.
+	NoFiles bool
 }
 
 // Subject is a container, with what is known of how it is made.

@@ -58,7 +58,10 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	case dropcap.StrategyManual:
 		against = append(against, byHand(s.Container, in.Options))
 	case dropcap.StrategySource:
-		against = source.Against
+		if in.Options.NoFiles && s.Container.Owner.Kind != "swarm" {
+			against = append(against, Refusal{"owner-file", "cannot edit its owner's file over a fleet", "write it there by hand as shown, or apply it on the host itself"})
+		}
+		against = append(against, source.Against...)
 		if s.Source == nil {
 			against = append(against, Refusal{"source", "cannot tell how its source says it", "change the source by hand; or --strategy recreate changes the container itself"})
 		}

@@ -67,6 +67,11 @@ func writePlanGroup(b *strings.Builder, g dropcap.PlanGroup, o Options) {
 			writeIndented(b, l.head+": "+strings.Join(l.names, ", "), dim, o.readable())
 		}
 	}
+	for _, s := range g.Plan.Steps {
+		if s.Refused != "" && s.Commands.Source != "" { // a person does it
+			writeText(b, "the change for the source of "+visible(s.Container.Name), s.Commands.Source, o)
+		}
+	}
 }
 
 // writePlanned tells one step that changes something: "web: drop NET_RAW; recreate, confidence high".

@@ -306,3 +306,14 @@ func FuzzFleet(f *testing.F) {
 		}
 	})
 }
+
+func TestAFleetsPlanShowsWhatAPersonWrites(t *testing.T) {
+	p := samplePlan()
+	p.Steps = p.Steps[:1]
+	p.Steps[0].Refused, p.Steps[0].Hint = "cannot edit it", "write it there"
+	f := dropcap.Fleet{Run: dropcap.FleetRun{Verb: "plan"}, Documents: []dropcap.HostDocument{{Host: hostOf(1), Document: raw(t, p)}, {Host: hostOf(2), Document: raw(t, p)}}}
+	text := fleetAs(t, "text", f, Options{})
+	if strings.Count(text, "    +    cap_drop: [NET_RAW]\n") != 1 || !strings.Contains(text, "the change for the source of "+p.Steps[0].Container.Name) {
+		t.Errorf("%s", text)
+	}
+}

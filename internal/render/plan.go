@@ -116,13 +116,17 @@ func writeCommands(b *strings.Builder, s dropcap.Step, o Options) {
 		if c.text == "" {
 			continue
 		}
-		b.WriteString("  " + dim.paint(c.head, o.Color) + "\n")
-		for _, l := range visibleLines(folded(c.text)) {
-			b.WriteString("    " + l + "\n")
-		}
+		writeText(b, c.head, folded(c.text), o)
 	}
 	if s.Changes() && s.Refused == "" {
 		writeLine(b, "backout", "dropcap backout "+visible(s.Container.Name), plain, o)
+	}
+}
+
+func writeText(b *strings.Builder, head, text string, o Options) {
+	b.WriteString("  " + dim.paint(head, o.Color) + "\n")
+	for _, l := range visibleLines(text) {
+		b.WriteString("    " + l + "\n")
 	}
 }
 

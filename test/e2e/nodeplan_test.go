@@ -2,7 +2,10 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"dropcap"
@@ -26,5 +29,39 @@ func TestANodePlansThoseOfTheNamedContainersThatItHas(t *testing.T) {
 	r = s.p.node(t, "plan", "--request="+s.request(), "--container=wbe")
 	if p := planOf(t, r); r.Status != 0 || r.Error != nil || len(p.Steps) != 0 || !slices.Equal(p.Absent, []string{"wbe"}) {
 		t.Errorf("none: %+v %+v", r, r.Error)
+	}
+}
+
+// What a label names is edited by nobody over a fleet: the plan says so, and shows what to write there.
+func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
+	s := newNodeStage(t)
+	folder, err := os.MkdirTemp("/var/lib", "dropcap-test-") // nobody else can write there, as in /tmp
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	file := write(t, filepath.Join(folder, "compose.yaml"), "services:\n  web:\n    image: app:1\n")
+	args := []string{"run", "-d", "--name", "shop-web-1", "--stop-timeout", "1"}
+	for name, value := range map[string]string{
+		"project": "shop", "service": "web", "project.working_dir": folder, "project.config_files": file, "container-number": "1", "oneoff": "False", "config-hash": "0",
+	} {
+		args = append(args, "--label", "com.docker.compose."+name+"="+value)
+	}
+	s.docker(append(args, "app:1")...)
+	r := s.p.node(t, "plan", "--request="+s.request())
+	p := planOf(t, r)
+	if r.Status != 7 || len(p.Steps) != 1 || r.Summary != "plan "+p.ID+", 1 container: 1 refused" {
+		t.Fatalf("%+v", r)
+	}
+	if one := p.Steps[0]; one.Refused != "cannot edit its owner's file over a fleet" || !strings.Contains(one.Commands.Source, "+++ "+file) {
+		t.Errorf("%+v", one)
+	}
+	r = s.p.node(t, "plan", "--request="+s.request(), "--strategy=recreate")
+	if p := planOf(t, r); r.Status != 3 || p.Steps[0].Refused != "" {
+		t.Errorf("the container itself: %+v", r)
+	}
+	saved := write(t, filepath.Join(folder, "plan.json"), s.p.run(t, "plan", "--format", "json").out)
+	if r := s.p.run(t, "apply", saved, "--no-source-files", "--yes"); r.status != 7 || !strings.Contains(r.err, "shop-web-1 is left as it is: cannot edit its owner's file over a fleet") {
+		t.Errorf("a plan that would: %d %s", r.status, r.err)
 	}
 }
