@@ -13,7 +13,8 @@ type Fleet struct {
 	Failures  []HostFailure  `json:"failures"`  // hosts from which there is no document, or only one about an error
 }
 
-// HostDocument is one host's document, in its own schema, exactly as the host wrote it.
+// HostDocument is one host's document, in its own schema, exactly as the host wrote it; that of a run of apply which was taken back has each change as it
+// is since.
 type HostDocument struct {
 	Host     string          `json:"host"`     // "account/region/node"
 	Name     string          `json:"name"`     // the computer's own name: not trusted

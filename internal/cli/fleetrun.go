@@ -62,6 +62,11 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 	c.app.finished = true
 	doc := fleet.ResultOf(run, hosts)
 	c.app.status = dropcap.Worst(c.app.status, fleet.StatusCode(doc))
+	now, err := fleet.Since(ctx, c.Ledger, run, hosts)
+	if err != nil {
+		return run, hosts, err
+	}
+	doc = fleet.ResultOf(run, now)
 	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
 		return render.Fleet(w, format, doc, o)
 	}, *out)

@@ -102,11 +102,15 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 		if err != nil {
 			return err
 		}
+		now, err := fleet.Since(ctx, s, run, hosts)
+		if err != nil {
+			return err
+		}
 		if watch && isTerminal(a.out) {
 			fmt.Fprint(a.out, "\033[H\033[J")
 		}
 		if err := a.print(targets, func(w io.Writer, format string, o render.Options) error {
-			return render.FleetStatus(w, format, run, hosts, o)
+			return render.FleetStatus(w, format, run, now, o)
 		}, *f); err != nil {
 			return err
 		}

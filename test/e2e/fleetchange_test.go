@@ -142,9 +142,12 @@ func (s fleetStage) failing(before map[string]string) {
 	text := s.dropcap(4, []string{
 		"wave 1 of 2: 1 of 1: 111122223333/us-east-1/i-0dc00000000000002: 2 changes: 2 applied",
 		"i-0dc00000000000003: rolled-back: cannot change monitor", "backout: 2 of 2",
-		"dropcap: error: cannot finish run", "every host that it changed was backed out",
+		"2 hosts, 3 changes: 2 backed-out, 1 rolled-back; 1 host failed", "dropcap: error: cannot finish run", "every host that it changed was backed out",
 	}, "fleet", "apply", plan, "--yes", "--waves", "1,100%", "--host-soak", "1s", "--auto-backout")
 	s.dropcap(4, []string{"backed-out", "rolled-back: 1 host: i-0dc00000000000003"}, "fleet", "status", runID(s.t, text))
+	if said := s.run(s.t, "fleet", "status", runID(s.t, text), "--format", "json").out; strings.Contains(said, `"state": "applied"`) || strings.Count(said, `"state": "backed-out"`) < 3 {
+		s.t.Errorf("what was taken back counts as applied:\n%s", said)
+	}
 	s.same(before)
 	if got := s.changes("db")["i-0dc00000000000002"]; len(got) != 1 || got[0] != dropcap.BackedOut {
 		s.t.Errorf("changes of db: %v", got)
