@@ -47,6 +47,21 @@ type FleetRun struct {
 	Rules   FleetRules `json:"rules"`             // between waves
 	Hosts   int        `json:"hosts"`             // how many in all
 	Backout string     `json:"backout,omitempty"` // the run that backed this one out
+	// Reach is how its hosts are reached; nil of a run that an older version began.
+	Reach *FleetReach `json:"reach,omitempty"`
+}
+
+// FleetReach is what a run was told of how its hosts are reached, and for how long they are waited for.
+type FleetReach struct {
+	Profile          string   `json:"profile"` // of AWS; empty: the environment's
+	Roles            []string `json:"roles"`   // ARNs, one for each further account
+	Shell            bool     `json:"shell"`   // AWS-RunShellScript instead of dropcap's own documents
+	Bucket           string   `json:"bucket"`  // of whole outputs; empty: they come in parts
+	Prefix           string   `json:"prefix"`  // of keys there
+	Rate             float64  `json:"rate"`    // requests a second to each API of a place
+	DeliverySeconds  int      `json:"delivery_seconds"`
+	ExecutionSeconds int      `json:"execution_seconds"`
+	PatienceSeconds  int      `json:"patience_seconds"`
 }
 
 // Wave is a part of the hosts of a run, which are asked before the gate is looked at.

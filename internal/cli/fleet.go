@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +78,60 @@ func (f *fleetFlags) register(fl *pflag.FlagSet, targets bool) {
 	fl.StringVar(&f.store, "store", fleetStore(), "the folder of the controller's store, which keeps runs")
 }
 
+// reach is what is kept with a run of how its hosts are reached.
+func (f *fleetFlags) reach() *dropcap.FleetReach {
+	return &dropcap.FleetReach{
+		Profile: f.profile, Roles: append([]string{}, f.roles...), Shell: f.shell, Bucket: f.bucket, Prefix: f.prefix, Rate: f.rate,
+		DeliverySeconds: wholeSeconds(f.delivery), ExecutionSeconds: wholeSeconds(f.execution), PatienceSeconds: wholeSeconds(f.patience),
+	}
+}
+
+// wholeSeconds is never less than what was asked for.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+// as reaches hosts as a run did, but for what flags say; how long it waits is each run's own, and the same only when that run is gone on with.
+func (f *fleetFlags) as(run dropcap.FleetRun, fl *pflag.FlagSet, goesOn bool) {
+	for _, place := range run.Places { // a region that was found by a flag then is found again
+		if region := place[strings.LastIndexByte(place, '/')+1:]; !slices.Contains(f.regions, region) {
+			f.regions = append(f.regions, region)
+		}
+	}
+	r := run.Reach
+	if r == nil {
+		return
+	}
+	keep := func(name string, do func()) {
+		if !fl.Changed(name) {
+			do()
+		}
+	}
+	keep("profile", func() { f.profile = r.Profile })
+	keep("role-arn", func() { f.roles = r.Roles })
+	keep("shell", func() { f.shell = r.Shell })
+	keep("s3-bucket", func() { f.bucket = r.Bucket })
+	keep("s3-prefix", func() { f.prefix = r.Prefix })
+	keep("rate", func() { f.rate = r.Rate })
+	if goesOn {
+		keep("delivery-timeout", func() { f.delivery = time.Duration(r.DeliverySeconds) * time.Second })
+		keep("execution-timeout", func() { f.execution = time.Duration(r.ExecutionSeconds) * time.Second })
+		keep("patience", func() { f.patience = time.Duration(r.PatienceSeconds) * time.Second })
+	}
+}
+
+// remembered finds a run in the store, and reaches hosts as it did; verb is the one that it must be of, empty: any, which goes on.
+func (f *fleetFlags) remembered(ctx context.Context, fl *pflag.FlagSet, id, verb string) (dropcap.FleetRun, error) {
+	s, err := store.Open(f.store)
+	if err != nil {
+		return dropcap.FleetRun{}, err
+	}
+	defer s.Close()
+	run, _, err := findRun(ctx, s, id, verb)
+	if err == nil {
+		f.as(run, fl, verb == "")
+	}
+	return run, err
+}
+
 // fleetStore is where a controller keeps its runs: it need not be root.
 func fleetStore() string {
 	if os.Geteuid() == 0 || os.Getenv("DROPCAP_STORE") != "" {
@@ -121,6 +176,7 @@ func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
 	c.Engine = &fleet.Engine{
 		Carrier: client, Clock: wallClock{}, Ledger: s, Way: fleet.Way{Shell: f.shell, Bucket: f.bucket, Prefix: f.prefix},
 		Pace:  fleet.Pace{Delivery: f.delivery, Execution: f.execution, Patience: f.patience},
+		Reach: f.reach(),
 		Tell:  a.fleetTeller(),
 		Ask:   func(_ context.Context, question string) error { return a.confirm(question) },
 		Probe: probe,

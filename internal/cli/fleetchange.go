@@ -43,7 +43,7 @@ func (f *fleetChangeCommand) register(cmd *cobra.Command) {
 // read fills the rules from the flags.
 func (f *fleetChangeCommand) read() error {
 	f.rules.Waves = strings.FieldsFunc(f.waves, func(r rune) bool { return r == ',' })
-	f.rules.SoakSeconds, f.rules.MaxErrors = int(f.soak.Seconds()), f.maxErrors
+	f.rules.SoakSeconds, f.rules.MaxErrors = wholeSeconds(f.soak), f.maxErrors
 	if _, err := fleet.Split(nil, f.rules.Waves); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, 
   dropcap fleet apply 1f0c5a9e77b2 --probe 'curl -fsS https://shop.example/health' --yes`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeRuns,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetApply(cmd.Context(), args[0], f) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetApply(cmd, args[0], f) },
 	}
 	f.register(cmd)
 	fl := cmd.Flags()
@@ -93,20 +93,14 @@ The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, 
 	return cmd
 }
 
-func (a *app) runFleetApply(ctx context.Context, id string, f *fleetChangeCommand) error {
-	if err := f.read(); err != nil {
-		return err
-	}
-	targets, err := f.formats()
-	if err != nil {
-		return err
-	}
-	c, err := a.control(ctx, &f.fleetFlags)
+func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand) error {
+	ctx := cmd.Context()
+	c, of, targets, err := a.changeOf(cmd, id, "plan", f)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	of, plans, err := c.runOf(ctx, id, "plan")
+	of, plans, err := c.Ledger.Run(ctx, of.ID)
 	if err != nil {
 		return err
 	}
@@ -182,8 +176,21 @@ func (a *app) ended(run dropcap.FleetRun) error {
 	return nil
 }
 
-func (f *fleetChangeCommand) formats() ([]target, error) {
-	return f.outputFlags.targets(checkFleet("apply"))
+// changeOf opens a session for a change by a run of a verb, and gives that run.
+func (a *app) changeOf(cmd *cobra.Command, id, verb string, f *fleetChangeCommand) (*control, dropcap.FleetRun, []target, error) {
+	if err := f.read(); err != nil {
+		return nil, dropcap.FleetRun{}, nil, err
+	}
+	targets, err := f.outputFlags.targets(checkFleet("apply"))
+	if err != nil {
+		return nil, dropcap.FleetRun{}, nil, err
+	}
+	of, err := f.remembered(cmd.Context(), cmd.Flags(), id, verb)
+	if err != nil {
+		return nil, of, nil, err
+	}
+	c, err := a.control(cmd.Context(), &f.fleetFlags)
+	return c, of, targets, err
 }
 
 func (a *app) fleetBackout() *cobra.Command {
@@ -198,28 +205,21 @@ has nothing to take back. Done twice, it changes nothing more. Hosts that fail k
   dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeRuns,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd.Context(), args[0], f) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd, args[0], f) },
 	}
 	f.register(cmd)
 	cmd.Flags().Lookup("max-errors").Usage = "has no effect: a backout goes on, however many hosts fail"
 	return cmd
 }
 
-func (a *app) runFleetBackout(ctx context.Context, id string, f *fleetChangeCommand) error {
-	if err := f.read(); err != nil {
-		return err
-	}
-	targets, err := f.formats()
-	if err != nil {
-		return err
-	}
-	c, err := a.control(ctx, &f.fleetFlags)
+func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeCommand) error {
+	ctx := cmd.Context()
+	c, of, targets, err := a.changeOf(cmd, id, "apply", f)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	of, _, err := c.runOf(ctx, id, "apply")
-	if err != nil {
+	if err := c.reachable(of); err != nil {
 		return err
 	}
 	unlock, err := c.store.LockRun(of.ID) // who applies still must end first

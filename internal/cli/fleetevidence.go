@@ -133,7 +133,7 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 		}
 	}
 	if len(all) == 0 {
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot push: there is no evidence in %s", c.store.Folder())
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot push: there is no such evidence in %s", c.store.Folder())
 	}
 	raw, err := json.Marshal(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: all})
 	if err != nil {

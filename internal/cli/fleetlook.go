@@ -49,6 +49,7 @@ func (a *app) look(verb, use, short, long, example string, register func(*cobra.
 }
 
 func (f *fleetLookCommand) check() error {
+	f.patience = max(f.patience, 2*f.span)
 	if f.level != "" && f.level != string(dropcap.LevelCIS) && f.level != string(dropcap.LevelLeast) {
 		return usageError("the levels are cis and least", "cannot judge at level %q", f.level)
 	}
@@ -146,7 +147,6 @@ func (a *app) fleetLearn() *cobra.Command {
 			if f.span < time.Second {
 				return usageError("for example --for 10m", "cannot learn for %s", f.span)
 			}
-			c.Pace.Patience = max(c.Pace.Patience, 2*f.span)
 			_, _, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "learn", Args: arguments("for", f.span.String())}, &f.outputFlags)
 			return err
 		})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,10 +37,6 @@ func findRun(ctx context.Context, s *store.Store, id, verb string) (dropcap.Flee
 			"cannot use run %s: it is one of %s, not of %s", found[0].ID, found[0].Verb, verb)
 	}
 	return s.Run(ctx, found[0].ID)
-}
-
-func (c *control) runOf(ctx context.Context, id, verb string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
-	return findRun(ctx, c.store, id, verb)
 }
 
 // completeRuns completes the ids of runs.
@@ -167,13 +162,13 @@ func (a *app) fleetResume() *cobra.Command {
 		Long: `Go on where a killed or interrupted controller stopped, or ask those hosts again of which is not known what they did. Hosts that may have got their
 request are asked for its receipt before anything is sent to them again; no host does a request twice.
 
-A run that a gate stopped is looked at again: the soak, the probe and the audit. Give --role-arn, --profile and --shell as they were given to the
-run; --format takes what the run's verb takes.
+A run that a gate stopped is looked at again: the soak, the probe and the audit. Hosts are reached as before, and waited for as long, unless flags say
+otherwise; --format takes what the run's verb takes.
 ` + fleetExitHelp,
 		Example:           `  dropcap fleet resume 7be13c4f02aa`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeRuns,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetResume(cmd.Context(), args[0], f, out) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetResume(cmd, args[0], f, out) },
 	}
 	f.register(cmd.Flags(), false)
 	out.register(cmd, render.FleetFormats("audit"), "")
@@ -181,13 +176,9 @@ run; --format takes what the run's verb takes.
 	return cmd
 }
 
-func (a *app) runFleetResume(ctx context.Context, id string, f *fleetFlags, out *outputFlags) error {
-	s, err := store.Open(f.store)
-	if err != nil {
-		return err
-	}
-	run, _, err := findRun(ctx, s, id, "")
-	s.Close()
+func (a *app) runFleetResume(cmd *cobra.Command, id string, f *fleetFlags, out *outputFlags) error {
+	ctx := cmd.Context()
+	run, err := f.remembered(ctx, cmd.Flags(), id, "")
 	if err != nil {
 		return err
 	}
@@ -195,11 +186,6 @@ func (a *app) runFleetResume(ctx context.Context, id string, f *fleetFlags, out 
 	targets, err := out.targets(checkFleet(run.Verb))
 	if err != nil {
 		return err
-	}
-	for _, place := range run.Places { // a region that was found by a flag then is found again
-		if region := place[strings.LastIndexByte(place, '/')+1:]; !slices.Contains(f.regions, region) {
-			f.regions = append(f.regions, region)
-		}
 	}
 	c, err := a.control(ctx, f)
 	if err != nil {
@@ -218,6 +204,7 @@ func (a *app) runFleetResume(ctx context.Context, id string, f *fleetFlags, out 
 	if err := c.reachable(run); err != nil {
 		return err
 	}
+	run.Reach = c.Reach
 	return c.changed(ctx, fleet.Reopen(run, hosts), hosts, targets, out)
 }
 
@@ -229,7 +216,7 @@ func (c *control) reachable(run dropcap.FleetRun) error {
 			ok = ok || known.String() == p
 		}
 		if !ok {
-			return usageError("give --profile and --role-arn as they were given to the run", "cannot reach %s with these credentials, and run %s has hosts there", p, run.ID)
+			return usageError("give the --profile and --role-arn that reach it", "cannot reach %s with these credentials, and run %s has hosts there", p, run.ID)
 		}
 	}
 	return nil

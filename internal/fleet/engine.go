@@ -17,6 +17,7 @@ type Engine struct {
 	Ledger  Ledger
 	Way     Way
 	Pace    Pace
+	Reach   *dropcap.FleetReach // kept with each run
 	// Ask asks a person whether to go on; an error is a no. Probe runs a program of the controller with the hosts of a wave in its environment.
 	Ask   func(ctx context.Context, question string) error
 	Probe func(ctx context.Context, args []string, hosts []string) error
@@ -82,7 +83,7 @@ func identity(digits int) string {
 // Start begins a run of a verb on nodes and keeps it, without doing anything yet. Nodes that cannot be asked at all are failures of it from the
 // beginning. Extra gives arguments for one host alone; nil: none.
 func (e *Engine) Start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node, extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
-	run.ID, run.Started, run.State = identity(12), e.now(), dropcap.RunGoing
+	run.ID, run.Started, run.State, run.Reach = identity(12), e.now(), dropcap.RunGoing, e.Reach
 	request := identity(32)
 	var hosts []dropcap.FleetHost
 	var able []string
