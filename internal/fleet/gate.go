@@ -114,11 +114,15 @@ func slug(s string) string {
 
 // soak waits until the wave's hosts have run so for a while.
 func (j *journey) soak(ctx context.Context, w *dropcap.Wave) error {
-	ended, err := time.Parse(time.RFC3339, w.Ended)
-	if err != nil {
-		return nil
+	began := j.answered
+	if began.IsZero() {
+		ended, err := time.Parse(time.RFC3339, w.Ended)
+		if err != nil {
+			return nil
+		}
+		began = ended.Add(time.Second) // it is kept without its fraction, and a soak is never shorter than asked
 	}
-	wait := ended.Add(time.Duration(j.run.Rules.SoakSeconds) * time.Second).Sub(j.Clock.Now())
+	wait := began.Add(time.Duration(j.run.Rules.SoakSeconds) * time.Second).Sub(j.Clock.Now())
 	if wait <= 0 {
 		return nil
 	}

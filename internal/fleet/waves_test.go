@@ -176,3 +176,41 @@ func TestAWaveWithAHostOfAnotherVersionIsNotBegun(t *testing.T) {
 		t.Error("it was changed")
 	}
 }
+
+func TestASoakIsNeverShorterThanAsked(t *testing.T) {
+	s, l := newStage(1), newLedger()
+	s.clock.now = s.clock.now.Add(900 * time.Millisecond)
+	e, run, hosts := s.begin(t, l, dropcap.FleetRun{Verb: "apply", Rules: dropcap.FleetRules{SoakSeconds: 2, Probe: []string{"probe"}}})
+	var answered, passed time.Time
+	notes := []string{}
+	e.Tell = func(p Progress) {
+		switch {
+		case p.Host != nil:
+			answered = s.clock.Now()
+		case p.Note != "":
+			notes = append(notes, p.Note)
+		}
+	}
+	e.Probe = func(context.Context, []string, []string) error { // it follows the soak
+		passed = s.clock.Now()
+		return nil
+	}
+	if _, _, err := e.Go(t.Context(), run, hosts, s.places()); err != nil {
+		t.Fatal(err)
+	}
+	if took := passed.Sub(answered); took < 2*time.Second || !slices.Equal(notes, []string{"soaking for 2s"}) {
+		t.Errorf("it took %s: %q", took, notes)
+	}
+	run, hosts, err := l.Run(t.Context(), run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.State, run.Waves[0].State = dropcap.RunGoing, dropcap.WaveSoaking
+	s.clock.now = answered.Add(100 * time.Millisecond)
+	if _, _, err := e.Go(t.Context(), run, hosts, s.places()); err != nil {
+		t.Fatal(err)
+	}
+	if took := passed.Sub(answered); took < 2*time.Second || took > 3*time.Second {
+		t.Errorf("with another controller it took %s: %q", took, notes)
+	}
+}
