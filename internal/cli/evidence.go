@@ -148,7 +148,7 @@ func (a *app) importEvidence(ctx context.Context, file, folder string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(a.err, "took in the evidence of %d workloads\n", len(doc.Workloads))
+	fmt.Fprintf(a.err, "took in the evidence of %s\n", counted(len(doc.Workloads), "workload"))
 	return nil
 }
 
@@ -170,7 +170,7 @@ func (a *app) forgetEvidence(ctx context.Context, name, folder string) error {
 		}
 		gone += n
 	}
-	fmt.Fprintf(a.err, "forgot %d records\n", gone)
+	fmt.Fprintf(a.err, "forgot %s\n", counted(gone, "record"))
 	return nil
 }
 

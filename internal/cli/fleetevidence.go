@@ -102,7 +102,7 @@ func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet, ids map[s
 		}
 		kept++
 	}
-	fmt.Fprintf(c.app.err, "kept in %s: evidence of %d workloads from %d hosts\n", c.store.Folder(), kept, len(doc.Documents))
+	fmt.Fprintf(c.app.err, "kept in %s: evidence of %s from %s\n", c.store.Folder(), counted(kept, "workload"), counted(len(doc.Documents), "host"))
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 			if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.app.err, "%d of %d hosts have the evidence of %d workloads now\n", len(hosts)-len(fleet.ResultOf(run, hosts).Failures), len(hosts), len(all))
+			fmt.Fprintf(c.app.err, "%d of %s: the evidence of %s is there now\n", len(hosts)-len(fleet.ResultOf(run, hosts).Failures), counted(len(hosts), "host"), counted(len(all), "workload"))
 			return nil
 		}
 		if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {

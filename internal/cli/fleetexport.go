@@ -61,7 +61,7 @@ func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet) error {
 		if err = c.refused(err); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.app.err, "%s: Security Hub: %d findings, %d of them archived since they are gone\n", p, n, len(gone))
+		fmt.Fprintf(c.app.err, "%s: Security Hub: %s, %d of them archived since they are gone\n", p, counted(n, "finding"), len(gone))
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (c *control) toCompliance(ctx context.Context, doc dropcap.Fleet) error {
 			return err
 		}
 	}
-	fmt.Fprintf(c.app.err, "SSM Compliance: %d nodes\n", n)
+	fmt.Fprintf(c.app.err, "SSM Compliance: %s\n", counted(n, "node"))
 	return nil
 }
 

@@ -142,7 +142,7 @@ func (f *labFlags) check() error {
 	f.Engines = lab.Engines(f.engines)
 	switch {
 	case f.Nodes < 1 || f.Nodes > 50:
-		return usageError("--nodes takes 1 to 50", "cannot start a lab of %d nodes", f.Nodes)
+		return usageError("--nodes takes 1 to 50", "cannot start a lab of %s", counted(f.Nodes, "node"))
 	case f.Fails < 0 || f.Fails > f.Nodes:
 		return usageError("nodes are numbered from 1", "cannot make node %d fail: there are %d", f.Fails, f.Nodes)
 	case f.For <= 0:

@@ -25,7 +25,7 @@ func (a *app) startLab(ctx context.Context, f *labFlags) (lab.State, error) {
 		return lab.State{}, labError(err)
 	}
 	defer log.Close()
-	a.say("starting a lab of %d nodes", f.Nodes)
+	a.say("starting a lab of %s", counted(f.Nodes, "node"))
 	cmd := exec.Command(f.Program, f.arguments()...)
 	cmd.Env = labEnvironment()
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log

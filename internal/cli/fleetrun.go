@@ -122,7 +122,7 @@ func (a *app) fleetTeller() func(fleet.Progress) {
 	return func(p fleet.Progress) {
 		if !fleet.Changes(p.Run.Verb) {
 			if terminal && p.Host != nil {
-				fmt.Fprintf(a.err, "\r\033[K%s: %d of %d hosts", p.Run.Verb, p.Done, p.Total)
+				fmt.Fprintf(a.err, "\r\033[K%s: %d of %s", p.Run.Verb, p.Done, counted(p.Total, "host"))
 			}
 			return
 		}

@@ -143,7 +143,7 @@ func (a *app) fleetRuns() *cobra.Command {
 					fmt.Fprintln(a.out, r.ID)
 					continue
 				}
-				fmt.Fprintf(a.out, "%s  %s  %-8s  %5d hosts  %-12s  %s\n", r.ID, r.Started, r.Verb, r.Hosts, r.State, oneLine(r.Because))
+				fmt.Fprintf(a.out, "%s  %s  %-8s  %11s  %-12s  %s\n", r.ID, r.Started, r.Verb, counted(r.Hosts, "host"), r.State, oneLine(r.Because))
 			}
 			return nil
 		},

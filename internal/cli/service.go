@@ -69,7 +69,7 @@ func (a *app) alive() func(learn.Session) {
 			return
 		}
 		last = time.Now()
-		notify(fmt.Sprintf("WATCHDOG=1\nSTATUS=%d containers running, %d so far, %d checks lost", s.Live, s.Containers, s.Lost))
+		notify(fmt.Sprintf("WATCHDOG=1\nSTATUS=%s running, %d so far, %s lost", counted(s.Live, "container"), s.Containers, counted(int(s.Lost), "check")))
 	}
 }
 

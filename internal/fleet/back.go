@@ -57,7 +57,7 @@ func (j *journey) takenBack(run dropcap.FleetRun, hosts []dropcap.FleetHost) {
 	}
 	j.run.State, j.run.Ended = dropcap.RunBackedOut, j.now()
 	if bad > 0 || run.State != dropcap.RunDone {
-		j.run.Because += fmt.Sprintf("%s%d of %d hosts: see run %s", backoutFailed, bad, len(hosts), run.ID)
+		j.run.Because += fmt.Sprintf("%s%d of %s: see run %s", backoutFailed, bad, counted(len(hosts), "host"), run.ID)
 		j.run.State = dropcap.RunStopped
 	}
 }

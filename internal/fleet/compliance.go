@@ -126,7 +126,7 @@ func fitting(list []ComplianceItem) []ComplianceItem {
 		return list
 	}
 	return append(list[:fits-1], ComplianceItem{
-		Id: "more", Title: fmt.Sprintf("%d more containers, for which there is no room", len(list)-fits+1), Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
+		Id: "more", Title: counted(len(list)-fits+1, "more container") + ", for which there is no room", Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
 		Details: map[string]string{},
 	})
 }

@@ -64,7 +64,7 @@ func (j *journey) receipts() string {
 	for _, c := range order {
 		list = append(list, fmt.Sprintf("%d %s", causes[c], c))
 	}
-	return fmt.Sprintf("%d of %d hosts failed, and --max-errors is %d (%s)", bad, len(asked), j.run.Rules.MaxErrors, strings.Join(list, ", "))
+	return fmt.Sprintf("%d of %s failed, and --max-errors is %d (%s)", bad, counted(len(asked), "host"), j.run.Rules.MaxErrors, strings.Join(list, ", "))
 }
 
 // Cause is the slug of a host's failure, by which errors are grouped; empty if there is none.
@@ -222,5 +222,5 @@ func (j *journey) otherVersions(ctx context.Context, audit string) (string, erro
 	if count == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("%d hosts do not run dropcap %s (%s): `dropcap fleet install` brings it, --any-version goes on without", count, want, example), nil
+	return fmt.Sprintf("%s of another version than %s (%s): `dropcap fleet install` brings it, --any-version goes on without", counted(count, "host"), want, example), nil
 }

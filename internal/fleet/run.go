@@ -152,7 +152,7 @@ func (j *journey) fail(why string) {
 // begin asks the operator, waits for the window, and looks at the hosts as they are before; false where the operator says no.
 func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 	if j.run.Rules.Approve && j.wave > 0 && j.Ask != nil {
-		question := fmt.Sprintf("Go on with wave %d of %d (%d hosts)?", j.wave+1, len(j.run.Waves), len(w.Hosts))
+		question := fmt.Sprintf("Go on with wave %d of %d (%s)?", j.wave+1, len(j.run.Waves), counted(len(w.Hosts), "host"))
 		if err := j.Ask(ctx, question); err != nil {
 			if ctx.Err() != nil {
 				return false, ctx.Err()

@@ -106,11 +106,11 @@ func (c changed) count() string {
 	for _, s := range slices.Sorted(maps.Keys(n)) {
 		parts = append(parts, fmt.Sprintf("%d %s", n[s], oneLine(string(s))))
 	}
-	return several(len(c.Changes), "change") + ": " + strings.Join(parts, ", ")
+	return counted(len(c.Changes), "change") + ": " + strings.Join(parts, ", ")
 }
 
-// several is a number of something: "1 host", "2 hosts".
-func several(n int, one string) string {
+// counted is a number of something: "1 host", "2 hosts".
+func counted(n int, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -169,7 +169,7 @@ func TestAWaveWithAHostOfAnotherVersionIsNotBegun(t *testing.T) {
 		}
 	}
 	run, _ := s.do(t, dropcap.FleetRun{Verb: "apply", Rules: dropcap.FleetRules{Waves: []string{"1"}, Version: "2"}})
-	if run.State != dropcap.RunStopped || run.Waves[0].State != dropcap.WavePassed || !strings.Contains(run.Because, "1 hosts do not run dropcap 2") {
+	if run.State != dropcap.RunStopped || run.Waves[0].State != dropcap.WavePassed || !strings.Contains(run.Because, "1 host of another version than 2") {
 		t.Errorf("%+v", run)
 	}
 	if s.machines["i-00000000000000003"].done["apply"] != 0 {

@@ -124,10 +124,7 @@ func accepted(f dropcap.Finding) string {
 
 // summary counts containers by verdict: "9 containers: 3 pass, 5 fail, 1 unknown".
 func summary(s dropcap.Summary) string {
-	head := fmt.Sprintf("%d containers", s.Containers)
-	if s.Containers == 1 {
-		head = "1 container"
-	}
+	head := counted(s.Containers, "container")
 	var parts []string
 	for _, v := range verdictCounts(s) {
 		if v.n > 0 {

@@ -128,8 +128,8 @@ func (s fleetStage) evidence(t *testing.T) {
 	testenv.Need(t, testenv.BTF)
 	s = s.in(t)
 	s.dropcap(0, []string{"docker:web"}, "fleet", "learn", "--targets", "i-0dc00000000000001", "--for", "2s")
-	s.dropcap(0, []string{"docker:web", "from 1 hosts"}, "fleet", "evidence", "--targets", "i-0dc00000000000001")
-	s.dropcap(0, []string{"1 of 1 hosts have the evidence of 1 workloads now"}, "fleet", "evidence", "push", "--targets", "i-0dc00000000000002", "--workload", "docker:web")
+	s.dropcap(0, []string{"docker:web", " from 1 host\n"}, "fleet", "evidence", "--targets", "i-0dc00000000000001")
+	s.dropcap(0, []string{"1 of 1 host: the evidence of 1 workload is there now"}, "fleet", "evidence", "push", "--targets", "i-0dc00000000000002", "--workload", "docker:web")
 	got := s.lab.script(t, `dropcap evidence`)
 	if !strings.Contains(got["i-0dc00000000000002"], "docker:web") || strings.Contains(got["i-0dc00000000000003"], "docker:web") {
 		t.Errorf("evidence there: %q", got)
