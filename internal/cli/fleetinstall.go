@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -158,8 +159,8 @@ func (c *control) install(ctx context.Context, f *fleetInstallCommand, binaries 
 	for arch, b := range binaries {
 		sum := sha256.Sum256(b)
 		digest := hex.EncodeToString(sum[:])
-		key := "dropcap/" + digest + "/dropcap"
-		if f.printAWS { // nothing is sent, so there is no address yet
+		key := "dropcap/" + digest + "/" + rand.Text() + "/dropcap" // of this install alone, which removes it
+		if f.printAWS {                                             // nothing is sent, so there is no address yet
 			list[arch] = fleet.Binary{URL: "https://" + f.bucket + ".s3." + place.Region + ".amazonaws.com/" + key + "?PRESIGNED", SHA256: digest, Size: int64(len(b))}
 			continue
 		}
