@@ -38,7 +38,7 @@ Credentials and regions come from where the aws command has them: the environmen
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.fleetList(), a.fleetInstall(), a.fleetUninstall(), a.fleetAudit(), a.fleetLearn(), a.fleetPlan(), a.fleetApply(), a.fleetBackout(),
-		a.fleetEvidence(), a.fleetHistory(), a.fleetStatus(), a.fleetResume(), a.fleetRuns(), a.fleetLab())
+		a.fleetEvidence(), a.fleetHistory(), a.fleetStatus(), a.fleetResume(), a.fleetRuns(), a.fleetPrune(), a.fleetLab())
 	return cmd
 }
 

@@ -138,12 +138,12 @@ func (a *app) fleetRuns() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !quiet {
+				a.listRuns(runs)
+				return nil
+			}
 			for _, r := range runs {
-				if quiet {
-					fmt.Fprintln(a.out, r.ID)
-					continue
-				}
-				fmt.Fprintf(a.out, "%s  %s  %-8s  %11s  %-12s  %s\n", r.ID, r.Started, r.Verb, counted(r.Hosts, "host"), r.State, oneLine(r.Because))
+				fmt.Fprintln(a.out, r.ID)
 			}
 			return nil
 		},

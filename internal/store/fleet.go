@@ -122,3 +122,15 @@ func (s *Store) unsealHost(document, digest []byte) (h dropcap.FleetHost, err er
 	h.Packed = bytes.Clone(packed) // the rows' own memory is used again
 	return h, err
 }
+
+// ForgetRun removes a run and its hosts. None of that name is no error.
+func (s *Store) ForgetRun(ctx context.Context, id string) error {
+	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+		for _, q := range []string{"DELETE FROM fleet_host WHERE run = ?", "DELETE FROM fleet_run WHERE id = ?"} {
+			if _, err := tx.ExecContext(ctx, q, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}

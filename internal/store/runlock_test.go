@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"dropcap"
 	"dropcap/internal/store"
 )
 
@@ -34,5 +36,31 @@ func TestOneProcessGoesOnWithARun(t *testing.T) {
 	}
 	if _, err := s.LockRun("../x"); err == nil {
 		t.Error("a run of any name is locked")
+	}
+}
+
+func TestARunThatIsForgottenIsGoneWithItsHosts(t *testing.T) {
+	s, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const id = "0123456789ab"
+	for range 2 {
+		if err := s.SaveRun(t.Context(), dropcap.FleetRun{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		if _, hosts, err := s.Run(t.Context(), id); err != nil || len(hosts) != 0 {
+			t.Fatalf("%v: hosts of before are there: %v", err, hosts)
+		}
+		if err := s.SaveHosts(t.Context(), id, []dropcap.FleetHost{{Host: "1/eu-west-1/i-1"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.ForgetRun(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Run(t.Context(), id); !errors.Is(err, dropcap.ErrNotFound) {
+			t.Errorf("it is there still: %v", err)
+		}
 	}
 }

@@ -1,0 +1,41 @@
+package fleet
+
+import (
+	"time"
+
+	"dropcap"
+)
+
+// Prunable picks the runs that ended before a time and of which nothing is to be done any more: none that was stopped, or whose changes could be
+// backed out, unless all; and none that belongs to a run that stays, as its backout or the audits of its gate.
+func Prunable(runs []dropcap.FleetRun, before time.Time, all bool) []dropcap.FleetRun {
+	stays := map[string]bool{}
+	for _, r := range runs {
+		stays[r.ID] = !ended(r, before, all) || !all && open(r)
+	}
+	var list []dropcap.FleetRun
+	for _, r := range runs {
+		if !stays[r.ID] && (!stays[r.Of] || r.Verb == "apply") { // an apply has all that it needs of its plan
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// ended tells whether a run ended before a time. One that never came to its end did when it began, if all.
+func ended(r dropcap.FleetRun, before time.Time, all bool) bool {
+	text := r.Ended
+	if !r.State.Over() {
+		if !all {
+			return false
+		}
+		text = r.Started
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && at.Before(before)
+}
+
+// open tells whether a run may be gone on with, or taken back.
+func open(r dropcap.FleetRun) bool {
+	return r.State == dropcap.RunStopped || r.Verb == "apply" && r.State != dropcap.RunBackedOut
+}
