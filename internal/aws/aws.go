@@ -40,11 +40,14 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-type wall struct{}
+// Wall is the clock of this machine.
+type Wall struct{}
 
-func (wall) Now() time.Time { return time.Now() }
+// Now is the time of day.
+func (Wall) Now() time.Time { return time.Now() }
 
-func (wall) Sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits.
+func (Wall) Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -81,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	c := &Client{clock: o.Clock, rate: o.Rate, roles: map[string]string{}, accounts: map[string]sdk.Config{}, sites: map[dropcap.Place]*site{},
 		limits: map[string]*limiter{}, buckets: map[string]string{}}
 	if c.clock == nil {
-		c.clock = wall{}
+		c.clock = Wall{}
 	}
 	if c.rate == 0 {
 		c.rate = DefaultRate

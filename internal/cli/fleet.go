@@ -174,7 +174,7 @@ func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
 	}
 	c := &control{app: a, client: client, store: s, places: places}
 	c.Engine = &fleet.Engine{
-		Carrier: client, Clock: wallClock{}, Ledger: s, Way: fleet.Way{Shell: f.shell, Bucket: f.bucket, Prefix: f.prefix},
+		Carrier: client, Clock: aws.Wall{}, Ledger: s, Way: fleet.Way{Shell: f.shell, Bucket: f.bucket, Prefix: f.prefix},
 		Pace:  fleet.Pace{Delivery: f.delivery, Execution: f.execution, Patience: f.patience},
 		Reach: f.reach(),
 		Tell:  a.fleetTeller(),
@@ -192,22 +192,6 @@ type unkept struct{ fleet.Ledger }
 
 func (unkept) SaveRun(context.Context, dropcap.FleetRun) error              { return nil }
 func (unkept) SaveHosts(context.Context, string, []dropcap.FleetHost) error { return nil }
-
-// wallClock is the time of day.
-type wallClock struct{}
-
-func (wallClock) Now() time.Time { return time.Now() }
-
-func (wallClock) Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // probe runs a program of the controller after a wave; DROPCAP_HOSTS names the wave's hosts.
 func probe(ctx context.Context, args, hosts []string) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
 	"dropcap/internal/render"
 	"dropcap/internal/store"
@@ -113,7 +114,7 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 			a.status = fleet.StatusOf(run, hosts)
 			return nil
 		}
-		if err := (wallClock{}).Sleep(ctx, time.Second); err != nil {
+		if err := (aws.Wall{}).Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}

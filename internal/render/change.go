@@ -47,8 +47,18 @@ func changeIDs(w io.Writer, c dropcap.Changes) error {
 	return err
 }
 
+// changeColumns begin each row of a table of changes.
+func changeColumns() []column {
+	return []column{{"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0}, {"DOWNTIME", 0}}
+}
+
+func changeCells(x dropcap.Change, o Options) []cell {
+	return []cell{{x.ID, plain}, {x.Name, plain}, {string(x.State), stateStyle(x.State)}, {list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain},
+		{ago(x.Started, o), plain}, {downtime(x), plain}}
+}
+
 func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
-	g := grid{columns: []column{{"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0}, {"DOWNTIME", 0}}}
+	g := grid{columns: changeColumns()}
 	if wide {
 		for _, head := range []string{"WORKLOAD", "STRATEGY", "PLAN", "BEFORE", "AFTER", "WAS", "IS", "ENDED"} {
 			g.columns = append(g.columns, column{head: head})
@@ -56,8 +66,7 @@ func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
 	}
 	g.columns = append(g.columns, column{"BECAUSE", 12})
 	for _, x := range c.Changes {
-		row := []cell{{x.ID, plain}, {x.Name, plain}, {string(x.State), stateStyle(x.State)}, {list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain},
-			{ago(x.Started, o), plain}, {downtime(x), plain}}
+		row := changeCells(x, o)
 		if wide {
 			row = append(row, cell{x.Workload, plain}, cell{string(x.Strategy), plain}, cell{x.Plan, plain}, cell{shortID(x.Before, o.NoTrunc), plain},
 				cell{orDash(shortID(x.After, o.NoTrunc)), plain}, cell{declaration(x.Was), plain}, cell{declaration(x.Is), plain}, cell{orDash(x.Ended), plain})
@@ -65,13 +74,10 @@ func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
 		g.add(append(row, cell{x.Because, plain})...)
 	}
 	var b strings.Builder
-	if g.most = 72; o.NoTrunc {
-		o.Width, g.most = 0, 0
-	}
 	if len(c.Changes) == 0 {
 		b.WriteString("Nothing has been changed yet.\n")
 	} else {
-		g.write(&b, o.Width, o.Color)
+		g.write(&b, g.fit(o).Width, o.Color)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -13,7 +13,7 @@ import (
 // fleetChanges is a row per change, host by host.
 func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	rows := []Change{}
-	g := grid{columns: []column{nodeColumn, {"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0}, {"DOWNTIME", 0}, {"BECAUSE", 12}}}
+	g := grid{columns: append(append([]column{nodeColumn}, changeColumns()...), column{"BECAUSE", 12})}
 	hosts, states := 0, map[dropcap.ChangeState]int{}
 	for d, r := range dropcap.Read(f, dropcap.HostDocument.Changes) {
 		if r.Failure != nil {
@@ -26,8 +26,7 @@ func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error 
 				continue
 			}
 			states[x.State]++
-			g.add(nodeCell(d.Host, o), cell{x.ID, plain}, cell{x.Name, plain}, cell{string(x.State), stateStyle(x.State)},
-				cell{list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain}, cell{ago(x.Started, o), plain}, cell{downtime(x), plain}, cell{x.Because, plain})
+			g.add(append(append([]cell{nodeCell(d.Host, o)}, changeCells(x, o)...), cell{x.Because, plain})...)
 		}
 	}
 	if isTemplate(format) {
