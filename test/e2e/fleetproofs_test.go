@@ -98,7 +98,7 @@ func TestOneRefusedNodeKeepsNoOtherFromBeingExported(t *testing.T) {
 		return ""
 	}
 	text := d.ends(dropcap.ExitIncomplete, "fleet", "audit", "--targets", "all", "--export", "ssm-compliance", "--export", "security-hub")
-	says(t, text, "warning: cannot put the compliance of "+nodeA+" in 111122223333/us-east-1: InvalidResourceId", "SSM Compliance: 1 nodes", "Security Hub: 0 findings")
+	says(t, text, "warning: cannot put the compliance of "+nodeA+" in 111122223333/us-east-1: InvalidResourceId", "SSM Compliance: 1 node", "Security Hub: 0 findings")
 }
 
 // What AWS says of nodes is enough to leave some out: they are named, with what to do, and the others are asked all the same.
@@ -129,7 +129,7 @@ func TestAFleetOfSeveralVersionsIsNotChanged(t *testing.T) {
 	d := startDouble(t, a, b)
 	says(t, d.ends(0, "fleet", "ls"), " 0.0.1\n", " "+a.version+"\n")
 	text := d.ends(dropcap.ExitError, "fleet", "apply", d.planned(), "--yes")
-	says(t, text, "dropcap: error: cannot finish run ", ": wave 1 of 1 was not begun: 1 hosts do not run dropcap "+a.version, nodeB+" runs 0.0.1", "`dropcap fleet install` brings it, --any-version goes on without")
+	says(t, text, "dropcap: error: cannot finish run ", ": wave 1 of 1 was not begun: 1 host of another version than "+a.version, nodeB+" runs 0.0.1", "`dropcap fleet install` brings it, --any-version goes on without")
 	if a.done["apply"]+b.done["apply"] > 0 {
 		t.Errorf("they did %v and %v", a.done, b.done)
 	}
