@@ -47,10 +47,7 @@ const shopOverride = `services: {web: {cap_add: [SYS_NICE], labels: {a: "b"}}}`
 func newShop(t *testing.T, s *stage, version string) *shop {
 	t.Helper()
 	testenv.Need(t, testenv.Root, testenv.Compose)
-	dir, err := os.MkdirTemp("/var/lib", "dropcap-test-") // in /tmp anybody may write
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testenv.RootFolder(t)
 	tools := t.TempDir()
 	plugins := filepath.Join(tools, "cli-plugins")
 	if err := os.Mkdir(plugins, 0o755); err != nil {
@@ -68,10 +65,7 @@ func newShop(t *testing.T, s *stage, version string) *shop {
 	own.store = filepath.Join(t.TempDir(), "store")
 	own.env = append(own.env[:len(own.env):len(own.env)], "PATH="+tools+":"+os.Getenv("PATH"), "DOCKER_CONFIG="+tools, "SHOP="+dir, "VERSION=seven")
 	p := &shop{&own, dir}
-	t.Cleanup(func() {
-		p.sweep(t)
-		os.RemoveAll(dir)
-	})
+	t.Cleanup(func() { p.sweep(t) })
 	p.write(t, "compose.yaml", shopFile)
 	p.write(t, "override.yaml", shopOverride)
 	p.write(t, "web.env", "FROM_FILE=1\n")

@@ -34,11 +34,7 @@ func TestPlanOfComposeIsAPatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := stage{t, e, filepath.Join(t.TempDir(), "store")}
-	trusted, err := os.MkdirTemp("/var/lib", "dropcap-test-") // nobody else can write there, as in /tmp
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(trusted) })
+	trusted := testenv.RootFolder(t)
 	file := filepath.Join(trusted, "compose.yaml")
 	if err := os.WriteFile(file, []byte(composeFile), 0o644); err != nil {
 		t.Fatal(err)

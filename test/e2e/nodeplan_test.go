@@ -2,13 +2,13 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"dropcap"
+	"dropcap/internal/testenv"
 )
 
 func planOf(t *testing.T, r dropcap.Receipt) (p dropcap.Plan) {
@@ -35,11 +35,7 @@ func TestANodePlansThoseOfTheNamedContainersThatItHas(t *testing.T) {
 // What a label names is edited by nobody over a fleet: the plan says so, and shows what to write there.
 func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 	s := newNodeStage(t)
-	folder, err := os.MkdirTemp("/var/lib", "dropcap-test-") // nobody else can write there, as in /tmp
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
+	folder := testenv.RootFolder(t)
 	file := write(t, filepath.Join(folder, "compose.yaml"), "services:\n  web:\n    image: app:1\n")
 	args := []string{"run", "-d", "--name", "shop-web-1", "--stop-timeout", "1"}
 	for name, value := range map[string]string{
