@@ -33,6 +33,7 @@ func (a *app) say(format string, args ...any) {
 // ready tells systemd, and gives back what the start has used.
 func (a *app) ready() {
 	debug.FreeOSMemory()
+	forgetProgram()
 	a.say("recording")
 	notify("READY=1\nSTATUS=recording")
 }

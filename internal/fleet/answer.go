@@ -143,18 +143,18 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 	if m := said.FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 && !strings.Contains(o.Stdout, "BEGIN DROPCAP") {
 		hint := ""
 		if h := hinted.FindStringSubmatch(o.Stderr); h != nil {
-			hint = oneLine(h[1])
+			hint = short(h[1], mostSaid)
 		}
 		if o.Exit == dropcap.ExitUsage && t.host.Sent <= 1 {
-			t.end("version", oneLine(m[1]), "the dropcap there may be of another version: `dropcap fleet install` brings this one")
+			t.end("version", short(m[1], mostSaid), "the dropcap there may be of another version: `dropcap fleet install` brings this one")
 			return
 		}
 		if t.began && t.changes { // the change may go on all the same: its receipt tells
-			t.complaint = &dropcap.HostFailure{Host: t.host.Host, Cause: "error", Message: oneLine(m[1]), Hint: hint}
+			t.complaint = &dropcap.HostFailure{Host: t.host.Host, Cause: "error", Message: short(m[1], mostSaid), Hint: hint}
 			t.again(e, "it prints errors and no receipt")
 			return
 		}
-		t.end("error", oneLine(m[1]), hint)
+		t.end("error", short(m[1], mostSaid), hint)
 		return
 	}
 	switch o.Status {
@@ -172,9 +172,12 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 // NotInstalled is what dropcap's documents say where there is no dropcap.
 const NotInstalled = "dropcap: not installed"
 
+// mostSaid bounds what is repeated of a host's words, in bytes.
+const mostSaid = 500
+
 var (
-	said   = regexp.MustCompile(`(?m)^dropcap: error: (.{1,500})`)
-	hinted = regexp.MustCompile(`(?m)^dropcap: hint: (.{1,500})`)
+	said   = regexp.MustCompile(`(?m)^dropcap: error: (.+)`)
+	hinted = regexp.MustCompile(`(?m)^dropcap: hint: (.+)`)
 )
 
 // oneLine keeps what a host said within one line of plain characters.

@@ -103,7 +103,7 @@ func (r *ScriptResult) good(words string) {
 
 var (
 	noFile  = regexp.MustCompile(`no manifest found for platform: ([^,\n]*), version [^,\n]*, architecture (\S*)`)
-	itself  = regexp.MustCompile(`dropcap (?:un)?install: error: (cannot .{1,500})`)
+	itself  = regexp.MustCompile(`dropcap (?:un)?install: error: (cannot .+)`)
 	address = regexp.MustCompile(`(https?|s3)://\S+`)
 )
 
@@ -113,7 +113,7 @@ func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	file, own := noFile.FindStringSubmatch(stderr), itself.FindStringSubmatch(stderr)
 	switch {
 	case own != nil:
-		f.Cause, f.Message = "error", oneLine(own[1])
+		f.Cause, f.Message = "error", short(own[1], mostSaid)
 	case file != nil:
 		f.Message = oneLine("the package " + s.Package.Name + " has nothing for it: " + file[1] + ", " + file[2])
 		f.Hint = "publish a version that has, with --bin ARCH=FILE, or install there without --distributor"
