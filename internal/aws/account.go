@@ -5,10 +5,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/resourcegroups"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/securityhub"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"dropcap"
@@ -17,9 +14,9 @@ import (
 // site is a place with what speaks to it.
 type site struct {
 	dropcap.Place
-	ssm    *ssm.Client
-	groups *resourcegroups.Client
-	hub    *securityhub.Client
+	ssm    manager
+	groups groups
+	hub    hub
 	s3     *s3.Client
 	cfg    sdk.Config
 }
@@ -122,7 +119,7 @@ func (c *Client) at(ctx context.Context, p dropcap.Place) (*site, error) {
 	}
 	cfg = cfg.Copy()
 	cfg.Region = p.Region
-	s = &site{Place: p, cfg: cfg, ssm: ssm.NewFromConfig(cfg), groups: resourcegroups.NewFromConfig(cfg), hub: securityhub.NewFromConfig(cfg), s3: bucketsOf(cfg)}
+	s = &site{Place: p, cfg: cfg, ssm: managerOf(cfg), groups: groupsOf(cfg), hub: hubOf(cfg), s3: bucketsOf(cfg)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if before := c.sites[p]; before != nil {
