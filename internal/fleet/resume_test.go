@@ -19,11 +19,17 @@ func TestABackoutThatAHostRefusedIsNoneAndIsTriedAgainByAResume(t *testing.T) {
 	if err != nil || run.State != dropcap.RunStopped || !strings.Contains(run.Because, "the backout failed on 1 of 2 hosts") {
 		t.Errorf("%v: %s: %s", err, run.State, run.Because)
 	}
+	if back, _, err := l.Run(t.Context(), run.Backout); err != nil || back.Waves[0].State != dropcap.WaveFailed || back.Waves[0].Gate != "1 of 2 hosts failed" {
+		t.Errorf("%v: %+v", err, back)
+	}
 	first.back = 0
 	before := run.Backout
 	run, _, err = e.Go(t.Context(), Reopen(run, hosts), hosts, s.places())
 	if err != nil || run.State != dropcap.RunBackedOut || first.changed || run.Backout == before || strings.Contains(run.Because, "the backout failed") {
 		t.Errorf("%v: %s: %s (changed: %v)", err, run.State, run.Because, first.changed)
+	}
+	if back, _, err := l.Run(t.Context(), run.Backout); err != nil || back.Waves[0].State != dropcap.WavePassed {
+		t.Errorf("%v: %+v", err, back)
 	}
 	if first.done["apply"] != 1 {
 		t.Errorf("applied %d times", first.done["apply"])

@@ -135,9 +135,25 @@ func (j *journey) pass(ctx context.Context) error {
 	if why != "" {
 		w.State = dropcap.WaveFailed
 		j.fail(fmt.Sprintf("wave %d of %d: %s", j.wave+1, len(j.run.Waves), why))
+	} else if bad := j.notTakenBack(w); bad > 0 { // that stops nothing
+		w.State, w.Gate = dropcap.WaveFailed, fmt.Sprintf("%d of %s failed", bad, counted(len(w.Hosts), "host"))
 	}
-	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts), Note: why})
+	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts), Note: w.Gate})
 	return j.keep(ctx)
+}
+
+// notTakenBack counts the hosts of a wave of a backout that failed.
+func (j *journey) notTakenBack(w *dropcap.Wave) (bad int) {
+	if j.run.Verb != "backout" {
+		return 0
+	}
+	in := setOf(w.Hosts)
+	for _, h := range j.hosts {
+		if in[h.Host] && Bad(h) {
+			bad++
+		}
+	}
+	return bad
 }
 
 // fail ends the run at a gate.

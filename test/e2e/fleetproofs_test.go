@@ -58,7 +58,7 @@ var needsPerson = dropcap.Receipt{Status: dropcap.ExitPerson, Document: changed(
 // aPersonIsNeeded: a host that needs a person keeps a backout from no other, and the status says that a person is needed.
 func (d *double) aPersonIsNeeded(t *testing.T, run string, a, b *actor) {
 	text := d.ends(dropcap.ExitPerson, "fleet", "backout", run, "--yes", "--max-concurrency", "1")
-	says(t, text, "needs-person", nodeA+": person: cannot back out web: its old container is gone", "fix: `dropcap history 0123456789ab` tells what is there",
+	says(t, text, "\nbackout: 1 of 2 hosts failed\n", "needs-person", nodeA+": person: cannot back out web: its old container is gone", "fix: `dropcap history 0123456789ab` tells what is there",
 		"dropcap: error: cannot back out all of run "+run+": it was taken back; the backout failed on 1 of 2 hosts",
 		"dropcap: hint: `dropcap fleet status ")
 	if b.done["backout"] != 1 {
