@@ -144,7 +144,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 
 // changed does a run that changes something, and says how it ended.
 func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, targets []target, out *outputFlags) error {
-	run, _, err := c.finish(ctx, run, hosts, targets, out)
+	run, hosts, err := c.finish(ctx, run, hosts, targets, out)
 	if err != nil {
 		return err
 	}
@@ -155,11 +155,16 @@ func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dro
 		}
 		c.app.status = dropcap.Worst(c.app.status, fleet.StatusOf(back, hosts))
 	}
-	return c.app.ended(run)
+	return c.app.ended(run, hosts)
+}
+
+// sent tells whether any host may have got its request.
+func sent(hosts []dropcap.FleetHost) bool {
+	return slices.ContainsFunc(hosts, func(h dropcap.FleetHost) bool { return h.Sent > 0 })
 }
 
 // ended is the error that a run which was stopped stands for.
-func (a *app) ended(run dropcap.FleetRun) error {
+func (a *app) ended(run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 	switch run.State {
 	case dropcap.RunBackedOut:
 		return dropcap.Errorf(dropcap.CodeRolledBack, "`dropcap fleet status "+run.ID+"` tells each host", "cannot finish run %s: %s; every host that it changed was backed out", run.ID, run.Because)
@@ -171,7 +176,11 @@ func (a *app) ended(run dropcap.FleetRun) error {
 		case dropcap.ExitRolledBack:
 			code = dropcap.CodeRolledBack
 		}
-		return dropcap.Errorf(code, "`dropcap fleet backout "+run.ID+"` takes back what it changed", "cannot finish run %s: %s", run.ID, run.Because)
+		hint := "`dropcap fleet backout " + run.ID + "` takes back what it changed"
+		if !sent(hosts) {
+			hint = "nothing was sent to any host; `dropcap fleet resume " + run.ID + "` tries again"
+		}
+		return dropcap.Errorf(code, hint, "cannot finish run %s: %s", run.ID, run.Because)
 	}
 	return nil
 }
@@ -237,7 +246,7 @@ func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeComma
 			return err
 		}
 	}
-	if !slices.ContainsFunc(list, func(h dropcap.FleetHost) bool { return h.Sent > 0 }) {
+	if !sent(list) {
 		fmt.Fprintln(a.err, "nothing to back out: no host was asked to change anything")
 		return nil
 	}

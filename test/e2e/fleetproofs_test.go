@@ -129,7 +129,8 @@ func TestAFleetOfSeveralVersionsIsNotChanged(t *testing.T) {
 	d := startDouble(t, a, b)
 	says(t, d.ends(0, "fleet", "ls"), " 0.0.1\n", " "+a.version+"\n")
 	text := d.ends(dropcap.ExitError, "fleet", "apply", d.planned(), "--yes")
-	says(t, text, "dropcap: error: cannot finish run ", ": wave 1 of 1 was not begun: 1 host of another version than "+a.version, nodeB+" runs 0.0.1", "`dropcap fleet install` brings it, --any-version goes on without")
+	says(t, text, "dropcap: error: cannot finish run ", ": wave 1 of 1 was not begun: 1 host of another version than "+a.version, nodeB+" runs 0.0.1", "`dropcap fleet install` brings it, --any-version goes on without",
+		"hint: nothing was sent to any host; `dropcap fleet resume "+runID(t, text)+"` tries again\n")
 	if a.done["apply"]+b.done["apply"] > 0 {
 		t.Errorf("they did %v and %v", a.done, b.done)
 	}
