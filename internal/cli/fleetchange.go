@@ -148,13 +148,11 @@ func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dro
 	if err != nil {
 		return err
 	}
-	if run.State == dropcap.RunStopped && run.Backout != "" { // which failed somewhere: what its hosts said counts too
-		back, hosts, err := c.Ledger.Run(ctx, run.Backout)
-		if err != nil {
-			return err
-		}
-		c.app.status = dropcap.Worst(c.app.status, fleet.StatusOf(back, hosts))
+	status, err := fleet.BackoutStatus(ctx, c.Ledger, run)
+	if err != nil {
+		return err
 	}
+	c.app.status = dropcap.Worst(c.app.status, status)
 	return c.app.ended(run, hosts)
 }
 

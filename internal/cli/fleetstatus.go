@@ -111,8 +111,9 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 			return err
 		}
 		if !watch || run.State.Over() {
-			a.status = fleet.StatusOf(run, hosts)
-			return nil
+			back, err := fleet.BackoutStatus(ctx, s, run)
+			a.status = dropcap.Worst(fleet.StatusOf(run, hosts), back)
+			return err
 		}
 		if err := (aws.Wall{}).Sleep(ctx, time.Second); err != nil {
 			return err

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"context"
+
 	"dropcap"
 	"dropcap/internal/audit"
 )
@@ -31,6 +33,15 @@ func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
 		}
 	}
 	return status
+}
+
+// BackoutStatus is StatusOf the run that took this one back, where that failed on some host; else 0.
+func BackoutStatus(ctx context.Context, l Ledger, run dropcap.FleetRun) (int, error) {
+	if run.State != dropcap.RunStopped || run.Backout == "" {
+		return dropcap.ExitOK, nil
+	}
+	back, hosts, err := l.Run(ctx, run.Backout)
+	return StatusOf(back, hosts), err
 }
 
 func runStatus(r dropcap.FleetRun) int {

@@ -83,8 +83,10 @@ func TestAnAutomaticBackoutThatNeedsAPersonSaysSo(t *testing.T) {
 	if b.done["backout"] != 1 {
 		t.Errorf("the other host did %v", b.done)
 	}
+	d.ends(dropcap.ExitPerson, "fleet", "status", run)
 	delete(a.says, "backout") // a person has been there
 	d.ends(dropcap.ExitRolledBack, "fleet", "resume", run)
+	d.ends(dropcap.ExitRolledBack, "fleet", "status", run)
 }
 
 // A node that is gone, or says too much, keeps no other's result from where AWS shows it.
