@@ -68,8 +68,9 @@ func (a *app) fleetApply() *cobra.Command {
 		Short: "Apply the plans of a run of fleet plan, in waves with a gate between",
 		Long: `Send each host the id and digest of the plan that it made and kept, wave by wave. Each host applies it as "dropcap apply" does: compared, gated,
 rolled back by itself. After each wave, the last too, the gate demands: no more than --max-errors hosts have failed; then, after the soak, the
-probe succeeds, and an audit of the wave's hosts has no new finding and whatever ran runs. A gate that fails stops the run; with
---auto-backout every host that was changed in it is backed out.
+probe succeeds, and an audit of the wave's hosts has no new finding and whatever ran runs. A gate that fails stops the run (status 1; 4 if
+changes were rolled back on a host, 5 if a person is needed); with --auto-backout every host that was changed in it is backed out (4; where that
+fails, as without, or 5 if a person is needed there).
 
 The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, and no host does anything twice.
 ` + fleetExitHelp,
@@ -206,7 +207,7 @@ func (a *app) fleetBackout() *cobra.Command {
 		Use:   "backout RUN",
 		Short: "Take back everything that a run of fleet apply changed",
 		Long: `Ask every host that may have been changed by the run to back its changes out: the very same old containers run again. A host that did nothing
-has nothing to take back. Done twice, it changes nothing more. Hosts that fail keep it from no other.
+has nothing to take back. Done twice, it changes nothing more. Hosts that fail keep it from no other; then the status is 1, or 5 if a person is needed.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet backout 7be13c4f02aa
   dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,

@@ -89,6 +89,26 @@ func TestAnAutomaticBackoutThatNeedsAPersonSaysSo(t *testing.T) {
 	d.ends(dropcap.ExitRolledBack, "fleet", "status", run)
 }
 
+// A run that a gate stopped ends as the worst of its hosts, and as an error if they have nothing to say.
+func TestAStoppedRunEndsAsItsHostsSay(t *testing.T) {
+	t.Parallel()
+	a, b := &actor{id: nodeA, plan: "aaaaaaaaaaaa", says: map[string]dropcap.Receipt{}}, &actor{id: nodeB, plan: "bbbbbbbbbbbb"}
+	d := startDouble(t, a, b)
+	plan := d.planned()
+	for _, c := range []struct {
+		says   dropcap.Receipt
+		status int
+	}{
+		{dropcap.Receipt{Status: dropcap.ExitError, Error: &dropcap.Failing{Code: dropcap.CodeError, Message: "cannot apply"}}, dropcap.ExitError},
+		{dropcap.Receipt{Status: dropcap.ExitRolledBack, Document: changed(dropcap.RolledBack),
+			Error: &dropcap.Failing{Code: dropcap.CodeRolledBack, Message: "cannot change web"}}, dropcap.ExitRolledBack},
+		{needsPerson, dropcap.ExitPerson},
+	} {
+		a.says["apply"] = c.says
+		says(t, d.ends(c.status, "fleet", "apply", plan, "--yes"), "dropcap: error: cannot finish run ", "1 of 2 hosts failed, and --max-errors is 0")
+	}
+}
+
 // A node that is gone, or says too much, keeps no other's result from where AWS shows it.
 func TestOneRefusedNodeKeepsNoOtherFromBeingExported(t *testing.T) {
 	t.Parallel()
