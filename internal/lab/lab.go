@@ -42,6 +42,8 @@ type lab struct {
 	cloud   *ssmtest.Cloud
 	engines []*engine // by node; nil where it has none of its own
 	began   time.Time
+
+	identified bool // nodes have machine-ids of their own
 }
 
 // Run is a lab from its beginning to its end: until ctx ends, or its time is over. It leaves nothing behind.

@@ -39,6 +39,9 @@ func (l *lab) makeNodes(ctx context.Context) error {
 			Fails: k+1 == l.Fails, Host: "unix://" + l.file(k, "no-engine.sock"), Folder: l.file(k, ""),
 		})
 	}
+	if err := l.identify(); err != nil {
+		return err
+	}
 	if err := l.makeEngines(ctx); err != nil {
 		return err
 	}
@@ -74,7 +77,8 @@ func (l *lab) attach(ctx context.Context) (*sync.WaitGroup, error) {
 	var work sync.WaitGroup
 	failed := make(chan error, l.Nodes)
 	for k, n := range l.state.Nodes[:l.Nodes] {
-		agent := &ssmtest.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.Key, Folder: l.file(k, "agent"), Alone: true, Env: l.environment(k, n)}
+		agent := &ssmtest.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.Key, Folder: l.file(k, "agent"), Alone: true,
+			Env: l.environment(k, n), Start: l.starter(k)}
 		work.Go(func() { failed <- agent.Run(ctx) })
 	}
 	// An agent that cannot register ends at once.

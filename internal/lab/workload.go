@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"dropcap/internal/dockertest/rootfs"
@@ -22,7 +21,7 @@ import (
 
 const imageName = "dropcap-lab:1"
 
-// image is the root folder that containers are made of.
+// image is the archive of the image that containers are made of: of one archive, its id is the same on every node.
 func image() ([]byte, error) {
 	for _, name := range []string{"busybox", filepath.Join(cache(), "base/bin/busybox")} {
 		file, err := exec.LookPath(name)
@@ -33,7 +32,11 @@ func image() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return rootfs.Busybox(program)
+		root, err := rootfs.Busybox(program)
+		if err != nil {
+			return nil, err
+		}
+		return rootfs.Archive(imageName, root)
 	}
 	return nil, errors.New("there is no static busybox in PATH (apt-get install busybox-static)")
 }
@@ -117,8 +120,7 @@ func (c *client) version(ctx context.Context) (string, error) {
 
 // fill makes the image and starts the node's containers.
 func (c *client) fill(ctx context.Context, n Node, image []byte) error {
-	repo, tag, _ := strings.Cut(imageName, ":")
-	answer, err := c.call(ctx, http.MethodPost, "/images/create?fromSrc=-&repo="+repo+"&tag="+tag, image)
+	answer, err := c.call(ctx, http.MethodPost, "/images/load?quiet=1", image)
 	if err != nil {
 		return fmt.Errorf("make an image: %w", err)
 	}
@@ -145,7 +147,7 @@ func (c *client) call(ctx context.Context, method, path string, body []byte) ([]
 	if err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(body, []byte("{")) {
+	if req.Header.Set("Content-Type", "application/x-tar"); bytes.HasPrefix(body, []byte("{")) {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)

@@ -32,6 +32,8 @@ type Agent struct {
 	Platform string   // as packages have it: "debian", "amazon" …; if empty, this machine's
 	Arch     string   // "x86_64", "arm64"; if empty, this machine's
 
+	Start func(*exec.Cmd) error // starts a script; if nil, the command's own Start
+
 	mu      sync.Mutex
 	seen    map[string]bool // ids of messages: a redelivery does not run twice
 	running map[string]context.CancelFunc
@@ -197,7 +199,14 @@ func (a *Agent) script(run context.Context, p payload, in map[string]any) plugin
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
+	start := a.Start
+	if start == nil {
+		start = (*exec.Cmd).Start
+	}
+	err := start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	result.ended = time.Now().UTC().Format(time.RFC3339)
 	result.status = "Success"
 	var exit *exec.ExitError

@@ -127,12 +127,35 @@ func (s fleetStage) findings(t *testing.T) {
 func (s fleetStage) evidence(t *testing.T) {
 	testenv.Need(t, testenv.BTF)
 	s = s.in(t)
-	s.dropcap(0, []string{"docker:web"}, "fleet", "learn", "--targets", "i-0dc00000000000001", "--for", "2s")
+	s.dropcap(0, []string{"docker:web"}, "fleet", "learn", "--targets", "i-0dc00000000000001,i-0dc00000000000002", "--for", "2s")
 	s.dropcap(0, []string{"docker:web", " from 1 host\n"}, "fleet", "evidence", "--targets", "i-0dc00000000000001")
 	s.dropcap(0, []string{"1 of 1 host: the evidence of 1 workload is there now"}, "fleet", "evidence", "push", "--targets", "i-0dc00000000000002", "--workload", "docker:web")
 	got := s.lab.script(t, `dropcap evidence`)
 	if !strings.Contains(got["i-0dc00000000000002"], "docker:web") || strings.Contains(got["i-0dc00000000000003"], "docker:web") {
 		t.Errorf("evidence there: %q", got)
+	}
+	s.merged()
+}
+
+// merged: containers of one image and name on two nodes are two workloads, unless a person says that they are one.
+func (s fleetStage) merged() {
+	s.t.Helper()
+	both := []string{"fleet", "evidence", "--targets", "i-0dc00000000000001,i-0dc00000000000002", "--workload", "docker:tunnel", "--format", "json"}
+	for want, args := range map[int][]string{2: both, 1: append(both, "--merge")} {
+		r := s.run(s.t, args...)
+		var e dropcap.Evidence
+		if err := json.Unmarshal([]byte(r.out), &e); err != nil {
+			s.t.Fatalf("%v: %s%s", err, r.out, r.err)
+		}
+		hosts := map[string]bool{}
+		for _, w := range e.Workloads {
+			for _, source := range w.Sources {
+				hosts[source.Host.ID] = true
+			}
+		}
+		if len(e.Workloads) != want || len(hosts) != 2 || hosts[""] {
+			s.t.Errorf("%v: %d workloads of %v, want %d of two hosts\n%s", args, len(e.Workloads), hosts, want, r.out)
+		}
 	}
 }
 
