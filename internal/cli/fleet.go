@@ -37,6 +37,8 @@ Credentials and regions come from where the aws command has them: the environmen
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	a.engine.register(cmd.PersistentFlags()) // taken here too, and not shown: no engine is asked
+	cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
 	cmd.AddCommand(a.fleetList(), a.fleetInstall(), a.fleetUninstall(), a.fleetAudit(), a.fleetLearn(), a.fleetPlan(), a.fleetApply(), a.fleetBackout(),
 		a.fleetEvidence(), a.fleetHistory(), a.fleetStatus(), a.fleetResume(), a.fleetRuns(), a.fleetPrune(), a.fleetLab())
 	return cmd
@@ -46,8 +48,8 @@ const fleetExitHelp = `
 Exit status: 0 done, nothing to say; 1 error; 2 usage; 3 findings, or changes pending; 4 changes were rolled back; 5 a person is needed on some host;
 6 this host can't; 7 incomplete (a host could not be asked, or refused something); 130 interrupted: "dropcap fleet resume RUN" goes on.`
 
-// noQuiet is the help of --quiet where it changes nothing.
-const noQuiet = "has no effect here"
+// noQuiet hides --quiet where it changes nothing.
+func noQuiet(cmd *cobra.Command) { cobra.CheckErr(cmd.Flags().MarkHidden("quiet")) }
 
 // fleetFlags say which hosts are meant and how they are reached.
 type fleetFlags struct {

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"dropcap"
@@ -40,5 +42,37 @@ func TestHostsAreReachedAsTheRunDid(t *testing.T) {
 	}
 	if f.as(dropcap.FleetRun{Places: []string{"1/eu-west-1"}}, fl, true); f.rate == 0 || f.patience != 2*time.Hour || !slices.Equal(f.regions, []string{"eu-west-1"}) {
 		t.Errorf("one that did not keep it: %+v", f)
+	}
+}
+
+// What changes nothing is taken, since scripts may have it, but not shown.
+func TestHelpOfFleetShowsNoFlagWithoutEffect(t *testing.T) {
+	root := Commands()
+	fleet, _, err := root.Find([]string{"fleet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var look func(*cobra.Command)
+	look = func(cmd *cobra.Command) {
+		help := cmd.UsageString()
+		for _, flag := range []string{"--host ", "--context ", "--config ", "--timeout ", "--tls", "Global Flags", "has no effect here"} {
+			if strings.Contains(help, flag) {
+				t.Errorf("%s shows %s:\n%s", cmd.CommandPath(), flag, help)
+			}
+		}
+		if err := cmd.ParseFlags([]string{"-H", "unix:///nowhere", "--timeout", "1s", "--tlsverify"}); err != nil {
+			t.Errorf("%s: %v", cmd.CommandPath(), err)
+		}
+		for _, sub := range cmd.Commands() {
+			look(sub)
+		}
+	}
+	look(fleet)
+	if audit, _, err := root.Find([]string{"audit"}); err != nil || !strings.Contains(audit.UsageString(), "--tlsverify") {
+		t.Errorf("%v: %s", err, audit.UsageString())
+	}
+	status, _, err := root.Find([]string{"fleet", "status"})
+	if err != nil || status.ParseFlags([]string{"-q"}) != nil || strings.Contains(status.UsageString(), "--quiet") {
+		t.Errorf("%v: %s", err, status.UsageString())
 	}
 }

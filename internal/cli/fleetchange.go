@@ -33,7 +33,7 @@ func (f *fleetChangeCommand) register(cmd *cobra.Command) {
 	f.fleetFlags.register(fl, false)
 	fl.BoolVar(&f.printAWS, "print-aws", false, "print the aws commands that would send the same, and send nothing")
 	f.outputFlags.register(cmd, render.FleetFormats("apply"), "table")
-	fl.Lookup("quiet").Usage = noQuiet
+	noQuiet(cmd)
 	fl.StringVar(&f.waves, "waves", "", "hosts after which to look at the gate, as numbers or percentages of all, cumulated: 1,10%,100% (default: all at once)")
 	fl.IntVar(&f.rules.MaxConcurrency, "max-concurrency", 50, "hosts that are asked at once; 0: no limit")
 	fl.IntVar(&f.maxErrors, "max-errors", 0, "hosts that may fail before nothing more is sent")

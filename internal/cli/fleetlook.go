@@ -41,8 +41,10 @@ func (a *app) look(verb, use, short, long, example string, register func(*cobra.
 	}
 	f.fleetFlags.register(cmd.Flags(), true)
 	f.outputFlags.register(cmd, render.FleetFormats(verb), render.FleetFormats(verb)[0])
-	if cmd.Flags().Lookup("quiet").Usage = noQuiet; verb == "audit" {
+	if verb == "audit" {
 		cmd.Flags().Lookup("quiet").Usage = "show node and container ids only; wins over --format, as in docker"
+	} else {
+		noQuiet(cmd)
 	}
 	register(cmd, f)
 	return cmd

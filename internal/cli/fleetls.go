@@ -28,7 +28,7 @@ Without --targets all are meant. --quick asks the service only.
 	}
 	f.register(cmd.Flags(), true)
 	out.register(cmd, render.FleetFormats("ls"), "table")
-	cmd.Flags().Lookup("quiet").Usage = noQuiet
+	noQuiet(cmd)
 	cmd.Flags().BoolVar(&quick, "quick", false, "do not ask the nodes themselves")
 	return cmd
 }

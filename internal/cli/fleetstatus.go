@@ -77,7 +77,7 @@ func (a *app) fleetStatus() *cobra.Command {
 		},
 	}
 	f.register(cmd, render.FleetFormats("status"), "table")
-	cmd.Flags().Lookup("quiet").Usage = noQuiet
+	noQuiet(cmd)
 	cmd.Flags().StringVar(&folder, "store", fleetStore(), "the folder of the controller's store")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it every second until it is over")
 	return cmd
