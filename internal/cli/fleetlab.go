@@ -58,6 +58,7 @@ func (a *app) fleetLab() *cobra.Command {
 	s := cmd.Flags()
 	s.IntVar(&f.Nodes, "nodes", 3, "how many nodes")
 	s.BoolVar(&f.Windows, "windows", false, "one more node, with Windows")
+	s.BoolVar(&f.Bare, "bare", false, "nodes have no dropcap, until fleet install brings it")
 	s.BoolVar(&f.Offline, "offline", false, "one more node, which does not answer")
 	s.IntVar(&f.Fails, "node-fails", 0, "`number` of a node with a container that does not bear to lose NET_RAW, so that an apply there rolls back")
 	s.StringVar(&f.engines, "engines", string(lab.Auto), "auto, private (one for each node), shared (this host's, for the first node only) or none")

@@ -70,7 +70,7 @@ func failedLab(log *os.File) error {
 // arguments are those of the lab in the foreground.
 func (f *labFlags) arguments() []string {
 	return []string{"fleet", "lab", "--foreground", "--folder", f.Folder, "--nodes", strconv.Itoa(f.Nodes), "--windows=" + strconv.FormatBool(f.Windows),
-		"--offline=" + strconv.FormatBool(f.Offline), "--node-fails", strconv.Itoa(f.Fails), "--engines", f.engines, "--dockerd", f.Dockerd,
+		"--offline=" + strconv.FormatBool(f.Offline), "--bare=" + strconv.FormatBool(f.Bare), "--node-fails", strconv.Itoa(f.Fails), "--engines", f.engines, "--dockerd", f.Dockerd,
 		"--region", f.Region, "--port", strconv.Itoa(f.Port), "--for", f.For.String()}
 }
 

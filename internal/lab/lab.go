@@ -23,6 +23,7 @@ type Config struct {
 	Nodes   int
 	Windows bool // one more node, of a platform that dropcap is not for
 	Offline bool // one more node, whose agent is not heard of
+	Bare    bool // nodes have no dropcap
 	Fails   int  // the node, from 1, with a container that does not bear to lose NET_RAW; 0 for none
 	Engines Engines
 	Dockerd string // path of a dockerd for private engines; empty to look for one
@@ -43,7 +44,8 @@ type lab struct {
 	engines []*engine // by node; nil where it has none of its own
 	began   time.Time
 
-	identified bool // nodes have machine-ids of their own
+	apart  bool     // scripts have a mount namespace
+	hidden []string // programs of this machine that are not there for them
 }
 
 // Run is a lab from its beginning to its end: until ctx ends, or its time is over. It leaves nothing behind.

@@ -25,8 +25,10 @@ func (l *lab) makeNodes(ctx context.Context) error {
 	if err := os.Mkdir(filepath.Join(l.Folder, "bin"), 0o700); err != nil {
 		return err
 	}
-	if err := os.Symlink(l.Program, filepath.Join(l.Folder, "bin/dropcap")); err != nil {
-		return err
+	if !l.Bare {
+		if err := os.Symlink(l.Program, filepath.Join(l.Folder, "bin/dropcap")); err != nil {
+			return err
+		}
 	}
 	for k := range l.Nodes {
 		for _, name := range []string{"", "store", "home", "tmp", "agent", "docker", "root"} {
@@ -39,7 +41,7 @@ func (l *lab) makeNodes(ctx context.Context) error {
 			Fails: k+1 == l.Fails, Host: "unix://" + l.file(k, "no-engine.sock"), Folder: l.file(k, ""),
 		})
 	}
-	if err := l.identify(); err != nil {
+	if err := l.setApart(); err != nil {
 		return err
 	}
 	if err := l.makeEngines(ctx); err != nil {
@@ -93,7 +95,7 @@ func (l *lab) attach(ctx context.Context) (*sync.WaitGroup, error) {
 // environment is all that a node's scripts see of one: nothing of the environment that the lab was started in, with its keys and contexts. What is
 // installed on a node, or taken off it, is in its folder: this machine has one /usr/local/bin only.
 func (l *lab) environment(k int, n Node) []string {
-	path := []string{l.file(k, "root/usr/local/bin"), filepath.Join(l.Folder, "bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+	path := append([]string{l.file(k, "root/usr/local/bin"), filepath.Join(l.Folder, "bin")}, folders...)
 	if k < len(l.engines) && l.engines[k] != nil {
 		path = append(path, l.engines[k].path...)
 	}

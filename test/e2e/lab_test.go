@@ -164,6 +164,40 @@ func TestALabRunsScriptsOnItsNodes(t *testing.T) {
 	}
 }
 
+// Nodes without dropcap: what is installed is theirs, and gone when it is taken off.
+func TestABareLabIsInstalledAndTakenOff(t *testing.T) {
+	testenv.Need(t, testenv.Root)
+	l := startLab(t, "--nodes", "2", "--engines", "none", "--bare")
+	p := l.fleet(t)
+	has := func(want bool) {
+		t.Helper()
+		for id, path := range l.script(t, `command -v dropcap || echo none`) {
+			if want != strings.HasPrefix(path, l.folder+"/node-"+id[len(id)-1:]+"/") || !want && path != "none" {
+				t.Errorf("%s has dropcap as %s", id, path)
+			}
+		}
+	}
+	do := func(status int, words string, args ...string) {
+		t.Helper()
+		r := p.run(t, append([]string{"fleet"}, append(args, "--rate", "100")...)...)
+		if r.status != status || !strings.Contains(r.out+r.err, words) {
+			t.Errorf("%v: status %d, want %d and %q:\n%s%s", args, r.status, status, words, r.out, r.err)
+		}
+	}
+	do(0, "is there now", "install", "--documents-only")
+	has(false)
+	do(7, "dropcap is not installed there", "ls")
+	do(0, "is installed as", "install", "--bucket", "dropcap-lab", "--targets", "all", "--yes")
+	has(true)
+	do(0, "2 online", "ls")
+	do(0, "dropcap uninstall: ", "uninstall", "--targets", "all", "--yes")
+	has(false)
+	do(0, "is there", "install", "--distributor", "dropcap", "--bucket", "dropcap-lab", "--targets", "all", "--yes")
+	has(true)
+	do(0, "dropcap is off", "uninstall", "--distributor", "dropcap", "--targets", "all", "--yes")
+	has(false)
+}
+
 func TestAStoppedLabLeavesNoProcess(t *testing.T) {
 	l := startLab(t, "--nodes", "2", "--engines", "none")
 	printed := l.script(t, `setsid sleep 1000 >/dev/null 2>&1 & echo "$! $DROPCAP_STORE $(dropcap version | cut -d' ' -f1)"`)

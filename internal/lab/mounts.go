@@ -1,0 +1,108 @@
+package lab
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// machineID is where machine-id(5) is. Each node's scripts see a file of the node there.
+const machineID = "/etc/machine-id"
+
+// folders are those of this machine's programs that nodes have.
+var folders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// setApart gives each node a machine-id, and hides this machine's own dropcap from bare ones, in a mount namespace of their scripts. Only root can.
+func (l *lab) setApart() error {
+	for k := range l.Nodes {
+		id := make([]byte, 16)
+		_, _ = rand.Read(id) // it never fails
+		if err := os.WriteFile(l.file(k, "machine-id"), fmt.Appendf(nil, "%x\n", id), 0o444); err != nil {
+			return err
+		}
+	}
+	if l.Bare {
+		l.hidden = installed()
+	}
+	why := "that needs root"
+	if os.Geteuid() == 0 {
+		err := onThread(func() error { return mounted(l.mounts(0)) })
+		if err == nil {
+			l.apart = true
+			return nil
+		}
+		why = err.Error()
+	}
+	if len(l.hidden) > 0 {
+		return fmt.Errorf("cannot hide %s from the nodes: %s", strings.Join(l.hidden, ", "), why)
+	}
+	l.Say("nodes share the machine-id of this machine: " + why)
+	return nil
+}
+
+// installed are the dropcaps that a script would find on this machine.
+func installed() (list []string) {
+	for _, folder := range folders {
+		file := filepath.Join(folder, "dropcap")
+		if _, err := os.Stat(file); err == nil {
+			list = append(list, file)
+		}
+	}
+	return list
+}
+
+// mounts are files that stand in the place of others on a node.
+func (l *lab) mounts(k int) map[string]string {
+	list := map[string]string{machineID: l.file(k, "machine-id")}
+	for _, file := range l.hidden {
+		list[file] = os.DevNull // which is no program
+	}
+	return list
+}
+
+// starter is how a node's scripts are started; nil: as others are.
+func (l *lab) starter(k int) func(*exec.Cmd) error {
+	if !l.apart {
+		return nil
+	}
+	return func(cmd *exec.Cmd) error {
+		return onThread(func() error {
+			if err := mounted(l.mounts(k)); err != nil {
+				return err
+			}
+			return cmd.Start() // a child is in the namespaces of the thread that starts it
+		})
+	}
+}
+
+// mounted puts the calling thread into a mount namespace in which files stand in the place of others. What this machine mounts is seen there.
+func mounted(files map[string]string) error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("keep mounts to a node: %w", err)
+	}
+	for place, file := range files {
+		if err := unix.Mount(file, place, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount over %s: %w", place, err)
+		}
+	}
+	return nil
+}
+
+// onThread runs a function on a thread that ends with it, so that none of what it changes of the thread stays.
+func onThread(run func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: a goroutine that ends so takes its thread along
+		done <- run()
+	}()
+	return <-done
+}
