@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 
 	"dropcap"
@@ -75,6 +76,10 @@ func bare(err error) error {
 	var l *os.LinkError
 	if errors.As(err, &l) {
 		return l.Err
+	}
+	var x *exec.Error
+	if errors.As(err, &x) {
+		return x.Err
 	}
 	return err
 }

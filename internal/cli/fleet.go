@@ -41,7 +41,31 @@ Credentials and regions come from where the aws command has them: the environmen
 	cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
 	cmd.AddCommand(a.fleetList(), a.fleetInstall(), a.fleetUninstall(), a.fleetAudit(), a.fleetLearn(), a.fleetPlan(), a.fleetApply(), a.fleetBackout(),
 		a.fleetEvidence(), a.fleetHistory(), a.fleetStatus(), a.fleetResume(), a.fleetRuns(), a.fleetPrune(), a.fleetLab())
+	for _, sub := range cmd.Commands() {
+		sub.PreRunE = noneEmpty
+		for _, below := range sub.Commands() {
+			below.PreRunE = noneEmpty
+		}
+	}
 	return cmd
+}
+
+// narrowing are flags that narrow what is done: one that is empty, since a variable was, must not widen it.
+var narrowing = []string{"targets", "region", "role-arn", "container", "workload", "waves", "window", "probe", "export", "distributor", "package-version", "bucket"}
+
+func noneEmpty(cmd *cobra.Command, _ []string) error {
+	for _, name := range narrowing {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			values := []string{f.Value.String()}
+			if list, ok := f.Value.(pflag.SliceValue); ok {
+				values = list.GetSlice()
+			}
+			if len(values) == 0 || slices.Contains(values, "") {
+				return usageError("leave it out, or give it a value; is a variable empty?", "cannot use an empty --%s", name)
+			}
+		}
+	}
+	return nil
 }
 
 const fleetExitHelp = `
@@ -160,7 +184,10 @@ func (c *control) close() { c.store.Close() }
 // control opens a session.
 func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
 	if f.delivery < 30*time.Second || f.execution < 5*time.Second || f.patience <= 0 {
-		return nil, usageError("--delivery-timeout is 30s or more, --execution-timeout 5s or more", "cannot wait for so short a time")
+		return nil, usageError("--delivery-timeout is 30s or more, --execution-timeout 5s or more, --patience above 0", "cannot wait for so short a time")
+	}
+	if f.rate == 0 {
+		return nil, usageError("it is above 0 and at most 1000", "cannot ask 0 times a second")
 	}
 	client, err := aws.Open(ctx, aws.Options{Regions: f.regions, Profile: f.profile, Roles: f.roles, Rate: f.rate})
 	if err != nil {
@@ -241,20 +268,24 @@ func targetsOf(list []string) (dropcap.Targets, error) {
 			}
 			key, values = k, v
 		}
-		words := strings.FieldsFunc(values, func(r rune) bool { return r == ',' })
-		switch {
+		if name, ok := strings.CutPrefix(s, "group:"); ok {
+			key, values = "resource-groups:Name", name
+		}
+		words := strings.Split(values, ",")
+		switch tag, ok := strings.CutPrefix(key, "tag:"); {
 		case s == "all":
 			t.All = true
-		case strings.HasPrefix(key, "tag:") && len(key) > len("tag:"):
-			name := strings.TrimPrefix(key, "tag:")
-			t.Tags[name] = append(t.Tags[name], words...)
+		case ok && tag != "" && key == s: // any value
+			t.Tags[tag] = append([]string{}, t.Tags[tag]...)
+		case values != "" && slices.Contains(words, ""), values == "" && key != s:
+			return t, usageError("is a variable empty? tag:KEY alone stands for any value", "cannot read the target %q: it has an empty value", s)
+		case ok && tag != "":
+			t.Tags[tag] = append(t.Tags[tag], words...)
 		case strings.EqualFold(key, "instanceIds"):
 			t.Nodes = append(t.Nodes, words...)
 		case key == "resource-groups:Name":
 			t.Groups = append(t.Groups, words...)
-		case strings.HasPrefix(s, "group:") && len(s) > len("group:"):
-			t.Groups = append(t.Groups, strings.Split(strings.TrimPrefix(s, "group:"), ",")...)
-		case values == "" && (strings.Contains(s, "i-")):
+		case values == "" && strings.Contains(s, "i-"):
 			t.Nodes = append(t.Nodes, strings.Split(s, ",")...)
 		default:
 			return t, usageError("for example tag:role=web, i-0123456789abcdef0, group:NAME or all", "cannot read the target %q", s)

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,9 +42,9 @@ func (f *fleetChangeCommand) register(cmd *cobra.Command) {
 
 // read fills the rules from the flags.
 func (f *fleetChangeCommand) read() error {
-	f.rules.Waves = strings.FieldsFunc(f.waves, func(r rune) bool { return r == ',' })
+	var err error
 	f.rules.SoakSeconds, f.rules.MaxErrors = wholeSeconds(f.soak), f.maxErrors
-	if _, err := fleet.Split(nil, f.rules.Waves); err != nil {
+	if f.rules.Waves, err = fleet.ParseWaves(f.waves); err != nil {
 		return err
 	}
 	if _, err := fleet.ParseWindow(f.rules.Window); err != nil {
@@ -54,9 +54,14 @@ func (f *fleetChangeCommand) read() error {
 	if !ok {
 		return usageError("for example --probe 'curl -fsS https://shop.example/health'", "cannot read the command of --probe")
 	}
+	if len(args) > 0 {
+		if _, err := exec.LookPath(args[0]); err != nil {
+			return usageError("it is a program of this machine, with its arguments", "cannot run the probe %q: %w", args[0], bare(err))
+		}
+	}
 	f.rules.Probe = args
 	if f.rules.MaxConcurrency < 0 || f.rules.MaxErrors < 0 || f.soak < 0 || f.hostSoak < 0 {
-		return usageError("give 0 or more", "cannot use a negative number")
+		return usageError("--max-concurrency, --max-errors, --soak and --host-soak are 0 or more", "cannot use a negative number")
 	}
 	return nil
 }

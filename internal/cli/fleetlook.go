@@ -58,9 +58,14 @@ func (f *fleetLookCommand) check() error {
 	if _, err := (&planFlags{accept: f.accept, strategy: f.strategy}).options(); err != nil {
 		return err
 	}
-	for _, v := range append(append([]string{f.level, f.accept, f.strategy}, f.containers...), f.workloads...) {
-		if !plainWord(v) {
-			return usageError("a name has letters, digits and _.:/@+- only", "cannot send %q to hosts", v)
+	for _, v := range f.containers {
+		if !nameWord.MatchString(v) {
+			return usageError("a container's name begins with a letter or a digit, and has letters, digits and _.- only", "cannot send %q to hosts", v)
+		}
+	}
+	for _, v := range f.workloads {
+		if !workloadWord.MatchString(v) {
+			return usageError("a workload begins with a letter or a digit, and has letters, digits and _.,:/@=+%- only", "cannot send %q to hosts", v)
 		}
 	}
 	return nil

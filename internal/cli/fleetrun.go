@@ -162,8 +162,3 @@ func checkFleet(verb string) func(string) error {
 func (a *app) hintRun(what, verb string, run dropcap.FleetRun) {
 	fmt.Fprintf(a.err, "run %s; %s: dropcap fleet %s %s\n", run.ID, what, verb, run.ID)
 }
-
-// plainWord tells whether a word may stand in what a host is told.
-func plainWord(s string) bool {
-	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.,:/@=+%-") == ""
-}

@@ -34,6 +34,26 @@ func Split(hosts []string, sizes []string) ([]dropcap.Wave, error) {
 	return waves, nil
 }
 
+// ParseWaves reads "1,10%,100%"; empty is one wave. Sizes count from the first host on, so a smaller one after a larger one is a mistake.
+func ParseWaves(s string) ([]string, error) {
+	if s == "" {
+		return []string{}, nil
+	}
+	sizes, largest := strings.Split(s, ","), map[bool]int{}
+	for i, word := range sizes {
+		percent := strings.Contains(word, "%")
+		n, err := size(word, 100)
+		if err != nil {
+			return nil, err
+		}
+		if n < largest[percent] || !percent && largest[true] == 100 {
+			return nil, dropcap.Errorf(dropcap.CodeUsage, "each number counts all hosts until then: 1,10%,100%", "cannot make a wave of %q after %q", word, sizes[i-1])
+		}
+		largest[percent] = n
+	}
+	return sizes, nil
+}
+
 // size reads "5" or "10%" of all; a percentage is at least one host.
 func size(s string, all int) (int, error) {
 	text, percent := strings.CutSuffix(strings.TrimSpace(s), "%")

@@ -30,6 +30,19 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestWavesThatCannotBeMeantAreRefused(t *testing.T) {
+	for good, want := range map[string]int{"": 0, "1,10%,100%": 3, "10%,5": 2, "5,5": 2, "50,60%": 2, "200": 1} {
+		if got, err := ParseWaves(good); err != nil || len(got) != want {
+			t.Errorf("%s: %q, %v", good, got, err)
+		}
+	}
+	for _, bad := range []string{",", "1,,2", "1,", "5,1", "50%,10%", "100%,5", "abc", "1 2"} {
+		if got, err := ParseWaves(bad); err == nil {
+			t.Errorf("%s: %q", bad, got)
+		}
+	}
+}
+
 func TestAWindowMayGoOverMidnight(t *testing.T) {
 	w, err := ParseWindow("22:00-04:00")
 	if err != nil {
