@@ -62,6 +62,10 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 	c.app.finished = true
 	doc := fleet.ResultOf(run, hosts)
 	c.app.status = dropcap.Worst(c.app.status, fleet.StatusCode(doc))
+	if fleet.Changes(run.Verb) { // what was left as it is stands in no document
+		c.app.status = dropcap.Worst(c.app.status, fleet.StatusOf(run, hosts))
+		c.app.warned(hosts)
+	}
 	now, err := fleet.Since(ctx, c.Ledger, run, hosts)
 	if err != nil {
 		return run, hosts, err
@@ -74,6 +78,24 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 		err = c.app.nowhere(doc)
 	}
 	return run, hosts, err
+}
+
+// mostWarnings is how many different warnings of hosts are shown; containers make them up.
+const mostWarnings = 20
+
+// warned tells what hosts warned of.
+func (a *app) warned(hosts []dropcap.FleetHost) {
+	list := fleet.Warned(hosts)
+	for _, w := range list[:min(len(list), mostWarnings)] {
+		where := w.Hosts[0]
+		if more := len(w.Hosts) - 1; more > 0 {
+			where += " and " + counted(more, "other")
+		}
+		a.warn(fmt.Errorf("%s: %s", where, w.Text))
+	}
+	if more := len(list) - mostWarnings; more > 0 {
+		a.warn(fmt.Errorf("%d more like these: `dropcap fleet status RUN --format json` has them all", more))
+	}
 }
 
 // nowhere tells of names that no host has. Where all hosts have answered it is the error that it is on one host.

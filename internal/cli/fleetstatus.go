@@ -111,6 +111,9 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 			return err
 		}
 		if !watch || run.State.Over() {
+			if fleet.Changes(run.Verb) {
+				a.warned(hosts)
+			}
 			back, err := fleet.BackoutStatus(ctx, s, run)
 			a.status = dropcap.Worst(fleet.StatusOf(run, hosts), back)
 			return err

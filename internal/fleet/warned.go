@@ -1,0 +1,39 @@
+package fleet
+
+import (
+	"slices"
+	"strings"
+
+	"dropcap"
+)
+
+// Warning is what hosts said of a change beside its document, such as a container that they left as it is.
+type Warning struct {
+	Text  string
+	Hosts []string
+}
+
+// Warned gathers what the hosts of a run warned of, equal ones as one, in the order of the hosts.
+func Warned(hosts []dropcap.FleetHost) []Warning {
+	var list []Warning
+	for _, h := range hosts {
+		if h.Receipt == nil {
+			continue
+		}
+		for _, m := range h.Receipt.Messages {
+			text, ok := strings.CutPrefix(m, "dropcap: warning: ")
+			if !ok {
+				continue
+			}
+			text = oneLine(text)
+			at := slices.IndexFunc(list, func(w Warning) bool { return w.Text == text })
+			if at < 0 {
+				list, at = append(list, Warning{Text: text}), len(list)
+			}
+			if !slices.Contains(list[at].Hosts, h.Host) {
+				list[at].Hosts = append(list[at].Hosts, h.Host)
+			}
+		}
+	}
+	return list
+}
