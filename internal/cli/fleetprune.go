@@ -23,7 +23,8 @@ func (a *app) fleetPrune() *cobra.Command {
 		Use:   "prune",
 		Short: "Forget old runs of this controller",
 		Long: `Remove runs that ended long enough ago, with what their hosts answered, from the controller's store. A run that was stopped, or whose changes could
-be backed out, stays, with its backout and the audits of its gate, unless --all. Nothing is asked of AWS, and hosts keep what they have.
+be backed out, stays, with its backout and the audits of its gate, unless --all; one that a process is at work on always. Nothing is asked of AWS, and
+hosts keep what they have.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet prune --older-than 90d --dry-run
   dropcap fleet prune --older-than 0s --all --yes`,
@@ -53,7 +54,7 @@ func (a *app) runFleetPrune(ctx context.Context, f *fleetPruneCommand) error {
 	if err != nil {
 		return err
 	}
-	list := fleet.Prunable(runs, time.Now().Add(-age), f.all)
+	list := fleet.Prunable(runs, time.Now().Add(-age), f.all, atWork(s, runs))
 	switch {
 	case len(list) == 0:
 		fmt.Fprintln(a.err, "nothing to remove")
@@ -74,6 +75,21 @@ func (a *app) runFleetPrune(ctx context.Context, f *fleetPruneCommand) error {
 	}
 	fmt.Fprintf(a.err, "removed %s\n", counted(len(list), "run"))
 	return nil
+}
+
+// atWork tells which runs a process goes on with.
+func atWork(s *store.Store, runs []dropcap.FleetRun) map[string]bool {
+	busy := map[string]bool{}
+	for _, r := range runs {
+		if r.State == dropcap.RunDone { // nobody goes on with it
+			continue
+		}
+		unlock, err := s.LockRun(r.ID)
+		if busy[r.ID] = err != nil; err == nil {
+			unlock()
+		}
+	}
+	return busy
 }
 
 // forget removes a run that nobody is at work on.

@@ -7,11 +7,11 @@ import (
 )
 
 // Prunable picks the runs that ended before a time and of which nothing is to be done any more: none that was stopped, or whose changes could be
-// backed out, unless all; and none that belongs to a run that stays, as its backout or the audits of its gate.
-func Prunable(runs []dropcap.FleetRun, before time.Time, all bool) []dropcap.FleetRun {
+// backed out, unless all; none that a process is at work on; and none that belongs to a run that stays, as its backout or the audits of its gate.
+func Prunable(runs []dropcap.FleetRun, before time.Time, all bool, atWork map[string]bool) []dropcap.FleetRun {
 	stays := map[string]bool{}
 	for _, r := range runs {
-		stays[r.ID] = !ended(r, before, all) || !all && open(r)
+		stays[r.ID] = !ended(r, before, all) || !all && open(r) || atWork[r.ID]
 	}
 	var list []dropcap.FleetRun
 	for _, r := range runs {

@@ -23,6 +23,7 @@ func TestARunOfWhichSomethingMayBeDoneIsKept(t *testing.T) {
 		run("taken", "apply", "young-plan", dropcap.RunBackedOut, old), run("its-backout", "backout", "taken", dropcap.RunDone, old),
 		run("young-plan", "plan", "", dropcap.RunDone, young),
 		run("half", "apply", "plan", dropcap.RunStopped, old), run("half-back", "backout", "half", dropcap.RunDone, old),
+		run("at-work", "apply", "", dropcap.RunGoing, ""), run("its-before", "audit", "at-work", dropcap.RunDone, old),
 		run("late", "apply", "", dropcap.RunBackedOut, young), run("late-audit", "audit", "late", dropcap.RunDone, old),
 	}
 	for all, want := range map[bool]string{
@@ -30,7 +31,7 @@ func TestARunOfWhichSomethingMayBeDoneIsKept(t *testing.T) {
 		true:  "audit plan going applied its-audit stopped taken its-backout half half-back",
 	} {
 		var got []string
-		for _, r := range Prunable(runs, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), all) {
+		for _, r := range Prunable(runs, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), all, map[string]bool{"at-work": true}) {
 			got = append(got, r.ID)
 		}
 		if strings.Join(got, " ") != want {

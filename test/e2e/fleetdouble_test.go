@@ -156,7 +156,7 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ends runs a command that ends with a status, and gives all that it printed.
 func (d *double) ends(status int, args ...string) string {
 	d.t.Helper()
-	if args[0] == "fleet" && args[1] != "status" && args[1] != "runs" {
+	if args[0] == "fleet" && args[1] != "status" && args[1] != "runs" && args[1] != "prune" {
 		args = append(args, "--rate", "200")
 	}
 	r := d.run(d.t, args...)

@@ -39,12 +39,13 @@ func (d *double) oneController(t *testing.T, a *actor) string {
 	if a.done["backout"] > 0 {
 		t.Error("it was backed out all the same")
 	}
+	d.ends(0, "fleet", "prune", "--older-than", "0s", "--all", "--yes") // it needs the audit from before
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if err := os.WriteFile(gate, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.ends(0, "fleet", "resume", run)
+	says(t, d.ends(0, "fleet", "resume", run), "wave 1 of 1: passed")
 	if a.done["apply"] != 1 {
 		t.Errorf("it did %v", a.done)
 	}
