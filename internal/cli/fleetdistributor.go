@@ -59,6 +59,9 @@ func (c *control) distribute(ctx context.Context, f *fleetInstallCommand) error 
 			}
 		}
 	}
+	if err := c.documents(ctx, f); err != nil {
+		return err
+	}
 	if f.bucket != "" && !f.printAWS {
 		for _, p := range c.places {
 			if err := c.publish(ctx, p, f, pkg); err != nil {

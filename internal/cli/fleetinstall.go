@@ -73,25 +73,20 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 		if _, err := targetsOf(f.targets); err != nil {
 			return err
 		}
+		if f.distributor == "" && f.bucket == "" {
+			return usageError("--bucket NAME, or --documents-only for the documents alone", "cannot bring the binary to hosts without a bucket")
+		}
 	}
 	c, err := a.control(ctx, &f.fleetFlags)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	if !f.printAWS {
-		if err := c.documents(ctx); err != nil {
-			return err
-		}
-	}
 	if f.distributor != "" {
 		return c.distribute(ctx, f)
 	}
 	if f.documentsOnly {
-		return nil
-	}
-	if f.bucket == "" {
-		return usageError("--bucket NAME, or --documents-only for the documents alone", "cannot bring the binary to hosts without a bucket")
+		return c.documents(ctx, f)
 	}
 	binaries, err := f.read()
 	if err != nil {
@@ -102,11 +97,20 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 			return err
 		}
 	}
+	if err := c.documents(ctx, f); err != nil {
+		return err
+	}
 	return c.install(ctx, f, binaries)
 }
 
 // documents creates or renews dropcap's documents in all places.
-func (c *control) documents(ctx context.Context) error {
+func (c *control) documents(ctx context.Context, f *fleetInstallCommand) error {
+	if f.printAWS {
+		if f.documentsOnly {
+			fmt.Fprintln(c.app.err, "no command would be sent: --documents-only asks no host")
+		}
+		return nil
+	}
 	for _, p := range c.places {
 		for _, d := range fleet.Documents() {
 			changed, err := c.client.EnsureDocument(ctx, p, d.Name, d.Content)
