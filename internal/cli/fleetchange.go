@@ -101,6 +101,9 @@ The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, 
 
 func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand) error {
 	ctx := cmd.Context()
+	if f.rules.Approve && !isTerminal(a.err) {
+		return usageError("leave out --approve, or give it a terminal", "cannot ask before each wave without a terminal")
+	}
 	c, of, targets, err := a.changeOf(cmd, id, "plan", f)
 	if err != nil {
 		return err

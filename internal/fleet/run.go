@@ -173,7 +173,11 @@ func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 			if ctx.Err() != nil {
 				return false, ctx.Err()
 			}
-			j.run.State, j.run.Because, j.run.Ended = dropcap.RunStopped, "the operator said no to wave "+fmt.Sprint(j.wave+1), j.now()
+			why := "the operator said no to wave " + fmt.Sprint(j.wave+1)
+			if dropcap.ExitOf(err) == dropcap.ExitUsage {
+				why = fmt.Sprintf("wave %d was not begun: nobody could be asked, without a terminal", j.wave+1)
+			}
+			j.run.State, j.run.Because, j.run.Ended = dropcap.RunStopped, why, j.now()
 			return false, j.keep(ctx)
 		}
 	}

@@ -131,9 +131,13 @@ func TestTheOperatorIsAskedBetweenWavesAndMayStop(t *testing.T) {
 		}
 		return nil
 	}
-	run, _, err := e.Go(t.Context(), run, hosts, s.places())
-	if err != nil || run.State != dropcap.RunStopped || asked != 2 || run.Waves[1].State != dropcap.WavePassed || run.Waves[2].State != dropcap.WaveWaiting {
+	run, hosts, err := e.Go(t.Context(), run, hosts, s.places())
+	if err != nil || run.State != dropcap.RunStopped || run.Because != "the operator said no to wave 3" || asked != 2 || run.Waves[1].State != dropcap.WavePassed || run.Waves[2].State != dropcap.WaveWaiting {
 		t.Errorf("%v, asked %d times, %+v", err, asked, run)
+	}
+	e.Ask = func(context.Context, string) error { return dropcap.Errorf(dropcap.CodeUsage, "", "cannot ask") }
+	if run, _, err = e.Go(t.Context(), Reopen(run, hosts), hosts, s.places()); err != nil || run.Because != "wave 3 was not begun: nobody could be asked, without a terminal" {
+		t.Errorf("%v, %+v", err, run)
 	}
 }
 
