@@ -121,7 +121,7 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 		return nil
 	}
 	if !f.yes {
-		if err := a.confirm(fmt.Sprintf("Change %s?", namesOf(jobs))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Change %s?", namesOf(jobs))); err != nil {
 			return err
 		}
 	}

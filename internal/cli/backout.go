@@ -75,7 +75,7 @@ func (a *app) runBackout(ctx context.Context, args []string, f *backoutCommand) 
 		return nil
 	}
 	if !f.yes {
-		if err := a.confirm(fmt.Sprintf("Back out %s?", changeNames(list))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Back out %s?", changeNames(list))); err != nil {
 			return err
 		}
 	}

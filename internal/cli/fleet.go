@@ -207,7 +207,7 @@ func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
 		Pace:  fleet.Pace{Delivery: f.delivery, Execution: f.execution, Patience: f.patience},
 		Reach: f.reach(),
 		Tell:  a.fleetTeller(),
-		Ask:   func(_ context.Context, question string) error { return a.confirm(question) },
+		Ask:   a.confirm,
 		Probe: probe,
 	}
 	if f.printAWS {

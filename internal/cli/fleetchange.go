@@ -131,7 +131,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	}
 	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args, Rules: f.rules}
 	if !f.printAWS && !f.yes {
-		if err := a.confirm(fmt.Sprintf("Change containers on %s, as run %s planned?", counted(len(nodes), "host"), of.ID)); err != nil {
+		if err := a.confirm(cmd.Context(), fmt.Sprintf("Change containers on %s, as run %s planned?", counted(len(nodes), "host"), of.ID)); err != nil {
 			return err
 		}
 	}
@@ -249,7 +249,7 @@ func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeComma
 	}
 	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(fmt.Sprintf("Back out what run %s changed on %s?", of.ID, counted(len(list), "host"))); err != nil {
+		if err := a.confirm(cmd.Context(), fmt.Sprintf("Back out what run %s changed on %s?", of.ID, counted(len(list), "host"))); err != nil {
 			return err
 		}
 	}

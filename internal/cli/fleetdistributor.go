@@ -54,7 +54,7 @@ func (c *control) distribute(ctx context.Context, f *fleetInstallCommand) error 
 			return err
 		}
 		if !f.yes && !f.printAWS {
-			if err := c.app.confirm(fmt.Sprintf("Install the package %s on %s?", f.distributor, counted(len(nodes), "host"))); err != nil {
+			if err := c.app.confirm(ctx, fmt.Sprintf("Install the package %s on %s?", f.distributor, counted(len(nodes), "host"))); err != nil {
 				return err
 			}
 		}

@@ -93,7 +93,7 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 		return err
 	}
 	if !f.yes && !f.printAWS {
-		if err := a.confirm("Install dropcap " + version() + " on " + strings.Join(f.targets, " ") + "?"); err != nil {
+		if err := a.confirm(ctx, "Install dropcap " + version() + " on " + strings.Join(f.targets, " ") + "?"); err != nil {
 			return err
 		}
 	}
@@ -226,7 +226,7 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 		return err
 	}
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(fmt.Sprintf("Remove dropcap from %s?", counted(len(nodes), "host"))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Remove dropcap from %s?", counted(len(nodes), "host"))); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func (a *app) runFleetPrune(ctx context.Context, f *fleetPruneCommand) error {
 		a.listRuns(list)
 		return nil
 	case !f.yes:
-		if err := a.confirm(fmt.Sprintf("Remove %s of %d?", counted(len(list), "run"), len(runs))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Remove %s of %d?", counted(len(list), "run"), len(runs))); err != nil {
 			return err
 		}
 	}

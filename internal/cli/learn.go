@@ -212,7 +212,7 @@ func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *lear
 		q.Until = func(s learn.Session) bool { return s.Containers > 0 && s.Live == 0 }
 	}
 	if f.restart && !f.yes {
-		if err := a.confirm(fmt.Sprintf("Restart %s?", strings.Join(names, ", "))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Restart %s?", strings.Join(names, ", "))); err != nil {
 			return q, err
 		}
 	}

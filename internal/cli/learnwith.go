@@ -50,16 +50,29 @@ func (a *app) exercise(ctx context.Context, end func(), c *docker.Client, only m
 }
 
 // confirm asks on the terminal; without one the answer must have been given by --yes.
-func (a *app) confirm(question string) error {
+func (a *app) confirm(ctx context.Context, question string) error {
 	if !isTerminal(a.err) {
 		return usageError("add --yes", "cannot ask without a terminal: %s", question)
 	}
 	fmt.Fprintf(a.err, "%s [y/N] ", oneLine(question))
-	answer, err := bufio.NewReader(io.LimitReader(a.in, 100)).ReadString('\n')
-	if word := strings.ToLower(strings.TrimSpace(answer)); err != nil || word != "y" && word != "yes" {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot go on: not confirmed; nothing was done")
+	answers := make(chan string, 1)
+	go func() {
+		answer, err := bufio.NewReader(io.LimitReader(a.in, 100)).ReadString('\n')
+		if err != nil {
+			answer = "" // half a line is no answer
+		}
+		answers <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case <-ctx.Done(): // a read cannot be interrupted, and the program ends
+		fmt.Fprintln(a.err)
+		return dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot go on: interrupted; nothing was done")
+	case word := <-answers:
+		if word != "y" && word != "yes" {
+			return dropcap.Errorf(dropcap.CodeError, "", "cannot go on: not confirmed; nothing was done")
+		}
+		return nil
 	}
-	return nil
 }
 
 func (a *app) warn(err error) {

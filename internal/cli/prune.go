@@ -51,7 +51,7 @@ func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error 
 		return nil
 	}
 	if !f.yes {
-		if err := a.confirm(fmt.Sprintf("Remove what is retained of %s?", changeNames(list))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Remove what is retained of %s?", changeNames(list))); err != nil {
 			return err
 		}
 	}

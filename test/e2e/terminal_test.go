@@ -11,10 +11,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mattn/go-runewidth"
 	"golang.org/x/sys/unix"
 
+	"dropcap"
 	"dropcap/internal/dockertest/fake"
 	"dropcap/internal/testenv"
 )
@@ -109,5 +111,32 @@ func TestTerminal(t *testing.T) {
 	}
 	if out := p.onTerminal(t, 60, "audit", "--no-trunc"); !strings.Contains(out, "registry.example.org:5000/a/long/path/to/an/image:1.2.3-alpine") {
 		t.Errorf("--no-trunc shortens: %s", out)
+	}
+}
+
+// interruptsTheQuestion holds that Ctrl-C where a command asks ends it at once, and that nothing was done.
+func interruptsTheQuestion(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	master, slave := openTerminal(t, 80)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	var out bytes.Buffer
+	for b := make([]byte, 4096); !strings.Contains(out.String(), "[y/N] "); {
+		n, err := master.Read(b)
+		out.Write(b[:n])
+		if err != nil {
+			t.Fatalf("it asks nothing: %v\n%s", err, out.String())
+		}
+	}
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	end := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer end.Stop()
+	io.Copy(&out, master)
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != dropcap.ExitInterrupt || !strings.Contains(out.String(), "interrupted; nothing was done") {
+		t.Errorf("%v, status %d\n%s", err, cmd.ProcessState.ExitCode(), out.String())
 	}
 }
