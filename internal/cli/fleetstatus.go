@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,18 +112,39 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 		}, *f); err != nil {
 			return err
 		}
-		if !watch || run.State.Over() {
+		left := leftBehind(s, run)
+		if left {
+			a.warn(fmt.Errorf("no process is at work on run %s any more: `dropcap fleet resume %s` goes on", run.ID, run.ID))
+		}
+		if !watch || run.State.Over() || left {
 			if fleet.Changes(run.Verb) {
 				a.warned(hosts)
 			}
 			back, err := fleet.BackoutStatus(ctx, s, run)
 			a.status = dropcap.Worst(fleet.StatusOf(run, hosts), back)
+			if left {
+				a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
+			}
 			return err
 		}
 		if err := (aws.Wall{}).Sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}
+}
+
+// leftBehind tells whether a run's controller is gone before it was over. A run is kept a moment before it is locked, so that a very young one is not
+// judged. A backout and the audits of a gate are the work of whoever has the run of which they are.
+func leftBehind(s *store.Store, run dropcap.FleetRun) bool {
+	started, err := time.Parse(time.RFC3339, run.Started)
+	if err != nil || run.State.Over() || time.Since(started) < 2*time.Second {
+		return false
+	}
+	with := []dropcap.FleetRun{run}
+	if run.Of != "" && run.Verb != "apply" {
+		with = append(with, dropcap.FleetRun{ID: run.Of})
+	}
+	return !slices.Contains(slices.Collect(maps.Values(atWork(s, with))), true)
 }
 
 func (a *app) fleetRuns() *cobra.Command {
