@@ -93,7 +93,7 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 		return err
 	}
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, "Install dropcap " + version() + " on " + strings.Join(f.targets, " ") + "?"); err != nil {
+		if err := a.confirm(ctx, "Install dropcap "+version()+" on "+strings.Join(f.targets, " ")+"?"); err != nil {
 			return err
 		}
 	}
