@@ -13,37 +13,11 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// small mounts a tmpfs of 256 KiB until the end of the test. Detached at unmounting, so that a file that is still open does not keep it.
-func small(t *testing.T) string {
-	t.Helper()
-	testenv.Need(t, testenv.Root)
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=0755"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	return dir
-}
-
-func fill(t *testing.T, file string) {
-	t.Helper()
-	f, err := os.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for _, n := range []int{4096, 1} {
-		for err = nil; err == nil; {
-			_, err = f.Write(make([]byte, n))
-		}
-	}
-}
-
 func TestAFullDiskLosesNothing(t *testing.T) {
-	dir := small(t)
+	dir := testenv.SmallDisk(t, "256k")
 	s := open(t, dir+"/s")
 	mustAdd(t, s, "w", "r")
-	fill(t, dir+"/filler")
+	testenv.Fill(t, dir+"/filler")
 	big := func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
 		return dropcap.WorkloadEvidence{ImageID: strings.Repeat("x", 100_000)}, nil
 	}
@@ -73,8 +47,8 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 }
 
 func TestNoStoreOnAFullDisk(t *testing.T) {
-	dir := small(t)
-	fill(t, dir+"/filler")
+	dir := testenv.SmallDisk(t, "256k")
+	testenv.Fill(t, dir+"/filler")
 	_, err := Open(dir + "/s")
 	sentence(t, err, "the disk is full")
 	if err := os.Remove(dir + "/filler"); err != nil {
@@ -84,7 +58,7 @@ func TestNoStoreOnAFullDisk(t *testing.T) {
 }
 
 func TestAReadOnlyFileSystem(t *testing.T) {
-	dir := small(t)
+	dir := testenv.SmallDisk(t, "256k")
 	s := open(t, dir+"/s")
 	mustAdd(t, s, "w", "r")
 	s.Close()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dropcap"
+	"dropcap/internal/testenv"
 )
 
 func journal(t *testing.T, s *Store, id string, state dropcap.ChangeState, keep map[string]json.RawMessage) {
@@ -90,10 +91,10 @@ func TestADamagedJournalIsNotRead(t *testing.T) {
 }
 
 func TestANoteOnAFullDiskIsAllOrNothing(t *testing.T) {
-	dir := small(t)
+	dir := testenv.SmallDisk(t, "256k")
 	s := open(t, dir+"/s")
 	journal(t, s, "a", dropcap.Preparing, map[string]json.RawMessage{"original": json.RawMessage(`{"a":1}`)})
-	fill(t, dir+"/filler")
+	testenv.Fill(t, dir+"/filler")
 	big := json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)
 	err := s.Write(context.Background(), dropcap.Note{Change: dropcap.Change{ID: "a", State: dropcap.Switching}, Keep: map[string]json.RawMessage{"original": big}})
 	sentence(t, err, "the disk is full")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/testenv"
 )
 
 func request(n int) string { return fmt.Sprintf("%032x", n) }
@@ -215,10 +216,10 @@ func TestDamagedReceiptsAndRunsAreNotRead(t *testing.T) {
 }
 
 func TestAReceiptOnAFullDiskStaysAsItWas(t *testing.T) {
-	dir := small(t)
+	dir := testenv.SmallDisk(t, "256k")
 	s := open(t, dir+"/s")
 	begin(t, s, dropcap.Receipt{Request: request(1), State: dropcap.ReceiptRunning})
-	fill(t, dir+"/filler")
+	testenv.Fill(t, dir+"/filler")
 	big := json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)
 	sentence(t, s.SaveReceipt(context.Background(), dropcap.Receipt{Request: request(1), State: dropcap.ReceiptDone, Document: big}), "the disk is full")
 	if r, err := s.Receipt(t.Context(), request(1)); err != nil || r.State != dropcap.ReceiptRunning {

@@ -1,16 +1,12 @@
 package change_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"dropcap"
 	"dropcap/internal/dockertest"
@@ -61,16 +57,12 @@ func TestFullDiskAtEachWrite(t *testing.T) {
 	for i, p := range list {
 		t.Run(p.String(), func(t *testing.T) {
 			r := s.rig(t, fmt.Sprintf("disk%d", i), "always")
-			small := t.TempDir()
-			if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=2m,mode=0755"); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+			small := testenv.SmallDisk(t, "2m")
 			r.store = filepath.Join(small, "store")
 			r.ready(t, p.op)
 			cmd, said := r.stopped(t, p.op, p.where)
 			ballast := filepath.Join(small, "ballast")
-			fill(t, ballast)
+			testenv.Fill(t, ballast)
 			goOn(cmd)
 			e := r.end(t, cmd, said, p.String())
 			if e.status == dropcap.ExitPerson || e.status < 0 {
@@ -82,22 +74,6 @@ func TestFullDiskAtEachWrite(t *testing.T) {
 			r.recover(t)
 			r.whole(t)
 		})
-	}
-}
-
-// fill writes until nothing fits any more.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for block := make([]byte, 4096); err == nil; {
-		_, err = f.Write(block)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"dropcap"
 	"dropcap/internal/ssmtest"
 	"dropcap/internal/testenv"
@@ -183,17 +181,12 @@ func realNode(t *testing.T, store string) func(string) (string, string, int) {
 // On a node whose disk is full nothing is begun, and the controller is told why; with room again it goes on.
 func TestAFleetWithAFullDisk(t *testing.T) {
 	t.Parallel()
-	testenv.Need(t, testenv.Root)
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=512k,mode=0755"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	disk := testenv.SmallDisk(t, "512k")
 	a, b := &actor{id: nodeA, lines: realNode(t, filepath.Join(disk, "store"))}, &actor{id: nodeB}
 	d := startDouble(t, a, b)
 	says(t, d.ends(dropcap.ExitFindings, "fleet", "audit", "--targets", "all"), "2 hosts, 2 containers: 1 pass, 1 fail")
 	filler := filepath.Join(disk, "filler")
-	fillUp(t, filler)
+	testenv.Fill(t, filler)
 	text := d.ends(dropcap.ExitError, "fleet", "audit", "--targets", "all")
 	says(t, text, "1 host, 0 containers; 1 host failed", "error: 1 host: "+nodeA, "the disk is full", "fix: ")
 	text = d.ends(dropcap.ExitError, "fleet", "learn", "--targets", "all", "--for", "1s") // which is not sent to be done twice

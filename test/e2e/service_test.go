@@ -216,11 +216,7 @@ func TestServiceOutlivesAFullDisk(t *testing.T) {
 	if _, err := e.Import("app:1"); err != nil {
 		t.Fatal(err)
 	}
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=1m,mode=0755"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	disk := testenv.SmallDisk(t, "1m")
 	s := serve(t, e.Host, filepath.Join(disk, "store"))
 	ballast := filepath.Join(disk, "ballast")
 	fill := func() { _ = os.WriteFile(ballast, make([]byte, 2<<20), 0o600) }
