@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/kernel"
 	"dropcap/internal/learn"
 )
 
@@ -33,7 +34,7 @@ func (a *app) say(format string, args ...any) {
 // ready tells systemd, and gives back what the start has used.
 func (a *app) ready() {
 	debug.FreeOSMemory()
-	forgetProgram()
+	kernel.ForgetProgram()
 	a.say("recording")
 	notify("READY=1\nSTATUS=recording")
 }

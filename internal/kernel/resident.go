@@ -1,4 +1,4 @@
-package cli
+package kernel
 
 import (
 	"bufio"
@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forgetProgram lets go of the program's own pages that only its start has used: code and constants, which the kernel reads again from the file where
+// ForgetProgram lets go of the program's own pages that only its start has used: code and constants, which the kernel reads again from the file where
 // they are needed (madvise(2), MADV_DONTNEED on a private mapping of a file that nobody writes to). A daemon that runs for weeks holds some ten
 // megabytes less so. Whatever fails leaves things as they are.
-func forgetProgram() {
+func ForgetProgram() {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return
