@@ -20,9 +20,7 @@ func (a *app) approve(folder *string) *cobra.Command {
 It then counts as required, at all revisions on which it was seen, until --undo takes that back.
 ` + evidenceExit,
 		Example: "  sudo dropcap evidence approve docker:web NET_ADMIN\n  sudo dropcap evidence approve --undo docker:web NET_ADMIN",
-		Args:    cobra.ExactArgs(2),
-
-		ValidArgsFunction: a.completeNeeds,
+		Args:    cobra.ExactArgs(2), ValidArgsFunction: completeNeeds,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := caps.Parse(args[1])
 			if err != nil {

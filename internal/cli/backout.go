@@ -32,7 +32,7 @@ be taken back so once the cause is mended.
   sudo dropcap backout --last
   sudo dropcap backout --all --yes`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeChanges(canBeBackedOut),
+		ValidArgsFunction: completeChanges(canBeBackedOut),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.runBackout(cmd.Context(), args, f) },
 	}
 	f.outputFlags.register(cmd, render.ChangeFormats(), "table")

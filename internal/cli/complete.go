@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -10,18 +11,29 @@ import (
 	"dropcap/internal/store"
 )
 
-// completeChanges offers the ids of changes for which able says yes, and beside each what it was. A key pressed in a shell makes no store.
-func (a *app) completeChanges(able func(dropcap.Change) bool) cobra.CompletionFunc {
+// completeKept offers what one argument may be, out of the store, if there is one: a key pressed in a shell makes none.
+func completeKept(usual string, offer func(context.Context, *store.Store) []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
+		folder := usual
+		if given := cmd.Flags().Lookup("store"); given != nil && given.Changed {
+			folder = given.Value.String()
+		}
+		if len(args) > 0 || !store.Exists(folder) {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		s, err := existing(cmd, defaultStore())
+		s, err := store.Open(folder)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		defer s.Close()
-		changes, _ := s.Changes(cmd.Context())
+		return offer(cmd.Context(), s), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeChanges offers the changes for which able says yes, by their containers and by their ids, with what each was beside it.
+func completeChanges(able func(dropcap.Change) bool) cobra.CompletionFunc {
+	return completeKept(defaultStore(), func(ctx context.Context, s *store.Store) []string {
+		changes, _ := s.Changes(ctx)
 		var list, names []string
 		for _, c := range changes {
 			if !able(c) {
@@ -32,8 +44,19 @@ func (a *app) completeChanges(able func(dropcap.Change) bool) cobra.CompletionFu
 				names = append(names, c.Name)
 			}
 		}
-		return slices.Concat(names, list), cobra.ShellCompDirectiveNoFileComp
-	}
+		return slices.Concat(names, list)
+	})
+}
+
+// completeRuns offers the ids of a fleet's runs.
+func completeRuns() cobra.CompletionFunc {
+	return completeKept(fleetStore(), func(ctx context.Context, s *store.Store) (list []string) {
+		runs, _ := s.Runs(ctx)
+		for _, r := range runs {
+			list = append(list, r.ID+"\t"+r.Verb+" "+r.Started)
+		}
+		return list
+	})
 }
 
 // completePlans offers containers, and files where none has such a name: apply takes either.
@@ -43,29 +66,22 @@ func (a *app) completePlans(cmd *cobra.Command, args []string, typed string) ([]
 }
 
 // completeWorkloads offers the workloads of which there is evidence.
-func (a *app) completeWorkloads(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	s, err := existing(cmd, defaultStore())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer s.Close()
-	all, _ := s.Evidence(cmd.Context())
-	var list []string
-	for _, w := range all {
-		if w.Workload == oneLine(w.Workload) && !slices.Contains(list, w.Workload) {
-			list = append(list, w.Workload)
+func completeWorkloads() cobra.CompletionFunc {
+	return completeKept(defaultStore(), func(ctx context.Context, s *store.Store) (list []string) {
+		all, _ := s.Evidence(ctx)
+		for _, w := range all {
+			if w.Workload == oneLine(w.Workload) && !slices.Contains(list, w.Workload) {
+				list = append(list, w.Workload)
+			}
 		}
-	}
-	return list, cobra.ShellCompDirectiveNoFileComp
+		return list
+	})
 }
 
 // completeNeeds offers a workload, then a capability.
-func (a *app) completeNeeds(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func completeNeeds(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) != 1 {
-		return a.completeWorkloads(cmd, args, typed)
+		return completeWorkloads()(cmd, args, typed)
 	}
 	return spellings(typed), cobra.ShellCompDirectiveNoFileComp
 }
@@ -74,17 +90,6 @@ func everyChange(dropcap.Change) bool { return true }
 
 func canBeBackedOut(c dropcap.Change) bool {
 	return c.State == dropcap.Applied || c.State == dropcap.NeedsPerson
-}
-
-// existing opens the store of --store, or the usual one, if it is there.
-func existing(cmd *cobra.Command, usual string) (*store.Store, error) {
-	if given := cmd.Flags().Lookup("store"); given != nil && given.Changed {
-		usual = given.Value.String()
-	}
-	if !store.Exists(usual) {
-		return nil, dropcap.ErrNotFound
-	}
-	return store.Open(usual)
 }
 
 // withoutFiles keeps shells from offering files to commands that take no arguments.

@@ -37,7 +37,7 @@ defaults) until "dropcap evidence approve" says that it is the workload's own.
   sudo dropcap evidence import evidence.json
   sudo dropcap evidence forget docker:web`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeWorkloads,
+		ValidArgsFunction: completeWorkloads(),
 		RunE:              show,
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "output: text or json")
@@ -54,7 +54,7 @@ defaults) until "dropcap evidence approve" says that it is the workload's own.
 			Use: "forget WORKLOAD", Short: "Forget the evidence of a workload",
 			Long:    "Forget all evidence of a workload, of every revision and host.\n" + evidenceExit,
 			Example: "  sudo dropcap evidence forget docker:web",
-			Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeWorkloads,
+			Args:    cobra.ExactArgs(1), ValidArgsFunction: completeWorkloads(),
 			RunE: func(cmd *cobra.Command, args []string) error { return a.forgetEvidence(cmd.Context(), args[0], folder) },
 		},
 		a.approve(&folder))

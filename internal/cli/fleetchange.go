@@ -83,7 +83,7 @@ The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, 
   dropcap fleet apply 1f0c5a9e77b2 --waves 1 --approve --window 22:00-04:00
   dropcap fleet apply 1f0c5a9e77b2 --probe 'curl -fsS https://shop.example/health' --yes`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeRuns,
+		ValidArgsFunction: completeRuns(),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetApply(cmd, args[0], f) },
 	}
 	f.register(cmd)
@@ -131,7 +131,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	}
 	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args, Rules: f.rules}
 	if !f.printAWS && !f.yes {
-		if err := a.confirm(cmd.Context(), fmt.Sprintf("Change containers on %s, as run %s planned?", counted(len(nodes), "host"), of.ID)); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Change containers on %s, as run %s planned?", counted(len(nodes), "host"), of.ID)); err != nil {
 			return err
 		}
 	}
@@ -220,7 +220,7 @@ has nothing to take back. Done twice, it changes nothing more. Hosts that fail k
 		Example: `  dropcap fleet backout 7be13c4f02aa
   dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeRuns,
+		ValidArgsFunction: completeRuns(),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd, args[0], f) },
 	}
 	f.register(cmd)
@@ -249,7 +249,7 @@ func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeComma
 	}
 	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(cmd.Context(), fmt.Sprintf("Back out what run %s changed on %s?", of.ID, counted(len(list), "host"))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Back out what run %s changed on %s?", of.ID, counted(len(list), "host"))); err != nil {
 			return err
 		}
 	}

@@ -42,24 +42,6 @@ func findRun(ctx context.Context, s *store.Store, id, verb string) (dropcap.Flee
 	return s.Run(ctx, found[0].ID)
 }
 
-// completeRuns completes the ids of runs.
-func (a *app) completeRuns(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	s, err := existing(cmd, fleetStore())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer s.Close()
-	runs, err := s.Runs(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var list []string
-	for _, r := range runs {
-		list = append(list, r.ID+"\t"+r.Verb+" "+r.Started)
-	}
-	return list, cobra.ShellCompDirectiveNoFileComp
-}
-
 func (a *app) fleetStatus() *cobra.Command {
 	f := &outputFlags{}
 	var folder string
@@ -73,7 +55,7 @@ func (a *app) fleetStatus() *cobra.Command {
   dropcap fleet status 7be13c4f02aa --watch
   dropcap fleet status 7be13c4f02aa --format json`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeRuns,
+		ValidArgsFunction: completeRuns(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runFleetStatus(cmd.Context(), args[0], f, folder, watch)
 		},
@@ -195,7 +177,7 @@ otherwise; --format takes what the run's verb takes.
 ` + fleetExitHelp,
 		Example:           `  dropcap fleet resume 7be13c4f02aa`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeRuns,
+		ValidArgsFunction: completeRuns(),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetResume(cmd, args[0], f, out) },
 	}
 	f.register(cmd.Flags(), false)

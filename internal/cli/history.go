@@ -33,7 +33,7 @@ No engine is asked.
   sudo dropcap history web --log
   sudo dropcap history --format json`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeChanges(everyChange),
+		ValidArgsFunction: completeChanges(everyChange),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runHistory(cmd.Context(), args, f, folder, log)
 		},
