@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
@@ -81,7 +82,7 @@ func (c *control) publish(ctx context.Context, p dropcap.Place, f *fleetInstallC
 	if err != nil || there {
 		return err
 	}
-	prefix := "dropcap/distributor/" + f.distributor + "/" + pkg.Version
+	prefix := "dropcap/distributor/" + f.distributor + "/" + pkg.Version + "/" + rand.Text() // of this publishing alone, which removes it
 	for _, name := range slices.Sorted(maps.Keys(pkg.Files)) {
 		key := prefix + "/" + name
 		if err := c.client.PutObject(ctx, p, f.bucket, key, bytes.NewReader(pkg.Files[name])); err != nil {
