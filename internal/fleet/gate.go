@@ -114,15 +114,11 @@ func slug(s string) string {
 
 // soak waits until the wave's hosts have run so for a while.
 func (j *journey) soak(ctx context.Context, w *dropcap.Wave) error {
-	began := j.answered
-	if began.IsZero() {
-		ended, err := time.Parse(time.RFC3339, w.Ended)
-		if err != nil {
-			return nil
-		}
-		began = ended.Add(time.Second) // it is kept without its fraction, and a soak is never shorter than asked
+	ended, err := time.Parse(time.RFC3339, w.Ended)
+	if err != nil {
+		return nil
 	}
-	wait := began.Add(time.Duration(j.run.Rules.SoakSeconds) * time.Second).Sub(j.Clock.Now())
+	wait := ended.Add(time.Duration(j.run.Rules.SoakSeconds) * time.Second).Sub(j.Clock.Now())
 	if wait <= 0 {
 		return nil
 	}

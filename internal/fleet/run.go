@@ -61,8 +61,6 @@ type journey struct {
 	places map[string]dropcap.Place
 	gauge  *gauge
 	wave   int
-	// answered is when the last host of the wave answered; zero if that was under a former controller.
-	answered time.Time
 }
 
 // recall counts the hosts that failed under a former controller. A run whose hosts were never kept was not begun: hosts are kept before anything is
@@ -95,7 +93,7 @@ func (j *journey) walk(ctx context.Context) error {
 		if j.run.State != dropcap.RunGoing {
 			return nil
 		}
-		j.wave, j.answered = i, time.Time{}
+		j.wave = i
 		if j.run.Waves[i].State == dropcap.WavePassed {
 			continue
 		}
@@ -121,8 +119,8 @@ func (j *journey) pass(ctx context.Context) error {
 		if err := j.ask(ctx, w); err != nil {
 			return err
 		}
-		j.answered = j.Clock.Now()
-		w.State, w.Ended = dropcap.WaveSoaking, j.now()
+		// With its fraction: a soak begins then, and is never shorter than asked.
+		w.State, w.Ended = dropcap.WaveSoaking, j.Clock.Now().UTC().Format(time.RFC3339Nano)
 		if err := j.keep(ctx); err != nil {
 			return err
 		}
