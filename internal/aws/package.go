@@ -19,16 +19,13 @@ func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, p
 	if err != nil {
 		return false, err
 	}
-	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name), func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
-		return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name, VersionName: &pkg.Version})
-	})
+	out, err := c.packageOf(ctx, s, name, nil) // whatever version
+	if err == nil && out != nil {
+		out, err = c.packageOf(ctx, s, name, &pkg.Version)
+	}
 	switch {
-	case Cause(err) == "no-document":
-		return false, nil
-	case err != nil:
+	case err != nil || out == nil:
 		return false, err
-	case out.DocumentType != types.DocumentTypePackage:
-		return false, dropcap.Errorf(dropcap.CodeUsage, "name another one", "cannot publish a package: %s", in(p, "the document %s is none", oneLine(name)))
 	case !includes(sdk.ToString(out.Content), pkg.Manifest):
 		return false, dropcap.Errorf(dropcap.CodeError, "leave out --bucket to install what is there; or build with another VERSION; or `aws ssm delete-document --name "+name+
 			" --version-name "+pkg.Version+"`", "cannot publish version %s of the package %s: it is there with other files", pkg.Version, in(p, "%s", oneLine(name)))
@@ -37,6 +34,33 @@ func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, p
 		_, err = c.ready(ctx, s, name, sdk.ToString(out.DocumentVersion), packageLooks)
 	}
 	return err == nil, err
+}
+
+// packageOf gives a version of a package's document, nil where there is none. Somebody's own document of another kind must neither become a package
+// nor be removed as one.
+func (c *Client) packageOf(ctx context.Context, s *site, name string, version *string) (*ssm.GetDocumentOutput, error) {
+	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name), func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
+		return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name, VersionName: version})
+	})
+	switch {
+	case Cause(err) == "no-document":
+		return nil, nil
+	case err == nil && out.DocumentType != types.DocumentTypePackage:
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "name another one with --distributor", "cannot take a document for a package: %s", in(s.Place, "%s is none", oneLine(name)))
+	}
+	return out, err
+}
+
+// RemovePackage removes a package of the account, all its versions; one that is not there is no error.
+func (c *Client) RemovePackage(ctx context.Context, p dropcap.Place, name string) error {
+	s, err := c.at(ctx, p)
+	if err != nil {
+		return err
+	}
+	if out, err := c.packageOf(ctx, s, name, nil); out == nil || err != nil {
+		return err
+	}
+	return c.RemoveDocument(ctx, p, name)
 }
 
 // includes tells whether a manifest has all files of another, by their digests.

@@ -107,16 +107,26 @@ func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
 	}
 	before := cloud.Calls()["s3:PutObject"]
 	told(t, publish(t, c, "dropcap", packaged(t, "1.0", "evil")), "aws", nil, "with other files", "delete-document --name dropcap --version-name 1.0")
-	cloud.Document(ssmtest.DefaultAccount, east, "mine", lookDocument)
-	if _, err := c.HasPackage(t.Context(), here, "mine", packaged(t, "1.0", "good")); err != nil { // it has no such version
-		t.Error(err)
-	}
 	if n := cloud.Calls()["s3:PutObject"]; n != before {
 		t.Errorf("%d were uploaded for nothing", n-before)
 	}
 }
 
 // What the service could not make does not stay in the way of the next attempt.
+// A document of the account that is no package stays as it is, whoever asks to publish under its name or to remove it.
+func TestADocumentOfAnotherKindIsLeftAsItIs(t *testing.T) {
+	cloud, c := withBucket(t)
+	cloud.Document(ssmtest.DefaultAccount, east, "mine", lookDocument)
+	told(t, publish(t, c, "mine", packaged(t, "1.0", "x")), "aws", nil, "mine is none in 111122223333/us-east-1")
+	told(t, c.RemovePackage(t.Context(), here, "mine"), "aws", nil, "mine is none in 111122223333/us-east-1")
+	if err := c.RemovePackage(t.Context(), here, "nowhere"); err != nil {
+		t.Error(err)
+	}
+	if n := cloud.Calls(); n["ssm:CreateDocument"]+n["ssm:UpdateDocument"]+n["ssm:DeleteDocument"]+n["s3:PutObject"] > 0 {
+		t.Errorf("%v", n)
+	}
+}
+
 func TestAPackageThatFailsIsToldAndRemoved(t *testing.T) {
 	cloud, c := withBucket(t)
 	cloud.Inject(ssmtest.Fault{Kind: ssmtest.AccessDenied, API: "s3:GetObject", Times: 1})

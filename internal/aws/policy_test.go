@@ -213,7 +213,7 @@ func distributesAndAsks(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
 	if err := findsAndSends(t, c, dropcap.Targets{All: true}, distributes("dropcap"), hello); err != nil {
 		return err
 	}
-	return c.RemoveDocument(t.Context(), here, "dropcap")
+	return c.RemovePackage(t.Context(), here, "dropcap")
 }
 
 // stage prepares a cloud for a duty: nodes with long outputs, documents, a bucket that what the nodes write does not get into.

@@ -238,13 +238,14 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 	if t, _ := targetsOf(f.targets); err != nil || !f.purge || !t.All || f.printAWS {
 		return err
 	}
-	names := []string{fleet.LookDocument, fleet.ChangeDocument}
-	if f.distributor != "" && !strings.HasPrefix(f.distributor, "arn:") { // another account's is not ours to remove
-		names = append(names, f.distributor)
-	}
 	for _, p := range c.places {
-		for _, name := range names {
-			if err := c.client.RemoveDocument(ctx, p, name); err != nil {
+		for _, d := range fleet.Documents() {
+			if err := c.client.RemoveDocument(ctx, p, d.Name); err != nil {
+				return err
+			}
+		}
+		if f.distributor != "" && !strings.HasPrefix(f.distributor, "arn:") { // another account's is not ours to remove
+			if err := c.client.RemovePackage(ctx, p, f.distributor); err != nil {
 				return err
 			}
 		}
