@@ -6,10 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dropcap"
 	"dropcap/caps"
-	"dropcap/internal/evidence"
-	"dropcap/internal/store"
+	"dropcap/internal/host"
 )
 
 func (a *app) approve(folder *string) *cobra.Command {
@@ -26,55 +24,22 @@ It then counts as required, at all revisions on which it was seen, until --undo 
 			if err != nil {
 				return usageError("`dropcap explain NET_RAW` shows how they are named", "cannot approve: %w", err)
 			}
-			return a.runApprove(cmd.Context(), args[0], c, !undo, *folder)
+			q := host.ApproveRequest{Workload: args[0], Cap: c, Undo: undo}
+			return a.runApprove(cmd.Context(), q, *folder)
 		},
 	}
 	cmd.Flags().BoolVar(&undo, "undo", false, "take the approval back")
 	return cmd
 }
 
-func (a *app) runApprove(ctx context.Context, name string, c caps.Cap, yes bool, folder string) error {
-	list, err := stored(ctx, folder, name)
-	if err != nil {
+func (a *app) runApprove(ctx context.Context, q host.ApproveRequest, folder string) error {
+	if err := a.host(folder).Approve(ctx, q); err != nil {
 		return err
 	}
-	names := map[string]bool{}
-	for _, w := range list {
-		names[w.Workload] = true
+	says := "%s of %s counts as its own need\n"
+	if q.Undo {
+		says = "%s of %s is not approved any more\n"
 	}
-	s, err := store.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	all, err := s.Evidence(ctx)
-	if err != nil {
-		return err
-	}
-	total := 0
-	for _, w := range all {
-		if !names[w.Workload] {
-			continue
-		}
-		err := s.Update(ctx, w.Workload, w.Revision, func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-			if old == nil { // forgotten meanwhile
-				return w, dropcap.Errorf(dropcap.CodeError, "", "cannot approve: the evidence of %s was forgotten meanwhile", w.Workload)
-			}
-			changed, n := evidence.Approve(*old, c, yes)
-			total += n
-			return changed, nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	switch {
-	case total == 0:
-		return dropcap.Errorf(dropcap.CodeError, "`dropcap evidence "+oneLine(name)+"` shows what is flagged", "cannot approve: no need of %s by %s is flagged", c.Short(), name)
-	case yes:
-		fmt.Fprintf(a.err, "%s of %s counts as its own need\n", c.Short(), oneLine(name))
-	default:
-		fmt.Fprintf(a.err, "%s of %s is not approved any more\n", c.Short(), oneLine(name))
-	}
+	fmt.Fprintf(a.err, says, q.Cap.Short(), oneLine(q.Workload))
 	return nil
 }

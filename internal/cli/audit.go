@@ -15,8 +15,8 @@ import (
 
 	"dropcap"
 	"dropcap/internal/audit"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
-	"dropcap/internal/snapshot"
 )
 
 // auditFlags are the flags of `dropcap audit`.
@@ -88,44 +88,39 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 	if err != nil {
 		return err
 	}
-	snap, err := a.see(ctx, snapshot.Query{Names: names, Filters: engine, IfPresent: f.ifPresent, HostUnseen: f.saveTo == "" && hostUnseen(targets)}, f.from)
+	q := host.AuditRequest{Policy: pol, Known: base, SeeRequest: host.SeeRequest{
+		Names: names, Filters: engine, IfPresent: f.ifPresent, HostUnseen: f.saveTo == "" && hostUnseen(targets),
+	}}
+	if q.Saved, err = a.saved(ctx, q, f.from); err != nil {
+		return err
+	}
+	r, err := a.host(f.store).Audit(ctx, q)
 	if err != nil {
 		return err
 	}
-	known := a.recall(ctx, f.store, &snap, f.from == "")
 	if f.saveTo != "" {
-		if err := saveJSON(f.saveTo, snap); err != nil {
+		if err := saveJSON(f.saveTo, r.Snapshot); err != nil {
 			return err
 		}
 	}
-	if err := labelValuesKnown(pol, snap); err != nil {
-		return err
-	}
-	result := audit.Judge(snap, audit.Options{
-		Policy: pol, Evidence: known, Known: base, Partial: len(names)+len(engine) > 0, Now: time.Now(),
-	})
-	result = ours.apply(result)
+	result := ours.apply(r.Audit)
 	a.status = audit.Status(result)
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
 		return render.Audit(w, format, result, o)
 	}, f.outputFlags)
 }
 
-// see takes a snapshot of the host, or reads a saved one.
-func (a *app) see(ctx context.Context, q snapshot.Query, from string) (dropcap.Snapshot, error) {
-	if from != "" {
-		if len(q.Filters) > 0 {
-			return dropcap.Snapshot{}, usageError("filter by verdict=, rule=, cap= or owner=", "cannot ask a saved snapshot for docker's filter %q", q.Filters[0])
-		}
-		return readSnapshot(ctx, a.in, from, q.Names)
+// saved reads the snapshot that --from names; nil without one.
+func (a *app) saved(ctx context.Context, q host.AuditRequest, from string) (*dropcap.Snapshot, error) {
+	if from == "" {
+		return nil, nil
 	}
-	h, err := a.engine.open(ctx)
-	if err != nil {
-		return dropcap.Snapshot{}, err
+	if len(q.Filters) > 0 {
+		return nil, usageError("filter by verdict=, rule=, cap= or owner=",
+			"cannot ask a saved snapshot for docker's filter %q", q.Filters[0])
 	}
-	defer h.Close()
-	q.Progress = a.progress("looked at")
-	return snapshot.Take(ctx, h, h.kernel, h.machine, q)
+	s, err := readSnapshot(ctx, a.in, from, q.Names)
+	return &s, err
 }
 
 // hostUnseen tells whether no output describes the host.
@@ -167,12 +162,7 @@ func isTerminal(w io.Writer) bool {
 func (a *app) completeContainers(cmd *cobra.Command, named []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 	defer cancel()
-	h, err := a.engine.open(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer h.Close()
-	refs, err := h.List(ctx, nil)
+	refs, err := a.host("").List(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

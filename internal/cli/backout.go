@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
 )
 
@@ -104,7 +105,7 @@ func (f *backoutCommand) choose(all []dropcap.Change, args []string) ([]dropcap.
 	case f.last:
 		return able[:min(len(able), 1)], nil
 	}
-	found, err := changesOf(all, args[0])
+	found, err := host.PickChanges(all, args[0])
 	if err != nil {
 		return nil, err
 	}

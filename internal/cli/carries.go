@@ -13,10 +13,10 @@ import (
 // carries says how the connection that dropcap, or the person, works through goes through the container; empty if it does not, or if nobody
 // can tell. Stopping such a container would cut it in the middle of a change.
 func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string {
-	if o.h.kernel.Inside(c.ID) {
+	if o.h.Kernel.Inside(c.ID) {
 		return "dropcap itself runs in it"
 	}
-	if socket, ok := o.h.Local(); ok && o.h.kernel.Listens(socket, c.ID) {
+	if socket, ok := o.h.Local(); ok && o.h.Kernel.Listens(socket, c.ID) {
 		return "it serves the socket " + socket
 	}
 	ports := publishedPorts(inspect)

@@ -14,6 +14,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
@@ -41,7 +42,7 @@ Exit status: 0 done, or nothing to do; 1 error; 2 usage; 4 rolled back: the old 
 type changing struct {
 	*apply.Runner
 	app   *app
-	host  *host
+	host  *host.Session
 	store *store.Store
 	close func()
 }
@@ -66,9 +67,9 @@ func (a *app) change(ctx context.Context, f *changeFlags) (*changing, error) {
 
 // changeOnly opens a session without a recovery.
 func (a *app) changeOnly(ctx context.Context, f *changeFlags) (*changing, error) {
-	h, err := a.engine.open(ctx)
+	h, err := a.open(ctx)
 	if err != nil && a.wake(ctx, f.store) {
-		h, err = a.engine.open(ctx)
+		h, err = a.open(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -80,12 +81,12 @@ func (a *app) changeOnly(ctx context.Context, f *changeFlags) (*changing, error)
 	return ch, err
 }
 
-func (a *app) session(ctx context.Context, h *host, f *changeFlags) (*changing, error) {
+func (a *app) session(ctx context.Context, h *host.Session, f *changeFlags) (*changing, error) {
 	info, err := h.Host(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if here := h.machine(); !here.Engine || here.Release != info.Kernel {
+	if here := h.Machine(); !here.Engine || here.Release != info.Kernel {
 		return nil, dropcap.Errorf(dropcap.CodeHost, "run dropcap there: the journal must live beside the engine",
 			"cannot change containers of %s: that engine runs on another machine or in a VM", h.Address())
 	}

@@ -25,8 +25,9 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	engine   engineFlags
-	status   int  // what the command wants to exit with, if it ends without an error
-	finished bool // the command did what it should although it was interrupted
+	status   int                   // what the command wants to exit with, if it ends without an error
+	looked   func(done, total int) // shows how many containers were looked at; nil: nothing does
+	finished bool                  // the command did what it should although it was interrupted
 }
 
 // Main runs one command line and gives its exit status. Nothing else in the program prints errors or decides the status.
@@ -37,6 +38,7 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := &app{in: in, out: &pipe{w: out}, err: &pipe{w: errw}}
+	a.looked = a.progress("looked at")
 	root := a.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

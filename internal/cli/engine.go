@@ -7,8 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropcap/internal/docker"
-	"dropcap/internal/kernel"
-	"dropcap/internal/snapshot"
+	"dropcap/internal/host"
 )
 
 // engineFlags say which engine to talk to: docker's own flags, with its own meaning and environment variables.
@@ -30,45 +29,27 @@ func (e *engineFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&e.tls.KeyFile, "tlskey", "", "TLS key")
 }
 
-// host is an engine and the kernel beneath it, open for looking.
-type host struct {
-	*docker.Client
-	kernel *kernel.Reader
-}
-
 // open connects to the engine.
-func (e *engineFlags) open(ctx context.Context) (*host, error) {
-	if e.timeout <= 0 {
-		return nil, usageError("for example --timeout 30s", "cannot use a timeout of %s", e.timeout)
-	}
-	k, err := kernel.New("/")
-	if err != nil {
-		return nil, err
-	}
-	c, err := docker.Open(ctx, docker.Options{
-		Host: e.host, Context: e.context, ConfigDir: e.config, TLS: e.tls, Timeout: e.timeout, UserAgent: "dropcap/" + version(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &host{Client: c, kernel: k}, nil
+func (a *app) open(ctx context.Context) (*host.Session, error) { return a.host("").Open(ctx) }
+
+// host is the host that the flags name, with its store in that folder.
+func (a *app) host(store string) *host.Host {
+	e := a.engine
+	return host.New(host.Config{Store: store, Observer: terminal{a}, Engine: docker.Options{
+		Host: e.host, Context: e.context, ConfigDir: e.config, TLS: e.tls, Timeout: e.timeout,
+		UserAgent: "dropcap/" + version(),
+	}})
 }
 
-// machine describes this machine, for the case that the engine runs on it.
-func (h *host) machine() snapshot.Machine {
-	socket, ok := h.Local()
-	if !ok {
-		return snapshot.Machine{}
+// terminal tells what a host reports on standard error, and asks there.
+type terminal struct{ *app }
+
+func (t terminal) Progress(p host.Progress) {
+	if looked, ok := p.(host.Looked); ok && t.looked != nil {
+		t.looked(looked.Done, looked.Total)
 	}
-	return here(h.kernel, socket)
 }
 
-// here describes this machine and the engine behind one of its sockets.
-func here(k *kernel.Reader, socket string) snapshot.Machine {
-	h := k.Host()
-	m := snapshot.Machine{Engine: true, ID: h.ID, Release: h.Release, Cgroup: h.Cgroup, LSM: h.LSM, Last: h.LastCap}
-	if set, _, ok := k.EngineCaps(socket); ok {
-		m.EngineCaps = &set
-	}
-	return m
-}
+func (t terminal) Warn(err error) { t.warn(err) }
+
+func (t terminal) Ask(ctx context.Context, question string) error { return t.confirm(ctx, question) }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
@@ -16,7 +17,7 @@ type locks struct {
 
 // lock takes the store's lock and the engine's, since each store has a journal of its own and knows nothing of the other's changes. An engine
 // that does not tell which it is, is known by its address.
-func (a *app) lock(ctx context.Context, h *host, s *store.Store) (*locks, error) {
+func (a *app) lock(ctx context.Context, h *host.Session, s *store.Store) (*locks, error) {
 	l := &locks{compose: filepath.Join(s.Folder(), "compose.lock")}
 	unlock, err := s.Lock("change")
 	if err != nil {
@@ -34,7 +35,7 @@ func (a *app) lock(ctx context.Context, h *host, s *store.Store) (*locks, error)
 	return l, nil
 }
 
-func (l *locks) engine(ctx context.Context, h *host, folder string) error {
+func (l *locks) engine(ctx context.Context, h *host.Session, folder string) error {
 	key, err := h.Identity(ctx)
 	if err != nil {
 		return err

@@ -3,24 +3,20 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"dropcap"
 	"dropcap/internal/evidence"
-	"dropcap/internal/store"
+	"dropcap/internal/host"
 )
 
 func (a *app) evidence() *cobra.Command {
 	var format, folder string
-	show := func(_ *cobra.Command, args []string) error {
+	show := func(cmd *cobra.Command, args []string) error {
 		if format != "text" && format != "json" {
 			return usageError("text or json", "cannot show evidence in the format %q", format)
 		}
-		return a.showEvidence(args, format, folder)
+		return a.showEvidence(cmd.Context(), args, format, folder)
 	}
 	cmd := &cobra.Command{
 		Use:   "evidence [WORKLOAD]",
@@ -64,66 +60,16 @@ defaults) until "dropcap evidence approve" says that it is the workload's own.
 const evidenceExit = `
 Exit status: 0 done; 1 error (also where there is no evidence of what is named); 2 usage; 130 interrupted.`
 
-// stored reads the store's evidence, merged by workload and revision; a name without its kind ("web" for "docker:web") is enough.
-func stored(ctx context.Context, folder, name string) ([]dropcap.WorkloadEvidence, error) {
-	s, err := store.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	return storedIn(ctx, s, name)
-}
-
-func storedIn(ctx context.Context, s *store.Store, name string) ([]dropcap.WorkloadEvidence, error) {
-	all, err := s.Evidence(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range all {
-		all[i] = unkeyed(all[i])
-	}
-	list := evidence.Merge(all, evidence.ByHost)
-	if name == "" {
-		return list, nil
-	}
-	if list, _ = chosen(list, []string{name}); len(list) == 0 {
-		return nil, dropcap.Errorf(dropcap.CodeError, "`dropcap evidence` lists what there is; `dropcap learn` records it", "cannot find evidence of %q", name)
-	}
-	return list, nil
-}
-
-// chosen are the workloads of these names, and the names that none has.
-func chosen(all []dropcap.WorkloadEvidence, names []string) (list []dropcap.WorkloadEvidence, absent []string) {
-	found := map[string]bool{}
-	list = []dropcap.WorkloadEvidence{}
-	for _, w := range all {
-		_, short, _ := strings.Cut(w.Workload, ":")
-		if slices.Contains(names, w.Workload) || slices.Contains(names, short) {
-			found[w.Workload], found[short] = true, true
-			list = append(list, w)
-		}
-	}
-	for _, name := range names {
-		if !found[name] {
-			absent = append(absent, name)
-		}
-	}
-	return list, absent
-}
-
-func (a *app) showEvidence(args []string, format, folder string) error {
-	name := ""
+func (a *app) showEvidence(ctx context.Context, args []string, format, folder string) error {
+	var q host.EvidenceRequest
 	if len(args) > 0 {
-		name = args[0]
+		q.Workload = args[0]
 	}
-	list, err := stored(context.Background(), folder, name)
+	doc, err := a.host(folder).Evidence(ctx, q)
 	if err != nil {
 		return err
 	}
-	if list == nil {
-		list = []dropcap.WorkloadEvidence{}
-	}
-	return a.printEvidence(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: list}, format)
+	return a.printEvidence(doc, format)
 }
 
 func (a *app) importEvidence(ctx context.Context, file, folder string) error {
@@ -135,65 +81,18 @@ func (a *app) importEvidence(ctx context.Context, file, folder string) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(folder)
-	if err != nil {
+	if err := a.host(folder).Import(ctx, doc); err != nil {
 		return err
-	}
-	defer s.Close()
-	for _, w := range doc.Workloads {
-		if len(w.Sources) == 0 {
-			continue
-		}
-		if err := (keeper{s, w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
-			return err
-		}
 	}
 	fmt.Fprintf(a.err, "took in the evidence of %s\n", counted(len(doc.Workloads), "workload"))
 	return nil
 }
 
 func (a *app) forgetEvidence(ctx context.Context, name, folder string) error {
-	list, err := stored(ctx, folder, name)
+	gone, err := a.host(folder).Forget(ctx, host.EvidenceRequest{Workload: name})
 	if err != nil {
 		return err
-	}
-	s, err := store.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	gone := 0
-	for _, w := range list {
-		n, err := s.Forget(ctx, w.Workload, "")
-		if err != nil {
-			return err
-		}
-		gone += n
 	}
 	fmt.Fprintf(a.err, "forgot %s\n", counted(gone, "record"))
 	return nil
-}
-
-// recall gives the evidence that there is, for a judgement, and marks in a snapshot of this host the containers that a change retains. Where there
-// is no store there is nothing of either; where it cannot be read there is a warning, and the judgement without it is the stricter one.
-func (a *app) recall(ctx context.Context, folder string, snap *dropcap.Snapshot, ofThisHost bool) []dropcap.WorkloadEvidence {
-	if _, err := os.Stat(folder); err != nil {
-		return nil
-	}
-	s, err := store.Open(folder)
-	if err != nil {
-		a.warn(fmt.Errorf("judging without evidence: %w", err))
-		return nil
-	}
-	defer s.Close()
-	list, err := storedIn(ctx, s, "")
-	if err != nil {
-		a.warn(fmt.Errorf("judging without evidence: %w", err))
-	}
-	if ofThisHost {
-		if err := markRetained(ctx, s, snap); err != nil {
-			a.warn(fmt.Errorf("judging retained containers like any other: %w", err))
-		}
-	}
-	return list
 }

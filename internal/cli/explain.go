@@ -5,15 +5,13 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
 	"dropcap/caps"
-	"dropcap/internal/audit"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
-	"dropcap/internal/snapshot"
 )
 
 type explainFlags struct {
@@ -115,21 +113,15 @@ func (a *app) explainContainer(ctx context.Context, name string, f *explainFlags
 	if err != nil {
 		return err
 	}
-	snap, err := a.see(ctx, snapshot.Query{Names: []string{name}}, f.from)
+	q := host.AuditRequest{SeeRequest: host.SeeRequest{Names: []string{name}}, Policy: p}
+	if q.Saved, err = a.saved(ctx, q, f.from); err != nil {
+		return err
+	}
+	e, r, err := a.host(f.store).Explain(ctx, q)
 	if err != nil {
 		return err
 	}
-	known := a.recall(ctx, f.store, &snap, f.from == "")
-	if err := labelValuesKnown(p, snap); err != nil {
-		return err
-	}
-	o := audit.Options{Policy: p, Evidence: known, Partial: true, Now: time.Now()}
-	result := audit.Judge(snap, o)
-	if len(result.Containers) == 0 {
-		return dropcap.Errorf(dropcap.CodeIncomplete, "it was removed meanwhile", "cannot explain %q: it is gone", name)
-	}
-	e := audit.Explain(result.Containers[0], result, o)
-	if result.Summary.Unknown > 0 {
+	if r.Audit.Summary.Unknown > 0 {
 		a.status = dropcap.ExitIncomplete
 	}
 	return a.print([]target{{format: f.format}}, func(w io.Writer, format string, o render.Options) error {

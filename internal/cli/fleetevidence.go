@@ -14,6 +14,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/fleet"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
 )
 
@@ -97,7 +98,7 @@ func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet, ids map[s
 		if len(w.Sources) == 0 {
 			continue
 		}
-		if err := (keeper{c.store, w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
+		if err := (host.Keeper{Store: c.store, Host: w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
 			return err
 		}
 		kept++
@@ -121,14 +122,14 @@ the host's own.
 const partSize = 20000
 
 func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
-	all, err := storedIn(ctx, c.store, "")
+	all, err := host.Stored(ctx, c.store, "")
 	if err != nil {
 		return err
 	}
 	const hint = "`dropcap fleet evidence --targets …` gets it from hosts that have learned"
 	if len(f.workloads) > 0 {
 		var absent []string
-		if all, absent = chosen(all, f.workloads); len(absent) > 0 {
+		if all, absent = host.Choose(all, f.workloads); len(absent) > 0 {
 			return dropcap.Errorf(dropcap.CodeError, hint, "cannot push evidence of %s: there is none in %s", quoted(absent), c.store.Folder())
 		}
 	}

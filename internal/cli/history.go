@@ -2,19 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"dropcap"
-	"dropcap/internal/apply"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
-	"dropcap/internal/store"
 )
 
 func (a *app) history() *cobra.Command {
@@ -47,83 +42,37 @@ No engine is asked.
 
 func (a *app) runHistory(ctx context.Context, args []string, f *outputFlags, folder string, log bool) error {
 	f.usual = "table"
+	q := host.HistoryRequest{}
 	if len(args) > 0 {
-		f.usual = "timeline"
+		f.usual, q.Name = "timeline", args[0]
 	}
 	targets, err := f.targets(render.CheckChangeFormat)
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	list, err := s.Changes(ctx)
-	if err != nil {
-		return err
-	}
-	if len(args) > 0 {
-		if list, err = changesOf(list, args[0]); err != nil {
-			return err
-		}
-	}
 	if log {
-		return a.printLog(ctx, s, list, len(args) > 0)
+		return a.printLog(ctx, q, folder)
 	}
-	doc := dropcap.Changes{Schema: dropcap.SchemaChange, Changes: list}
+	doc, err := a.host(folder).History(ctx, q)
+	if err != nil {
+		return err
+	}
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
 		return render.Changes(w, format, doc, o)
 	}, *f)
 }
 
 // printLog prints the log that is kept of the newest of these changes, line by line as it may be shown.
-func (a *app) printLog(ctx context.Context, s *store.Store, list []dropcap.Change, named bool) error {
-	if !named {
-		return usageError("for example dropcap history web --log", "cannot show a log: no change is named")
-	}
-	i := slices.IndexFunc(list, func(c dropcap.Change) bool { return c.Logged })
-	if i < 0 {
-		return &dropcap.Error{Code: dropcap.CodeError, Err: dropcap.ErrNotFound, Message: "cannot find a log there",
-			Hint: "one is kept of a new container that printed something and failed, until `dropcap prune` removes it"}
-	}
-	kept, err := s.Kept(ctx, list[i].ID)
+func (a *app) printLog(ctx context.Context, q host.HistoryRequest, folder string) error {
+	text, err := a.host(folder).Log(ctx, q)
 	if err != nil {
 		return err
 	}
-	var text string
-	if err := json.Unmarshal(kept[apply.KeepLog], &text); err != nil {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot read the log of change %s: %w", list[i].ID, err)
-	}
 	for line := range strings.Lines(text) {
-		if _, err := fmt.Fprintln(a.out, oneLine(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    "))); err != nil {
+		line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")
+		if _, err := fmt.Fprintln(a.out, oneLine(line)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// changesOf picks a change by its id or a beginning of at least four digits, or those of a container by name, by id, or by workload.
-func changesOf(list []dropcap.Change, name string) ([]dropcap.Change, error) {
-	var found []dropcap.Change
-	for _, c := range list {
-		if c.ID == name || len(name) >= 4 && strings.HasPrefix(c.ID, name) {
-			found = append(found, c)
-		}
-	}
-	if len(found) > 1 {
-		return nil, usageError("give more of its digits", "cannot tell which change %q is: %d begin so", name, len(found))
-	}
-	if len(found) == 1 {
-		return found, nil
-	}
-	found = slices.DeleteFunc(slices.Clone(list), func(c dropcap.Change) bool {
-		byID := len(name) >= 12 && (strings.HasPrefix(c.Before, name) || strings.HasPrefix(c.After, name))
-		return c.Name != name && c.Workload != name && !byID
-	})
-	if len(found) == 0 {
-		return nil, &dropcap.Error{Code: dropcap.CodeError, Err: dropcap.ErrNotFound, Hint: "`dropcap history` lists all changes",
-			Message: "cannot find a change " + strconv.Quote(name)}
-	}
-	return found, nil
 }

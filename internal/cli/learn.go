@@ -14,6 +14,7 @@ import (
 	"dropcap/internal/bpf"
 	"dropcap/internal/doctor"
 	"dropcap/internal/evidence"
+	"dropcap/internal/host"
 	"dropcap/internal/learn"
 	"dropcap/internal/store"
 )
@@ -99,12 +100,12 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 	if f.daemon {
 		a.logging()
 	}
-	h, err := a.engine.open(ctx)
+	h, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	here := h.machine()
+	here := h.Machine()
 	info, err := h.Host(ctx)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 	if why := doctor.Untraceable(info.Engine.Name, here.Cgroup); why != "" {
 		a.warn(errors.New(why))
 	}
-	return a.record(ctx, l, tracer{t}, keeper{s, here.ID}, q, command, f)
+	return a.record(ctx, l, tracer{t}, host.Keeper{Store: s, Host: here.ID}, q, command, f)
 }
 
 // openTracer says the likeliest cause in one clause where there is one: what each hook answered helps nobody who is not root.
@@ -159,7 +160,7 @@ func openTracer(hook string) (*bpf.Tracer, error) {
 }
 
 // record records until it is told to end, and prints what was seen, whatever ended it.
-func (a *app) record(ctx context.Context, l learner, t tracer, k keeper, q learn.Query, command []string, f *learnFlags) error {
+func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q learn.Query, command []string, f *learnFlags) error {
 	recordCtx, end := context.WithCancel(ctx)
 	defer end()
 	if f.span > 0 {

@@ -3,34 +3,29 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"dropcap"
 	"dropcap/internal/bpf"
-	"dropcap/internal/evidence"
+	"dropcap/internal/host"
 	"dropcap/internal/image"
 	"dropcap/internal/learn"
 	"dropcap/internal/snapshot"
-	"dropcap/internal/store"
 )
 
 // learner gives the recording what it asks for: the tracer, the engine and the store, each in its words.
 type learner struct {
-	host   *host
+	host   *host.Session
 	engine *steady
 }
 
-func newLearner(h *host) learner { return learner{h, &steady{host: h}} }
+func newLearner(h *host.Session) learner { return learner{h, &steady{Session: h}} }
 
 // steady describes the engine's host once in a while: it is asked for with each container, and the engine asks its runtimes each time.
 type steady struct {
-	*host
+	*host.Session
 	mu      sync.Mutex
 	until   time.Time
 	found   dropcap.Host
@@ -54,11 +49,11 @@ func (s *steady) refresh(ctx context.Context) error {
 	if time.Now().Before(s.until) {
 		return nil
 	}
-	h, err := s.host.Host(ctx)
+	h, err := s.Session.Host(ctx)
 	if err != nil {
 		return err
 	}
-	s.found, s.machine, s.until = h, s.host.machine(), time.Now().Add(5*time.Minute)
+	s.found, s.machine, s.until = h, s.Session.Machine(), time.Now().Add(5*time.Minute)
 	return nil
 }
 
@@ -96,7 +91,7 @@ func (l learner) See(ctx context.Context, id string) (dropcap.Container, error) 
 		return dropcap.Container{}, dropcap.ErrNotFound
 	}
 	c := s.Containers[0]
-	if k, err := l.host.kernel.Look(ctx, c); err == nil && c.Running() {
+	if k, err := l.host.Kernel.Look(ctx, c); err == nil && c.Running() {
 		c.Kernel = k
 	}
 	return c, nil
@@ -132,7 +127,7 @@ func (l learner) Files(ctx context.Context, id string) (image.Files, error) {
 	return image.Scan(ctx, r, image.Default)
 }
 
-func (l learner) Cgroup(c dropcap.Container) (uint64, error) { return l.host.kernel.CgroupID(c) }
+func (l learner) Cgroup(c dropcap.Container) (uint64, error) { return l.host.Kernel.CgroupID(c) }
 
 // Written asks for what was changed or added in the container's layer; deleted files (kind 2) run no more.
 func (l learner) Written(ctx context.Context, id string) (map[string]bool, error) {
@@ -169,47 +164,4 @@ func (t tracer) Sightings() ([]learn.Sighting, error) {
 func (t tracer) Checks() ([]dropcap.KernelCheck, learn.Loss, error) {
 	list, s, err := t.Tracer.Checks()
 	return list, learn.Loss{Checks: s.Lost, Of: s.LostOf, Unknown: s.LossUnknown}, err
-}
-
-// keeper is the store in the recording's words. Evidence of other hosts stands beside ours, never in it: the store's key names the host.
-type keeper struct {
-	*store.Store
-	host string
-}
-
-func (k keeper) Keep(ctx context.Context, list ...dropcap.WorkloadEvidence) error {
-	groups := map[[2]string][]dropcap.WorkloadEvidence{}
-	for _, w := range list {
-		at := [2]string{w.Workload, w.Revision + "@" + k.host}
-		groups[at] = append(groups[at], w)
-	}
-	for keys := range slices.Chunk(slices.Collect(maps.Keys(groups)), atOnce) {
-		err := k.UpdateMany(ctx, keys, func(i int, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence { return kept(groups[keys[i]], old) })
-		if err != nil {
-			return fmt.Errorf("keep the evidence of %d workloads: %w", len(groups), err)
-		}
-	}
-	return nil
-}
-
-// atOnce is how many workloads are kept in one transaction: others that use the store wait meanwhile.
-const atOnce = 200
-
-// kept merges new records of one workload with what is stored of it.
-func kept(fresh []dropcap.WorkloadEvidence, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
-	present := map[string]bool{}
-	for _, w := range fresh {
-		present[w.Sources[0].Container] = true
-	}
-	if old != nil {
-		fresh = append(slices.Clone(fresh), unkeyed(*old))
-	}
-	w := evidence.Merge(fresh, evidence.AcrossHosts)[0]
-	return evidence.Trim(w, func(s dropcap.Source) bool { return present[s.Container] })
-}
-
-// unkeyed takes the host off a revision that comes from the store.
-func unkeyed(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
-	w.Revision, _, _ = strings.Cut(w.Revision, "@")
-	return w
 }

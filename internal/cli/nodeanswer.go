@@ -87,7 +87,7 @@ func thisHost() dropcap.ReceiptHost {
 func (a *app) engineVersion(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	h, err := a.engine.open(ctx)
+	h, err := a.open(ctx)
 	if err != nil {
 		return ""
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"dropcap"
+	"dropcap/internal/host"
 )
 
 // nodeVerbs do a request: its document, status, messages and summary go into the receipt.
@@ -151,7 +152,7 @@ func (w *worker) evidence(ctx context.Context) error {
 	}
 	var d dropcap.Evidence
 	if names := w.q.values["workload"]; len(names) > 0 && w.read(&d) {
-		d.Workloads, d.Absent = chosen(d.Workloads, names)
+		d.Workloads, d.Absent = host.Choose(d.Workloads, names)
 		w.document(d)
 	}
 	w.countWorkloads()

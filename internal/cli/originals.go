@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
 	"dropcap/internal/source"
@@ -22,7 +23,7 @@ const readers = 8
 
 // originals reads what re-creates containers, several at once.
 type originals struct {
-	h    *host
+	h    *host.Session
 	snap dropcap.Snapshot
 	here snapshot.Machine
 
@@ -40,8 +41,8 @@ type originals struct {
 }
 
 // readOriginals reads those of a snapshot's containers.
-func readOriginals(ctx context.Context, h *host, snap dropcap.Snapshot) (*originals, error) {
-	o := &originals{h: h, snap: snap, here: h.machine(), image: map[string]json.RawMessage{}, network: map[string]json.RawMessage{}}
+func readOriginals(ctx context.Context, h *host.Session, snap dropcap.Snapshot) (*originals, error) {
+	o := &originals{h: h, snap: snap, here: h.Machine(), image: map[string]json.RawMessage{}, network: map[string]json.RawMessage{}}
 	if err := o.survey(ctx); err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func readOriginals(ctx context.Context, h *host, snap dropcap.Snapshot) (*origin
 		return nil
 	})
 	if o.isHere() {
-		o.units = units(h.kernel, unitFolders)
+		o.units = units(h.Kernel, unitFolders)
 		devices, no := o.devices(ctx)
 		if no != nil {
 			return o, no
@@ -146,7 +147,7 @@ func (o *originals) local(out *recreate.Original, c dropcap.Container, raw json.
 		return
 	}
 	if c.Kernel.Visible {
-		out.MountInfo = o.h.kernel.MountInfo(c.PID)
+		out.MountInfo = o.h.Kernel.MountInfo(c.PID)
 	}
 	var b struct {
 		Mounts []struct{ Type, Source, Destination string }

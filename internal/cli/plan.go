@@ -77,7 +77,7 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 	}
 	a.warnQuiet(f.outputFlags)
 	f.envFile = f.reveal
-	h, err := a.engine.open(ctx)
+	h, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

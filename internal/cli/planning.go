@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/plan"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
@@ -69,7 +70,7 @@ type planned struct {
 }
 
 // makePlan looks at the named containers, or all, and plans. s may be nil: then the plan's steps have no fingerprint.
-func (a *app) makePlan(ctx context.Context, h *host, s *store.Store, names []string, f *planFlags) (planned, error) {
+func (a *app) makePlan(ctx context.Context, h *host.Session, s *store.Store, names []string, f *planFlags) (planned, error) {
 	var p planned
 	options, err := f.options()
 	if err != nil {
@@ -83,17 +84,17 @@ func (a *app) makePlan(ctx context.Context, h *host, s *store.Store, names []str
 	if err != nil {
 		return p, err
 	}
-	snap, err := snapshot.Take(ctx, h, h.kernel, h.machine, snapshot.Query{Names: names, Filters: engine, IfPresent: f.ifPresent, Progress: a.progress("looked at")})
+	snap, err := snapshot.Take(ctx, h, h.Kernel, h.Machine, snapshot.Query{Names: names, Filters: engine, IfPresent: f.ifPresent, Progress: a.progress("looked at")})
 	if err != nil {
 		return p, err
 	}
 	snap.Containers = ours.keep(snap.Containers)
-	if err := markRetained(ctx, s, &snap); err != nil {
+	if err := host.MarkRetained(ctx, s, &snap); err != nil {
 		return p, err
 	}
 	p.Input = plan.Input{Host: snap.Host, Policy: pol, Options: options, Now: time.Now()}
 	if s != nil {
-		if p.Evidence, err = storedIn(ctx, s, ""); err != nil {
+		if p.Evidence, err = host.Stored(ctx, s, ""); err != nil {
 			return p, err
 		}
 	}
@@ -106,7 +107,7 @@ func (a *app) makePlan(ctx context.Context, h *host, s *store.Store, names []str
 }
 
 // gather reads what re-creates each container of the snapshot.
-func (p *planned) gather(ctx context.Context, h *host, s *store.Store, snap dropcap.Snapshot, f *planFlags) error {
+func (p *planned) gather(ctx context.Context, h *host.Session, s *store.Store, snap dropcap.Snapshot, f *planFlags) error {
 	o, err := readOriginals(ctx, h, snap)
 	if err != nil {
 		return err
@@ -169,29 +170,6 @@ func (f *planFlags) fileOf(name string) string {
 		return f.envFile
 	}
 	return name + ".env"
-}
-
-// markRetained marks the stopped containers that changes have left behind; nil is no store.
-func markRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) error {
-	if s == nil {
-		return nil
-	}
-	changes, err := s.Changes(ctx)
-	if err != nil {
-		return err
-	}
-	kept := map[string]string{}
-	for _, c := range changes {
-		if id := c.Retained(); id != "" {
-			kept[id] = c.ID
-		}
-	}
-	for i, c := range snap.Containers {
-		if c.State == "exited" || c.State == "created" || c.State == "dead" { // one that somebody started is a container like any other
-			snap.Containers[i].Retained = kept[c.ID]
-		}
-	}
-	return nil
 }
 
 // ownerFilter is our only filter on containers that were not judged.

@@ -85,20 +85,6 @@ func othersMayWrite(i fs.FileInfo) string {
 	return ""
 }
 
-// labelValuesKnown refuses to judge a snapshot by a label's value, which no document carries.
-func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
-	line, asks := policy.NeedsLabelValues(p, s.Containers)
-	if !asks {
-		return nil
-	}
-	where := "a keep"
-	if line > 0 {
-		where = fmt.Sprintf("the waiver at line %d", line)
-	}
-	return dropcap.Errorf(dropcap.CodeError, "select by the label's name, by name or by workload; or audit the host itself",
-		"cannot judge a document by this policy: %s asks for the value of a label, and documents carry no label values", where)
-}
-
 func (a *app) policy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",

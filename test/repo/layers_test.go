@@ -10,17 +10,18 @@ import (
 type layer string
 
 const (
-	capsLayer layer = "caps"
-	root      layer = "root"
-	verb      layer = "verb"
-	adapter   layer = "adapter"
-	renderer  layer = "renderer" // between shells and nouns
-	shell     layer = "shell"
-	program   layer = "program"
-	stand     layer = "stand" // what tests stand on
-	labLayer  layer = "lab"   // a fleet to try: the double of AWS and private engines, for people
-	testLayer layer = "test"
-	homeless  layer = "homeless"
+	capsLayer   layer = "caps"
+	root        layer = "root"
+	verb        layer = "verb"
+	adapter     layer = "adapter"
+	application layer = "application" // what a host may be asked; shells and the fleet's host half stand on it
+	renderer    layer = "renderer"    // between shells and nouns
+	shell       layer = "shell"
+	program     layer = "program"
+	stand       layer = "stand" // what tests stand on
+	labLayer    layer = "lab"   // a fleet to try: the double of AWS and private engines, for people
+	testLayer   layer = "test"
+	homeless    layer = "homeless"
 )
 
 // rooms says which layer each folder of internal/ belongs to. A new folder needs a line here, and one in .depguard.yml.
@@ -28,7 +29,7 @@ var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
-	"render": renderer, "cli": shell,
+	"host": application, "node": application, "render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "ssmtest": stand, "lab": labLayer,
 }
 
@@ -84,16 +85,17 @@ func place(path string) (layer, string) {
 
 // mayImport is the rule between layers; rooms of a layer are told apart by the caller.
 var mayImport = map[layer][]layer{
-	capsLayer: {},
-	root:      {capsLayer},
-	verb:      {capsLayer, root, verb},
-	adapter:   {capsLayer, root},
-	renderer:  {capsLayer, root},
-	shell:     {capsLayer, root, verb, adapter, renderer, labLayer},
-	program:   {shell},
-	stand:     {capsLayer, root, stand},
-	labLayer:  {capsLayer, root, stand},
-	testLayer: {capsLayer, root, verb, adapter, renderer, stand, testLayer},
+	capsLayer:   {},
+	root:        {capsLayer},
+	verb:        {capsLayer, root, verb},
+	adapter:     {capsLayer, root},
+	renderer:    {capsLayer, root},
+	application: {capsLayer, root, verb, adapter, application},
+	shell:       {capsLayer, root, verb, adapter, application, renderer, labLayer},
+	program:     {shell},
+	stand:       {capsLayer, root, stand},
+	labLayer:    {capsLayer, root, stand},
+	testLayer:   {capsLayer, root, verb, adapter, application, renderer, stand, testLayer},
 }
 
 // violations checks packages against the rule of imports.
@@ -131,6 +133,8 @@ func refused(from layer, room, path string) string {
 		return ""
 	case !slices.Contains(mayImport[from], to):
 		return fmt.Sprintf("a %s may not import a %s", from, to)
+	case from == application && to == application && room != "node":
+		return fmt.Sprintf("%s is below %s", room, toRoom)
 	case from == labLayer && to == stand && !slices.Contains(labStands, path):
 		return fmt.Sprintf("the lab is in the program, and stands on %v only", labStands)
 	case from == verb && slices.Contains(pure, room) && !slices.Contains(pure, toRoom) && to == verb:

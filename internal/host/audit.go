@@ -1,0 +1,84 @@
+package host
+
+import (
+	"context"
+	"fmt"
+
+	"dropcap"
+	"dropcap/internal/audit"
+	"dropcap/internal/policy"
+)
+
+// AuditRequest says what to judge, and by what.
+type AuditRequest struct {
+	SeeRequest
+	// Saved is judged instead of this host; nil means this host.
+	Saved  *dropcap.Snapshot
+	Policy dropcap.Policy
+	// Known reports whether a finding stands in the baseline; nil without one.
+	Known func(identity string, f dropcap.Finding) bool
+}
+
+// AuditResult is the judgement and what was judged.
+type AuditResult struct {
+	Audit    dropcap.Audit
+	Snapshot dropcap.Snapshot
+	options  audit.Options
+}
+
+// Audit looks at containers and judges them. Evidence that the store has is used; where it cannot be
+// read there is a warning, and the judgement without it is the stricter one.
+func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
+	var r AuditResult
+	if q.Saved != nil {
+		r.Snapshot = *q.Saved
+	} else {
+		seen, err := h.See(ctx, q.SeeRequest)
+		if err != nil {
+			return r, err
+		}
+		r.Snapshot = seen
+	}
+	known := h.recall(ctx, &r.Snapshot, q.Saved == nil)
+	if err := labelValuesKnown(q.Policy, r.Snapshot); err != nil {
+		return r, err
+	}
+	r.options = audit.Options{
+		Policy: q.Policy, Evidence: known, Known: q.Known, Partial: len(q.Names)+len(q.Filters) > 0, Now: now(),
+	}
+	r.Audit = audit.Judge(r.Snapshot, r.options)
+	return r, nil
+}
+
+// labelValuesKnown refuses to judge a snapshot by a label's value, which no document carries.
+func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
+	line, asks := policy.NeedsLabelValues(p, s.Containers)
+	if !asks {
+		return nil
+	}
+	where := "a keep"
+	if line > 0 {
+		where = fmt.Sprintf("the waiver at line %d", line)
+	}
+	return dropcap.Errorf(dropcap.CodeError,
+		"select by the label's name, by name or by workload; or audit the host itself",
+		"cannot judge a document by this policy: %s asks for the value of a label, and documents "+
+			"carry no label values", where)
+}
+
+// Explain says of one container why it holds what it holds. The request names that container.
+func (h *Host) Explain(ctx context.Context, q AuditRequest) (dropcap.Explanation, AuditResult, error) {
+	r, err := h.Audit(ctx, q)
+	if err != nil {
+		return dropcap.Explanation{}, r, err
+	}
+	if len(r.Audit.Containers) == 0 {
+		name := ""
+		if len(q.Names) > 0 {
+			name = q.Names[0]
+		}
+		return dropcap.Explanation{}, r, dropcap.Errorf(dropcap.CodeIncomplete, "it was removed meanwhile",
+			"cannot explain %q: it is gone", name)
+	}
+	return audit.Explain(r.Audit.Containers[0], r.Audit, r.options), r, nil
+}

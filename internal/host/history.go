@@ -1,0 +1,96 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dropcap"
+	"dropcap/internal/apply"
+	"dropcap/internal/store"
+)
+
+// HistoryRequest names a change, by its id or a beginning of at least four digits, or a container, by
+// name, id or workload. Empty means all changes.
+type HistoryRequest struct{ Name string }
+
+// History returns the changes of this host, the newest first. No engine is asked.
+func (h *Host) History(ctx context.Context, q HistoryRequest) (dropcap.Changes, error) {
+	doc := dropcap.Changes{Schema: dropcap.SchemaChange}
+	err := h.withStore(func(s *store.Store) (err error) {
+		doc.Changes, err = ChangesOf(ctx, s, q.Name)
+		return err
+	})
+	return doc, err
+}
+
+// Log returns what the new container of the newest of these changes printed last, if it failed. It may
+// hold secrets.
+func (h *Host) Log(ctx context.Context, q HistoryRequest) (text string, err error) {
+	if q.Name == "" {
+		return "", dropcap.Errorf(dropcap.CodeUsage, "for example dropcap history web --log",
+			"cannot show a log: no change is named")
+	}
+	err = h.withStore(func(s *store.Store) error {
+		list, err := ChangesOf(ctx, s, q.Name)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(list, func(c dropcap.Change) bool { return c.Logged })
+		if i < 0 {
+			return &dropcap.Error{
+				Code: dropcap.CodeError, Err: dropcap.ErrNotFound, Message: "cannot find a log there",
+				Hint: "one is kept of a new container that printed something and failed, " +
+					"until `dropcap prune` removes it",
+			}
+		}
+		kept, err := s.Kept(ctx, list[i].ID)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(kept[apply.KeepLog], &text); err != nil {
+			return dropcap.Errorf(dropcap.CodeError, "", "cannot read the log of change %s: %w", list[i].ID, err)
+		}
+		return nil
+	})
+	return text, err
+}
+
+// ChangesOf returns the changes that a name stands for, as HistoryRequest has it.
+func ChangesOf(ctx context.Context, s *store.Store, name string) ([]dropcap.Change, error) {
+	list, err := s.Changes(ctx)
+	if err != nil || name == "" {
+		return list, err
+	}
+	return PickChanges(list, name)
+}
+
+// PickChanges picks a change by its id, or those of a container.
+func PickChanges(list []dropcap.Change, name string) ([]dropcap.Change, error) {
+	var found []dropcap.Change
+	for _, c := range list {
+		if c.ID == name || len(name) >= 4 && strings.HasPrefix(c.ID, name) {
+			found = append(found, c)
+		}
+	}
+	if len(found) > 1 {
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "give more of its digits",
+			"cannot tell which change %q is: %d begin so", name, len(found))
+	}
+	if len(found) == 1 {
+		return found, nil
+	}
+	found = slices.DeleteFunc(slices.Clone(list), func(c dropcap.Change) bool {
+		byID := len(name) >= 12 && (strings.HasPrefix(c.Before, name) || strings.HasPrefix(c.After, name))
+		return c.Name != name && c.Workload != name && !byID
+	})
+	if len(found) == 0 {
+		return nil, &dropcap.Error{
+			Code: dropcap.CodeError, Err: dropcap.ErrNotFound, Hint: "`dropcap history` lists all changes",
+			Message: "cannot find a change " + strconv.Quote(name),
+		}
+	}
+	return found, nil
+}

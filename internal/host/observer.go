@@ -1,0 +1,41 @@
+package host
+
+import (
+	"context"
+
+	"dropcap"
+)
+
+// Observer is whoever asked: a terminal, a page, a fleet's request. Its methods may be called from
+// several goroutines.
+type Observer interface {
+	// Progress reports how far long work is. It must not block.
+	Progress(p Progress)
+	// Warn reports what does not stop the work.
+	Warn(err error)
+	// Ask puts a question before something is stopped or changed. A nil error means yes; any other
+	// ends the work and is returned from it.
+	Ask(ctx context.Context, question string) error
+}
+
+// Progress is one of the kinds below.
+type Progress interface{ isProgress() }
+
+// Looked reports how many containers have been looked at.
+type Looked struct{ Done, Total int }
+
+func (Looked) isProgress() {}
+
+// Silent is an Observer for which nobody listens. It answers every question with no.
+type Silent struct{}
+
+// Progress does nothing.
+func (Silent) Progress(Progress) {}
+
+// Warn does nothing.
+func (Silent) Warn(error) {}
+
+// Ask answers with no.
+func (Silent) Ask(_ context.Context, question string) error {
+	return dropcap.Errorf(dropcap.CodeUsage, "", "cannot ask: %s", question)
+}
