@@ -15,8 +15,11 @@ type Container struct {
 	Owner    Owner    `json:"owner"`
 	Declared Declared `json:"declared"`
 	Labels   []string `json:"labels"` // names only, sorted: values may hold secrets
-	// LabelValues are known only while looking at a live engine and never enter a document; nil if unknown.
+	// ImageLabels are those of Labels that are not believed, since the image brought them or may have; null where that is not known.
+	ImageLabels []string `json:"image_labels"`
+	// LabelValues are the believed labels. They are known only while looking at a live engine and never enter a document; nil if unknown.
 	LabelValues map[string]string `json:"-"`
+	Said        Labels            `json:"-"` // what the engine says of labels, until package owner has settled what is believed
 	// Entrypoint and Command may hold secrets: they are for Revision, which is a fingerprint of them. None enters a document.
 	Entrypoint, Command []string  `json:"-"`
 	Revision            string    `json:"-"` // as in WorkloadEvidence; empty if not known

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/owner"
 	"dropcap/internal/source"
 )
 
@@ -108,10 +109,13 @@ func (s sourcing) mayBack(ctx context.Context, c *change) error {
 
 // member is a container of a service, as the engine lists it.
 type member struct {
-	ID     string `json:"Id"`
-	Names  []string
-	State  string
-	Labels map[string]string
+	ID      string `json:"Id"`
+	Names   []string
+	State   string
+	ImageID string
+	Labels  map[string]string
+
+	believed map[string]string
 }
 
 func (m member) name() string {
@@ -121,7 +125,7 @@ func (m member) name() string {
 	return strings.TrimPrefix(m.Names[0], "/")
 }
 
-// members lists the containers with these labels, running or not, by name.
+// members lists the containers with these labels, running or not, by name. Whether the labels are believed is the caller's to ask.
 func (r *Runner) members(ctx context.Context, c *change, labels ...string) ([]member, error) {
 	filters, err := json.Marshal(map[string][]string{"label": labels})
 	if err != nil {
@@ -137,8 +141,40 @@ func (r *Runner) members(ctx context.Context, c *change, labels ...string) ([]me
 	if err := json.Unmarshal(result.Body, &list); err != nil {
 		return nil, fmt.Errorf("read the engine's list of containers: %w", err)
 	}
+	images := map[string]dropcap.Labels{}
+	for i, m := range list {
+		l, ok := images[m.ImageID]
+		if !ok {
+			if l, err = r.imageLabels(ctx, c, m.ImageID); err != nil {
+				return nil, err
+			}
+			images[m.ImageID] = l
+		}
+		l.Own = m.Labels
+		list[i].believed = owner.Believed(l)
+	}
 	slices.SortFunc(list, func(a, b member) int { return strings.Compare(a.name(), b.name()) })
 	return list, nil
+}
+
+// imageLabels gives the labels of an image; of one that is gone they are not known.
+func (r *Runner) imageLabels(ctx context.Context, c *change, id string) (dropcap.Labels, error) {
+	if id == "" || strings.ContainsAny(id, "/?#%") {
+		return dropcap.Labels{}, nil
+	}
+	result, err := r.do(ctx, c, dropcap.Effect{Name: "look-image", Says: "look at the labels of an image", Call: &dropcap.Call{
+		Method: http.MethodGet, Path: "/images/" + id + "/json", Fine: []int{http.StatusNotFound},
+	}})
+	if err != nil || result.Status == http.StatusNotFound {
+		return dropcap.Labels{}, err
+	}
+	var b struct {
+		Config struct{ Labels map[string]string }
+	}
+	if err := json.Unmarshal(result.Body, &b); err != nil {
+		return dropcap.Labels{}, fmt.Errorf("read the engine's description of an image: %w", err)
+	}
+	return dropcap.Labels{Image: b.Config.Labels, ImageKnown: true}, nil
 }
 
 // declares tells whether the engine says that a container was made with these capabilities.

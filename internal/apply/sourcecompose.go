@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"dropcap"
+	"dropcap/internal/owner"
 	"dropcap/internal/source"
 )
 
@@ -75,19 +75,27 @@ func (s composing) write(name string, f source.Edited, back bool) dropcap.Effect
 	return dropcap.Effect{Name: name, Says: "edit " + f.Path, File: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Is}}
 }
 
-func (s composing) list(ctx context.Context, c *change) ([]member, error) {
-	const p = "com.docker.compose."
-	all, err := s.members(ctx, c, p+"project="+s.from.Project.Name, p+"service="+s.from.Project.Service)
+// listAll gives the service's containers, and the name of one that only its image's labels make one of them: compose would take it for one.
+func (s composing) listAll(ctx context.Context, c *change) (list []member, imposter string, err error) {
+	p := s.from.Project
+	all, err := s.members(ctx, c, "com.docker.compose.project="+p.Name, "com.docker.compose.service="+p.Service)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var list []member
 	for _, m := range all {
-		if !strings.EqualFold(m.Labels[p+"oneoff"], "true") {
+		switch {
+		case owner.OfService(m.believed, p.Name, p.Service):
 			list = append(list, m)
+		case owner.OfService(m.Labels, p.Name, p.Service):
+			imposter = m.name()
 		}
 	}
-	return list, nil
+	return list, imposter, nil
+}
+
+func (s composing) list(ctx context.Context, c *change) ([]member, error) {
+	list, _, err := s.listAll(ctx, c)
+	return list, err
 }
 
 // prepare edits the file once compose has said that nothing else is pending, and asks it again what it would do then.
@@ -128,9 +136,12 @@ func (s composing) prepare(ctx context.Context, c *change) error {
 
 // running gives the names of the service's containers, which must be as many as were planned for, and run.
 func (s composing) running(ctx context.Context, c *change) ([]string, error) {
-	list, err := s.list(ctx, c)
+	list, imposter, err := s.listAll(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	if imposter != "" {
+		return nil, dropcap.Errorf(dropcap.CodeError, "remove it, or make it without those labels", "cannot change %s: %w", c.Name, source.Imposter(imposter))
 	}
 	var names []string
 	for _, m := range list {

@@ -19,7 +19,7 @@ func (s composing) sweepInterim(ctx context.Context, c *change) error {
 		return err
 	}
 	for _, m := range list {
-		_, predecessor, ok := source.Interim(m.name(), m.Labels[source.ReplaceLabel])
+		_, predecessor, ok := source.Interim(m.name(), m.believed[source.ReplaceLabel])
 		if !ok || !has(list, predecessor) {
 			continue
 		}
@@ -49,7 +49,7 @@ func has(list []member, idPrefix string) bool {
 // finalNames gives the containers of a service the names that compose would have given them.
 func (s composing) finalNames(ctx context.Context, c *change, list []member) error {
 	for i, m := range list {
-		final, _, ok := source.Interim(m.name(), m.Labels[source.ReplaceLabel])
+		final, _, ok := source.Interim(m.name(), m.believed[source.ReplaceLabel])
 		if !ok {
 			continue
 		}

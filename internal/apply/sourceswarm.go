@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/owner"
 	"dropcap/internal/source"
 )
 
@@ -153,6 +154,9 @@ func (s swarming) made(ctx context.Context, c *change, g dropcap.Grant) ([]strin
 	}
 	var ids []string
 	for _, m := range list {
+		if owner.SwarmID(m.believed) != s.from.ID {
+			continue // its image says so, and nobody else
+		}
 		now, err := s.look(ctx, c, "inspect-made", m.ID)
 		if err != nil {
 			return nil, err

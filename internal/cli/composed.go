@@ -1,12 +1,12 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/owner"
 	"dropcap/internal/plan"
 	"dropcap/internal/source"
 )
@@ -36,7 +36,11 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 	if err != nil {
 		return plan.Source{Text: source.Words(c.Owner.Service, d), Against: []plan.Refusal{refusedSource(c, err)}}
 	}
-	up := source.Line(project.Up(o.replicas(project)))
+	replicas, err := o.replicas(project)
+	if err != nil {
+		return plan.Source{Text: source.Words(c.Owner.Service, d), Against: []plan.Refusal{refusedSource(c, err)}}
+	}
+	up := source.Line(project.Up(replicas))
 	edited, err := o.editCompose(project, d)
 	if err != nil {
 		return plan.Source{Text: source.Words(c.Owner.Service, d) + up, Against: []plan.Refusal{refusedSource(c, err)}}
@@ -112,19 +116,28 @@ func (o *originals) editCompose(p source.Project, d source.Declaration) ([]sourc
 	return source.Compose(files, p.Service, d)
 }
 
-// replicas is how many containers the service has now, by the labels that compose goes by: it is told to keep as many.
-func (o *originals) replicas(p source.Project) int {
+// replicas is how many containers the service has now: compose is told to keep as many. The error names one that only its image's labels
+// make one of them, which compose would take for one and change or remove.
+func (o *originals) replicas(p source.Project) (int, error) {
 	n := 0
-	for _, inspect := range o.raw {
-		var b struct {
-			Config struct{ Labels map[string]string }
-		}
-		_ = json.Unmarshal(inspect, &b) // one that cannot be read has no labels
-		if other, err := source.ReadProject(b.Config.Labels); err == nil && other.Name == p.Name && other.Service == p.Service {
+	for id, l := range o.labels {
+		switch {
+		case owner.OfService(owner.Believed(l), p.Name, p.Service):
 			n++
+		case owner.OfService(l.Own, p.Name, p.Service):
+			return 0, source.Imposter(o.nameOf(id))
 		}
 	}
-	return max(n, 1)
+	return max(n, 1), nil
+}
+
+func (o *originals) nameOf(id string) string {
+	for _, r := range o.refs {
+		if r.ID == id {
+			return r.Name
+		}
+	}
+	return id
 }
 
 func refusedSource(c dropcap.Container, err error) plan.Refusal {

@@ -29,6 +29,7 @@ type originals struct {
 
 	refs    []dropcap.Ref // every container of the engine
 	raw     map[string]json.RawMessage
+	labels  map[string]dropcap.Labels // of each container, for package owner
 	uses    map[string][]recreate.Use
 	minAPI  string
 	mu      sync.Mutex
@@ -90,7 +91,7 @@ func (o *originals) survey(ctx context.Context) (err error) {
 	if o.refs, err = o.h.List(ctx, nil); err != nil {
 		return err
 	}
-	o.raw, o.uses = map[string]json.RawMessage{}, map[string][]recreate.Use{}
+	o.raw, o.uses, o.labels = map[string]json.RawMessage{}, map[string][]recreate.Use{}, map[string]dropcap.Labels{}
 	return each(ctx, o.refs, func(ctx context.Context, r dropcap.Ref) error {
 		raw, err := o.h.RawContainer(ctx, r.ID)
 		if errors.Is(err, dropcap.ErrNotFound) {
@@ -99,10 +100,14 @@ func (o *originals) survey(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
+		labels, err := o.h.Labels(ctx, raw)
+		if err != nil {
+			return err
+		}
 		uses, err := recreate.Uses(raw)
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.raw[r.ID], o.uses[r.ID] = raw, uses
+		o.raw[r.ID], o.uses[r.ID], o.labels[r.ID] = raw, uses, labels
 		return err
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/owner"
 	"dropcap/internal/recreate"
 	"dropcap/internal/source"
 )
@@ -24,20 +24,15 @@ const composeAnswer = 2 * time.Minute
 
 // sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
 func (ch *changing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, discardLayer bool) (*apply.Source, error) {
-	var b struct {
-		Config struct{ Labels map[string]string }
-	}
-	if err := json.Unmarshal(o.found[s.Container.ID].Inspect, &b); err != nil {
-		return nil, fmt.Errorf("cannot read the labels of %s: %w", s.Container.Name, err)
-	}
-	if err := o.peers(ctx, b.Config.Labels, s.Container.ID, discardLayer); err != nil {
+	labels := owner.Believed(o.labels[s.Container.ID])
+	if err := o.peers(ctx, labels, s.Container.ID, discardLayer); err != nil {
 		return nil, err
 	}
 	switch s.Owner.Kind {
 	case "swarm":
-		return ch.swarmJob(ctx, b.Config.Labels["com.docker.swarm.service.id"])
+		return ch.swarmJob(ctx, owner.SwarmID(labels))
 	case "compose":
-		return ch.composeJob(ctx, o, b.Config.Labels, source.Declaration{Was: s.Before, Is: s.After})
+		return ch.composeJob(ctx, o, labels, source.Declaration{Was: s.Before, Is: s.After})
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot change %s at its source", s.Container.Name)
 }
@@ -49,12 +44,12 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 		var b struct {
 			Name, Image string
 			State       struct{ Running bool }
-			Config      struct{ Labels map[string]string }
 		}
 		if err := json.Unmarshal(raw, &b); err != nil {
 			return err
 		}
-		if id == own || !sameService(labels, b.Config.Labels) || b.Config.Labels["com.docker.swarm.service.id"] != "" && !b.State.Running {
+		theirs := owner.Believed(o.labels[id])
+		if id == own || !owner.SameService(labels, theirs) || owner.SwarmID(theirs) != "" && !b.State.Running {
 			continue // swarm keeps ended tasks, and never starts one again
 		}
 		one, ok := o.found[id]
@@ -75,26 +70,7 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 	return nil
 }
 
-// sameService tells whether two containers' labels name the same service of compose or swarm.
-func sameService(a, b map[string]string) bool {
-	for _, names := range [][]string{{"com.docker.swarm.service.id"}, {"com.docker.compose.project", "com.docker.compose.service"}} {
-		same := true
-		for _, n := range names {
-			same = same && a[n] != "" && a[n] == b[n]
-		}
-		if same {
-			return true
-		}
-	}
-	return false
-}
-
 func (ch *changing) swarmJob(ctx context.Context, id string) (*apply.Source, error) {
-	for _, r := range id {
-		if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9') {
-			id = ""
-		}
-	}
 	if id == "" {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot tell which swarm service it belongs to")
 	}
@@ -127,7 +103,11 @@ func (ch *changing) composeJob(ctx context.Context, o *originals, labels map[str
 	if err != nil {
 		return nil, err
 	}
-	c := &apply.Compose{Project: p, Program: program, Env: env, Files: edited, Replicas: o.replicas(p)}
+	replicas, err := o.replicas(p)
+	if err != nil {
+		return nil, err
+	}
+	c := &apply.Compose{Project: p, Program: program, Env: env, Files: edited, Replicas: replicas}
 	return &apply.Source{Compose: c}, ch.verifyCompose(ctx, c, d)
 }
 

@@ -41,7 +41,7 @@ func FuzzInspect(f *testing.F) {
 			}
 			return
 		}
-		if !fullID.MatchString(got.ID) || got.PID < 0 || got.PID > maxPID || got.Labels == nil || got.Execs == nil {
+		if !fullID.MatchString(got.ID) || got.PID < 0 || got.PID > maxPID || got.Owner.Kind != "" || got.Execs == nil {
 			t.Errorf("got %+v", got)
 		}
 		for _, x := range got.Execs {

@@ -273,8 +273,8 @@ func TestHang(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 			if fault.Path == "/images/" {
-				if err != nil || got.Owner.Kind != "docker" || got.Owner.Claimed != "compose:a/b" {
-					t.Errorf("%+v, %v: what the image could deny is not believed", got.Owner, err)
+				if err != nil || got.Said.ImageKnown || len(got.Said.Own) != 2 {
+					t.Errorf("%+v, %v: what the image says is not known", got.Said, err)
 				}
 				return
 			}

@@ -2,15 +2,40 @@ package docker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"sync"
+
+	"dropcap"
 )
 
 // imageCache keeps the labels of images by id, each asked for once however many containers run it.
 type imageCache struct {
 	mu      sync.Mutex
 	entries map[string]*answer[map[string]string]
+}
+
+// said gives the container's labels with those of its image, which is asked about only where there are any.
+func (c *Client) said(ctx context.Context, b containerBody) dropcap.Labels {
+	l := dropcap.Labels{Own: b.Config.Labels, ImageKnown: len(b.Config.Labels) == 0}
+	if l.ImageKnown {
+		return l
+	}
+	var err error
+	l.Image, err = c.images.labels(ctx, c, b.Image)
+	l.ImageKnown = err == nil
+	return l
+}
+
+// Labels gives the labels that a container's inspect tells of, with those of its image.
+func (c *Client) Labels(ctx context.Context, inspect json.RawMessage) (dropcap.Labels, error) {
+	var b containerBody
+	if err := json.Unmarshal(inspect, &b); err != nil {
+		return dropcap.Labels{}, fmt.Errorf("cannot read the labels of a container: %w", jsonError(err))
+	}
+	return c.said(ctx, b), ctx.Err()
 }
 
 type imageBody struct {

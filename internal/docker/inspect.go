@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	"dropcap"
@@ -43,8 +41,8 @@ type containerBody struct {
 // anyName is what the engine takes as a name or id, so that no other path can be asked for by a strange one.
 var anyName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
-// Inspect describes one container, by id, a unique beginning of it, or name. Kernel is left zero, and Predicted too but for Podman. The
-// error is a dropcap.ErrNotFound if there is no such container, also when it vanishes on the way.
+// Inspect describes one container, by id, a unique beginning of it, or name. Kernel is left zero, Predicted too but for Podman, and what
+// labels tell is in Said only. The error is a dropcap.ErrNotFound if there is no such container, also when it vanishes on the way.
 func (c *Client) Inspect(ctx context.Context, idOrName string) (dropcap.Container, error) {
 	if !anyName.MatchString(idOrName) {
 		return dropcap.Container{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(idOrName, 80), dropcap.ErrNotFound)
@@ -89,29 +87,24 @@ func (b containerBody) check(asked string) error {
 
 func (c *Client) describe(ctx context.Context, b containerBody) (dropcap.Container, error) {
 	out := dropcap.Container{
-		ID:          b.ID,
-		Name:        strings.TrimPrefix(b.Name, "/"),
-		Image:       b.Config.Image,
-		ImageID:     b.Image,
-		State:       b.State.Status,
-		User:        b.Config.User,
-		Declared:    dropcap.Declared{Privileged: b.HostConfig.Privileged, Add: b.HostConfig.CapAdd, Drop: b.HostConfig.CapDrop},
-		Labels:      slices.Sorted(maps.Keys(b.Config.Labels)),
-		LabelValues: b.Config.Labels,
-		Entrypoint:  b.Config.Entrypoint,
-		Command:     b.Config.Cmd,
-		Network:     b.HostConfig.NetworkMode,
-		Created:     b.Created,
-		Execs:       []dropcap.Exec{},
-	}
-	if out.Labels == nil {
-		out.Labels = []string{}
+		ID:         b.ID,
+		Name:       strings.TrimPrefix(b.Name, "/"),
+		Image:      b.Config.Image,
+		ImageID:    b.Image,
+		State:      b.State.Status,
+		User:       b.Config.User,
+		Declared:   dropcap.Declared{Privileged: b.HostConfig.Privileged, Add: b.HostConfig.CapAdd, Drop: b.HostConfig.CapDrop},
+		Entrypoint: b.Config.Entrypoint,
+		Command:    b.Config.Cmd,
+		Network:    b.HostConfig.NetworkMode,
+		Created:    b.Created,
+		Execs:      []dropcap.Exec{},
 	}
 	if out.Running() {
 		out.PID = b.State.Pid
 	}
-	out.Owner, out.Workload = c.owner(ctx, b)
-	if ctx.Err() != nil { // the owner may be a guess then
+	out.Said = c.said(ctx, b)
+	if ctx.Err() != nil { // the image may not have been asked then
 		return dropcap.Container{}, interrupted("the inspection of "+b.ID, ctx)
 	}
 	var err error

@@ -97,7 +97,7 @@ func agentlessLine(line string) (dropcap.Container, bool) {
 	if !ok {
 		return dropcap.Container{}, false
 	}
-	c := dropcap.Container{ID: id, Name: id[:12], Owner: dropcap.Owner{Kind: "docker"}, Labels: []string{}, Execs: []dropcap.Exec{}}
+	c := dropcap.Container{ID: id, Name: id[:12], Owner: dropcap.Owner{Kind: "docker"}, Labels: []string{}, ImageLabels: []string{}, Execs: []dropcap.Exec{}}
 	c.Kernel = dropcap.Kernel{WhyNot: agentlessWhy, Processes: []dropcap.Process{}}
 	if c.Declared.Add, ok = goList(add); !ok {
 		return c, false

@@ -22,17 +22,20 @@ func labelled(label string, c dropcap.Container) bool {
 		return true
 	}
 	key, want, valued := strings.Cut(label, "=")
-	if !valued {
-		_, ok := c.LabelValues[key]
-		return ok || slices.Contains(c.Labels, key)
+	if got, ok := c.LabelValues[key]; ok || c.LabelValues != nil {
+		return ok && (!valued || got == want)
 	}
-	got, ok := c.LabelValues[key]
-	return ok && got == want
+	return !valued && mayHave(c, key) && c.ImageLabels != nil
 }
 
-// NeedsLabelValues tells whether the policy asks for the value of a label that some container has, but with its value unknown, as in
-// every document: then nothing of the policy can be judged rightly. line is where that waiver stands; 0 for a keep, whose line is not
-// kept.
+// mayHave tells whether a container of a document may have a label that is believed: of older documents nobody knows which the image brought.
+func mayHave(c dropcap.Container, key string) bool {
+	return slices.Contains(c.Labels, key) && !slices.Contains(c.ImageLabels, key)
+}
+
+// NeedsLabelValues tells whether the policy asks for what is not known of a container's label: its value, as in every document, or whether
+// its image brought it, as in those of older versions. Then nothing of the policy can be judged rightly. line is where that waiver stands; 0
+// for a keep, whose line is not kept.
 func NeedsLabelValues(p dropcap.Policy, list []dropcap.Container) (line int, yes bool) {
 	for _, k := range p.Keeps {
 		if asksUnknown(k.Containers, list) {
@@ -49,12 +52,9 @@ func NeedsLabelValues(p dropcap.Policy, list []dropcap.Container) (line int, yes
 
 func asksUnknown(s dropcap.Selector, list []dropcap.Container) bool {
 	key, _, valued := strings.Cut(s.Label, "=")
-	if !valued {
-		return false
-	}
-	s.Label = key // the rest of the selector may rule the container out, and then the value does not matter
+	s.Label = "" // the rest of the selector may rule the container out, and then the label does not matter
 	for _, c := range list {
-		if c.LabelValues == nil && Select(s, c) {
+		if c.LabelValues == nil && (valued || c.ImageLabels == nil) && key != "" && mayHave(c, key) && Select(s, c) {
 			return true
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 func web() dropcap.Container {
 	return dropcap.Container{Name: "web", Image: "registry.example/team/web:1.2", Workload: "compose:shop/web",
-		Labels: []string{"role", "tier"}, LabelValues: map[string]string{"role": "vpn", "tier": ""}}
+		Labels: []string{"role", "tier", "brought"}, ImageLabels: []string{"brought"}, LabelValues: map[string]string{"role": "vpn", "tier": ""}}
 }
 
 func TestSelect(t *testing.T) {
@@ -51,6 +51,8 @@ func TestSelect(t *testing.T) {
 		{dropcap.Selector{Label: "role="}, false},
 		{dropcap.Selector{Label: "tier="}, true},
 		{dropcap.Selector{Label: "none="}, false},
+		{dropcap.Selector{Label: "brought"}, false},
+		{dropcap.Selector{Label: "brought="}, false},
 		{dropcap.Selector{Name: "web", Label: "role=vpn", Workload: "compose:shop/web", Image: "*"}, true},
 		{dropcap.Selector{Name: "web", Label: "role=db"}, false},
 		{dropcap.Selector{Name: "db", Label: "role=vpn"}, false},
@@ -78,11 +80,19 @@ func TestLabelNamesSufficeWithoutValues(t *testing.T) {
 	if !policy.Select(dropcap.Selector{Label: "role"}, c) || policy.Select(dropcap.Selector{Label: "rule"}, c) {
 		t.Error("a key alone must be judged by the names of labels")
 	}
+	if policy.Select(dropcap.Selector{Label: "brought"}, c) {
+		t.Error("an image's own label selects")
+	}
+	if c.ImageLabels = nil; policy.Select(dropcap.Selector{Label: "role"}, c) {
+		t.Error("a label of which nobody knows whether the image brought it selects")
+	}
 }
 
 func TestUnknownLabelValuesAreTold(t *testing.T) {
 	live, stored := web(), web()
 	stored.LabelValues = nil
+	older := stored
+	older.ImageLabels = nil
 	valued := dropcap.Waiver{Containers: dropcap.Selector{Label: "role=vpn"}, Line: 7}
 	for _, c := range []struct {
 		name string
@@ -95,6 +105,9 @@ func TestUnknownLabelValuesAreTold(t *testing.T) {
 		{"stored", dropcap.Policy{Waivers: []dropcap.Waiver{{}, valued}}, []dropcap.Container{live, stored}, 7, true},
 		{"keep", dropcap.Policy{Keeps: []dropcap.Keep{{Containers: valued.Containers}}}, []dropcap.Container{stored}, 0, true},
 		{"key alone", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "role"}}}}, []dropcap.Container{stored}, 0, false},
+		{"key alone, of an older document", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "role"}, Line: 3}}},
+			[]dropcap.Container{older}, 3, true},
+		{"the image's", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "brought=x"}}}}, []dropcap.Container{stored}, 0, false},
 		{"no such label", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "rule=x"}}}}, []dropcap.Container{stored}, 0, false},
 		{"ruled out by name", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Name: "db", Label: "role=x"}}}},
 			[]dropcap.Container{stored}, 0, false},

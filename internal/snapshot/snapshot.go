@@ -13,6 +13,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/evidence"
+	"dropcap/internal/owner"
 )
 
 // Engine is what Take asks of a container engine.
@@ -169,6 +170,7 @@ func (l *looker) one(ctx context.Context, id string) (dropcap.Container, error) 
 		if err != nil {
 			return c, err
 		}
+		owner.Settle(&c, l.host.Engine.Name)
 		predict(&c, l.host, l.limit)
 		c.Revision = evidence.MakingsOf(c, c.Entrypoint, c.Command).Revision()
 		if !c.Running() {

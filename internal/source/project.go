@@ -68,6 +68,11 @@ func ReadProject(labels map[string]string) (Project, error) {
 	return p, nil
 }
 
+// Imposter is why a service is not changed while a container claims to be one of its own that is not.
+func Imposter(name string) error {
+	return cannot("labels", "the container %s says by its image's labels alone that it is one of the service, and compose would take it for one", printable(name))
+}
+
 // Trusts are the files that compose would read for it and that must therefore be trusted. One that is not there is no matter if optional.
 func (p Project) Trusts() (needed, optional []string) {
 	needed = append(slices.Clone(p.Files), p.EnvFiles...)
