@@ -23,6 +23,9 @@ type Receipt struct {
 	Messages []string     `json:"messages"`
 	// Document is the result in the verb's own schema; null if there is none.
 	Document json.RawMessage `json:"document"`
+	// Recovery says that no process is at work on the request, which is running, any more: what it
+	// began to change is unfinished until the host does "recover".
+	Recovery bool `json:"recovery,omitempty"`
 }
 
 // ReceiptHost is who answers.

@@ -11,7 +11,7 @@ import (
 
 const nodeHelp = `What the SSM documents of a fleet run on a host; "dropcap fleet" is for people. A request, of 32 hexadecimal digits, is done once, however often it
 comes: what it came to is its receipt, which is kept in the store and printed, also to whoever asks again. The work goes on in a process of its
-own when this one is killed. One that died is ended by whoever asks next: recovered and never run again.
+own when this one is killed. A receipt tells of a change whose process died, and recover brings what it left unfinished to its end; it is never run again.
 
   hello                                          who is here: no request is recorded
   audit    [--level=L] [--container=NAME...]
@@ -24,7 +24,8 @@ own when this one is killed. One that died is ended by whoever asks next: recove
   receive  --part=K/N --sum=SHA256 --data=BASE64URL
                                                  a part of evidence; when all have come they are imported
   history
-  receipt  --of=REQUEST                          what a request came to; nothing is recorded
+  receipt  --of=REQUEST                          what a request came to; no container is changed
+  recover  --of=REQUEST                          the same, and ends a change whose process died
 
 All take --request=ID, --deadline=SECONDS (wait so long for the end, then print how it stands; 50), --offset=N (print the receipt from this
 character on) and --whole (print all of it).
@@ -66,7 +67,7 @@ func (a *app) runNode(ctx context.Context, q nodeRequest) error {
 	switch q.verb {
 	case "hello":
 		return a.printReceipt(a.hello(ctx, q), q)
-	case "receipt":
+	case "receipt", "recover":
 		return a.nodeReceipt(ctx, q)
 	}
 	return a.nodeAsk(ctx, q)

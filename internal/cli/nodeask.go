@@ -24,7 +24,10 @@ func (a *app) nodeAsk(ctx context.Context, q nodeRequest) error {
 		return err
 	}
 	defer s.Close()
-	r, err := a.nodeWait(ctx, s, q.id, q.deadline, append([]string{q.verb, "--request=" + q.id}, q.args...))
+	r, err := s.Receipt(ctx, q.id)
+	if errors.Is(err, dropcap.ErrNotFound) || err == nil && r.Verb == q.verb {
+		r, err = a.nodeWait(ctx, s, q.id, q.deadline, append([]string{q.verb, "--request=" + q.id}, q.args...))
+	}
 	if err != nil {
 		return err
 	}
@@ -44,7 +47,7 @@ func sameRequest(was, is []string) bool {
 	return slices.Equal(slices.DeleteFunc(slices.Clone(was), plans), slices.DeleteFunc(slices.Clone(is), plans))
 }
 
-// nodeReceipt prints what there is of a request, and ends one whose process died.
+// nodeReceipt prints what there is of a request. One whose process died is ended, which no look may do if it was changing containers.
 func (a *app) nodeReceipt(ctx context.Context, q nodeRequest) error {
 	of := q.value("of")
 	s, err := store.Open(defaultStore())
@@ -53,18 +56,55 @@ func (a *app) nodeReceipt(ctx context.Context, q nodeRequest) error {
 	}
 	defer s.Close()
 	r, err := s.Receipt(ctx, of)
-	if errors.Is(err, dropcap.ErrNotFound) {
+	switch {
+	case errors.Is(err, dropcap.ErrNotFound):
 		r = a.newReceipt(nodeRequest{id: of})
 		r.Command, r.Started, r.State, r.Summary = "", "", dropcap.ReceiptAbsent, "this host has never heard of the request"
 		return a.printReceipt(r, q)
-	}
-	if err == nil && !r.State.Over() {
-		r, err = a.nodeWait(ctx, s, of, q.deadline, []string{"receipt", "--request=" + of, "--of=" + of})
+	case err != nil || r.State.Over():
+	case q.verb == "recover" || !changesContainers(r.Verb):
+		r, err = a.nodeWait(ctx, s, of, q.deadline, recovering(of))
+	default:
+		r, err = nodeSee(ctx, s, of, q.deadline)
 	}
 	if err != nil {
 		return err
 	}
 	return a.printReceipt(r, q)
+}
+
+// changesContainers tells whether a request may have left a container half changed.
+func changesContainers(verb string) bool { return verb == "apply" || verb == "backout" }
+
+// recovering is the work that ends a request whose process died.
+func recovering(id string) []string { return []string{"recover", "--request=" + id, "--of=" + id} }
+
+// nodeSee waits as nodeWait does, and does nothing: it tells if no process is at work.
+func nodeSee(ctx context.Context, s *store.Store, id string, deadline time.Duration) (dropcap.Receipt, error) {
+	for end := time.Now().Add(deadline); ; {
+		idle, err := isIdle(s, id)
+		if err != nil {
+			return dropcap.Receipt{}, err
+		}
+		r, err := s.Receipt(ctx, id) // after the lock: whoever had it may have ended the request
+		switch {
+		case err != nil || r.State.Over():
+			return r, err
+		case idle:
+			r.Recovery = true
+			if r.Summary == "" {
+				r.Summary = "interrupted; waits for a recovery"
+			}
+			return r, nil
+		case time.Now().After(end):
+			return r, nil
+		}
+		select {
+		case <-ctx.Done():
+			return r, goesOn(id)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // nodeWait waits until a request is over, or for so long. It sees to it that a process works on it as long as it is not.

@@ -90,7 +90,7 @@ func (w *worker) settled(ctx context.Context, request string) (dropcap.Receipt, 
 	if err != nil || r.Verb != "apply" || r.State.Over() {
 		return r, err
 	}
-	return w.app.nodeWait(ctx, w.s, request, applyPatience, []string{"receipt", "--request=" + request, "--of=" + request})
+	return w.app.nodeWait(ctx, w.s, request, applyPatience, recovering(request))
 }
 
 // named are the changes of the requests that a request to back out names, as they are now, the newest first. One that still goes on is an error.
@@ -162,7 +162,7 @@ func (w *worker) interrupted(ctx context.Context) bool {
 	what := "cannot tell what came of it: dropcap ended amid the request"
 	w.r.Status = dropcap.ExitInterrupt
 	w.r.Host.Docker = w.app.engineVersion(context.WithoutCancel(ctx))
-	if w.r.Verb == "apply" || w.r.Verb == "backout" {
+	if changesContainers(w.r.Verb) {
 		list, err := w.recovered(ctx)
 		if err != nil {
 			w.r.State, w.r.Error = dropcap.ReceiptRunning, failing(err)

@@ -68,6 +68,7 @@ var nodeForms = map[string]nodeForm{
 	"receive":  {must: forms("part", partWord, "sum", sumWord, "data", dataWord)},
 	"history":  {},
 	"receipt":  {must: forms("of", requestWord)},
+	"recover":  {must: forms("of", requestWord)},
 }
 
 // transport are arguments about the answer and not about what is done.
@@ -109,7 +110,7 @@ func readRequest(args []string) (nodeRequest, error) {
 		}
 	}
 	q.id = q.value("request")
-	if q.id == "" && q.verb != "hello" && q.verb != "receipt" {
+	if q.id == "" && q.verb != "hello" && q.verb != "receipt" && q.verb != "recover" {
 		return q, usageError("32 hexadecimal digits", "cannot %s without --request", q.verb)
 	}
 	q.offset, _ = strconv.Atoi(q.value("offset")) // at most nine digits

@@ -54,7 +54,7 @@ func (a *app) nodeWork(ctx context.Context, q nodeRequest) error {
 	switch {
 	case begun:
 		w.do(ctx)
-	case w.r.State.Over():
+	case w.r.State.Over(), !w.mayEnd():
 		return nil
 	case !w.interrupted(ctx):
 		return w.s.SaveReceipt(context.WithoutCancel(ctx), w.r) // still running: whoever asks next tries again
@@ -81,12 +81,17 @@ func lockSoon(s *store.Store, id string) (held *os.File, ok bool, err error) {
 
 // begin records that the request begins. One that is only asked about is not begun.
 func (w *worker) begin(ctx context.Context) (begun bool, err error) {
-	if w.q.verb == "receipt" {
+	if w.q.verb == "receipt" || w.q.verb == "recover" {
 		w.r, err = w.s.Receipt(ctx, w.q.id)
 		return false, err
 	}
 	w.r, begun, err = w.s.BeginReceipt(ctx, w.app.newReceipt(w.q))
 	return begun, err
+}
+
+// mayEnd tells whether this worker may end the request that it found dead: one that came to look must not recover what another changed.
+func (w *worker) mayEnd() bool {
+	return w.q.verb == "recover" || w.q.verb == w.r.Verb || !changesContainers(w.r.Verb)
 }
 
 // do does the verb and notes how it ended.

@@ -124,9 +124,23 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 		t.host.Take(r)
 		t.end("slow", "it is still at work after "+now.Sub(t.since).Round(time.Second).String(), "`dropcap fleet resume` asks it again")
 	default:
-		t.host.Take(r)
-		wait := min(max(now.Sub(t.since)/4, 2*e.Pace.Poll), 20*e.Pace.Poll)
-		t.next, t.due = toAsk, now.Add(wait)
+		t.goesOn(e, r)
+	}
+}
+
+// goesOn plans the next question to a host that is not through. To look is not to recover: only who may change containers asks for that, where a
+// change was left without a process; one that cannot be ended now is asked again, as one that is at work.
+func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
+	now := e.Clock.Now()
+	again := t.host.Receipt != nil && t.host.Receipt.Recovery
+	t.host.Take(r)
+	wait := min(max(now.Sub(t.since)/4, 2*e.Pace.Poll), 20*e.Pace.Poll)
+	t.next, t.due = toAsk, now.Add(wait)
+	if t.changes && r.Recovery {
+		t.next = toEnd
+		if !again {
+			t.due = now
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func DocumentFor(verb string) string {
 	switch verb {
 	case "hello", "audit", "plan", "evidence", "history", "receipt":
 		return LookDocument
-	case "apply", "backout", "learn", "receive":
+	case "apply", "backout", "learn", "receive", "recover":
 		return ChangeDocument
 	}
 	return ""

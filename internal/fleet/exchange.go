@@ -158,7 +158,7 @@ func (r *round) wait() (time.Duration, bool) {
 		switch {
 		case t.next == toSend && r.gauge.exceeded():
 			continue // never to be asked
-		case t.next == toSend || t.next == toAsk:
+		case t.next == toSend || t.next == toAsk || t.next == toEnd:
 			soonest(later(t.due, now.Add(r.Pace.Poll/4)))
 		}
 	}
@@ -175,7 +175,7 @@ func later(a, b time.Time) time.Time {
 // dispatch sends what is due, to as many nodes at once as get the same.
 func (r *round) dispatch(ctx context.Context) error {
 	now := r.Clock.Now()
-	for _, kind := range []step{toAsk, toSend} {
+	for _, kind := range []step{toAsk, toEnd, toSend} {
 		byOffset := map[int][]*task{}
 		for _, t := range r.tasks {
 			if t.next == kind && !t.due.After(now) {
@@ -234,8 +234,11 @@ func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
 	for _, t := range batch {
 		c.Nodes = append(c.Nodes, t.node)
 	}
-	if kind == toAsk {
+	if kind != toSend {
 		c.Verb, c.Args = "receipt", []string{"--of=" + c.Request}
+		if kind == toEnd {
+			c.Verb = "recover"
+		}
 		if offset := batch[0].part.End(); offset > 0 {
 			c.Args = append(c.Args, "--offset="+strconv.Itoa(offset))
 		}

@@ -122,6 +122,7 @@ type machine struct {
 	back     int // exit status of a backout
 	says     string
 	stderr   string // instead of anything else
+	dies     bool   // its process dies amid an apply, and somebody must have it recovered
 }
 
 // trouble is what goes wrong on the way, by the number of the call; nil: nothing.
@@ -264,7 +265,13 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 		return dropcap.NodeOutput{Stderr: m.stderr, Exit: 1, Status: "Failed"}
 	}
 	request, offset := c.Request, 0
-	if c.Verb != "receipt" {
+	if c.Verb == "recover" && m.dies {
+		m.done["recover"]++
+		r := m.receipts[request]
+		r.State, r.Status = dropcap.ReceiptInterrupted, dropcap.ExitRolledBack
+		m.receipts[request], m.dies = r, false
+	}
+	if c.Verb != "receipt" && c.Verb != "recover" {
 		if _, begun := m.receipts[request]; !begun {
 			m.receipts[request] = m.do(node, c)
 			m.ready[request] = now.Add(m.takes)
@@ -277,6 +284,8 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 	switch {
 	case !ok:
 		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent}
+	case r.Verb == "apply" && m.dies:
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb, State: dropcap.ReceiptRunning, Recovery: c.Verb != "apply", Host: r.Host}
 	case m.ready[request].After(now):
 		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb, State: dropcap.ReceiptRunning}
 	}

@@ -14,6 +14,7 @@ type step int
 const (
 	toSend step = iota // the request itself
 	toAsk              // for the receipt of the request
+	toEnd              // to end the request, whose process died there, and then for its receipt
 	flying             // nothing: an answer is waited for
 	over
 )

@@ -211,15 +211,16 @@ func kill(t *testing.T, pids ...string) {
 	}
 }
 
-// When all that works on a request dies, whoever asks next has it recovered, and it is never done again.
-func TestADeadRequestIsRecoveredAndNotDoneAgain(t *testing.T) {
+// When all that works on a request dies, whoever looks is told, who may change containers has it recovered, and it is never done again.
+func TestADeadRequestIsRecoveredByWhoMayChangeAndNotDoneAgain(t *testing.T) {
 	s := newNodeStage(t)
 	s.start("web")
 	plan, id := s.plan("web"), s.request()
 	cmd := s.begin(id, "--plans="+plan, "--soak=10m")
 	kill(t, s.workers(id)...)
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	r := s.p.node(t, "receipt", "--of="+id, "--deadline=100")
+	s.onlyLooks(id)
+	r := s.p.node(t, "recover", "--of="+id, "--deadline=100")
 	list := changesOf(t, r)
 	if r.State != dropcap.ReceiptInterrupted || len(list) != 1 || !list[0].State.Over() || r.Error == nil || r.Error.Code != dropcap.CodeInterrupt {
 		t.Fatalf("%+v %+v", r, r.Error)
@@ -237,6 +238,30 @@ func TestADeadRequestIsRecoveredAndNotDoneAgain(t *testing.T) {
 	}
 }
 
+// onlyLooks asks all that the document for looking can ask of a dead request: nothing of the containers and the journal is changed.
+func (s *nodeStage) onlyLooks(id string) {
+	s.t.Helper()
+	state := func() string {
+		return s.docker("ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.State}}") + s.p.run(s.t, "history", "--format", "json").out
+	}
+	before := state()
+	for range 2 {
+		r := s.p.node(s.t, "receipt", "--of="+id, "--deadline=100")
+		if r.State != dropcap.ReceiptRunning || !r.Recovery || r.Summary != "interrupted; waits for a recovery" {
+			s.t.Errorf("a look: %+v", r)
+		}
+	}
+	for _, verb := range []string{"audit", "plan", "history", "evidence"} { // under the name of the request
+		s.p.run(s.t, "node", verb, "--request="+id).wantError(s.t, dropcap.ExitError, "it was to apply")
+	}
+	for _, verb := range []string{"audit", "plan", "history", "evidence"} {
+		s.p.node(s.t, verb, "--request="+s.request())
+	}
+	if after := state(); after != before {
+		s.t.Errorf("a look changed\n%s\nto\n%s", before, after)
+	}
+}
+
 // When only the process that writes the receipt dies, the command that it ran goes on to its end, and the request is not free before.
 func TestAnOrphanedChangeIsWaitedFor(t *testing.T) {
 	s := newNodeStage(t)
@@ -247,7 +272,10 @@ func TestAnOrphanedChangeIsWaitedFor(t *testing.T) {
 	if r := s.p.node(t, "receipt", "--of="+id); r.State != dropcap.ReceiptRunning {
 		t.Errorf("while the command goes on: %s", r.State)
 	}
-	r := s.p.node(t, "receipt", "--of="+id, "--deadline=100")
+	if r := s.p.node(t, "receipt", "--of="+id, "--deadline=100"); !r.Recovery {
+		t.Errorf("after it: %+v", r)
+	}
+	r := s.p.node(t, "recover", "--of="+id, "--deadline=100")
 	if list := changesOf(t, r); r.State != dropcap.ReceiptInterrupted || len(list) != 1 || list[0].State != dropcap.Applied || r.Status != 7 {
 		t.Errorf("%+v %+v", r, r.Error)
 	}
