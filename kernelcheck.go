@@ -12,6 +12,9 @@ type KernelCheck struct {
 	Cgroup  uint64 // id of the container's own cgroup (its inode in the version 2 tree)
 	Cap     caps.Cap
 	Granted bool
+	// Spent is set on a denied check of a process that had less than the container's bounding set, since it gave rights up by itself (as it does
+	// by becoming another user): with a larger bounding set the check would have been denied as well.
+	Spent bool
 	// OwnCred is false when the kernel asked with other credentials than the task's real ones: an override such as overlayfs's mounter, or
 	// faccessat.
 	OwnCred bool

@@ -32,9 +32,9 @@ type Journal interface {
 
 // Watcher tells of capability checks that were denied, where the kernel can be asked.
 type Watcher interface {
-	// Denied names the first check of a dropped capability that a container was denied since its start and that decides something, so that
-	// the old one was granted it: "nginx needed CAP_SETGID at setgroups". Empty if there was none.
-	Denied(ctx context.Context, container string, dropped caps.Set) (string, error)
+	// Denied names the first check of a dropped capability that the new container of a change (After) was denied since its start, that decides
+	// something, and that the old one was granted: "nginx needed CAP_SETGID at setgroups". Empty if there was none.
+	Denied(ctx context.Context, c dropcap.Change, dropped caps.Set) (string, error)
 }
 
 // Job is a step with all that applying it takes. What it was made of was asked of the engine just now, not taken from a plan's file.

@@ -108,7 +108,7 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	}
 	denied := ""
 	if g.Watcher != nil {
-		if denied, err = g.Watcher.Denied(ctx, g.c.After, g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
+		if denied, err = g.Watcher.Denied(ctx, g.c.Change, g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
 			g.log("%s: cannot tell whether it is denied anything: %v", g.c.Name, err)
 		}
 	}

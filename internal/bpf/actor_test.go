@@ -28,8 +28,13 @@ func TestMain(m *testing.M) {
 }
 
 func perform(acts string) {
-	for _, a := range strings.Fields(acts) {
+	list := strings.Fields(acts)
+	for i, a := range list {
 		name, times, _ := strings.Cut(a, ":")
+		if name == "again" { // the rest in another run of the program
+			env := []string{actorEnv + "=" + strings.Join(list[i+1:], " ")}
+			unix.Exec(executable(), []string{"x"}, env)
+		}
 		n, err := strconv.Atoi(times)
 		if err != nil {
 			n = 1
@@ -79,27 +84,34 @@ func init() {
 			mknodat(at(device))
 			unlink(at(device))
 		},
-		"rawsocket":    func(int) { rawSocket() },
-		"chroot":       func(int) { unix.Chroot("/") },
-		"chmod-own":    func(int) { fchmodat(at(file), 0o600) },
-		"chmod-other":  func(int) { fchmodat(at(other), 0o600) },
-		"chmod-setgid": func(int) { fchmodat(at(other), 0o2600) },
-		"drop-all":     func(int) { capset(0, 0, 0) },
-		"securebits":   func(int) { unix.Prctl(unix.PR_SET_SECUREBITS, 0, 0, 0, 0) },
-		"keep-chown":   func(int) { capset(1, 1, 0) },
-		"inherit":      func(int) { capset(1, 1, 1) },
-		"raise-limit":  func(int) { limit(unix.RLIM_INFINITY) },
-		"same-limit":   func(int) { limit(0) },
-		"fake-comm":    func(int) { unix.Prctl(unix.PR_SET_NAME, cstring("runc:[2:INIT]"), 0, 0, 0) },
-		"foreign-exe":  func(int) { child("/proc/self/exe", "setgid0:4") },
-		"hostname":     func(int) { unix.Sethostname([]byte("dropcap")) },
-		"fork":         func(int) { child(executable(), "setuid0:7") },
-		"exec":         func(int) { unix.Exec(executable(), []string{"x"}, []string{actorEnv + "=setgid0:3"}) },
-		"threads":      func(int) { twoThreads() },
-		"copy":         func(int) { child(copyOf(), "setgid0:2") },
-		"memfd":        func(int) { execMemory("setgid0:9") },
-		"tell":         func(int) { os.Stdout.WriteString("here\n") },
-		"await":        func(int) { os.Stdin.Read(make([]byte, 1)) },
+		"rawsocket":       func(int) { rawSocket() },
+		"chroot":          func(int) { unix.Chroot("/") },
+		"chmod-own":       func(int) { fchmodat(at(file), 0o600) },
+		"chmod-other":     func(int) { fchmodat(at(other), 0o600) },
+		"chmod-setgid":    func(int) { fchmodat(at(other), 0o2600) },
+		"drop-all":        func(int) { capset(0, 0, 0) },
+		"securebits":      func(int) { unix.Prctl(unix.PR_SET_SECUREBITS, 0, 0, 0, 0) },
+		"lose-chown":      func(int) { unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_CHOWN, 0, 0, 0) },
+		"lose-all":        func(int) { loseAll() },
+		"user":            func(int) { raw(unix.SYS_SETRESUID, 33, 33, 33) },
+		"fsuser":          func(int) { raw(unix.SYS_SETFSUID, 33, 0, 0) },
+		"keep-caps":       func(int) { unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0) },
+		"lose-chroot":     func(int) { unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_CHROOT, 0, 0, 0) },
+		"keep-sys-chroot": func(int) { capset(1<<unix.CAP_SYS_CHROOT, 1<<unix.CAP_SYS_CHROOT, 0) },
+		"keep-chown":      func(int) { capset(1, 1, 0) },
+		"inherit":         func(int) { capset(1, 1, 1) },
+		"raise-limit":     func(int) { limit(unix.RLIM_INFINITY) },
+		"same-limit":      func(int) { limit(0) },
+		"fake-comm":       func(int) { unix.Prctl(unix.PR_SET_NAME, cstring("runc:[2:INIT]"), 0, 0, 0) },
+		"foreign-exe":     func(int) { child("/proc/self/exe", "setgid0:4") },
+		"hostname":        func(int) { unix.Sethostname([]byte("dropcap")) },
+		"fork":            func(int) { child(executable(), "setuid0:7") },
+		"exec":            func(int) { unix.Exec(executable(), []string{"x"}, []string{actorEnv + "=setgid0:3"}) },
+		"threads":         func(int) { twoThreads() },
+		"copy":            func(int) { child(copyOf(), "setgid0:2") },
+		"memfd":           func(int) { execMemory("setgid0:9") },
+		"tell":            func(int) { os.Stdout.WriteString("here\n") },
+		"await":           func(int) { os.Stdin.Read(make([]byte, 1)) },
 	}
 }
 
@@ -131,6 +143,13 @@ func capset(effective, permitted, inheritable uint32) {
 	h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	d := [2]unix.CapUserData{{Effective: effective, Permitted: permitted, Inheritable: inheritable}}
 	unix.Capset(&h, &d[0])
+}
+
+// loseAll empties the bounding set.
+func loseAll() {
+	for c := range uintptr(64) {
+		unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
+	}
 }
 
 // limit sets the hard limit of core files to that much more than it is; the same for 0.

@@ -39,7 +39,8 @@ type capabilityCheck struct {
 	Origin  uint8
 	Phase   uint8
 	Memory  uint8
-	Pad     uint32
+	Spent   uint8
+	Pad     [3]uint8
 }
 
 type capabilityGroup struct {

@@ -75,7 +75,7 @@ func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 // check names what a key holds as numbers.
 func (t *Tracer) check(k capabilityCheck) dropcap.KernelCheck {
 	c := dropcap.KernelCheck{
-		Cgroup: k.Own, Cap: caps.Cap(k.Cap), Granted: k.Granted != 0, OwnCred: k.OwnCred != 0, Reach: dropcap.Reach(k.Reach),
+		Cgroup: k.Own, Cap: caps.Cap(k.Cap), Granted: k.Granted != 0, Spent: k.Spent != 0, OwnCred: k.OwnCred != 0, Reach: dropcap.Reach(k.Reach),
 		Arg: dropcap.Arg(k.Arg), Syscall: syscallName(k.Syscall), Origin: dropcap.OriginInit,
 		Exe: dropcap.Executable{Dev: device(k.Dev), Inode: k.Ino, Memory: k.Memory != 0},
 	}

@@ -125,7 +125,7 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 			return err
 		}
 	}
-	watching, end := a.watch(f.noWatch)
+	watching, end := a.watch(ctx, f.noWatch, ch.store)
 	defer end()
 	ch.Watcher = watching
 	ctx, done := a.begun(ctx)

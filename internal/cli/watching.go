@@ -5,17 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/apply"
 	"dropcap/internal/bpf"
+	"dropcap/internal/evidence"
+	"dropcap/internal/host"
+	"dropcap/internal/store"
 	"dropcap/internal/verdict"
 )
 
 // watch watches for denied capability checks while containers are changed, where this host can; else it says so, and the gate does without.
-func (a *app) watch(off bool) (apply.Watcher, func()) {
+func (a *app) watch(ctx context.Context, off bool, s *store.Store) (apply.Watcher, func()) {
 	none := func() {}
 	if off {
 		return nil, none
@@ -31,19 +35,24 @@ func (a *app) watch(off bool) (apply.Watcher, func()) {
 		a.say("not watching for denied checks: %v", err)
 		return nil, none
 	}
-	return &denials{t: t, names: map[uint64]string{}}, func() { t.Close() }
+	known, err := host.Stored(ctx, s, "")
+	if err != nil {
+		a.warn(fmt.Errorf("watching without what was denied before: %w", err))
+	}
+	return &denials{t: t, names: map[uint64]string{}, evidence: known}, func() { t.Close() }
 }
 
 // denials finds the denied checks of a container by its cgroup's name, which the engine gives it. That somebody else can have a cgroup called
 // so costs a rollback at most.
 type denials struct {
-	t     *bpf.Tracer
-	names map[uint64]string
+	t        *bpf.Tracer
+	names    map[uint64]string
+	evidence []dropcap.WorkloadEvidence // tells what was denied before as well
 }
 
-// Denied names the first check of a dropped capability that was denied and decides something. The old container held those capabilities,
-// so that it was granted what is denied now. Checks by docker exec do not count: probes answer for themselves.
-func (d *denials) Denied(_ context.Context, container string, dropped caps.Set) (string, error) {
+// Denied names the first check that the old container would have been granted: see verdict.Denied. Checks by docker exec do not count: probes
+// answer for themselves.
+func (d *denials) Denied(_ context.Context, change dropcap.Change, dropped caps.Set) (string, error) {
 	seen, err := d.t.Sightings()
 	if err != nil {
 		return "", err
@@ -55,16 +64,10 @@ func (d *denials) Denied(_ context.Context, container string, dropped caps.Set) 
 	if err != nil {
 		return "", err
 	}
-	var first dropcap.KernelCheck
-	found := false
-	for _, c := range checks {
-		switch {
-		case c.Granted || !dropped.Has(c.Cap) || c.Reach != dropcap.ReachOwn || !c.OwnCred || c.Origin != dropcap.OriginInit:
-		case !strings.Contains(d.names[c.Cgroup], container) || verdict.Of(c).Class != dropcap.Decisive:
-		case !found || c.First.Before(first.First):
-			first, found = c, true
-		}
-	}
+	checks = slices.DeleteFunc(checks, func(c dropcap.KernelCheck) bool {
+		return !strings.Contains(d.names[c.Cgroup], change.After)
+	})
+	first, found := verdict.Denied(checks, dropped, evidence.DenialsOf(d.evidence, change.Workload).Knows)
 	if !found {
 		return "", nil
 	}

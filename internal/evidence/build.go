@@ -67,7 +67,7 @@ func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
 	by := dropcap.By{Exe: c.Exe.Path, ExeFrom: from(c.Exe), Syscall: c.Syscall, Site: site, Phase: c.Phase, Count: c.Count}
 	n.Count, n.First, n.Last, n.By = c.Count, stamp(c.First), stamp(c.Last), []dropcap.By{by}
 	if c.CountShared {
-		key := sharedKey{need: keyOf(n), check: fmt.Sprint(c.Cgroup, c.OwnCred, c.Reach, c.Arg, c.Syscall, c.Exe, c.Origin, c.Phase)}
+		key := sharedKey{need: keyOf(n), check: fmt.Sprint(c.Cgroup, c.Spent, c.OwnCred, c.Reach, c.Arg, c.Syscall, c.Exe, c.Origin, c.Phase)}
 		if t.shared[key] {
 			n.Count = 0
 		}

@@ -24,18 +24,7 @@ var pairs = []struct {
 
 // All judges checks that were recorded together; the verdicts are in the checks' order.
 func All(checks []dropcap.KernelCheck) []Verdict {
-	denied, granted := map[place]uint64{}, map[place]uint64{}
-	for _, c := range checks {
-		counts := denied
-		if c.Granted {
-			counts = granted
-		}
-		if p := placeOf(c, c.Cap); c.CountShared {
-			counts[p] = max(counts[p], c.Count)
-		} else {
-			counts[p] += c.Count
-		}
-	}
+	denied, granted := countsOf(checks)
 	list := make([]Verdict, len(checks))
 	for i, c := range checks {
 		list[i] = Of(c)
@@ -44,6 +33,31 @@ func All(checks []dropcap.KernelCheck) []Verdict {
 		}
 	}
 	return list
+}
+
+// countsOf adds up how often each was denied and granted at each place.
+func countsOf(checks []dropcap.KernelCheck) (denied, granted map[place]uint64) {
+	type key struct {
+		place          place
+		granted, spent bool
+	}
+	each := map[key]uint64{} // of the kernel's keys, of which a place may have several
+	for _, c := range checks {
+		if k := (key{placeOf(c, c.Cap), c.Granted, c.Spent}); c.CountShared {
+			each[k] = max(each[k], c.Count)
+		} else {
+			each[k] += c.Count
+		}
+	}
+	denied, granted = map[place]uint64{}, map[place]uint64{}
+	for k, n := range each {
+		if k.granted {
+			granted[k.place] += n
+		} else {
+			denied[k.place] += n
+		}
+	}
+	return denied, granted
 }
 
 // paired makes a verdict an alternative if the check is the second of a pair. It does not if some of the checks came without a denied

@@ -7,6 +7,7 @@
 #include "container.h"
 #include "process.h"
 #include "argument.h"
+#include "spent.h"
 
 char gpl[] SEC("license") = "GPL";
 
@@ -248,6 +249,8 @@ static __always_inline int record(void *ctx, const struct cred *cred, struct use
 	if (target != from)
 		key.reach = reach(ctx, cred, target, known);
 	key.arg = m.syscall >= 0 && has_argument(cap & 63) ? argument(cap, m.syscall, m.regs, cred, known) : ARG_NONE;
+	if (ret && key.reach == REACH_OWN)
+		key.spent = spent(cred, cap);
 	key.origin = p->origin;
 	key.phase = g->phase ? g->phase : first_phase(g, key.own);
 	key.memory = p->memory;

@@ -49,6 +49,7 @@ typedef struct { __u64 val; } kernel_cap_t; /* two __u32 before 6.3: the same by
 struct cred {
 	kuid_t uid, suid, euid, fsuid;
 	kgid_t gid, sgid, egid, fsgid;
+	unsigned int securebits;
 	kernel_cap_t cap_inheritable, cap_permitted, cap_effective, cap_bset;
 	struct user_namespace *user_ns;
 };

@@ -61,7 +61,8 @@ struct check {
 	__u8 origin;
 	__u8 phase;
 	__u8 memory;
-	__u32 pad; /* named, so that it is zero: the kernel compares keys by their bytes */
+	__u8 spent; /* of a denied check: the process had given rights up by itself */
+	__u8 pad[3]; /* named, so that it is zero: the kernel compares keys by their bytes */
 };
 
 #define COMPAT 0x10000

@@ -1,0 +1,51 @@
+package evidence
+
+import (
+	"dropcap"
+	"dropcap/caps"
+)
+
+// Denials are what a workload was denied while it held the capability: its processes had given that up, and it worked all the same.
+type Denials map[denial]bool
+
+type denial struct {
+	cap       caps.Cap
+	exe, site string
+}
+
+// DenialsOf takes them from all evidence of a workload. What some program was granted anywhere does not count as denied to it, nor what docker
+// exec or a program that is not the image's was denied.
+func DenialsOf(list []dropcap.WorkloadEvidence, workload string) Denials {
+	d := Denials{}
+	type granted struct {
+		cap caps.Cap
+		exe string
+	}
+	had := map[granted]bool{}
+	for _, w := range list {
+		if w.Workload != workload {
+			continue
+		}
+		for _, n := range w.Needs {
+			for _, by := range n.By {
+				switch {
+				case n.Outcome == dropcap.Granted:
+					had[granted{n.Cap, by.Exe}] = true
+				case by.Exe != "" && w.Held.Has(n.Cap) && !n.Exec && !n.Flagged:
+					d[denial{n.Cap, by.Exe, by.Site}] = true
+				}
+			}
+		}
+	}
+	for k := range d {
+		if had[granted{k.cap, k.exe}] {
+			delete(d, k)
+		}
+	}
+	return d
+}
+
+// Knows tells whether this very check was denied before.
+func (d Denials) Knows(c dropcap.KernelCheck, site string) bool {
+	return d[denial{c.Cap, c.Exe.Path, site}]
+}

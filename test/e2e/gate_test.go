@@ -1,0 +1,46 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dropcap/internal/dockertest"
+	"dropcap/internal/testenv"
+)
+
+// lookaround is what the gate is held against: a supervisor makes workers that give all up to become another user, and then look into a folder
+// of root's, as a program does whose HOME is /root. That is denied with whatever the container holds.
+const lookaround = `while :; do su -s /bin/sh web -c 'while :; do ls /root 2>/dev/null; sleep 1; done'; sleep 1; done`
+
+// The gate counts what a process was denied that the old container would have been granted, and nothing else.
+func TestTheGateTellsWhatWasGivenUpFromWhatIsMissed(t *testing.T) {
+	testenv.Need(t, testenv.BTF)
+	e := dockertest.Start(t, dockertest.Docker20)
+	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, keep, said string
+		status           int
+	}{
+		{"works", "CAP_SETUID, CAP_SETGID", "", 0},
+		{"broken", "CAP_CHOWN", "needed CAP_SETGID", 4}, // no worker can become its user any more, and the supervisor lives
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := stage{t, e, filepath.Join(t.TempDir(), "store")}
+			s.docker("run", "-d", "--name", c.name, "--stop-timeout", "1", "app:1", "sh", "-c", lookaround)
+			policy := filepath.Join(t.TempDir(), "policy.yaml")
+			text := fmt.Sprintf("keep:\n  - containers: {name: %s}\n    capabilities: [%s]\n    reason: its workers become another user\n", c.name, c.keep)
+			if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said := s.dropcap(c.status, "apply", c.name, "--yes", "--level", "least", "--accept", "low", "--policy", policy)
+			if !strings.Contains(said, c.said) {
+				t.Errorf("it does not say %q: %s", c.said, said)
+			}
+		})
+	}
+}
