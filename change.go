@@ -28,7 +28,7 @@ type Change struct {
 	DowntimeMS int64   `json:"downtime_ms"`
 	Because    string  `json:"because"`          // why it was rolled back, or needs a person
 	Pruned     bool    `json:"pruned,omitempty"` // the retained container is gone: a backout re-creates it
-	Logged     bool    `json:"logged,omitempty"` // the journal keeps what the new container that failed printed last
+	Logged     bool    `json:"logged,omitempty"` // the journal keeps what the new container printed last that failed or was backed out
 	Timeline   []Event `json:"timeline"`
 }
 

@@ -81,7 +81,13 @@ func (b *backing) run(ctx context.Context) error {
 			if w.keepNew {
 				b.idFile(ctx, b.c, b.c.After, b.c.Before)
 			}
-			return b.ended(w, old)
+			if err := b.ended(w, old); err != nil {
+				return err
+			}
+			if w.keepNew {
+				b.discard(ctx, w, new)
+			}
+			return nil
 		default:
 			if e.Name == "remove-new" {
 				b.keepLog(ctx, b.c, new)

@@ -159,7 +159,7 @@ func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
 	var list []dropcap.Change
 	for _, c := range all {
 		ended, err := time.Parse(time.RFC3339, c.Ended)
-		if err == nil && (c.Retained() != "" || c.Logged && c.State == dropcap.RolledBack) && ended.Before(before) {
+		if err == nil && (c.Retained() != "" || c.Logged && c.State != dropcap.NeedsPerson) && ended.Before(before) {
 			list = append(list, c)
 		}
 	}

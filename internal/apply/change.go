@@ -28,6 +28,7 @@ type change struct {
 const (
 	keepOriginal = "original" // recreate.Original
 	keepGate     = "gate"     // Gate
+	keepDiscard  = "discard"  // true: the old one's own layer held something, and it was said that such may be lost
 )
 
 // begin makes the change of a job. Nothing is done yet.

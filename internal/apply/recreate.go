@@ -250,6 +250,9 @@ func (c *change) keepOriginal() error {
 	if c.keep[keepOriginal], err = json.Marshal(o); err != nil {
 		return fmt.Errorf("keep what %s is like: %w", c.Name, err)
 	}
+	if len(c.job.Recipe.Layer()) > 0 {
+		c.keep[keepDiscard] = json.RawMessage("true")
+	}
 	c.keep[keepGate], err = json.Marshal(c.gate)
 	return err
 }

@@ -26,6 +26,16 @@ var answers = sync.OnceValues(func() (recreate.Original, error) {
 	return all["networks"], err
 })
 
+// reread gives the recipe of what was changed in an original.
+func reread(t *testing.T, o recreate.Original) *recreate.Recipe {
+	t.Helper()
+	recipe, err := recreate.Read(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return recipe
+}
+
 // stage is an engine with one container, and the job to change it.
 func stage(t *testing.T, policy string, ran bool) (*scripted, Job) {
 	t.Helper()

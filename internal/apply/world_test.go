@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,7 @@ type scripted struct {
 	full    string // the note from which on the disk is full
 	isFull  bool
 	steal   string         // the effect at which somebody takes the name
+	written string         // what is in the layers of all containers, as the engine tells it; empty is nothing
 	idFile  string         // what the file of docker run --cidfile holds
 	sick    bool           // whoever lacks a capability ends as soon as it is looked at
 	down    time.Time      // until then the engine does not answer
@@ -226,6 +228,8 @@ func (s *scripted) act(b *box, what string, e dropcap.Effect) (dropcap.Result, e
 	switch what {
 	case "json":
 		return dropcap.Result{Status: 200, Body: s.inspect(b)}, nil
+	case "changes":
+		return dropcap.Result{Status: 200, Body: json.RawMessage(cmp.Or(s.written, "null"))}, nil
 	case "stop":
 		if !b.running {
 			return dropcap.Result{Status: 304}, nil

@@ -26,8 +26,8 @@ func (h *Host) History(ctx context.Context, q HistoryRequest) (dropcap.Changes, 
 	return doc, err
 }
 
-// Log returns what the new container of the newest of these changes printed last, if it failed. It may
-// hold secrets.
+// Log returns what the new container of the newest of these changes printed last, if it failed or was
+// backed out. It may hold secrets.
 func (h *Host) Log(ctx context.Context, q HistoryRequest) (text string, err error) {
 	if q.Name == "" {
 		return "", dropcap.Errorf(dropcap.CodeUsage, "for example dropcap history web --log",
@@ -42,7 +42,7 @@ func (h *Host) Log(ctx context.Context, q HistoryRequest) (text string, err erro
 		if i < 0 {
 			return &dropcap.Error{
 				Code: dropcap.CodeError, Err: dropcap.ErrNotFound, Message: "cannot find a log there",
-				Hint: "one is kept of a new container that printed something and failed, " +
+				Hint: "one is kept of a new container that printed something and failed or was backed out, " +
 					"until `dropcap prune` removes it",
 			}
 		}

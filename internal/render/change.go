@@ -104,7 +104,7 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 		line("ended", x.Ended)
 		line("downtime", downtime(x))
 		line("because", x.Because)
-		if x.Pruned {
+		if x.Pruned && x.State == dropcap.Applied {
 			line("pruned", "the retained container is gone; a backout re-creates it")
 		}
 		if x.Logged {

@@ -17,7 +17,7 @@ var contract = map[string][]string{
 	"apply": {"note-begin", "create-new", "inspect-new", "note-created", "note-switching", "stop-old", "rename-old", "rename-new", "hold-old", "start-new",
 		"note-checking", "inspect-gate", "note-applied"},
 	"rollback": {"start-new", "probe", "note-rolling-back", "stop-new", "remove-new", "rename-old-back", "restore-old", "start-old", "note-rolled-back"},
-	"backout":  {"note-backing-out", "stop-new", "rename-new-back", "rename-old-back", "restore-old", "start-old", "note-backed-out"},
+	"backout":  {"note-backing-out", "stop-new", "rename-new-back", "rename-old-back", "restore-old", "start-old", "remove-backed-out", "note-backed-out"},
 }
 
 var policies = []string{"always", "unless-stopped", "no"}
@@ -131,7 +131,7 @@ func TestKilledRecoveryRecovers(t *testing.T) {
 			recovers := operation{name: "recover", args: []string{"recover", "--call-timeout", "5s"}}
 			kills := 0
 			for _, effect := range []string{"look-old", "note-rolling-back", "stop-new", "remove-new", "rename-new-back", "rename-old-back", "restore-old", "start-old",
-				"note-rolled-back", "note-backed-out", "note-checking", "inspect-gate", "note-applied"} {
+				"remove-backed-out", "note-rolled-back", "note-backed-out", "note-checking", "inspect-gate", "note-applied"} {
 				cmd := r.command(recovers.args...)
 				cmd.Env = append(slices.Clone(r.env), "DROPCAP_FAULT=after:"+effect+"=kill")
 				if e := r.wait(t, cmd, recovers.args); e.status == -1 {

@@ -228,7 +228,7 @@ func (r *rig) whole(t *testing.T) {
 	}
 	retained := 0
 	for _, c := range history {
-		if c.State == dropcap.Applied || c.State == dropcap.BackedOut {
+		if c.Retained() != "" {
 			retained++
 		}
 	}
