@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
 )
 
@@ -104,11 +104,12 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 	if err != nil {
 		return err
 	}
+	a.yes = f.yes
 	ch, err := a.applying(ctx, f)
 	if err != nil {
 		return err
 	}
-	defer ch.close()
+	defer ch.Close()
 	jobs, err := a.jobs(ctx, ch, args, filed, f)
 	if err != nil {
 		return err
@@ -125,40 +126,38 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 			return err
 		}
 	}
-	watching, end := a.watch(ctx, f.noWatch, ch.store)
+	watching, end := a.watch(ctx, f.noWatch, ch.Store)
 	defer end()
 	ch.Watcher = watching
-	ctx, done := a.begun(ctx)
+	ctx, done := hangup(ctx)
 	defer done()
-	outcomes := ch.Apply(ctx, jobs, f.all)
-	if err := a.print(targets, func(w io.Writer, format string, o render.Options) error {
-		return render.Changes(w, format, changesIn(outcomes), o)
-	}, f.outputFlags); err != nil {
-		a.warn(err)
-	}
-	return a.outcome(outcomes)
+	a.finished = true
+	r, err := a.host(f.planFlags.store).Outcome(ch.Apply(ctx, jobs, f.all))
+	a.printChanges(targets, r.Changes, f.outputFlags)
+	return a.outcome(r, err)
 }
 
 // applying opens the session; a dry run does not end what is unfinished.
-func (a *app) applying(ctx context.Context, f *applyCommand) (*changing, error) {
+func (a *app) applying(ctx context.Context, f *applyCommand) (*host.Changing, error) {
+	h := a.host(f.planFlags.store)
 	if !f.dryRun {
-		return a.change(ctx, &f.changeFlags)
+		return h.Change(ctx, f.changeFlags.usual)
 	}
-	ch, err := a.changeOnly(ctx, &f.changeFlags)
+	ch, err := h.ChangeOnly(ctx, f.changeFlags.usual)
 	if err == nil {
-		a.warnUnfinished(ctx, ch.store)
+		a.warnUnfinished(ctx, ch.Store)
 	}
 	return ch, err
 }
 
 // jobs plans, shows the plan, and gives what of it is to be done.
-func (a *app) jobs(ctx context.Context, ch *changing, names []string, filed *dropcap.Plan, f *applyCommand) ([]apply.Job, error) {
+func (a *app) jobs(ctx context.Context, ch *host.Changing, names []string, filed *dropcap.Plan, f *applyCommand) ([]apply.Job, error) {
 	var p planned
 	var err error
 	if filed != nil {
 		p, err = a.planAsFiled(ctx, ch, filed, &f.planFlags)
 	} else {
-		p, err = a.makePlan(ctx, ch.host, ch.store, names, &f.planFlags)
+		p, err = a.makePlan(ctx, ch.Session, ch.Store, names, &f.planFlags)
 	}
 	if err != nil {
 		return nil, err
@@ -197,15 +196,15 @@ func together(jobs []apply.Job, s dropcap.Step) bool {
 	})
 }
 
-func (f *applyCommand) job(ctx context.Context, ch *changing, p planned, s dropcap.Step) (j apply.Job, err error) {
+func (f *applyCommand) job(ctx context.Context, ch *host.Changing, p planned, s dropcap.Step) (j apply.Job, err error) {
 	j = apply.Job{
 		Plan: p.plan.ID, Host: p.plan.Host.ID, Step: s, Gate: f.gate, Original: p.original[s.Container.ID], Recipe: p.recipes[s.Container.ID],
 	}
 	switch s.Strategy {
 	case dropcap.StrategySource:
-		j.Source, err = ch.sourceJob(ctx, p.originals, s, f.discardLayer)
+		j.Source, err = sourcing{ch}.sourceJob(ctx, p.originals, s, f.discardLayer)
 	case dropcap.StrategyInPlace:
-		j.InPlace, err = ch.inPlaceJob(ctx, p.originals, s, &f.inPlaceFlags)
+		j.InPlace, err = inPlaceJob(ctx, p.originals, s, &f.inPlaceFlags)
 	}
 	return j, err
 }
@@ -226,7 +225,7 @@ func namesOf(jobs []apply.Job) string {
 }
 
 // dryRun prints what would be done. Bodies may hold secrets, so they are not shown.
-func (a *app) dryRun(ch *changing, jobs []apply.Job) error {
+func (a *app) dryRun(ch *host.Changing, jobs []apply.Job) error {
 	for i := range jobs {
 		list, err := ch.Effects(&jobs[i])
 		if err != nil {
@@ -234,7 +233,7 @@ func (a *app) dryRun(ch *changing, jobs []apply.Job) error {
 		}
 		fmt.Fprintf(a.out, "%s\n", oneLine(jobs[i].Step.Container.Name))
 		for _, e := range list {
-			fmt.Fprintf(a.out, "  %-18s %s\n", e.Name, oneLine(callText(e, ch.host.Version())))
+			fmt.Fprintf(a.out, "  %-18s %s\n", e.Name, oneLine(callText(e, ch.Session.Version())))
 		}
 	}
 	a.status = dropcap.Worst(a.status, pending(jobs))

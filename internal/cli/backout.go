@@ -2,9 +2,9 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"strings"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +33,7 @@ be taken back so once the cause is mended.
   sudo dropcap backout --last
   sudo dropcap backout --all --yes`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeChanges(canBeBackedOut),
+		ValidArgsFunction: completeChanges(host.CanBeBackedOut),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.runBackout(cmd.Context(), args, f) },
 	}
 	f.outputFlags.register(cmd, render.ChangeFormats(), "table")
@@ -58,72 +58,30 @@ func (a *app) runBackout(ctx context.Context, args []string, f *backoutCommand) 
 	if given != 1 {
 		return usageError("for example `dropcap backout web`", "cannot tell what to back out: give a change, a container, --last or --all")
 	}
-	ch, err := a.change(ctx, &f.changeFlags)
-	if err != nil {
-		return err
+	q := host.BackoutRequest{Last: f.last, All: f.all, CallTimeout: f.changeFlags.usual}
+	if len(args) > 0 {
+		q.Name = args[0]
 	}
-	defer ch.close()
-	all, err := ch.store.Changes(ctx)
-	if err != nil {
-		return err
-	}
-	list, err := f.choose(all, args)
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(a.err, "nothing to back out")
-		return nil
-	}
-	if !f.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("Back out %s?", changeNames(list))); err != nil {
-			return err
-		}
-	}
-	ctx, done := a.begun(ctx)
+	a.yes = f.yes
+	ctx, done := hangup(ctx)
 	defer done()
-	outcomes := ch.Backout(ctx, list)
+	r, err := a.host(f.store).Backout(ctx, q)
+	if r.Changes.Schema != "" {
+		a.printChanges(targets, r.Changes, f.outputFlags)
+	}
+	return a.outcome(r, err)
+}
+
+// printChanges prints what came of changes. What cannot be printed does not hide what was done.
+func (a *app) printChanges(targets []target, doc dropcap.Changes, f outputFlags) {
 	if err := a.print(targets, func(w io.Writer, format string, o render.Options) error {
-		return render.Changes(w, format, changesIn(outcomes), o)
-	}, f.outputFlags); err != nil {
+		return render.Changes(w, format, doc, o)
+	}, f); err != nil {
 		a.warn(err)
 	}
-	return a.outcome(outcomes)
 }
 
-// choose picks the changes, the newest first. A change that is named is given whatever its state is: that is for the verb to refuse.
-func (f *backoutCommand) choose(all []dropcap.Change, args []string) ([]dropcap.Change, error) {
-	var able []dropcap.Change
-	for _, c := range all {
-		if canBeBackedOut(c) {
-			able = append(able, c)
-		}
-	}
-	switch {
-	case f.all:
-		return able, nil
-	case f.last:
-		return able[:min(len(able), 1)], nil
-	}
-	found, err := host.PickChanges(all, args[0])
-	if err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(found[0].ID, args[0]) {
-		return found[:1], nil
-	}
-	for _, c := range found {
-		if c.State == dropcap.Applied || c.State == dropcap.NeedsPerson {
-			return []dropcap.Change{c}, nil
-		}
-	}
-	return found[:1], nil
-}
-
-func changeNames(list []dropcap.Change) string {
-	var names []string
-	for _, c := range list {
-		names = append(names, fmt.Sprintf("%s of %s", c.ID, c.Name))
-	}
-	return strings.Join(names, ", ")
+// hangup also ends what goes on when the terminal goes away (SIGHUP).
+func hangup(ctx context.Context) (context.Context, func()) {
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }

@@ -22,12 +22,14 @@ import (
 
 // app is one run of the program: its streams and what the global flags say.
 type app struct {
-	in       io.Reader
-	out, err io.Writer
-	engine   engineFlags
-	status   int                   // what the command wants to exit with, if it ends without an error
-	looked   func(done, total int) // shows how many containers were looked at; nil: nothing does
-	finished bool                  // the command did what it should although it was interrupted
+	in         io.Reader
+	out, err   io.Writer
+	engine     engineFlags
+	status     int                   // what the command wants to exit with, if it ends without an error
+	yes        bool                  // no question needs an answer
+	lastEffect string                // what of a change was shown last
+	looked     func(done, total int) // shows how many containers were looked at; nil: nothing does
+	finished   bool                  // the command did what it should although it was interrupted
 }
 
 // Main runs one command line and gives its exit status. Nothing else in the program prints errors or decides the status.

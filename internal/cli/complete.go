@@ -88,10 +88,6 @@ func completeNeeds(cmd *cobra.Command, args []string, typed string) ([]string, c
 
 func everyChange(dropcap.Change) bool { return true }
 
-func canBeBackedOut(c dropcap.Change) bool {
-	return c.State == dropcap.Applied || c.State == dropcap.NeedsPerson
-}
-
 // withoutFiles keeps shells from offering files to commands that take no arguments.
 func withoutFiles(cmd *cobra.Command) {
 	if cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() && !strings.Contains(cmd.Use, "FILE") {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/owner"
 	"dropcap/internal/plan"
 	"dropcap/internal/source"
@@ -107,7 +108,7 @@ func (o *originals) editCompose(p source.Project, d source.Declaration) ([]sourc
 	}
 	var files []source.File
 	for _, path := range p.Files {
-		text, err := readSource(path)
+		text, err := host.ReadOwnerFile(path)
 		if err != nil {
 			return nil, err
 		}

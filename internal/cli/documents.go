@@ -3,15 +3,14 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/host"
 	"dropcap/internal/policy"
 	"dropcap/internal/render"
 )
@@ -44,14 +43,14 @@ func readFile(stdin io.Reader, path string, most int64) ([]byte, error) {
 	if stdin == nil || path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name, bare(err))
+			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name, host.Cause(err))
 		}
 		defer f.Close()
 		r = f
 	}
 	b, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name, bare(err))
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name, host.Cause(err))
 	}
 	if int64(len(b)) > most {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: it is larger than %d MiB", name, most>>20)
@@ -65,23 +64,6 @@ func called(stdin io.Reader, path string) string {
 		return "standard input"
 	}
 	return path
-}
-
-// bare takes the operation and path off a file error, since the sentence names them already.
-func bare(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	var l *os.LinkError
-	if errors.As(err, &l) {
-		return l.Err
-	}
-	var x *exec.Error
-	if errors.As(err, &x) {
-		return x.Err
-	}
-	return err
 }
 
 // readSnapshot reads a saved snapshot, or an audit whose judgement is then made anew.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -45,11 +46,29 @@ func (a *app) host(store string) *host.Host {
 type terminal struct{ *app }
 
 func (t terminal) Progress(p host.Progress) {
-	if looked, ok := p.(host.Looked); ok && t.looked != nil {
-		t.looked(looked.Done, looked.Total)
+	switch p := p.(type) {
+	case host.Looked:
+		if t.looked != nil {
+			t.looked(p.Done, p.Total)
+		}
+	case host.Effect:
+		t.tellEffect(p.Progress)
+	case host.Begun:
+		t.finished = true
+	case host.Recovered:
+		fmt.Fprintf(t.err, "recovered change %s of %s: %s\n", p.Change.ID, oneLine(p.Change.Name), p.Change.State)
+	case host.Note:
+		t.clearLine()
+		fmt.Fprintf(t.err, "%s\n", oneLine(p.Text))
 	}
 }
 
 func (t terminal) Warn(err error) { t.warn(err) }
 
-func (t terminal) Ask(ctx context.Context, question string) error { return t.confirm(ctx, question) }
+// Ask asks, unless the answer was given by --yes.
+func (t terminal) Ask(ctx context.Context, question string) error {
+	if t.yes {
+		return nil
+	}
+	return t.confirm(ctx, question)
+}

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/host"
 )
 
 // writeFile writes a file of mode 0600 whole or not at all: to a temporary name beside it, synced, then renamed. A device or a pipe
 // (/dev/stderr) is written as it is, also where a shell has put a file in its place.
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	fail := func(err error) error {
-		return dropcap.Errorf(dropcap.CodeError, "is there space, and may you write there?", "cannot write %s: %w", path, bare(err))
+		return dropcap.Errorf(dropcap.CodeError, "is there space, and may you write there?", "cannot write %s: %w", path, host.Cause(err))
 	}
 	if isStream(path) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -25,7 +26,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 			err = closed
 		}
 		if err != nil {
-			return fail(bare(err))
+			return fail(host.Cause(err))
 		}
 		return nil
 	}

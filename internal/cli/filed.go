@@ -13,6 +13,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/host"
 )
 
 const hintPlan = "make one with `dropcap plan --out plan.json`"
@@ -56,7 +57,7 @@ func trusted(path string) error {
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", path, bare(err))
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", path, host.Cause(err))
 	}
 	for _, chain := range []string{path, real} {
 		for p := chain; ; p = filepath.Dir(p) {
@@ -75,7 +76,7 @@ func trusted(path string) error {
 func ours(path string, parent bool) error {
 	i, err := os.Lstat(path)
 	if err != nil {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", path, bare(err))
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", path, host.Cause(err))
 	}
 	s, ok := i.Sys().(*syscall.Stat_t)
 	invoker := os.Getenv("SUDO_UID")
@@ -90,7 +91,7 @@ func ours(path string, parent bool) error {
 }
 
 // planAsFiled plans again what a file says, and refuses each step that comes out otherwise: what is applied is only ever what was just planned.
-func (a *app) planAsFiled(ctx context.Context, ch *changing, filed *dropcap.Plan, f *planFlags) (planned, error) {
+func (a *app) planAsFiled(ctx context.Context, ch *host.Changing, filed *dropcap.Plan, f *planFlags) (planned, error) {
 	var all planned
 	if f.level == "" {
 		f.level = string(filed.Policy.Level)
@@ -102,7 +103,7 @@ func (a *app) planAsFiled(ctx context.Context, ch *changing, filed *dropcap.Plan
 			flags := *f
 			flags.accept, flags.strategy, flags.inPlace, flags.deprivilege = accept, string(g.strategy), false, g.deprivilege || f.deprivilege
 			flags.ifPresent = true
-			p, err := a.makePlan(ctx, ch.host, ch.store, g.ids, &flags)
+			p, err := a.makePlan(ctx, ch.Session, ch.Store, g.ids, &flags)
 			if err != nil {
 				return all, err
 			}

@@ -16,6 +16,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
+	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
@@ -226,7 +227,7 @@ func (unkept) SaveHosts(context.Context, string, []dropcap.FleetHost) error { re
 func probe(ctx context.Context, args, hosts []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	result, err := run(ctx, dropcap.Run{Args: args, Env: append(os.Environ(), "DROPCAP_HOSTS="+strings.Join(hosts, " "))})
+	result, err := host.RunProgram(ctx, dropcap.Run{Args: args, Env: append(os.Environ(), "DROPCAP_HOSTS="+strings.Join(hosts, " "))})
 	switch {
 	case err != nil:
 		return err

@@ -12,6 +12,7 @@ import (
 	"dropcap"
 	"dropcap/internal/apply"
 	"dropcap/internal/fleet"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
 )
 
@@ -56,7 +57,7 @@ func (f *fleetChangeCommand) read() error {
 	}
 	if len(args) > 0 {
 		if _, err := exec.LookPath(args[0]); err != nil {
-			return usageError("it is a program of this machine, with its arguments", "cannot run the probe %q: %w", args[0], bare(err))
+			return usageError("it is a program of this machine, with its arguments", "cannot run the probe %q: %w", args[0], host.Cause(err))
 		}
 	}
 	f.rules.Probe = args

@@ -17,6 +17,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
+	"dropcap/internal/host"
 )
 
 type fleetInstallCommand struct {
@@ -146,7 +147,7 @@ func (f *fleetInstallCommand) read() (map[string][]byte, error) {
 	for arch, file := range list {
 		b, err := os.ReadFile(filepath.Clean(file))
 		if err != nil {
-			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", file, bare(err))
+			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", file, host.Cause(err))
 		}
 		out[arch] = b
 	}

@@ -11,7 +11,6 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
-	"dropcap/internal/store"
 )
 
 // inPlaceFlags say how the engine is stopped and started for changes in place.
@@ -44,14 +43,14 @@ func (f *inPlaceFlags) programs() (stop, start []string, err error) {
 }
 
 // inPlaceJob is what changing a container in place takes. The error says why dropcap does not do it.
-func (ch *changing) inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f *inPlaceFlags) (*apply.InPlace, error) {
+func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f *inPlaceFlags) (*apply.InPlace, error) {
 	var info struct {
 		DockerRootDir      string
 		LiveRestoreEnabled bool
 		SecurityOptions    []string
 		Swarm              struct{ LocalNodeState string }
 	}
-	raw, err := ch.host.Raw(ctx, "/info", nil)
+	raw, err := o.h.Raw(ctx, "/info", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -88,25 +87,4 @@ func (ch *changing) inPlaceJob(ctx context.Context, o *originals, s dropcap.Step
 	}
 	slices.Sort(p.Running)
 	return p, nil
-}
-
-// wake starts an engine that a change in place had stopped when dropcap ended; false if there is none such.
-func (a *app) wake(ctx context.Context, folder string) bool {
-	s, err := store.Open(folder)
-	if err != nil {
-		return false
-	}
-	defer s.Close()
-	start, err := apply.InPlacePending(ctx, s)
-	if err != nil || start == nil {
-		return false
-	}
-	unlock, err := s.Lock("change")
-	if err != nil {
-		return false // whoever holds it starts the engine
-	}
-	defer func() { _ = unlock() }()
-	a.warn(dropcap.Errorf(dropcap.CodeError, "", "the engine was stopped for a change that did not end: starting it"))
-	result, err := run(ctx, dropcap.Run{Args: start, Dir: "/"})
-	return err == nil && result.Status == 0
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
@@ -197,7 +198,7 @@ func beginLine(ctx context.Context, s *store.Store, id string, line []string) (w
 	}
 	log, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return "", dropcap.Errorf(dropcap.CodeError, "is there space?", "cannot write %s: %w", path, bare(err))
+		return "", dropcap.Errorf(dropcap.CodeError, "is there space?", "cannot write %s: %w", path, host.Cause(err))
 	}
 	defer log.Close()
 	out, in, err := os.Pipe()
@@ -211,7 +212,7 @@ func beginLine(ctx context.Context, s *store.Store, id string, line []string) (w
 	err = cmd.Start()
 	in.Close()
 	if err != nil {
-		return "", dropcap.Errorf(dropcap.CodeError, "", "cannot start %s: %w", line[0], bare(err))
+		return "", dropcap.Errorf(dropcap.CodeError, "", "cannot start %s: %w", line[0], host.Cause(err))
 	}
 	go func() { _ = cmd.Wait() }()
 	_ = out.SetReadDeadline(time.Now().Add(firstWord))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
@@ -124,7 +125,7 @@ func (w *worker) joined(sum string, n int) (whole []byte, all bool, err error) {
 			return nil, false, nil
 		}
 		if err != nil {
-			return nil, false, dropcap.Errorf(dropcap.CodeError, "", "cannot read a part: %w", bare(err))
+			return nil, false, dropcap.Errorf(dropcap.CodeError, "", "cannot read a part: %w", host.Cause(err))
 		}
 		if whole = append(whole, piece...); len(whole) > mostReceived {
 			w.forget(sum, n)

@@ -12,6 +12,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/frame"
+	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
@@ -138,16 +139,16 @@ type ran struct {
 // request is not free before the command has ended too.
 func (w *worker) run(ctx context.Context, args ...string) (ran, error) {
 	var out limited
-	said := &tail{}
+	said := &host.Tail{}
 	cmd := ourself(ctx, args...)
 	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(said, w.app.err)
 	cmd.ExtraFiles = []*os.File{w.held}
 	cmd.Env = append(os.Environ(), heldVariable+"=3")
 	err := cmd.Run()
-	r := ran{status: cmd.ProcessState.ExitCode(), said: messages(string(said.b))}
+	r := ran{status: cmd.ProcessState.ExitCode(), said: messages(string(said.Text))}
 	switch {
 	case cmd.ProcessState == nil:
-		return r, dropcap.Errorf(dropcap.CodeError, "", "cannot start dropcap %s: %w", args[0], bare(err))
+		return r, dropcap.Errorf(dropcap.CodeError, "", "cannot start dropcap %s: %w", args[0], host.Cause(err))
 	case out.over:
 		return r, dropcap.Errorf(dropcap.CodeError, "name fewer containers", "cannot take the result of %s: it is larger than %d MiB", args[0], mostResult>>20)
 	case r.status < 0:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/policy"
 )
 
@@ -62,7 +63,7 @@ func findPolicy(path string) (string, error) {
 			continue
 		}
 		if err != nil {
-			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot read the policy %s: %w", c, bare(err))
+			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot read the policy %s: %w", c, host.Cause(err))
 		}
 		if root {
 			if why := othersMayWrite(i); why != "" {

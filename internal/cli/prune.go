@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dropcap/internal/apply"
+	"dropcap/internal/host"
 )
 
 func (a *app) prune() *cobra.Command {
@@ -36,36 +36,17 @@ func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error 
 	if err != nil {
 		return err
 	}
-	ch, err := a.change(ctx, f)
-	if err != nil {
-		return err
-	}
-	defer ch.close()
-	all, err := ch.store.Changes(ctx)
-	if err != nil {
-		return err
-	}
-	list := apply.Prunable(all, time.Now().Add(-age))
-	if len(list) == 0 {
-		fmt.Fprintln(a.err, "nothing to remove")
-		return nil
-	}
-	if !f.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("Remove what is retained of %s?", changeNames(list))); err != nil {
-			return err
-		}
-	}
-	ctx, done := a.begun(ctx)
+	a.yes = f.yes
+	ctx, done := hangup(ctx)
 	defer done()
-	outcomes := ch.Prune(ctx, list)
-	gone := 0
-	for _, o := range outcomes {
-		if o.Err == nil && o.Change.Pruned {
-			gone++
-		}
+	gone, r, err := a.host(f.store).Prune(ctx, host.PruneRequest{OlderThan: age, CallTimeout: f.usual})
+	switch {
+	case a.finished:
+		fmt.Fprintf(a.err, "removed %s\n", counted(gone, "retained container"))
+	case err == nil:
+		fmt.Fprintln(a.err, "nothing to remove")
 	}
-	fmt.Fprintf(a.err, "removed %s\n", counted(gone, "retained container"))
-	return a.outcome(outcomes)
+	return a.outcome(r, err)
 }
 
 // parseAge reads a duration, or a number of days.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dropcap"
+	"dropcap/internal/host"
 )
 
 func (a *app) recover() *cobra.Command {
@@ -32,32 +32,11 @@ times; apply, backout and prune do it first by themselves. A service does it at 
 }
 
 func (a *app) runRecover(ctx context.Context, f *changeFlags, wait time.Duration) error {
-	var ch *changing
-	var err error
-	for end := time.Now().Add(wait); ; {
-		if ch, err = a.changeOnly(ctx, f); err == nil || codeOf(err) != dropcap.CodeHost || time.Now().After(end) || ctx.Err() != nil {
-			break
-		}
-		select {
-		case <-time.After(500 * time.Millisecond):
-		case <-ctx.Done():
-		}
-	}
-	if err != nil {
-		return err
-	}
-	defer ch.close()
-	ctx, done := a.begun(ctx)
+	ctx, done := hangup(ctx)
 	defer done()
-	outcomes, err := ch.Recover(ctx)
-	for _, o := range outcomes {
-		a.tellRecovered(o)
-	}
-	if err != nil {
-		return err
-	}
-	if len(outcomes) == 0 {
+	r, err := a.host(f.store).Recover(ctx, host.RecoverRequest{Wait: wait, CallTimeout: f.usual})
+	if err == nil && len(r.Changes.Changes) == 0 {
 		fmt.Fprintln(a.err, "nothing to recover")
 	}
-	return a.outcome(outcomes)
+	return a.outcome(r, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/host"
 	"dropcap/internal/owner"
 	"dropcap/internal/recreate"
 	"dropcap/internal/source"
@@ -22,17 +23,20 @@ import (
 // composeAnswer is how long compose may take to say what it makes of its files.
 const composeAnswer = 2 * time.Minute
 
+// sourcing finds what changing containers at their source takes.
+type sourcing struct{ *host.Changing }
+
 // sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
-func (ch *changing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, discardLayer bool) (*apply.Source, error) {
+func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, discardLayer bool) (*apply.Source, error) {
 	labels := owner.Believed(o.labels[s.Container.ID])
 	if err := o.peers(ctx, labels, s.Container.ID, discardLayer); err != nil {
 		return nil, err
 	}
 	switch s.Owner.Kind {
 	case "swarm":
-		return ch.swarmJob(ctx, owner.SwarmID(labels))
+		return j.swarmJob(ctx, owner.SwarmID(labels))
 	case "compose":
-		return ch.composeJob(ctx, o, labels, source.Declaration{Was: s.Before, Is: s.After})
+		return j.composeJob(ctx, o, labels, source.Declaration{Was: s.Before, Is: s.After})
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot change %s at its source", s.Container.Name)
 }
@@ -70,14 +74,14 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 	return nil
 }
 
-func (ch *changing) swarmJob(ctx context.Context, id string) (*apply.Source, error) {
+func (j sourcing) swarmJob(ctx context.Context, id string) (*apply.Source, error) {
 	if id == "" {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot tell which swarm service it belongs to")
 	}
-	if newer("1.41", ch.host.Version()) { // the lists of a service came with API 1.41
+	if newer("1.41", j.Session.Version()) { // the lists of a service came with API 1.41
 		return nil, dropcap.Errorf(dropcap.CodeHost, "update the engine to 20.10", "cannot change the capabilities of a service with this engine")
 	}
-	raw, err := ch.host.Raw(ctx, "/services/"+id, nil)
+	raw, err := j.Session.Raw(ctx, "/services/"+id, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (ch *changing) swarmJob(ctx context.Context, id string) (*apply.Source, err
 }
 
 // composeJob edits the files in memory, and has compose say what it makes of the edited copies.
-func (ch *changing) composeJob(ctx context.Context, o *originals, labels map[string]string, d source.Declaration) (*apply.Source, error) {
+func (j sourcing) composeJob(ctx context.Context, o *originals, labels map[string]string, d source.Declaration) (*apply.Source, error) {
 	p, err := source.ReadProject(labels)
 	if err != nil {
 		return nil, err
@@ -98,7 +102,7 @@ func (ch *changing) composeJob(ctx context.Context, o *originals, labels map[str
 	if err != nil {
 		return nil, err
 	}
-	env := ch.composeEnv()
+	env := j.composeEnv()
 	program, err := composeProgram(ctx, env)
 	if err != nil {
 		return nil, err
@@ -108,12 +112,12 @@ func (ch *changing) composeJob(ctx context.Context, o *originals, labels map[str
 		return nil, err
 	}
 	c := &apply.Compose{Project: p, Program: program, Env: env, Files: edited, Replicas: replicas}
-	return &apply.Source{Compose: c}, ch.verifyCompose(ctx, c, d)
+	return &apply.Source{Compose: c}, j.verifyCompose(ctx, c, d)
 }
 
 // verifyCompose compares what compose makes of the files before and after. The copies stand in the store's folder: they may hold secrets.
-func (ch *changing) verifyCompose(ctx context.Context, c *apply.Compose, d source.Declaration) error {
-	folder, err := os.MkdirTemp(ch.store.Folder(), "compose-")
+func (j sourcing) verifyCompose(ctx context.Context, c *apply.Compose, d source.Declaration) error {
+	folder, err := os.MkdirTemp(j.Store.Folder(), "compose-")
 	if err != nil {
 		return err
 	}
@@ -154,9 +158,9 @@ func said(ctx context.Context, c *apply.Compose, args []string) ([]byte, error) 
 }
 
 // composeEnv is the environment of compose: ours, with the engine that we talk to, and nothing that lets it do more than it is told.
-func (ch *changing) composeEnv() []string {
+func (j sourcing) composeEnv() []string {
 	var env []string
-	socket, local := ch.host.Local()
+	socket, local := j.Session.Local()
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
 		engine := name == "DOCKER_HOST" || name == "DOCKER_CONTEXT" || strings.HasPrefix(name, "DOCKER_TLS") || name == "DOCKER_CERT_PATH"

@@ -4,18 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"dropcap/internal/host"
 	"dropcap/internal/source"
 )
-
-// mostSource is the largest file of an owner that is read.
-const mostSource = 4 << 20
 
 // owners are the users whose files may be edited: root, whoever runs this, and who called sudo.
 func owners() []uint32 {
@@ -32,7 +29,7 @@ func way(file string) ([]source.Place, error) {
 	for at := filepath.Clean(file); ; at = filepath.Dir(at) {
 		i, err := os.Lstat(at)
 		if err != nil {
-			return nil, bare(err)
+			return nil, host.Cause(err)
 		}
 		st, ok := i.Sys().(*syscall.Stat_t)
 		if !ok {
@@ -104,18 +101,4 @@ func (o *originals) devices(ctx context.Context) (map[string]string, error) {
 		out[v.Name] = v.Options["device"]
 	}
 	return out, nil
-}
-
-// readSource reads a file of an owner, which must not have become a link since it was looked at.
-func readSource(file string) ([]byte, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, bare(err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, mostSource+1))
-	if err == nil && len(b) > mostSource {
-		err = fmt.Errorf("it is larger than %d MiB", mostSource>>20)
-	}
-	return b, err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"dropcap/internal/host"
 	"dropcap/internal/kernel"
 	"dropcap/internal/source"
 )
@@ -24,7 +25,7 @@ func units(k *kernel.Reader, folders []string) []source.Unit {
 				continue
 			}
 			seen[name] = true
-			text, err := readSource(file) // a link is a unit's alias or its mask, and not read
+			text, err := host.ReadOwnerFile(file) // a link is a unit's alias or its mask, and not read
 			if err != nil {
 				continue
 			}

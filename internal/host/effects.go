@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 type world struct {
 	engine *docker.Client
 	store  *store.Store
-	guard  *guard // held by compose as well; nil: by nobody
+	lock   *composeLock // held by compose as well; nil: by nobody
 }
 
 // Do does one effect.
@@ -33,10 +33,10 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 	case e.Note != nil:
 		return dropcap.Result{}, w.store.Write(ctx, *e.Note)
 	case e.Run != nil:
-		if strings.HasPrefix(e.Name, "compose-up") && w.guard != nil {
-			return run(ctx, *e.Run, w.guard.f)
+		if strings.HasPrefix(e.Name, "compose-up") && w.lock != nil {
+			return RunProgram(ctx, *e.Run, w.lock.f)
 		}
-		return run(ctx, *e.Run)
+		return RunProgram(ctx, *e.Run)
 	case e.File != nil:
 		return dropcap.Result{}, replaceFile(*e.File)
 	}
@@ -46,20 +46,20 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 // lastOutput is how much of a program's output is kept.
 const lastOutput = 64 << 10
 
-// run runs a program in a process group of its own, so that Ctrl-C is not for it and none of its children is left behind. A status other
-// than 0 is no error. It inherits the files.
-func run(ctx context.Context, r dropcap.Run, files ...*os.File) (dropcap.Result, error) {
+// RunProgram runs a program in a process group of its own, so that Ctrl-C is not for it and none of its
+// children is left behind. A status other than 0 is no error. The program inherits the files.
+func RunProgram(ctx context.Context, r dropcap.Run, files ...*os.File) (dropcap.Result, error) {
 	if len(r.Args) == 0 {
 		return dropcap.Result{}, errors.New("no program to run")
 	}
-	out := &tail{}
+	out := &Tail{}
 	cmd := exec.CommandContext(ctx, r.Args[0], r.Args[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = r.Dir, r.Env, out, out, files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	err := cmd.Run()
-	text, _ := json.Marshal(string(out.b)) // of a string
+	text, _ := json.Marshal(string(out.Text)) // of a string
 	result := dropcap.Result{Body: text}
 	var exit *exec.ExitError
 	switch {
@@ -68,18 +68,18 @@ func run(ctx context.Context, r dropcap.Run, files ...*os.File) (dropcap.Result,
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
 		result.Status = exit.ExitCode()
 	case err != nil:
-		return result, fmt.Errorf("run %s: %w", r.Args[0], bare(err))
+		return result, fmt.Errorf("run %s: %w", r.Args[0], Cause(err))
 	}
 	return result, nil
 }
 
-// tail keeps the end of what is written to it.
-type tail struct{ b []byte }
+// Tail keeps the end of what is written to it.
+type Tail struct{ Text []byte }
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p...)
-	if len(t.b) > 2*lastOutput {
-		t.b = append(t.b[:0], t.b[len(t.b)-lastOutput:]...)
+func (t *Tail) Write(p []byte) (int, error) {
+	t.Text = append(t.Text, p...)
+	if len(t.Text) > 2*lastOutput {
+		t.Text = append(t.Text[:0], t.Text[len(t.Text)-lastOutput:]...)
 	}
 	return len(p), nil
 }

@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 // It does nothing where something else stands there now, and follows no link.
 func replaceFile(f dropcap.File) (err error) {
 	fail := func(err error) error {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot replace %s: %w", f.Path, bare(err))
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot replace %s: %w", f.Path, Cause(err))
 	}
 	info, err := matches(f)
 	if err != nil {

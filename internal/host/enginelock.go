@@ -1,11 +1,10 @@
-package cli
+package host
 
 import (
 	"context"
 	"os"
 	"path/filepath"
 
-	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
@@ -17,7 +16,7 @@ type locks struct {
 
 // lock takes the store's lock and the engine's, since each store has a journal of its own and knows nothing of the other's changes. An engine
 // that does not tell which it is, is known by its address.
-func (a *app) lock(ctx context.Context, h *host.Session, s *store.Store) (*locks, error) {
+func lock(ctx context.Context, h *Session, s *store.Store) (*locks, error) {
 	l := &locks{compose: filepath.Join(s.Folder(), "compose.lock")}
 	unlock, err := s.Lock("change")
 	if err != nil {
@@ -35,7 +34,7 @@ func (a *app) lock(ctx context.Context, h *host.Session, s *store.Store) (*locks
 	return l, nil
 }
 
-func (l *locks) engine(ctx context.Context, h *host.Session, folder string) error {
+func (l *locks) engine(ctx context.Context, h *Session, folder string) error {
 	key, err := h.Identity(ctx)
 	if err != nil {
 		return err

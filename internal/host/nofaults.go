@@ -1,6 +1,6 @@
 //go:build !faults
 
-package cli
+package host
 
 import "dropcap/internal/apply"
 

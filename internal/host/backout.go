@@ -1,0 +1,156 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/apply"
+)
+
+// BackoutRequest says which changes to take back: one of the three.
+type BackoutRequest struct {
+	Name        string // a change, or the latest of a container
+	Last        bool   // the latest change of this host
+	All         bool   // all changes of this host, the newest first
+	CallTimeout time.Duration
+}
+
+// Backout brings back the very same old containers. Nothing to back out is an empty document.
+func (h *Host) Backout(ctx context.Context, q BackoutRequest) (Changed, error) {
+	ch, err := h.Change(ctx, q.CallTimeout)
+	if err != nil {
+		return Changed{}, err
+	}
+	defer ch.Close()
+	all, err := ch.Store.Changes(ctx)
+	if err != nil {
+		return Changed{}, err
+	}
+	list, err := q.choose(all)
+	if err != nil {
+		return Changed{}, err
+	}
+	if len(list) == 0 {
+		h.observer.Progress(Note{"nothing to back out"})
+		return Changed{}, nil
+	}
+	if err := h.observer.Ask(ctx, fmt.Sprintf("Back out %s?", changeNames(list))); err != nil {
+		return Changed{}, err
+	}
+	h.observer.Progress(Begun{})
+	return h.Outcome(ch.Backout(ctx, list))
+}
+
+// choose picks the changes, the newest first. A change that is named is given whatever its state is:
+// that is for the verb to refuse.
+func (q BackoutRequest) choose(all []dropcap.Change) ([]dropcap.Change, error) {
+	able := slices.DeleteFunc(slices.Clone(all), func(c dropcap.Change) bool { return !CanBeBackedOut(c) })
+	switch {
+	case q.All:
+		return able, nil
+	case q.Last:
+		return able[:min(len(able), 1)], nil
+	}
+	found, err := PickChanges(all, q.Name)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(found[0].ID, q.Name) {
+		return found[:1], nil
+	}
+	if i := slices.IndexFunc(found, CanBeBackedOut); i >= 0 {
+		return found[i : i+1], nil
+	}
+	return found[:1], nil
+}
+
+// CanBeBackedOut reports whether a change can be taken back as it stands.
+func CanBeBackedOut(c dropcap.Change) bool {
+	return c.State == dropcap.Applied || c.State == dropcap.NeedsPerson
+}
+
+func changeNames(list []dropcap.Change) string {
+	names := make([]string, len(list))
+	for i, c := range list {
+		names[i] = fmt.Sprintf("%s of %s", c.ID, c.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// PruneRequest says whose retained containers to remove.
+type PruneRequest struct {
+	OlderThan   time.Duration // of changes that ended so long ago
+	CallTimeout time.Duration
+}
+
+// Prune removes what old changes have left behind for a backout, never a volume. It returns how many
+// containers that were.
+func (h *Host) Prune(ctx context.Context, q PruneRequest) (removed int, r Changed, err error) {
+	ch, err := h.Change(ctx, q.CallTimeout)
+	if err != nil {
+		return 0, Changed{}, err
+	}
+	defer ch.Close()
+	all, err := ch.Store.Changes(ctx)
+	if err != nil {
+		return 0, Changed{}, err
+	}
+	list := apply.Prunable(all, now().Add(-q.OlderThan))
+	if len(list) == 0 {
+		return 0, Changed{}, nil
+	}
+	if err := h.observer.Ask(ctx, fmt.Sprintf("Remove what is retained of %s?", changeNames(list))); err != nil {
+		return 0, Changed{}, err
+	}
+	h.observer.Progress(Begun{})
+	outcomes := ch.Prune(ctx, list)
+	for _, o := range outcomes {
+		if o.Err == nil && o.Change.Pruned {
+			removed++
+		}
+	}
+	r, err = h.Outcome(outcomes)
+	return removed, r, err
+}
+
+// RecoverRequest says how long to wait for the engine to answer.
+type RecoverRequest struct {
+	Wait        time.Duration
+	CallTimeout time.Duration
+}
+
+// Recover brings every change to its end that went on when dropcap or this host ended.
+func (h *Host) Recover(ctx context.Context, q RecoverRequest) (Changed, error) {
+	ch, err := h.openWithin(ctx, q)
+	if err != nil {
+		return Changed{}, err
+	}
+	defer ch.Close()
+	h.observer.Progress(Begun{})
+	outcomes, err := ch.Recover(ctx)
+	for _, o := range outcomes {
+		h.recovered(o)
+	}
+	if err != nil {
+		return Changed{}, err
+	}
+	return h.Outcome(outcomes)
+}
+
+// openWithin opens a session as soon as the engine answers.
+func (h *Host) openWithin(ctx context.Context, q RecoverRequest) (*Changing, error) {
+	for end := time.Now().Add(q.Wait); ; {
+		ch, err := h.ChangeOnly(ctx, q.CallTimeout)
+		if err == nil || CodeOf(err) != dropcap.CodeHost || time.Now().After(end) || ctx.Err() != nil {
+			return ch, err
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package host
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+
+	"dropcap"
+)
+
+// Cause takes the operation and the path off a file error, for sentences that name them already.
+func Cause(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
+	}
+	var x *exec.Error
+	if errors.As(err, &x) {
+		return x.Err
+	}
+	return err
+}
+
+// CodeOf returns the kind of an error; CodeError if it is not one of dropcap's own.
+func CodeOf(err error) dropcap.Code {
+	var e *dropcap.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return dropcap.CodeError
+}
