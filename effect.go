@@ -5,15 +5,38 @@ import (
 	"time"
 )
 
-// Effect is one thing that is done to the world outside: each has a name, so that it can be shown before it is done (a dry run), written to a
-// timeline, and have a fault put before or after it by a test. Exactly one of Call, Note, Run and File is set.
+// Effect is one thing that is done to the world outside. Each has a name, so that it can be shown before it
+// is done (a dry run), written to a timeline, and have a fault put before or after it by a test.
 type Effect struct {
-	Name string // a stable slug, unique within a strategy: "create-new", "stop-old"
-	Says string // what it does, in a few words for a person, without secrets: "stop web"
-	Call *Call
-	Note *Note
-	Run  *Run
-	File *File
+	Name   string // a stable slug, unique within a strategy: "create-new", "stop-old"
+	Says   string // what it does, in a few words for a person, without secrets: "stop web"
+	Action Action
+}
+
+// Action is what an effect does: a *Call, *Note, *Run or *File. Whoever performs effects handles each kind.
+type Action interface{ isAction() }
+
+func (*Call) isAction() {}
+func (*Note) isAction() {}
+func (*Run) isAction()  {}
+func (*File) isAction() {}
+
+// Call returns the request that the effect makes of the engine; nil if it is of another kind.
+func (e Effect) Call() *Call {
+	call, _ := e.Action.(*Call)
+	return call
+}
+
+// Reads reports whether the effect only looks.
+func (e Effect) Reads() bool {
+	call := e.Call()
+	return call != nil && call.Method == "GET"
+}
+
+// IsNote reports whether the effect is an entry in the journal.
+func (e Effect) IsNote() bool {
+	_, note := e.Action.(*Note)
+	return note
 }
 
 // Call is a request to the engine's API. The body may hold secrets and is never printed.
@@ -41,6 +64,9 @@ type Run struct {
 	Dir     string
 	Env     []string // nil: this process's own
 	Timeout time.Duration
+	// Outlives is set for a program that goes on when dropcap is killed, and that nobody may decide anything
+	// before the end of: it inherits the lock that says so.
+	Outlives bool
 }
 
 // File is a file that is replaced as a whole: written beside, synced, renamed, its folder synced. Mode and owner stay the former file's.

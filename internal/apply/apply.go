@@ -96,7 +96,18 @@ type strategy interface {
 	// back brings the old one into its place, from wherever the change has come to. It decides by what it sees, never by what it has
 	// done, so that it may be called again after any crash, its own too. Its error says what a person has to do.
 	back(ctx context.Context, c *change) error
+	// rest sees to it that a retained old one is at rest when the change is over.
+	rest(ctx context.Context, c *change) error
+	// mayBack tells beforehand what speaks against a backout.
+	mayBack(ctx context.Context, c *change) error
 }
+
+// nothingRetained is what a strategy has in common with others that retain no container and can always be
+// taken back.
+type nothingRetained struct{}
+
+func (nothingRetained) rest(context.Context, *change) error    { return nil }
+func (nothingRetained) mayBack(context.Context, *change) error { return nil }
 
 func (r *Runner) strategy(s dropcap.Strategy) (strategy, error) {
 	switch s {

@@ -28,11 +28,6 @@ func (r *Runner) Backout(ctx context.Context, list []dropcap.Change) []Outcome {
 	return outcomes
 }
 
-// cautious is a strategy that can tell beforehand what speaks against a backout.
-type cautious interface {
-	mayBack(ctx context.Context, c *change) error
-}
-
 func (r *Runner) backout(ctx context.Context, known dropcap.Change) (dropcap.Change, error) {
 	switch known.State {
 	case dropcap.Applied, dropcap.NeedsPerson:
@@ -53,10 +48,8 @@ func (r *Runner) backout(ctx context.Context, known dropcap.Change) (dropcap.Cha
 	if err := r.newest(ctx, c); err != nil {
 		return known, err
 	}
-	if a, ok := s.(cautious); ok {
-		if err := a.mayBack(ctx, c); err != nil {
-			return known, err
-		}
+	if err := s.mayBack(ctx, c); err != nil {
+		return known, err
 	}
 	if err := r.note(ctx, c, "note-backing-out", dropcap.BackingOut); err != nil {
 		return known, err

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -93,7 +94,7 @@ func (r *Runner) note(ctx context.Context, c *change, name string, state dropcap
 		}
 	}
 	c.Change = n.Change // what is done next follows from the decision, also where it cannot be written
-	_, err := r.do(ctx, c, dropcap.Effect{Name: name, Says: "write to the journal: " + string(state), Note: n})
+	_, err := r.do(ctx, c, dropcap.Effect{Name: name, Says: "write to the journal: " + string(state), Action: n})
 	c.begun = c.begun || err == nil
 	return err
 }
@@ -107,7 +108,7 @@ func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.R
 	result, err := r.World.Do(limited, e)
 	took := r.now().Sub(began)
 	r.tell(Progress{Container: c.Name, Effect: e, Took: took, Ended: true, Err: err})
-	if e.Note == nil && !reads(e) {
+	if !e.IsNote() && !e.Reads() {
 		c.happened(began, e.Name)
 		if err != nil {
 			c.happened(r.now(), e.Name+" failed: "+err.Error())
@@ -135,20 +136,16 @@ func (c *change) when(event string) time.Time {
 	return time.Time{}
 }
 
-// reads tells whether an effect changes nothing.
-func reads(e dropcap.Effect) bool { return e.Call != nil && e.Call.Method == "GET" }
-
 // limit is how long an effect may take.
 func (r *Runner) limit(e dropcap.Effect) time.Duration {
-	switch {
-	case e.Call != nil && e.Call.Timeout > 0:
-		return e.Call.Timeout
-	case e.Run != nil && e.Run.Timeout > 0:
-		return e.Run.Timeout
-	case r.Usual > 0:
-		return r.Usual
+	var own time.Duration
+	switch action := e.Action.(type) {
+	case *dropcap.Call:
+		own = action.Timeout
+	case *dropcap.Run:
+		own = action.Timeout
 	}
-	return 30 * time.Second
+	return cmp.Or(max(own, 0), max(r.Usual, 0), 30*time.Second)
 }
 
 func (r *Runner) tell(p Progress) {

@@ -19,14 +19,14 @@ func (c *change) backupName() string { return c.Name + "-dropcap-" + c.ID }
 func (c *change) newName() string    { return c.backupName() + "-new" }
 
 func post(name, says, path string, query map[string]string, body json.RawMessage, timeout time.Duration, fine ...int) dropcap.Effect {
-	return dropcap.Effect{Name: name, Says: says, Call: &dropcap.Call{
+	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Call{
 		Method: http.MethodPost, Path: path, Query: query, Body: body, Timeout: timeout, Fine: fine,
 	}}
 }
 
 func create(name, says string, from recreate.Creation) dropcap.Effect {
 	e := post(name, says, "/containers/create", from.Query, from.Body, slow)
-	e.Call.API = from.API
+	e.Call().API = from.API
 	return e
 }
 
@@ -62,14 +62,14 @@ func start(name, says, id string) dropcap.Effect {
 
 // remove never forces and never takes volumes along. 404: it is gone already.
 func remove(name, says, id string) dropcap.Effect {
-	return dropcap.Effect{Name: name, Says: says, Call: &dropcap.Call{
+	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Call{
 		Method: http.MethodDelete, Path: "/containers/" + id, Query: map[string]string{"v": "0", "force": "0"}, Timeout: slow,
 		Fine: []int{http.StatusNotFound},
 	}}
 }
 
 func inspect(name, says, idOrName string) dropcap.Effect {
-	return dropcap.Effect{Name: name, Says: says, Call: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + idOrName + "/json"}}
+	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + idOrName + "/json"}}
 }
 
 func count(n int, one, many string) string {

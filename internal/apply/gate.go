@@ -49,8 +49,8 @@ func (g Gate) patience(h *healthcheck) time.Duration {
 func (h *healthcheck) checks() bool { return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" }
 
 // gate watches a container that has just been started until it has proven itself. The error says what it did wrong.
-func (r *Runner) gate(ctx context.Context, c *change) error {
-	g := &gating{Runner: r, c: c, sick: c.wasSick()}
+func (r *Runner) gate(ctx context.Context, c *change, container string) error {
+	g := &gating{Runner: r, c: c, container: container, sick: c.wasSick()}
 	first, err := g.look(ctx)
 	if err != nil {
 		return err
@@ -79,9 +79,10 @@ func (r *Runner) gate(ctx context.Context, c *change) error {
 // gating is one watch over one container.
 type gating struct {
 	*Runner
-	c     *change
-	first *seen
-	sick  bool // the old one was unhealthy: the new one need not be better
+	c         *change
+	container string // its id
+	first     *seen
+	sick      bool // the old one was unhealthy: the new one need not be better
 }
 
 // wasSick tells whether the old one was unhealthy when it was last seen.
@@ -99,7 +100,7 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
-	s, err := g.patiently(ctx, g.c, "inspect-gate", g.c.After)
+	s, err := g.patiently(ctx, g.c, "inspect-gate", g.container)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +109,9 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	}
 	denied := ""
 	if g.Watcher != nil {
-		if denied, err = g.Watcher.Denied(ctx, g.c.Change, g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
+		watched := g.c.Change
+		watched.After = g.container
+		if denied, err = g.Watcher.Denied(ctx, watched, g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
 			g.log("%s: cannot tell whether it is denied anything: %v", g.c.Name, err)
 		}
 	}
@@ -196,7 +199,7 @@ const probeOnce = 30 * time.Second
 
 // probe runs a program of this host. What it printed is not repeated: it may be a secret.
 func (g *gating) probe(ctx context.Context, args []string) (failed string, err error) {
-	result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe", Says: "probe " + g.c.Name, Run: &dropcap.Run{Args: args, Timeout: probeOnce}})
+	result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe", Says: "probe " + g.c.Name, Action: &dropcap.Run{Args: args, Timeout: probeOnce}})
 	if err != nil || result.Status == 0 {
 		return "", err
 	}
@@ -209,7 +212,7 @@ func (g *gating) probeExec(ctx context.Context, args []string) (failed string, e
 	if err != nil {
 		return "", err
 	}
-	result, err := g.do(ctx, g.c, post("probe-exec-create", "prepare the probe in "+g.c.Name, "/containers/"+g.c.After+"/exec", nil, body, 0))
+	result, err := g.do(ctx, g.c, post("probe-exec-create", "prepare the probe in "+g.c.Name, "/containers/"+g.container+"/exec", nil, body, 0))
 	if err != nil {
 		return "", err
 	}
@@ -222,7 +225,7 @@ func (g *gating) probeExec(ctx context.Context, args []string) (failed string, e
 	}
 	for end := g.now().Add(probeOnce); g.now().Before(end) && ctx.Err() == nil; g.sleep(ctx, g.poll()) {
 		result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe-exec-result", Says: "wait for the probe in " + g.c.Name,
-			Call: &dropcap.Call{Method: http.MethodGet, Path: "/exec/" + id + "/json"}})
+			Action: &dropcap.Call{Method: http.MethodGet, Path: "/exec/" + id + "/json"}})
 		if err != nil {
 			return "", err
 		}

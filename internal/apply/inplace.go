@@ -33,9 +33,12 @@ const bounce = 5 * time.Minute
 
 // inPlacing changes the lists in the engine's own file while the engine is stopped, since a running one writes the file from its memory
 // (moby container/container.go, CheckpointTo). It stays the same container.
-type inPlacing struct{ *Runner }
+type inPlacing struct {
+	*Runner
+	nothingRetained
+}
 
-func newInPlace(r *Runner) strategy { return inPlacing{r} }
+func newInPlace(r *Runner) strategy { return inPlacing{Runner: r} }
 
 func (c *change) inPlace() (*InPlace, error) {
 	if c.job != nil && c.job.InPlace != nil {
@@ -49,7 +52,7 @@ func (c *change) inPlace() (*InPlace, error) {
 }
 
 func (s inPlacing) engine(name, says string, args []string) dropcap.Effect {
-	return dropcap.Effect{Name: name, Says: says, Run: &dropcap.Run{Args: args, Dir: "/", Timeout: bounce}}
+	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Run{Args: args, Dir: "/", Timeout: bounce}}
 }
 
 func (s inPlacing) restart(name string, c *change, grace time.Duration) dropcap.Effect {
@@ -98,7 +101,7 @@ func (s inPlacing) prepare(ctx context.Context, c *change) error {
 	if err := s.note(ctx, c, "note-begin", dropcap.Preparing); err != nil {
 		return err
 	}
-	if err := recreating(s).unchanged(ctx, c); err != nil {
+	if err := s.unchanged(ctx, c); err != nil {
 		return err
 	}
 	return interrupted(ctx)
@@ -159,7 +162,7 @@ func (s inPlacing) writeOne(ctx context.Context, c *change, g dropcap.Grant, suf
 	if err != nil {
 		return err
 	}
-	_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " + p.File, File: f})
+	_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " + p.File, Action: f})
 	return err
 }
 
@@ -188,7 +191,7 @@ func (s inPlacing) asleep(ctx context.Context, c *change) error {
 func (s inPlacing) program(ctx context.Context, c *change, e dropcap.Effect) error {
 	result, err := s.do(ctx, c, e)
 	if err == nil && result.Status != 0 {
-		err = fmt.Errorf("%s: %s ended with exit status %d", e.Says, e.Run.Args[0], result.Status)
+		err = fmt.Errorf("%s: %s ended with exit status %d", e.Says, e.Action.(*dropcap.Run).Args[0], result.Status)
 	}
 	return err
 }

@@ -18,7 +18,7 @@ func inPlaceJobs(jobs []Job) int {
 // batch does several changes in place with one stop of the engine; each has its own restart, gate, and way back. After one has failed the
 // others are taken back unstarted, unless all are to be tried.
 func (r *Runner) batch(ctx context.Context, jobs []Job, all bool) []Outcome {
-	s := inPlacing{r}
+	s := inPlacing{Runner: r}
 	outcomes := make([]Outcome, len(jobs))
 	var ready []*change
 	var at []int

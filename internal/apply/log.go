@@ -26,7 +26,7 @@ func (r *Runner) keepLog(ctx context.Context, c *change, s *seen) {
 	if s == nil || !s.began() || c.keep == nil || c.keep[KeepLog] != nil {
 		return
 	}
-	result, err := r.do(ctx, c, dropcap.Effect{Name: "read-log", Says: "keep what " + s.Name + " printed last", Call: &dropcap.Call{
+	result, err := r.do(ctx, c, dropcap.Effect{Name: "read-log", Says: "keep what " + s.Name + " printed last", Action: &dropcap.Call{
 		Method: http.MethodGet, Path: "/containers/" + s.ID + "/logs", Query: map[string]string{"stdout": "1", "stderr": "1", "tail": logLines}, Timeout: logTime,
 	}})
 	if err != nil {

@@ -128,8 +128,8 @@ func (s recreating) compare(ctx context.Context, c *change) error {
 }
 
 // unchanged looks whether the old one is still what the plan was made of: others may use the engine too.
-func (s recreating) unchanged(ctx context.Context, c *change) error {
-	old, err := s.look(ctx, c, "inspect-old", c.Before)
+func (r *Runner) unchanged(ctx context.Context, c *change) error {
+	old, err := r.look(ctx, c, "inspect-old", c.Before)
 	if err != nil {
 		return err
 	}

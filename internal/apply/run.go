@@ -64,23 +64,16 @@ func (r *Runner) apply(ctx context.Context, j *Job) (dropcap.Change, error) {
 	return r.prove(ctx, s, c)
 }
 
-// keeper is a strategy that retains the old one, which must be at rest when the change is over.
-type keeper interface {
-	rest(ctx context.Context, c *change) error
-}
-
 // prove is the gate, and what follows from it.
 func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
 	r.try(ctx, c, "note-checking", dropcap.Checking)
 	if c.ran() {
-		if err := r.gate(ctx, c); err != nil {
+		if err := r.gate(ctx, c, c.After); err != nil {
 			return r.undo(ctx, s, c, err)
 		}
 	}
-	if k, ok := s.(keeper); ok {
-		if err := k.rest(ctx, c); err != nil {
-			return r.undo(ctx, s, c, err)
-		}
+	if err := s.rest(ctx, c); err != nil {
+		return r.undo(ctx, s, c, err)
 	}
 	if err := r.try(ctx, c, "note-applied", dropcap.Applied); err != nil {
 		// It stands and has proven itself, and recover will find it so: a rollback would cost a downtime and mend nothing.
@@ -104,7 +97,7 @@ func (r *Runner) idFile(ctx context.Context, c *change, from, to string) {
 	}
 	e := dropcap.Effect{
 		Name: "write-idfile", Says: "write the id of the container into " + recipe.IDFile(),
-		File: &dropcap.File{Path: recipe.IDFile(), Was: []byte(from), Is: []byte(to)},
+		Action: &dropcap.File{Path: recipe.IDFile(), Was: []byte(from), Is: []byte(to)},
 	}
 	if _, err := r.do(ctx, c, e); err != nil {
 		r.log("%s: %v", c.Name, err)

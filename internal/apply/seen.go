@@ -85,7 +85,7 @@ func (s *seen) grace() time.Duration {
 func (r *Runner) look(ctx context.Context, c *change, effect, idOrName string) (*seen, error) {
 	result, err := r.do(ctx, c, dropcap.Effect{
 		Name: effect, Says: "look at " + short(idOrName),
-		Call: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + idOrName + "/json"},
+		Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + idOrName + "/json"},
 	})
 	if result.Status == http.StatusNotFound {
 		return nil, nil

@@ -39,9 +39,9 @@ func (s sourcing) of(c *change) (strategy, error) {
 	}
 	switch {
 	case from != nil && from.Compose != nil:
-		return composing{s.Runner, from.Compose}, nil
+		return composing{Runner: s.Runner, from: from.Compose}, nil
 	case from != nil && from.Swarm != nil:
-		return swarming{s.Runner, from.Swarm}, nil
+		return swarming{Runner: s.Runner, from: from.Swarm}, nil
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot change %s at its source: it is not known", c.Name)
 }
@@ -101,10 +101,16 @@ func (s sourcing) mayBack(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
-	if a, ok := o.(cautious); ok {
-		return a.mayBack(ctx, c)
+	return o.mayBack(ctx, c)
+}
+
+// rest asks the owner's strategy.
+func (s sourcing) rest(ctx context.Context, c *change) error {
+	o, err := s.of(c)
+	if err != nil {
+		return err
 	}
-	return nil
+	return o.rest(ctx, c)
 }
 
 // member is a container of a service, as the engine lists it.
@@ -131,7 +137,7 @@ func (r *Runner) members(ctx context.Context, c *change, labels ...string) ([]me
 	if err != nil {
 		return nil, err
 	}
-	result, err := r.do(ctx, c, dropcap.Effect{Name: "list-service", Says: "look at the containers of " + c.Workload, Call: &dropcap.Call{
+	result, err := r.do(ctx, c, dropcap.Effect{Name: "list-service", Says: "look at the containers of " + c.Workload, Action: &dropcap.Call{
 		Method: http.MethodGet, Path: "/containers/json", Query: map[string]string{"all": "1", "filters": string(filters)},
 	}})
 	if err != nil {
@@ -162,7 +168,7 @@ func (r *Runner) imageLabels(ctx context.Context, c *change, id string) (dropcap
 	if id == "" || strings.ContainsAny(id, "/?#%") {
 		return dropcap.Labels{}, nil
 	}
-	result, err := r.do(ctx, c, dropcap.Effect{Name: "look-image", Says: "look at the labels of an image", Call: &dropcap.Call{
+	result, err := r.do(ctx, c, dropcap.Effect{Name: "look-image", Says: "look at the labels of an image", Action: &dropcap.Call{
 		Method: http.MethodGet, Path: "/images/" + id + "/json", Fine: []int{http.StatusNotFound},
 	}})
 	if err != nil || result.Status == http.StatusNotFound {
@@ -194,14 +200,11 @@ func (s *seen) declares(g dropcap.Grant) bool {
 
 // gated lets every member pass the gate but the one that is the change's own, whose turn comes by itself.
 func (r *Runner) gated(ctx context.Context, c *change, ids []string) error {
-	own := c.After
-	defer func() { c.After = own }()
 	for _, id := range ids {
-		if id == own {
+		if id == c.After {
 			continue
 		}
-		c.After = id
-		if err := r.gate(ctx, c); err != nil {
+		if err := r.gate(ctx, c, id); err != nil {
 			return err
 		}
 	}

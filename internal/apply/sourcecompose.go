@@ -23,6 +23,7 @@ type Compose struct {
 // composing has compose make the service's containers again from the edited file. Compose removes each old one before the new one has proven
 // itself, so what leads back is the former file.
 type composing struct {
+	nothingRetained
 	*Runner
 	from *Compose
 }
@@ -37,7 +38,7 @@ func (s composing) effects(c *change) []dropcap.Effect {
 
 // program is compose with arguments. Its output may hold secrets and is not shown.
 func (s composing) program(name, says string, timeout time.Duration, args []string) dropcap.Effect {
-	return dropcap.Effect{Name: name, Says: says, Run: &dropcap.Run{
+	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Run{
 		Args: append(append([]string{}, s.from.Program...), args...), Dir: "/", Env: s.from.Env, Timeout: timeout,
 	}}
 }
@@ -49,7 +50,9 @@ func (s composing) rehearse(name string) dropcap.Effect {
 func (s composing) up(c *change, name string) dropcap.Effect {
 	limit := 5*time.Minute + time.Duration(s.from.Replicas)*s.grace(c)
 	args := s.from.Project.Up(s.from.Replicas)
-	return s.program(name, source.Line(args), limit, args)
+	e := s.program(name, source.Line(args), limit, args)
+	e.Action.(*dropcap.Run).Outlives = true
+	return e
 }
 
 // grace is how long one of its containers may take to stop.
@@ -70,9 +73,9 @@ func (s composing) grace(c *change) time.Duration {
 
 func (s composing) write(name string, f source.Edited, back bool) dropcap.Effect {
 	if back {
-		return dropcap.Effect{Name: name, Says: "put the former " + f.Path + " back", File: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Was}}
+		return dropcap.Effect{Name: name, Says: "put the former " + f.Path + " back", Action: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Was}}
 	}
-	return dropcap.Effect{Name: name, Says: "edit " + f.Path, File: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Is}}
+	return dropcap.Effect{Name: name, Says: "edit " + f.Path, Action: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Is}}
 }
 
 // listAll gives the service's containers, and the name of one that only its image's labels make one of them: compose would take it for one.
@@ -128,7 +131,7 @@ func (s composing) prepare(ctx context.Context, c *change) error {
 	if err := s.note(ctx, c, "note-created", dropcap.Preparing); err != nil {
 		return err
 	}
-	if err := (recreating{s.Runner}).unchanged(ctx, c); err != nil {
+	if err := s.unchanged(ctx, c); err != nil {
 		return err
 	}
 	return interrupted(ctx)
@@ -302,7 +305,7 @@ func (s composing) restore(ctx context.Context, c *change, f source.Edited) erro
 		if _, err = s.do(ctx, c, s.write("restore-source", f, true)); err == nil {
 			return nil
 		}
-		same := dropcap.Effect{Name: "check-source", Says: "look whether the former " + f.Path + " stands", File: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Was}}
+		same := dropcap.Effect{Name: "check-source", Says: "look whether the former " + f.Path + " stands", Action: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Was}}
 		if _, no := s.do(ctx, c, same); no == nil {
 			return nil
 		}
@@ -331,7 +334,7 @@ func (s composing) mayBack(ctx context.Context, c *change) error {
 		return err
 	}
 	for _, f := range s.from.Files {
-		same := dropcap.Effect{Name: "check-source", Says: "look whether " + f.Path + " is as it was left", File: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Is}}
+		same := dropcap.Effect{Name: "check-source", Says: "look whether " + f.Path + " is as it was left", Action: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Is}}
 		if _, err := s.do(ctx, c, same); err != nil {
 			return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand", "cannot back out change %s: %w", c.ID, err)
 		}

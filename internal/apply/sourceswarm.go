@@ -21,6 +21,7 @@ type Swarm struct {
 
 // swarming changes the service; the swarm replaces its tasks, and takes the change back if it is configured so.
 type swarming struct {
+	nothingRetained
 	*Runner
 	from *Swarm
 }
@@ -37,12 +38,12 @@ func (s swarming) effects(c *change) []dropcap.Effect {
 		return nil
 	}
 	e := s.update("update-service", "update the service", 0, spec)
-	delete(e.Call.Query, "version")
+	delete(e.Call().Query, "version")
 	return []dropcap.Effect{e}
 }
 
 func (s swarming) service(ctx context.Context, c *change) (source.Service, error) {
-	result, err := s.do(ctx, c, dropcap.Effect{Name: "look-service", Says: "look at the service", Call: &dropcap.Call{Method: http.MethodGet, Path: "/services/" + s.from.ID}})
+	result, err := s.do(ctx, c, dropcap.Effect{Name: "look-service", Says: "look at the service", Action: &dropcap.Call{Method: http.MethodGet, Path: "/services/" + s.from.ID}})
 	if err != nil {
 		return source.Service{}, err
 	}

@@ -83,10 +83,10 @@ func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, erro
 		}
 		s.strike()
 	}
-	if s.now.Before(s.down) && e.Call != nil {
+	if s.now.Before(s.down) && e.Call() != nil {
 		return dropcap.Result{}, errors.New("nobody listens there")
 	}
-	if e.Note != nil && (e.Name == s.full || s.isFull) && s.full != "" {
+	if e.IsNote() && (e.Name == s.full || s.isFull) && s.full != "" {
 		s.isFull = true
 		return dropcap.Result{}, errors.New("the disk is full")
 	}
@@ -190,31 +190,31 @@ func (s *scripted) watch() {
 }
 
 func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
-	switch {
-	case e.Note != nil:
-		return dropcap.Result{}, s.write(*e.Note)
-	case e.Run != nil:
+	switch action := e.Action.(type) {
+	case *dropcap.Note:
+		return dropcap.Result{}, s.write(*action)
+	case *dropcap.Run:
 		return dropcap.Result{}, nil
-	case e.File != nil:
-		if s.idFile != string(e.File.Was) {
+	case *dropcap.File:
+		if s.idFile != string(action.Was) {
 			return dropcap.Result{}, errors.New("something else stands there")
 		}
-		s.idFile = string(e.File.Is)
+		s.idFile = string(action.Is)
 		return dropcap.Result{}, nil
 	}
 	defer s.watch()
-	parts := strings.Split(strings.Trim(e.Call.Path, "/"), "/")
+	parts := strings.Split(strings.Trim(e.Call().Path, "/"), "/")
 	if parts[0] == "networks" {
 		return dropcap.Result{Status: 200}, nil
 	}
-	if e.Call.Path == "/containers/create" {
+	if e.Call().Path == "/containers/create" {
 		return s.create(e)
 	}
 	b := s.find(parts[1])
 	if b == nil {
-		return refuse(404, "no such container", e.Call.Fine)
+		return refuse(404, "no such container", e.Call().Fine)
 	}
-	if e.Call.Method == "DELETE" {
+	if e.Call().Method == "DELETE" {
 		if b.running {
 			return refuse(409, "cannot remove a running container", nil)
 		}
@@ -236,13 +236,13 @@ func (s *scripted) act(b *box, what string, e dropcap.Effect) (dropcap.Result, e
 		}
 		b.running, b.byHand = false, true
 	case "rename":
-		if other := s.find(e.Call.Query["name"]); other != nil && other != b {
+		if other := s.find(e.Call().Query["name"]); other != nil && other != b {
 			return refuse(409, "the name is in use", nil)
 		}
-		b.name = e.Call.Query["name"]
+		b.name = e.Call().Query["name"]
 	case "update":
 		var u struct{ RestartPolicy restartPolicy }
-		if err := json.Unmarshal(e.Call.Body, &u); err != nil {
+		if err := json.Unmarshal(e.Call().Body, &u); err != nil {
 			return dropcap.Result{Status: 400}, err
 		}
 		b.policy = u.RestartPolicy
@@ -276,17 +276,17 @@ func (s *scripted) find(idOrName string) *box {
 
 // create makes what an honest engine would: the original with the capabilities of the body.
 func (s *scripted) create(e dropcap.Effect) (dropcap.Result, error) {
-	if s.find(e.Call.Query["name"]) != nil {
+	if s.find(e.Call().Query["name"]) != nil {
 		return refuse(409, "the name is in use", nil)
 	}
 	var body struct {
 		HostConfig struct{ CapAdd, CapDrop []string }
 	}
-	if err := json.Unmarshal(e.Call.Body, &body); err != nil {
+	if err := json.Unmarshal(e.Call().Body, &body); err != nil {
 		return dropcap.Result{Status: 400}, err
 	}
 	s.next++
-	b := &box{id: fmt.Sprintf("%064x", s.next), name: e.Call.Query["name"], raw: maps.Clone(s.made), policy: s.wish}
+	b := &box{id: fmt.Sprintf("%064x", s.next), name: e.Call().Query["name"], raw: maps.Clone(s.made), policy: s.wish}
 	host := maps.Clone(b.raw["HostConfig"].(map[string]any))
 	b.raw["HostConfig"] = host
 	host["CapAdd"], host["CapDrop"] = body.HostConfig.CapAdd, body.HostConfig.CapDrop

@@ -248,16 +248,16 @@ func pending(jobs []apply.Job) int {
 }
 
 func callText(e dropcap.Effect, version string) string {
-	if e.Call == nil {
+	if e.Call() == nil {
 		return e.Says
 	}
-	if e.Call.API != "" {
-		version = e.Call.API
+	if e.Call().API != "" {
+		version = e.Call().API
 	}
-	text := e.Call.Method + " /v" + version + e.Call.Path
+	text := e.Call().Method + " /v" + version + e.Call().Path
 	join := "?"
-	for _, k := range slices.Sorted(maps.Keys(e.Call.Query)) {
-		text += join + k + "=" + e.Call.Query[k]
+	for _, k := range slices.Sorted(maps.Keys(e.Call().Query)) {
+		text += join + k + "=" + e.Call().Query[k]
 		join = "&"
 	}
 	return text

@@ -47,11 +47,11 @@ func (a *app) tellEffect(p apply.Progress) {
 	if !p.Ended || now == a.lastEffect {
 		return
 	}
-	get := p.Effect.Call != nil && p.Effect.Call.Method == "GET"
+	get := p.Effect.Reads()
 	if !get {
 		a.lastEffect = now
 	}
-	if get || p.Effect.Note != nil || strings.HasPrefix(p.Effect.Name, "probe-exec-") {
+	if get || p.Effect.IsNote() || strings.HasPrefix(p.Effect.Name, "probe-exec-") {
 		return
 	}
 	a.clearLine()

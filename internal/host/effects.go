@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -25,20 +24,20 @@ type world struct {
 
 // Do does one effect.
 func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
-	switch {
-	case e.Call != nil:
-		call := *e.Call
+	switch action := e.Action.(type) {
+	case *dropcap.Call:
+		call := *action
 		call.Timeout = 0 // the context carries it
 		return w.engine.Perform(ctx, call)
-	case e.Note != nil:
-		return dropcap.Result{}, w.store.Write(ctx, *e.Note)
-	case e.Run != nil:
-		if strings.HasPrefix(e.Name, "compose-up") && w.lock != nil {
-			return RunProgram(ctx, *e.Run, w.lock.f)
+	case *dropcap.Note:
+		return dropcap.Result{}, w.store.Write(ctx, *action)
+	case *dropcap.Run:
+		if action.Outlives && w.lock != nil {
+			return RunProgram(ctx, *action, w.lock.f)
 		}
-		return RunProgram(ctx, *e.Run)
-	case e.File != nil:
-		return dropcap.Result{}, replaceFile(*e.File)
+		return RunProgram(ctx, *action)
+	case *dropcap.File:
+		return dropcap.Result{}, replaceFile(*action)
 	}
 	return dropcap.Result{}, fmt.Errorf("the effect %q does nothing", e.Name)
 }
