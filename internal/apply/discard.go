@@ -43,7 +43,7 @@ func (b *backing) precious(ctx context.Context, new *seen) string {
 		return ""
 	}
 	result, err := b.insist(ctx, dropcap.Effect{Name: "look-layer", Says: "look at what " + new.Name + " has written",
-		Call: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + new.ID + "/changes", Timeout: slow}})
+		Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + new.ID + "/changes", Timeout: slow}})
 	if err != nil {
 		return "what it has written cannot be told: " + err.Error()
 	}
