@@ -26,7 +26,7 @@ package: ## .deb, .rpm and what Distributor takes, for amd64 and arm64, in dist/
 	packaging/build
 
 provision: ## what tests need: engines, browser, VM host (idempotent, cached outside the repository)
-	test/hosts/provision base clang docker20 docker26 docker29 podman4 compose chromium vm workloads
+	test/hosts/provision base clang docker20 docker26 docker29 podman4 compose chromium systemd vm workloads
 
 test: provision lint ## everything pure, every command, a fixed real subset on each engine
 	DROPCAP_TEST_STRICT=1 go test -timeout 22m ./...

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dropcap/internal/testenv"
 )
 
 // callWithin is how long one API call of a helper may take on a slow host.
@@ -199,9 +201,5 @@ func (e *Engine) createExec(tb testing.TB, id string, o ExecOptions, attach bool
 // Eventually polls until ok says true, and fails the test when it never does.
 func Eventually(tb testing.TB, within time.Duration, what string, ok func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(within); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			tb.Fatalf("no %s within %v", what, within)
-		}
-	}
+	testenv.Eventually(tb, within, what, ok)
 }

@@ -31,6 +31,7 @@ var (
 	Chromium = component("chromium")
 	Clang    = component("clang")
 	Compose  = component("compose")
+	Systemd  = component("systemd")
 
 	Workloads = component("workloads") // a Debian root with servers, for `docker import`
 

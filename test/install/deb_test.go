@@ -6,7 +6,6 @@ import (
 	"debug/buildinfo"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -223,45 +222,5 @@ func TestLicencesOfAllThatIsLinkedAreThere(t *testing.T) {
 	}
 	if !strings.Contains(text, "The Go Authors") {
 		t.Error("no licence of Go")
-	}
-}
-
-// What units run is a command of the program, and systemd finds no fault with them.
-func TestUnitsAreRight(t *testing.T) {
-	deb, _ := packages(t)
-	root := t.TempDir()
-	output(t, "dpkg-deb", "--extract", deb, root)
-	for unit, command := range map[string]string{"dropcap-learn.service": "learn --service", "dropcap-recover.service": "recover --wait 15s"} {
-		file := filepath.Join(root, "usr/lib/systemd/system", unit)
-		if text := string(read(t, file)); !strings.Contains(text, "\nExecStart=/usr/bin/dropcap "+command+"\n") {
-			t.Errorf("%s does not run dropcap %s", unit, command)
-		}
-		help := append(strings.Fields(command), "--help")
-		if out, err := exec.Command(testenv.Binary(t), help...).CombinedOutput(); err != nil || !strings.Contains(string(out), "dropcap "+strings.Fields(command)[0]) {
-			t.Errorf("dropcap %v: %v\n%s", help, err, out)
-		}
-		page := "dropcap-" + strings.Fields(command)[0]
-		if !slices.Contains(pages(t), page) {
-			t.Errorf("%s names the page %s, which there is not", unit, page)
-		}
-		verify(t, root, file)
-	}
-}
-
-// verify lets systemd read a unit, where this host has systemd. Its programs are looked for in a root that holds the package alone.
-func verify(t *testing.T, root, file string) {
-	t.Helper()
-	program, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		return // the machine of test/vm starts them
-	}
-	own := filepath.Join(t.TempDir(), filepath.Base(file))
-	text := strings.ReplaceAll(string(read(t, file)), "/usr/bin/dropcap", filepath.Join(root, "usr/bin/dropcap"))
-	if err := os.WriteFile(own, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(program, "verify", "--man=no", own).CombinedOutput()
-	if err != nil || strings.Contains(string(out), filepath.Base(file)) {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -38,17 +39,26 @@ var full = os.Getenv("DROPCAP_TEST_FULL") == "1"
 func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...string) {
 	m := vm.Start(t, kind, vm.Memory(1024))
 	m.Put(t, "/opt/bpf.test", program, 0o755)
+	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), "packaging/systemd/dropcap-learn.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Put(t, "/opt/fexit.service", unit, 0o644)
+	// As packaging/build has it for arm64: Debian's kernels want SYS_ADMIN for a kprobe.
+	m.Put(t, "/opt/kprobe.service", bytes.Replace(unit, []byte("\nCapabilityBoundingSet="), []byte("\nCapabilityBoundingSet=CAP_SYS_ADMIN "), 1), 0o644)
 	m.Shell(t, `mkdir -p /tmp /root
 		mounted() { grep -q " $1 " /proc/mounts; }
 		mounted /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
-		mounted /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing`)
+		mounted /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
+		# As strict as Debian and Ubuntu ever are to those without the capabilities.
+		echo 1 >/proc/sys/kernel/kptr_restrict; echo 4 >/proc/sys/kernel/perf_event_paranoid`)
 	for _, hook := range hooks {
 		t.Run(hook, func(t *testing.T) { tracer(t, m, hook, run) })
 	}
 }
 
 // events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run on amd64 that need neither engine nor compiler.
-const events = "Exactly|Capset|Beyond|UserNamespace|Runtimes|Apart"
+const events = "Exactly|Services|Capset|Beyond|UserNamespace|Runtimes|Apart"
 
 func tracer(t *testing.T, m *vm.Machine, hook, run string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
@@ -56,7 +66,7 @@ func tracer(t *testing.T, m *vm.Machine, hook, run string) {
 	began := time.Now()
 	out, stderr, exit, err := m.Exec(ctx, vm.Command{
 		Argv: []string{"/opt/bpf.test", "-test.v", "-test.timeout=29m", "-test.run=" + run, "-test.skip=Engine|Probe|Generated"},
-		Env:  []string{"DROPCAP_TEST_HOOK=" + hook, "DROPCAP_TEST_STRICT=1", "HOME=/root", "TMPDIR=/tmp"},
+		Env:  []string{"DROPCAP_TEST_HOOK=" + hook, "DROPCAP_TEST_STRICT=1", "DROPCAP_TEST_UNIT=/opt/" + hook + ".service", "HOME=/root", "TMPDIR=/tmp"},
 		Dir:  "/tmp",
 	})
 	if err != nil || exit != 0 || !strings.Contains(string(out), "--- PASS: TestEachCheckIsCountedExactly") {
