@@ -25,6 +25,7 @@ type answeredFirst struct {
 
 func (c *answeredFirst) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b[:min(len(b), 500)])
+	// Time is under test: the answer comes slowly, while the request is still being written.
 	time.Sleep(2 * time.Millisecond)
 	select {
 	case c.read <- struct{}{}:
@@ -43,7 +44,8 @@ func (c *answeredFirst) Write(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Write(b)
 	<-c.read
-	time.Sleep(20 * time.Millisecond) // in which the SDK closes the body
+	// Time is under test: the SDK, which tells nobody, closes the body in it.
+	time.Sleep(20 * time.Millisecond)
 	return n, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/ssmtest"
+	"dropcap/internal/testenv"
 )
 
 var long = strings.Repeat("0123456789\n", 10000)
@@ -21,13 +22,13 @@ func printed(t *testing.T, c *aws.Client, cmd dropcap.NodeCommand) (dropcap.Node
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if list, err := c.Poll(t.Context(), here, sent); err != nil {
+	testenv.Eventually(t, time.Minute, "end of the command", func() bool {
+		list, err := c.Poll(t.Context(), here, sent)
+		if err != nil {
 			t.Fatal(err)
-		} else if len(list) == 1 && list[0].Over() {
-			break
 		}
-	}
+		return len(list) == 1 && list[0].Over()
+	})
 	return c.Output(t.Context(), cmd, sent, one)
 }
 

@@ -102,11 +102,8 @@ func boxAt(t testing.TB, parent, name string) *box {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for end := time.Now().Add(10 * time.Second); os.Remove(b.dir) != nil; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("cannot remove cgroup %s", b.dir)
-				return
-			}
+		if !testenv.Within(10*time.Second, func() bool { return os.Remove(b.dir) == nil }) {
+			t.Errorf("cannot remove cgroup %s", b.dir)
 		}
 	})
 	for name, owner := range map[string]int{"file": 0, "other": 77} {

@@ -144,7 +144,8 @@ func conformList(t *testing.T, s subject, c *docker.Client) {
 	var want []string
 	for i := range 3 {
 		want = append(want, s.create(t, fmt.Sprintf("order%d", i), ""))
-		time.Sleep(10 * time.Millisecond) // engines sort by the time of creation
+		// Time is under test: engines sort by that of creation.
+		time.Sleep(10 * time.Millisecond)
 	}
 	s.must(t, http.MethodPost, "/containers/"+want[1]+"/start", "", nil)
 	slices.Reverse(want)

@@ -3,6 +3,7 @@ package dockertest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -52,8 +53,8 @@ func beVictim(kind Kind) error {
 	}
 	supervisor := e.keeper.PID()
 	fmt.Println("ready", e.CgroupName, supervisor)
-	time.Sleep(5 * time.Minute)
-	return nil
+	_, err = io.Copy(io.Discard, os.Stdin) // until it is killed, or the test that has started it has ended
+	return err
 }
 
 // A test process that is killed leaves nothing of its engine.
@@ -90,7 +91,7 @@ func TestNextStartSweepsUp(t *testing.T) {
 			}
 			cmd.Process.Kill()
 			cmd.Wait()
-			time.Sleep(time.Second)
+			Eventually(t, 10*time.Second, "end of the supervisor", func() bool { return syscall.Kill(supervisor, 0) == syscall.ESRCH })
 			if len(traces(id)) == 0 {
 				t.Fatal("nothing was left to sweep up: the test shows nothing")
 			}

@@ -95,7 +95,7 @@ func newSandbox(t testing.TB) sandbox {
 			continue
 		}
 		t.Cleanup(func() {
-			clearCgroup(dir, 100)
+			clearCgroup(dir, 10*time.Second)
 			_ = unix.Rmdir(top) // once the last container is gone
 		})
 		s.dirs = append(s.dirs, dir)
@@ -120,22 +120,20 @@ func sweep(point string) {
 	old, _ := filepath.Glob(filepath.Join(point, prefix+"*"))
 	for _, dir := range old {
 		if pid, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), prefix)); pid > 0 && unix.Kill(pid, 0) == unix.ESRCH {
-			clearCgroup(dir, 1)
+			clearCgroup(dir, 0)
 		}
 	}
 }
 
 // clearCgroup removes a tree of empty cgroups, going into folders since their path may be too long.
-func clearCgroup(dir string, tries int) {
-	for range tries {
+func clearCgroup(dir string, limit time.Duration) {
+	testenv.Within(limit, func() bool { // meanwhile the kernel takes the processes away
 		if fd, err := openAt(cwd, dir, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
 			clearBelow(fd)
 		}
-		if err := unix.Rmdir(dir); err == nil || err == unix.ENOENT {
-			return
-		}
-		time.Sleep(20 * time.Millisecond) // the kernel is still taking the processes away
-	}
+		err := unix.Rmdir(dir)
+		return err == nil || err == unix.ENOENT
+	})
 }
 
 func clearBelow(fd int) {

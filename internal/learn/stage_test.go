@@ -12,6 +12,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/image"
+	"dropcap/internal/testenv"
 )
 
 // stage is a scripted host: its engine, its kernel's counters and its store.
@@ -187,12 +188,13 @@ func (s *stage) count(cgroup uint64, c caps.Cap, exe string) {
 func (s *stage) pass() {
 	const enough = 6 // a tick asks twice, an event once, and what is asked now may have begun before the last event was dealt with
 	asked, from := 0, -1
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && (from < 0 || asked < from+enough); time.Sleep(time.Millisecond) {
+	testenv.Within(30*time.Second, func() bool {
 		s.locked(func() { asked = s.asked })
 		if from < 0 && len(s.events) == 0 {
 			from = asked
 		}
-	}
+		return from >= 0 && asked >= from+enough
+	})
 }
 
 // record runs a recording while the scene plays.

@@ -121,12 +121,9 @@ func value[T any](t *testing.T, ctx context.Context, script string) T {
 func expect[T comparable](t *testing.T, ctx context.Context, script string, want T) {
 	t.Helper()
 	var got T
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if got = value[T](t, ctx, script); got == want {
-			return
-		}
+	if !testenv.Within(5*time.Second, func() bool { got = value[T](t, ctx, script); return got == want }) {
+		t.Errorf("%s: %v, want %v", script, got, want)
 	}
-	t.Errorf("%s: %v, want %v", script, got, want)
 }
 
 const (
@@ -202,10 +199,8 @@ func press(t *testing.T, ctx context.Context, toggle, want string) {
 	script := `document.querySelector("` + toggle + `").getAttribute("aria-pressed")`
 	for range 5 {
 		run(t, ctx, chromedp.Click(chromedp.CSS(toggle)))
-		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			if value[string](t, ctx, script) == want {
-				return
-			}
+		if testenv.Within(3*time.Second, func() bool { return value[string](t, ctx, script) == want }) {
+			return
 		}
 	}
 	t.Errorf("%s is not %s, however often it is clicked", toggle, want)

@@ -202,6 +202,14 @@ func (c *Cloud) Silence(account, regionName, id string, gone bool) {
 	}
 }
 
+// Polls tells whether the agent of a node waits for messages.
+func (c *Cloud) Polls(account, regionName, id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.region(account, regionName).nodes[id]
+	return n != nil && n.woken != nil
+}
+
 // Calls counts the requests by API ("ssm:SendCommand").
 func (c *Cloud) Calls() map[string]int {
 	c.mu.Lock()

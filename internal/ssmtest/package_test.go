@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"dropcap/internal/ssmtest"
+	"dropcap/internal/testenv"
 )
 
 // shelf publishes packages through the real SDK, and has an agent install them.
@@ -83,17 +84,13 @@ func (s shelf) publish(version, bad string, create bool) error {
 // ready waits until the newest version can be used.
 func (s shelf) ready() {
 	s.t.Helper()
-	for range 100 {
+	testenv.Eventually(s.t, time.Minute, "active document", func() bool {
 		d, err := s.c.DescribeDocument(s.t.Context(), &ssm.DescribeDocumentInput{Name: aws.String("pack"), DocumentVersion: aws.String("$LATEST")})
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if d.Document.Status == types.DocumentStatusActive {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	s.t.Fatal("it does not become active")
+		return d.Document.Status == types.DocumentStatusActive
+	})
 }
 
 // does sends an action, and looks at its status, what it says, and what the scripts have done.

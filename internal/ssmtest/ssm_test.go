@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"dropcap/internal/ssmtest"
+	"dropcap/internal/testenv"
 )
 
 const (
@@ -228,13 +229,12 @@ func TestFaultsStrikeAsOftenAsAskedFor(t *testing.T) {
 // eventually asks until a node has answered.
 func eventually(t *testing.T, c *ssm.Client, id, node string) *ssm.GetCommandInvocationOutput {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if out := get(t, c, id, node); out.Status != types.CommandInvocationStatusPending && out.Status != types.CommandInvocationStatusInProgress {
-			return out
-		}
-	}
-	t.Fatalf("%s never answered", node)
-	return nil
+	var out *ssm.GetCommandInvocationOutput
+	testenv.Eventually(t, time.Minute, "answer of "+node, func() bool {
+		out = get(t, c, id, node)
+		return out.Status != types.CommandInvocationStatusPending && out.Status != types.CommandInvocationStatusInProgress
+	})
+	return out
 }
 
 func TestTheAgentRunsScriptsAsTheRealOneDoes(t *testing.T) {
@@ -269,14 +269,10 @@ func TestTheAgentRunsScriptsAsTheRealOneDoes(t *testing.T) {
 		if *out.StatusDetails != "ExecutionTimedOut" || out.ResponseCode != 137 {
 			t.Errorf("got %s, %d", *out.StatusDetails, out.ResponseCode)
 		}
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			if _, err := os.Stat(mark); err == nil {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatal("the detached part did not survive")
-			}
-		}
+		testenv.Eventually(t, 30*time.Second, "mark: the detached part did not survive", func() bool {
+			_, err := os.Stat(mark)
+			return err == nil
+		})
 	})
 	t.Run("a duplicate does not run twice", func(t *testing.T) {
 		count := filepath.Join(folder, "count")
@@ -301,7 +297,7 @@ func TestTheAgentGoesOnAfterAStepThatFailed(t *testing.T) {
 	c := ssm.NewFromConfig(cfg)
 	id := send(t, c, func(in *ssm.SendCommandInput) { in.DocumentName, in.Parameters = aws.String("steps"), nil })
 	var got []string
-	for end := time.Now().Add(time.Minute); time.Now().Before(end) && len(got) == 0; time.Sleep(20 * time.Millisecond) {
+	testenv.Within(time.Minute, func() bool {
 		out, err := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
 		if err != nil {
 			t.Fatal(err)
@@ -311,7 +307,8 @@ func TestTheAgentGoesOnAfterAStepThatFailed(t *testing.T) {
 				got = append(got, fmt.Sprint(p.ResponseCode, " ", (*p.Output)[:1]))
 			}
 		}
-	}
+		return len(got) > 0
+	})
 	if strings.Join(got, ", ") != "4 1, 5 2" {
 		t.Errorf("%q", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"dropcap/internal/ssmtest"
+	"dropcap/internal/testenv"
 )
 
 func TestTheWireOfAnAgentThatStarts(t *testing.T) {
@@ -56,10 +57,10 @@ func TestTheWireOfAnAgentThatStarts(t *testing.T) {
 }
 
 func TestTheWireOfACommand(t *testing.T) {
-	_, c, a := attached(t, nil)
+	cloud, c, a := attached(t, nil)
 	early := make(chan []map[string]any, 1)
 	go func() { early <- a.poll(9 * time.Second) }() // a long poll that is there before the command
-	time.Sleep(50 * time.Millisecond)
+	testenv.Eventually(t, 5*time.Second, "long poll", func() bool { return cloud.Polls(ssmtest.DefaultAccount, "us-east-1", one) })
 	id := send(t, c, func(in *ssm.SendCommandInput) {
 		in.OutputS3BucketName, in.OutputS3KeyPrefix = aws.String("logs"), aws.String("some/prefix")
 	})

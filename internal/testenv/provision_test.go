@@ -128,7 +128,10 @@ func TestProvisionLeavesNoHalfComponent(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.kill {
-				time.Sleep(500 * time.Millisecond)
+				Eventually(t, time.Minute, "half a component", func() bool {
+					half, _ := filepath.Glob(p.cache + "/.building-one-*/file")
+					return len(half) == 1
+				})
 				syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			}
 			if err := cmd.Wait(); err == nil {

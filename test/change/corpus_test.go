@@ -11,6 +11,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/dockertest"
+	"dropcap/internal/testenv"
 )
 
 // Every container of the corpus can be changed, loses nothing but a capability, and comes back byte for byte.
@@ -184,14 +185,13 @@ func (p *play) said(in, command string) (out string) {
 	p.t.Helper()
 	silent := strings.HasPrefix(command, "echo ")
 	var err error
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		if out, err = p.CLI("exec", in, "/bin/busybox", "sh", "-c", command); err == nil && (silent || out != "") {
-			return out
-		}
-		if time.Now().After(end) {
-			p.t.Fatalf("%q in %s: %q, %v", command, in, out, err)
-		}
+	if !testenv.Within(20*time.Second, func() bool {
+		out, err = p.CLI("exec", in, "/bin/busybox", "sh", "-c", command)
+		return err == nil && (silent || out != "")
+	}) {
+		p.t.Fatalf("%q in %s: %q, %v", command, in, out, err)
 	}
+	return out
 }
 
 // retained holds that the old one is still there, and that no restart of the engine would start it.

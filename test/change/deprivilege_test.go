@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"dropcap"
 	"dropcap/internal/dockertest"
@@ -69,16 +68,10 @@ const ordinary = "00000000a82415fb"
 // learnThroughRestart records what web needs, from before it starts.
 func (s *stage) learnThroughRestart(t *testing.T) {
 	t.Helper()
-	args := []string{"learn", "web", "--for", "6s"}
-	cmd := s.command(args...)
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(2 * time.Second) // until it records
-	s.shell(t, "docker restart -t 1 web")
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("learn: %v: %s", err, said.String())
+	// The command is run once it records, and ends it: when the program listens it has done all that it needs anything for.
+	r := s.dropcap(t, "learn", "web", "--store", s.store, "--", "sh", "-ec",
+		`docker restart -t 1 web; until docker exec web grep -hq ' 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done`)
+	if r.status != dropcap.ExitOK {
+		t.Fatalf("learn: %v", r)
 	}
 }

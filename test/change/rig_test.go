@@ -143,16 +143,17 @@ func (r *rig) end(t *testing.T, cmd *exec.Cmd, said *bytes.Buffer, what string) 
 func (r *rig) stopped(t *testing.T, op operation, where string, env ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	cmd, said := r.start(t, op, append(env, "DROPCAP_FAULT="+where+"=stop")...)
-	for end := time.Now().Add(endsWithin); ; time.Sleep(5 * time.Millisecond) {
-		switch state := processState(cmd.Process.Pid); {
-		case state == "T":
-			return cmd, said
-		case state == "Z" || time.Now().After(end):
-			cmd.Process.Kill()
-			cmd.Wait()
-			t.Fatalf("%s does not come to %s: %s", op.name, where, said)
-		}
+	state := ""
+	testenv.Within(endsWithin, func() bool {
+		state = processState(cmd.Process.Pid)
+		return state == "T" || state == "Z"
+	})
+	if state != "T" {
+		cmd.Process.Kill()
+		cmd.Wait()
+		t.Fatalf("%s does not come to %s: %s", op.name, where, said)
 	}
+	return cmd, said
 }
 
 func processState(pid int) string {

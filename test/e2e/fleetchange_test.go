@@ -185,7 +185,11 @@ func (s fleetStage) killed(before map[string]string) {
 	plan := runID(s.t, s.dropcap(3, nil, "fleet", "plan", "--targets", "tag:role=web", "--container", "tunnel"))
 	cmd, out := s.background(s.t, "hosts in 2 waves", "fleet", "apply", plan, "--yes", "--waves", "1,100%", "--host-soak", "1s")
 	run := runID(s.t, out.String())
-	time.Sleep(time.Second) // wherever it is then
+	sent := func() bool {
+		said := s.run(s.t, "fleet", "status", run, "--format", "json").out
+		return regexp.MustCompile(`"sent": [1-9]`).MatchString(said)
+	}
+	dockertest.Eventually(s.t, time.Minute, "request that was sent", sent)
 	_ = cmd.Process.Signal(syscall.SIGINT)
 	_ = cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != 130 || !strings.HasSuffix(out.String(), "dropcap: hint: `dropcap fleet resume "+run+"` goes on\n") {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"dropcap"
 	"dropcap/internal/ssmtest"
@@ -44,7 +43,7 @@ func (d *double) oneController(t *testing.T, a *actor) string {
 	if err := os.WriteFile(gate, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * time.Second) // a run is not judged earlier
+	// It is watched until it is old enough to be judged.
 	says(t, d.ends(dropcap.ExitIncomplete, "fleet", "status", "--watch", run), "warning: no process is at work on run "+run+" any more: `dropcap fleet resume "+run+"` goes on")
 	says(t, d.ends(0, "fleet", "resume", run), "wave 1 of 1: passed")
 	if a.done["apply"] != 1 {

@@ -104,10 +104,7 @@ func (l *labBench) script(t *testing.T, line string) map[string]string {
 	l.ask(t, key, "SendCommand", map[string]any{"DocumentName": "AWS-RunShellScript", "InstanceIds": ids, "MaxConcurrency": "100%",
 		"Parameters": map[string][]string{"commands": {line}}}, &sent)
 	printed := map[string]string{}
-	for end := time.Now().Add(time.Minute); len(printed) < len(ids); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%q: only %v have answered", line, printed)
-		}
+	if !testenv.Within(time.Minute, func() bool {
 		for _, id := range ids {
 			var i struct{ Status, StandardOutputContent, StandardErrorContent string }
 			l.ask(t, key, "GetCommandInvocation", map[string]any{"CommandId": sent.Command.CommandId, "InstanceId": id}, &i)
@@ -118,6 +115,9 @@ func (l *labBench) script(t *testing.T, line string) map[string]string {
 				t.Fatalf("%s: %s", id, i.StandardErrorContent)
 			}
 		}
+		return len(printed) == len(ids)
+	}) {
+		t.Fatalf("%q: only %v have answered", line, printed)
 	}
 	return printed
 }
@@ -220,14 +220,10 @@ func TestAStoppedLabLeavesNoProcess(t *testing.T) {
 
 func TestALabEndsWithItsTime(t *testing.T) {
 	l := startLab(t, "--nodes", "1", "--engines", "none", "--for", "2s")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if _, err := os.Lstat(l.folder); err != nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("it is still there")
-		}
-	}
+	testenv.Eventually(t, time.Minute, "end of the lab's folder", func() bool {
+		_, err := os.Lstat(l.folder)
+		return err != nil
+	})
 }
 
 // engineOf asks a node's engine, from the node.

@@ -66,14 +66,12 @@ func (c carrier) send(document string, parameters map[string]string) map[string]
 		return out
 	}
 	command, _ := out["Command"].(map[string]any)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		out, status := c.call("GetCommandInvocation", map[string]any{"CommandId": command["CommandId"], "InstanceId": managed})
-		if s := fmt.Sprint(out["Status"]); status == http.StatusOK && s != "Pending" && s != "InProgress" {
-			return out
-		}
-	}
-	c.t.Fatal("the node never answered")
-	return nil
+	testenv.Eventually(c.t, time.Minute, "answer of the node", func() bool {
+		out, status = c.call("GetCommandInvocation", map[string]any{"CommandId": command["CommandId"], "InstanceId": managed})
+		s := fmt.Sprint(out["Status"])
+		return status == http.StatusOK && s != "Pending" && s != "InProgress"
+	})
+	return out
 }
 
 // The documents of ours are taken by the service, held to their forms, and do through an agent what node does.

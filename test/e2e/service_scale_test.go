@@ -44,26 +44,20 @@ func TestServiceAtScale(t *testing.T) {
 	for i := range n {
 		h.start(i)
 		if n == 1000 {
-			time.Sleep(time.Until(began.Add(time.Duration(i) * 50 * time.Millisecond))) // within a minute, as they come
+			// Time is under test: they come within a minute, one after the other.
+			time.Sleep(time.Until(began.Add(time.Duration(i) * 50 * time.Millisecond)))
 		}
 	}
 	started := time.Since(began)
 	if n == 1000 && started > time.Minute {
 		t.Logf("starting took %v on this host, and a minute was meant", started)
 	}
-	for end := time.Now().Add(5 * time.Minute); ; time.Sleep(3 * time.Second) {
-		chown, all := h.known(s)
-		if chown == n {
-			break
-		}
-		if time.Now().After(end) {
-			one := program{}.run(t, "evidence", "many-1", "--store", s.store)
-			t.Fatalf("of %d containers %d are known, %d with what they need\n%.100s\n%s", n, all, chown, s.log(), one.out)
-		}
-	}
+	h.allKnown(s, n)
 	known := time.Since(began)
-	time.Sleep(idle / 4) // for the last of the starts' work
+	// Time is under test: the use of a processor over a while, after the last of the starts' work.
+	time.Sleep(idle / 4)
 	before := cpu(t, s)
+	// Time is under test, as said.
 	time.Sleep(idle)
 	used := (cpu(t, s) - before).Seconds() / idle.Seconds()
 	now, peak := resident(t, s, "VmRSS"), resident(t, s, "VmHWM")
@@ -82,6 +76,25 @@ func TestServiceAtScale(t *testing.T) {
 	s.end(t)
 	if chown, _ := h.known(s); chown != n {
 		t.Errorf("%d of %d are known at the end", chown, n)
+	}
+}
+
+// allKnown waits until there is evidence of what all of them need. Each question is a process of its own, so that asking at once again would be
+// much of what the service has to bear: the next follows what it says.
+func (h *herd) allKnown(s *service, n int) {
+	h.t.Helper()
+	said, chown, all := -1, 0, 0
+	if !testenv.Within(5*time.Minute, func() bool {
+		now := strings.Count(s.log(), " needs ")
+		if now == said {
+			return false
+		}
+		said = now
+		chown, all = h.known(s)
+		return chown == n
+	}) {
+		one := program{}.run(h.t, "evidence", "many-1", "--store", s.store)
+		h.t.Fatalf("of %d containers %d are known, %d with what they need\n%.100s\n%s", n, all, chown, s.log(), one.out)
 	}
 }
 
@@ -157,16 +170,15 @@ func (h *herd) end() {
 // clear removes what is left, also of a run that was killed.
 func (h *herd) clear() {
 	h.end()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	testenv.Within(20*time.Second, func() bool {
 		left, _ := filepath.Glob(h.tree + "/*/")
 		for _, dir := range left {
 			_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
 			_ = os.Remove(dir)
 		}
-		if _ = os.Remove(h.tree); len(left) == 0 {
-			return
-		}
-	}
+		_ = os.Remove(h.tree)
+		return len(left) == 0
+	})
 }
 
 // known counts the workloads of which there is evidence, and those whose evidence has what all of them need.

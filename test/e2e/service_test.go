@@ -95,12 +95,10 @@ func (s *service) log() string {
 // says waits for a line that matches.
 func (s *service) says(t *testing.T, pattern string) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if regexp.MustCompile(`(?m)` + pattern).MatchString(s.log()) {
-			return
-		}
+	like := regexp.MustCompile(`(?m)` + pattern)
+	if !testenv.Within(2*time.Minute, func() bool { return like.MatchString(s.log()) }) {
+		t.Fatalf("no line like %s in\n%s", pattern, s.log())
 	}
-	t.Fatalf("no line like %s in\n%s", pattern, s.log())
 }
 
 // end asks it to end, and waits for that.
@@ -117,13 +115,13 @@ func (s *service) end(t *testing.T) {
 func (s *service) knows(t *testing.T, workload, pattern string) {
 	t.Helper()
 	var r result
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	like := regexp.MustCompile(`(?m)` + pattern)
+	if !testenv.Within(2*time.Minute, func() bool {
 		r = program{}.run(t, "evidence", workload, "--store", s.store)
-		if regexp.MustCompile(`(?m)` + pattern).MatchString(r.out) {
-			return
-		}
+		return like.MatchString(r.out)
+	}) {
+		t.Fatalf("no %s in the evidence of %s:\n%s%s\n%s", pattern, workload, r.out, r.err, s.log())
 	}
-	t.Fatalf("no %s in the evidence of %s:\n%s%s\n%s", pattern, workload, r.out, r.err, s.log())
 }
 
 const chowns = `{"Image":"app:1","Cmd":["sh","-c","while true; do chown 1 /tmp; sleep 0.2; done"]}`
@@ -168,11 +166,7 @@ func TestServiceIsKilled(t *testing.T) {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
 	for _, id := range programs {
-		gone := false
-		for end := time.Now().Add(30 * time.Second); !gone && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			gone = !loaded(id)
-		}
-		if !gone {
+		if !testenv.Within(30*time.Second, func() bool { return !loaded(id) }) {
 			t.Errorf("program %d is still in the kernel", id)
 		}
 	}
@@ -222,9 +216,8 @@ func TestServiceOutlivesAFullDisk(t *testing.T) {
 	fill := func() { _ = os.WriteFile(ballast, make([]byte, 2<<20), 0o600) }
 	fill()
 	id := e.RunContainer(t, "patient", chowns)
-	time.Sleep(time.Second)
+	s.says(t, `^dropcap: warning: .*the disk is full`) // so it has seen something to keep
 	e.Remove(t, id)
-	s.says(t, `^dropcap: warning: .*the disk is full`)
 	_ = os.Remove(ballast)
 	s.says(t, `evidence can be kept again`)
 	s.knows(t, "patient", `cap-add=CHOWN`)

@@ -19,6 +19,7 @@ import (
 
 	"dropcap/caps"
 	"dropcap/internal/dockertest"
+	"dropcap/internal/testenv"
 )
 
 // container is one on the private engine. Its methods give errors, since here a failure is often what is looked for.
@@ -225,14 +226,17 @@ func dialIn(namespace string, port int) (net.Conn, error) {
 
 // eventually repeats a check until it passes; the last error otherwise. It gives up at once on a container that has ended.
 func (c *container) eventually(what string, check func() error) error {
-	var err error
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	var err, ended error
+	if testenv.Within(15*time.Second, func() bool {
 		if err = check(); err == nil {
-			return nil
+			return true
 		}
 		if s, broken := c.state(); broken == nil && !s.Running {
-			return fmt.Errorf("%s: it ended with status %d: %s", what, s.ExitCode, c.logs())
+			ended = fmt.Errorf("%s: it ended with status %d: %s", what, s.ExitCode, c.logs())
 		}
+		return ended != nil
+	}) {
+		return ended
 	}
 	return fmt.Errorf("%s: %w; %s", what, err, c.logs())
 }

@@ -174,15 +174,21 @@ func (f *follower) text() string {
 
 // wait waits until a line is said.
 func (f *follower) wait(line string) error {
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if strings.Contains(f.text(), line) {
-			return nil
-		}
+	said, ended := false, false
+	testenv.Within(time.Minute, func() bool {
 		select {
 		case <-f.ended:
-			return fmt.Errorf("dropcap learn ended: %s", f.text())
+			ended = true
 		default:
 		}
+		said = strings.Contains(f.text(), line)
+		return said || ended
+	})
+	switch {
+	case said:
+		return nil
+	case ended:
+		return fmt.Errorf("dropcap learn ended: %s", f.text())
 	}
 	return errors.New("dropcap learn does not begin: " + f.text())
 }

@@ -136,7 +136,7 @@ func findsExec(t *testing.T, m *vm.Machine) {
 	if last.Origin != dropcap.OriginExecPrivileged || last.Bounding != all2010 {
 		t.Errorf("the exec is seen as %+v", last)
 	}
-	m.Shell(t, "docker exec -d --privileged none sleep 3000; sleep 1")
+	m.Shell(t, "docker exec -d --privileged none sleep 3000; until pgrep -f '^sleep 3000$'; do sleep 0.2; done")
 	if _, c := audit(t, m, "", dropcap.ExitFindings, "none"); c["none"].Verdict != dropcap.Fail {
 		t.Errorf("a container without capabilities and with a privileged exec: %s", c["none"].Verdict)
 	}

@@ -59,13 +59,8 @@ func TestMachineEndsWithItsTestProcess(t *testing.T) {
 	if !ok {
 		t.Fatalf("no machine: %s", line)
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for alive("/proc/" + pid + "/cmdline") {
-		if time.Now().After(deadline) {
-			t.Fatalf("QEMU, process %s, outlives the test process that was killed", pid)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	testenv.Eventually(t, 20*time.Second, "end of QEMU, process "+pid+", whose test process was killed",
+		func() bool { return !alive("/proc/" + pid + "/cmdline") })
 	if left, _ := os.ReadDir(tmp); len(left) > 0 {
 		t.Errorf("left in the folder for temporary files: %v", left)
 	}

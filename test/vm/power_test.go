@@ -75,12 +75,12 @@ func cutAt(t *testing.T, m *vm.Machine, where, policy string) {
 
 func waitRunning(t *testing.T, m *vm.Machine) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
-		if out, _, _ := run(t, m, "docker", "inspect", "--format", "{{.State.Running}}", "web"); out == "true\n" {
-			return
-		}
+	if !testenv.Within(time.Minute, func() bool {
+		out, _, _ := run(t, m, "docker", "inspect", "--format", "{{.State.Running}}", "web")
+		return out == "true\n"
+	}) {
+		t.Errorf("web does not run: %s", m.Shell(t, "docker ps -a"))
 	}
-	t.Errorf("web does not run: %s", m.Shell(t, "docker ps -a"))
 }
 
 func wholeAfterCut(t *testing.T, m *vm.Machine, old, policy string) {
