@@ -35,13 +35,26 @@ func (p Packed) Raw() json.RawMessage {
 	if len(p) == 0 {
 		return nil
 	}
-	r := flate.NewReader(bytes.NewReader(p))
-	defer r.Close()
-	document, err := io.ReadAll(io.LimitReader(r, MostDocument+1))
-	if err != nil {
+	var b bytes.Buffer
+	if len(p) > largePacked { // how long it is costs less than a buffer that grows
+		n, err := p.writeTo(io.Discard)
+		if err != nil {
+			return nil
+		}
+		b.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := p.writeTo(&b); err != nil {
 		return nil
 	}
-	return document
+	return b.Bytes()
+}
+
+const largePacked = 1 << 18
+
+func (p Packed) writeTo(w io.Writer) (int64, error) {
+	r := flate.NewReader(bytes.NewReader(p))
+	defer r.Close()
+	return io.Copy(w, io.LimitReader(r, MostDocument+1))
 }
 
 // Take makes a receipt the host's newest. Its document is kept packed.

@@ -89,7 +89,7 @@ func readHost[T any](d HostDocument, schema string) (T, error) {
 	if err := d.Check(schema); err != nil {
 		return none, err
 	}
-	if err := json.Unmarshal(d.Document, &v); err != nil {
+	if err := Decode(d.Document, &v); err != nil {
 		return none, misread(err)
 	}
 	return v, nil

@@ -60,6 +60,9 @@ func decode(data []byte) (dropcap.Evidence, error) {
 		return dropcap.Evidence{}, fmt.Errorf("it has %d bytes, and %d are the most", len(data), MostBytes)
 	}
 	var e dropcap.Evidence
+	if err := dropcap.Weigh(data, &e); err != nil {
+		return e, err
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&e); err != nil {
 		return e, errors.New(plain(clip(err.Error()))) // it may quote what it read

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -25,7 +24,7 @@ func Nowhere(f dropcap.Fleet) (names []string, answered int) {
 			Schema string
 			Absent []string
 		}
-		if err := json.Unmarshal(d.Raw(), &said); err != nil || said.Schema != dropcap.SchemaOf(f.Run.Verb) {
+		if err := dropcap.Decode(d.Raw(), &said); err != nil || said.Schema != dropcap.SchemaOf(f.Run.Verb) {
 			continue
 		}
 		answered++

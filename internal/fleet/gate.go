@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -180,7 +179,7 @@ func (j *journey) audits(ctx context.Context, run string) (map[string]dropcap.Au
 	out := map[string]dropcap.Audit{}
 	for _, h := range hosts {
 		var a dropcap.Audit
-		if json.Unmarshal(h.Document(), &a) == nil && a.Schema == dropcap.SchemaAudit {
+		if dropcap.Decode(h.Document(), &a) == nil && a.Schema == dropcap.SchemaAudit {
 			out[h.Host] = a
 		}
 	}

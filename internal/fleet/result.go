@@ -66,7 +66,7 @@ func Pending(hosts []dropcap.FleetHost, known []dropcap.Place) (nodes []dropcap.
 		}
 		var p dropcap.Plan
 		document := h.Document()
-		if err := json.Unmarshal(document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
+		if err := dropcap.Decode(document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
 			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "unreadable", Message: "its plan is not understood"})
 			continue
 		}

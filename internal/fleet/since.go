@@ -80,7 +80,7 @@ type changed struct {
 }
 
 func changesIn(h dropcap.FleetHost) (c changed) {
-	if err := json.Unmarshal(h.Document(), &c); err != nil || c.Schema != dropcap.SchemaChange {
+	if err := dropcap.Decode(h.Document(), &c); err != nil || c.Schema != dropcap.SchemaChange {
 		return changed{}
 	}
 	return c

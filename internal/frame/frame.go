@@ -23,6 +23,8 @@ const (
 	MaxEncoded = 32 << 20 // characters of a compressed and encoded one
 	// Fits is how many characters of a part leave room for the lines around them in the 24,000 that Run Command keeps.
 	Fits = 22000
+	// mostPacked is how many bytes a character stands for at most: deflate packs 1032 into one.
+	mostPacked = 1032
 )
 
 // ErrDamaged is the cause of every error about text that is no whole frame, or parts that do not make a document: it is to be asked for again.
@@ -121,6 +123,12 @@ func Find(text string) (Part, error) {
 	return p, nil
 }
 
+// BeginsIn tells whether a text has the beginning of the part's frame: its length and the digest of its document.
+func (p Part) BeginsIn(text string) bool {
+	_, rest, ok := strings.Cut(text, begin+"\n")
+	return ok && strings.HasPrefix(rest, strings.TrimSuffix(p.head(), " ")+"\n")
+}
+
 // Join adds the next part to those that were read. Parts of another document, or with a gap, are damage.
 func (p Part) Join(next Part) (Part, error) {
 	if next.Digest != p.Digest || next.Total != p.Total || next.Bytes != p.Bytes || next.Offset != p.End() {
@@ -142,10 +150,15 @@ func (p Part) Document() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	document, err := io.ReadAll(io.LimitReader(z, int64(p.Bytes)+1))
-	if err != nil {
+	if p.Bytes > mostPacked*len(p.Text) {
+		return nil, fmt.Errorf("%w: it cannot be so long", ErrDamaged)
+	}
+	document := make([]byte, p.Bytes+1) // at once: what grows is there twice
+	n, err := io.ReadFull(z, document)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	document = document[:n]
 	if sum := sha256.Sum256(document); len(document) != p.Bytes || fmt.Sprintf("%x", sum) != p.Digest {
 		return nil, fmt.Errorf("%w: its digest is wrong", ErrDamaged)
 	}

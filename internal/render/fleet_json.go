@@ -1,8 +1,10 @@
 package render
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 
@@ -30,8 +32,7 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 			failures = append(failures, dropcap.Unreadable(d.Host, err))
 			continue
 		}
-		d.Document = bytes.ToValidUTF8(d.Document, []byte("\uFFFD"))
-		if err := writeItem(w, d, n); err != nil {
+		if err := writeHost(w, d, n); err != nil {
 			return err
 		}
 		n++
@@ -67,6 +68,81 @@ func readable(verb string, d dropcap.HostDocument) error {
 	return err
 }
 
+// writeHost writes a host's document as it goes: indented, one of a stranger's can be forty times as long.
+func writeHost(w io.Writer, d dropcap.HostDocument, i int) error {
+	name, err := encode([]string{d.Host, d.Name}, "")
+	if err != nil {
+		return err
+	}
+	var names []json.RawMessage
+	if err := json.Unmarshal([]byte(name), &names); err != nil {
+		return err
+	}
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "%s{\n      \"host\": %s,\n      \"name\": %s,\n      \"document\": ", lead(i), names[0], names[1])
+	indentJSON(b, bytes.ToValidUTF8(d.Document, []byte("\uFFFD")), "\n      ")
+	b.WriteString("\n    }")
+	return b.Flush()
+}
+
+// indentJSON writes a value, which is JSON, as json.Indent does with two spaces, each line after newline, and as asciiJSON does.
+func indentJSON(b *bufio.Writer, value []byte, newline string) {
+	deep := 0
+	line := func() {
+		b.WriteString(newline)
+		for range deep {
+			b.WriteString("  ")
+		}
+	}
+	opened := false // a bracket, and nothing since
+	for at := 0; at < len(value); at++ {
+		c := value[at]
+		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {
+			continue
+		}
+		closes := c == '}' || c == ']'
+		if opened && !closes {
+			deep++
+			line()
+		}
+		switch {
+		case closes && !opened:
+			deep--
+			line()
+			b.WriteByte(c)
+		case c == ',':
+			b.WriteByte(c)
+			line()
+		case c == ':':
+			b.WriteString(": ")
+		case c == '"':
+			end := afterText(value, at)
+			b.WriteString(asciiJSON(string(value[at:end])))
+			at = end - 1
+		default:
+			b.WriteByte(c)
+		}
+		opened = c == '{' || c == '['
+	}
+}
+
+// afterText is where a string of JSON that begins at a quote ends.
+func afterText(value []byte, at int) int {
+	for at++; at < len(value) && value[at] != '"'; at++ {
+		if value[at] == '\\' {
+			at++
+		}
+	}
+	return min(at+1, len(value))
+}
+
+func lead(i int) string {
+	if i > 0 {
+		return ",\n    "
+	}
+	return "\n    "
+}
+
 // writeItem writes a member of a list of the document's.
 func writeItem(w io.Writer, v any, i int) error {
 	var b strings.Builder
@@ -76,11 +152,7 @@ func writeItem(w io.Writer, v any, i int) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	lead := "\n    "
-	if i > 0 {
-		lead = ",\n    "
-	}
-	_, err := io.WriteString(w, lead+asciiJSON(strings.TrimSuffix(b.String(), "\n")))
+	_, err := io.WriteString(w, lead(i)+asciiJSON(strings.TrimSuffix(b.String(), "\n")))
 	return err
 }
 
