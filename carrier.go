@@ -95,6 +95,10 @@ type NodeOutput struct {
 	Stdout, Stderr string // not more than Run Command keeps, unless they come from a bucket
 	Exit           int    // -1 if it did not run to its end
 	Status         string // StatusDetails
+	// Kept is how many bytes at the beginning of Stdout Run Command itself kept, where the rest comes
+	// from a bucket; 0: all of them. Refused is why what the bucket has was not taken.
+	Kept    int
+	Refused string
 }
 
 // Targets say which nodes are meant.

@@ -47,6 +47,9 @@ type FleetRun struct {
 	Rules   FleetRules `json:"rules"`             // between waves
 	Hosts   int        `json:"hosts"`             // how many in all
 	Backout string     `json:"backout,omitempty"` // the run that backed this one out
+	// Request is what each host makes the name of its own request of: see RequestOf. Empty of a run
+	// that an older version began, whose hosts all have a request of one name.
+	Request string `json:"request,omitempty"`
 	// Reach is how its hosts are reached; nil of a run that an older version began.
 	Reach *FleetReach `json:"reach,omitempty"`
 }

@@ -1,6 +1,10 @@
 package dropcap
 
-import "encoding/json"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
 
 // SchemaReceipt is the schema of Receipt.
 const SchemaReceipt = "dropcap.receipt/v1"
@@ -26,6 +30,15 @@ type Receipt struct {
 	// Recovery says that no process is at work on the request, which is running, any more: what it
 	// began to change is unfinished until the host does "recover".
 	Recovery bool `json:"recovery,omitempty"`
+	// Plan is the one that a request to apply applied: its id, ":", and the SHA-256 of its document.
+	Plan string `json:"plan,omitempty"`
+}
+
+// RequestOf is the name of a node's own request, which only that node has, where one word names the
+// requests of many nodes of a run.
+func RequestOf(word, node string) string {
+	sum := sha256.Sum256([]byte("dropcap request\n" + word + "\n" + node))
+	return hex.EncodeToString(sum[:16])
 }
 
 // ReceiptHost is who answers.

@@ -44,10 +44,17 @@ func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id, node str
 	case errors.Is(err, errNoObject): // the node could not write there, which is no reason to do without what there is
 	case err != nil:
 		return out, err
+	case !strings.HasPrefix(whole, headOf(out.Stdout)):
+		out.Refused = "what the bucket " + oneLine(n.Bucket) + " has of its output does not begin as what Run Command kept of it: somebody else wrote it"
 	default:
-		out.Stdout = whole
+		out.Stdout, out.Kept = whole, len(headOf(out.Stdout))
 	}
 	return out, nil
+}
+
+// headOf is the beginning of an output that was cut, without the mark, and without a character that the cut went through.
+func headOf(text string) string {
+	return strings.TrimRight(strings.TrimSuffix(text, cutMark), "\uFFFD")
 }
 
 func wasCut(text string) bool {
@@ -59,7 +66,7 @@ func wasCut(text string) bool {
 func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, node, told string) (string, error) {
 	base := strings.TrimPrefix(strings.Trim(n.Prefix, "/")+"/"+id+"/"+node+"/", "/")
 	keys := []string{base + "awsrunShellScript/0.awsrunShellScript/stdout"}
-	if key := keyOf(told, n.Bucket); strings.HasPrefix(key, base) && !strings.Contains(key, "..") {
+	if key := keyOf(told, n.Bucket); strings.HasPrefix(key, base) && stepOutput.MatchString(strings.TrimPrefix(key, base)) {
 		keys = []string{key}
 	}
 	text, err := c.getObject(ctx, s, n.Bucket, keys[0])
@@ -71,12 +78,15 @@ func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, 
 		return "", err
 	}
 	for _, key := range list {
-		if strings.HasSuffix(key, "/stdout") && key != keys[0] {
+		if stepOutput.MatchString(strings.TrimPrefix(key, base)) && key != keys[0] {
 			return c.getObject(ctx, s, n.Bucket, key)
 		}
 	}
 	return "", errNoObject
 }
+
+// stepOutput is what stands below a command and a node in a key. What is deeper is none of the agent's.
+var stepOutput = regexp.MustCompile(`^awsrunShellScript/[^/]+/stdout$`)
 
 var pathStyle = regexp.MustCompile(`^s3[.-]`)
 

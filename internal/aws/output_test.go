@@ -150,3 +150,51 @@ func TestAnInvocationThatIsNotThereYetIsTemporary(t *testing.T) {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
+
+// Nodes may write into the bucket, and what one wrote must not pass for another's: an object begins with what Run Command itself kept.
+func TestAnObjectThatAnotherWroteIsRefused(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	cmd := script(one)
+	cmd.Bucket, cmd.Prefix = "lab", "runs/1"
+	sent, err := c.Send(t.Context(), cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || out.Stdout != long || out.Refused != "" || out.Kept < 23000 {
+		t.Fatalf("%d characters, of which %d were kept, %q, %v", len(out.Stdout), out.Kept, out.Refused, err)
+	}
+	key := "runs/1/" + sent + "/" + one + "/awsrunShellScript/0.awsrunShellScript/stdout"
+	for name, forged := range map[string]string{"another text": strings.Repeat("forged ", 9000), "none": "", "another beginning": "x" + long[1:], "its end before what was kept": long[:20000]} {
+		if err := c.PutObject(t.Context(), here, "lab", key, strings.NewReader(forged)); err != nil {
+			t.Fatal(err)
+		}
+		out, err := c.Output(t.Context(), cmd, sent, one)
+		if err != nil || out.Refused == "" || out.Kept != 0 || !strings.HasPrefix(long, strings.TrimSuffix(out.Stdout, "--output truncated--")) {
+			t.Errorf("%s: %d characters, %q, %v", name, len(out.Stdout), out.Refused, err)
+		}
+	}
+}
+
+// Where the agent's key is not there, no other is taken for it but one of another step.
+func TestAnObjectThatIsNotTheAgentsIsNotTaken(t *testing.T) {
+	cloud, c := open(t, aws.Options{})
+	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	cloud.Inject(ssmtest.Fault{Kind: ssmtest.LostObject})
+	cmd := script(one)
+	cmd.Bucket, cmd.Prefix = "lab", "runs/1"
+	sent, err := c.Send(t.Context(), cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"/i-0000000000000000b/awsrunShellScript/0.awsrunShellScript/stdout", "/stdout", "/awsrunShellScript/a/b/stdout"} {
+		if err := c.PutObject(t.Context(), here, "lab", "runs/1/"+sent+"/"+one+key, strings.NewReader(long)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || out.Kept != 0 || len(out.Stdout) > 24000 {
+		t.Errorf("%d characters, %v", len(out.Stdout), err)
+	}
+}

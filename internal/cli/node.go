@@ -28,7 +28,7 @@ own when this one is killed. A receipt tells of a change whose process died, and
   recover  --of=REQUEST                          the same, and ends a change whose process died
 
 All take --request=ID, --deadline=SECONDS (wait so long for the end, then print how it stands; 50), --offset=N (print the receipt from this
-character on) and --whole (print all of it).
+character on), --whole (print all of it), and --each (ID and REQUEST are given to many nodes, and each makes names of its own of them).
 `
 
 const nodeExit = `

@@ -123,7 +123,11 @@ func changesFor(r dropcap.Receipt, all []dropcap.Change) []dropcap.Change {
 	var doc dropcap.Changes
 	_ = json.Unmarshal(r.Document, &doc) // without one the plan decides
 	plans := map[string]bool{}
-	for _, word := range strings.Split(argument(r.Args, "plans"), ",") {
+	words := argument(r.Args, "plans") // of all hosts that were told at once
+	if r.Plan != "" {
+		words = r.Plan
+	}
+	for _, word := range strings.Split(words, ",") {
 		id, _, _ := strings.Cut(word, ":")
 		plans[id] = id != ""
 	}

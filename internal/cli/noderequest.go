@@ -72,7 +72,8 @@ var nodeForms = map[string]nodeForm{
 }
 
 // transport are arguments about the answer and not about what is done.
-var transport = forms("request", requestWord, "offset", offsetWord, "whole", noWord, "deadline", secondsWord)
+var transport = forms("request", requestWord, "offset", offsetWord, "whole", noWord, "deadline", secondsWord,
+	"each", noWord)
 
 func forms(pairs ...any) map[string]*regexp.Regexp {
 	m := map[string]*regexp.Regexp{}
@@ -109,6 +110,9 @@ func readRequest(args []string) (nodeRequest, error) {
 			return q, usageError(hintNode, "cannot %s without --%s", q.verb, name)
 		}
 	}
+	if err := q.ofThisNode(); err != nil {
+		return q, err
+	}
 	q.id = q.value("request")
 	if q.id == "" && q.verb != "hello" && q.verb != "receipt" && q.verb != "recover" {
 		return q, usageError("32 hexadecimal digits", "cannot %s without --request", q.verb)
@@ -120,6 +124,31 @@ func readRequest(args []string) (nodeRequest, error) {
 		q.deadline = time.Duration(seconds) * time.Second
 	}
 	return q, nil
+}
+
+// ofThisNode makes the names of requests this node's own, where --each says that they stand for those of many nodes.
+func (q *nodeRequest) ofThisNode() error {
+	if !q.has("each") {
+		return nil
+	}
+	node := fromAgent("AWS_SSM_INSTANCE_ID", managedID)
+	if node == "" {
+		return dropcap.Errorf(dropcap.CodeHost, "amazon-ssm-agent sets it; bring the agent up to date", "cannot tell which node this is: AWS_SSM_INSTANCE_ID is not set")
+	}
+	for _, name := range []string{"request", "of"} {
+		for i, value := range q.values[name] {
+			words := strings.Split(value, ",")
+			for k := range words {
+				words[k] = dropcap.RequestOf(words[k], node)
+			}
+			own := strings.Join(words, ",")
+			if at := slices.Index(q.args, "--"+name+"="+value); at >= 0 {
+				q.args[at] = "--" + name + "=" + own
+			}
+			q.values[name][i] = own
+		}
+	}
+	return nil
 }
 
 func (q *nodeRequest) take(form nodeForm, word string) error {

@@ -89,6 +89,11 @@ func (w *worker) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	going := w.r
+	going.State = dropcap.ReceiptRunning
+	if err := w.s.SaveReceipt(ctx, going); err != nil { // whoever ends this one knows which plan it was
+		return err
+	}
 	path, err := w.s.RequestFile(w.q.id, "plan.json")
 	if err != nil {
 		return err
@@ -131,6 +136,7 @@ func (w *worker) planned(ctx context.Context) (json.RawMessage, error) {
 		word := fmt.Sprintf("%s:%x", p.ID, sha256.Sum256(r.Document))
 		for _, one := range strings.Split(w.q.value("plans"), ",") {
 			if one == word {
+				w.r.Plan = word
 				return r.Document, nil
 			}
 		}

@@ -61,6 +61,8 @@ func Agentless(node dropcap.Node, out dropcap.NodeOutput, now time.Time) (dropca
 func agentlessError(node dropcap.Node, out dropcap.NodeOutput) error {
 	text := out.Stdout + out.Stderr
 	switch {
+	case out.Refused != "":
+		return dropcap.Errorf(dropcap.CodeIncomplete, "see who may write into the bucket (docs/fleet-iam.md)", "cannot judge %s: %s", node.ID, plainText(out.Refused, 300))
 	case len(out.Stdout) > mostAgentless:
 		return dropcap.Errorf(dropcap.CodeIncomplete, "install dropcap on the host: dropcap fleet install", "cannot read what %s printed: it has %d bytes", node.ID, len(out.Stdout))
 	case strings.Contains(strings.ToLower(text), "output truncated--") || strings.Contains(strings.ToLower(text), "error truncated--"):

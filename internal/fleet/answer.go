@@ -1,10 +1,11 @@
 package fleet
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -39,7 +40,18 @@ func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 		t.part, t.asks, t.next, t.due = part, 0, toAsk, time.Time{}
 		return
 	}
-	r, err := receiptIn(part, t.host.Request)
+	if o.Kept > 0 && !part.BeginsIn(o.Stdout[:min(o.Kept, len(o.Stdout))]) {
+		t.again(e, "what the bucket has of its output is not what Run Command kept of it")
+		return
+	}
+	r, err := receiptIn(part)
+	if err == nil {
+		err = t.own(r)
+	}
+	if errors.Is(err, dropcap.ErrTooMuch) {
+		t.end("too-large", oneLine(err.Error()), "audit fewer containers at once with --container; if it goes on, do not trust the host")
+		return
+	}
 	if err != nil {
 		t.again(e, oneLine(err.Error()))
 		return
@@ -47,23 +59,49 @@ func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 	t.receipt(e, r)
 }
 
-// receiptIn decodes a receipt and holds it against the request.
-func receiptIn(part frame.Part, request string) (dropcap.Receipt, error) {
+// receiptIn decodes a receipt.
+func receiptIn(part frame.Part) (dropcap.Receipt, error) {
 	var r dropcap.Receipt
 	raw, err := part.Document()
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(raw, &r); err != nil {
+	if err := dropcap.Decode(raw, &r); err != nil {
 		return r, fmt.Errorf("its receipt is not understood: %w", err)
 	}
-	switch {
-	case r.Schema != dropcap.SchemaReceipt:
+	if r.Schema != dropcap.SchemaReceipt {
 		return r, errors.New("its receipt has the schema " + short(r.Schema, 40))
-	case r.Request != request:
-		return r, errors.New("its receipt is for another request")
 	}
 	return tame(r), nil
+}
+
+// own holds a receipt against what was asked: no node answers for another, and none for something else than it was told. A run that an older
+// version began may have receipts that say less.
+func (t *task) own(r dropcap.Receipt) error {
+	switch plan := t.plan(); {
+	case r.Request != t.host.Request:
+		return errors.New("its receipt is for another request")
+	case r.Host.Node != t.node && (t.each || r.Host.Node != ""):
+		return fmt.Errorf("its receipt is of another node (%s)", cmp.Or(r.Host.Node, "none is named"))
+	case r.State == dropcap.ReceiptAbsent:
+	case r.Verb != t.verb:
+		return fmt.Errorf("its receipt is of another verb (%s)", cmp.Or(r.Verb, "none is named"))
+	case r.Plan != "" && plan != "" && r.Plan != plan:
+		return errors.New("its receipt is of another plan")
+	case r.Plan == "" && plan != "" && t.each && r.State == dropcap.ReceiptDone && r.Error == nil:
+		return errors.New("its receipt does not tell which plan was applied")
+	}
+	return nil
+}
+
+// plan is "PLAN:DIGEST", as the host was told; empty for one that applies none.
+func (t *task) plan() string {
+	for _, word := range t.host.Extra {
+		if plan, ok := strings.CutPrefix(word, "--plans="); ok {
+			return plan
+		}
+	}
+	return ""
 }
 
 // leastPart is how many characters a part must bring, so that a host cannot keep a run busy with less and less. Hosts print frame.Fits.
@@ -72,7 +110,7 @@ const leastPart = 4096
 // tame keeps what a host says besides its document within what a host of good will says (internal/cli/nodeanswer.go).
 func tame(r dropcap.Receipt) dropcap.Receipt {
 	const few, line, lines = 100, 500, 100
-	for _, s := range []*string{&r.Command, &r.Verb, &r.Started, &r.Ended, &r.Host.ID, &r.Host.Node, &r.Host.Dropcap, &r.Host.Docker} {
+	for _, s := range []*string{&r.Command, &r.Verb, &r.Plan, &r.Started, &r.Ended, &r.Host.ID, &r.Host.Node, &r.Host.Dropcap, &r.Host.Docker} {
 		*s = short(*s, few)
 	}
 	for _, s := range []*string{&r.Summary, &r.Host.Name, &r.Host.Kernel} {
@@ -81,11 +119,11 @@ func tame(r dropcap.Receipt) dropcap.Receipt {
 	if r.Error != nil {
 		r.Error = &dropcap.Failing{Code: dropcap.Code(short(string(r.Error.Code), few)), Message: short(r.Error.Message, 4*line), Hint: short(r.Error.Hint, line)}
 	}
-	r.Messages = r.Messages[max(0, len(r.Messages)-lines):]
+	r.Messages = slices.Clone(r.Messages[max(0, len(r.Messages)-lines):]) // what lay before them goes
 	for i, s := range r.Messages {
 		r.Messages[i] = short(s, line)
 	}
-	r.Args = r.Args[:min(len(r.Args), lines)]
+	r.Args = slices.Clone(r.Args[:min(len(r.Args), lines)])
 	for i, s := range r.Args {
 		r.Args[i] = short(s, 8*line)
 	}
@@ -177,7 +215,7 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 		return
 	}
 	if errors.Is(err, frame.ErrDamaged) {
-		t.again(e, "no whole answer came from it")
+		t.again(e, cmp.Or(o.Refused, "no whole answer came from it"))
 		return
 	}
 	t.end("too-large", oneLine(err.Error()), "audit fewer containers at once with --container")

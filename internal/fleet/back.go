@@ -89,13 +89,19 @@ func (e *Engine) StartBackout(ctx context.Context, of dropcap.FleetRun, hosts []
 	for _, p := range known {
 		j.places[p.String()] = p
 	}
-	request := ""
+	request := of.Request
 	var able []string
 	for _, h := range hosts {
 		if h.Sent > 0 {
-			able, request = append(able, h.Host), h.Request
+			able = append(able, h.Host)
+			if of.Request == "" {
+				request = h.Request
+			}
 		}
 	}
 	run := dropcap.FleetRun{Verb: "backout", Of: of.ID, Targets: []string{of.ID}, Rules: rules, Args: []string{"--of=" + request}}
+	if of.Request == "" {
+		return e.start(ctx, run, j.nodes(able), nil)
+	}
 	return e.Start(ctx, run, j.nodes(able), nil)
 }

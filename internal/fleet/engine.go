@@ -83,12 +83,21 @@ func identity(digits int) string {
 // Start begins a run of a verb on nodes and keeps it, without doing anything yet. Nodes that cannot be asked at all are failures of it from the
 // beginning. Extra gives arguments for one host alone; nil: none.
 func (e *Engine) Start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node, extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	run.Request = identity(32)
+	return e.start(ctx, run, nodes, extra)
+}
+
+// start is Start; a run without a word for its requests has one request for all hosts, as those have that an older version began.
+func (e *Engine) start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node, extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	run.ID, run.Started, run.State, run.Reach = identity(12), e.now(), dropcap.RunGoing, e.Reach
 	request := identity(32)
 	var hosts []dropcap.FleetHost
 	var able []string
 	for _, n := range nodes {
 		h := dropcap.FleetHost{Host: n.Host(), Name: n.Name, Request: request, Failure: unable(n)}
+		if run.Request != "" {
+			h.Request = dropcap.RequestOf(run.Request, n.ID)
+		}
 		if extra != nil {
 			h.Extra = extra(h.Host)
 		}

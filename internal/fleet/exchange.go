@@ -71,8 +71,7 @@ func (g *gauge) exceeded() bool {
 func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error {
 	byPlace := map[string][]*task{}
 	for _, h := range hosts {
-		t := x.task(h, x.places)
-		t.changes = Changes(x.run.Verb)
+		t := x.task(x.run, h, x.places)
 		if t.next == over {
 			continue
 		}
@@ -228,6 +227,9 @@ func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
 		Place: batch[0].place, Verb: r.run.Verb, Request: batch[0].host.Request, Args: slices.Clone(r.run.Args),
 		Comment: "dropcap " + r.run.Verb + " " + r.run.ID, Delivery: r.Pace.Delivery, Execution: r.Pace.Execution,
 	}
+	if r.run.Request != "" {
+		c.Request = r.run.Request
+	}
 	if r.Way.Bucket != "" {
 		c.Bucket, c.Prefix = r.Way.Bucket, r.Way.Prefix
 	}
@@ -247,6 +249,9 @@ func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
 			c.Args = append(c.Args, t.host.Extra...)
 		}
 		c.Args = merge(c.Args)
+	}
+	if r.run.Request != "" {
+		c.Args = append(c.Args, "--each")
 	}
 	if c.Bucket != "" {
 		c.Args = append(c.Args, "--whole")

@@ -35,13 +35,13 @@ func (n *changing) answer(s ssmtest.Script) (string, string, int) {
 	if m == nil {
 		return "", "dropcap: error: cannot understand this", 2
 	}
-	verb, request := m[1], m[2]
+	verb, request, host := m[1], dropcap.RequestOf(m[2], s.Node), dropcap.ReceiptHost{Node: s.Node}
 	r, known := n.receipts[request]
 	switch {
 	case !known && verb == "receipt":
-		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent}
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent, Host: host}
 	case !known:
-		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: verb, State: dropcap.ReceiptDone, Document: json.RawMessage(`{"schema":"dropcap.audit/v1","containers":[]}`)}
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: verb, State: dropcap.ReceiptDone, Host: host, Document: json.RawMessage(`{"schema":"dropcap.audit/v1","containers":[]}`)}
 		if verb == "apply" {
 			n.applied++
 			r.Status, r.Document = n.status, json.RawMessage(`{"schema":"dropcap.change/v1","changes":[]}`)

@@ -12,7 +12,7 @@ import (
 // Whatever a host prints, it ends as a receipt for its request, or as a failure in one plain line, after a few questions.
 func FuzzAnswer(f *testing.F) {
 	const request = "0123456789abcdef0123456789abcdef"
-	done := `{"schema":"dropcap.receipt/v1","request":"` + request + `","state":"done","status":3,"summary":"\u001b[31mx","error":{"code":"x","message":"\u202e"},"document":{}}`
+	done := `{"schema":"dropcap.receipt/v1","request":"` + request + `","verb":"audit","host":{"node":"i-0"},"state":"done","status":3,"summary":"\u001b[31mx","error":{"code":"x","message":"\u202e"},"document":{}}`
 	f.Add(done, "", 0, "Success", true, true)
 	f.Add(strings.Replace(done, "done", "absent", 1), "", 0, "Success", true, false)
 	f.Add(strings.Replace(done, "done", "running", 1), "", 0, "Success", true, true)
@@ -30,7 +30,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		e := &Engine{Clock: newStage(0).clock, Pace: Pace{}.filled()}
 		h := &dropcap.FleetHost{Host: "111122223333/us-east-1/i-0", Request: request}
-		x := e.task(h, nil)
+		x := e.task(dropcap.FleetRun{Verb: "audit"}, h, nil)
 		x.changes = changes
 		asked := 0
 		for ; x.next != over && asked < 10*e.Pace.Asks; asked++ {

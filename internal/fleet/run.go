@@ -296,7 +296,7 @@ func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost, known
 		byPlace := map[string][]*task{}
 		for k := range hosts {
 			if h := &hosts[k]; h.Wave == i && h.Failure == nil {
-				t := x.task(h, places)
+				t := x.task(run, h, places)
 				byPlace[t.place.String()] = append(byPlace[t.place.String()], t)
 			}
 		}

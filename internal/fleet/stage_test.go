@@ -119,10 +119,12 @@ type machine struct {
 	audit    string // its audit as JSON
 	after    string // and after a change
 	version  string
-	back     int // exit status of a backout
+	plan     string // that it made
+	back     int    // exit status of a backout
 	says     string
 	stderr   string // instead of anything else
-	dies     bool   // its process dies amid an apply, and somebody must have it recovered
+	forges   func(*dropcap.Receipt)
+	dies     bool // its process dies amid an apply, and somebody must have it recovered
 }
 
 // trouble is what goes wrong on the way, by the number of the call; nil: nothing.
@@ -245,7 +247,7 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 			out.Stdout = p.String()
 		}
 	case "absent":
-		out = absent(c.Request)
+		out = absent(node, c)
 	case "garbage":
 		out.Stdout = "\x1b[2J-----BEGIN DROPCAP DOCUMENT-----\n1 2 3\n-----END DROPCAP DOCUMENT-----"
 	}
@@ -253,10 +255,18 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 }
 
 // absent is what a host prints that has not heard of a request.
-func absent(request string) dropcap.NodeOutput {
-	raw, _ := json.Marshal(dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent})
+func absent(node string, c dropcap.NodeCommand) dropcap.NodeOutput {
+	raw, _ := json.Marshal(dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: named(node, c), State: dropcap.ReceiptAbsent, Host: dropcap.ReceiptHost{Node: node}})
 	p, _ := frame.Encode(raw)
 	return dropcap.NodeOutput{Stdout: p.String(), Status: "Success"}
+}
+
+// named is the name of a node's own request.
+func named(node string, c dropcap.NodeCommand) string {
+	if !slices.Contains(c.Args, "--each") {
+		return c.Request
+	}
+	return dropcap.RequestOf(c.Request, node)
 }
 
 // run is what `dropcap node` does.
@@ -264,7 +274,7 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 	if m.stderr != "" {
 		return dropcap.NodeOutput{Stderr: m.stderr, Exit: 1, Status: "Failed"}
 	}
-	request, offset := c.Request, 0
+	request, offset := named(node, c), 0
 	if c.Verb == "recover" && m.dies {
 		m.done["recover"]++
 		r := m.receipts[request]
@@ -273,7 +283,7 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 	}
 	if c.Verb != "receipt" && c.Verb != "recover" {
 		if _, begun := m.receipts[request]; !begun {
-			m.receipts[request] = m.do(node, c)
+			m.receipts[request] = m.do(node, request, c)
 			m.ready[request] = now.Add(m.takes)
 		}
 	}
@@ -283,11 +293,14 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 	r, ok := m.receipts[request]
 	switch {
 	case !ok:
-		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent}
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent, Host: dropcap.ReceiptHost{Node: node}}
 	case r.Verb == "apply" && m.dies:
 		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb, State: dropcap.ReceiptRunning, Recovery: c.Verb != "apply", Host: r.Host}
 	case m.ready[request].After(now):
-		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb, State: dropcap.ReceiptRunning}
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb, State: dropcap.ReceiptRunning, Host: r.Host}
+	}
+	if m.forges != nil {
+		m.forges(&r)
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
@@ -300,9 +313,9 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 	return dropcap.NodeOutput{Stdout: "dropcap\n" + p.Cut(offset, frame.Fits).String(), Status: "Success"}
 }
 
-func (m *machine) do(node string, c dropcap.NodeCommand) dropcap.Receipt {
+func (m *machine) do(node, request string, c dropcap.NodeCommand) dropcap.Receipt {
 	m.done[c.Verb]++
-	r := dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: c.Request, Verb: c.Verb, State: dropcap.ReceiptDone, Host: dropcap.ReceiptHost{Node: node, Dropcap: m.version}}
+	r := dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: c.Verb, State: dropcap.ReceiptDone, Host: dropcap.ReceiptHost{Node: node, Dropcap: m.version}}
 	switch c.Verb {
 	case "audit":
 		r.Document = json.RawMessage(`{"schema":"dropcap.audit/v1","containers":[]}`)
@@ -314,6 +327,12 @@ func (m *machine) do(node string, c dropcap.NodeCommand) dropcap.Receipt {
 		}
 	case "apply":
 		r.Status, m.changed = m.apply, m.apply == 0
+		for _, word := range c.Args {
+			if plans, ok := strings.CutPrefix(word, "--plans="); ok && m.plan == "" {
+				m.plan = strings.Split(plans, ",")[0]
+			}
+		}
+		r.Plan = m.plan
 	case "backout":
 		r.Status = m.back
 		if m.back == 0 {

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"strings"
 	"time"
 
 	"dropcap"
@@ -32,13 +31,15 @@ type task struct {
 	began bool       // something of the request may have reached the host
 	// complaint is an error that the host printed in place of a receipt; it counts once the host says that it has not begun the request.
 	complaint *dropcap.HostFailure
+	verb      string
 	changes   bool // the request changes containers
+	each      bool // the request is the host's alone
 	held      bool // it counts among the hosts that are asked at once
 }
 
-func (e *Engine) task(h *dropcap.FleetHost, places map[string]dropcap.Place) *task {
-	at := strings.LastIndexByte(h.Host, '/')
-	t := &task{host: h, place: places[h.Host[:at]], node: h.Host[at+1:], since: e.Clock.Now()}
+func (e *Engine) task(run dropcap.FleetRun, h *dropcap.FleetHost, places map[string]dropcap.Place) *task {
+	place, node := cutHost(h.Host)
+	t := &task{host: h, place: places[place], node: node, since: e.Clock.Now(), verb: run.Verb, changes: Changes(run.Verb), each: run.Request != ""}
 	switch {
 	case h.Over():
 		t.next = over

@@ -164,7 +164,7 @@ func TestABackoutAsksOnlyHostsThatMayHaveBeenChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	back, list, err := e.StartBackout(t.Context(), run, hosts, s.places(), dropcap.FleetRules{MaxErrors: 6})
-	if err != nil || len(list) != 2 || back.Args[0] != "--of="+hosts[0].Request {
+	if err != nil || len(list) != 2 || back.Args[0] != "--of="+run.Request {
 		t.Fatalf("%v: %+v", err, back)
 	}
 	if _, _, err := e.Go(t.Context(), back, list, s.places()); err != nil {

@@ -157,17 +157,18 @@ func auditing(n int) ssmtest.Simulator {
 		if m[1] == "audit" {
 			done = m[2]
 		}
+		own := dropcap.RequestOf(m[2], s.Node)
 		document, err := json.Marshal(auditOf(n))
 		if err != nil {
 			panic(err)
 		}
 		r := dropcap.Receipt{
-			Schema: dropcap.SchemaReceipt, Request: m[2], Command: s.Command, Verb: "audit", Args: []string{}, State: dropcap.ReceiptDone,
+			Schema: dropcap.SchemaReceipt, Request: own, Command: s.Command, Verb: "audit", Args: []string{}, State: dropcap.ReceiptDone,
 			Host:    dropcap.ReceiptHost{ID: fmt.Sprintf("%032x", n), Node: s.Node, Name: s.Node, Dropcap: "1.0.0", Docker: "20.10.24", Kernel: "6.1.0"},
 			Started: "2026-01-02T03:04:05Z", Ended: "2026-01-02T03:04:06Z", Status: dropcap.ExitFindings, Summary: "20 containers: 5 pass, 15 fail", Messages: []string{}, Document: document,
 		}
 		if done != m[2] {
-			r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: m[2], State: dropcap.ReceiptAbsent}
+			r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: own, State: dropcap.ReceiptAbsent, Host: r.Host}
 		}
 		text, err := json.Marshal(r)
 		if err != nil {

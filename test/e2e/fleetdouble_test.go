@@ -38,6 +38,8 @@ type actor struct {
 
 var nodeLine = regexp.MustCompile(`(?m)^dropcap node '?([a-z]+)'? --request='?([0-9a-f]{32})'?`)
 
+var plansWord = regexp.MustCompile(` --plans=([0-9a-f:,]+)`)
+
 func (a *actor) answer(s ssmtest.Script) (stdout, stderr string, exit int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,16 +51,24 @@ func (a *actor) answer(s ssmtest.Script) (stdout, stderr string, exit int) {
 	case m == nil:
 		return "done\n", "", 0
 	}
-	r, known := a.receipts[m[2]]
+	request := dropcap.RequestOf(m[2], a.id)
+	r, known := a.receipts[request]
 	switch {
 	case m[1] == "receipt" && !known:
-		r = dropcap.Receipt{State: dropcap.ReceiptAbsent}
+		r = dropcap.Receipt{State: dropcap.ReceiptAbsent, Host: dropcap.ReceiptHost{Node: a.id}}
 	case !known:
 		a.done[m[1]]++
 		r = a.do(m[1])
-		a.receipts[m[2]] = r
+		if plans := plansWord.FindStringSubmatch(script); m[1] == "apply" && plans != nil {
+			for _, plan := range strings.Split(plans[1], ",") {
+				if strings.HasPrefix(plan, a.plan+":") {
+					r.Plan = plan
+				}
+			}
+		}
+		a.receipts[request] = r
 	}
-	r.Schema, r.Request = dropcap.SchemaReceipt, m[2]
+	r.Schema, r.Request = dropcap.SchemaReceipt, request
 	text, err := json.Marshal(r)
 	if err != nil {
 		return "", err.Error(), 1

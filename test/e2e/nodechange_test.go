@@ -88,6 +88,9 @@ func TestAPlanThatTheHostKeptIsAppliedAndBackedOutByItsRequests(t *testing.T) {
 	if list := changesOf(t, r); r.Status != 0 || len(list) != 1 || list[0].State != dropcap.Applied || r.Summary != "1 change: 1 applied" {
 		t.Fatalf("%+v %+v", r, r.Error)
 	}
+	if r.Plan != plan {
+		t.Errorf("it applied %q, and says %q", plan, r.Plan)
+	}
 	if again := s.p.node(t, args...); again.Started != r.Started || string(again.Document) != string(r.Document) {
 		t.Errorf("delivered again: %+v", again)
 	}
@@ -242,7 +245,7 @@ func TestADeadRequestIsRecoveredByWhoMayChangeAndNotDoneAgain(t *testing.T) {
 func (s *nodeStage) onlyLooks(id string) {
 	s.t.Helper()
 	state := func() string {
-		return s.docker("ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.State}}") + s.p.run(s.t, "history", "--format", "json").out
+		return s.docker("ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}}") + s.p.run(s.t, "history", "--format", "json").out
 	}
 	before := state()
 	for range 2 {
