@@ -95,11 +95,21 @@ func Count(list []Judged) Summary {
 	return s
 }
 
-// Holds is what the container may really do: what its processes hold where that was seen, else what is predicted for its next start; nil
-// if neither is known. The bounding set, since whatever is in it can be regained by a setuid file or `docker exec -u 0`.
+// Holds is what the container may really do now: what its processes hold where that was seen, else what is
+// predicted for its next start; nil if neither is known.
 func (c Container) Holds() *caps.Set {
 	if c.Kernel.Visible {
-		return c.Kernel.Bounding
+		return c.Kernel.Holds()
 	}
 	return c.Predicted
+}
+
+// GaveUp is what the configuration grants and no process of the running container holds any more. A restart, an
+// exec or a health check gets it back, so it counts like what is held.
+func (c Container) GaveUp() caps.Set {
+	held := c.Kernel.Holds()
+	if !c.Kernel.Visible || held == nil || c.Predicted == nil {
+		return 0
+	}
+	return c.Predicted.Minus(*held)
 }

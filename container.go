@@ -57,8 +57,11 @@ type Exec struct {
 // Kernel is what the processes of a container hold by the kernel's own word (/proc/PID/status of every thread in its cgroup). The sets
 // are the union over all of them; null where nothing was seen.
 type Kernel struct {
-	Visible     bool      `json:"visible"`
-	WhyNot      string    `json:"why_not"`
+	Visible bool   `json:"visible"`
+	WhyNot  string `json:"why_not"`
+	// Held is the union of the five sets below: what can be used or got back. Each counts by itself, since a
+	// program may drop its whole bounding set and keep what is permitted (capabilities(7), PR_CAPBSET_DROP).
+	Held        *caps.Set `json:"held"`
 	Bounding    *caps.Set `json:"bounding"`
 	Effective   *caps.Set `json:"effective"`
 	Permitted   *caps.Set `json:"permitted"`
@@ -66,8 +69,34 @@ type Kernel struct {
 	Ambient     *caps.Set `json:"ambient"`
 	NoNewPrivs  bool      `json:"no_new_privs"` // every process has it
 	UserNS      string    `json:"user_ns"`      // of the first process: "host", "own", or empty if it cannot be known
-	Processes   []Process `json:"processes"`
+	// Nested is what processes hold within user namespaces that were made inside the container, and no part of
+	// the other sets; null where there is no such process.
+	Nested    *caps.Set `json:"nested,omitempty"`
+	Processes []Process `json:"processes"`
 }
+
+// Holds is the union of the sets that are there: documents written before Held was told have only the others.
+// nil if neither it nor the bounding set was seen.
+func (k Kernel) Holds() *caps.Set {
+	if k.Held == nil && k.Bounding == nil {
+		return nil
+	}
+	var all caps.Set
+	for _, s := range []*caps.Set{k.Held, k.Bounding, k.Permitted, k.Effective, k.Inheritable, k.Ambient} {
+		if s != nil {
+			all |= *s
+		}
+	}
+	return &all
+}
+
+// The user namespaces of a process, as far as they can be told.
+const (
+	UserNSHost   = "host"   // that of the host's first process
+	UserNSOwn    = "own"    // that of the container's first process
+	UserNSNested = "nested" // made within the container's own
+	UserNSOther  = "other"  // none of these: one that the first process has left, another container's
+)
 
 // The origins of a process: the container's first one, a descendant of it, or one that came by docker exec (or from one that did).
 const (
@@ -92,9 +121,25 @@ type Process struct {
 	Inheritable string `json:"inheritable"`
 	Ambient     string `json:"ambient"`
 	NoNewPrivs  bool   `json:"no_new_privs"`
-	// UserNS is "host", "own" (the container's), "nested" (made inside the container: such a process holds what gives it no power outside
-	// that namespace, and does not count for the union), or empty.
+	// UserNS is one of the constants above, or empty if it cannot be known. Only what a nested process holds does
+	// not count for the container: it gives no power outside that namespace.
 	UserNS string `json:"user_ns"`
+}
+
+// Holds is the union of the process's sets. The error says which is no mask.
+func (p Process) Holds() (caps.Set, error) {
+	var all caps.Set
+	for _, hex := range []string{p.Bounding, p.Permitted, p.Effective, p.Inheritable, p.Ambient} {
+		if hex == "" { // a document by hand
+			continue
+		}
+		s, err := caps.ParseMask(hex)
+		if err != nil {
+			return 0, err
+		}
+		all |= s
+	}
+	return all, nil
 }
 
 // Running tells whether the container has processes.

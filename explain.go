@@ -13,6 +13,8 @@ type Explanation struct {
 	Policy    PolicyRef `json:"policy"`
 	Container Judged    `json:"container"`
 	Holds     []Held    `json:"holds"`
+	// GaveUp are those that the configuration grants and its processes gave up: it gets them back.
+	GaveUp []Held `json:"gave_up,omitempty"`
 }
 
 // Held is one capability in a container's hands.

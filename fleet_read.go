@@ -43,7 +43,7 @@ func (d HostDocument) Audit() (Audit, error) {
 func honest(c Judged) Verdict {
 	switch c.Verdict {
 	case Pass, Waived:
-		if c.Holds() == nil || (c.State == "" || c.Running()) && !c.Kernel.Visible {
+		if c.Holds() == nil || c.Predicted == nil || (c.State == "" || c.Running()) && !c.Kernel.Visible {
 			return Unknown
 		}
 	case Fail:

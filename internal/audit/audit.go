@@ -80,7 +80,8 @@ func judge(c dropcap.Container, h dropcap.Host, o Options, w *policy.Waivers) dr
 	return dropcap.Judged{Container: c, Verdict: verdict(c, findings), Findings: findings, Fix: x.mend(findings)}
 }
 
-// verdict sums up. What could not be seen is unknown, whatever else was found.
+// verdict sums up. Where nothing could be seen of what it holds it is unknown, whatever else was found. Where only what its configuration
+// grants is not known, what was found is certain, and that there is no more is not.
 func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
 	if unseen(c) != "" {
 		return dropcap.Unknown
@@ -92,7 +93,10 @@ func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
 		}
 		accepted = true
 	}
-	if accepted {
+	switch {
+	case unpredicted(c) != "":
+		return dropcap.Unknown
+	case accepted:
 		return dropcap.Waived
 	}
 	return dropcap.Pass
@@ -107,22 +111,28 @@ func unseen(c dropcap.Container) string {
 		return "its processes were not looked at"
 	case c.Running() && !c.Kernel.Visible:
 		return c.Kernel.WhyNot
-	case c.Running() && c.Kernel.Bounding == nil:
+	case c.Running() && c.Kernel.Holds() == nil:
 		return "no process was seen"
-	case !c.Running() && c.Predicted == nil && c.WhyNot == "":
-		return "what it will be granted is not known"
 	case !c.Running() && c.Predicted == nil:
-		return c.WhyNot
+		return cmp.Or(c.WhyNot, "what it will be granted is not known")
 	default:
 		return ""
 	}
 }
 
-// support finds what evidence says of a container, for what it holds.
+// unpredicted says why it is not known what a container gets back of what its processes may have given up; empty if it is known.
+func unpredicted(c dropcap.Container) string {
+	if c.Predicted != nil {
+		return ""
+	}
+	return cmp.Or(c.WhyNot, "the engine did not tell it")
+}
+
+// support finds what evidence says of a container, for what it holds or gets back.
 func support(list []dropcap.WorkloadEvidence, c dropcap.Container, h dropcap.Host) (evidence.Support, bool) {
 	held := c.Holds()
 	if held == nil || len(list) == 0 {
 		return evidence.Support{}, false
 	}
-	return evidence.For(list, evidence.Subject{Workload: c.Workload, Revision: c.Revision, Host: h.ID, Held: *held})
+	return evidence.For(list, evidence.Subject{Workload: c.Workload, Revision: c.Revision, Host: h.ID, Held: *held | c.GaveUp()})
 }

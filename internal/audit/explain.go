@@ -21,9 +21,13 @@ func Explain(j dropcap.Judged, a dropcap.Audit, o Options) dropcap.Explanation {
 	}
 	_, keeps := policy.Kept(o.Policy, j.Container)
 	for _, s := range []caps.Severity{caps.Critical, caps.High, caps.Medium, caps.Low} {
-		for _, c := range held.List() {
-			if c.Severity() == s {
+		for _, c := range (*held | j.GaveUp()).List() {
+			switch {
+			case c.Severity() != s:
+			case held.Has(c):
 				e.Holds = append(e.Holds, x.held(c, keeps))
+			default:
+				e.GaveUp = append(e.GaveUp, x.held(c, keeps))
 			}
 		}
 	}

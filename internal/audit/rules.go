@@ -61,48 +61,72 @@ func (x subject) split(set caps.Set, finding func(caps.Set) dropcap.Finding) []d
 	return list
 }
 
-// configured is what the container holds by its configuration: what its processes hold, without what an exec brought. Where nothing was
-// seen it is what is predicted; false if that is not known either.
+// configured is what the container has by its configuration, whether its processes hold it or gave it up and will
+// get it back. Where that cannot be predicted it is what they hold; false if that is not known either.
 func (x subject) configured() (caps.Set, bool) {
-	k := x.c.Kernel
-	switch {
-	case k.Visible && k.Bounding != nil && x.c.Predicted != nil:
-		return *k.Bounding & *x.c.Predicted, true
-	case k.Visible && k.Bounding != nil:
-		return *k.Bounding, true
-	case x.c.Predicted != nil:
+	if x.c.Predicted != nil {
 		return *x.c.Predicted, true
-	default:
-		return 0, false
 	}
+	if held := x.c.Holds(); held != nil {
+		return *held, true
+	}
+	return 0, false
+}
+
+// regained says of what the processes gave up that this is no protection; empty if they hold the whole set.
+func (x subject) regained(set caps.Set) string {
+	gone := set & x.c.GaveUp()
+	which := gone.Short()
+	switch {
+	case gone.Empty():
+		return ""
+	case gone == set:
+		which = them(set)
+	}
+	s := fmt.Sprintf("its processes gave %s up, but a restart, an exec or a health check gets %s back", which, them(gone))
+	if x.host.GrantableFrom == "assumed" && (x.c.Declared.Privileged || hasAll(x.c.Declared.Add)) {
+		s += " (as far as it is known what ALL means to this engine)"
+	}
+	return s
+}
+
+// also joins what is found with what is said of the part that was given up.
+func also(found, regained string) string {
+	if regained == "" {
+		return found
+	}
+	return found + "; " + regained
 }
 
 func (x subject) privileged() *dropcap.Finding {
 	if !x.c.Declared.Privileged {
 		return nil
 	}
-	held, _ := x.configured()
+	has, _ := x.configured()
+	const because = "it is privileged: every capability of the engine, all devices, and no seccomp, AppArmor or masked paths"
 	return &dropcap.Finding{
-		Rule: dropcap.RulePrivileged, Severity: caps.Critical, Caps: held,
-		Because: "it is privileged: every capability of the engine, all devices, and no seccomp, AppArmor or masked paths",
-		Fix:     x.fixPrivileged(),
+		Rule: dropcap.RulePrivileged, Severity: caps.Critical, Caps: has,
+		Because: also(because, x.regained(has)), Fix: x.fixPrivileged(),
 	}
 }
 
-// excess is what the container holds by its configuration and policy does not keep; empty for a privileged one, which has its own rule.
+// excess is what the container has by its configuration and policy does not keep; empty for a privileged one, which has its own rule.
 func (x subject) excess() caps.Set {
-	held, ok := x.configured()
+	has, ok := x.configured()
 	if !ok || x.c.Declared.Privileged {
 		return 0
 	}
-	return held.Minus(x.kept)
+	return has.Minus(x.kept)
 }
 
 func (x subject) netRaw(set caps.Set) dropcap.Finding {
+	because := "it can forge packets, and nothing says that it needs to"
+	if again := x.regained(set); again != "" {
+		because = again + ", and nothing says that it needs to forge packets"
+	}
 	return dropcap.Finding{
 		Rule: dropcap.RuleNetRaw, Severity: set.Severity(), Caps: set,
-		Because: fmt.Sprintf("%s: it can forge packets, and nothing says that it needs to", x.source(set)),
-		Fix:     x.fix(set),
+		Because: x.source(set) + ": " + because, Fix: x.fix(set),
 	}
 }
 
@@ -118,7 +142,7 @@ func (x subject) beyond() caps.Set {
 func (x subject) added(set caps.Set) dropcap.Finding {
 	return dropcap.Finding{
 		Rule: dropcap.RuleAdded, Severity: set.Severity(), Caps: set,
-		Because: fmt.Sprintf("%s, beyond the defaults, and nothing says that it needs %s", x.source(set), them(set)),
+		Because: also(fmt.Sprintf("%s, beyond the defaults, and nothing says that it needs %s", x.source(set), them(set)), x.regained(set)),
 		Fix:     x.fix(set),
 	}
 }
@@ -134,7 +158,7 @@ func (x subject) rest() caps.Set {
 func (x subject) unneeded(set caps.Set) dropcap.Finding {
 	return dropcap.Finding{
 		Rule: dropcap.RuleUnneeded, Severity: set.Severity(), Caps: set,
-		Because: fmt.Sprintf("%s, and %s", x.source(set), x.unsupported(set)),
+		Because: also(fmt.Sprintf("%s, and %s", x.source(set), x.unsupported(set)), x.regained(set)),
 		Fix:     x.fix(set),
 	}
 }
@@ -149,11 +173,11 @@ func (x subject) unsupported(set caps.Set) string {
 
 // drift names the first process that holds more than the engine granted.
 func (x subject) drift() *dropcap.Finding {
-	k := x.c.Kernel
-	if !k.Visible || k.Bounding == nil || x.c.Predicted == nil {
+	held := x.c.Kernel.Holds()
+	if !x.c.Kernel.Visible || held == nil || x.c.Predicted == nil {
 		return nil
 	}
-	more := k.Bounding.Minus(*x.c.Predicted)
+	more := held.Minus(*x.c.Predicted)
 	if more.Empty() {
 		return nil
 	}
@@ -184,11 +208,11 @@ func (x subject) drift() *dropcap.Finding {
 func (x subject) holder(set caps.Set) (dropcap.Process, bool) {
 	best, most := dropcap.Process{}, 0
 	for _, p := range x.c.Kernel.Processes {
-		if p.UserNS == "nested" {
+		if p.UserNS == dropcap.UserNSNested {
 			continue
 		}
-		b, err := caps.ParseMask(p.Bounding)
-		if n := (b & set).Len(); err == nil && n > most {
+		held, err := p.Holds()
+		if n := (held & set).Len(); err == nil && n > most {
 			best, most = p, n
 		}
 	}
@@ -202,22 +226,25 @@ func (x subject) inert() *dropcap.Finding {
 		return nil
 	}
 	f := dropcap.Finding{Rule: dropcap.RuleInert, Severity: caps.Low, Caps: set, Because: why, Fix: x.fixInert(set)}
-	if set.Empty() { // the word ALL: it is about whatever the container holds
+	if set.Empty() { // the word ALL: it is about whatever the container has
 		f.Caps, _ = x.configured()
 	}
 	return &f
 }
 
 func (x subject) unseen() *dropcap.Finding {
-	why := unseen(x.c)
-	if why == "" {
+	f := dropcap.Finding{
+		Rule: dropcap.RuleUnseen, Severity: caps.Medium, Caps: 0,
+		Fix: "run dropcap as root on the engine's own host; `dropcap doctor` says what is missing",
+	}
+	if why := unseen(x.c); why != "" {
+		f.Because = "what it holds could not be seen: " + why
+	} else if why := unpredicted(x.c); why != "" {
+		f.Because = "what its configuration grants at a restart, an exec or a health check is not known: " + plain(why)
+	} else {
 		return nil
 	}
-	return &dropcap.Finding{
-		Rule: dropcap.RuleUnseen, Severity: caps.Medium, Caps: 0,
-		Because: "what it holds could not be seen: " + why,
-		Fix:     "run dropcap as root on the engine's own host; `dropcap doctor` says what is missing",
-	}
+	return &f
 }
 
 func first(pids []int) int {

@@ -94,7 +94,7 @@ func has(c dropcap.Judged, key, value string) bool {
 	case "cap":
 		p, err := caps.Parse(value)
 		held := c.Holds()
-		return err == nil && held != nil && held.Has(p)
+		return err == nil && held != nil && (*held | c.GaveUp()).Has(p)
 	default:
 		return c.Owner.Kind == value
 	}

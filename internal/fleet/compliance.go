@@ -165,15 +165,20 @@ func item(id string, c dropcap.Judged) ComplianceItem {
 	return x
 }
 
+// heldNames is what a container holds, and what there is beside it.
 func heldNames(c dropcap.Container) string {
 	held := c.Holds()
-	switch {
-	case held == nil:
+	if held == nil {
 		return "unknown"
-	case held.Empty():
-		return "none"
 	}
-	return held.Short()
+	s := held.Short()
+	if gone := c.GaveUp(); !gone.Empty() {
+		s += "; given up, and granted again: " + gone.Short()
+	}
+	if n := c.Kernel.Nested; n != nil {
+		s += "; in nested user namespaces: " + n.Short()
+	}
+	return s
 }
 
 func orWords(s, words string) string {

@@ -37,10 +37,12 @@ const (
 type tree struct {
 	t    *testing.T
 	root string
+	// outer are the user namespaces around one, as far as the kernel would tell.
+	outer map[string][]string
 }
 
 func newTree(t *testing.T, mountinfo string) tree {
-	f := tree{t, t.TempDir()}
+	f := tree{t, t.TempDir(), map[string][]string{}}
 	f.write("proc/self/mountinfo", mountinfo)
 	f.link("proc/1/ns/user", "user:[4026531837]")
 	return f
@@ -80,6 +82,7 @@ type proc struct {
 	listed                 []string // cgroup folders whose cgroup.procs lists it
 	tasks                  []proc
 	inheritable, permitted string
+	ambient                string
 }
 
 func (p proc) status(tgid int) string {
@@ -92,7 +95,7 @@ func (p proc) status(tgid int) string {
 	return fmt.Sprintf("Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nGroups:\t0 1 \n"+
 		"Threads:\t%d\nSigQ:\t0/63\nCapInh:\t%s\nCapPrm:\t%s\nCapEff:\t%s\nCapBnd:\t%s\nCapAmb:\t%s\nNoNewPrivs:\t%d\nSeccomp:\t2\n",
 		or(p.name, "sh"), or(p.state, "S (sleeping)"), tgid, p.pid, p.parent, max(p.threads, 1), or(p.inheritable, none),
-		or(p.permitted, or(p.effective, defaults)), or(p.effective, defaults), or(p.bounding, defaults), none, p.noNewPrivs)
+		or(p.permitted, or(p.effective, defaults)), or(p.effective, defaults), or(p.bounding, defaults), or(p.ambient, none), p.noNewPrivs)
 }
 
 func (f tree) add(list ...proc) {
@@ -132,6 +135,10 @@ func (f tree) reader() *Reader {
 		f.t.Fatal(err)
 	}
 	r.hidden = hidesOthers(parseMountinfo([]byte(firstFile(f.t, f.root)))) // as for a user who is not root
+	r.outer = func(path string) []string {
+		ns, _ := os.Readlink(path)
+		return f.outer[ns]
+	}
 	return r
 }
 

@@ -111,14 +111,63 @@ func TestLookIsNotFooledByACgroupNamedLikeAnother(t *testing.T) {
 	equal(t, brief(f.seen(dropcap.Container{ID: idA, PID: 40})), "init [40] \"sh\" a80425fb\nchild [41] \"sh\" 1ffffffffff\n")
 }
 
-func TestLookKeepsNestedUserNamespacesOutOfTheUnion(t *testing.T) {
+// Whatever one of the five sets has is held; each process has another one of them.
+func TestLookHoldsWhatAnySetHas(t *testing.T) {
 	f := newTree(t, mountsV2)
-	cg, in := "0::/docker/"+idA+"\n", []string{"docker/" + idA}
-	f.add(proc{pid: 40, parent: 1, cgroup: cg, listed: in, userNS: "user:[4026533000]"},
-		proc{pid: 41, parent: 40, cgroup: cg, listed: in, userNS: "user:[4026533999]", bounding: full, effective: full})
+	base := proc{parent: 1, cgroup: "0::/docker/" + idA + "\n", listed: []string{"docker/" + idA},
+		bounding: none, effective: none, permitted: none, inheritable: none, ambient: none}
+	for i, change := range []func(*proc){
+		func(p *proc) { p.bounding = "1" }, func(p *proc) { p.permitted = "2" }, func(p *proc) { p.permitted, p.effective = "4", "4" },
+		func(p *proc) { p.inheritable = "8" }, func(p *proc) { p.inheritable, p.permitted, p.ambient = "10", "10", "10" },
+		func(p *proc) { p.tasks = []proc{{pid: 99, bounding: none, permitted: "20", effective: "20"}} },
+	} {
+		p := base
+		p.pid = 40 + i
+		change(&p)
+		f.add(p)
+	}
 	k := f.seen(dropcap.Container{ID: idA, PID: 40})
-	if k.UserNS != "own" || k.Processes[1].UserNS != "nested" || k.Bounding.Mask() != defaults {
-		t.Errorf("user namespaces %q, %q, bounding %s; want own, nested, %s", k.UserNS, k.Processes[1].UserNS, k.Bounding.Mask(), defaults)
+	if k.Held == nil || *k.Held != 0x3f || *k.Bounding != 1 || k.Nested != nil {
+		t.Errorf("held %v, bounding %v, nested %v; want CHOWN to KILL, CHOWN alone and none", k.Held, k.Bounding, k.Nested)
+	}
+}
+
+// Only what is certainly within the container's own user namespace does not count, and it is told.
+func TestLookCountsEveryUserNamespaceButThoseWithin(t *testing.T) {
+	const own, within = "user:[4026533000]", "user:[4026533999]"
+	for _, tt := range []struct {
+		name, ns string
+		outer    []string
+		want     string
+		counts   bool
+	}{
+		{"made within", within, []string{own, "user:[4026531837]"}, dropcap.UserNSNested, false},
+		{"made deep within", within, []string{"user:[4026533555]", own, "user:[4026531837]"}, dropcap.UserNSNested, false},
+		{"the host's", "user:[4026531837]", nil, dropcap.UserNSHost, true},
+		{"one that the first process left", within, []string{"user:[4026531837]"}, dropcap.UserNSOther, true},
+		{"one of which nothing is known", within, nil, dropcap.UserNSOther, true},
+		{"its own", own, []string{"user:[4026531837]"}, dropcap.UserNSOwn, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newTree(t, mountsV2)
+			f.outer[tt.ns] = tt.outer
+			cg, in := "0::/docker/"+idA+"\n", []string{"docker/" + idA}
+			f.add(proc{pid: 40, parent: 1, cgroup: cg, listed: in, userNS: own},
+				proc{pid: 41, parent: 40, cgroup: cg, listed: in, userNS: tt.ns, bounding: full, effective: "1"})
+			k := f.seen(dropcap.Container{ID: idA, PID: 40})
+			if k.UserNS != dropcap.UserNSOwn || k.Processes[1].UserNS != tt.want {
+				t.Errorf("user namespaces %q and %q, want own and %s", k.UserNS, k.Processes[1].UserNS, tt.want)
+			}
+			held, nested := full, "-"
+			if !tt.counts {
+				held, nested = defaults, full
+			}
+			got := "-"
+			if k.Nested != nil {
+				got = k.Nested.Mask()
+			}
+			equal(t, k.Held.Mask()+" "+k.Bounding.Mask()+" "+got, held+" "+held+" "+nested)
+		})
 	}
 }
 

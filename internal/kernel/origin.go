@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"dropcap"
+	"dropcap/caps"
 )
 
 // settle finds every process's origin, and leaves out those that turn out to have gone or not to belong to the container.
@@ -128,17 +129,21 @@ func (l *look) here(pid int) bool {
 	return err == nil && l.home.holds(list)
 }
 
-// result makes the document's part. Sets that are about a nested user namespace give no power outside it and start out full
-// (kernel/user_namespace.c, set_cred_user_ns): they are listed but are no part of the union.
+// result makes the document's part. What is held in a nested user namespace is told by itself (see userNS).
 func (l *look) result() dropcap.Kernel {
 	all := masks{noNewPrivs: true}
+	var nested *caps.Set
 	for _, p := range l.list {
 		if p.kind < 0 {
 			continue
 		}
 		m := l.kinds[p.kind]
 		all.noNewPrivs = all.noNewPrivs && m.noNewPrivs
-		if m.userNS == "nested" {
+		if m.userNS == dropcap.UserNSNested {
+			if nested == nil {
+				nested = new(caps.Set)
+			}
+			*nested |= m.held()
 			continue
 		}
 		all.bounding |= m.bounding
@@ -147,9 +152,11 @@ func (l *look) result() dropcap.Kernel {
 		all.inheritable |= m.inheritable
 		all.ambient |= m.ambient
 	}
+	held := all.held()
 	return dropcap.Kernel{
-		Visible: true, Bounding: &all.bounding, Effective: &all.effective, Permitted: &all.permitted, Inheritable: &all.inheritable,
-		Ambient: &all.ambient, NoNewPrivs: all.noNewPrivs, UserNS: l.userNS(l.c.PID), Processes: l.processes(),
+		Visible: true, Held: &held, Bounding: &all.bounding, Effective: &all.effective, Permitted: &all.permitted,
+		Inheritable: &all.inheritable, Ambient: &all.ambient, NoNewPrivs: all.noNewPrivs, UserNS: l.userNS(l.c.PID), Nested: nested,
+		Processes: l.processes(),
 	}
 }
 

@@ -28,6 +28,8 @@ type look struct {
 	home  home
 	ownNS string // the user namespace of the first process
 
+	nsNames map[string]string // what other user namespaces are to the container's, by their links
+
 	list      []process
 	at        map[int]int // pid → index in list, processes only
 	kinds     []masks
@@ -38,7 +40,8 @@ type look struct {
 
 func (r *Reader) newLook(c dropcap.Container, h home) *look {
 	ns, _ := os.Readlink(r.path(c.PID, "ns/user"))
-	return &look{Reader: r, c: c, home: h, ownNS: ns, at: map[int]int{}, kindOf: map[masks]int{}, strangers: map[int]bool{}}
+	return &look{Reader: r, c: c, home: h, ownNS: ns, nsNames: map[string]string{}, at: map[int]int{},
+		kindOf: map[masks]int{}, strangers: map[int]bool{}}
 }
 
 // readAll reads every process, the first one first. A process that vanishes meanwhile has no say; the first one's end is an error.
@@ -143,42 +146,6 @@ func (l *look) kind(m masks) int {
 		l.kindOf[m] = k
 	}
 	return k
-}
-
-// userNS names the user namespace that a process's sets are about: the "host"'s, the container's "own", one that the container made
-// ("nested"), or empty if it cannot be known.
-func (l *look) userNS(pid int) string {
-	if l.ownNS == "" {
-		return ""
-	}
-	ns := l.ownNS
-	if pid != l.c.PID {
-		var err error
-		if ns, err = os.Readlink(l.path(pid, "ns/user")); err != nil {
-			return ""
-		}
-	}
-	switch host := l.hostNS(); {
-	case host == "":
-		return ""
-	case ns == host:
-		return "host"
-	case ns == l.ownNS:
-		return "own"
-	default:
-		return "nested"
-	}
-}
-
-// initialUserNS is the kernel's number for the first user namespace (include/uapi/linux/nsfs.h, USER_NS_INIT_INO; the same since 3.8).
-const initialUserNS = "user:[4026531837]"
-
-// hostUserNS is that of the host's first process; where it may not be read, the kernel's first one if this process is in it.
-func hostUserNS(proc string) string {
-	if ns, err := os.Readlink(proc + "/1/ns/user"); err == nil {
-		return ns
-	}
-	return initialUserNS
 }
 
 func atoi(s string) int {

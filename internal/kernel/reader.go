@@ -17,12 +17,13 @@ type Reader struct {
 	hidden bool // the mount of /proc hides the processes of others
 	trees  []hierarchy
 
-	hostNS func() string // the user namespace of the host's first process
+	hostNS func() string              // the user namespace of the host's first process
+	outer  func(path string) []string // the user namespaces around one, the nearest first
 }
 
 // New reads the mounts of this process, once. root is "/" except in tests. The error says that there is no usable /proc.
 func New(root string) (*Reader, error) {
-	r := &Reader{root: root, proc: filepath.Join(root, "proc")}
+	r := &Reader{root: root, proc: filepath.Join(root, "proc"), outer: outerUserNS}
 	text, err := os.ReadFile(filepath.Join(r.proc, "self/mountinfo"))
 	if err != nil {
 		return nil, fmt.Errorf("read the mounts of this process: %w", err)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +24,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// The test's own program is the container's process: as "plain" it gives up MKNOD in every thread, as "threads" also NET_RAW in one.
+// The test's own program is the container's process: as "plain" it gives up MKNOD in every thread, as "threads" also NET_RAW in one, and as
+// "nest" it starts another one in a user namespace within its own. As "unbound" it gives up the whole bounding set and nothing else.
 func TestMain(m *testing.M) {
 	if mode := os.Getenv("DROPCAP_KERNEL_TEST"); mode != "" {
 		contain(mode)
@@ -41,7 +43,11 @@ func init() {
 func contain(mode string) {
 	again, second := strings.CutPrefix(mode, "again-")
 	if !second { // a new image has the sets of the one thread that called execve
-		giveUp(caps.Mknod)
+		if mode == "unbound" {
+			unbind()
+		} else {
+			giveUp(caps.Mknod)
+		}
 		_ = os.Setenv("DROPCAP_KERNEL_TEST", "again-"+mode)
 		fmt.Println("failed:", unix.Exec("/proc/self/exe", os.Args, os.Environ()))
 		os.Exit(1)
@@ -56,6 +62,9 @@ func contain(mode string) {
 			select {}
 		}()
 		tid = <-done
+	}
+	if again == "nest" {
+		tid = nest()
 	}
 	fmt.Println("ready", tid)
 	_, _ = bufio.NewReader(os.Stdin).ReadByte()
@@ -154,7 +163,14 @@ func clearBelow(fd int) {
 // test even if that is killed.
 func (s sandbox) start(mode string) (pid, tid int) {
 	s.t.Helper()
+	return s.startIn(nil, mode)
+}
+
+// startIn is start with namespaces of its own.
+func (s sandbox) startIn(attr *syscall.SysProcAttr, mode string) (pid, tid int) {
+	s.t.Helper()
 	cmd := exec.Command("/proc/self/exe")
+	cmd.SysProcAttr = attr
 	cmd.Env = append(os.Environ(), "DROPCAP_KERNEL_TEST="+mode)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -199,16 +215,6 @@ func (s sandbox) look(c dropcap.Container) dropcap.Kernel {
 		s.t.Fatalf("Look = %+v, %v; want it visible", k, err)
 	}
 	return k
-}
-
-// ownBounding is the bounding set of the tests' own process.
-func ownBounding(t *testing.T) caps.Set {
-	t.Helper()
-	s, err := local(t).status("self")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.masks.bounding
 }
 
 func TestLookAtRealThreads(t *testing.T) {

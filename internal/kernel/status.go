@@ -14,7 +14,12 @@ type masks struct {
 	inheritable, permitted, effective, bounding, ambient caps.Set
 
 	noNewPrivs bool
-	userNS     string // "host", "own", "nested" or empty
+	userNS     string // as in dropcap.Process
+}
+
+// held is what can be used or got back by any of the sets.
+func (m masks) held() caps.Set {
+	return m.inheritable | m.permitted | m.effective | m.bounding | m.ambient
 }
 
 // status is what matters of /proc/PID/status (proc_pid_status(5)).

@@ -53,7 +53,7 @@ func (r *recording) tellBlindOne(id string, w *watched) {
 	r.q.Warn(fmt.Errorf("nothing is kept of %s, since %w: %w", id[:12], ErrBlind, err))
 }
 
-// held is the container's bounding set.
+// held is what the container holds.
 func (w *watched) held() caps.Set {
 	if s := w.c.Holds(); s != nil {
 		return *s

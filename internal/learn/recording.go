@@ -157,21 +157,21 @@ func (r *recording) meet(ctx context.Context, id string) {
 // see keeps only what is needed later.
 func (r *recording) see(ctx context.Context, id string) (dropcap.Container, error) {
 	c, err := r.e.See(ctx, id)
-	if own, ok := ownSet(c.Kernel.Processes); ok && c.Kernel.Bounding != nil {
-		c.Kernel.Bounding = &own
+	if own, ok := ownSet(c.Kernel.Processes); ok && c.Kernel.Holds() != nil {
+		c.Kernel = dropcap.Kernel{Visible: c.Kernel.Visible, WhyNot: c.Kernel.WhyNot, Held: &own}
 	}
 	c.LabelValues, c.Labels, c.Entrypoint, c.Command, c.Execs, c.Kernel.Processes = nil, nil, nil, nil, nil, nil
 	return c, err
 }
 
-// ownSet is the bounding set of the workload itself. What docker exec or a healthcheck brought in does not count: until its exec the runtime's
+// ownSet is what the workload itself holds. What docker exec or a healthcheck brought in does not count: until its exec the runtime's
 // process holds all that the engine does, and a privileged one goes on to.
 func ownSet(list []dropcap.Process) (own caps.Set, ok bool) {
 	for _, p := range list {
-		if p.Origin != dropcap.OriginInit && p.Origin != dropcap.OriginChild {
+		if p.Origin != dropcap.OriginInit && p.Origin != dropcap.OriginChild || p.UserNS == dropcap.UserNSNested {
 			continue
 		}
-		set, err := caps.ParseMask(p.Bounding)
+		set, err := p.Holds()
 		if err != nil {
 			return 0, false
 		}
@@ -212,7 +212,7 @@ func (r *recording) take(ctx context.Context, id string, started bool) {
 	if w == nil {
 		w = r.enter(id, started)
 	}
-	if k := c.Kernel.Bounding; started && k != nil && c.Predicted != nil && !k.Minus(*c.Predicted).Empty() {
+	if k := c.Kernel.Holds(); started && k != nil && c.Predicted != nil && !k.Minus(*c.Predicted).Empty() {
 		c.Kernel.Visible = false // the runtime's own process may be in it still; it is looked at again when the start is over
 	}
 	w.c = c

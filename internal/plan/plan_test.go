@@ -56,6 +56,32 @@ func TestWhatOthersDependOnComesFirst(t *testing.T) {
 	}
 }
 
+// What the processes gave up, at start or later, the declaration goes on granting: that is what a plan changes.
+func TestWhatWasGivenUpIsDropped(t *testing.T) {
+	c := container("web", dropcap.Declared{})
+	c.Kernel = dropcap.Kernel{Visible: true, Held: new(caps.Set), Bounding: new(caps.Set)}
+	e := []dropcap.WorkloadEvidence{evidence(c, caps.DockerDefaults, caps.Of(caps.Chown), dropcap.ConfidenceHigh)}
+	for level, want := range map[dropcap.Level]caps.Set{
+		dropcap.LevelCIS: caps.Of(caps.NetRaw), dropcap.LevelLeast: caps.DockerDefaults.Minus(caps.Of(caps.Chown)),
+	} {
+		in := plan.Input{Host: host(), Now: now, Evidence: e, Policy: dropcap.Policy{Level: level}, Subjects: []plan.Subject{subject(c)}}
+		if s := step(t, in); s.Drop != want || s.Refused != "" {
+			t.Errorf("level %s drops %s (refused %q), want %s", level, s.Drop, s.Refused, want)
+		}
+	}
+}
+
+// Without a bounding set a program may still have what is permitted, beyond what it declares.
+func TestHeldBeyondTheDeclarationIsWarnedOf(t *testing.T) {
+	c := container("web", dropcap.Declared{})
+	more := caps.Of(caps.SysAdmin)
+	c.Kernel = dropcap.Kernel{Visible: true, Held: &more, Bounding: new(caps.Set), Permitted: &more}
+	s := step(t, plan.Input{Host: host(), Now: now, Subjects: []plan.Subject{subject(c)}})
+	if !slices.Contains(s.Warnings, "its processes hold more than it declares now: SYS_ADMIN") {
+		t.Errorf("warnings %q", s.Warnings)
+	}
+}
+
 func TestEqualPlansHaveEqualIDs(t *testing.T) {
 	in := scenario{}.input(dropcap.LevelCIS)
 	first := plan.Make(in)

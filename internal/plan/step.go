@@ -147,8 +147,8 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 			list = append(list, "it also loses "+g)
 		}
 	}
-	if k := s.Container.Kernel; k.Visible && k.Bounding != nil && !k.Bounding.Minus(out.Before.Holds).Empty() {
-		list = append(list, "its processes hold more than it declares now: "+k.Bounding.Minus(out.Before.Holds).Short())
+	if held := s.Container.Kernel.Holds(); held != nil && !held.Minus(out.Before.Holds).Empty() {
+		list = append(list, "its processes hold more than it declares now: "+held.Minus(out.Before.Holds).Short())
 	}
 	list = append(list, in.strategyWarnings(out, s)...)
 	if out.Commands.Apply != "" {

@@ -24,6 +24,7 @@ import (
 //	.Severity    the worst of the findings that count
 //	.Rules       slugs, without repetition
 //	.Findings    each with .Rule .Severity .Caps .Because .Fix .Known .Retained .Waiver (nil, or .Owner .Reason .Expires)
+//	.Held        what any of its sets has; .GaveUp what is predicted and not held; .Nested what is held in user namespaces within its own
 //	.Predicted .Bounding .Effective .Permitted .Inheritable .Ambient  names of capabilities; nil if not known
 //	.NoNewPrivs .UserNS .Visible .WhyNot
 type Container struct {
@@ -41,7 +42,7 @@ type Container struct {
 	Rules    []Text
 	Findings []Finding
 
-	Predicted, Bounding, Effective, Permitted, Inheritable, Ambient []Text
+	Predicted, Held, GaveUp, Nested, Bounding, Effective, Permitted, Inheritable, Ambient []Text
 
 	NoNewPrivs bool
 	UserNS     Text
@@ -92,6 +93,10 @@ func newContainer(c dropcap.Judged, h dropcap.Host, full bool) Container {
 		Permitted: texts(names(c.Kernel.Permitted)), Inheritable: texts(names(c.Kernel.Inheritable)), Ambient: texts(names(c.Kernel.Ambient)),
 		NoNewPrivs: c.Kernel.NoNewPrivs, UserNS: Text(c.Kernel.UserNS), Visible: c.Kernel.Visible, WhyNot: Text(c.Kernel.WhyNot),
 		document: func() dropcap.Judged { return c },
+	}
+	t.Held, t.Nested = texts(names(c.Kernel.Holds())), texts(names(c.Kernel.Nested))
+	if gone := c.GaveUp(); c.Kernel.Visible {
+		t.GaveUp = texts(names(&gone))
 	}
 	if f, ok := first(c.Findings); ok {
 		t.Fix = Text(f.Fix)

@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 var csvHead = []string{
 	"host", "id", "name", "image", "state", "owner", "workload", "user", "privileged", "cap_add", "cap_drop", "holds", "verdict",
 	"rule", "severity", "caps", "because", "fix", "known", "waived_by", "waived_until", "waived_because",
+	"gave_up", "nested",
 }
 
 // auditCSV writes RFC 4180: a row per container and finding, one for a container without any, and one per finding of the policy.
@@ -29,7 +31,7 @@ func auditCSV(w io.Writer, s audits, _ Options) error {
 	for _, f := range s.failures {
 		nobody := csvNobody(f.Host)
 		nobody[len(nobody)-1] = string(dropcap.Unknown)
-		row := csvRows(nobody, []dropcap.Finding{{Rule: dropcap.RuleUnseen, Because: f.Cause + ": " + f.Message, Fix: f.Hint}})
+		row := csvRows(nobody, csvBeside(dropcap.Judged{}), []dropcap.Finding{{Rule: dropcap.RuleUnseen, Because: f.Cause + ": " + f.Message, Fix: f.Hint}})
 		if err := csvWrite(out, row...); err != nil {
 			return err
 		}
@@ -55,10 +57,10 @@ func csvWrite(out *csv.Writer, rows ...[]string) error {
 func csvHost(host string, a dropcap.Audit) [][]string {
 	var rows [][]string
 	for _, c := range a.Containers {
-		rows = append(rows, csvRows(csvContainer(host, c), c.Findings)...)
+		rows = append(rows, csvRows(csvContainer(host, c), csvBeside(c), c.Findings)...)
 	}
 	if len(a.Findings) > 0 {
-		rows = append(rows, csvRows(csvNobody(host), a.Findings)...)
+		rows = append(rows, csvRows(csvNobody(host), csvBeside(dropcap.Judged{}), a.Findings)...)
 	}
 	return rows
 }
@@ -70,15 +72,22 @@ func csvNobody(host string) []string {
 	return row
 }
 
-func csvRows(lead []string, list []dropcap.Finding) [][]string {
+// csvRows are the rows of one container: a finding's cells between what stands before and after them.
+func csvRows(lead, tail []string, list []dropcap.Finding) [][]string {
 	if len(list) == 0 {
-		return [][]string{append(append([]string{}, lead...), make([]string, len(csvHead)-len(lead))...)}
+		return [][]string{slices.Concat(lead, make([]string, len(csvHead)-len(lead)-len(tail)), tail)}
 	}
 	var rows [][]string
 	for _, f := range list {
-		rows = append(rows, append(append([]string{}, lead...), csvFinding(f)...))
+		rows = append(rows, slices.Concat(lead, csvFinding(f), tail))
 	}
 	return rows
+}
+
+// csvBeside is what there is beside what a container holds.
+func csvBeside(c dropcap.Judged) []string {
+	gone := c.GaveUp()
+	return []string{strings.Join(names(&gone), " "), strings.Join(names(c.Kernel.Nested), " ")}
 }
 
 func csvContainer(host string, c dropcap.Judged) []string {

@@ -101,11 +101,40 @@ func facts(e dropcap.Explanation) [][2]string {
 	if !k.Visible {
 		return append(f, [2]string{"kernel", "not seen: " + k.WhyNot})
 	}
-	f = append(f, [2]string{"bounding", setOr(k.Bounding, e.Host, "not seen")}, [2]string{"effective", setOr(k.Effective, e.Host, "not seen")})
+	f = append(f, [2]string{"held", setOr(k.Holds(), e.Host, "not seen")}, [2]string{"bounding", setOr(k.Bounding, e.Host, "not seen")},
+		[2]string{"effective", setOr(k.Effective, e.Host, "not seen")})
+	if k.Nested != nil {
+		f = append(f, [2]string{"nested", setOr(k.Nested, e.Host, "") + ", in user namespaces within its own: of no power outside them, and not held"})
+	}
 	for _, p := range k.Processes {
-		f = append(f, [2]string{"process", fmt.Sprintf("%s %s, %s: bounding %s, effective %s", pids(p.PIDs), p.Comm, p.Origin, p.Bounding, p.Effective)})
+		f = append(f, [2]string{"process", process(p)})
 	}
 	return f
+}
+
+// process tells of one entry what decides: of the sets beside the first two only that they hold more, of the user namespace only that it is
+// not the container's.
+func process(p dropcap.Process) string {
+	s := fmt.Sprintf("%s %s, %s: bounding %s, effective %s", pids(p.PIDs), p.Comm, p.Origin, p.Bounding, p.Effective)
+	if all := heldMask(p); all != p.Bounding {
+		s += ", held " + all
+	}
+	switch p.UserNS {
+	case dropcap.UserNSNested:
+		s += ", in a user namespace within the container's"
+	case dropcap.UserNSOther:
+		s += ", in another user namespace than the container's first process"
+	}
+	return s
+}
+
+// heldMask is the union of a process's sets; "-" if they cannot be read.
+func heldMask(p dropcap.Process) string {
+	all, err := p.Holds()
+	if err != nil {
+		return "-"
+	}
+	return mask(&all)
 }
 
 func owned(o dropcap.Owner) string {
@@ -153,24 +182,34 @@ func pids(l []int) string {
 func writeHeld(b *strings.Builder, e dropcap.Explanation, o Options) {
 	if len(e.Holds) == 0 {
 		b.WriteString("  It holds no capability.\n")
+	}
+	if len(e.Holds)+len(e.GaveUp) == 0 {
 		return
 	}
 	g := grid{columns: []column{{"CAPABILITY", 0}, {"SEVERITY", 0}, {"NOW", 0}, {"BECAUSE", 20}}}
 	for _, h := range e.Holds {
-		now, because := "regainable", h.Because
+		now := "regainable"
 		if h.Effective {
 			now = "effective"
 		}
 		if !e.Container.Kernel.Visible {
 			now = "predicted"
 		}
-		if h.Kept != "" {
-			because += "; kept by policy: " + h.Kept
-		}
-		if h.Evidence != "" {
-			because += "; " + h.Evidence
-		}
-		g.add(cell{h.Cap.Short(), plain}, cell{string(h.Severity), severityStyle(h.Severity)}, cell{now, plain}, cell{because, plain})
+		addHeld(&g, h, now)
+	}
+	for _, h := range e.GaveUp {
+		addHeld(&g, h, "given up")
 	}
 	g.write(b, o.Width, o.Color)
+}
+
+func addHeld(g *grid, h dropcap.Held, now string) {
+	because := h.Because
+	if h.Kept != "" {
+		because += "; kept by policy: " + h.Kept
+	}
+	if h.Evidence != "" {
+		because += "; " + h.Evidence
+	}
+	g.add(cell{h.Cap.Short(), plain}, cell{string(h.Severity), severityStyle(h.Severity)}, cell{now, plain}, cell{because, plain})
 }

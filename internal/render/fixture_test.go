@@ -42,7 +42,7 @@ func held(c dropcap.Judged, s caps.Set) dropcap.Judged {
 	}
 	c.PID = 1000
 	c.Kernel = dropcap.Kernel{
-		Visible: true, Bounding: ptr(s), Effective: ptr(s), Permitted: ptr(s), Inheritable: ptr(caps.Set(0)), Ambient: ptr(caps.Set(0)),
+		Visible: true, Held: ptr(s), Bounding: ptr(s), Effective: ptr(s), Permitted: ptr(s), Inheritable: ptr(caps.Set(0)), Ambient: ptr(caps.Set(0)),
 		UserNS: "host", Processes: []dropcap.Process{{
 			PIDs: []int{1000}, Comm: "main", Origin: dropcap.OriginInit, Bounding: s.Mask(), Effective: s.Mask(), Permitted: s.Mask(),
 			Inheritable: caps.Set(0).Mask(), Ambient: caps.Set(0).Mask(), UserNS: "host",
@@ -124,7 +124,7 @@ func exited() dropcap.Judged {
 func execed() dropcap.Judged {
 	c := held(fixture(6, "db", "postgres:16", "running"), caps.Of(caps.Chown, caps.DacOverride, caps.Fowner, caps.Setgid, caps.Setuid))
 	c.Declared = caps.Declared{Add: []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}, Drop: []string{"ALL"}}
-	c.Kernel.Bounding = ptr(all)
+	c.Kernel.Held, c.Kernel.Bounding = ptr(all), ptr(all)
 	return failing(c, dropcap.Finding{
 		Rule: dropcap.RuleDrift, Severity: caps.Critical, Caps: all.Minus(*c.Predicted),
 		Because: "Process 1234 (psql) holds every capability: it came by docker exec --privileged.", Fix: "End it: kill 1234",

@@ -82,7 +82,7 @@ func headFuncs() template.FuncMap { return templates.HeaderFunctions }
 func head() map[string]string {
 	h := map[string]string{
 		"ID": "CONTAINER ID", "ImageID": "IMAGE ID", "CapAdd": "CAP ADD", "CapDrop": "CAP DROP", "NoNewPrivs": "NO NEW PRIVS",
-		"UserNS": "USER NS", "WhyNot": "WHY NOT",
+		"UserNS": "USER NS", "GaveUp": "GAVE UP", "WhyNot": "WHY NOT",
 	}
 	for _, f := range fieldNames(reflect.TypeFor[Container]()) {
 		f = strings.TrimPrefix(f, ".")

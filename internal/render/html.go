@@ -68,7 +68,7 @@ type pageRow struct {
 
 type fact struct{ Name, Value string }
 
-type pageProcess struct{ PIDs, Comm, Origin, Bounding, Effective string }
+type pageProcess struct{ PIDs, Comm, Origin, Held, Bounding, Effective, UserNS string }
 
 type pageFinding struct {
 	Severity, Rule, Because, Fix, Accepted string
@@ -169,7 +169,9 @@ func newRow(i int, c dropcap.Judged, a dropcap.Audit, columns []capColumn) pageR
 	}
 	r.Search = strings.ToLower(strings.Join([]string{r.Name, r.Image, visible(c.Workload), visible(c.State), r.Rules, visible(c.ID)}, " "))
 	for _, p := range c.Kernel.Processes {
-		r.Processes = append(r.Processes, pageProcess{pidList(p.PIDs), visible(p.Comm), visible(p.Origin), visible(p.Bounding), visible(p.Effective)})
+		r.Processes = append(r.Processes, pageProcess{
+			pidList(p.PIDs), visible(p.Comm), visible(p.Origin), heldMask(p), visible(p.Bounding), visible(p.Effective), visible(p.UserNS),
+		})
 	}
 	return r
 }
@@ -190,8 +192,8 @@ func factsOf(c dropcap.Judged, h dropcap.Host) []fact {
 		{"id", shortID(c.ID, false)}, {"state", c.State}, {"image", c.Image}, {"owner", owner(c.Owner)}, {"workload", c.Workload}, {"user", c.User},
 		{"declared add", strings.Join(c.Declared.Add, " ")}, {"declared drop", strings.Join(c.Declared.Drop, " ")},
 		{"privileged", map[bool]string{true: "yes"}[c.Declared.Privileged]},
-		{"holds", holds(c.Container, h, true)}, {"predicted", mask(c.Predicted)}, {"bounding", mask(c.Kernel.Bounding)},
-		{"effective", mask(c.Kernel.Effective)}, {"user namespace", c.Kernel.UserNS}, {"no new privileges", noNewPrivs(c.Kernel)},
+		{"holds", holds(c.Container, h, true)}, {"predicted", mask(c.Predicted)}, {"held", mask(c.Kernel.Holds())}, {"bounding", mask(c.Kernel.Bounding)},
+		{"effective", mask(c.Kernel.Effective)}, {"held in nested user namespaces", mask(c.Kernel.Nested)}, {"user namespace", c.Kernel.UserNS}, {"no new privileges", noNewPrivs(c.Kernel)},
 		{"not seen", c.Kernel.WhyNot}, {"not predicted", c.WhyNot},
 	}
 	var out []fact

@@ -56,7 +56,7 @@ func shownOn(a dropcap.Audit) caps.Set {
 	}
 	for _, c := range a.Containers {
 		if set := c.Holds(); set != nil {
-			shown |= *set
+			shown |= *set | c.GaveUp()
 		}
 	}
 	return shown
@@ -81,18 +81,22 @@ var (
 	markAdded   = mark{"a", "+"} // held because it is added, within the defaults
 	markBeyond  = mark{"b", "+"} // held beyond the defaults
 	markDropped = mark{"x", "○"} // a default that is not held
+	markGivenUp = mark{"r", "↺"} // not held, and granted again
 	markNone    = mark{"n", "·"}
 	markUnknown = mark{"u", "?"}
 )
 
 // matrixCells draws a container's row: fixed marks only.
 func matrixCells(c dropcap.Judged, h dropcap.Host, columns []capColumn) template.HTML {
-	held, added := c.Holds(), named(c.Declared.Add)
+	held, gone, added := c.Holds(), c.GaveUp(), named(c.Declared.Add)
 	wrong, accept := found(c.Findings)
 	var b strings.Builder
 	for _, col := range columns {
 		m := markUnknown
-		if held != nil {
+		switch {
+		case gone.Has(col.Cap):
+			m = markGivenUp
+		case held != nil:
 			m = markOfCap(h.Defaults != nil && h.Defaults.Has(col.Cap), held.Has(col.Cap), added.Has(col.Cap))
 		}
 		class := m.class

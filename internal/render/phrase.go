@@ -14,8 +14,29 @@ import (
 const namesShown = 3
 
 // holds says at a glance what a container may do, measured by the host's defaults: "14 default", "14 default +NET_ADMIN",
-// "13 default -NET_RAW", "ALL (41)", "none", "5: CHOWN,KILL,SETGID,…", "unknown". All names are listed if full.
+// "13 default -NET_RAW", "ALL (41)", "none", "5: CHOWN,KILL,SETGID,…", "unknown", and what there is beside it: "none (14 given up)".
+// All names are listed if full.
 func holds(c dropcap.Container, h dropcap.Host, full bool) string {
+	s := heldBy(c, h, full)
+	if note := asides(c); note != "" {
+		s += " (" + note + ")"
+	}
+	return s
+}
+
+// asides counts what a container does not hold but gets back, and what is held in user namespaces within its own.
+func asides(c dropcap.Container) string {
+	var parts []string
+	if gone := c.GaveUp(); !gone.Empty() {
+		parts = append(parts, fmt.Sprintf("%d given up", gone.Len()))
+	}
+	if n := c.Kernel.Nested; n != nil {
+		parts = append(parts, fmt.Sprintf("%d nested", n.Len()))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func heldBy(c dropcap.Container, h dropcap.Host, full bool) string {
 	set := c.Holds()
 	switch {
 	case set == nil:
@@ -70,7 +91,7 @@ func why(c dropcap.Judged) string {
 	case f.Retained != "":
 		s = accepted(f)
 	case f.Rule == dropcap.RuleUnseen:
-		s += ": " + c.Kernel.WhyNot
+		s += ": " + whyUnseen(c.Container)
 	case f.Rule != dropcap.RuleNetRaw && f.Rule != dropcap.RulePrivileged && !f.Caps.Empty():
 		s += ": " + list(f.Caps, false)
 	}
@@ -78,6 +99,14 @@ func why(c dropcap.Judged) string {
 		s += fmt.Sprintf(" (+%d)", more)
 	}
 	return s
+}
+
+// whyUnseen is what keeps a container from being judged: that its processes were not seen, or what it is granted is not known.
+func whyUnseen(c dropcap.Container) string {
+	if c.Kernel.Visible || !c.Running() && c.WhyNot != "" {
+		return c.WhyNot
+	}
+	return c.Kernel.WhyNot
 }
 
 // first gives the finding that a person should read first: one that counts, else any.

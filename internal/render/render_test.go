@@ -178,7 +178,7 @@ func TestJSONHasEveryFieldOfTheContract(t *testing.T) {
 		policy.digest containers.0.id containers.0.name containers.0.image containers.0.image_id containers.0.state containers.0.user
 		containers.0.pid containers.0.workload containers.0.owner.kind containers.0.owner.project containers.0.owner.service
 		containers.0.declared.privileged containers.0.declared.cap_add containers.0.declared.cap_drop containers.0.predicted
-		containers.0.kernel.visible containers.0.kernel.why_not containers.0.kernel.bounding containers.0.kernel.effective
+		containers.0.kernel.visible containers.0.kernel.why_not containers.0.kernel.held containers.0.kernel.bounding containers.0.kernel.effective
 		containers.0.kernel.permitted containers.0.kernel.inheritable containers.0.kernel.ambient containers.0.kernel.no_new_privs
 		containers.0.kernel.user_ns containers.0.kernel.processes.0.pids containers.0.kernel.processes.0.comm
 		containers.0.kernel.processes.0.origin containers.0.kernel.processes.0.bounding containers.0.kernel.processes.0.effective

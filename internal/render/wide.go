@@ -18,8 +18,8 @@ func auditWide(w io.Writer, s audits, o Options) error {
 		g.columns = append(g.columns, column{head: "COMPUTER"})
 	}
 	for _, head := range []string{
-		"ID", "NAME", "IMAGE", "STATE", "OWNER", "WORKLOAD", "USER", "ADD", "DROP", "PREDICTED", "BOUNDING", "EFFECTIVE",
-		"USERNS", "NNP", "HOLDS", "VERDICT", "WHY",
+		"ID", "NAME", "IMAGE", "STATE", "OWNER", "WORKLOAD", "USER", "ADD", "DROP", "PREDICTED", "HELD", "BOUNDING", "EFFECTIVE",
+		"NESTED", "USERNS", "NNP", "HOLDS", "VERDICT", "WHY",
 	} {
 		g.columns = append(g.columns, column{head: head})
 	}
@@ -45,8 +45,8 @@ func wideRow(c dropcap.Judged, h dropcap.Host, o Options) []cell {
 		{shortID(c.ID, o.NoTrunc), plain}, {c.Name, plain}, {shortImage(c.Image, o.NoTrunc), plain}, {c.State, plain},
 		{orDash(owner(c.Owner)), plain}, {orDash(c.Workload), plain}, {orDash(c.User), plain},
 		{add, plain}, {declaredList(c.Declared.Drop), plain},
-		{mask(c.Predicted), plain}, {mask(c.Kernel.Bounding), plain}, {mask(c.Kernel.Effective), plain},
-		{orDash(c.Kernel.UserNS), plain}, {noNewPrivs(c.Kernel), plain},
+		{mask(c.Predicted), plain}, {mask(c.Kernel.Holds()), plain}, {mask(c.Kernel.Bounding), plain}, {mask(c.Kernel.Effective), plain},
+		{mask(c.Kernel.Nested), plain}, {orDash(c.Kernel.UserNS), plain}, {noNewPrivs(c.Kernel), plain},
 		{holds(c.Container, h, o.NoTrunc), plain}, verdictCell(c.Verdict), {why(c), plain},
 	}
 	return row

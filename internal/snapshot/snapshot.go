@@ -224,7 +224,8 @@ func steady(ctx context.Context, k Kernel, c dropcap.Container) (dropcap.Kernel,
 
 // unsettled tells whether what was seen after so many pauses is worth another.
 func unsettled(c dropcap.Container, k dropcap.Kernel, pauses int) bool {
-	if !k.Visible || k.Bounding == nil || c.Predicted == nil || k.Bounding.Minus(*c.Predicted).Empty() {
+	held := k.Holds()
+	if !k.Visible || held == nil || c.Predicted == nil || held.Minus(*c.Predicted).Empty() {
 		return false
 	}
 	return pauses < len(settling) || pauses < patience && starting(k, *c.Predicted)
@@ -233,7 +234,10 @@ func unsettled(c dropcap.Container, k dropcap.Kernel, pauses int) bool {
 // starting tells whether all that holds more than is granted is called as runc's own processes are (libcontainer/nsenter/nsexec.c).
 func starting(k dropcap.Kernel, granted caps.Set) bool {
 	for _, p := range k.Processes {
-		held, err := caps.ParseMask(p.Bounding)
+		if p.UserNS == dropcap.UserNSNested { // what it holds is not counted
+			continue
+		}
+		held, err := p.Holds()
 		if (err != nil || !held.Minus(granted).Empty()) && !strings.HasPrefix(p.Comm, "runc:[") {
 			return false
 		}

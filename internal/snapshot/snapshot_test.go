@@ -49,6 +49,7 @@ func (e *engine) Inspect(_ context.Context, id string) (dropcap.Container, error
 type eyes struct {
 	seen  map[int][]caps.Set
 	comm  string // of all of them
+	bound bool   // they have given up their bounding set
 	mu    sync.Mutex
 	looks int
 }
@@ -66,7 +67,13 @@ func (k *eyes) Look(_ context.Context, c dropcap.Container) (dropcap.Kernel, err
 	}
 	set := l[0]
 	p := dropcap.Process{PIDs: []int{c.PID}, Comm: k.comm, Bounding: set.Mask()}
-	return dropcap.Kernel{Visible: true, Bounding: &set, Processes: []dropcap.Process{p}}, nil
+	out := dropcap.Kernel{Visible: true, Held: &set, Bounding: &set}
+	if k.bound {
+		p.Bounding, p.Permitted = caps.Set(0).Mask(), set.Mask()
+		out.Bounding, out.Permitted = new(caps.Set), &set
+	}
+	out.Processes = []dropcap.Process{p}
+	return out, nil
 }
 
 func running(id string, pid int) dropcap.Container {
@@ -150,14 +157,18 @@ func TestMorePatienceWithWhatIsCalledLikeARuntime(t *testing.T) {
 	all := caps.UpTo(caps.Last)
 	long := append(slices.Repeat([]caps.Set{all}, 10), defaults)
 	for _, x := range []struct {
-		comm string
-		seen []caps.Set
-		want caps.Set
-		most int
-	}{{"runc:[2:INIT]", long, defaults, 11}, {"runc:[2:INIT]", []caps.Set{all}, all, patience + 1}, {"tail", long, all, len(settling) + 1}} {
+		comm  string
+		bound bool // it gave its bounding set up, and not yet the others
+		seen  []caps.Set
+		want  caps.Set
+		most  int
+	}{
+		{"runc:[2:INIT]", false, long, defaults, 11}, {"runc:[2:INIT]", true, long, defaults, 11},
+		{"runc:[2:INIT]", true, []caps.Set{all}, all, patience + 1}, {"tail", false, long, all, len(settling) + 1},
+	} {
 		e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}}}
-		k := &eyes{comm: x.comm, seen: map[int][]caps.Set{1: x.seen}}
-		if got := *take(t, e, k, Query{})[0].Kernel.Bounding; got != x.want || k.looks != x.most {
+		k := &eyes{comm: x.comm, bound: x.bound, seen: map[int][]caps.Set{1: x.seen}}
+		if got := *take(t, e, k, Query{})[0].Kernel.Held; got != x.want || k.looks != x.most {
 			t.Errorf("%s: %s after %d looks, want %s after %d", x.comm, got, k.looks, x.want, x.most)
 		}
 	}

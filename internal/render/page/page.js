@@ -10,6 +10,7 @@
   const cols = $("col", matrix);
   const words = {
     d: "held by default", a: "held, added by name", b: "held, beyond the defaults", x: "a default, dropped", n: "not held", u: "unknown",
+    r: "given up by its processes, granted again at a restart or an exec",
   };
   document.documentElement.classList.add("js");
 

@@ -1,0 +1,88 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"dropcap"
+)
+
+// userNS names the user namespace that a process's sets are about; empty if it cannot be known.
+//
+// Whatever namespace a process of the container's cgroup is in, what it holds is the container's, with one
+// exception: in one that was made within the container's own it is nothing outside that. Capabilities are relative
+// to the namespace of the process's credentials: who makes or enters one loses all that he held in the former one
+// (kernel/user_namespace.c, set_cred_user_ns, replaces each set), cap_capable (security/commoncap.c) finds nothing
+// for him in an outer one, and he cannot go back, since setns asks for CAP_SYS_ADMIN there (userns_install). A
+// namespace of which that is not certain is an outer one, a sibling, or another container's: there he may hold what
+// the container was never granted.
+func (l *look) userNS(pid int) string {
+	host := l.hostNS()
+	if host == "" || l.ownNS == "" {
+		return ""
+	}
+	ns, path := l.ownNS, l.path(pid, "ns/user")
+	if pid != l.c.PID {
+		var err error
+		if ns, err = os.Readlink(path); err != nil {
+			return ""
+		}
+	}
+	switch {
+	case ns == host:
+		return dropcap.UserNSHost
+	case ns == l.ownNS:
+		return dropcap.UserNSOwn
+	}
+	name, known := l.nsNames[ns]
+	if !known {
+		name = dropcap.UserNSOther
+		if slices.Contains(l.outer(path), l.ownNS) {
+			name = dropcap.UserNSNested
+		}
+		l.nsNames[ns] = name
+	}
+	return name
+}
+
+// deepestUserNS is how deep user namespaces may be nested (kernel/user_namespace.c, create_user_ns).
+const deepestUserNS = 33
+
+// outerUserNS lists those around the user namespace that a file of /proc leads to, the nearest first, as far as
+// they may be known: of one outside this process's own the kernel says EPERM (ns_get_owner).
+func outerUserNS(path string) []string {
+	fd, err := openAt(cwd, path, unix.O_RDONLY)
+	if err != nil {
+		return nil
+	}
+	defer func() { unix.Close(fd) }()
+	var list []string
+	for range deepestUserNS {
+		up, err := unix.IoctlRetInt(fd, unix.NS_GET_PARENT) // ioctl_ns(2), since Linux 4.9
+		if err != nil {
+			break
+		}
+		unix.Close(fd)
+		fd = up
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil {
+			break
+		}
+		list = append(list, fmt.Sprintf("user:[%d]", st.Ino))
+	}
+	return list
+}
+
+// initialUserNS is the kernel's number for the first user namespace (include/uapi/linux/nsfs.h, USER_NS_INIT_INO; the same since 3.8).
+const initialUserNS = "user:[4026531837]"
+
+// hostUserNS is that of the host's first process; where it may not be read, the kernel's first one if this process is in it.
+func hostUserNS(proc string) string {
+	if ns, err := os.Readlink(proc + "/1/ns/user"); err == nil {
+		return ns
+	}
+	return initialUserNS
+}
