@@ -38,6 +38,8 @@ func TestLiveContainers(t *testing.T) {
 		{"the program must find a privileged exec", execByProgram},
 		{"privileged and ALL must be what the engine has", privileged},
 		{"a thread that holds more must be seen", threads},
+		{"a program without a bounding set must hold what it has", unbound},
+		{"what is given up must be judged, since it is got back", gaveUp},
 		{"every state must be judged by what can be known in it", states},
 		{"a restart in mid-look must not confuse", restarts},
 		{"a cgroup named like another container must convince nobody", lookalike},
