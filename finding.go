@@ -8,13 +8,13 @@ type Rule string
 // The rules, in the order of their weight.
 const (
 	RulePrivileged Rule = "privileged" // --privileged: every capability, and no confinement
-	RuleNetRaw     Rule = "net-raw"    // holds CAP_NET_RAW and nothing says that it needs it
-	RuleAdded      Rule = "added"      // holds capabilities beyond the defaults that nothing says it needs
-	RuleUnneeded   Rule = "unneeded"   // level least: holds capabilities that neither evidence nor policy supports
+	RuleNetRaw     Rule = "net-raw"    // holds CAP_NET_RAW or gets it back, and nothing says that it needs it
+	RuleAdded      Rule = "added"      // the same of capabilities beyond the defaults
+	RuleUnneeded   Rule = "unneeded"   // level least: the same of what neither evidence nor policy supports
 	RuleDrift      Rule = "drift"      // a process holds more than is predicted
 	RuleReverted   Rule = "reverted"   // a change of ours was undone by someone
 	RuleInert      Rule = "inert"      // a declaration that does nothing
-	RuleUnseen     Rule = "unseen"     // what the container holds could not be seen
+	RuleUnseen     Rule = "unseen"     // what the container holds, or gets back, is not known
 	RuleWaiver     Rule = "waiver"     // a waiver that is expired or matches nothing
 )
 

@@ -36,7 +36,8 @@ func (a *app) audit() *cobra.Command {
 		Long: `Look at every container, running or not: what its configuration declares, what the engine grants for that, and what its
 processes hold by the kernel's own word; judge it by the policy, and say what mends each finding.
 
-A running container whose processes cannot be seen is "unknown", never "pass". Nothing is changed.
+A running container is judged on what its processes hold and on what its configuration grants, since what they gave up is there again after a
+restart and in every exec. One whose processes cannot be seen is "unknown", never "pass". Nothing is changed.
 ` + exitHelp,
 		Example: `  dropcap audit                                   all containers, as a table
   dropcap audit web db                            two of them

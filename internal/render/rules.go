@@ -21,7 +21,7 @@ var ruleTexts = map[dropcap.Rule]ruleText{
 	dropcap.RuleNetRaw: {
 		"A container holds NET_RAW without need",
 		"CAP_NET_RAW lets a process forge and capture packets on the container's network. Docker grants it by default. " +
-			"Since 20.10 ordinary ping works without it. Drop it unless evidence or the policy says that the workload needs it.", caps.High,
+			"Since 20.10 ordinary ping works without it. What a container's processes gave up counts too, since a restart, an exec or a health check gets it back. Drop it unless evidence or the policy says that the workload needs it.", caps.High,
 	},
 	dropcap.RuleAdded: {
 		"A container holds capabilities beyond the defaults",
@@ -47,7 +47,7 @@ var ruleTexts = map[dropcap.Rule]ruleText{
 	},
 	dropcap.RuleUnseen: {
 		"What a container holds could not be seen",
-		"The kernel's word on the container's processes is out of reach (a remote engine, a sandboxed runtime, or missing permission), so there is no verdict. " +
+		"The kernel's word on the container's processes is out of reach (a remote engine, a sandboxed runtime, or missing permission), or the engine does not tell what the configuration grants, so there is no verdict. " +
 			"Run dropcap as root on the engine's own host.", caps.Medium,
 	},
 	dropcap.RuleWaiver: {
