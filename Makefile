@@ -22,7 +22,7 @@ gen: ## the eBPF objects and tables of system calls again, with Debian 12's clan
 	test/hosts/provision clang
 	cd internal/bpf && go generate .
 
-package: ## .deb, .rpm and what Distributor takes, for amd64 and arm64, in dist/; the same commit gives the same bytes
+package: ## .deb, .rpm, what Distributor takes, bills of materials and checksums, for amd64 and arm64, in dist/; signed with SIGNING_KEY=FILE
 	packaging/build
 
 provision: ## what tests need: engines, browser, VM host (idempotent, cached outside the repository)

@@ -56,14 +56,14 @@ func TestSameCommitSameBytes(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		found, err := filepath.Glob(filepath.Join(clone, "dist/*.*"))
-		if err != nil || len(found) != 4 {
+		if err != nil || len(found) != 6 {
 			t.Fatalf("built %q, %v", found, err)
 		}
 		attached, err := filepath.Glob(filepath.Join(clone, "dist/distributor/*"))
 		if err != nil || len(attached) != 3 {
 			t.Fatalf("built %q for Distributor, %v", attached, err)
 		}
-		found = append(found, attached...)
+		found = append(append(found, attached...), filepath.Join(clone, "dist/SHA256SUMS"))
 		now := map[string][]byte{}
 		for _, path := range found {
 			now[filepath.Base(path)] = read(t, path)

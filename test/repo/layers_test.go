@@ -42,7 +42,7 @@ var labStands = []string{"dropcap/internal/ssmtest", "dropcap/internal/dockertes
 // fences: the libraries that one package only may import, tests included; but the double of AWS is tested with the real SDK.
 var fences = map[string]string{
 	"github.com/moby/moby": "docker", "github.com/cilium/ebpf": "bpf", "github.com/aws": "aws", "modernc.org/sqlite": "store",
-	"github.com/spf13": "cli",
+	"github.com/spf13": "cli", "github.com/CycloneDX": "cli",
 }
 
 // inputOutput are the parts of the standard library that reach out of the program.
