@@ -73,7 +73,7 @@ func tooLarge(s source) []string {
 // endings finds what ends the process or panics. The mains of cmd/dropcap and of the manual's generator may end it; programs that only
 // tests start, and what stands under tests, may too.
 func endings(s source) []string {
-	if s.test() || s.path == "cmd/dropcap/main.go" || s.path == "internal/cli/man/main.go" || s.path == "internal/cli/distributor/main.go" || strings.HasPrefix(s.path, "test/") {
+	if s.test() || s.path == "cmd/dropcap/main.go" || slices.Contains([]string{"internal/cli/man/main.go", "internal/cli/distributor/main.go", "internal/cli/sbom/main.go"}, s.path) || strings.HasPrefix(s.path, "test/") {
 		return nil
 	}
 	for _, room := range []string{"testenv", "dockertest", "ssmtest"} {
