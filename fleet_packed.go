@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"encoding/json"
 	"io"
+	"runtime"
 	"sync"
 )
 
@@ -41,6 +42,9 @@ func (p Packed) Raw() json.RawMessage {
 		if err != nil {
 			return nil
 		}
+		if n > largeDocument {
+			runtime.GC() // the document before it is not needed any more
+		}
 		b.Grow(int(n) + bytes.MinRead)
 	}
 	if _, err := p.writeTo(&b); err != nil {
@@ -49,7 +53,10 @@ func (p Packed) Raw() json.RawMessage {
 	return b.Bytes()
 }
 
-const largePacked = 1 << 18
+const (
+	largePacked   = 8 << 10 // of eight megabytes at most
+	largeDocument = 8 << 20
+)
 
 func (p Packed) writeTo(w io.Writer) (int64, error) {
 	r := flate.NewReader(bytes.NewReader(p))

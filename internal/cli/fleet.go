@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -222,6 +223,14 @@ type unkept struct{ fleet.Ledger }
 
 func (unkept) SaveRun(context.Context, dropcap.FleetRun) error              { return nil }
 func (unkept) SaveHosts(context.Context, string, []dropcap.FleetHost) error { return nil }
+
+// Go is the engine's, in as much memory as so many hosts need: else one that sends the most that it may takes twice that.
+func (c *control) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(fleet.MemoryFor(len(hosts)))
+	}
+	return c.Engine.Go(ctx, run, hosts, known)
+}
 
 // probe runs a program of the controller after a wave; DROPCAP_HOSTS names the wave's hosts.
 func probe(ctx context.Context, args, hosts []string) error {

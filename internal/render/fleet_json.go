@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"dropcap"
 )
@@ -80,9 +81,16 @@ func writeHost(w io.Writer, d dropcap.HostDocument, i int) error {
 	}
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "%s{\n      \"host\": %s,\n      \"name\": %s,\n      \"document\": ", lead(i), names[0], names[1])
-	indentJSON(b, bytes.ToValidUTF8(d.Document, []byte("\uFFFD")), "\n      ")
+	indentJSON(b, validUTF8(d.Document), "\n      ")
 	b.WriteString("\n    }")
 	return b.Flush()
+}
+
+func validUTF8(text []byte) []byte {
+	if utf8.Valid(text) {
+		return text
+	}
+	return bytes.ToValidUTF8(text, []byte("\uFFFD"))
 }
 
 // indentJSON writes a value, which is JSON, as json.Indent does with two spaces, each line after newline, and as asciiJSON does.

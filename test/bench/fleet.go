@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,9 +73,8 @@ type controlled struct {
 	Bytes, Rows int // of the table
 }
 
-// audits is `dropcap fleet audit --targets all` by the same parts, but for the clock.
-func audits(folder string) error {
-	ctx := context.Background()
+// controller is what `dropcap fleet` works with, but for the clock.
+func controller(ctx context.Context, folder string) (*fleet.Engine, []dropcap.Place, *store.Store, error) {
 	clock := &atOnce{tell: func(to time.Time) error {
 		resp, err := http.Get(os.Getenv("AWS_ENDPOINT_URL") + "/clock?to=" + strconv.FormatInt(to.UnixNano(), 10))
 		if err != nil {
@@ -82,23 +82,29 @@ func audits(folder string) error {
 		}
 		return resp.Body.Close()
 	}}
-	began := ssmtest.NewFakeClock().Now()
-	clock.now.Store(began.UnixNano())
+	clock.now.Store(ssmtest.NewFakeClock().Now().UnixNano())
 	client, err := aws.Open(ctx, aws.Options{Clock: clock})
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
 	places, err := client.Places(ctx)
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
 	s, err := store.Open(folder)
+	return &fleet.Engine{Carrier: client, Clock: clock, Ledger: s}, places, s, err
+}
+
+// audits is `dropcap fleet audit --targets all` by the same parts.
+func audits(folder string) error {
+	ctx := context.Background()
+	e, places, s, err := controller(ctx, folder)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	e := &fleet.Engine{Carrier: client, Clock: clock, Ledger: s}
-	nodes, _, err := client.Find(ctx, dropcap.Targets{All: true})
+	began := e.Clock.Now()
+	nodes, _, err := e.Carrier.Find(ctx, dropcap.Targets{All: true})
 	if err != nil {
 		return err
 	}
@@ -106,16 +112,17 @@ func audits(folder string) error {
 	if err != nil {
 		return err
 	}
+	debug.SetMemoryLimit(fleet.MemoryFor(len(hosts)))
 	if run, hosts, err = e.Go(ctx, run, hosts, places); err != nil {
 		return err
 	}
-	told := controlled{Run: run.ID, Took: clock.Now().Sub(began), Fetched: peak()}
+	told := controlled{Run: run.ID, Took: e.Clock.Now().Sub(began), Fetched: peak()}
 	doc := fleet.ResultOf(run, hosts)
 	if status := fleet.StatusCode(doc); status != dropcap.ExitFindings {
 		return fmt.Errorf("the fleet's exit status is %d; %d failed: %+v", status, len(doc.Failures), doc.Failures[:min(3, len(doc.Failures))])
 	}
 	out := &counter{}
-	if err := render.Fleet(out, "table", doc, render.Options{Width: 120, Now: clock.Now()}); err != nil {
+	if err := render.Fleet(out, "table", doc, render.Options{Width: 120, Now: e.Clock.Now()}); err != nil {
 		return err
 	}
 	told.Documents, told.Failures, told.Bytes, told.Rows, told.PeakKiB = len(doc.Documents), len(doc.Failures), out.bytes, out.rows, peak()
@@ -285,16 +292,12 @@ func (b *bench) controls(nodes int) (row fleetRow, err error) {
 	}
 	defer d.close()
 	folder := filepath.Join(b.dir, fmt.Sprintf("fleet-%d", nodes))
-	cmd := exec.Command(b.self, controlFlag, folder)
-	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+d.url, "AWS_ACCESS_KEY_ID="+ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY="+ssmtest.SecretKey, "AWS_SESSION_TOKEN=",
-		"AWS_REGION="+fleetRegion, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CA_BUNDLE=", "GODEBUG=")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	out, err := b.control(controlFlag, folder, d)
 	if err != nil {
 		return row, fmt.Errorf("the controller of %d nodes: %w", nodes, err)
 	}
-	row = fleetRow{nodes: nodes, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), calls: d.Calls()}
-	if err := json.Unmarshal(out, &row.controlled); err != nil {
+	row = fleetRow{nodes: nodes, cpu: out.state.UserTime() + out.state.SystemTime(), calls: d.Calls()}
+	if err := json.Unmarshal(out.text, &row.controlled); err != nil {
 		return row, err
 	}
 	if row.Documents != nodes || row.Failures != 0 {
@@ -352,6 +355,9 @@ func fleets() (broken int, err error) {
 	b.promise("processor time per node, 10,000 / 1,000 nodes", last.perNode()/middle.perNode(), 1.25, "")
 	b.promise("memory per node, 1,000 to 10,000 / 100 to 1,000 nodes", slope(middle, last)/slope(first, middle), 1.25, "")
 	b.promise("dropcap fleet status, 10,000 nodes", ms(last.status)/1000, 1, " s")
+	if err := b.worsts(); err != nil {
+		return b.broken, err
+	}
 	fmt.Println()
 	return b.broken, nil
 }

@@ -69,6 +69,8 @@ func helper(args string) (bool, error) {
 		return true, nil
 	case manyFlag:
 		return true, many(n)
+	case hostileFlag:
+		return true, hostile(argument)
 	case controlFlag:
 		return true, audits(argument)
 	case pollFlag:
