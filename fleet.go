@@ -65,6 +65,7 @@ type FleetReach struct {
 	DeliverySeconds  int      `json:"delivery_seconds"`
 	ExecutionSeconds int      `json:"execution_seconds"`
 	PatienceSeconds  int      `json:"patience_seconds"`
+	AnswerSeconds    int      `json:"answer_seconds,omitempty"` // of a node that is only looked at
 }
 
 // Wave is a part of the hosts of a run, which are asked before the gate is looked at.

@@ -85,7 +85,7 @@ type fleetFlags struct {
 	shell, printAWS         bool
 	bucket, prefix          string
 	delivery, execution     time.Duration
-	patience                time.Duration
+	patience, answer        time.Duration
 }
 
 func (f *fleetFlags) register(fl *pflag.FlagSet, targets bool) {
@@ -102,6 +102,7 @@ func (f *fleetFlags) register(fl *pflag.FlagSet, targets bool) {
 	fl.StringVar(&f.prefix, "s3-prefix", "dropcap", "the prefix of keys there")
 	fl.DurationVar(&f.delivery, "delivery-timeout", 2*time.Minute, "how long a node may take to fetch a command (30s or more)")
 	fl.DurationVar(&f.execution, "execution-timeout", 10*time.Minute, "how long the agent lets a command run; what it does goes on all the same (5s or more)")
+	fl.DurationVar(&f.answer, "answer-timeout", 2*time.Minute, "how long a node that is only looked at may show no sign of life")
 	fl.DurationVar(&f.patience, "patience", 2*time.Hour, "how long a host may be at work")
 	fl.StringVar(&f.store, "store", fleetStore(), "the folder of the controller's store, which keeps runs")
 }
@@ -111,6 +112,7 @@ func (f *fleetFlags) reach() *dropcap.FleetReach {
 	return &dropcap.FleetReach{
 		Profile: f.profile, Roles: append([]string{}, f.roles...), Shell: f.shell, Bucket: f.bucket, Prefix: f.prefix, Rate: f.rate,
 		DeliverySeconds: wholeSeconds(f.delivery), ExecutionSeconds: wholeSeconds(f.execution), PatienceSeconds: wholeSeconds(f.patience),
+		AnswerSeconds: wholeSeconds(f.answer),
 	}
 }
 
@@ -142,6 +144,9 @@ func (f *fleetFlags) as(run dropcap.FleetRun, fl *pflag.FlagSet, goesOn bool) {
 	if goesOn {
 		keep("delivery-timeout", func() { f.delivery = time.Duration(r.DeliverySeconds) * time.Second })
 		keep("execution-timeout", func() { f.execution = time.Duration(r.ExecutionSeconds) * time.Second })
+		if r.AnswerSeconds > 0 {
+			keep("answer-timeout", func() { f.answer = time.Duration(r.AnswerSeconds) * time.Second })
+		}
 		keep("patience", func() { f.patience = time.Duration(r.PatienceSeconds) * time.Second })
 	}
 }
@@ -185,8 +190,8 @@ func (c *control) close() { c.store.Close() }
 
 // control opens a session.
 func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
-	if f.delivery < 30*time.Second || f.execution < 5*time.Second || f.patience <= 0 {
-		return nil, usageError("--delivery-timeout is 30s or more, --execution-timeout 5s or more, --patience above 0", "cannot wait for so short a time")
+	if f.delivery < 30*time.Second || f.execution < 5*time.Second || f.patience <= 0 || f.answer <= 0 {
+		return nil, usageError("--delivery-timeout is 30s or more, --execution-timeout 5s or more, --patience and --answer-timeout above 0", "cannot wait for so short a time")
 	}
 	if f.rate == 0 {
 		return nil, usageError("it is above 0 and at most 1000", "cannot ask 0 times a second")
@@ -206,7 +211,7 @@ func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
 	c := &control{app: a, client: client, store: s, places: places}
 	c.Engine = &fleet.Engine{
 		Carrier: client, Clock: aws.Wall{}, Ledger: s, Way: fleet.Way{Shell: f.shell, Bucket: f.bucket, Prefix: f.prefix},
-		Pace:  fleet.Pace{Delivery: f.delivery, Execution: f.execution, Patience: f.patience},
+		Pace:  fleet.Pace{Delivery: f.delivery, Execution: f.execution, Patience: f.patience, Answer: f.answer},
 		Reach: f.reach(),
 		Tell:  a.fleetTeller(),
 		Ask:   a.confirm,

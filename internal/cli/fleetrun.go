@@ -138,32 +138,6 @@ func (c *control) printAWS(run dropcap.FleetRun, hosts []dropcap.FleetHost) erro
 	return nil
 }
 
-// fleetTeller shows how a run goes on: a line for each host of a change, and a counter for the rest.
-func (a *app) fleetTeller() func(fleet.Progress) {
-	terminal := isTerminal(a.err)
-	return func(p fleet.Progress) {
-		if !fleet.Changes(p.Run.Verb) {
-			if terminal && p.Host != nil {
-				fmt.Fprintf(a.err, "\r\033[K%s: %d of %s", p.Run.Verb, p.Done, counted(p.Total, "host"))
-			}
-			return
-		}
-		a.clearLine()
-		where := fmt.Sprintf("wave %d of %d", p.Wave+1, max(len(p.Run.Waves), 1))
-		if p.Run.Verb == "backout" {
-			where = "backout" // beside the waves of the run that it takes back
-		}
-		switch {
-		case p.Host != nil:
-			fmt.Fprintf(a.err, "%s: %d of %d: %s: %s\n", where, p.Done, p.Total, oneLine(p.Host.Host), oneLine(fleet.Tale(*p.Host)))
-		case p.Note != "":
-			fmt.Fprintf(a.err, "%s: %s\n", where, oneLine(p.Note))
-		case p.Run.State != dropcap.RunGoing || p.Total > 0:
-			fmt.Fprintf(a.err, "%s: passed\n", where)
-		}
-	}
-}
-
 // arguments makes the words that hosts are told; empty values are left out.
 func arguments(pairs ...string) []string {
 	var list []string

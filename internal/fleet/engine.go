@@ -37,6 +37,9 @@ type Pace struct {
 	Delivery  time.Duration // until a node must have fetched a command
 	Execution time.Duration // until the agent kills what it runs
 	Patience  time.Duration // until a host that says that it is still at work is given up
+	Answer    time.Duration // until a node that is only to be looked at, and shows no sign of life, is given up
+	Beside    time.Duration // until the receipt is asked for although the service still waits for the command
+	Say       time.Duration // between two words of what is waited for
 	Asks      int           // how often a host is asked for the receipt of which nothing whole came back
 }
 
@@ -50,6 +53,9 @@ func (p Pace) filled() Pace {
 	set(&p.Delivery, 2*time.Minute)
 	set(&p.Execution, 10*time.Minute)
 	set(&p.Patience, 2*time.Hour)
+	set(&p.Answer, 2*time.Minute)
+	set(&p.Beside, min(time.Minute, p.Answer/2))
+	set(&p.Say, time.Minute)
 	if p.Asks <= 0 {
 		p.Asks = 5
 	}
@@ -63,6 +69,7 @@ type Progress struct {
 	Host        *dropcap.FleetHost // the one that is through; nil for a wave
 	Done, Total int                // hosts of this wave
 	Note        string             // what is waited for, or was decided; empty for a host
+	Waits       bool               // the note tells what is waited for, and since when
 }
 
 func (e *Engine) tell(p Progress) {

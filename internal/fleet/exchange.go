@@ -21,6 +21,7 @@ type exchange struct {
 	places map[string]dropcap.Place
 	gauge  *gauge
 	done   func(*dropcap.FleetHost) // a host is through; called by one place at a time
+	note   func(string)             // what is waited for; likewise
 }
 
 // gauge is what the places of an exchange share: how many hosts are being asked, and how many have failed.
@@ -108,6 +109,7 @@ type round struct {
 	*exchange
 	tasks    []*task
 	commands []*sent
+	told     time.Time   // when it was last said what is waited for
 	mu       *sync.Mutex // over done and the ledger's order
 }
 
@@ -118,11 +120,13 @@ type sent struct {
 	at, due  time.Time
 	looked   time.Time // when it was polled last
 	polls    int
+	beside   bool             // it asks for receipts beside the commands that are waited for
+	fetched  map[string]bool  // by node: it has the command
 	ofTarget map[string]*task // by node, of those whose answer is waited for
 }
 
 func (r *round) serve(ctx context.Context) error {
-	for {
+	for r.told = r.Clock.Now(); ; r.say() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -161,7 +165,7 @@ func (r *round) wait() (time.Duration, bool) {
 			soonest(later(t.due, now.Add(r.Pace.Poll/4)))
 		}
 	}
-	return max(next.Sub(now), 0), !next.IsZero()
+	return min(max(next.Sub(now), 0), r.Pace.Say), !next.IsZero()
 }
 
 func later(a, b time.Time) time.Time {
@@ -195,7 +199,7 @@ func (r *round) dispatch(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return r.askBeside(ctx)
 }
 
 // allowed is how many of a batch may be sent to: those that are being asked already come first, then as many as there is room for.
@@ -289,14 +293,26 @@ func (r *round) send(ctx context.Context, batch []*task, kind step) error {
 	case err != nil:
 		return r.refused(ctx, batch, err)
 	}
-	s := &sent{NodeCommand: c, id: id, at: now, due: now.Add(r.Pace.Poll), ofTarget: map[string]*task{}}
+	r.out(c, id, batch)
 	for _, t := range batch {
-		t.next, t.began = flying, t.began || kind == toSend
+		t.next, t.began, t.word = flying, t.began || kind == toSend, ""
+		if t.sign.IsZero() {
+			t.sign, t.since = now, now
+		}
+	}
+	return r.keep(ctx, batch)
+}
+
+// out notes a command that is out.
+func (r *round) out(c dropcap.NodeCommand, id string, batch []*task) *sent {
+	now := r.Clock.Now()
+	s := &sent{NodeCommand: c, id: id, at: now, due: now.Add(r.Pace.Poll), ofTarget: map[string]*task{}, fetched: map[string]bool{}}
+	for _, t := range batch {
 		t.host.Commands = append(t.host.Commands, id)
 		s.ofTarget[t.node] = t
 	}
 	r.commands = append(r.commands, s)
-	return r.keep(ctx, batch)
+	return s
 }
 
 // refused is a command that the service did not take. One node that it does not know spoils a command for all of them: then each is tried alone.

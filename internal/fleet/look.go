@@ -26,6 +26,9 @@ func (r *round) look(ctx context.Context) error {
 			if err := r.collect(ctx, c, list); err != nil {
 				return err
 			}
+			if err := r.silent(ctx, c); err != nil {
+				return err
+			}
 		}
 		r.next(c)
 	}
@@ -37,7 +40,11 @@ func (r *round) collect(ctx context.Context, c *sent, list []dropcap.Invocation)
 	var came []*task
 	for _, i := range list {
 		t := c.ofTarget[i.Node]
-		if t == nil || !i.Over() {
+		if t == nil {
+			continue
+		}
+		if !i.Over() {
+			c.stands(t, i.Status)
 			continue
 		}
 		o := dropcap.NodeOutput{Status: i.Status, Exit: -1}
@@ -56,6 +63,14 @@ func (r *round) collect(ctx context.Context, c *sent, list []dropcap.Invocation)
 			}
 		}
 		delete(c.ofTarget, i.Node)
+		if printed(i.Status) {
+			t.sign = c.looked
+		}
+		if c.beside && !t.news(o) {
+			t.asking = false
+			continue
+		}
+		r.forget(t)
 		t.answered(r.Engine, o)
 		r.settle(t)
 		came = append(came, t)
@@ -98,6 +113,10 @@ func (r *round) expired(ctx context.Context) error {
 		}
 		var came []*task
 		for _, t := range c.ofTarget {
+			if c.beside {
+				t.asking = false
+				continue
+			}
 			t.again(r.Engine, "the service does not tell how the command ended")
 			r.settle(t)
 			came = append(came, t)

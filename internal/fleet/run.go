@@ -232,6 +232,8 @@ func (j *journey) ask(ctx context.Context, w *dropcap.Wave) error {
 	x := &exchange{Engine: j.Engine, run: j.run, places: j.places, gauge: j.gauge, done: func(h *dropcap.FleetHost) {
 		done++
 		j.tell(Progress{Run: j.run, Wave: j.wave, Host: h, Done: done, Total: total})
+	}, note: func(what string) {
+		j.tell(Progress{Run: j.run, Wave: j.wave, Done: done, Total: total, Note: what, Waits: true})
 	}}
 	return x.fetch(ctx, list)
 }
@@ -256,7 +258,11 @@ func (j *journey) aside(ctx context.Context, run dropcap.FleetRun, hosts []strin
 		return run, err
 	}
 	e := *j.Engine
-	e.Tell = nil
+	e.Tell = func(p Progress) {
+		if p.Waits {
+			j.tell(Progress{Run: j.run, Wave: j.wave, Done: p.Done, Total: p.Total, Note: p.Run.Verb + ": " + p.Note, Waits: true})
+		}
+	}
 	run, _, err = e.Go(ctx, run, list, j.known())
 	return run, err
 }

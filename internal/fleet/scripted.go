@@ -3,8 +3,11 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"dropcap"
 )
@@ -110,8 +113,13 @@ func (s Scripted) gather(ctx context.Context, c dropcap.NodeCommand, id string, 
 	for _, n := range c.Nodes {
 		waiting[n] = true
 	}
-	wait, until := pace.Poll, s.Clock.Now().Add(c.Delivery+c.Execution)
+	wait, began := pace.Poll, s.Clock.Now()
+	until, told := began.Add(c.Delivery+c.Execution), began
 	for len(waiting) > 0 {
+		if now := s.Clock.Now(); now.Sub(told) >= pace.Say {
+			told = now
+			s.waits(waiting, len(c.Nodes), began)
+		}
 		if err := s.Clock.Sleep(ctx, wait); err != nil {
 			return err
 		}
@@ -139,6 +147,17 @@ func (s Scripted) gather(ctx context.Context, c dropcap.NodeCommand, id string, 
 		}
 	}
 	return nil
+}
+
+// waits tells which nodes have not answered, and since when.
+func (s Scripted) waits(waiting map[string]bool, of int, began time.Time) {
+	ids := slices.Sorted(maps.Keys(waiting))
+	if more := len(ids) - mostNamed; more > 0 {
+		ids = append(ids[:mostNamed], fmt.Sprintf("%d more", more))
+	}
+	verb := strings.TrimPrefix(s.Comment, "dropcap ")
+	s.tell(Progress{Run: dropcap.FleetRun{Verb: verb}, Done: of - len(waiting), Total: of, Waits: true,
+		Note: fmt.Sprintf("waiting for %s for %s (since %s)", strings.Join(ids, ", "), s.Clock.Now().Sub(began).Round(time.Second), began.UTC().Format("15:04:05Z"))})
 }
 
 func (r *ScriptResult) fail(cause, message, hint string) {

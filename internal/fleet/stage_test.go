@@ -50,13 +50,14 @@ type stage struct {
 	number   int
 	outputs  map[string]map[string]dropcap.NodeOutput
 	states   map[string]map[string]string
+	ends     map[string]map[string]time.Time // until when the service waits, where it does so for long
 	sent     []dropcap.NodeCommand
 	stop     func(n int) bool
 }
 
 func newStage(n int) *stage {
 	s := &stage{clock: &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.Local)}, machines: map[string]*machine{}, calls: map[string]int{},
-		outputs: map[string]map[string]dropcap.NodeOutput{}, states: map[string]map[string]string{}}
+		outputs: map[string]map[string]dropcap.NodeOutput{}, states: map[string]map[string]string{}, ends: map[string]map[string]time.Time{}}
 	for i := range n {
 		s.machines[fmt.Sprintf("i-%017d", i)] = &machine{receipts: map[string]dropcap.Receipt{}, ready: map[string]time.Time{}, done: map[string]int{}}
 	}
@@ -101,7 +102,7 @@ func (s *stage) Send(ctx context.Context, c dropcap.NodeCommand) (string, error)
 		return "", context.Canceled
 	}
 	id := fmt.Sprintf("command-%d", s.calls["send"])
-	s.outputs[id], s.states[id] = map[string]dropcap.NodeOutput{}, map[string]string{}
+	s.outputs[id], s.states[id], s.ends[id] = map[string]dropcap.NodeOutput{}, map[string]string{}, map[string]time.Time{}
 	wrong := s.goesWrong("send", "")
 	if wrong == "away" {
 		return "", errAway
@@ -133,6 +134,13 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 		return
 	case "gone":
 		s.states[id][node] = "Undeliverable"
+		return
+	case "silent": // its agent does not fetch the command
+		s.states[id][node], s.ends[id][node] = "Pending", s.clock.now.Add(c.Delivery)
+		return
+	case "stuck": // its agent is killed while the command runs, which goes on
+		s.states[id][node], s.ends[id][node] = "InProgress", s.clock.now.Add(c.Delivery+c.Execution)
+		m.run(s.clock.now, node, c)
 		return
 	}
 	out := m.run(s.clock.now, node, c)
@@ -275,6 +283,9 @@ func (s *stage) Poll(_ context.Context, _ dropcap.Place, id string) ([]dropcap.I
 	}
 	var list []dropcap.Invocation
 	for _, n := range slices.Sorted(maps.Keys(s.states[id])) {
+		if end, waits := s.ends[id][n]; waits && s.clock.Now().After(end) {
+			s.states[id][n] = "DeliveryTimedOut"
+		}
 		list = append(list, dropcap.Invocation{Node: n, Status: s.states[id][n]})
 	}
 	return list, nil

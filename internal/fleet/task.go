@@ -32,9 +32,13 @@ type task struct {
 	// complaint is an error that the host printed in place of a receipt; it counts once the host says that it has not begun the request.
 	complaint *dropcap.HostFailure
 	verb      string
-	changes   bool // the request changes containers
-	each      bool // the request is the host's alone
-	held      bool // it counts among the hosts that are asked at once
+	word      string    // how the service says that it stands; empty: nothing is known yet
+	sign      time.Time // when the node last showed a sign of life, or was first sent to
+	beside    int       // how often its receipt was asked for beside a command that is out
+	asking    bool      // such a question is out, or is to go out
+	changes   bool      // the request changes containers
+	each      bool      // the request is the host's alone
+	held      bool      // it counts among the hosts that are asked at once
 }
 
 func (e *Engine) task(run dropcap.FleetRun, h *dropcap.FleetHost, places map[string]dropcap.Place) *task {
@@ -67,6 +71,10 @@ func (t *task) lost(message, hint string) {
 // again asks for the receipt after a while, or gives up.
 func (t *task) again(e *Engine, why string) {
 	t.part = frame.Part{}
+	if t.gone(e, e.Clock.Now()) && (t.beside > 0 || t.asks > 0) {
+		t.giveUp(e.Clock.Now())
+		return
+	}
 	if t.asks++; t.asks > e.Pace.Asks {
 		if t.began {
 			if t.complaint != nil {
@@ -79,4 +87,15 @@ func (t *task) again(e *Engine, why string) {
 		return
 	}
 	t.next, t.due = toAsk, e.Clock.Now().Add(time.Duration(t.asks)*e.Pace.Poll)
+}
+
+// gone tells whether a node that is only to be looked at has shown no sign of life for long enough.
+func (t *task) gone(e *Engine, now time.Time) bool {
+	return DocumentFor(t.verb) == LookDocument && !t.sign.IsZero() && now.Sub(t.sign) >= e.Pace.Answer
+}
+
+// giveUp ends a look at a node that shows no sign of life.
+func (t *task) giveUp(now time.Time) {
+	t.end("unreachable", "it showed no sign of life for "+now.Sub(t.sign).Round(time.Second).String()+"; it was only to be looked at, so nothing was changed there",
+		"see that the instance runs and amazon-ssm-agent answers; `dropcap fleet resume` asks it again, and --answer-timeout waits longer")
 }

@@ -1,0 +1,168 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/frame"
+)
+
+// stands notes how a command stands on a node, by the service's word, where it is not over.
+func (c *sent) stands(t *task, word string) {
+	if !c.beside {
+		t.word = word
+	}
+	if word == "InProgress" && !c.fetched[t.node] {
+		c.fetched[t.node] = true
+		t.sign = c.looked
+	}
+}
+
+// silent looks at those that a command waits for: it gives up nodes that are gone, and has the receipt of others asked for beside it, since a
+// service that waits for an agent which was killed does so for long, and the host may have answered by then. What counts is how it stood when
+// the service was asked last.
+func (r *round) silent(ctx context.Context, c *sent) error {
+	var came []*task
+	for _, t := range c.ofTarget {
+		switch waited := c.looked.Sub(c.at); {
+		case t.gone(r.Engine, c.looked) && t.beside > 0:
+			r.forget(t)
+			t.giveUp(c.looked)
+			r.settle(t)
+			came = append(came, t)
+		case !c.beside && t.began && !t.asking && waited >= time.Duration(t.beside+1)*r.Pace.Beside:
+			t.asking = true
+			t.beside++
+		}
+	}
+	if len(came) == 0 {
+		return nil
+	}
+	return r.keep(ctx, came)
+}
+
+// askBeside sends the questions that silent wants. One that cannot be sent is no loss: there is a command out.
+func (r *round) askBeside(ctx context.Context) error {
+	var list []*task
+	for _, t := range r.tasks {
+		if t.next == flying && t.asking && !r.besides(t) {
+			list = append(list, t)
+		}
+	}
+	for batch := range slices.Chunk(list, most) {
+		c, err := r.command(batch, toAsk)
+		if err != nil {
+			return err
+		}
+		c.Args = slices.DeleteFunc(c.Args, func(word string) bool { return strings.HasPrefix(word, "--offset=") }) // from its beginning
+		id, err := r.Carrier.Send(ctx, c)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, dropcap.ErrDenied):
+			return err
+		case err != nil:
+			for _, t := range batch {
+				t.asking = false
+			}
+			continue
+		}
+		r.out(c, id, batch).beside = true
+		if err := r.keep(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// besides tells whether a question beside a command is out to a host.
+func (r *round) besides(t *task) bool {
+	return slices.ContainsFunc(r.commands, func(c *sent) bool { return c.beside && c.ofTarget[t.node] == t })
+}
+
+// forget lets no command wait for a host any more.
+func (r *round) forget(t *task) {
+	t.asking = false
+	for _, c := range r.commands {
+		if c.ofTarget[t.node] == t {
+			delete(c.ofTarget, t.node)
+		}
+	}
+	r.commands = slices.DeleteFunc(r.commands, func(c *sent) bool { return len(c.ofTarget) == 0 && c.polls > 0 })
+}
+
+// news tells whether an answer that came beside a command makes waiting for that one needless.
+func (t *task) news(o dropcap.NodeOutput) bool {
+	part, err := frame.Find(o.Stdout)
+	if err != nil || part.Offset != 0 {
+		return false
+	}
+	if part.Complete() {
+		r, err := receiptIn(part)
+		if err != nil || t.own(r) != nil || !r.State.Over() && !(r.Recovery && t.changes) {
+			return false
+		}
+	}
+	t.part = frame.Part{}
+	return true
+}
+
+// mostNamed is how many hosts that are waited for are named.
+const mostNamed = 3
+
+// say tells from time to time what is waited for, and since when.
+func (r *round) say() {
+	now := r.Clock.Now()
+	if r.note == nil || now.Sub(r.told) < r.Pace.Say {
+		return
+	}
+	r.told = now
+	var named []string
+	waits, turn := 0, 0
+	for _, t := range r.tasks {
+		switch {
+		case t.next == over:
+		case t.next == toSend && t.host.Sent == 0:
+			turn++
+		default:
+			if waits++; len(named) < mostNamed {
+				named = append(named, t.node+" "+t.tale(now))
+			}
+		}
+	}
+	if waits == 0 {
+		return
+	}
+	if waits > len(named) {
+		named = append(named, fmt.Sprintf("and %d more", waits-len(named)))
+	}
+	if turn > 0 {
+		named = append(named, fmt.Sprintf("%s to be asked yet", counted(turn, "host")))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note(fmt.Sprintf("waiting for %d of %s in %s: %s", waits, counted(len(r.tasks), "host"), r.tasks[0].place, strings.Join(named, "; ")))
+}
+
+// tale tells what a host is waited for, and since when.
+func (t *task) tale(now time.Time) string {
+	ago := func(at time.Time) string {
+		return now.Sub(at).Round(time.Second).String() + " (since " + at.UTC().Format("15:04:05Z") + ")"
+	}
+	switch {
+	case t.host.Receipt != nil && t.host.Receipt.Recovery:
+		return "was interrupted, and is to recover, for " + ago(t.since)
+	case t.host.Receipt != nil && !t.host.Receipt.State.Over():
+		return "is at work, by its own word, for " + ago(t.since)
+	case t.next != flying:
+		return "gave no whole answer, and is asked again, for " + ago(t.since)
+	case t.word == "InProgress":
+		return "fetched the command, and has not answered for " + ago(t.sign)
+	}
+	return "has not fetched the command for " + ago(t.sign)
+}
