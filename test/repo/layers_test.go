@@ -28,7 +28,7 @@ const (
 var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb, "owner": verb,
-	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
+	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter, "layer": adapter,
 	"host": application, "node": application, "render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "ssmtest": stand, "lab": labLayer,
 }
