@@ -28,7 +28,7 @@ const (
 var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb, "owner": verb,
-	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter, "layer": adapter,
+	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter, "layer": adapter, "containerd": adapter,
 	"host": application, "node": application, "render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "ssmtest": stand, "lab": labLayer,
 }
@@ -42,7 +42,7 @@ var labStands = []string{"dropcap/internal/ssmtest", "dropcap/internal/dockertes
 // fences: the libraries that one package only may import, tests included; but the double of AWS is tested with the real SDK.
 var fences = map[string]string{
 	"github.com/moby/moby": "docker", "github.com/cilium/ebpf": "bpf", "github.com/aws": "aws", "modernc.org/sqlite": "store",
-	"github.com/spf13": "cli", "github.com/CycloneDX": "cli",
+	"github.com/spf13": "cli", "github.com/CycloneDX": "cli", "google.golang.org/protobuf": "containerd",
 }
 
 // inputOutput are the parts of the standard library that reach out of the program.
