@@ -126,20 +126,21 @@ type Process struct {
 	UserNS string `json:"user_ns"`
 }
 
-// Holds is the union of the process's sets. The error says which is no mask.
+// Holds is the union of the process's sets, as far as they can be read. The error says that one is no mask.
 func (p Process) Holds() (caps.Set, error) {
 	var all caps.Set
+	var bad error
 	for _, hex := range []string{p.Bounding, p.Permitted, p.Effective, p.Inheritable, p.Ambient} {
 		if hex == "" { // a document by hand
 			continue
 		}
 		s, err := caps.ParseMask(hex)
 		if err != nil {
-			return 0, err
+			bad = err
 		}
 		all |= s
 	}
-	return all, nil
+	return all, bad
 }
 
 // Running tells whether the container has processes.

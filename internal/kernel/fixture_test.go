@@ -135,9 +135,9 @@ func (f tree) reader() *Reader {
 		f.t.Fatal(err)
 	}
 	r.hidden = hidesOthers(parseMountinfo([]byte(firstFile(f.t, f.root)))) // as for a user who is not root
-	r.outer = func(path string) []string {
+	r.around = func(path string) []string {
 		ns, _ := os.Readlink(path)
-		return f.outer[ns]
+		return append([]string{ns}, f.outer[ns]...)
 	}
 	return r
 }

@@ -18,12 +18,12 @@ type Reader struct {
 	trees  []hierarchy
 
 	hostNS func() string              // the user namespace of the host's first process
-	outer  func(path string) []string // the user namespaces around one, the nearest first
+	around func(path string) []string // a user namespace and those around it, the nearest first
 }
 
 // New reads the mounts of this process, once. root is "/" except in tests. The error says that there is no usable /proc.
 func New(root string) (*Reader, error) {
-	r := &Reader{root: root, proc: filepath.Join(root, "proc"), outer: outerUserNS}
+	r := &Reader{root: root, proc: filepath.Join(root, "proc"), around: aroundUserNS}
 	text, err := os.ReadFile(filepath.Join(r.proc, "self/mountinfo"))
 	if err != nil {
 		return nil, fmt.Errorf("read the mounts of this process: %w", err)

@@ -37,41 +37,43 @@ func (l *look) userNS(pid int) string {
 	case ns == l.ownNS:
 		return dropcap.UserNSOwn
 	}
-	name, known := l.nsNames[ns]
-	if !known {
-		name = dropcap.UserNSOther
-		if slices.Contains(l.outer(path), l.ownNS) {
-			name = dropcap.UserNSNested
-		}
-		l.nsNames[ns] = name
+	if name, known := l.nsNames[ns]; known {
+		return name
 	}
+	around := l.around(path)
+	if len(around) == 0 || around[0] != ns { // not to be opened, or the number is another process's by now
+		return dropcap.UserNSOther
+	}
+	name := dropcap.UserNSOther
+	if slices.Contains(around, l.ownNS) {
+		name = dropcap.UserNSNested
+	}
+	l.nsNames[ns] = name
 	return name
 }
 
 // deepestUserNS is how deep user namespaces may be nested (kernel/user_namespace.c, create_user_ns).
 const deepestUserNS = 33
 
-// outerUserNS lists those around the user namespace that a file of /proc leads to, the nearest first, as far as
-// they may be known: of one outside this process's own the kernel says EPERM (ns_get_owner).
-func outerUserNS(path string) []string {
+// aroundUserNS lists the user namespace that a file of /proc leads to and those around it, the nearest first, as far
+// as they may be known: of one outside this process's own the kernel says EPERM (ns_get_owner).
+func aroundUserNS(path string) []string {
 	fd, err := openAt(cwd, path, unix.O_RDONLY)
-	if err != nil {
-		return nil
-	}
-	defer func() { unix.Close(fd) }()
 	var list []string
-	for range deepestUserNS {
-		up, err := unix.IoctlRetInt(fd, unix.NS_GET_PARENT) // ioctl_ns(2), since Linux 4.9
-		if err != nil {
-			break
+	for err == nil && len(list) <= deepestUserNS {
+		var st unix.Stat_t
+		if err = unix.Fstat(fd, &st); err == nil {
+			list = append(list, fmt.Sprintf("user:[%d]", st.Ino))
+		}
+		up := -1
+		if err == nil {
+			up, err = unix.IoctlRetInt(fd, unix.NS_GET_PARENT) // ioctl_ns(2), since Linux 4.9
 		}
 		unix.Close(fd)
 		fd = up
-		var st unix.Stat_t
-		if unix.Fstat(fd, &st) != nil {
-			break
-		}
-		list = append(list, fmt.Sprintf("user:[%d]", st.Ino))
+	}
+	if err == nil {
+		unix.Close(fd)
 	}
 	return list
 }
