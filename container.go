@@ -30,6 +30,8 @@ type Container struct {
 	Predicted           *caps.Set `json:"predicted"` // null if it cannot be computed; then WhyNot says why
 	WhyNot              string    `json:"predicted_why_not,omitempty"`
 	Kernel              Kernel    `json:"kernel"`
+	// Unread is why the engine's description of the container could not be read; all else but ID and Name is then not known, and State empty.
+	Unread string `json:"unread,omitempty"`
 	// Retained is the change of ours that left this container behind, stopped; empty for any other.
 	Retained string `json:"retained,omitempty"`
 }

@@ -95,5 +95,8 @@ func Worst(statuses ...int) int {
 // ErrNotFound is the cause of an error about a container that is not there, or not any more.
 var ErrNotFound = errors.New("no such container")
 
+// ErrUnreachable is the cause of an error about an engine that nobody can talk to, whatever is asked.
+var ErrUnreachable = errors.New("the engine cannot be reached")
+
 // ErrGone is the cause of an error about a process that ended while it was being looked at.
 var ErrGone = errors.New("the process is gone")

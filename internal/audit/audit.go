@@ -38,7 +38,7 @@ func Judge(s dropcap.Snapshot, o Options) dropcap.Audit {
 	for _, c := range s.Containers {
 		a.Containers = append(a.Containers, judge(c, s.Host, o, w))
 	}
-	a.Findings = stale(w, s.Containers, o.Partial)
+	a.Findings = stale(w, s.Containers, o.Partial || slices.ContainsFunc(s.Containers, func(c dropcap.Container) bool { return c.Unread != "" }))
 	for i := range a.Findings {
 		a.Findings[i].Known = o.Known != nil && o.Known("", a.Findings[i])
 	}
@@ -105,6 +105,8 @@ func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
 // unseen says why the container cannot be judged; empty if it can.
 func unseen(c dropcap.Container) string {
 	switch {
+	case c.Unread != "":
+		return "the engine's description of it cannot be read: " + plain(c.Unread)
 	case c.State == "" && !c.Kernel.Visible: // nobody knows whether it runs, so what is predicted for a start is no answer
 		return cmp.Or(c.Kernel.WhyNot, "whether it runs is not known")
 	case c.Running() && !c.Kernel.Visible && c.Kernel.WhyNot == "":

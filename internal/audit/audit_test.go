@@ -84,6 +84,7 @@ func TestVerdictAtLevelCIS(t *testing.T) {
 	unpredicted.Predicted, unpredicted.WhyNot = nil, "CapAdd: \"CAP_X\" is not a capability"
 	empty := container("empty", dropcap.Declared{})
 	empty.Kernel.Bounding = nil
+	unread := dropcap.Container{ID: "u", Name: "unread", Unread: "it is larger than 8 MiB", WhyNot: "it is larger than 8 MiB"}
 
 	for _, x := range []struct {
 		c       dropcap.Container
@@ -106,6 +107,7 @@ func TestVerdictAtLevelCIS(t *testing.T) {
 		{hiddenBad, dropcap.Unknown, "net-raw:NET_RAW unseen"},
 		{unpredicted, dropcap.Unknown, "unseen"},
 		{empty, dropcap.Unknown, "net-raw:NET_RAW unseen"},
+		{unread, dropcap.Unknown, "unseen"},
 		{
 			withExec(container("exec", dropcap.Declared{Drop: []string{"ALL"}}), dropcap.OriginExecPrivileged, caps.Of(caps.NetRaw, caps.SysAdmin)),
 			dropcap.Fail, "drift:NET_RAW,SYS_ADMIN",
@@ -269,5 +271,18 @@ func TestEvidenceSupportsAndAccuses(t *testing.T) {
 		if needed := strings.HasPrefix(h.Evidence, "needed"); needed != (h.Cap == caps.Chown || h.Cap == caps.NetRaw) {
 			t.Errorf("%s: %q", h.Cap, h.Evidence)
 		}
+	}
+}
+
+// A waiver may be for the one that could not be read: nobody says then that it picks nothing.
+func TestNoWaiverIsBlamedForWhatCouldNotBeRead(t *testing.T) {
+	p := dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Image: "x*"}, Caps: caps.Of(caps.NetRaw), Expires: time.Now().Add(time.Hour)}}}
+	s := dropcap.Snapshot{Containers: []dropcap.Container{container("plain", dropcap.Declared{}), {ID: "u", Name: "unread", Unread: "it hangs"}}}
+	if a := Judge(s, Options{Policy: p, Now: time.Now()}); len(a.Findings) != 0 || a.Summary.Unknown != 1 {
+		t.Errorf("got %+v, %+v", a.Findings, a.Summary)
+	}
+	s.Containers = s.Containers[:1]
+	if a := Judge(s, Options{Policy: p, Now: time.Now()}); len(a.Findings) != 1 {
+		t.Errorf("with all read: %+v", a.Findings)
 	}
 }

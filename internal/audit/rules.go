@@ -244,6 +244,9 @@ func (x subject) unseen() *dropcap.Finding {
 	} else {
 		return nil
 	}
+	if x.c.Unread != "" {
+		f.Fix = "see what docker inspect " + quoted(x.c.Name) + " says, and make it again without what cannot be read"
+	}
 	return &f
 }
 

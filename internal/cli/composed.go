@@ -120,6 +120,9 @@ func (o *originals) editCompose(p source.Project, d source.Declaration) ([]sourc
 // replicas is how many containers the service has now: compose is told to keep as many. The error names one that only its image's labels
 // make one of them, which compose would take for one and change or remove.
 func (o *originals) replicas(p source.Project) (int, error) {
+	if err := o.darkPeer(composeKey(p.Name, p.Service)); err != nil {
+		return 0, err
+	}
 	n := 0
 	for id, l := range o.labels {
 		switch {

@@ -85,6 +85,11 @@ func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f *inPlaceFla
 			p.Running = append(p.Running, id)
 		}
 	}
+	for _, d := range o.dark {
+		if d.runs { // nobody could tell whether it has gone through the engine's stop
+			return refuse("change it with --strategy recreate", "the container "+oneLine(d.Name)+" cannot be read")
+		}
+	}
 	slices.Sort(p.Running)
 	return p, nil
 }

@@ -91,6 +91,9 @@ func (l learner) See(ctx context.Context, id string) (dropcap.Container, error) 
 		return dropcap.Container{}, dropcap.ErrNotFound
 	}
 	c := s.Containers[0]
+	if c.Unread != "" {
+		return c, dropcap.Errorf(dropcap.CodeIncomplete, "see what docker inspect says of it", "cannot learn from %s: %s", oneLine(c.Name), oneLine(c.Unread))
+	}
 	if k, err := l.host.Kernel.Look(ctx, c); err == nil && c.Running() {
 		c.Kernel = k
 	}

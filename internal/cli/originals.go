@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"dropcap"
+	"dropcap/internal/docker"
 	"dropcap/internal/host"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
@@ -39,6 +40,9 @@ type originals struct {
 	mounts  []source.Mount               // what the containers mount of this host
 	units   []source.Unit                // that run docker here
 	failed  map[string]error             // why one could not be read
+	dark    map[string]dark              // those that cannot be read, whether they are to be changed or not
+	darkOf  map[string]string            // by service, the name of a dark one that belongs to it
+	unknown error                        // why it is not known what all containers mount
 }
 
 // readOriginals reads those of a snapshot's containers.
@@ -67,13 +71,18 @@ func readOriginals(ctx context.Context, h *host.Session, snap dropcap.Snapshot) 
 	})
 	if o.isHere() {
 		o.units = units(h.Kernel, unitFolders)
-		devices, no := o.devices(ctx)
-		if no != nil {
-			return o, no
-		}
-		o.mounts = mountsOf(o.raw, devices)
+		o.readMounts(ctx)
 	}
 	return o, err
+}
+
+// readMounts reads what the containers mount of this host. Where that is not known of all, no file is trusted.
+func (o *originals) readMounts(ctx context.Context) {
+	raw := maps.Clone(o.raw)
+	devices, err := o.devices(ctx)
+	if o.unknown = errors.Join(err, o.darkMounts(raw)); o.unknown == nil {
+		o.mounts = mountsOf(raw, devices)
+	}
 }
 
 // isHere tells whether the engine runs on this machine.
@@ -88,34 +97,53 @@ func (o *originals) survey(ctx context.Context) (err error) {
 	var v struct{ MinAPIVersion string }
 	_ = json.Unmarshal(version, &v) // an engine that does not tell has no floor that is known
 	o.minAPI = v.MinAPIVersion
-	if o.refs, err = o.h.List(ctx, nil); err != nil {
+	list, err := o.h.Overview(ctx, nil)
+	if err != nil {
 		return err
 	}
+	for _, l := range list {
+		o.refs = append(o.refs, l.Ref)
+	}
 	o.raw, o.uses, o.labels = map[string]json.RawMessage{}, map[string][]recreate.Use{}, map[string]dropcap.Labels{}
-	return each(ctx, o.refs, func(ctx context.Context, r dropcap.Ref) error {
-		raw, err := o.h.RawContainer(ctx, r.ID)
-		if errors.Is(err, dropcap.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		labels, err := o.h.Labels(ctx, raw)
-		if err != nil {
-			return err
-		}
-		uses, err := recreate.Uses(raw)
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.raw[r.ID], o.uses[r.ID], o.labels[r.ID] = raw, uses, labels
+	o.dark, o.darkOf = map[string]dark{}, map[string]string{}
+	if err := each(ctx, list, o.surveyOne); err != nil {
 		return err
-	})
+	}
+	return o.darkServices(ctx)
+}
+
+func (o *originals) surveyOne(ctx context.Context, l docker.Listed) error {
+	raw, err := o.h.RawContainer(ctx, l.ID)
+	if errors.Is(err, dropcap.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return o.darken(ctx, l, err)
+	}
+	labels, err := o.h.Labels(ctx, raw)
+	if err != nil {
+		return o.darken(ctx, l, err)
+	}
+	uses, err := recreate.Uses(raw)
+	if err != nil {
+		return o.darken(ctx, l, err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.raw[l.ID], o.uses[l.ID], o.labels[l.ID] = raw, uses, labels
+	return nil
 }
 
 func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Original, error) {
+	if d, ok := o.dark[c.ID]; ok {
+		return recreate.Original{}, d.why
+	}
 	raw, ok := o.raw[c.ID]
 	if !ok {
 		return recreate.Original{}, dropcap.ErrNotFound
+	}
+	if err := o.darkUse(c.ID); err != nil {
+		return recreate.Original{}, err
 	}
 	out := recreate.Original{
 		API: o.h.Version(), MinAPI: o.minAPI, Engine: o.snap.Host.Engine.Name, Version: o.snap.Host.Engine.Version,

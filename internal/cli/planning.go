@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,7 +117,7 @@ func (p *planned) gather(ctx context.Context, h *host.Session, s *store.Store, s
 	for _, c := range snap.Containers {
 		c.Owner = o.ownerOf(c)
 		original, ok := o.found[c.ID]
-		if err := o.failed[c.ID]; err != nil {
+		if err := o.failed[c.ID]; err != nil || !ok && c.Unread != "" {
 			p.Subjects = append(p.Subjects, unreadable(c, err))
 		}
 		if !ok {
@@ -129,6 +130,7 @@ func (p *planned) gather(ctx context.Context, h *host.Session, s *store.Store, s
 		}
 		p.recipes[c.ID] = r
 		subject := subjectOf(c, original, r, f)
+		subject.Notes = append(subject.Notes, o.darkNotes()...)
 		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())
@@ -151,6 +153,9 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 
 // unreadable is a container that nobody can re-create, since the engine's answers about it fail or are not understood.
 func unreadable(c dropcap.Container, err error) plan.Subject {
+	if err == nil {
+		err = errors.New(c.Unread)
+	}
 	e := asError(err)
 	refusal := plan.Refusal{Slug: "unreadable", Message: oneLine(e.Message), Hint: e.Hint}
 	return plan.Subject{Container: c, Against: func(dropcap.Strategy) []plan.Refusal { return []plan.Refusal{refusal} }}

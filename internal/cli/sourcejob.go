@@ -29,6 +29,11 @@ type sourcing struct{ *host.Changing }
 // sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
 func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, discardLayer bool) (*apply.Source, error) {
 	labels := owner.Believed(o.labels[s.Container.ID])
+	for key := range services(labels) {
+		if err := o.darkPeer(key); err != nil {
+			return nil, dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it", "cannot change %s at its source: %w", s.Container.Name, err)
+		}
+	}
 	if err := o.peers(ctx, labels, s.Container.ID, discardLayer); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,9 @@ func way(file string) ([]source.Place, error) {
 
 // trusted tells whether the file that a label names may be edited and acted upon; the error says why not.
 func (o *originals) trusted(file string) error {
+	if o.unknown != nil {
+		return o.unknown
+	}
 	places, err := way(file)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -65,6 +66,31 @@ func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, 
 		return nil, unreadable(request{method: http.MethodGet, path: "/containers/" + id + "/json"}, badID(b.ID))
 	}
 	return body, nil
+}
+
+// Sketch is of GET /containers/ID/json what tells who the container is and what it uses of the host and of others, read whatever else stands
+// on it: Id, Name, Image, State, HostConfig and Mounts, as far as each is of a length that can be read.
+func (c *Client) Sketch(ctx context.Context, id string) (json.RawMessage, error) {
+	if !fullID.MatchString(id) {
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(id, 80), dropcap.ErrNotFound)
+	}
+	path := "/containers/" + id + "/json"
+	var members map[string]json.RawMessage
+	err := c.skim(ctx, path, nil, func(r io.Reader) (err error) {
+		members, err = newSkimmer(r, "Id", "Name", "Image", "State", "HostConfig", "Mounts").object()
+		return err
+	})
+	if err != nil {
+		return nil, inspectError(id, err)
+	}
+	raw, err := json.Marshal(members)
+	var b struct {
+		ID string `json:"Id"`
+	}
+	if err != nil || json.Unmarshal(raw, &b) != nil || b.ID != id {
+		return nil, unreadable(request{method: http.MethodGet, path: path}, badID(b.ID))
+	}
+	return raw, nil
 }
 
 // RawImage is the whole answer of GET /images/ID/json; nil without an error if the image is gone.

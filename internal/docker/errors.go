@@ -117,6 +117,9 @@ func (c *Client) failed(ctx context.Context, r request, err error) error {
 	}
 	at := c.endpoint.shown()
 	host := func(hint, format string, args ...any) error {
+		if !errors.Is(err, context.DeadlineExceeded) { // which may be about one thing only
+			err = errors.Join(dropcap.ErrUnreachable, err)
+		}
 		return &dropcap.Error{Code: dropcap.CodeHost, Hint: hint, Message: fmt.Sprintf(format, args...), Err: err}
 	}
 	var dns *net.DNSError

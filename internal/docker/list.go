@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -13,8 +14,26 @@ import (
 	"dropcap"
 )
 
+// Listed is a container as the engine lists it, read whatever else stands on it.
+type Listed struct {
+	dropcap.Ref
+	State   string
+	Network string          // the network mode: "bridge", "container:ID"
+	Mounts  json.RawMessage // as the engine tells them; nil if it does not, or if they are too long
+}
+
 // List gives the containers in the engine's order, the newest first, running or not. Filters are those of docker ps, "key=value" each.
 func (c *Client) List(ctx context.Context, filters []string) ([]dropcap.Ref, error) {
+	list, err := c.Overview(ctx, filters)
+	refs := make([]dropcap.Ref, 0, len(list))
+	for _, l := range list {
+		refs = append(refs, l.Ref)
+	}
+	return refs, err
+}
+
+// Overview is List with what the engine tells of each container there. However long one container's labels are, all are listed.
+func (c *Client) Overview(ctx context.Context, filters []string) ([]Listed, error) {
 	query := url.Values{"all": {"1"}}
 	if len(filters) > 0 {
 		encoded, err := encode(filters)
@@ -23,26 +42,40 @@ func (c *Client) List(ctx context.Context, filters []string) ([]dropcap.Ref, err
 		}
 		query.Set("filters", encoded)
 	}
-	var body []listBody
-	if err := c.get(ctx, "/containers/json", query, maxList, &body); err != nil {
-		if statusOf(err) == http.StatusBadRequest && len(filters) > 0 {
-			return nil, dropcap.Errorf(dropcap.CodeUsage, "see 'docker ps --help'", "cannot list containers: %w", said400(err))
-		}
+	var list []Listed
+	err := c.skim(ctx, "/containers/json", query, func(r io.Reader) error {
+		return newSkimmer(r, "Id", "Names", "State", "HostConfig", "Mounts").list(func(m map[string]json.RawMessage) error {
+			one, err := listed(m)
+			list = append(list, one)
+			return err
+		})
+	})
+	if statusOf(err) == http.StatusBadRequest && len(filters) > 0 {
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "see 'docker ps --help'", "cannot list containers: %w", said400(err))
+	}
+	if err != nil {
 		return nil, err
 	}
-	refs := make([]dropcap.Ref, 0, len(body))
-	for _, b := range body {
-		if !fullID.MatchString(b.ID) {
-			return nil, unreadable(request{method: http.MethodGet, path: "/containers/json"}, badID(b.ID))
-		}
-		refs = append(refs, dropcap.Ref{ID: b.ID, Name: ownName(b.Names)})
-	}
-	return refs, nil
+	return list, nil
 }
 
-type listBody struct {
-	ID    string `json:"Id"`
-	Names []string
+// listed reads one container of a list. Only its id must be there.
+func listed(m map[string]json.RawMessage) (Listed, error) {
+	l := Listed{Mounts: m["Mounts"]}
+	var names []string
+	var host struct{ NetworkMode string }
+	if err := json.Unmarshal(m["Id"], &l.ID); err != nil || !fullID.MatchString(l.ID) {
+		return l, badID(l.ID)
+	}
+	for key, into := range map[string]any{"Names": &names, "State": &l.State, "HostConfig": &host} {
+		if raw, ok := m[key]; ok {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return l, jsonError(err)
+			}
+		}
+	}
+	l.Name, l.Network = ownName(names), host.NetworkMode
+	return l, nil
 }
 
 // fullID guards what is later used to find cgroups.

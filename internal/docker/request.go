@@ -17,6 +17,8 @@ import (
 const (
 	maxOne  = 8 << 20
 	maxList = 64 << 20
+	// maxSkimmed is of what is read as it comes, and not kept.
+	maxSkimmed = 1 << 30
 )
 
 // Do sends a request under the agreed API version and gives the status and the whole body, whatever the status is. The path begins with
@@ -40,7 +42,28 @@ func (c *Client) send(ctx context.Context, r request) (int, []byte, error) {
 	return status, body, err
 }
 
-func (c *Client) exchange(ctx context.Context, r request, buf *bytes.Buffer) (int, http.Header, []byte, error) {
+func (c *Client) exchange(ctx context.Context, r request, buf *bytes.Buffer) (status int, h http.Header, body []byte, err error) {
+	err = c.ask(ctx, r, func(resp *http.Response) error {
+		n, err := buf.ReadFrom(io.LimitReader(resp.Body, r.max+1))
+		switch {
+		case err != nil:
+			return c.failed(ctx, r, fmt.Errorf("read body: %w", err))
+		case n > r.max:
+			return unreadable(r, tooLarge(r.max))
+		}
+		status, h, body = resp.StatusCode, resp.Header, buf.Bytes()
+		return nil
+	})
+	return status, h, body, err
+}
+
+// tooLarge is the cause where an answer is larger than what is read of one.
+type tooLarge int64
+
+func (t tooLarge) Error() string { return fmt.Sprintf("it is larger than %d MiB", int64(t)>>20) }
+
+// ask sends a request and has its answer read, all within one timeout.
+func (c *Client) ask(ctx context.Context, r request, read func(*http.Response) error) error {
 	limited := ctx
 	if _, own := ctx.Deadline(); !own {
 		var cancel context.CancelFunc
@@ -49,21 +72,35 @@ func (c *Client) exchange(ctx context.Context, r request, buf *bytes.Buffer) (in
 	}
 	req, err := c.request(limited, r)
 	if err != nil {
-		return 0, nil, nil, c.failed(ctx, r, err)
+		return c.failed(ctx, r, err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return 0, nil, nil, c.failed(ctx, r, err)
+		return c.failed(ctx, r, err)
 	}
 	defer resp.Body.Close()
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, r.max+1))
-	switch {
-	case err != nil:
-		return 0, nil, nil, c.failed(ctx, r, fmt.Errorf("read body: %w", err))
-	case n > r.max:
-		return 0, nil, nil, unreadable(r, fmt.Errorf("it is larger than %d MiB", r.max>>20))
-	}
-	return resp.StatusCode, resp.Header, buf.Bytes(), nil
+	return read(resp)
+}
+
+// skim asks for a path and reads the answer as it comes, of any length that an engine may send.
+func (c *Client) skim(ctx context.Context, path string, query url.Values, read func(io.Reader) error) error {
+	r := request{method: http.MethodGet, path: "/v" + c.engine.agreed + path, query: query}
+	return c.ask(ctx, r, func(resp *http.Response) error {
+		if resp.StatusCode != http.StatusOK {
+			body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what is missing of a message is missed by nobody
+			return refused(r, resp.StatusCode, body)
+		}
+		in := &bounded{r: resp.Body, left: maxSkimmed}
+		err := read(in)
+		switch {
+		case err == nil:
+			return nil
+		case in.broken != nil:
+			return c.failed(ctx, r, fmt.Errorf("read body: %w", in.broken))
+		default:
+			return unreadable(r, err)
+		}
+	})
 }
 
 func (c *Client) request(ctx context.Context, r request) (*http.Request, error) {

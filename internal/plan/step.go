@@ -104,6 +104,9 @@ func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
 
 // unknown refuses to plan what cannot be predicted.
 func unknown(c dropcap.Container) Refusal {
+	if c.Unread != "" {
+		return Refusal{Slug: "unreadable", Message: "cannot read the engine's description of it: " + c.Unread, Hint: "see what `docker inspect` says of it"}
+	}
 	return Refusal{Slug: "unknown", Message: "cannot tell what it is granted: " + c.WhyNot, Hint: "`dropcap doctor` says what is missing"}
 }
 

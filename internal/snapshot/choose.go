@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"dropcap"
 )
@@ -34,7 +35,9 @@ func choose(ctx context.Context, e Engine, q Query) (refs []dropcap.Ref, absent 
 		case errors.Is(err, dropcap.ErrNotFound):
 			return nil, nil, unknown(ctx, e, name)
 		case err != nil:
-			return nil, nil, err
+			if c, err = named(ctx, e, name, err); err != nil {
+				return nil, nil, err
+			}
 		}
 		if seen[c.ID] || len(q.Filters) > 0 && !allowed[c.ID] {
 			continue
@@ -43,6 +46,31 @@ func choose(ctx context.Context, e Engine, q Query) (refs []dropcap.Ref, absent 
 		refs = append(refs, dropcap.Ref{ID: c.ID, Name: c.Name})
 	}
 	return refs, absent, nil
+}
+
+// named finds a container that cannot be described, for the reason why, by its name or id.
+func named(ctx context.Context, e Engine, name string, why error) (dropcap.Container, error) {
+	if ctx.Err() != nil || errors.Is(why, dropcap.ErrUnreachable) {
+		return dropcap.Container{}, why
+	}
+	list, err := e.List(ctx, nil)
+	if err != nil {
+		return dropcap.Container{}, why
+	}
+	name = strings.TrimPrefix(name, "/")
+	var found []dropcap.Ref
+	for _, r := range list {
+		if r.Name == name || r.ID == name {
+			return dropcap.Container{ID: r.ID, Name: r.Name}, nil
+		}
+		if strings.HasPrefix(r.ID, name) {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		return dropcap.Container{}, why
+	}
+	return dropcap.Container{ID: found[0].ID, Name: found[0].Name}, nil
 }
 
 // unknown makes the error for a name that no container has, with the nearest one that there is.

@@ -97,17 +97,20 @@ func (l *looker) all(ctx context.Context, refs []dropcap.Ref, q Query) ([]dropca
 	next := make(chan int)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
+	var gone atomic.Bool
 	done := 0
 	for range min(parallel(q), max(len(refs), 1)) {
 		wg.Go(func() {
 			for i := range next {
-				c, err := l.one(ctx, refs[i].ID)
-				if err != nil && !errors.Is(err, dropcap.ErrNotFound) {
+				c, err := l.one(ctx, refs[i])
+				switch {
+				case err == nil:
+					found[i] = &c
+				case errors.Is(err, dropcap.ErrNotFound):
+					gone.Store(true)
+				default:
 					cancel(err)
 					continue
-				}
-				if err == nil {
-					found[i] = &c
 				}
 				if q.Progress != nil {
 					mu.Lock()
@@ -123,6 +126,11 @@ func (l *looker) all(ctx context.Context, refs []dropcap.Ref, q Query) ([]dropca
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if gone.Load() {
+		if err := l.stillThere(ctx, refs, found); err != nil {
+			return nil, err
+		}
+	}
 	list := make([]dropcap.Container, 0, len(refs))
 	for _, c := range found {
 		if c != nil {
@@ -130,6 +138,48 @@ func (l *looker) all(ctx context.Context, refs []dropcap.Ref, q Query) ([]dropca
 		}
 	}
 	return list, nil
+}
+
+// stillThere marks as unread what the engine goes on to list, although it says that there is no such container.
+func (l *looker) stillThere(ctx context.Context, refs []dropcap.Ref, found []*dropcap.Container) error {
+	now, err := l.engine.List(ctx, nil)
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{}
+	for _, r := range now {
+		listed[r.ID] = true
+	}
+	for i, r := range refs {
+		if found[i] == nil && listed[r.ID] {
+			c := unread(r, errors.New("the engine lists it, and says that there is no such container"))
+			found[i] = &c
+		}
+	}
+	return nil
+}
+
+// unread is a container that cannot be described. Nothing of it is guessed.
+func unread(r dropcap.Ref, err error) dropcap.Container {
+	why := strings.ReplaceAll(err.Error(), r.ID, r.ID[:min(len(r.ID), 12)])
+	if _, cause, ok := strings.Cut(why, "/json: "); ok {
+		why = cause
+	}
+	return dropcap.Container{
+		ID: r.ID, Name: r.Name, Unread: why, WhyNot: why, Labels: []string{}, Execs: []dropcap.Exec{},
+		Kernel: dropcap.Kernel{WhyNot: why, Processes: []dropcap.Process{}},
+	}
+}
+
+// mostSilent is how many containers an engine may fail to describe in time before it has described any: then it is the engine that hangs.
+const mostSilent = 16
+
+// hopeless tells whether an error about one container is about the engine, so that asking it on would help nobody.
+func (l *looker) hopeless(ctx context.Context, err error) bool {
+	if ctx.Err() != nil || errors.Is(err, dropcap.ErrUnreachable) || dropcap.ExitOf(err) == dropcap.ExitInterrupt {
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded) && l.silent.Add(1) > mostSilent && !l.heard.Load()
 }
 
 func feed(ctx context.Context, next chan<- int, n int) {
@@ -159,16 +209,23 @@ type looker struct {
 	// met is set once a container's processes were found here, lost once some were not: lost alone means an engine that is elsewhere, and
 	// then there is nothing to wait for.
 	met, lost atomic.Bool
+	heard     atomic.Bool  // the engine has described a container
+	silent    atomic.Int32 // how many it has not described in time
 }
 
-// one looks at one container. If its first process is gone it is inspected again: it may have been restarted, and when one ends for good
+// one looks at one container; one that the engine does not describe in a way that can be understood is unread. If its first process is gone it is inspected again: it may have been restarted, and when one ends for good
 // the engine learns of it some time later. An engine that insists on a process that is not here is elsewhere, or its container cannot be
 // seen.
-func (l *looker) one(ctx context.Context, id string) (dropcap.Container, error) {
+func (l *looker) one(ctx context.Context, r dropcap.Ref) (dropcap.Container, error) {
 	for attempt := 0; ; attempt++ {
-		c, err := l.engine.Inspect(ctx, id)
-		if err != nil {
+		c, err := l.engine.Inspect(ctx, r.ID)
+		switch {
+		case err == nil:
+			l.heard.Store(true)
+		case errors.Is(err, dropcap.ErrNotFound) || l.hopeless(ctx, err):
 			return c, err
+		default:
+			return unread(r, err), nil
 		}
 		owner.Settle(&c, l.host.Engine.Name)
 		predict(&c, l.host, l.limit)

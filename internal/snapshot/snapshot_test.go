@@ -19,12 +19,17 @@ type engine struct {
 	host  dropcap.Host
 	order []string
 	said  map[string][]dropcap.Container // the last one stays
+	fails map[string]error               // what Inspect says instead
+	stays map[string]bool                // it goes on to list what it says is not there
 	mu    sync.Mutex
+	asked int
 }
 
 func (e *engine) Host(context.Context) (dropcap.Host, error) { return e.host, nil }
 
 func (e *engine) List(context.Context, []string) ([]dropcap.Ref, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var l []dropcap.Ref
 	for _, id := range e.order {
 		l = append(l, dropcap.Ref{ID: id, Name: "name-" + id})
@@ -35,8 +40,16 @@ func (e *engine) List(context.Context, []string) ([]dropcap.Ref, error) {
 func (e *engine) Inspect(_ context.Context, id string) (dropcap.Container, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l := e.said[strings.TrimPrefix(id, "name-")]
+	e.asked++
+	id = strings.TrimPrefix(id, "name-")
+	if err := e.fails[id]; err != nil {
+		return dropcap.Container{}, err
+	}
+	l := e.said[id]
 	if len(l) == 0 {
+		if !e.stays[id] {
+			e.order = slices.DeleteFunc(slices.Clone(e.order), func(o string) bool { return o == id })
+		}
 		return dropcap.Container{}, fmt.Errorf("inspect: %w", dropcap.ErrNotFound)
 	}
 	if len(l) > 1 {
@@ -184,20 +197,51 @@ func TestAnUnknownNameSuggestsTheNearest(t *testing.T) {
 }
 
 func TestAFailingEngineIsAnErrorAndNoSnapshot(t *testing.T) {
-	broken := errors.New("broken")
-	if _, err := Take(t.Context(), failing{broken}, &eyes{}, nowhere, Query{}); !errors.Is(err, broken) {
+	down := fmt.Errorf("nobody listens there: %w", dropcap.ErrUnreachable)
+	e := &engine{order: []string{"a", "b"}, fails: map[string]error{"a": down, "b": down}}
+	if _, err := Take(t.Context(), e, &eyes{}, nowhere, Query{}); !errors.Is(err, dropcap.ErrUnreachable) {
 		t.Errorf("got %v", err)
+	}
+	silent := fmt.Errorf("it hangs: %w", context.DeadlineExceeded)
+	e = &engine{fails: map[string]error{}}
+	for i := range 200 {
+		id := fmt.Sprintf("c%d", i)
+		e.order, e.fails[id] = append(e.order, id), silent
+	}
+	if _, err := Take(t.Context(), e, &eyes{}, nowhere, Query{Parallel: 4}); !errors.Is(err, context.DeadlineExceeded) || e.asked > mostSilent+8 {
+		t.Errorf("an engine that describes nothing in time was asked %d times: %v", e.asked, err)
 	}
 }
 
-type failing struct{ err error }
-
-func (f failing) Host(context.Context) (dropcap.Host, error) { return dropcap.Host{}, nil }
-func (f failing) List(context.Context, []string) ([]dropcap.Ref, error) {
-	return []dropcap.Ref{{ID: "a"}, {ID: "b"}}, nil
-}
-func (f failing) Inspect(context.Context, string) (dropcap.Container, error) {
-	return dropcap.Container{}, f.err
+// One that cannot be read, for whatever reason, is unread with its reason, named or not, and all others are looked at.
+func TestOneThatCannotBeReadIsUnreadAndTheOthersAreLookedAt(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	for name, c := range map[string]struct {
+		fails error
+		says  string
+	}{
+		"size": {fmt.Errorf("cannot read the engine's answer to GET /containers/%s/json: it is larger than 8 MiB", id), "it is larger than 8 MiB"},
+		"hang": {fmt.Errorf("cannot get an answer to GET /containers/%s/json within 2s%.0w", id, context.DeadlineExceeded),
+			"cannot get an answer to GET /containers/abababababab/json within 2s"},
+		"it stays in the list": {nil, "says that there is no such container"},
+	} {
+		for _, names := range [][]string{nil, {"name-" + id, "a"}, {id[:12], "a"}} {
+			e := &engine{order: []string{id, "a"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}}, stays: map[string]bool{id: true}}
+			if c.fails != nil {
+				e.fails = map[string]error{id: c.fails, id[:12]: c.fails}
+			} else if names != nil {
+				continue // a name that no container has is an error
+			}
+			l := take(t, e, &eyes{seen: map[int][]caps.Set{1: {defaults}}}, Query{Names: names})
+			if len(l) != 2 || l[1].Unread != "" || !l[1].Kernel.Visible {
+				t.Fatalf("%s, %v: got %+v", name, names, l)
+			}
+			x := l[0]
+			if x.ID != id || x.Name != "name-"+id || !strings.Contains(x.Unread, c.says) || x.Kernel.Visible || x.Kernel.WhyNot != x.Unread || x.Predicted != nil || x.State != "" {
+				t.Errorf("%s, %v: got %+v", name, names, x)
+			}
+		}
+	}
 }
 
 func TestGrantableByVersionHostAndEngineProcess(t *testing.T) {
