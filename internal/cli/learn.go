@@ -222,7 +222,7 @@ func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *lear
 
 // learnWarn also makes the recording incomplete where a container was not seen.
 func (a *app) learnWarn(err error) {
-	if errors.Is(err, learn.ErrBlind) || codeOf(err) == dropcap.CodeIncomplete {
+	if errors.Is(err, learn.ErrBlind) || host.CodeOf(err) == dropcap.CodeIncomplete {
 		a.status = dropcap.ExitIncomplete
 	}
 	a.warn(err)

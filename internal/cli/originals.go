@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -187,21 +186,10 @@ func (o *originals) local(out *recreate.Original, c dropcap.Container, raw json.
 	}
 	_ = json.Unmarshal(raw, &b) // without mounts nothing is known to be filled
 	for _, m := range b.Mounts {
-		if m.Type == "volume" && m.Source != "" && filled(m.Source) {
+		if m.Type == "volume" && m.Source != "" && host.HasEntries(m.Source) {
 			out.Filled = append(out.Filled, m.Destination)
 		}
 	}
-}
-
-// filled tells whether a folder has an entry.
-func filled(folder string) bool {
-	f, err := os.Open(folder)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	names, _ := f.Readdirnames(1)
-	return len(names) > 0
 }
 
 // neighbours fills who else is there, and who uses this one.

@@ -54,18 +54,11 @@ func replaceFile(f dropcap.File) (err error) {
 
 // matches reads the file and compares it with what must stand there.
 func matches(f dropcap.File) (os.FileInfo, error) {
-	old, err := os.OpenFile(f.Path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	old, info, err := openOwnerFile(f.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer old.Close()
-	info, err := old.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("it is no regular file")
-	}
 	was, err := io.ReadAll(io.LimitReader(old, int64(len(f.Was))+1))
 	if err != nil {
 		return nil, err
