@@ -106,7 +106,6 @@ func TestGarbageAndSilenceAboutOneContainer(t *testing.T) {
 				t.Errorf("it prints\n%s", r.out)
 			}
 			store := filepath.Join(t.TempDir(), "store")
-			store := filepath.Join(t.TempDir(), "store")
 			r = on(e).run(t, "plan", "odd", "--timeout", "1s", "--store", store, "--format", "{{.Name}} {{.Refused}}")
 			if name == "says not there" {
 				r.wantError(t, 1, "cannot find a container named")
