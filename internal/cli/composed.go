@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
@@ -51,18 +52,21 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 
 // unitText says the change of a unit. One that only starts a container that somebody made is stopped while that is made again.
 func (o *originals) unitText(c dropcap.Container, d source.Declaration) string {
-	for _, u := range o.units {
-		if u.Name != c.Owner.Service || !starts(u, c.Name, c.ID) {
+	for _, u := range o.units.Known {
+		if u.Name != c.Owner.Service || !owner.Starts(u.ExecStart, c.Name, c.ID) {
 			continue
 		}
-		if launches(u) {
+		if owner.Launches(u.ExecStart) {
 			if _, _, text, err := source.DropIn(u, d); err == nil {
 				return text
 			}
 		}
-		unit := source.Quoted(u.Name)
-		return "systemctl stop " + unit + "\nmake the container again, under the same name, with its own arguments but these words about capabilities:" +
-			words(d.Is) + "\nsystemctl start " + unit
+		unit, manager := source.Quoted(u.Name), "systemctl"
+		if u.User {
+			manager = "systemctl --user"
+		}
+		return manager + " stop " + unit + "\nmake the container again, under the same name, with its own arguments but these words about capabilities:" +
+			words(d.Is) + "\n" + manager + " start " + unit
 	}
 	return "change the capabilities where " + source.Quoted(c.Owner.Service) + " makes the container:" + words(d.Is)
 }
@@ -81,13 +85,25 @@ func words(g dropcap.Grant) string {
 // ownerOf is the container's owner; a container that nobody's labels claim may be a unit's of systemd.
 func (o *originals) ownerOf(c dropcap.Container) dropcap.Owner {
 	if c.Owner.Kind == "docker" {
-		for _, u := range o.units {
-			if starts(u, c.Name, c.ID) {
+		for _, u := range o.units.Known {
+			if owner.Starts(u.ExecStart, c.Name, c.ID) {
 				return dropcap.Owner{Kind: "systemd", Service: u.Name, Claimed: c.Owner.Claimed}
 			}
 		}
 	}
 	return c.Owner
+}
+
+// strangers warn of processes that call themselves docker clients of the container, of which nobody knows that who may decide has put them
+// there. They decide nothing, and what they call themselves is not repeated.
+func (o *originals) strangers(c dropcap.Container) []string {
+	var list []string
+	for _, s := range o.units.Strangers {
+		if c.Owner.Kind == "docker" && owner.Starts(strings.Join(s.Args, " "), c.Name, c.ID) {
+			list = append(list, fmt.Sprintf("process %d of user %d says that it runs this container: if a service of that user's makes it again, the change is undone", s.PID, s.UID))
+		}
+	}
+	return list
 }
 
 // editCompose reads the project's files, if they may be trusted, and edits them in memory.

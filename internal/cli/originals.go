@@ -37,7 +37,7 @@ type originals struct {
 	network map[string]json.RawMessage
 	found   map[string]recreate.Original // by the container's id; one that is gone has none
 	mounts  []source.Mount               // what the containers mount of this host
-	units   []source.Unit                // that run docker here
+	units   host.Units                   // of systemd, that run docker here
 	failed  map[string]error             // why one could not be read
 	dark    map[string]dark              // those that cannot be read, whether they are to be changed or not
 	darkOf  map[string]string            // by service, the name of a dark one that belongs to it
@@ -69,7 +69,7 @@ func readOriginals(ctx context.Context, h *host.Session, snap dropcap.Snapshot) 
 		return nil
 	})
 	if o.isHere() {
-		o.units = units(h.Kernel, unitFolders)
+		o.units = h.Units()
 		o.readMounts(ctx)
 	}
 	return o, err

@@ -130,7 +130,7 @@ func (p *planned) gather(ctx context.Context, h *host.Session, s *store.Store, s
 		}
 		p.recipes[c.ID] = r
 		subject := subjectOf(c, original, r, f)
-		subject.Notes = append(subject.Notes, o.darkNotes()...)
+		subject.Notes = append(subject.Notes, append(o.darkNotes(), o.strangers(c)...)...)
 		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())

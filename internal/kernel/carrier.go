@@ -3,8 +3,6 @@ package kernel
 import (
 	"bytes"
 	"os"
-	"path/filepath"
-	"strings"
 )
 
 // MountInfo is /proc/PID/mountinfo of a process; nil if it cannot be read.
@@ -32,32 +30,4 @@ func (r *Reader) Listens(socket, id string) bool {
 func mentions(file, text string) bool {
 	b, err := os.ReadFile(file)
 	return err == nil && bytes.Contains(b, []byte(text))
-}
-
-// Client is a docker client that a unit of systemd runs.
-type Client struct {
-	Unit string   // "web.service"
-	Args []string // its command line
-}
-
-// Clients finds the processes that are called docker and run in a service's cgroup, as far as they may be seen. A process may call itself
-// anything, so that this is a hint that a container is somebody's, and never a proof that it is nobody's.
-func (r *Reader) Clients() []Client {
-	var list []Client
-	_ = r.eachPID(func(pid int) error {
-		if firstLine(r.path(pid, "comm")) != "docker" {
-			return nil
-		}
-		text, _ := os.ReadFile(r.path(pid, "cgroup"))
-		args, _ := os.ReadFile(r.path(pid, "cmdline"))
-		for _, m := range parseCgroup(text) {
-			slice, _, _ := strings.Cut(strings.TrimPrefix(m.path, "/"), "/")
-			if unit := filepath.Base(m.path); strings.HasSuffix(unit, ".service") && strings.HasSuffix(slice, ".slice") {
-				list = append(list, Client{unit, strings.Split(strings.TrimSuffix(string(args), "\x00"), "\x00")})
-				break
-			}
-		}
-		return nil
-	})
-	return list
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dropcap"
+	"dropcap/internal/owner"
 	"dropcap/internal/testenv"
 )
 
@@ -118,7 +119,7 @@ func TestDropIn(t *testing.T) {
 		`docker create --init --cap-drop "ALL" app`:                                               `docker create --cap-drop=ALL --cap-add=CHOWN --init app`,
 		`docker run -vp:/run --privileged app run`:                                                `docker run --cap-drop=ALL --cap-add=CHOWN -vp:/run --privileged app run`,
 	} {
-		file, content, text, err := DropIn(Unit{"web.service", line}, d)
+		file, content, text, err := DropIn(owner.Unit{Name: "web.service", ExecStart: line}, d)
 		if err != nil {
 			t.Errorf("%s: %v", line, err)
 			continue
@@ -132,12 +133,12 @@ func TestDropIn(t *testing.T) {
 		}
 	}
 	for _, line := range []string{"", "/usr/bin/docker start -a web", "/usr/bin/podman run app", "/usr/local/bin/start.sh run", "/bin/sh -c 'docker run app'"} {
-		if _, _, _, err := DropIn(Unit{"web.service", line}, d); slug(err) != "form" {
+		if _, _, _, err := DropIn(owner.Unit{Name: "web.service", ExecStart: line}, d); slug(err) != "form" {
 			t.Errorf("%q: %v", line, err)
 		}
 	}
 	d.Was.Privileged = true
-	_, content, _, err := DropIn(Unit{"web.service", "docker run --privileged app"}, d)
+	_, content, _, err := DropIn(owner.Unit{Name: "web.service", ExecStart: "docker run --privileged app"}, d)
 	if err != nil || !strings.Contains(content, "docker run --cap-drop=ALL --cap-add=CHOWN app\n") {
 		t.Errorf("%v, %s", err, content)
 	}

@@ -4,29 +4,30 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-// Unit is what systemd starts a container with.
-type Unit struct {
-	Name      string // "web.service"
-	ExecStart string // the one command of it that runs or creates the container, as written, without "ExecStart="
-}
+	"dropcap/internal/owner"
+)
 
 // DropIn gives the drop-in that clears ExecStart and states it again with other capabilities, and how to bring it into effect. An ExecStart is
 // added to those before it unless it is emptied first (systemd.service(5)). The line may hold secrets, as the unit does: where to write it is
 // said, and the words that have to change; the line itself is the file's content.
-func DropIn(u Unit, d Declaration) (file, content, text string, err error) {
+func DropIn(u owner.Unit, d Declaration) (file, content, text string, err error) {
 	line, ok := restated(u.ExecStart, d)
 	if !ok {
 		return "", "", "", cannot("form", "the ExecStart of %s is no docker run or create that can be restated", printable(u.Name))
 	}
-	file = "/etc/systemd/system/" + u.Name + ".d/50-capabilities.conf"
+	folder, manager := "/etc/systemd/system/", "systemctl"
+	if u.User {
+		folder, manager = "~/.config/systemd/user/", "systemctl --user"
+	}
+	last := u.Name + ".d/50-capabilities.conf"
+	file = folder + last
 	content = "[Service]\nExecStart=\nExecStart=" + line + "\n"
 	var b strings.Builder
 	fmt.Fprintf(&b, "in %s, after an empty ExecStart=, the same ExecStart with these and no other words about capabilities behind run:\n", printable(file))
 	fmt.Fprintf(&b, " %s\n", strings.TrimSpace(flags(" --cap-drop=", d.Is.CapDrop)+flags(" --cap-add=", d.Is.CapAdd)))
-	fmt.Fprintf(&b, "systemctl daemon-reload && systemctl restart %s\n", Quoted(u.Name))
-	fmt.Fprintf(&b, "backout: rm %s && systemctl daemon-reload && systemctl restart %s\n", Quoted(file), Quoted(u.Name))
+	fmt.Fprintf(&b, "%[1]s daemon-reload && %[1]s restart %[2]s\n", manager, Quoted(u.Name))
+	fmt.Fprintf(&b, "backout: rm %[1]s%[2]s && %[3]s daemon-reload && %[3]s restart %[4]s\n", folder, Quoted(last), manager, Quoted(u.Name))
 	return file, content, b.String(), nil
 }
 

@@ -1,0 +1,106 @@
+package owner
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Client is a process that is, or calls itself, a docker client. Its arguments are its own to choose.
+type Client struct {
+	PID, UID int
+	Program  string   // what it executes
+	Cgroups  []string // its path in each hierarchy
+	Args     []string
+}
+
+// Unit is a unit of systemd that runs a docker client.
+type Unit struct {
+	Name      string // "web.service"
+	ExecStart string // the command, as written or as it runs
+	User      bool   // it belongs to the manager of the user who runs the engine
+}
+
+// UnitOf tells which unit a client runs in, if whoever put that unit there may decide about the engine's containers: root, or the user
+// engine, who runs a rootless engine (0 if root runs it). Placed tells whether root has placed a unit of that name. Anybody may start a
+// process that calls itself docker, in a service of his own or in a container; of him nothing is believed.
+func UnitOf(c Client, engine int, placed func(unit string) bool) (unit string, user, ok bool) {
+	if path.Base(c.Program) != "docker" {
+		return "", false, false
+	}
+	for _, cgroup := range c.Cgroups {
+		if unit, ok := under(cgroup, "/system.slice"); ok && c.UID == 0 && placed(unit) {
+			return unit, false, true
+		}
+		if id := strconv.Itoa(engine); engine > 0 && c.UID == engine {
+			if unit, ok := under(cgroup, "/user.slice/user-"+id+".slice/user@"+id+".service"); ok {
+				return unit, true, true
+			}
+		}
+	}
+	return "", false, false
+}
+
+// under reads the service from a cgroup's path: below the beginning there are only slices, and it comes last. What is below a service or a
+// scope is that one's own to name.
+func under(cgroup, beginning string) (unit string, ok bool) {
+	rest, found := strings.CutPrefix(cgroup, beginning+"/")
+	if !found {
+		return "", false
+	}
+	parts := strings.Split(rest, "/")
+	last := parts[len(parts)-1]
+	for _, p := range parts[:len(parts)-1] {
+		if !strings.HasSuffix(p, ".slice") {
+			return "", false
+		}
+	}
+	return last, strings.HasSuffix(last, ".service") && len(last) > len(".service")
+}
+
+// Files are the names of the unit files, one of which makes a unit: its own, or its template's.
+func Files(unit string) []string {
+	prefix, _, instance := strings.Cut(strings.TrimSuffix(unit, ".service"), "@")
+	if !instance {
+		return []string{unit}
+	}
+	return []string{unit, prefix + "@.service"}
+}
+
+// ExecStarts are the commands of a unit file that call docker. Lines that end in a backslash go on (systemd.syntax(7)). Specifiers for the
+// unit's name are put in their place.
+func ExecStarts(text, unit string) []string {
+	stem := strings.TrimSuffix(unit, ".service")
+	prefix, instance, _ := strings.Cut(stem, "@")
+	names := strings.NewReplacer("%%", "%%", "%n", unit, "%N", stem, "%p", prefix, "%i", instance)
+	var list []string
+	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+		key, command, _ := strings.Cut(strings.TrimSpace(line), "=")
+		program, _, _ := strings.Cut(strings.TrimLeft(strings.TrimSpace(command), "-@:+!|"), " ")
+		if strings.TrimSpace(key) == "ExecStart" && path.Base(program) == "docker" {
+			list = append(list, names.Replace(strings.TrimSpace(command)))
+		}
+	}
+	return list
+}
+
+// Starts tells whether a command is about the container: docker start names it or its id, docker run and create by --name.
+func Starts(command, name, id string) bool {
+	words := strings.Fields(strings.NewReplacer(`"`, " ", "'", " ", "--name=", "--name ").Replace(command))
+	verb := slices.IndexFunc(words, func(w string) bool { return w == "run" || w == "create" || w == "start" || w == "restart" })
+	if verb < 0 {
+		return false
+	}
+	rest := words[verb+1:]
+	if words[verb] == "run" || words[verb] == "create" {
+		i := slices.Index(rest, "--name")
+		return i >= 0 && i+1 < len(rest) && rest[i+1] == name
+	}
+	return slices.ContainsFunc(rest, func(w string) bool { return w == name || len(w) >= 12 && strings.HasPrefix(id, w) })
+}
+
+// Launches tells whether a command makes the container, and does not only start it.
+func Launches(command string) bool {
+	return slices.ContainsFunc(strings.Fields(command), func(w string) bool { return w == "run" || w == "create" })
+}
