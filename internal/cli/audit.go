@@ -77,7 +77,7 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 		return err
 	}
 	a.warnQuiet(f.outputFlags)
-	pol, err := loadPolicy(ctx, f.policy, f.level)
+	pol, err := a.loadPolicy(ctx, f.policy, f.level)
 	if err != nil {
 		return err
 	}

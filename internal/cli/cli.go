@@ -29,6 +29,7 @@ type app struct {
 	yes        bool                  // no question needs an answer
 	lastEffect string                // what of a change was shown last
 	looked     func(done, total int) // shows how many containers were looked at; nil: nothing does
+	policySaid bool                  // it was said which policy is taken
 	finished   bool                  // the command did what it should although it was interrupted
 }
 

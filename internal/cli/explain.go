@@ -109,7 +109,7 @@ func (a *app) explainAll(format string) error {
 }
 
 func (a *app) explainContainer(ctx context.Context, name string, f *explainFlags) error {
-	p, err := loadPolicy(ctx, f.policy, f.level)
+	p, err := a.loadPolicy(ctx, f.policy, f.level)
 	if err != nil {
 		return err
 	}

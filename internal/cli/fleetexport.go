@@ -109,7 +109,7 @@ func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	pol, err := loadPolicy(ctx, "", f.level)
+	pol, err := c.app.loadPolicy(ctx, "", f.level)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,9 @@ func readOriginals(ctx context.Context, h *host.Session, snap dropcap.Snapshot) 
 	err := each(ctx, snap.Containers, func(ctx context.Context, c dropcap.Container) error {
 		one, err := o.read(ctx, c)
 		if errors.Is(err, dropcap.ErrNotFound) {
-			return nil
+			if _, again := o.h.RawContainer(ctx, c.ID); errors.Is(again, dropcap.ErrNotFound) {
+				return nil // it is gone; else something of it is
+			}
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -77,7 +77,7 @@ func (a *app) makePlan(ctx context.Context, h *host.Session, s *store.Store, nam
 	if err != nil {
 		return p, err
 	}
-	pol, err := loadPolicy(ctx, f.policy, f.level)
+	pol, err := a.loadPolicy(ctx, f.policy, f.level)
 	if err != nil {
 		return p, err
 	}

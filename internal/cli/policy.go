@@ -2,11 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,27 +11,15 @@ import (
 	"dropcap/internal/policy"
 )
 
-// The places where a policy is looked for. Root takes none from the working folder, which may be anybody's.
-const (
-	systemPolicy = "/etc/dropcap/policy.yaml"
-	folderPolicy = "dropcap.yaml"
-)
-
 // loadPolicy reads the named policy, or the first that is found, or takes the built-in one; level, if given, replaces its level.
-func loadPolicy(ctx context.Context, path, level string) (dropcap.Policy, error) {
-	p := policy.BuiltIn()
-	file, err := findPolicy(path)
+func (a *app) loadPolicy(ctx context.Context, path, level string) (p dropcap.Policy, err error) {
+	if path != "" { // named by the user, so trusted like the command line itself
+		p, err = namedPolicy(ctx, path)
+	} else {
+		p, err = a.foundPolicy()
+	}
 	if err != nil {
 		return p, err
-	}
-	if file != "" {
-		b, err := readAll(ctx, nil, file, policy.MaxSize)
-		if err != nil {
-			return p, err
-		}
-		if p, err = policy.Parse(file, b); err != nil {
-			return p, err
-		}
 	}
 	switch l := dropcap.Level(level); l {
 	case "":
@@ -47,43 +31,32 @@ func loadPolicy(ctx context.Context, path, level string) (dropcap.Policy, error)
 	return p, nil
 }
 
-// findPolicy gives the policy's file; empty if there is none.
-func findPolicy(path string) (string, error) {
-	if path != "" {
-		return path, nil // named by the user, so trusted like the command line itself
+func namedPolicy(ctx context.Context, path string) (dropcap.Policy, error) {
+	b, err := readAll(ctx, nil, path, policy.MaxSize)
+	if err != nil {
+		return dropcap.Policy{}, err
 	}
-	root := os.Geteuid() == 0
-	candidates := []string{systemPolicy}
-	if !root {
-		candidates = append(candidates, folderPolicy)
-	}
-	for _, c := range candidates {
-		i, err := os.Stat(c)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot read the policy %s: %w", c, host.Cause(err))
-		}
-		if root {
-			if why := othersMayWrite(i); why != "" {
-				return "", dropcap.Errorf(dropcap.CodeError, fmt.Sprintf("chown root:root %s; chmod 644 %s", c, c), "cannot trust the policy %s: %s", c, why)
-			}
-		}
-		return c, nil
-	}
-	return "", nil
+	return policy.Parse(path, b)
 }
 
-// othersMayWrite says in which way somebody who is not root may change the file; empty if nobody may.
-func othersMayWrite(i fs.FileInfo) string {
-	if s, ok := i.Sys().(*syscall.Stat_t); ok && s.Uid != 0 {
-		return fmt.Sprintf("it belongs to user %d, not to root", s.Uid)
+// foundPolicy says once which policy it takes, and which it does not take.
+func (a *app) foundPolicy() (dropcap.Policy, error) {
+	f, err := host.FindPolicy()
+	if err != nil {
+		return dropcap.Policy{}, err
 	}
-	if i.Mode().Perm()&0o022 != 0 {
-		return "its group or others may write it"
+	said := a.policySaid
+	a.policySaid = true
+	if f.Ignored != nil && !said {
+		a.warn(f.Ignored)
 	}
-	return ""
+	if f.Path == "" {
+		return policy.BuiltIn(), nil
+	}
+	if !said {
+		fmt.Fprintf(a.err, "dropcap: the policy is %s\n", f.Path)
+	}
+	return policy.Parse(f.Path, f.Text)
 }
 
 func (a *app) policy() *cobra.Command {
@@ -100,7 +73,7 @@ func (a *app) policy() *cobra.Command {
 		Example: "  dropcap policy check /etc/dropcap/policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := loadPolicy(cmd.Context(), args[0], "")
+			p, err := namedPolicy(cmd.Context(), args[0])
 			if err == nil {
 				fmt.Fprintf(a.out, "%s: level %s, %d keeps, %d waivers\n", oneLine(args[0]), p.Level, len(p.Keeps), len(p.Waivers))
 			}
