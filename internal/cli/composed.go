@@ -33,19 +33,28 @@ func (o *originals) sourceOf(c dropcap.Container) func(dropcap.Grant) plan.Sourc
 	}
 }
 
+// composeSource is the change of a compose file. The command that brings it into effect has root run what the files say, so that it is printed
+// only where dropcap would run it itself: where the files are trusted and compose would touch nobody else.
 func (o *originals) composeSource(c dropcap.Container, d source.Declaration) plan.Source {
+	refused := func(up, hint string, err error) plan.Source {
+		return plan.Source{Text: source.Words(c.Owner.Service, d) + up, Against: []plan.Refusal{refusedSource(c, hint, err)}}
+	}
+	const otherwise = "; or change the container itself with --strategy recreate"
 	project, err := source.ReadProject(c.LabelValues)
 	if err != nil {
-		return plan.Source{Text: source.Words(c.Owner.Service, d), Against: []plan.Refusal{refusedSource(c, err)}}
+		return refused("", "write it there by hand as shown, and have compose make the service again"+otherwise, err)
 	}
 	replicas, err := o.replicas(project)
 	if err != nil {
-		return plan.Source{Text: source.Words(c.Owner.Service, d), Against: []plan.Refusal{refusedSource(c, err)}}
+		return refused("", "see to that container first, and plan again"+otherwise, err)
+	}
+	if err := o.trustCompose(project); err != nil {
+		return refused("", "whoever can write there decides what compose does as root: mend that, and plan again"+otherwise, err)
 	}
 	up := source.Line(project.Up(replicas))
 	edited, err := o.editCompose(project, d)
 	if err != nil {
-		return plan.Source{Text: source.Words(c.Owner.Service, d) + up, Against: []plan.Refusal{refusedSource(c, err)}}
+		return refused(up, "write it there by hand as shown and run the command"+otherwise, err)
 	}
 	return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
 }
@@ -106,21 +115,29 @@ func (o *originals) strangers(c dropcap.Container) []string {
 	return list
 }
 
-// editCompose reads the project's files, if they may be trusted, and edits them in memory.
-func (o *originals) editCompose(p source.Project, d source.Declaration) ([]source.Edited, error) {
+// trustCompose tells whether all files that compose would read may be trusted; the error says which not.
+func (o *originals) trustCompose(p source.Project) error {
 	if !o.isHere() {
-		return nil, errors.New("they are on the engine's own host")
+		return errors.New("they are on the engine's own host")
 	}
 	needed, optional := p.Trusts()
 	for _, f := range needed {
 		if err := o.trusted(f); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, f := range optional {
 		if err := o.trusted(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return err
 		}
+	}
+	return nil
+}
+
+// editCompose reads the project's files, if they may be trusted, and edits them in memory.
+func (o *originals) editCompose(p source.Project, d source.Declaration) ([]source.Edited, error) {
+	if err := o.trustCompose(p); err != nil {
+		return nil, err
 	}
 	var files []source.File
 	for _, path := range p.Files {
@@ -160,7 +177,7 @@ func (o *originals) nameOf(id string) string {
 	return id
 }
 
-func refusedSource(c dropcap.Container, err error) plan.Refusal {
+func refusedSource(c dropcap.Container, hint string, err error) plan.Refusal {
 	slug := "source"
 	var cannot *source.Cannot
 	if errors.As(err, &cannot) {
@@ -169,6 +186,6 @@ func refusedSource(c dropcap.Container, err error) plan.Refusal {
 	return plan.Refusal{
 		Slug:    slug,
 		Message: "cannot edit the compose files of " + oneLine(c.Owner.Project) + ": " + oneLine(err.Error()),
-		Hint:    "write it there by hand as shown and run the command; or change the container itself with --strategy recreate",
+		Hint:    hint,
 	}
 }

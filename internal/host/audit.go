@@ -50,7 +50,8 @@ func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 	return r, nil
 }
 
-// labelValuesKnown refuses to judge a snapshot by a label's value, which no document carries.
+// labelValuesKnown refuses to judge a snapshot by what it does not tell of a label: its value, or, where
+// it is of an older dropcap, whether the image brought it.
 func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
 	line, asks := policy.NeedsLabelValues(p, s.Containers)
 	if !asks {
@@ -61,9 +62,9 @@ func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
 		where = fmt.Sprintf("the waiver at line %d", line)
 	}
 	return dropcap.Errorf(dropcap.CodeError,
-		"select by the label's name, by name or by workload; or audit the host itself",
-		"cannot judge a document by this policy: %s asks for the value of a label, and documents "+
-			"carry no label values", where)
+		"select by name or by workload; or audit the host itself",
+		"cannot judge a document by this policy: %s asks for a label, and the document does not tell its "+
+			"value, or not whether the image brought it", where)
 }
 
 // Explain says of one container why it holds what it holds. The request names that container.

@@ -116,7 +116,7 @@ func (d decider) doubts(out dropcap.Step) []Refusal {
 	if d.in.Options.AcceptLow {
 		return nil
 	}
-	learn := fmt.Sprintf("record its needs with `dropcap learn %s`, or take the risk with --accept low", d.c.Name)
+	learn := fmt.Sprintf("record its needs with `dropcap learn %s`, or take the risk with --accept low", quoted(d.c.Name))
 	broad := d.in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged && out.Strategy != dropcap.StrategyManual
 	switch {
 	case !broad:

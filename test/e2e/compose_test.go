@@ -62,6 +62,9 @@ func TestPlanOfComposeIsAPatch(t *testing.T) {
 	if out := s.dropcap(7, "plan", "shop-db-1", "--level", "least", "--accept", "low", "--format", "{{.Refused}}"); !strings.Contains(out, "others may write "+file) {
 		t.Errorf("a file that others may write is edited: %s", out)
 	}
+	if out := s.dropcap(7, "plan", "shop-db-1", "--level", "least", "--accept", "low"); strings.Contains(out, "docker compose --project-name") || !strings.Contains(out, "cap_drop") {
+		t.Errorf("with a file that others may write root is told to run it:\n%s", out)
+	}
 	if out := s.dropcap(3, "plan", "shop-db-1", "--level", "least", "--accept", "low", "--strategy", "recreate"); !strings.Contains(out, "the compose file stays as it is") {
 		t.Errorf("it does not warn:\n%s", out)
 	}
