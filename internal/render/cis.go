@@ -11,7 +11,7 @@ import (
 //	docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}'
 //
 // The order is the document's, and nothing is shortened. Only what no capability's name has, and no honest engine stores, is escaped:
-// control characters. In a fleet a line of its own, which begins with #, names the host before its containers.
+// control characters. A container that cannot be read has a line that begins with #. In a fleet a line of its own, which begins with #, names the host before its containers.
 func auditCIS(w io.Writer, s audits, _ Options) error {
 	var b strings.Builder
 	for d, a := range s.each {
@@ -19,6 +19,10 @@ func auditCIS(w io.Writer, s audits, _ Options) error {
 			b.WriteString("# " + visible(d.Host) + "\n")
 		}
 		for _, c := range a.Containers {
+			if c.Unread != "" { // of which that command would print nothing
+				b.WriteString("# " + visible(c.ID) + ": cannot be read: " + visible(c.Unread) + "\n")
+				continue
+			}
 			fmt.Fprintf(&b, "%s: CapAdd=%s CapDrop=%s\n", visible(c.ID), inspected(c.Declared.Add), inspected(c.Declared.Drop))
 		}
 	}

@@ -31,7 +31,7 @@ func TestAnIDFileThatIsNoFileIsAWarning(t *testing.T) {
 			if r.status != dropcap.ExitOK || !strings.Contains(r.err, "cannot replace") || !strings.Contains(r.err, c.says) {
 				t.Fatalf("%v", r)
 			}
-			if got := own.shell(t, "docker inspect --format '{{.HostConfig.CapDrop}} {{.State.Running}}' web"); got != "[NET_RAW] true" {
+			if got := own.shell(t, "docker inspect --format '{{.HostConfig.CapDrop}} {{.State.Running}}' web"); got != "[CAP_NET_RAW] true" {
 				t.Errorf("web is %s", got)
 			}
 			if other, err := os.ReadFile(filepath.Join(dir, "other")); err == nil && string(other) != id {
