@@ -8,13 +8,26 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // RootFolder makes a folder in which nobody else can write, nor above it, as in /tmp anybody could. It goes with the test. Those of tests that were
 // killed, which could not take theirs away, go first.
 func RootFolder(t testing.TB) string {
 	t.Helper()
-	const above, prefix = "/var/lib", "dropcap-test-"
+	return folder(t, "/var/lib", "dropcap-test-")
+}
+
+// ShortFolder makes one for temporary files whose path leaves room for that of a socket, which may
+// have 107 bytes (unix(7)): a test's own TempDir holds its name. It goes as RootFolder does, once
+// whoever still writes there has ended.
+func ShortFolder(t testing.TB) string {
+	t.Helper()
+	return folder(t, os.TempDir(), "dcf-")
+}
+
+func folder(t testing.TB, above, prefix string) string {
+	t.Helper()
 	old, err := filepath.Glob(filepath.Join(above, prefix+"*"))
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +42,10 @@ func RootFolder(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		if !Within(10*time.Second, func() bool { return os.RemoveAll(dir) == nil }) {
+			t.Errorf("cannot remove %s: something still writes there", dir)
+		}
+	})
 	return dir
 }

@@ -20,15 +20,8 @@ import (
 func signed(t *testing.T) (dist, keyring string) {
 	t.Helper()
 	testenv.Need(t, testenv.Tool("gpg", "gpg"), testenv.Tool("gpg-agent", "gpg-agent"))
-	// A socket of gpg's agent lies in it, whose path must be short (unix(7)).
-	keyring, err := os.MkdirTemp("", "gpg-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		output(t, "gpgconf", "--homedir", keyring, "--kill", "all")
-		os.RemoveAll(keyring)
-	})
+	keyring = testenv.ShortFolder(t) // with the socket of gpg's agent
+	t.Cleanup(func() { output(t, "gpgconf", "--homedir", keyring, "--kill", "all") })
 	const passphrase = "not secret"
 	gpg := []string{"--homedir", keyring, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", passphrase}
 	output(t, "gpg", append(gpg, "--quick-gen-key", "A Test <test@example.org>", "rsa3072", "sign")...)

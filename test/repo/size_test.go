@@ -109,6 +109,7 @@ func skips(s source) []string {
 // The checks above must find what they look for.
 func TestTheSourceChecksFindEachViolation(t *testing.T) {
 	const long = "package p\n\nfunc f() {\n"
+	const sleep = "package p\n\nimport \"time\"\n\nfunc f() {\n"
 	for _, c := range []struct {
 		name, path, text string
 		check            func(source) []string
@@ -130,6 +131,11 @@ func TestTheSourceChecksFindEachViolation(t *testing.T) {
 		{"skip", "internal/cli/a_test.go", "package p\nfunc f(t T) { t.Skipf(\"\") }\n", skips, true},
 		{"skip through a field", "internal/cli/a_test.go", "package p\nfunc f(s S) { s.t.Skip() }\n", skips, true},
 		{"skip of testenv", "internal/testenv/a.go", "package p\nfunc f(tb T) { tb.Skip() }\n", skips, false},
+		{"sleep", "internal/cli/a_test.go", sleep + "\ttime.Sleep(1)\n}\n", sleeps, true},
+		{"sleep until it is ready", "internal/cli/a_test.go", sleep + "\t// until it is ready\n\ttime.Sleep(1)\n}\n", sleeps, true},
+		{"sleep of a loop", "internal/cli/a_test.go", sleep + "\tfor ; ; time.Sleep(1) {\n\t}\n}\n", sleeps, true},
+		{"two sleeps", "internal/cli/a_test.go", sleep + "\t// Time is under test.\n\ttime.Sleep(1)\n\ttime.Sleep(2)\n}\n", sleeps, true},
+		{"sleep with a reason", "internal/cli/a_test.go", sleep + "\t// Time is under test: so it is.\n\ttime.Sleep(1)\n}\n", sleeps, false},
 		{"another Skip", "internal/cli/a.go", "package p\nfunc f(d D) { d.Skip() }\n", skips, false},
 	} {
 		fset := token.NewFileSet()
