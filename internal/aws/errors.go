@@ -70,6 +70,7 @@ var reasons = func() map[string]reason {
 	put(reason{"parameters", "", "the document there may be another version's: dropcap fleet install updates it", nil, dropcap.CodeError}, "InvalidParameters")
 	put(reason{"too-large", "the document and its parameters are above 64 KB", "send it to fewer at once, or by a bucket", nil, dropcap.CodeError}, "MaxDocumentSizeExceeded")
 	put(reason{"not-yet", "AWS does not know of it yet", "ask again in a moment", dropcap.ErrTemporary, dropcap.CodeError}, "InvocationDoesNotExist")
+	put(reason{"unknown-command", "AWS does not know this command, or no longer", "it keeps commands for 30 days", nil, dropcap.CodeError}, "InvalidCommandId")
 	put(reason{"no-bucket", "there is no such bucket", "make it, or name another", nil, dropcap.CodeError}, "NoSuchBucket")
 	return out
 }()
@@ -82,7 +83,11 @@ func (t task) explain(ctx context.Context, err error, kind trouble) *dropcap.Err
 	if ctx.Err() != nil {
 		return interrupted(t.what, ctx.Err())
 	}
-	r, known := reasons[codeOf(err)]
+	code := codeOf(err)
+	if skewed(err) { // most services call that a wrong signature
+		code = "RequestTimeTooSkewed"
+	}
+	r, known := reasons[code]
 	switch status := statusOf(err); {
 	case errors.As(err, &told):
 		return told
@@ -107,6 +112,15 @@ func (t task) explain(ctx context.Context, err error, kind trouble) *dropcap.Err
 		r = reason{slug: "aws", says: network(err), code: dropcap.CodeError}
 	}
 	return t.because(r, err)
+}
+
+// skewed tells whether a signature was refused for its time.
+func skewed(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) || reasons[api.ErrorCode()].says != reasons["SignatureDoesNotMatch"].says {
+		return false
+	}
+	return strings.HasPrefix(api.ErrorMessage(), "Signature expired") || strings.HasPrefix(api.ErrorMessage(), "Signature not yet current")
 }
 
 func (t task) because(r reason, err error) *dropcap.Error {

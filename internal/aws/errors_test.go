@@ -29,7 +29,7 @@ func TestEachRefusalIsExplained(t *testing.T) {
 		{"an unknown command", ssmtest.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error {
 			_, err := c.Output(t.Context(), script(one), "00000000-0000-4000-8000-000000000000", one)
 			return err
-		}, "aws", nil, []string{"InvalidCommandId"}},
+		}, "unknown-command", nil, []string{"does not know"}},
 		{"a missing bucket", ssmtest.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error { return c.DeleteObject(t.Context(), here, "none", "x") },
 			"no-bucket", nil, []string{"none"}},
 	} {
@@ -40,6 +40,38 @@ func TestEachRefusalIsExplained(t *testing.T) {
 			told(t, tt.do(t, c), tt.slug, tt.cause, tt.words...)
 		})
 	}
+}
+
+// The services say by one word that a signature is wrong and that it is of another time; a person does different things about that.
+func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
+	cloud := ssmtest.New(newClock())
+	late := false
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if late {
+			w.Header().Set("X-Amzn-ErrorType", "InvalidSignatureException")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"__type":"InvalidSignatureException","message":"Signature expired: 20260102T000000Z is now earlier than 20260102T000500Z"}`))
+			return
+		}
+		cloud.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	environment(t, srv.URL, nil)
+	c, err := aws.Open(t.Context(), aws.Options{Clock: newClock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Places(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	late = true
+	_, err = c.Send(t.Context(), script(one))
+	told(t, err, "clock", dropcap.ErrDenied, "set the clock")
+	late = false
+	environment(t, srv.URL, map[string]string{"AWS_SECRET_ACCESS_KEY": "another"})
+	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "the signature is wrong", "the secret key is right")
+	environment(t, srv.URL, map[string]string{"AWS_ACCESS_KEY_ID": "AKIAANOTHERKEY234567"})
+	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "does not accept the credentials")
 }
 
 func sends(n dropcap.NodeCommand) func(*testing.T, *aws.Client) error {
@@ -86,7 +118,7 @@ func TestTheProfilesRegionIsTheDefault(t *testing.T) {
 	srv := httptest.NewServer(ssmtest.New(nil))
 	t.Cleanup(srv.Close)
 	file := filepath.Join(t.TempDir(), "config")
-	text := "[profile fleet]\nregion = " + west + "\naws_access_key_id = " + ssmtest.AccessKey + "\naws_secret_access_key = x\n"
+	text := "[profile fleet]\nregion = " + west + "\naws_access_key_id = " + ssmtest.AccessKey + "\naws_secret_access_key = " + ssmtest.SecretKey + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -61,10 +62,10 @@ func wasCut(text string) bool {
 	return utf8.RuneCountInString(text) >= kept || len(text) >= kept-len(cutMark) && strings.HasSuffix(text, cutMark)
 }
 
-// whole gets all of standard output from the bucket: {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout. The service tells the key; where
-// it does not, the step is as AWS-RunShellScript has it, or whatever there is.
+// whole gets all of standard output from the bucket: {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout, of which the agent makes single slashes
+// and none before. The service tells the key; where it does not, the step is as AWS-RunShellScript has it, or whatever there is.
 func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, node, told string) (string, error) {
-	base := strings.TrimPrefix(strings.Trim(n.Prefix, "/")+"/"+id+"/"+node+"/", "/")
+	base := strings.TrimPrefix(path.Join(n.Prefix, id, node)+"/", "/")
 	keys := []string{base + "awsrunShellScript/0.awsrunShellScript/stdout"}
 	if key := keyOf(told, n.Bucket); strings.HasPrefix(key, base) && stepOutput.MatchString(strings.TrimPrefix(key, base)) {
 		keys = []string{key}
@@ -96,16 +97,16 @@ func keyOf(address, bucket string) string {
 	if err != nil {
 		return ""
 	}
-	path := strings.TrimPrefix(u.Path, "/")
+	rest := strings.TrimPrefix(u.Path, "/")
 	if pathStyle.MatchString(u.Host) {
-		key, ok := strings.CutPrefix(path, bucket+"/")
+		key, ok := strings.CutPrefix(rest, bucket+"/")
 		if !ok {
 			return ""
 		}
 		return key
 	}
 	if strings.HasPrefix(u.Host, bucket+".") {
-		return path
+		return rest
 	}
 	return ""
 }

@@ -17,7 +17,9 @@ var long = strings.Repeat("0123456789\n", 10000)
 // printed sends a command into a bucket and gives what came back of it.
 func printed(t *testing.T, c *aws.Client, cmd dropcap.NodeCommand) (dropcap.NodeOutput, error) {
 	t.Helper()
-	cmd.Bucket, cmd.Prefix = "lab", "runs/1"
+	if cmd.Bucket = "lab"; cmd.Prefix == "" {
+		cmd.Prefix = "runs/1"
+	}
 	sent, err := c.Send(t.Context(), cmd)
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +75,7 @@ func TestAnAgentsOutputComesWholeFromTheBucket(t *testing.T) {
 		}
 	}()
 	cmd := script(one)
+	cmd.Prefix = "/big//x/"       // of which the agent makes big/x
 	cmd.Delivery = 24 * time.Hour // the clock leaps as we ask
 	cmd.Lines = []string{"i=0; while [ $i -lt 10000 ]; do echo 0123456789; i=$((i+1)); done"}
 	if out, err := printed(t, c, cmd); err != nil || out.Stdout != strings.Repeat("0123456789\n", 10000) {

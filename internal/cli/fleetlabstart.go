@@ -88,7 +88,7 @@ func labEnvironment() []string {
 // labSettings make any program with AWS's SDK speak to the lab, and to nobody else. Whatever else could name keys or an address is unset.
 func labSettings(s lab.State) map[string]string {
 	return map[string]string{
-		"AWS_ENDPOINT_URL": s.Endpoint, "AWS_ACCESS_KEY_ID": s.Key, "AWS_SECRET_ACCESS_KEY": "none", "AWS_REGION": s.Region,
+		"AWS_ENDPOINT_URL": s.Endpoint, "AWS_ACCESS_KEY_ID": s.Key, "AWS_SECRET_ACCESS_KEY": s.Secret, "AWS_REGION": s.Region,
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "DROPCAP_LAB": s.Folder,
 	}
 }

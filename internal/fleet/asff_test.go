@@ -20,10 +20,13 @@ const hostileText = "=cmd\x1b[31m\n\r\t\u202e漢字\xff<script>"
 // post sends a request to the double of AWS, which checks it against the service's own model.
 func post(t *testing.T, cloud *ssmtest.Cloud, service, path, target string, body any) map[string]any {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(raw(t, body)))
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIADROPCAPLAB000000/20260102/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
+	text := raw(t, body)
+	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(text))
 	if target != "" {
 		r.Header.Set("X-Amz-Target", target)
+	}
+	if err := ssmtest.DefaultKey.Sign(r, text, service, "us-east-1"); err != nil {
+		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
 	cloud.ServeHTTP(w, r)

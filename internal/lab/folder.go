@@ -28,9 +28,11 @@ const (
 	stateFile = "lab.json"
 	// LogFile is what a lab in the background prints.
 	LogFile = "log"
+	// CertificateFile is what a real agent has to believe, so that it hears by TLS that there is no ssmmessages.
+	CertificateFile = "certificate.pem"
 )
 
-// State is what is known of a lab. The key is a secret: it lets whoever knows it run scripts on the nodes, and so on this machine.
+// State is what is known of a lab. It holds a secret, which lets whoever knows it run scripts on the nodes, and so on this machine.
 type State struct {
 	PID            int
 	Ready          bool
@@ -39,7 +41,7 @@ type State struct {
 	Version        string
 	Endpoint       string
 	Region         string
-	Key            string
+	Key, Secret    string
 	Mark           string // in the environment of every script, and what finds those that outlive their agent
 	Why            string // why nodes have no engine of their own; empty if they have
 	Nodes          []Node

@@ -60,7 +60,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	l := &lab{Config: c, began: time.Now()}
 	l.state = State{PID: os.Getpid(), Folder: c.Folder, Started: l.began.UTC(), Until: l.began.Add(c.For).UTC(), Version: c.Version, Region: c.Region,
-		Key: "AKIA" + rand.Text()[:16], Mark: rand.Text()}
+		Key: "AKIA" + rand.Text()[:16], Secret: rand.Text(), Mark: rand.Text()}
 	defer func() {
 		if failed := l.end(); err == nil {
 			err = failed
@@ -83,11 +83,15 @@ func (l *lab) serve(ctx context.Context) error {
 	}
 	l.state.Endpoint = "http://" + listener.Addr().String()
 	l.makeCloud()
+	certificate, err := l.certify()
+	if err != nil {
+		return err
+	}
 	server := &http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- ssmtest.Serve(server, listener, certificate) }()
 	ctx, cancel := context.WithTimeout(ctx, l.For)
-	attached, err := l.attach(ctx)
+	attached, err := l.attach(ctx, certificate)
 	// In this order: agents end while there is a service to end at.
 	defer server.Close()
 	defer attached.Wait()
@@ -106,6 +110,15 @@ func (l *lab) serve(ctx context.Context) error {
 	case err := <-failed:
 		return fmt.Errorf("cannot go on serving: %w", err)
 	}
+}
+
+// certify makes what the lab shows of itself by TLS, by which agents ask for ssmmessages.
+func (l *lab) certify() (*ssmtest.Certificate, error) {
+	c, err := ssmtest.NewCertificate()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the lab's certificate: %w", err)
+	}
+	return c, os.WriteFile(filepath.Join(l.Folder, CertificateFile), c.PEM, 0o600)
 }
 
 // end takes down what was made, and removes the folder.

@@ -59,7 +59,7 @@ func (l *lab) makeNodes(ctx context.Context) error {
 // makeCloud makes the double of AWS, which knows the nodes.
 func (l *lab) makeCloud() {
 	l.cloud = ssmtest.New(nil)
-	l.cloud.Trust(l.state.Key, ssmtest.DefaultAccount)
+	l.cloud.Trust(l.state.key(), ssmtest.DefaultAccount)
 	var ids []string
 	for _, n := range l.state.Nodes {
 		ids = append(ids, n.ID)
@@ -75,11 +75,13 @@ func (l *lab) makeCloud() {
 }
 
 // attach starts the nodes' agents. They end with ctx.
-func (l *lab) attach(ctx context.Context) (*sync.WaitGroup, error) {
+func (l *lab) attach(ctx context.Context, certificate *ssmtest.Certificate) (*sync.WaitGroup, error) {
 	var work sync.WaitGroup
 	failed := make(chan error, l.Nodes)
+	channel := "https" + strings.TrimPrefix(l.state.Endpoint, "http")
 	for k, n := range l.state.Nodes[:l.Nodes] {
-		agent := &ssmtest.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.Key, Folder: l.file(k, "agent"), Alone: true,
+		agent := &ssmtest.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.key(), Folder: l.file(k, "agent"), Alone: true,
+			Channel: channel, Roots: certificate.Roots(),
 			Env: l.environment(k, n), Start: l.starter(k)}
 		work.Go(func() { failed <- agent.Run(ctx) })
 	}
@@ -109,6 +111,11 @@ func (l *lab) environment(k int, n Node) []string {
 // statusPath cannot be a bucket's: names of buckets have three characters at least.
 const statusPath = "/-/lab"
 
+// statusService is what requests for it are signed for.
+const statusService = "lab"
+
+func (s State) key() ssmtest.Key { return ssmtest.Key{ID: s.Key, Secret: s.Secret} }
+
 // Requests are those that a lab has served, by API ("ssm:SendCommand").
 type Requests map[string]int
 
@@ -118,8 +125,8 @@ func (l *lab) handler() http.Handler {
 		switch {
 		case r.URL.Path != statusPath:
 			l.cloud.ServeHTTP(w, r)
-		case !l.cloud.Known(r):
-			http.Error(w, "the key is not known", http.StatusForbidden)
+		case !l.cloud.Known(r, statusService):
+			http.Error(w, "it is not signed by the lab's key", http.StatusForbidden)
 		default:
 			_ = json.NewEncoder(w).Encode(Requests(l.cloud.Calls())) // whoever asked has gone
 		}
@@ -134,7 +141,9 @@ func (s State) Served(ctx context.Context) (Requests, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+s.Key+"/20260102/"+s.Region+"/lab/aws4_request")
+	if err := s.key().Sign(req, nil, statusService, s.Region); err != nil {
+		return nil, err
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask the lab: %w", err)

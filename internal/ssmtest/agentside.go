@@ -2,6 +2,7 @@ package ssmtest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -20,6 +21,8 @@ const (
 var agentNeeds = map[string]map[string]int{
 	"AmazonSSM.UpdateInstanceInformation":                 {"InstanceId": 10},
 	"AmazonSSM.ListInstanceAssociations":                  {"InstanceId": 10},
+	"AmazonSSM.GetManifest":                               {"PackageName": 1},
+	"AmazonSSM.PutConfigurePackageResult":                 {"PackageName": 1, "Operation": 1},
 	"EC2WindowsMessageDeliveryService.GetMessages":        {"Destination": 10, "MessagesRequestId": 16},
 	"EC2WindowsMessageDeliveryService.AcknowledgeMessage": {"MessageId": 16},
 	"EC2WindowsMessageDeliveryService.DeleteMessage":      {"MessageId": 16},
@@ -40,23 +43,27 @@ func (c *Cloud) serveAgent(w http.ResponseWriter, r *http.Request, target string
 }
 
 func (c *Cloud) answerAgent(r *http.Request, target string, body []byte) (any, *failure) {
+	prefix, operation, _ := strings.Cut(target, ".")
+	service := map[bool]string{true: "ssm", false: "ec2messages"}[prefix == "AmazonSSM"]
+	who, why := c.prove(r, service, digestOf(body))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	who, f := c.caller(r)
-	if f != nil {
-		return nil, f
+	if why != nil {
+		return nil, why.byJSON(http.StatusBadRequest)
 	}
-	in, f := readAgent(who, target, body)
+	in, f := readAgent(target, body)
 	if f != nil {
 		return nil, f
 	}
 	reg := c.region(who.account, who.region)
 	nothing := map[string]any{}
-	switch _, operation, _ := strings.Cut(target, "."); operation {
+	switch operation {
 	case "UpdateInstanceInformation":
 		return nothing, c.heard(reg, in)
 	case "ListInstanceAssociations":
 		return map[string]any{"Associations": []any{}}, nil
+	case "GetManifest", "PutConfigurePackageResult":
+		return nothing, c.distributor(reg, operation, in)
 	case "GetMessages":
 		return c.getMessages(r, reg, in), nil
 	case "SendReply":
@@ -71,14 +78,22 @@ func (c *Cloud) answerAgent(r *http.Request, target string, body []byte) (any, *
 	return nothing, nil
 }
 
+// distributor answers what an agent asks around the installation of a package. GetManifest knows AWS's own packages only, which are not here: by its
+// ResourceNotFoundException, and by no other error, the agent takes a name for that of a document.
+func (c *Cloud) distributor(r *region, operation string, in map[string]any) *failure {
+	f := c.gate("ssm:" + operation)
+	if f == nil && operation == "GetManifest" {
+		f = fail("ResourceNotFoundException", "The package %s does not exist.", str(in, "PackageName"))
+	}
+	c.note("ssm:"+operation, r.region, f)
+	return f
+}
+
 // readAgent checks a request of an agent. Fields that are not known here pass: agents of later versions say more of themselves.
-func readAgent(who caller, target string, body []byte) (map[string]any, *failure) {
+func readAgent(target string, body []byte) (map[string]any, *failure) {
 	needs, ok := agentNeeds[target]
 	if !ok {
 		return nil, fail("UnknownOperationException", "%s is not known here", target)
-	}
-	if service := map[bool]string{true: "ssm", false: "ec2messages"}[strings.HasPrefix(target, "AmazonSSM.")]; who.service != service {
-		return nil, fail("InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", service)
 	}
 	var in map[string]any
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -95,12 +110,24 @@ func readAgent(who caller, target string, body []byte) (map[string]any, *failure
 	return in, nil
 }
 
-// refuseChannel answers an agent that wants the control channel of ssmmessages, which is not here. By this word, in XML, amazon-ssm-agent turns to
-// ec2messages for good; after any other refusal it polls ec2messages too, but goes on asking.
-func refuseChannel(w http.ResponseWriter) {
+// refuseChannel answers an agent that wants the control channel of ssmmessages, which is not here. By this word, in XML, amazon-ssm-agent takes
+// ec2messages for what it has; any refusal leaves it polling that, and it asks again, ever more rarely, for ever. It asks by TLS only.
+func (c *Cloud) refuseChannel(w http.ResponseWriter, r *http.Request, body []byte) {
+	if r.TLS == nil {
+		http.Error(w, "Client sent an HTTP request to an HTTPS server.", http.StatusBadRequest)
+		return
+	}
+	who, why := c.prove(r, "ssmmessages", digestOf(body))
+	f := why.byJSON(http.StatusForbidden)
+	if f == nil {
+		f = &failure{http.StatusForbidden, "AccessDeniedException", "ssmmessages is not served here"}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note("ssmmessages:CreateControlChannel", who.region, f)
 	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(http.StatusForbidden)
-	_, _ = w.Write([]byte("<AccessDeniedException><Message>ssmmessages is not served here</Message></AccessDeniedException>"))
+	w.WriteHeader(f.status)
+	fmt.Fprintf(w, "<%s><Message>%s</Message></%s>", f.kind, escape(f.message), f.kind)
 }
 
 func (r *region) acknowledge(id string) {

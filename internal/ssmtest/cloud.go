@@ -11,7 +11,9 @@
 package ssmtest
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,43 +26,11 @@ const (
 	MaxDocument = 64 << 10
 )
 
-// Clock tells the time. A test may own it.
-type Clock interface{ Now() time.Time }
-
-type wall struct{}
-
-func (wall) Now() time.Time { return time.Now() }
-
-// FakeClock stands still until it is advanced.
-type FakeClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-// NewFakeClock begins at a fixed moment.
-func NewFakeClock() *FakeClock {
-	return &FakeClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-}
-
-// Now is the moment that the clock was advanced to.
-func (c *FakeClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves the clock on.
-func (c *FakeClock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // Cloud is the whole state: accounts with regions. All of it is behind one lock.
 type Cloud struct {
 	mu      sync.Mutex
 	clock   Clock
-	keys    map[string]string // access key → account
+	keys    map[string]principal // by access key
 	places  map[place]*region
 	buckets map[string]*bucket
 	faults  []*Fault
@@ -69,7 +39,7 @@ type Cloud struct {
 	log     []Call
 	serial  int
 	models  map[string]*model
-	host    string // where it was asked last: for addresses
+	base    string // where it was asked last: for addresses
 }
 
 // Call is one request that reached the service, in the order of arrival.
@@ -88,7 +58,8 @@ type region struct {
 	nodes      map[string]*Node
 	order      []string // ids, as registered
 	commands   map[string]*command
-	cancels    map[string]bool // ids of messages that end commands
+	cancels    map[string]bool   // ids of messages that end commands
+	aliases    map[string]string // further ids of messages, and their first
 	sequence   []*command
 	documents  map[string]*document
 	groups     map[string][]string
@@ -110,7 +81,7 @@ func New(clock Clock) *Cloud {
 		clock = wall{}
 	}
 	c := &Cloud{
-		clock: clock, keys: map[string]string{AccessKey: DefaultAccount}, places: map[place]*region{}, buckets: map[string]*bucket{},
+		clock: clock, keys: map[string]principal{AccessKey: {Key: DefaultKey, account: DefaultAccount}}, places: map[place]*region{}, buckets: map[string]*bucket{},
 		denied: map[string]bool{}, calls: map[string]int{},
 		models: map[string]*model{"ssm": load("ssm"), "securityhub": load("securityhub"), "resource-groups": load("resource-groups"), "sts": load("sts")},
 	}
@@ -121,7 +92,7 @@ func (c *Cloud) region(account, name string) *region {
 	p := place{account, name}
 	r := c.places[p]
 	if r == nil {
-		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{}, cancels: map[string]bool{}, documents: builtin(), groups: map[string][]string{},
+		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{}, cancels: map[string]bool{}, aliases: map[string]string{}, documents: builtin(), groups: map[string][]string{},
 			compliance: map[string]map[string]any{}, findings: map[string]map[string]any{}, hub: true}
 		c.places[p] = r
 	}
@@ -214,33 +185,27 @@ func (c *Cloud) Polls(account, regionName, id string) bool {
 func (c *Cloud) Calls() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := map[string]int{}
-	for k, v := range c.calls {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(c.calls)
 }
 
 // Log gives every request in order.
 func (c *Cloud) Log() []Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]Call(nil), c.log...)
+	return slices.Clone(c.log)
 }
 
-// Trust lets this access key in, as an account's, and no other: who knows it may run scripts wherever an agent is attached.
-func (c *Cloud) Trust(key, account string) {
+// Trust lets this access key in, as an account's, and no other: who has its secret may run scripts wherever an agent is attached.
+func (c *Cloud) Trust(key Key, account string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keys = map[string]string{key: account}
+	c.keys = map[string]principal{key.ID: {Key: key, account: account}}
 }
 
-// Known tells whether a request's access key is let in.
-func (c *Cloud) Known(r *http.Request) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, f := c.caller(r)
-	return f == nil
+// Known tells whether a request without a body is signed, for a service, by a key that is let in.
+func (c *Cloud) Known(r *http.Request, service string) bool {
+	_, why := c.prove(r, service, digestOf(nil))
+	return why == nil
 }
 
 // wake tells a waiting agent to look again.

@@ -41,16 +41,18 @@ type invocation struct {
 	plugins       map[string]plugin // by the step's name
 	trace         string            // what the agent says of the document as a whole
 	lost          bool              // the final answer will not arrive
+	orphaned      bool              // its agent was killed, and says so once it has looked for the command
 	deliveredOnce bool
 }
 
 // plugin is what one step of a document gave.
 type plugin struct {
-	name, status   string
-	code           int
-	stdout, stderr string
-	whole          []byte // standard output, not cut; of an agent here
-	started, ended string
+	name, status    string
+	code            int
+	stdout, stderr  string
+	output          string // both, cut; or what there is to say where neither was written
+	whole, wholeErr string // not cut; of an agent here
+	started, ended  string
 }
 
 func (i *invocation) over() bool {
@@ -71,10 +73,8 @@ func (cmd *command) execution() time.Duration {
 	return time.Hour
 }
 
-// output is the folder of a node's output in the bucket.
-func (cmd *command) output(node string) string {
-	return strings.TrimPrefix(strings.Trim(cmd.prefix, "/")+"/"+cmd.id+"/"+node, "/")
-}
+// output is the folder of a node's output in the bucket, as the agent makes it: of a prefix, only what is between slashes counts.
+func (cmd *command) output(node string) string { return keyOf(cmd.prefix, cmd.id, node) }
 
 // limit computes "50", "10%" of n.
 func limit(text string, n, otherwise int) int {
@@ -147,6 +147,12 @@ func (c *Cloud) expire(cmd *command, i *invocation, now time.Time) {
 		return
 	}
 	switch {
+	case i.orphaned && now.Sub(i.started) >= silence:
+		st := step{name: "aws:runShellScript", action: "aws:runShellScript"}
+		if steps := stepsOf(cmd.content); len(steps) > 0 {
+			st = steps[0]
+		}
+		c.finish(cmd, i, map[string]plugin{st.name: {name: st.action, status: "Failed", code: 1, output: vanished}}, "Failed")
 	case i.started.IsZero() && now.Sub(i.sentAt) > cmd.delivery:
 		i.end("TimedOut", "DeliveryTimedOut", now)
 	case !i.started.IsZero() && now.Sub(i.started) > cmd.delivery+cmd.execution():
@@ -169,9 +175,15 @@ func (c *Cloud) send(r *region, cmd *command, i *invocation, now time.Time) {
 	i.status, i.detail = "Pending", "Pending"
 	m := &message{id: messageID(cmd.id, i.node), cmd: cmd, inv: i, topic: "aws.ssm.sendCommand." + r.region + ".1"}
 	n.queue = append(n.queue, m)
-	if c.fault(Duplicate, "", i.node) {
+	if c.fault(Redelivered, "", i.node) {
 		twin := *m
 		twin.again = true
+		n.queue = append(n.queue, &twin)
+	}
+	if c.fault(Duplicate, "", i.node) {
+		twin := *m
+		twin.again, twin.other, twin.id = true, true, messageID(c.newID(), i.node)
+		r.aliases[twin.id] = m.id
 		n.queue = append(n.queue, &twin)
 	}
 	n.wake()
@@ -248,12 +260,33 @@ func (c *Cloud) finish(cmd *command, i *invocation, plugins map[string]plugin, d
 	}
 }
 
-// cut shortens output as the agent does.
+// cut shortens output as the agent does: what is exactly as long as the most is marked too.
 func cut(s string, most int, mark string) string {
-	if len(s) <= most {
+	if len(s) < most {
 		return s
 	}
 	return s[:most-len(mark)] + mark
+}
+
+// combined is what a step has written, of both kinds, in 2,500 characters: where that is too much, each may have half of it, and more where the other
+// leaves some (agent/framework/processor/executer/iohandler, TruncateOutput).
+func combined(stdout, stderr string) string {
+	const outMark, errMark = "\n---Output truncated---", "\n---Error truncated----"
+	title := ""
+	if stderr != "" {
+		title = "\n----------ERROR-------\n"
+	}
+	room := MaxOutput - len(title)
+	switch {
+	case len(stdout)+len(stderr) < room:
+		return stdout + title + stderr
+	case len(stdout) > room/2 && len(stderr) > room/2:
+		each := (room - len(outMark) - len(errMark)) / 2
+		return stdout[:each] + outMark + title + stderr[:each] + errMark
+	case len(stdout) <= room/2:
+		return stdout + title + stderr[:room-len(errMark)-len(stdout)] + errMark
+	}
+	return stdout[:room-len(outMark)-len(stderr)] + outMark + title + stderr
 }
 
 func (c *Cloud) newID() string {

@@ -19,11 +19,10 @@ import (
 )
 
 // configuring is one step aws:configurePackage, done as amazon-ssm-agent does it for packages of the account (agent/plugins/configurepackage).
-// The real one asks GetManifest before, whether the name is that of a package of AWS's own.
 type configuring struct {
 	*Agent
 	run       context.Context
-	payload   payload
+	message   string // its id
 	name      string
 	arguments map[string]string
 	folder    string // of all versions of the package
@@ -42,15 +41,15 @@ type installation struct {
 var strange = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 // configure installs a package, or uninstalls it.
-func (a *Agent) configure(run context.Context, p payload, in map[string]any) plugin {
-	c := &configuring{Agent: a, run: run, payload: p, name: str(in, "name"), urls: map[string]string{}}
+func (a *Agent) configure(run context.Context, message string, in map[string]any) plugin {
+	c := &configuring{Agent: a, run: run, message: message, name: str(in, "name"), urls: map[string]string{}}
 	c.folder = filepath.Join(a.Folder, "packages", strange.ReplaceAllString(c.name, "_"))
 	result := plugin{started: time.Now().UTC().Format(time.RFC3339), status: "Failed", code: 1}
 	if c.do(in) {
 		result.status, result.code = "Success", 0
 	}
 	result.ended = time.Now().UTC().Format(time.RFC3339)
-	result.stdout, result.stderr = cut(c.out.String(), MaxStdout, truncatedMark), cut(c.err.String(), MaxStderr, truncatedMark)
+	result.stdout, result.stderr = c.out.String(), c.err.String()
 	return result
 }
 
@@ -67,15 +66,47 @@ func (c *configuring) do(in map[string]any) bool {
 			return c.fail("invalid format in plugin properties: %v", err)
 		}
 	}
+	if err := c.isDocument(str(in, "version")); err != nil {
+		return c.fail("Error returned for GetManifest - %v.", err)
+	}
 	// The manifest is always asked for, whatever is to be done.
 	if err := c.describe(str(in, "version")); err != nil {
 		return c.fail("failed to download manifest - %v", err)
 	}
-	before := c.before()
+	before, done := c.before(), false
 	if str(in, "action") == "Uninstall" {
-		return c.uninstall(str(in, "version"), before)
+		done = c.uninstall(str(in, "version"), before)
+	} else {
+		done = c.install(before)
 	}
-	return c.install(before)
+	// What came of it is told to the service; that it is not heard is only logged.
+	_ = c.post(c.run, "AmazonSSM.PutConfigurePackageResult", map[string]any{"PackageName": c.name, "PackageVersion": c.Version, "Operation": str(in, "action"),
+		"PreviousPackageVersion": before.Version, "OverallTiming": 1, "Result": map[bool]int{true: 0, false: 1}[done]}, nil)
+	return done
+}
+
+var (
+	ofAWS      = regexp.MustCompile(`^[A-Za-z0-9.]+$`) // a version of a package of AWS's own
+	documentID = regexp.MustCompile(`^arn:[^:]*:[^:]*:[^:]*:[^:]*:document/`)
+)
+
+// isDocument asks whether the name is that of a package of AWS's own, where it can be. It is a document's only if the service knows no such package;
+// any other error ends the installation.
+func (c *configuring) isDocument(version string) error {
+	if documentID.MatchString(c.name) || version != "" && !ofAWS.MatchString(version) {
+		return nil
+	}
+	if version == "" {
+		version = "latest"
+	}
+	err := c.post(c.run, "AmazonSSM.GetManifest", map[string]any{"PackageName": c.name, "PackageVersion": version}, nil)
+	switch {
+	case err == nil:
+		return errors.New("it is a package of AWS's own, which this agent does not install")
+	case strings.Contains(err.Error(), "ResourceNotFoundException"):
+		return nil
+	}
+	return err
 }
 
 // describe gets the document.
@@ -173,7 +204,7 @@ func (c *configuring) action(name, version string) bool {
 		lines = append(lines, "export "+key+"='"+strings.ReplaceAll(c.arguments[key], "'", `'\''`)+"'")
 	}
 	c.info("Initiating %s %s %s", c.name, version, name)
-	s := c.script(c.run, c.payload, map[string]any{"workingDirectory": folder, "runCommand": append(lines, "sh "+name+".sh")})
+	s := c.script(c.run, c.message, map[string]any{"workingDirectory": folder, "runCommand": append(lines, "sh "+name+".sh")})
 	c.info("Plugin aws:runShellScript ResultStatus %s", s.status)
 	if s.stdout != "" {
 		c.info("%s output: %s", name, s.stdout)

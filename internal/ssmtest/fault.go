@@ -7,11 +7,12 @@ const (
 	ServerError   = "server-error"  // InternalServerError, 500
 	Drop          = "drop"          // the connection is closed without an answer, after the request took effect
 	LostReply     = "lost-reply"    // the node's final answer never arrives: it ends as DeliveryTimedOut
-	Duplicate     = "duplicate"     // the message is delivered twice, under two ids
+	Duplicate     = "duplicate"     // the command is delivered twice, under two ids, and so run twice
+	Redelivered   = "redelivered"   // the same message is delivered twice, and so run once
 	Damaged       = "damaged"       // a byte of the node's output is changed
 	Truncated     = "truncated"     // the output ends early
 	NeverStarted  = "never-started" // the agent fetches the message and forgets it
-	KilledMidway  = "killed-midway" // the agent dies while the command runs; the command's own detached part goes on
+	KilledMidway  = "killed-midway" // the agent dies while the command runs, which goes on; a minute later another says that it has failed
 	AccessDenied  = "access-denied"
 	ExpiredTokens = "expired-token"
 	LostObject    = "lost-object" // the node's output does not get into the bucket

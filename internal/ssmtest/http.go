@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -24,32 +23,10 @@ func fail(kind, format string, args ...any) *failure {
 	return &failure{status: http.StatusBadRequest, kind: kind, message: fmt.Sprintf(format, args...)}
 }
 
-// caller is who asks, by the credential's scope of Signature Version 4. The signature itself is not checked: it proves nothing here.
-type caller struct {
-	account, region, service, key, token string
-}
-
-var credential = regexp.MustCompile(`Credential=([A-Z0-9]+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request`)
-
-func (c *Cloud) caller(r *http.Request) (caller, *failure) {
-	m := credential.FindStringSubmatch(r.Header.Get("Authorization"))
-	if m == nil {
-		return caller{}, &failure{http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token"}
-	}
-	account, ok := c.keys[m[1]]
-	if !ok {
-		return caller{}, &failure{http.StatusForbidden, "UnrecognizedClientException", "The security token included in the request is invalid."}
-	}
-	return caller{account: account, region: m[2], service: m[3], key: m[1], token: r.Header.Get("X-Amz-Security-Token")}, nil
-}
-
 // ServeHTTP answers for all services on one address, as AWS_ENDPOINT_URL has it.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/v1/control-channel/") || strings.HasPrefix(r.URL.Path, "/v1/data-channel/") {
-		refuseChannel(w)
-		return
-	}
-	if name, key, ok := objectPath(r); ok {
+	channel := strings.HasPrefix(r.URL.Path, "/v1/control-channel/") || strings.HasPrefix(r.URL.Path, "/v1/data-channel/")
+	if name, key, ok := objectPath(r); ok && !channel {
 		c.serveObject(w, r, name, key)
 		return
 	}
@@ -58,9 +35,13 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cannot read the request", http.StatusBadRequest)
 		return
 	}
+	if channel {
+		c.refuseChannel(w, r, body)
+		return
+	}
 	target := r.Header.Get("X-Amz-Target")
 	switch {
-	case strings.HasPrefix(target, "EC2WindowsMessageDeliveryService."), target == "AmazonSSM.UpdateInstanceInformation", target == "AmazonSSM.ListInstanceAssociations":
+	case strings.HasPrefix(target, "EC2WindowsMessageDeliveryService."), agentNeeds[target] != nil:
 		c.serveAgent(w, r, target, body)
 	case strings.HasPrefix(target, "AmazonSSM."):
 		c.serveJSON(w, r, "ssm", strings.TrimPrefix(target, "AmazonSSM."), body)
@@ -77,9 +58,13 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveJSON checks and answers a request of a service that speaks JSON.
 func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, operation string, body []byte) {
+	status := http.StatusForbidden
+	if service == "ssm" {
+		status = http.StatusBadRequest
+	}
+	who, why := c.prove(r, service, digestOf(body))
 	c.mu.Lock()
-	api := service + ":" + operation
-	who, f := c.caller(r)
+	api, f := service+":"+operation, why.byJSON(status)
 	if f == nil {
 		f = c.gate(api)
 	}
@@ -93,7 +78,7 @@ func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, opera
 		f = c.validate(service, operation, input)
 	}
 	var output any
-	if c.host = r.Host; f == nil {
+	if c.base = baseOf(r); f == nil {
 		output, f = c.dispatch(c.region(who.account, who.region), api, input.(map[string]any))
 	}
 	c.note(api, who.region, f)
@@ -110,6 +95,14 @@ func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, opera
 		output = map[string]string{"__type": f.kind, "message": f.message, "Message": f.message}
 	}
 	_ = json.NewEncoder(w).Encode(output)
+}
+
+// baseOf is the address by which we were asked.
+func baseOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // gate lets a request in, or not: faults and denials.

@@ -75,7 +75,7 @@ func TestAnAgentThatFallsSilentIsLost(t *testing.T) {
 
 func TestOnlyTheTrustedKeyIsLetIn(t *testing.T) {
 	cloud, cfg, _ := open(t, nil)
-	cloud.Trust("AKIAANOTHERKEY234567", ssmtest.DefaultAccount)
+	cloud.Trust(ssmtest.Key{ID: "AKIAANOTHERKEY234567", Secret: "another"}, ssmtest.DefaultAccount)
 	_, err := ssm.NewFromConfig(cfg).DescribeInstanceInformation(t.Context(), &ssm.DescribeInstanceInformationInput{})
 	if code(err) != "UnrecognizedClientException" {
 		t.Errorf("the key that everybody knows: %s", code(err))

@@ -16,6 +16,7 @@ type message struct {
 	inv       *invocation
 	cancels   string    // the id of the message whose command is to end; empty: this one is a command
 	again     bool      // a duplicate
+	other     bool      // and under another id
 	hidden    time.Time // not given out before
 	fetched   bool
 }
@@ -73,6 +74,9 @@ func messageID(command, node string) string { return "aws.ssm." + command + "." 
 
 // find gives the message that an agent speaks of.
 func (r *region) find(id string) (*command, *invocation) {
+	if first, ok := r.aliases[id]; ok {
+		id = first
+	}
 	rest, ok := strings.CutPrefix(id, "aws.ssm.")
 	if !ok {
 		return nil, nil
@@ -98,7 +102,7 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 		}
 		times := 1
 		for _, m := range n.queue {
-			if m.inv == inv && m.again {
+			if m.inv == inv && m.other {
 				times = 2
 			}
 		}
@@ -113,7 +117,10 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 			stdout, stderr, exit = answer(script)
 		}
 		c.mu.Lock()
-		if c.fault(LostReply, "", id) || c.fault(KilledMidway, "", id) {
+		if inv.orphaned = c.fault(KilledMidway, "", id); inv.orphaned {
+			continue
+		}
+		if c.fault(LostReply, "", id) {
 			inv.lost = true
 			continue
 		}
@@ -122,7 +129,9 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 			status = "Failed"
 			stderr += fmt.Sprintf("failed to run commands: exit status %d", exit)
 		}
-		c.put(id, cmd.bucket, cmd.output(id)+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
+		if stdout != "" {
+			c.put(id, cmd.bucket, cmd.output(id)+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
+		}
 		c.finish(cmd, inv, map[string]plugin{"aws:runShellScript": {name: "aws:runShellScript", status: status, code: exit,
 			stdout: cut(stdout, MaxStdout, truncatedMark), stderr: cut(stderr, MaxStderr, truncatedMark)}}, status)
 	}
@@ -134,66 +143,31 @@ const truncatedMark = "--output truncated--"
 // scriptOf gives the lines of a command's shell script, of either schema.
 func scriptOf(cmd *command, node, region string) Script {
 	s := Script{Node: node, Command: cmd.id, Region: region, Timeout: cmd.execution()}
-	for _, in := range shellSteps(cmd.content) {
-		filled, _ := fill(in, cmd.parameters, listParameters(cmd.content)).(map[string]any)
-		switch lines := filled["runCommand"].(type) {
-		case []any:
-			s.Lines = append(s.Lines, texts(lines)...)
-		case string:
-			s.Lines = append(s.Lines, lines)
+	lists := listParameters(cmd.content)
+	for _, st := range stepsOf(cmd.content) {
+		if skip, fail := st.allowed("Linux", cmd.parameters); skip != "" || fail != "" {
+			continue
 		}
-		s.WorkingDirectory, _ = filled["workingDirectory"].(string)
-	}
-	for _, in := range stepInputs(cmd.content, "aws:configurePackage") {
-		s.Package, _ = fill(in, cmd.parameters, listParameters(cmd.content)).(map[string]any)
+		filled, _ := fill(st.inputs, cmd.parameters, lists).(map[string]any)
+		switch st.action {
+		case "aws:runShellScript":
+			s.Lines = append(s.Lines, texts(filled["runCommand"])...)
+			s.WorkingDirectory, _ = filled["workingDirectory"].(string)
+		case "aws:configurePackage":
+			s.Package = filled
+		}
 	}
 	return s
 }
 
 // firstStep names the first aws:runShellScript step, as the folder of its output in a bucket is called. Schema 1.2 has a number for it.
 func firstStep(content map[string]any) string {
-	if names := stepNames(content); len(names) > 0 {
-		return names[0]
+	for _, st := range stepsOf(content) {
+		if st.action == "aws:runShellScript" {
+			return st.folder
+		}
 	}
 	return "0.awsrunShellScript"
-}
-
-// stepNames gives the names of the aws:runShellScript steps, in the order of shellSteps; none of schema 1.2.
-func stepNames(content map[string]any) []string {
-	var out []string
-	steps, _ := content["mainSteps"].([]any)
-	for _, v := range steps {
-		if step, _ := v.(map[string]any); step["action"] == "aws:runShellScript" {
-			out = append(out, str(step, "name"))
-		}
-	}
-	return out
-}
-
-// shellSteps gives the inputs of all aws:runShellScript steps.
-func shellSteps(content map[string]any) []any {
-	var out []any
-	if rc, ok := content["runtimeConfig"].(map[string]any); ok {
-		if p, ok := rc["aws:runShellScript"].(map[string]any); ok {
-			if list, ok := p["properties"].([]any); ok {
-				out = append(out, list...)
-			}
-		}
-	}
-	return append(out, stepInputs(content, "aws:runShellScript")...)
-}
-
-// stepInputs gives the inputs of all steps of schema 2.x that do something.
-func stepInputs(content map[string]any, action string) []any {
-	var out []any
-	steps, _ := content["mainSteps"].([]any)
-	for _, v := range steps {
-		step, _ := v.(map[string]any)
-		if step["action"] == action {
-			out = append(out, step["inputs"])
-		}
-	}
-	return out
 }
 
 // inOrder gives the names of a document's steps as the document has them. Schema 1.2 has one, called as what it does.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -60,35 +58,56 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	if err != nil {
 		return
 	}
-	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		body = unchunk(body)
+	who, why := c.prove(r, "s3", "")
+	if why == nil {
+		body, why = who.content(body, r.Header.Get("X-Amz-Decoded-Content-Length"))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f := c.objectCaller(r, objectAPI(r, key)); f != nil {
-		w.WriteHeader(f.status)
-		_ = xml.NewEncoder(w).Encode(s3Error{Code: f.kind, Message: f.message})
-		return
-	}
 	b := c.buckets[name]
-	if b == nil {
+	// Every answer of a bucket has its region, refusals too; without one amazon-ssm-agent goes on asking at S3's public addresses.
+	at := who.region
+	if b != nil {
+		at = b.region
+	}
+	w.Header().Set("x-amz-bucket-region", at)
+	f := why.byS3()
+	for _, api := range objectAPIs(r, key) {
+		if f == nil {
+			f = c.gate(api)
+		}
+		c.note(api, who.region, f)
+	}
+	switch {
+	case f != nil && f.kind == "AccessDeniedException": // as the gate says it
+		s3Fail(w, http.StatusForbidden, "AccessDenied", f.message)
+	case f != nil:
+		s3Fail(w, f.status, f.kind, f.message)
+	case b == nil:
 		s3Fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
-		return
-	}
-	w.Header().Set("x-amz-bucket-region", b.region)
-	if at := regionOf(r); at != "" && at != b.region {
+	case who.region != b.region:
 		s3Fail(w, http.StatusMovedPermanently, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.")
-		return
+	default:
+		b.serve(w, r, name, key, body)
 	}
+}
+
+// serve does what is asked of a bucket.
+func (b *bucket) serve(w http.ResponseWriter, r *http.Request, name, key string, body []byte) {
 	switch {
 	case inParts(r):
 		b.servePart(w, r, name, key, body)
 	case key == "" && r.Method == http.MethodHead:
+	case key == "" && r.Method == http.MethodGet && r.URL.Query().Has("encryption"):
+		answerXML(w, encrypted)
 	case key == "" && r.Method == http.MethodGet:
 		b.list(w, name, r.URL.Query().Get("prefix"))
 	case r.Method == http.MethodPut && r.URL.Query().Has("acl"): // amazon-ssm-agent gives the bucket's owner what it stored
 	case r.Method == http.MethodPut:
 		b.objects[key] = body
+		if with := r.Header.Get("X-Amz-Server-Side-Encryption"); with != "" {
+			w.Header().Set("x-amz-server-side-encryption", with)
+		}
 		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, md5.Sum(body)))
 	case r.Method == http.MethodDelete:
 		delete(b.objects, key)
@@ -104,34 +123,37 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	}
 }
 
-// objectAPI names what is asked for.
-func objectAPI(r *http.Request, key string) string {
-	method := r.Method
+// objectAPIs names what has to be allowed for a request, by IAM's actions where there is no operation of that name.
+func objectAPIs(r *http.Request, key string) []string {
+	q, method := r.URL.Query(), r.Method
 	switch {
-	case inParts(r):
-		return "s3:PutObject"
-	case method == http.MethodPut && r.URL.Query().Has("acl"):
-		return "s3:PutObjectAcl"
-	case method == http.MethodPut:
-		return "s3:PutObject"
+	case method == http.MethodPut && q.Has("acl"):
+		return []string{"s3:PutObjectAcl"}
+	case (method == http.MethodPut || inParts(r)) && r.Header.Get("X-Amz-Acl") != "":
+		return []string{"s3:PutObject", "s3:PutObjectAcl"}
+	case method == http.MethodPut, inParts(r):
+		return []string{"s3:PutObject"}
 	case method == http.MethodDelete:
-		return "s3:DeleteObject"
+		return []string{"s3:DeleteObject"}
 	case key == "" && method == http.MethodHead:
-		return "s3:HeadBucket"
+		return []string{"s3:HeadBucket"}
+	case key == "" && q.Has("encryption"):
+		return []string{"s3:GetEncryptionConfiguration"}
 	case key == "":
-		return "s3:ListObjectsV2"
+		return []string{"s3:ListObjectsV2"}
 	}
-	return "s3:GetObject"
+	return []string{"s3:GetObject"}
 }
 
-// regionOf is the region that a request was signed for.
-func regionOf(r *http.Request) string {
-	scope := "Credential=" + r.URL.Query().Get("X-Amz-Credential")
-	if m := credential.FindStringSubmatch(r.Header.Get("Authorization") + scope); m != nil {
-		return m[2]
-	}
-	return ""
+// encryption is what GetBucketEncryption says.
+type encryption struct {
+	XMLName   xml.Name `xml:"ServerSideEncryptionConfiguration"`
+	Algorithm string   `xml:"Rule>ApplyServerSideEncryptionByDefault>SSEAlgorithm"`
+	BucketKey bool     `xml:"Rule>BucketKeyEnabled"`
 }
+
+// encrypted is what every bucket has since January 2023 unless its owner chose another (user guide of S3, "Default encryption").
+var encrypted = encryption{Algorithm: "AES256"}
 
 // list is ListObjectsV2: one page of at most a thousand, as nothing here stores more under a prefix.
 func (b *bucket) list(w http.ResponseWriter, name, prefix string) {
@@ -171,56 +193,4 @@ type s3Error struct {
 func s3Fail(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
 	_ = xml.NewEncoder(w).Encode(s3Error{Code: code, Message: message})
-}
-
-// objectCaller lets signed requests in, and presigned ones until they expire.
-func (c *Cloud) objectCaller(r *http.Request, api string) *failure {
-	region := ""
-	f := func() *failure {
-		q := r.URL.Query()
-		if q.Get("X-Amz-Signature") == "" {
-			who, f := c.caller(r)
-			region = who.region
-			return f
-		}
-		return c.presigned(q)
-	}()
-	if f == nil {
-		f = c.gate(api)
-	}
-	c.note(api, region, f)
-	return f
-}
-
-func (c *Cloud) presigned(q url.Values) *failure {
-	at, err := time.Parse("20060102T150405Z", q.Get("X-Amz-Date"))
-	seconds, err2 := strconv.Atoi(q.Get("X-Amz-Expires"))
-	key, _, _ := strings.Cut(q.Get("X-Amz-Credential"), "/")
-	switch {
-	case err != nil || err2 != nil:
-		return &failure{http.StatusForbidden, "AuthorizationQueryParametersError", "the presigned address is damaged"}
-	case c.keys[key] == "":
-		return &failure{http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}
-	case time.Since(at) > time.Duration(seconds)*time.Second:
-		return &failure{http.StatusForbidden, "AccessDenied", "Request has expired"}
-	}
-	return nil
-}
-
-// unchunk takes an aws-chunked body apart: "SIZE[;chunk-signature=…]\r\n" data "\r\n", the last of size 0, then trailers.
-func unchunk(body []byte) []byte {
-	var out []byte
-	for {
-		line, rest, ok := bytes.Cut(body, []byte("\r\n"))
-		if !ok {
-			return out
-		}
-		size, _, _ := strings.Cut(string(line), ";")
-		n, err := strconv.ParseInt(size, 16, 64)
-		if err != nil || n <= 0 || int(n) > len(rest) {
-			return out
-		}
-		out = append(out, rest[:n]...)
-		body = bytes.TrimPrefix(rest[n:], []byte("\r\n"))
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -139,10 +138,10 @@ func (c *Cloud) attachments(r *region, d *document, n int) []any {
 	if c.buckets[name] == nil {
 		c.buckets[name] = &bucket{account: "Amazon", region: r.region, objects: map[string][]byte{}}
 	}
-	key := ""
-	for k, account := range c.keys {
-		if account == r.account {
-			key = k
+	var key Key
+	for _, p := range c.keys {
+		if p.account == r.account {
+			key = p.Key
 		}
 	}
 	for _, file := range sortedKeys(d.packages[n-1].files) {
@@ -152,11 +151,8 @@ func (c *Cloud) attachments(r *region, d *document, n int) []any {
 		}
 		path := fmt.Sprintf("%s/%s/%d/%s", r.account, d.name, n, file)
 		c.buckets[name].objects[path] = data
-		now := time.Now().UTC()
-		q := url.Values{"X-Amz-Algorithm": {"AWS4-HMAC-SHA256"}, "X-Amz-Date": {now.Format("20060102T150405Z")}, "X-Amz-Expires": {"900"}, "X-Amz-SignedHeaders": {"host"},
-			"X-Amz-Credential": {key + now.Format("/20060102/") + r.region + "/s3/aws4_request"}, "X-Amz-Signature": {"0f0f0f0f"}}
 		out = append(out, map[string]any{"Name": file, "Size": len(data), "HashType": "Sha256", "Hash": fmt.Sprintf("%x", sha256.Sum256(d.packages[n-1].files[file])),
-			"Url": "http://" + c.host + "/" + name + "/" + path + "?" + q.Encode()})
+			"Url": key.presign(c.base+"/"+name+"/"+path, r.region, 15*time.Minute)})
 	}
 	return out
 }

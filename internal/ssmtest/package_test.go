@@ -192,3 +192,30 @@ func TestTheServiceRefusesPackagesAsItsModelSays(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// By no other error than ResourceNotFoundException does the agent take the name for a document's.
+func TestTheAgentAsksFirstWhetherThePackageIsOfAWS(t *testing.T) {
+	s := newShelf(t, "x86_64")
+	if err := s.publish("1.0", "", true); err != nil {
+		t.Fatal(err)
+	}
+	s.ready()
+	s.does("Success", "", "install-1.0 validate-1.0", "action=Install", "version=1.0")
+	for api, want := range map[string]string{"ssm:GetManifest": "ResourceNotFoundException", "ssm:PutConfigurePackageResult": ""} {
+		if n := s.cloud.Calls()[api]; n != 1 {
+			t.Errorf("%s was asked %d times", api, n)
+		}
+		for _, call := range s.cloud.Log() {
+			if call.API == api && call.Error != want {
+				t.Errorf("%+v", call)
+			}
+		}
+	}
+	s.cloud.Deny("ssm:GetManifest")
+	s.does("Failed", "Error returned for GetManifest", "", "action=Uninstall")
+	if err := s.publish("1.0-b", "", false); err != nil {
+		t.Fatal(err)
+	}
+	s.ready()
+	s.does("Success", "", "uninstall-1.0 install-1.0-b validate-1.0-b", "action=Install", "version=1.0-b") // no version of a package of AWS's: it is not asked
+}

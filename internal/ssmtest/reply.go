@@ -25,6 +25,7 @@ type answer struct {
 		Status         string `json:"status"`
 		Code           int    `json:"code"`
 		Name           string `json:"name"`
+		Output         any    `json:"output"` // a text, of plugins that are known here
 		StandardOutput string `json:"standardOutput"`
 		StandardError  string `json:"standardError"`
 		Start          string `json:"startDateTime"`
@@ -50,7 +51,8 @@ func (c *Cloud) reply(r *region, id, payload string) *failure {
 		plugins = map[string]plugin{}
 	}
 	for name, s := range p.RuntimeStatus {
-		plugins[name] = plugin{name: s.Name, status: s.Status, code: s.Code, stdout: s.StandardOutput, stderr: s.StandardError, started: s.Start, ended: s.End}
+		output, _ := s.Output.(string)
+		plugins[name] = plugin{name: s.Name, status: s.Status, code: s.Code, stdout: s.StandardOutput, stderr: s.StandardError, output: output, started: s.Start, ended: s.End}
 	}
 	if p.DocumentStatus == "InProgress" || p.DocumentStatus == "SuccessAndReboot" { // after a reboot it goes on
 		if !inv.over() {

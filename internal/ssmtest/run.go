@@ -49,7 +49,12 @@ func (c *Cloud) sendCommand(r *region, in map[string]any) (any, *failure) {
 	r.commands[cmd.id] = cmd
 	r.sequence = append(r.sequence, cmd)
 	c.step(r, cmd)
-	return map[string]any{"Command": cmd.describe()}, nil
+	answer := cmd.describe() // the service has not counted yet when it answers
+	answer["Status"], answer["StatusDetails"] = "Pending", "Pending"
+	for _, count := range []string{"TargetCount", "CompletedCount", "ErrorCount", "DeliveryTimedOutCount"} {
+		answer[count] = 0
+	}
+	return map[string]any{"Command": answer}, nil
 }
 
 // target resolves InstanceIds or Targets to nodes' ids. Nodes that are named must exist; those picked by tags or groups are what there is.
@@ -161,7 +166,7 @@ func (c *Cloud) cancelCommand(r *region, in map[string]any) (any, *failure) {
 			i.end("Cancelled", "Cancelled", c.clock.Now())
 			continue
 		}
-		i.status = "Cancelling"
+		i.status, i.detail = "Cancelling", "Cancelling"
 		m := &message{id: messageID(c.newID(), id), cmd: cmd, inv: i, topic: "aws.ssm.cancelCommand." + r.region + ".1", cancels: messageID(cmd.id, id)}
 		r.cancels[m.id] = true
 		n.queue = append(n.queue, m)
@@ -194,6 +199,9 @@ func (c *Cloud) listCommands(r *region, in map[string]any) (any, *failure) {
 }
 
 func (c *Cloud) listInvocations(r *region, in map[string]any) (any, *failure) {
+	if id := str(in, "CommandId"); id != "" && r.commands[id] == nil {
+		return nil, fail("InvalidCommandId", "The specified command ID isn't valid.")
+	}
 	details, _ := in["Details"].(bool)
 	var all []map[string]any
 	for _, cmd := range slices.Backward(r.sequence) {
@@ -238,12 +246,11 @@ func (c *Cloud) invocation(r *region, cmd *command, i *invocation, details bool)
 		plugins := []any{}
 		for _, name := range inOrder(cmd.content, i.plugins) {
 			p := i.plugins[name]
-			text := p.stdout
-			if p.stderr != "" {
-				text += "\n----------ERROR-------\n" + p.stderr
+			text := p.output
+			if text == "" {
+				text = combined(p.stdout, p.stderr)
 			}
-			plugins = append(plugins, map[string]any{"Name": p.name, "Status": p.status, "StatusDetails": p.status, "ResponseCode": p.code,
-				"Output": cut(text, MaxOutput, "---Error truncated----")})
+			plugins = append(plugins, map[string]any{"Name": p.name, "Status": p.status, "StatusDetails": p.status, "ResponseCode": p.code, "Output": text})
 		}
 		out["CommandPlugins"] = plugins
 	}
@@ -282,7 +289,8 @@ func (c *Cloud) getInvocation(r *region, in map[string]any) (any, *failure) {
 		"StandardErrorContent": cut(errs, MaxStderr, truncatedMark), "ExecutionStartDateTime": iso(i.started), "ExecutionEndDateTime": iso(i.ended),
 	}
 	if cmd.bucket != "" {
-		answer["StandardOutputUrl"] = "https://s3." + r.region + ".amazonaws.com/" + cmd.bucket + "/" + cmd.output(i.node) + "/awsrunShellScript/" + firstStep(cmd.content) + "/stdout"
+		folder := "https://s3." + r.region + ".amazonaws.com/" + cmd.bucket + "/" + cmd.output(i.node) + "/awsrunShellScript/" + firstStep(cmd.content)
+		answer["StandardOutputUrl"], answer["StandardErrorUrl"] = folder+"/stdout", folder+"/stderr"
 	}
 	return answer, nil
 }

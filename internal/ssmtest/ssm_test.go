@@ -274,14 +274,22 @@ func TestTheAgentRunsScriptsAsTheRealOneDoes(t *testing.T) {
 			return err == nil
 		})
 	})
-	t.Run("a duplicate does not run twice", func(t *testing.T) {
-		count := filepath.Join(folder, "count")
-		cloud.Inject(ssmtest.Fault{Kind: ssmtest.Duplicate, Node: one, Times: 1})
-		id := send(t, c, func(in *ssm.SendCommandInput) { in.Parameters["commands"] = []string{"echo x >>" + count} })
-		eventually(t, c, id, one)
-		eventually(t, c, send(t, c, nil), one) // whatever was delivered before has run by now
-		if text, err := os.ReadFile(count); err != nil || string(text) != "x\n" {
-			t.Errorf("%q, %v", text, err)
+	t.Run("the same message is run once, and a command under two ids twice", func(t *testing.T) {
+		for kind, times := range map[string]int{ssmtest.Redelivered: 1, ssmtest.Duplicate: 2} {
+			ids := filepath.Join(folder, kind)
+			cloud.Inject(ssmtest.Fault{Kind: kind, Node: one, Times: 1})
+			id := send(t, c, func(in *ssm.SendCommandInput) { in.Parameters["commands"] = []string{"echo $SSM_COMMAND_ID >>" + ids} })
+			eventually(t, c, id, one)
+			var got []string
+			testenv.Eventually(t, time.Minute, "both have run", func() bool {
+				text, _ := os.ReadFile(ids) // none yet
+				got = strings.Fields(string(text))
+				return len(got) >= times
+			})
+			eventually(t, c, send(t, c, nil), one) // whatever was delivered before has run by now
+			if text, err := os.ReadFile(ids); err != nil || len(strings.Fields(string(text))) != times || len(slices.Compact(slices.Sorted(slices.Values(got)))) != times || !slices.Contains(got, id) {
+				t.Errorf("%s: run as %q, %v", kind, text, err)
+			}
 		}
 	})
 }
@@ -291,7 +299,7 @@ func TestTheAgentGoesOnAfterAStepThatFailed(t *testing.T) {
 	cloud.Add(ssmtest.Node{ID: one})
 	cloud.Document(ssmtest.DefaultAccount, "us-east-1", "steps", `{"schemaVersion":"2.2","description":"x","mainSteps":[
 		{"action":"aws:runShellScript","name":"b","inputs":{"runCommand":["echo 1; exit 4"]}},
-		{"action":"aws:runShellScript","name":"a","inputs":{"runCommand":["echo 2; exit 5"],"onFailure":"exit"}},
+		{"action":"aws:runShellScript","name":"stops","inputs":{"runCommand":["echo 2; exit 5"],"onFailure":"exit"}},
 		{"action":"aws:runShellScript","name":"c","inputs":{"runCommand":["echo 3"]}}]}`)
 	defer attach(t, &ssmtest.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: t.TempDir()})()
 	c := ssm.NewFromConfig(cfg)
@@ -304,12 +312,18 @@ func TestTheAgentGoesOnAfterAStepThatFailed(t *testing.T) {
 		}
 		if i := out.CommandInvocations[0]; i.Status == types.CommandInvocationStatusFailed {
 			for _, p := range i.CommandPlugins {
-				got = append(got, fmt.Sprint(p.ResponseCode, " ", (*p.Output)[:1]))
+				got = append(got, fmt.Sprint(p.Status, " ", p.ResponseCode, " ", strings.SplitN(*p.Output, "\n", 2)[0]))
 			}
 		}
 		return len(got) > 0
 	})
-	if strings.Join(got, ", ") != "4 1, 5 2" {
+	want := []string{"Failed 4 1", "Failed 5 2", "Skipped 0 Plugin with name aws:runShellScript and id c skipped due to prior step with an exit condition"}
+	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+	name := "stops"
+	out, err := c.GetCommandInvocation(t.Context(), &ssm.GetCommandInvocationInput{CommandId: &id, InstanceId: aws.String(one), PluginName: &name})
+	if err != nil || *out.StandardOutputContent != "2\n\nStep was found to have onFailure property. Further document steps will be skipped." {
+		t.Errorf("%v, %q", err, aws.ToString(out.StandardOutputContent))
 	}
 }

@@ -20,9 +20,10 @@ func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, body string) {
 		return
 	}
 	api := "sts:" + form.Get("Action")
+	who, why := c.prove(r, "sts", digestOf([]byte(body)))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	who, f := c.caller(r)
+	f := why.bySTS()
 	if f == nil {
 		f = c.gate(api)
 	}
@@ -69,9 +70,9 @@ func (c *Cloud) assume(form url.Values) (string, *failure) {
 	if m == nil {
 		return "", fail("ValidationError", "%s is invalid", form.Get("RoleArn"))
 	}
-	key := "ASIA" + rand.Text()[:16]
-	c.keys[key] = m[1]
-	return fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>role</SecretAccessKey><SessionToken>session</SessionToken><Expiration>%s</Expiration></Credentials>"+
+	p := principal{Key: Key{"ASIA" + rand.Text()[:16], rand.Text(), rand.Text()}, account: m[1], expires: time.Now().Add(time.Hour)}
+	c.keys[p.ID] = p
+	return fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>"+
 		"<AssumedRoleUser><Arn>arn:aws:sts::%s:assumed-role/%s/lab</Arn><AssumedRoleId>AROA:lab</AssumedRoleId></AssumedRoleUser>",
-		key, time.Now().Add(time.Hour).UTC().Format(time.RFC3339), m[1], escape(m[2])), nil
+		p.ID, p.Secret, p.Token, p.expires.UTC().Format(time.RFC3339), m[1], escape(m[2])), nil
 }

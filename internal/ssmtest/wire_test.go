@@ -20,7 +20,7 @@ import (
 )
 
 // wire is what amazon-ssm-agent 3.3 puts on the wire, by its published source: requests written here anew, so that the double's own agent, which
-// was made with the double, proves nothing about itself. No process of the real agent takes part.
+// was made with the double, proves nothing about itself. No process of the real agent takes part here.
 type wire struct {
 	t         *testing.T
 	url, node string
@@ -49,7 +49,10 @@ func (a wire) send(ctx context.Context, service, method, address, body string, h
 	}
 	req.Header.Set("User-Agent", "aws-sdk-go/1.55.5 (go1.22.9; linux; amd64) amazon-ssm-agent/3.3.987.0")
 	sum := sha256.Sum256([]byte(body))
-	key := aws.Credentials{AccessKeyID: ssmtest.AccessKey, SecretAccessKey: ssmtest.SecretKey, SessionToken: "of-a-role"}
+	key := aws.Credentials{AccessKeyID: ssmtest.AccessKey, SecretAccessKey: ssmtest.SecretKey}
+	if service == "s3" {
+		req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
+	}
 	if err := v4.NewSigner().SignHTTP(ctx, key, req, hex.EncodeToString(sum[:]), service, "us-east-1", time.Now()); err != nil {
 		a.t.Fatal(err)
 	}
@@ -135,7 +138,11 @@ func (a wire) takes(message string) {
 // result is one entry of runtimeStatus.
 func result(step, status string, code int, stdout, stderr string) string {
 	text, _ := json.Marshal(code)
-	return quoted(step) + `:{"status":"` + status + `","code":` + string(text) + `,"name":"aws:runShellScript","output":` + quoted(stdout+"\n----------ERROR-------\n"+stderr) +
+	both := stdout
+	if stderr != "" {
+		both += "\n----------ERROR-------\n" + stderr
+	}
+	return quoted(step) + `:{"status":"` + status + `","code":` + string(text) + `,"name":"aws:runShellScript","output":` + quoted(both) +
 		`,"startDateTime":"2026-01-02T03:04:05.678Z","endDateTime":"2026-01-02T03:04:06.789Z","outputS3BucketName":"","outputS3KeyPrefix":"","stepName":"","standardOutput":` +
 		quoted(stdout) + `,"standardError":` + quoted(stderr) + `}`
 }

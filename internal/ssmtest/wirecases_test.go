@@ -19,12 +19,6 @@ import (
 func TestTheWireOfAnAgentThatStarts(t *testing.T) {
 	_, cfg, url := open(t, nil)
 	a := wire{t, url, one}
-	t.Run("the control channel is refused by the word that makes it turn to ec2messages", func(t *testing.T) {
-		r, err := a.send(t.Context(), "ssmmessages", http.MethodPost, url+"/v1/control-channel/"+one, `{"MessageSchemaVersion":"1.0","RequestId":"6b5c1d0e-8a1f-4c55-9d5e-0f7a2b3c4d5e"}`, map[string]string{"Content-Type": "application/json"})
-		if err != nil || r.status == http.StatusCreated || !strings.Contains(r.text, "<AccessDeniedException>") {
-			t.Errorf("%v, %d %s", err, r.status, r.text)
-		}
-	})
 	t.Run("an empty ping registers it", func(t *testing.T) {
 		r := a.call("ssm", "AmazonSSM.UpdateInstanceInformation", `{"AgentName":"amazon-ssm-agent","AgentStatus":"EC2DetectorStatus:false_IMDSEC2Status:false","AgentVersion":"3.3.987.0","InstanceId":"`+one+`","PlatformType":"Linux"}`)
 		if r.status != http.StatusOK || r.fields == nil {

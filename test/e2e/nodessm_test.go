@@ -41,7 +41,9 @@ func (c carrier) call(action string, in any) (map[string]any, int) {
 	}
 	req.Header.Set("X-Amz-Target", "AmazonSSM."+action)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+ssmtest.AccessKey+"/20260102/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=0")
+	if err := ssmtest.DefaultKey.Sign(req, body, "ssm", "us-east-1"); err != nil {
+		c.t.Fatal(err)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
