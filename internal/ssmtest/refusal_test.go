@@ -68,7 +68,8 @@ func TestEachServiceLetsOnlyItsSignaturesIn(t *testing.T) {
 		"another secret":       {ssmtest.Key{ID: right.ID, Secret: "none"}, "InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"},
 		"another key":          {ssmtest.Key{ID: "AKIAANOTHERKEY234567", Secret: right.Secret}, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"},
 		"a session's token":    {ssmtest.Key{ID: right.ID, Secret: right.Secret, Token: "x"}, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken"},
-		"a key in small print": {ssmtest.Key{ID: strings.ToLower(right.ID), Secret: right.Secret}, "IncompleteSignatureException", "IncompleteSignature", "AuthorizationHeaderMalformed"},
+		"a key in small print": {ssmtest.Key{ID: strings.ToLower(right.ID), Secret: right.Secret}, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"},
+		"a key with a slash":   {ssmtest.Key{ID: right.ID + "/x", Secret: right.Secret}, "IncompleteSignatureException", "IncompleteSignature", "AuthorizationHeaderMalformed"},
 	} {
 		for service, ask := range asks {
 			want := map[string]string{"sts": tt.sts, "s3": tt.s3}[service]

@@ -90,7 +90,7 @@ type claim struct {
 
 var (
 	authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$`)
-	scope         = regexp.MustCompile(`^([A-Z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request$`)
+	scope         = regexp.MustCompile(`^([A-Za-z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request$`)
 )
 
 // claimOf reads a request's claim: of its header, or, where presigned addresses are taken, of its query.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"dropcap"
+	"dropcap/internal/ssmtest"
 	"dropcap/internal/testenv"
 )
 
@@ -58,8 +60,13 @@ func startLab(t *testing.T, args ...string) *labBench {
 	return l
 }
 
-// ask sends a request as the SDK would, but for the signature.
-func (l *labBench) ask(t *testing.T, key, operation string, in, out any) int {
+// key is the lab's.
+func (l *labBench) key() ssmtest.Key {
+	return ssmtest.Key{ID: l.env["AWS_ACCESS_KEY_ID"], Secret: l.env["AWS_SECRET_ACCESS_KEY"]}
+}
+
+// ask sends a request as the SDK would.
+func (l *labBench) ask(t *testing.T, key ssmtest.Key, operation string, in, out any) int {
 	t.Helper()
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -70,7 +77,9 @@ func (l *labBench) ask(t *testing.T, key, operation string, in, out any) int {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Amz-Target", "AmazonSSM."+operation)
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20260102/"+l.env["AWS_REGION"]+"/ssm/aws4_request")
+	if err := key.Sign(req, body, "ssm", l.env["AWS_REGION"]); err != nil {
+		t.Fatal(err)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +96,7 @@ func (l *labBench) nodes(t *testing.T) (ids []string) {
 	var out struct {
 		InstanceInformationList []struct{ InstanceId, PingStatus string }
 	}
-	l.ask(t, l.env["AWS_ACCESS_KEY_ID"], "DescribeInstanceInformation", map[string]any{}, &out)
+	l.ask(t, l.key(), "DescribeInstanceInformation", map[string]any{}, &out)
 	for _, n := range out.InstanceInformationList {
 		if n.PingStatus == "Online" {
 			ids = append(ids, n.InstanceId)
@@ -99,7 +108,7 @@ func (l *labBench) nodes(t *testing.T) (ids []string) {
 // script runs one on all nodes, and gives what each has printed.
 func (l *labBench) script(t *testing.T, line string) map[string]string {
 	t.Helper()
-	key, ids := l.env["AWS_ACCESS_KEY_ID"], l.nodes(t)
+	key, ids := l.key(), l.nodes(t)
 	var sent struct{ Command struct{ CommandId string } }
 	l.ask(t, key, "SendCommand", map[string]any{"DocumentName": "AWS-RunShellScript", "InstanceIds": ids, "MaxConcurrency": "100%",
 		"Parameters": map[string][]string{"commands": {line}}}, &sent)
@@ -153,8 +162,17 @@ func TestALabRunsScriptsOnItsNodes(t *testing.T) {
 	var refused struct {
 		Type string `json:"__type"`
 	}
-	if l.ask(t, "AKIADROPCAPLAB000000", "DescribeInstanceInformation", map[string]any{}, &refused); refused.Type != "UnrecognizedClientException" {
-		t.Errorf("a key that is not the lab's: %s", refused.Type)
+	for want, key := range map[string]ssmtest.Key{"UnrecognizedClientException": ssmtest.DefaultKey, "InvalidSignatureException": {ID: l.key().ID, Secret: "none"}} {
+		if l.ask(t, key, "DescribeInstanceInformation", map[string]any{}, &refused); refused.Type != want {
+			t.Errorf("with %s: %s, want %s", key.ID, refused.Type, want)
+		}
+	}
+	for name, want := range map[string]string{"AWS_SECRET_ACCESS_KEY": "the signature is wrong", "AWS_ACCESS_KEY_ID": "AWS does not accept the credentials"} {
+		p := l.fleet(t)
+		p.env = append(p.env, name+"=NONE")
+		if r := p.run(t, "fleet", "ls"); r.status != dropcap.ExitHost || !strings.Contains(r.err, want) {
+			t.Errorf("with another %s: %d %s", name, r.status, r.err)
+		}
 	}
 	if r := l.run(t, "fleet", "lab"); r.status != 1 || !strings.Contains(r.err, "cannot start a lab: one runs already") {
 		t.Errorf("a second one: %d, %s", r.status, r.err)

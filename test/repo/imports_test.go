@@ -101,6 +101,8 @@ func TestTheCheckerFindsEachViolation(t *testing.T) {
 		{in + "learn", "github.com/cilium/ebpf", true},
 		{in + "fleet", "github.com/aws/aws-sdk-go-v2/service/ssm", true},
 		{in + "aws", "github.com/aws/aws-sdk-go-v2/service/ssm", false},
+		{in + "ssmtest", "github.com/aws/aws-sdk-go-v2/aws/signer/v4", false},
+		{in + "ssmtest", "github.com/aws/aws-sdk-go-v2/service/ssm", true},
 		{in + "audit", in + "cli", true},
 		{in + "audit", in + "render", true},
 		{in + "render", "dropcap", false},
