@@ -121,7 +121,7 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	case denied != "":
 		return nil, dropcap.Errorf(dropcap.CodeError, "keep it in the policy; or --no-watch, if the program can do without", "%s", denied)
 	case s.State.Restarting || s.RestartCount > 0 || g.first != nil && !s.State.StartedAt.Equal(g.first.State.StartedAt):
-		return fail("restarts by itself (last exit status %d)", s.State.ExitCode)
+		return fail("restarts by itself%s", g.lastExit(ctx, s))
 	case !s.State.Running:
 		return fail("has ended with exit status %d%s", s.State.ExitCode, ofError(s.State.Error))
 	case s.State.Paused:

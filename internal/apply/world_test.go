@@ -49,6 +49,7 @@ type scripted struct {
 	written string         // what is in the layers of all containers, as the engine tells it; empty is nothing
 	idFile  string         // what the file of docker run --cidfile holds
 	sick    bool           // whoever lacks a capability ends as soon as it is looked at
+	ended   []int          // exit statuses of a new container that was started again each time; it runs
 	down    time.Time      // until then the engine does not answer
 	wish    restartPolicy  // of the original
 	made    map[string]any // the original's inspect
@@ -207,6 +208,9 @@ func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
 	if parts[0] == "networks" {
 		return dropcap.Result{Status: 200}, nil
 	}
+	if parts[0] == "events" {
+		return s.events(e)
+	}
 	if e.Call().Path == "/containers/create" {
 		return s.create(e)
 	}
@@ -222,6 +226,19 @@ func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
 		return dropcap.Result{Status: 204}, nil
 	}
 	return s.act(b, parts[2], e)
+}
+
+// events tells of the ends of a container whose restart policy has started it again.
+func (s *scripted) events(e dropcap.Effect) (dropcap.Result, error) {
+	b := s.find("web")
+	if q := e.Call().Query; b == nil || !strings.Contains(q["filters"], b.id) || q["until"] == "" {
+		return refuse(400, "that is asked of nobody, or without an end", nil)
+	}
+	body := ""
+	for _, code := range s.ended {
+		body += fmt.Sprintf(`{"Type":"container","Action":"die","Actor":{"ID":%q,"Attributes":{"exitCode":"%d","name":"web"}}}`+"\n", b.id, code)
+	}
+	return dropcap.Result{Status: 200, Body: json.RawMessage(body)}, nil
 }
 
 func (s *scripted) act(b *box, what string, e dropcap.Effect) (dropcap.Result, error) {
@@ -312,6 +329,9 @@ func (s *scripted) inspect(b *box) json.RawMessage {
 		status = "exited"
 	}
 	raw["State"] = map[string]any{"Status": status, "Running": b.running, "StartedAt": b.started, "ExitCode": b.exit}
+	if drops, _ := host["CapDrop"].([]string); len(drops) > 0 {
+		raw["RestartCount"] = len(s.ended)
+	}
 	out, err := json.Marshal(raw)
 	if err != nil {
 		s.t.Fatal(err)

@@ -44,3 +44,18 @@ func TestTheGateTellsWhatWasGivenUpFromWhatIsMissed(t *testing.T) {
 		})
 	}
 }
+
+// While a container runs again its inspect says 0, whatever it had ended with: the engine's events tell.
+func TestTheGateTellsWhatARestartingContainerHadEndedWith(t *testing.T) {
+	testenv.Need(t, testenv.Root)
+	e := dockertest.Start(t, dockertest.Docker20)
+	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
+		t.Fatal(err)
+	}
+	s := stage{t, e, filepath.Join(t.TempDir(), "store")}
+	s.docker("run", "-d", "--name", "moody", "--restart", "always", "--stop-timeout", "1", "app:1", "sh", "-c",
+		`grep -q 'CapBnd.*a80425fb' /proc/self/status && exec sleep 3600; sleep 1; exit 7`) // 14 defaults, NET_RAW among them
+	if said := s.dropcap(4, "apply", "moody", "--yes", "--no-watch"); !strings.Contains(said, "it restarts by itself (last exit status 7)") {
+		t.Errorf("it does not say how: %s", said)
+	}
+}
