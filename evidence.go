@@ -61,6 +61,8 @@ type Source struct {
 	Lost       uint64 `json:"lost"` // checks that were seen and not recorded
 	// LossUnknown is set where the hook cannot count what it missed.
 	LossUnknown bool `json:"loss_unknown,omitempty"`
+	// CallsUnseen says in one clause why not what its programs do with their own sets, without any check, was seen (prctl); empty if it was.
+	CallsUnseen string `json:"calls_unseen,omitempty"`
 	// Complete is set when the operator said that everything the workload does was exercised.
 	Complete bool `json:"complete,omitempty"`
 	// Execs is set when the operator said that what `docker exec` runs is the workload's own work.
@@ -122,7 +124,7 @@ type Need struct {
 	Because string   `json:"because"` // what breaks without it, in one sentence
 	// Or holds other capabilities, any one of which would do as well; for Alternative.
 	Or caps.Set `json:"or,omitempty"`
-	// Flagged is set where only programs that are not the image's (written after the start, or in memory) caused the checks: then it
+	// Flagged is set where only programs that are not proven to be the image's caused the checks (see Suspect): then it
 	// keeps nothing beyond the engine's defaults, unless an operator of this host approved it.
 	Flagged bool `json:"flagged,omitempty"`
 	// Exec is set where what `docker exec` ran caused the checks, and not the workload itself: then it keeps nothing, unless approved.
@@ -136,7 +138,7 @@ func (n Need) Doubted() bool { return (n.Flagged || n.Exec) && !n.Approved }
 // By is one program, system call and place in the kernel that caused checks.
 type By struct {
 	Exe     string `json:"exe"`      // path in the container; empty if it could not be resolved
-	ExeFrom string `json:"exe_from"` // image, volume, written (after the start), memory
+	ExeFrom string `json:"exe_from"` // image, volume, written, memory, unknown
 	Syscall string `json:"syscall"`
 	Site    string `json:"site"` // the kernel function that asked
 	Phase   string `json:"phase"`

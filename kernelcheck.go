@@ -31,6 +31,8 @@ type KernelCheck struct {
 	Origin string // OriginInit (and descendants) or OriginExec
 	Phase  string
 	Asked  caps.Set // for capset: the capabilities that it asked to have; else empty
+	Handed caps.Set // likewise, what it newly asked to hand on (the inheritable set)
+	Held   caps.Set // what the programs held when they were first looked at: in their bounding, permitted or inheritable sets
 	Count  uint64
 	// CountShared is set when Count is of the key, and Frames is one of several paths seen under it.
 	CountShared bool
@@ -45,6 +47,7 @@ const (
 	ReachOwn    Reach = iota // the task's own user namespace
 	ReachChild               // one that was made below it
 	ReachBeyond              // above or beside it
+	ReachNested              // the task's own, and the container has made that itself
 )
 
 // Arg is what the arguments of a system call say about the meaning of a check.
@@ -63,13 +66,17 @@ const (
 	// capset: the inheritable set that is asked for is within, or beyond, the union of the task's inheritable and permitted ones.
 	ArgInheritWithin
 	ArgInheritMore
+	ArgLook    // prctl: whether one is in the bounding set; no check is made
+	ArgAmbient // prctl: one is raised to the ambient set; no check is made
 )
 
 // Executable is a program's file.
 type Executable struct {
-	Path   string // in the container's root; empty if it could not be resolved
-	Dev    uint64 // kernel device number and inode: what names it in the kernel
-	Inode  uint64
-	Memory bool   // a memfd or other file without a name
-	From   string // image, volume, written, memory; empty if not known
+	Path  string // in the container's root; empty if it could not be resolved
+	Dev   uint64 // kernel device number and inode: what names it in the kernel
+	Inode uint64
+	From  string // see the From constants; empty if nobody has looked
+	// Old is set where it is not known to be the image's, but lies in the container's own root and has not been changed since the container was
+	// started.
+	Old bool
 }

@@ -184,7 +184,7 @@ func (b *box) counts(tr *Tracer) (map[string]uint64, []dropcap.KernelCheck) {
 	return n, mine
 }
 
-var args = []string{"", " foreign", " saved", " current", " setid", " nosetid", " raise", " noraise", " within", " more"}
+var args = []string{"", " foreign", " saved", " current", " setid", " nosetid", " raise", " noraise", " within", " more", " look", " ambient"}
 
 // kind spells a check: "SETUID setuid current granted", with what is out of the ordinary behind it.
 func kind(c dropcap.KernelCheck) string {
@@ -193,7 +193,7 @@ func kind(c dropcap.KernelCheck) string {
 		verdict = "granted"
 	}
 	s := c.Cap.Short() + " " + c.Syscall + args[c.Arg] + " " + verdict
-	for what, is := range map[string]bool{" other-cred": !c.OwnCred, " child": c.Reach == dropcap.ReachChild, " beyond": c.Reach == dropcap.ReachBeyond} {
+	for what, is := range map[string]bool{" other-cred": !c.OwnCred, " child": c.Reach == dropcap.ReachChild, " beyond": c.Reach == dropcap.ReachBeyond, " nested": c.Reach == dropcap.ReachNested} {
 		if is {
 			s += what
 		}

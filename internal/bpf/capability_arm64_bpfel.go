@@ -38,7 +38,7 @@ type capabilityCheck struct {
 	Arg     uint8
 	Origin  uint8
 	Phase   uint8
-	Memory  uint8
+	From    uint8
 	Spent   uint8
 	Pad     [3]uint8
 }
@@ -54,6 +54,16 @@ type capabilityGroup struct {
 	Watch     uint8
 	Phase     uint8
 	Pad       [2]uint8
+}
+
+type capabilityHome struct {
+	_      structs.HostLayout
+	Super  uint64
+	Dentry uint64
+	Magic  uint64
+	Begun  uint64
+	Level  uint32
+	Forged uint32
 }
 
 type capabilityProgram struct {
@@ -87,6 +97,8 @@ type capabilityTally struct {
 	Tick   uint64
 	Window uint64
 	Asked  uint64
+	Handed uint64
+	Held   uint64
 	Uid    uint32
 	Stacks uint32
 }
@@ -98,6 +110,7 @@ const (
 	capabilityMapCallPaths           = "call_paths"
 	capabilityMapChecks              = "checks"
 	capabilityMapGroups              = "groups"
+	capabilityMapHomes               = "homes"
 	capabilityMapLosses              = "losses"
 	capabilityMapProcesses           = "processes"
 	capabilityMapProgramPaths        = "program_paths"
@@ -113,6 +126,7 @@ const (
 	capabilityProgKprobeCapTaskPrctl = "kprobe_cap_task_prctl"
 	capabilityProgRawTpCapCapable    = "raw_tp_cap_capable"
 	capabilityProgTpBtfCapCapable    = "tp_btf_cap_capable"
+	capabilityProgTpSysEnterPrctl    = "tp_sys_enter_prctl"
 	capabilityVarKeysEach            = "keys_each"
 	capabilityVarLostFull            = "lost_full"
 	capabilityVarLostGroup           = "lost_group"
@@ -121,6 +135,8 @@ const (
 	capabilityVarLostStacks          = "lost_stacks"
 	capabilityVarOpened              = "opened"
 	capabilityVarRootCgroup          = "root_cgroup"
+	capabilityVarUpperAt             = "upper_at"
+	capabilityVarWall                = "wall"
 	capabilityVarWatchAll            = "watch_all"
 )
 
@@ -174,6 +190,7 @@ type capabilityProgramSpecs struct {
 	KprobeCapTaskPrctl *ebpf.ProgramSpec `ebpf:"kprobe_cap_task_prctl"`
 	RawTpCapCapable    *ebpf.ProgramSpec `ebpf:"raw_tp_cap_capable"`
 	TpBtfCapCapable    *ebpf.ProgramSpec `ebpf:"tp_btf_cap_capable"`
+	TpSysEnterPrctl    *ebpf.ProgramSpec `ebpf:"tp_sys_enter_prctl"`
 }
 
 // capabilityMapSpecs contains maps before they are loaded into the kernel.
@@ -183,6 +200,7 @@ type capabilityMapSpecs struct {
 	CallPaths    *ebpf.MapSpec `ebpf:"call_paths"`
 	Checks       *ebpf.MapSpec `ebpf:"checks"`
 	Groups       *ebpf.MapSpec `ebpf:"groups"`
+	Homes        *ebpf.MapSpec `ebpf:"homes"`
 	Losses       *ebpf.MapSpec `ebpf:"losses"`
 	Processes    *ebpf.MapSpec `ebpf:"processes"`
 	ProgramPaths *ebpf.MapSpec `ebpf:"program_paths"`
@@ -204,6 +222,8 @@ type capabilityVariableSpecs struct {
 	LostStacks    *ebpf.VariableSpec `ebpf:"lost_stacks"`
 	Opened        *ebpf.VariableSpec `ebpf:"opened"`
 	RootCgroup    *ebpf.VariableSpec `ebpf:"root_cgroup"`
+	UpperAt       *ebpf.VariableSpec `ebpf:"upper_at"`
+	Wall          *ebpf.VariableSpec `ebpf:"wall"`
 	WatchAll      *ebpf.VariableSpec `ebpf:"watch_all"`
 }
 
@@ -230,6 +250,7 @@ type capabilityMaps struct {
 	CallPaths    *ebpf.Map `ebpf:"call_paths"`
 	Checks       *ebpf.Map `ebpf:"checks"`
 	Groups       *ebpf.Map `ebpf:"groups"`
+	Homes        *ebpf.Map `ebpf:"homes"`
 	Losses       *ebpf.Map `ebpf:"losses"`
 	Processes    *ebpf.Map `ebpf:"processes"`
 	ProgramPaths *ebpf.Map `ebpf:"program_paths"`
@@ -244,6 +265,7 @@ func (m *capabilityMaps) Close() error {
 		m.CallPaths,
 		m.Checks,
 		m.Groups,
+		m.Homes,
 		m.Losses,
 		m.Processes,
 		m.ProgramPaths,
@@ -266,6 +288,8 @@ type capabilityVariables struct {
 	LostStacks    *ebpf.Variable `ebpf:"lost_stacks"`
 	Opened        *ebpf.Variable `ebpf:"opened"`
 	RootCgroup    *ebpf.Variable `ebpf:"root_cgroup"`
+	UpperAt       *ebpf.Variable `ebpf:"upper_at"`
+	Wall          *ebpf.Variable `ebpf:"wall"`
 	WatchAll      *ebpf.Variable `ebpf:"watch_all"`
 }
 
@@ -281,6 +305,7 @@ type capabilityPrograms struct {
 	KprobeCapTaskPrctl *ebpf.Program `ebpf:"kprobe_cap_task_prctl"`
 	RawTpCapCapable    *ebpf.Program `ebpf:"raw_tp_cap_capable"`
 	TpBtfCapCapable    *ebpf.Program `ebpf:"tp_btf_cap_capable"`
+	TpSysEnterPrctl    *ebpf.Program `ebpf:"tp_sys_enter_prctl"`
 }
 
 func (p *capabilityPrograms) Close() error {
@@ -293,6 +318,7 @@ func (p *capabilityPrograms) Close() error {
 		p.KprobeCapTaskPrctl,
 		p.RawTpCapCapable,
 		p.TpBtfCapCapable,
+		p.TpSysEnterPrctl,
 	)
 }
 

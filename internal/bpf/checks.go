@@ -21,12 +21,14 @@ type Stats struct {
 	LostOf map[uint64]uint64 // those that are known to be of a container, by its cgroup
 	// LossUnknown is set where the kernel does not count what the hook missed.
 	LossUnknown bool
-	NoStack     uint64 // call paths that were due and not kept, for want of room; the kernel tries again at the next check of the kind
-	NoPath      uint64 // executables' paths that user space was too slow for; the kernel tries again at the next start of the program
-	NoName      uint64 // containers that no Sighting tells of
-	Keys        int    // kinds of checks that are kept now
-	MaxKeys     int
-	MapBytes    uint64 // of kernel memory, on this machine
+	// NoCalls says why not what programs do with their own sets without a check is seen; empty if it is.
+	NoCalls  string
+	NoStack  uint64 // call paths that were due and not kept, for want of room; the kernel tries again at the next check of the kind
+	NoPath   uint64 // executables' paths that user space was too slow for; the kernel tries again at the next start of the program
+	NoName   uint64 // containers that no Sighting tells of
+	Keys     int    // kinds of checks that are kept now
+	MaxKeys  int
+	MapBytes uint64 // of kernel memory, on this machine
 	// BytesEach is what of MapBytes there is once for each processor that the machine may have.
 	BytesEach uint64
 }
@@ -58,7 +60,8 @@ func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 	var out []dropcap.KernelCheck
 	for _, e := range tallies {
 		c := t.check(e.key)
-		c.UID, c.Asked, c.Count = e.value.Uid, caps.Set(e.value.Asked), e.value.Count
+		c.UID, c.Count, c.Asked = e.value.Uid, e.value.Count, caps.Set(e.value.Asked)
+		c.Handed, c.Held = caps.Set(e.value.Handed), caps.Set(e.value.Held)
 		c.First, c.Last = at(e.value.First), at(e.value.Last)
 		paths := frames[e.key]
 		c.CountShared = len(paths) > 1
@@ -77,7 +80,7 @@ func (t *Tracer) check(k capabilityCheck) dropcap.KernelCheck {
 	c := dropcap.KernelCheck{
 		Cgroup: k.Own, Cap: caps.Cap(k.Cap), Granted: k.Granted != 0, Spent: k.Spent != 0, OwnCred: k.OwnCred != 0, Reach: dropcap.Reach(k.Reach),
 		Arg: dropcap.Arg(k.Arg), Syscall: syscallName(k.Syscall), Origin: dropcap.OriginInit,
-		Exe: dropcap.Executable{Dev: device(k.Dev), Inode: k.Ino, Memory: k.Memory != 0},
+		Exe: dropcap.Executable{Dev: device(k.Dev), Inode: k.Ino, From: from(k.From), Old: k.From == fromOld},
 	}
 	if k.Origin != 0 {
 		c.Origin = dropcap.OriginExec
@@ -87,6 +90,18 @@ func (t *Tracer) check(k capabilityCheck) dropcap.KernelCheck {
 	c.Phase = t.phases[k.Phase]
 	t.mu.Unlock()
 	return c
+}
+
+// The values of FROM_… in programs/maps.h.
+var origins = []string{dropcap.FromUnknown, dropcap.FromImage, dropcap.FromWritten, dropcap.FromVolume, dropcap.FromMemory}
+
+const fromOld = 5
+
+func from(n uint8) string {
+	if int(n) < len(origins) {
+		return origins[n]
+	}
+	return dropcap.FromUnknown
 }
 
 // device turns the kernel's own form of a device number (MINORBITS is 20, include/linux/kdev_t.h) into stat's.
@@ -184,6 +199,9 @@ func (t *Tracer) stats(keys int) (Stats, error) {
 		}
 	}
 	s.NoStack += t.untold.Load()
+	if t.noCalls != nil {
+		s.NoCalls = clause(t.noCalls)
+	}
 	s.Lost = full + group + missed
 	of, err := entries[uint64, uint64](t.collection.Maps[capabilityMapLosses])
 	if err != nil {

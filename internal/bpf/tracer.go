@@ -39,6 +39,8 @@ type Tracer struct {
 	paths       *paths
 	untold      atomic.Uint64 // call paths whose stack was gone
 	lostStacks  atomic.Uint64 // what the kernel had counted at the last look
+	calls       *os.File      // the tracepoint of prctl(2)
+	noCalls     error         // why there is none
 
 	mu     sync.Mutex // over phases and changes of groups
 	phases []string   // by number: see ownPhases
@@ -104,7 +106,7 @@ func open(c candidate, o Options) (*Tracer, error) {
 		return nil, err
 	}
 	t := &Tracer{hook: c.name, phases: slices.Clone(ownPhases), lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
-	if t.collection, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}); err != nil {
+	if err := t.load(spec); err != nil {
 		return nil, err
 	}
 	if err := t.attach(all); err != nil {
@@ -143,7 +145,7 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	for name := range spec.Programs {
-		if !slices.ContainsFunc(all, func(c candidate) bool { return programName(c) == name }) {
+		if name != callProgram && !slices.ContainsFunc(all, func(c candidate) bool { return programName(c) == name }) {
 			delete(spec.Programs, name)
 		}
 	}
@@ -159,6 +161,8 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 	err = errors.Join(
 		spec.Variables[capabilityVarKeysEach].Set(each),
 		spec.Variables[capabilityVarOpened].Set(uint64(sinceBoot())),
+		spec.Variables[capabilityVarWall].Set(uint64(time.Now().UnixNano())-uint64(sinceBoot())),
+		spec.Variables[capabilityVarUpperAt].Set(upperAt()),
 		spec.Variables[capabilityVarRootCgroup].Set(rootCgroup()),
 	)
 	return spec, err
@@ -197,6 +201,9 @@ func (t *Tracer) Close() error {
 	var err error
 	for _, l := range t.links {
 		err = errors.Join(err, l.Close())
+	}
+	if t.calls != nil {
+		err = errors.Join(err, t.calls.Close())
 	}
 	if t.paths != nil {
 		err = errors.Join(err, t.paths.close())

@@ -141,6 +141,7 @@ func (t *Tracer) Forget(cgroups ...uint64) error {
 		drop(maps[capabilityMapCallPaths], func(k capabilityCallPath, _ uint64) bool { return gone[k.Check.Own] }),
 		drop(maps[capabilityMapPrograms], func(k capabilityProgram, _ uint8) bool { return gone[k.Own] }),
 		drop(maps[capabilityMapGroups], func(_ uint64, g capabilityGroup) bool { return gone[g.Own] }),
+		drop(maps[capabilityMapHomes], func(k uint64, _ capabilityHome) bool { return gone[k] }),
 		drop(maps[capabilityMapLosses], func(k, _ uint64) bool { return gone[k] }),
 	)
 	t.paths.forget(gone)

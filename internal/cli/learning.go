@@ -121,13 +121,13 @@ func (l learner) Details(ctx context.Context, id string) (learn.Details, error) 
 }
 
 // Files reads the container's files as the engine exports them: no shell in the container is needed.
-func (l learner) Files(ctx context.Context, id string) (image.Files, error) {
+func (l learner) Files(ctx context.Context, id string, limits image.Limits) (image.Files, error) {
 	r, err := l.host.Export(ctx, id)
 	if err != nil {
 		return image.Files{}, err
 	}
 	defer r.Close()
-	return image.Scan(ctx, r, image.Default)
+	return image.Scan(ctx, r, limits)
 }
 
 func (l learner) Cgroup(c dropcap.Container) (uint64, error) { return l.host.Kernel.CgroupID(c) }
@@ -166,5 +166,5 @@ func (t tracer) Sightings() ([]learn.Sighting, error) {
 
 func (t tracer) Checks() ([]dropcap.KernelCheck, learn.Loss, error) {
 	list, s, err := t.Tracer.Checks()
-	return list, learn.Loss{Checks: s.Lost, Of: s.LostOf, Unknown: s.LossUnknown}, err
+	return list, learn.Loss{Checks: s.Lost, Of: s.LostOf, Unknown: s.LossUnknown, CallsUnseen: s.NoCalls}, err
 }

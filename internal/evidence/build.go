@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 // bounding set. Times are printed in RFC 3339, UTC; a time of zero is left empty.
 func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, src dropcap.Source, id Identity) dropcap.WorkloadEvidence {
 	t := newTally()
+	checks = naming(checks)
 	for i, v := range verdict.All(checks) {
 		t.check(checks[i], v, src.Execs)
 		t.named(checks[i], held, src.Execs)
@@ -47,18 +49,19 @@ func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict, execs bool) {
 	t.observe(c, n, v.Site)
 }
 
-// named adds the capabilities that a program asks for in its own sets. One that asks for everything that the container holds, or more, has
-// read its sets before and names nothing: then its asking says nothing.
+// named adds the capabilities that a program asks for in its own sets, or newly hands on. One that asks for everything that the container
+// holds, or more, has read its sets before and names nothing: then its asking says nothing.
 func (t *tally) named(c dropcap.KernelCheck, held caps.Set, execs bool) {
-	asked := c.Asked & held
-	if asked.Empty() || asked == held && held.Len() > 1 {
-		return
-	}
-	for _, a := range asked.List() {
-		t.observe(c, dropcap.Need{
-			Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe), Exec: exec(c, execs),
-			Because: "the program asks for it in its own sets (capset), and fails or goes another way without it",
-		}, "capset")
+	for _, set := range []caps.Set{c.Asked & held, c.Handed & held} {
+		if set == held && held.Len() > 1 {
+			continue
+		}
+		for _, a := range set.List() {
+			t.observe(c, dropcap.Need{
+				Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe), Exec: exec(c, execs),
+				Because: "the program asks for it in its own sets (capset), and fails or goes another way without it",
+			}, "capset")
+		}
 	}
 }
 
@@ -79,22 +82,10 @@ func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
 func exec(c dropcap.KernelCheck, own bool) bool { return c.Phase == dropcap.PhaseExec && !own }
 
 // suspect tells whether a program is not the image's: it may have been made to exercise capabilities.
-func suspect(e dropcap.Executable) bool { return from(e) == FromWritten || from(e) == FromMemory }
+func suspect(e dropcap.Executable) bool { return dropcap.Suspect(from(e)) }
 
-// Where an executable comes from.
-const (
-	FromImage   = "image"
-	FromVolume  = "volume"
-	FromWritten = "written"
-	FromMemory  = "memory"
-)
-
-func from(e dropcap.Executable) string {
-	if e.Memory {
-		return FromMemory
-	}
-	return e.From
-}
+// from is where an executable comes from: what nobody has proven is unknown.
+func from(e dropcap.Executable) string { return cmp.Or(e.From, dropcap.FromUnknown) }
 
 func stamp(t time.Time) string {
 	if t.IsZero() {

@@ -27,7 +27,7 @@ var (
 func check(c caps.Cap, call string, count uint64, frames ...string) dropcap.KernelCheck {
 	return dropcap.KernelCheck{
 		Cgroup: 1, Cap: c, Granted: true, OwnCred: true, Syscall: call, Frames: frames, Count: count, Phase: dropcap.PhaseStart, Origin: dropcap.OriginInit,
-		Exe: dropcap.Executable{Path: "/usr/sbin/app", Dev: 1, Inode: 2, From: FromImage}, First: at, Last: at.Add(time.Minute),
+		Exe: dropcap.Executable{Path: "/usr/sbin/app", Dev: 1, Inode: 2, From: dropcap.FromImage}, First: at, Last: at.Add(time.Minute),
 	}
 }
 
@@ -112,10 +112,10 @@ func TestStaticNeedsAreKept(t *testing.T) {
 }
 
 func TestWhatAPlantedProgramShowsKeepsNothingBeyondDefaults(t *testing.T) {
-	planted := by(FromWritten, "/tmp/x", check(caps.SysAdmin, "mount", 5, "path_mount"))
+	planted := by(dropcap.FromWritten, "/tmp/x", check(caps.SysAdmin, "mount", 5, "path_mount"))
 	memory := check(caps.SysTime, "clock_settime", 1, "cap_settime")
-	memory.Exe.Memory = true
-	ordinary := by(FromWritten, "/tmp/x", check(caps.Chown, "chown", 1, chownPath...))
+	memory.Exe.From = dropcap.FromMemory
+	ordinary := by(dropcap.FromWritten, "/tmp/x", check(caps.Chown, "chown", 1, chownPath...))
 	held := caps.UpTo(caps.Last)
 	w := build(held, planted, memory, ordinary)
 	if w.Required != caps.Of(caps.Chown) {
@@ -153,7 +153,7 @@ func TestCountsOfAKeyAreNotAddedForEachPath(t *testing.T) {
 func TestByIsBounded(t *testing.T) {
 	var checks []dropcap.KernelCheck
 	for i := range 200 {
-		checks = append(checks, by(FromImage, fmt.Sprintf("/bin/%03d", i), check(caps.Chown, "chown", uint64(i+1), chownPath...)))
+		checks = append(checks, by(dropcap.FromImage, fmt.Sprintf("/bin/%03d", i), check(caps.Chown, "chown", uint64(i+1), chownPath...)))
 	}
 	n := build(caps.DockerDefaults, checks...).Needs[0]
 	total := uint64(0)

@@ -64,7 +64,11 @@ func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
 		if n.Class != dropcap.Alternative || !supports(n) || !held.Has(n.Cap) {
 			continue
 		}
-		if any := caps.Of(n.Cap) | (n.Or & held).Minus(denied); any&set == 0 {
+		or := (n.Or & held).Minus(denied)
+		if n.Doubted() {
+			or &= caps.DockerDefaults
+		}
+		if any := caps.Of(n.Cap) | or; any&set == 0 {
 			open = append(open, any)
 		}
 	}

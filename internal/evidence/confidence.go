@@ -27,6 +27,7 @@ type seen struct {
 	execs             caps.Set // not kept, since only docker exec showed a need
 	coupled           []string // sentences on what a seccomp profile lets through only with what is not kept
 	unseen            string   // why no container's files were scanned
+	calls             string   // why no container's calls without a check were seen
 }
 
 func sawOf(w dropcap.WorkloadEvidence) seen {
@@ -38,6 +39,9 @@ func sawOf(w dropcap.WorkloadEvidence) seen {
 	}
 	if !slices.ContainsFunc(w.Sources, func(src dropcap.Source) bool { return src.FilesUnseen == "" }) && len(w.Sources) > 0 {
 		s.unseen = w.Sources[0].FilesUnseen
+	}
+	if !slices.ContainsFunc(w.Sources, func(src dropcap.Source) bool { return src.CallsUnseen == "" }) && len(w.Sources) > 0 {
+		s.calls = w.Sources[0].CallsUnseen
 	}
 	for _, n := range w.Needs {
 		switch {
@@ -112,6 +116,7 @@ func (s seen) missingForHigh() []string {
 	say(s.longest < HighSeconds && !s.complete, "watch for an hour, or say that everything was exercised")
 	say(s.lost > 0, "lose no check: %d were lost", s.lost)
 	say(s.lossUnknown, "use a kernel hook that counts what it loses")
+	say(s.calls != "", "see programs look at their own sets, and raise what they hand on (prctl): %s", s.calls)
 	say(!s.unknown.Empty(), "%s: a check at a place that no rule knows", s.unknown.Short())
 	say(!s.flagged.Empty(), "%s: approve or refuse the needs that only programs show that are not the image's", s.flagged.Short())
 	for _, c := range s.coupled {

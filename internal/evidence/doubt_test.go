@@ -46,7 +46,7 @@ func TestExecsAreTheWorkloadsOwnWhereTheOperatorSaysSo(t *testing.T) {
 
 // A planted program that runs by itself and an image's program that runs by exec must not lend each other what either lacks.
 func TestTwoDoubtsMakeNoCertainty(t *testing.T) {
-	planted := by(FromWritten, "/tmp/x", check(caps.SysTime, "chown", 3, "some_driver"))
+	planted := by(dropcap.FromWritten, "/tmp/x", check(caps.SysTime, "chown", 3, "some_driver"))
 	admin := byExec(check(caps.SysTime, "chown", 3, "some_driver"))
 	w := build(caps.DockerDefaults|caps.Of(caps.SysTime), planted, admin)
 	if w.Required.Has(caps.SysTime) || len(w.Needs) != 2 {

@@ -44,7 +44,7 @@ func Import(data []byte) (dropcap.Evidence, error) {
 			t.add(n)
 		}
 		for j, s := range w.Sources {
-			w.Sources[j].FilesUnseen = plain(s.FilesUnseen)
+			w.Sources[j].FilesUnseen, w.Sources[j].CallsUnseen = plain(s.FilesUnseen), plain(s.CallsUnseen)
 		}
 		w.Needs = t.needs(0)
 		for j, n := range w.Needs {
@@ -75,7 +75,7 @@ func decode(data []byte) (dropcap.Evidence, error) {
 
 // suspects tells whether every program that is named is not the image's; a document that says otherwise in its flag is not believed.
 func suspects(by []dropcap.By) bool {
-	return len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool { return b.ExeFrom != FromWritten && b.ExeFrom != FromMemory })
+	return len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool { return b.ExeFrom == "" || !dropcap.Suspect(b.ExeFrom) })
 }
 
 // execs tells whether only docker exec is named, and none of the sources says that it belongs to the workload.
@@ -136,8 +136,8 @@ func validateSource(s dropcap.Source) error {
 		return fmt.Errorf("seconds: %d", s.Seconds)
 	case min(s.StartsCold, s.StartsWarm, s.Stops) < 0 || max(s.StartsCold, s.StartsWarm, s.Stops) > mostStarts, s.Summed < 0 || s.Summed > mostStarts:
 		return errors.New("starts, stops or summed: not a sensible number")
-	case len(s.FilesUnseen) > mostText:
-		return errors.New("files_unseen: too long")
+	case len(s.FilesUnseen) > mostText || len(s.CallsUnseen) > mostText:
+		return errors.New("files_unseen or calls_unseen: too long")
 	}
 	for _, at := range []string{s.Since, s.Until} {
 		if _, err := time.Parse(time.RFC3339, at); err != nil {
@@ -172,7 +172,7 @@ func validateNeed(n dropcap.Need) error {
 }
 
 var (
-	origins = []string{"", FromImage, FromVolume, FromWritten, FromMemory}
+	origins = []string{"", dropcap.FromImage, dropcap.FromVolume, dropcap.FromWritten, dropcap.FromMemory, dropcap.FromUnknown}
 	phases  = []string{"", dropcap.PhaseStart, dropcap.PhaseRun, dropcap.PhaseReload, dropcap.PhaseStop, dropcap.PhaseHealth, dropcap.PhaseExec}
 )
 

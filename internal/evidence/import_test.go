@@ -12,7 +12,7 @@ import (
 
 func document(t testing.TB, change func(*dropcap.WorkloadEvidence)) []byte {
 	t.Helper()
-	w := build(caps.UpTo(caps.Last), check(caps.Chown, "chown", 2, chownPath...), by(FromWritten, "/tmp/x", check(caps.SysAdmin, "mount", 1, "path_mount")))
+	w := build(caps.UpTo(caps.Last), check(caps.Chown, "chown", 2, chownPath...), by(dropcap.FromWritten, "/tmp/x", check(caps.SysAdmin, "mount", 1, "path_mount")))
 	change(&w)
 	b, err := json.Marshal(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: []dropcap.WorkloadEvidence{w}})
 	if err != nil {

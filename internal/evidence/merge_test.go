@@ -31,7 +31,7 @@ func someChecks(r *rand.Rand) []dropcap.KernelCheck {
 		k := check(caps.Cap(r.IntN(int(caps.Last)+1)), "call", uint64(r.IntN(100)), paths[r.IntN(len(paths))]...)
 		k.Granted = r.IntN(3) > 0
 		k.First, k.Last = at.Add(time.Duration(r.IntN(60))*time.Minute), at.Add(2*time.Hour)
-		k.Exe.From = []string{FromImage, FromWritten}[r.IntN(2)]
+		k.Exe.From = []string{dropcap.FromImage, dropcap.FromWritten}[r.IntN(2)]
 		l = append(l, k)
 	}
 	return l

@@ -56,5 +56,8 @@ func added(a, b dropcap.Source) dropcap.Source {
 	if b.FilesUnseen == "" {
 		a.FilesUnseen = ""
 	}
+	if b.CallsUnseen == "" {
+		a.CallsUnseen = ""
+	}
 	return a
 }

@@ -278,6 +278,7 @@ func TestNeeds(t *testing.T) {
 		tar.Header{Name: "usr/bin/su", Mode: 0o4755}, tar.Header{Name: "usr/bin/ping", Mode: 0o4755},
 		tar.Header{Name: "usr/bin/mount", Mode: 0o4755, Uid: 1000}, tar.Header{Name: "usr/bin/own", Mode: 0o4755},
 	))
+	f.Sort(map[string]bool{"/opt/other": true})
 	ran := func(list ...string) (out []dropcap.Executable) {
 		for _, p := range list {
 			out = append(out, dropcap.Executable{Path: p, From: "image"})
@@ -312,7 +313,7 @@ func TestNeeds(t *testing.T) {
 			words := n.Cap.Short()
 			for _, b := range n.By {
 				words += " " + b.Exe + " " + b.Phase
-				if (b.ExeFrom == "image") != (b.Phase == dropcap.PhaseRun) {
+				if b.ExeFrom != dropcap.FromImage || n.Flagged {
 					t.Errorf("%s: %+v", c.name, b)
 				}
 			}
@@ -323,6 +324,37 @@ func TestNeeds(t *testing.T) {
 		}
 		if s := strings.Join(got, ", "); s != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, s, c.want)
+		}
+	}
+}
+
+// What a container gives its own files, or what is mounted into it, is not the image's need, whoever executes it.
+func TestNeedsOfFilesThatAreNotTheImagesAreFlagged(t *testing.T) {
+	f := scan(t, archive(t, carries("bin/own", bind), carries("bin/other", bind), tar.Header{Typeflag: tar.TypeLink, Name: "bin/link", Linkname: "bin/own"}))
+	image, entry := dropcap.Executable{Path: "/bin/own", From: dropcap.FromImage}, Run{Entry: "/bin/own"}
+	executed := func(list ...dropcap.Executable) Run { return Run{Executed: list} }
+	for _, c := range []struct {
+		name    string
+		written map[string]bool
+		run     Run
+		from    string
+	}{
+		{"the image's entry", map[string]bool{"/bin/other": true}, entry, dropcap.FromImage},
+		{"the image's program", map[string]bool{}, executed(image), dropcap.FromImage},
+		{"given by the container", map[string]bool{"/bin/own": true}, executed(image), dropcap.FromWritten},
+		{"given by another name", map[string]bool{"/bin/link": true}, executed(image), dropcap.FromWritten},
+		{"given to its entry", map[string]bool{"/bin/own": true}, entry, dropcap.FromWritten},
+		{"not known", nil, executed(image), dropcap.FromUnknown},
+		{"not known of its entry", nil, entry, dropcap.FromUnknown},
+		{"executed as written", map[string]bool{}, executed(dropcap.Executable{Path: "/bin/own", From: dropcap.FromWritten}), dropcap.FromWritten},
+		{"executed in both ways", map[string]bool{}, executed(dropcap.Executable{Path: "/bin/own", From: dropcap.FromWritten}, image), dropcap.FromImage},
+		{"executed where something is mounted", map[string]bool{}, executed(dropcap.Executable{Path: "/bin/own", From: dropcap.FromVolume}), dropcap.FromVolume},
+		{"the entry where something is mounted", map[string]bool{}, Run{Entry: "/bin/own", Volumes: []string{"/bin/"}}, dropcap.FromVolume},
+	} {
+		f.Sort(c.written)
+		n := Needs(f, c.run)
+		if len(n) != 1 || len(n[0].By) != 1 || n[0].By[0].ExeFrom != c.from || n[0].Flagged != (c.from != dropcap.FromImage) {
+			t.Errorf("%s: %+v, want one from %s", c.name, n, c.from)
 		}
 	}
 }

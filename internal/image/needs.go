@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -25,16 +26,19 @@ type Run struct {
 	NoNewPrivs bool
 	// PingAllowed: its network namespace lets everyone ping without NET_RAW.
 	PingAllowed bool
+	// Volumes are where something is mounted into the container: what lies there is not the image's.
+	Volumes []string
 }
 
 // Needs tells what the files that run need beyond what any check shows. All are of class static and granted, with no count, in the
-// kernel's order of capabilities. What the container does not hold is among them: whoever merges them knows.
+// kernel's order of capabilities. What only files show that are not the image's is flagged: a container can give its files capabilities. What
+// the container does not hold is among them: whoever merges them knows.
 func Needs(f Files, run Run) []dropcap.Need {
 	n := needs{}
 	for _, p := range f.Programs {
 		by, executed := p.executed(run.Executed)
 		if !executed {
-			by = dropcap.By{Exe: p.Path, Phase: dropcap.PhaseStart}
+			by = dropcap.By{Exe: p.Path, ExeFrom: p.from(run.Volumes), Phase: dropcap.PhaseStart}
 		}
 		by.Syscall = "execve"
 		if (executed || f.starts(p, run)) && p.binding(run.RootID) {
@@ -58,14 +62,29 @@ func (p Program) binding(rootID uint32) bool {
 	return c != nil && c.Effective && (c.RootID == 0 || c.RootID == rootID)
 }
 
-// executed finds the program among those that were.
-func (p Program) executed(list []dropcap.Executable) (dropcap.By, bool) {
+// executed finds the program among those that were, as the image's if it ever was.
+func (p Program) executed(list []dropcap.Executable) (by dropcap.By, found bool) {
 	for _, e := range list {
-		if e.Path != "" && (e.Path == p.Path || slices.Contains(p.Others, e.Path)) {
-			return dropcap.By{Exe: e.Path, ExeFrom: e.From, Phase: dropcap.PhaseRun}, true
+		if e.Path == "" || e.Path != p.Path && !slices.Contains(p.Others, e.Path) {
+			continue
+		}
+		from := p.from(nil)
+		if dropcap.Suspect(e.From) { // what was executed is not, or not any more, what was looked at
+			from = cmp.Or(e.From, dropcap.FromUnknown)
+		}
+		if !found || !dropcap.Suspect(from) {
+			by, found = dropcap.By{Exe: e.Path, ExeFrom: from, Phase: dropcap.PhaseRun}, true
 		}
 	}
-	return dropcap.By{}, false
+	return by, found
+}
+
+// from tells where the file comes from that carries the capabilities or the bit.
+func (p Program) from(volumes []string) string {
+	if slices.ContainsFunc(volumes, func(v string) bool { return strings.HasPrefix(p.Path+"/", path.Clean(v)+"/") }) {
+		return dropcap.FromVolume
+	}
+	return cmp.Or(p.From, dropcap.FromUnknown)
 }
 
 var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
@@ -156,6 +175,7 @@ func (n needs) list() []dropcap.Need {
 	list := []dropcap.Need{}
 	for c := range caps.Cap(64) {
 		if n[c] != nil {
+			n[c].Flagged = !slices.ContainsFunc(n[c].By, func(b dropcap.By) bool { return !dropcap.Suspect(b.ExeFrom) })
 			list = append(list, *n[c])
 		}
 	}

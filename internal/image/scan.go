@@ -12,6 +12,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"dropcap"
 )
 
 // Limits bound a scan; 0 means that of Default.
@@ -32,6 +34,7 @@ const longest = 4096
 type Files struct {
 	Programs []Program // by path
 	Entries  int       // that were looked at
+	Bytes    int64     // that were read
 	// Incomplete says in one clause why there may be more; empty if the whole tree was seen.
 	Incomplete string
 
@@ -46,6 +49,7 @@ type Program struct {
 	SetUID       bool
 	SetGID       bool
 	Capabilities *Capabilities // nil if it has none
+	From         string        // the image, or the container (see dropcap.FromImage); empty if nobody has asked
 }
 
 // Scan reads a tar of a file tree to its end, or to a limit, which is no error but makes it Incomplete; so does an archive that is damaged
@@ -59,7 +63,7 @@ func Scan(ctx context.Context, r io.Reader, limits Limits) (Files, error) {
 	}
 	err := s.run()
 	slices.SortFunc(s.kept, func(a, b *Program) int { return cmp.Compare(a.Path, b.Path) })
-	f := Files{Programs: []Program{}, Entries: s.entries, Incomplete: s.incomplete, links: s.links}
+	f := Files{Programs: []Program{}, Entries: s.entries, Bytes: cmp.Or(limits.Bytes, Default.Bytes) - s.source.left, Incomplete: s.incomplete, links: s.links}
 	for _, p := range s.kept {
 		if p.Path != "" {
 			slices.Sort(p.Others)
@@ -225,6 +229,22 @@ func (s *scanner) hardLink(name, target string) {
 	default:
 		p.Others = append(p.Others, name)
 		s.programs[name] = p
+	}
+}
+
+// Sort tells the image's programs from those that the container has made or changed: written has the paths of the latter, and is nil where it is
+// not known.
+func (f Files) Sort(written map[string]bool) {
+	for i := range f.Programs {
+		p := &f.Programs[i]
+		switch {
+		case written == nil:
+			p.From = dropcap.FromUnknown
+		case slices.ContainsFunc(p.names(), func(n string) bool { return written[n] }):
+			p.From = dropcap.FromWritten
+		default:
+			p.From = dropcap.FromImage
+		}
 	}
 }
 

@@ -6,25 +6,7 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"dropcap/caps"
 )
-
-// A program that was written after the first look at the files, by a container that has ended, is flagged too.
-func TestWhatIsWrittenLateIsFlagged(t *testing.T) {
-	s := newStage()
-	id := s.add("web", 7)
-	s.locked(func() { s.late = true })
-	got := s.record(t, Query{}, func() {
-		s.count(7, caps.Chown, "/tmp/evil")
-		s.pass()
-		s.locked(func() { s.late = false })
-		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
-	})
-	if n := got["docker:web"].Needs; len(n) != 1 || !n[0].Flagged {
-		t.Errorf("needs %+v, want one that is flagged", n)
-	}
-}
 
 // Nothing seen of a container that cannot be told apart must never read as nothing needed: Podman without cgroups of version 2.
 func TestAContainerWithoutACgroupOfItsOwnLeavesNoEvidence(t *testing.T) {

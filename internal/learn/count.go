@@ -2,9 +2,7 @@ package learn
 
 import (
 	"context"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"dropcap"
@@ -31,11 +29,8 @@ func (r *recording) sync(ctx context.Context, now bool) error {
 		return err
 	}
 	for _, w := range r.byID {
-		if w.live && len(w.executed) > w.asked && time.Since(w.askedAt) > writtenEvery {
-			r.lookWritten(ctx, w)
-		}
-		if w.live && w.files == nil {
-			r.wantOwnFiles(w)
+		if w.live {
+			r.wantOwnFiles(w, false)
 		}
 	}
 	r.finish(ctx)
@@ -102,8 +97,12 @@ func (r *recording) counted(w *watched) {
 		if c.Granted {
 			r.used |= caps.Of(c.Cap)
 		}
-		if c.Exe.Path != "" && len(w.executed) < mostExecuted && !slices.ContainsFunc(w.executed, func(e dropcap.Executable) bool { return e.Path == c.Exe.Path && e.Inode == c.Exe.Inode }) {
-			w.executed = append(w.executed, dropcap.Executable{Path: c.Exe.Path, Inode: c.Exe.Inode, From: c.Exe.From})
+		if c.Origin == dropcap.OriginInit { // what docker exec brings in, the workload does not hold
+			w.held |= c.Held
+		}
+		e := dropcap.Executable{Path: c.Exe.Path, Inode: c.Exe.Inode, From: c.Exe.From}
+		if e.Path != "" && len(w.executed) < mostExecuted && !slices.Contains(w.executed, e) {
+			w.executed = append(w.executed, e)
 		}
 	}
 	if sum != w.sum {
@@ -113,27 +112,6 @@ func (r *recording) counted(w *watched) {
 
 // mostExecuted is how many programs of a container are remembered, for what their files carry.
 const mostExecuted = 1000
-
-// writtenEvery bounds how often the engine is asked what a container has written, since it must walk through all of it.
-const writtenEvery = 10 * time.Second
-
-// lookWritten asks which files the container has written; unknown is taken for the image's only where the engine says so.
-func (r *recording) lookWritten(ctx context.Context, w *watched) {
-	w.asked, w.askedAt = len(w.executed), time.Now()
-	all, err := r.e.Written(ctx, w.c.ID)
-	if err != nil {
-		return
-	}
-	// Only programs matter, and what else it has written may be millions of files.
-	if w.written == nil {
-		w.written = map[string]bool{}
-	}
-	for _, e := range w.executed {
-		if all[e.Path] {
-			w.written[e.Path] = true
-		}
-	}
-}
 
 // finish folds the runs that are over into what is kept of their containers, and frees the kernel's counters of them.
 func (r *recording) finish(ctx context.Context) {
@@ -152,11 +130,10 @@ func (r *recording) finish(ctx context.Context) {
 			continue
 		}
 		if len(w.now) > 0 {
-			r.lookWritten(ctx, w)
 			r.fold(w)
 		}
 		if r.q.Service {
-			r.wantOwnFiles(w)
+			r.wantOwnFiles(w, true)
 		}
 		over = append(over, w.cgroup)
 		delete(r.byCgroup, w.cgroup)
@@ -180,19 +157,11 @@ func (r *recording) fold(w *watched) {
 	w.past, w.now = &run, nil
 }
 
-// judged tells where the program of a check comes from, and sets what came by docker exec apart.
+// judged takes a program that was not changed since the first start of its container for the image's, and sets what came by docker exec apart.
 func (w *watched) judged(c dropcap.KernelCheck) dropcap.KernelCheck {
 	c.Phase = phaseOf(c.Phase, c.Origin)
-	switch p := c.Exe.Path; {
-	case c.Exe.Memory:
-		c.Exe.From = evidence.FromMemory
-	case p == "":
-	case slices.ContainsFunc(w.d.Volumes, func(v string) bool { return p == v || strings.HasPrefix(p, path.Clean(v)+"/") }):
-		c.Exe.From = evidence.FromVolume
-	case w.written[p]:
-		c.Exe.From = evidence.FromWritten
-	default:
-		c.Exe.From = evidence.FromImage
+	if c.Exe.Old && w.cold {
+		c.Exe.From = dropcap.FromImage
 	}
 	return c
 }

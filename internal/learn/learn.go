@@ -37,8 +37,9 @@ type Engine interface {
 	Details(ctx context.Context, id string) (Details, error)
 	// Cgroup is the id of a running container's own cgroup.
 	Cgroup(c dropcap.Container) (uint64, error)
-	// Files looks at a container's files, running or not, without a shell in it. It may take minutes, and is called from another goroutine.
-	Files(ctx context.Context, id string) (image.Files, error)
+	// Files looks at a container's files, running or not, without a shell in it. It may take minutes, and is called from another goroutine, as
+	// Written is. What was found until an error comes with it.
+	Files(ctx context.Context, id string, limits image.Limits) (image.Files, error)
 	// Written gives the paths of files that were changed or made in the container since its creation.
 	Written(ctx context.Context, id string) (map[string]bool, error)
 }
@@ -60,6 +61,8 @@ type Loss struct {
 	Checks  uint64 // of the whole host
 	Of      map[uint64]uint64
 	Unknown bool // the hook cannot count all that it misses
+	// CallsUnseen says in one clause why not what programs do with their own sets without a check is seen; empty if it is.
+	CallsUnseen string
 }
 
 // Event is something that happened to a container. Of the Actions create, start, kill, die, destroy, exec_create, exec_start, exec_die and

@@ -53,12 +53,14 @@ func (r *recording) tellBlindOne(id string, w *watched) {
 	r.q.Warn(fmt.Errorf("nothing is kept of %s, since %w: %w", id[:12], ErrBlind, err))
 }
 
-// held is what the container holds.
-func (w *watched) held() caps.Set {
-	if s := w.c.Holds(); s != nil {
-		return *s
+// holds adds what a container is seen to hold, and what it is granted when it starts: it may give all of it up before anybody looks.
+func (w *watched) holds(c dropcap.Container) {
+	if now := c.Holds(); now != nil {
+		w.held |= *now
 	}
-	return 0
+	if c.Predicted != nil {
+		w.held |= *c.Predicted
+	}
 }
 
 // build makes the evidence of the present checks, with the sentences on its files where they are given.
@@ -69,15 +71,9 @@ func (r *recording) build(w *watched, static []dropcap.Need) dropcap.WorkloadEvi
 	if w.live {
 		src.Seconds += int64(time.Since(w.started) / time.Second)
 	}
-	src.Lost, src.LossUnknown = w.lost, r.loss.Unknown
-	for i := range w.now {
-		c := &w.now[i]
-		if w.written[c.Exe.Path] && c.Exe.From == evidence.FromImage { // by now more is known
-			c.Exe.From = evidence.FromWritten
-		}
-	}
+	src.Lost, src.LossUnknown, src.CallsUnseen = w.lost, r.loss.Unknown, r.loss.CallsUnseen
 	id := evidence.Identity{Workload: w.c.Workload, Revision: w.c.Revision, ImageID: w.c.ImageID}
-	return evidence.Build(w.now, static, w.held(), src, id)
+	return evidence.Build(w.now, static, w.held, src, id)
 }
 
 func (r *recording) record(w *watched) dropcap.WorkloadEvidence {

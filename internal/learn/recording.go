@@ -7,7 +7,6 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
-	"dropcap/internal/image"
 )
 
 // startPhase is how long after its start a container's checks count as those of starting.
@@ -62,12 +61,10 @@ const mostCreated = 4096
 type watched struct {
 	c         dropcap.Container
 	d         Details
-	written   map[string]bool
+	held      caps.Set // when it started, and whenever it was seen
+	cold      bool     // the present run is its first
 	executed  []dropcap.Executable
-	files     *image.Files // its own, if it runs what its image does not have
-	ownScan   bool         // they are being looked at
-	asked     int          // how many programs it had executed when the engine was asked what it has written
-	askedAt   time.Time
+	own       ownFiles
 	blindSaid bool
 	cgroup    uint64 // the present one; 0 if it does not run or is not known
 	live      bool
@@ -216,6 +213,7 @@ func (r *recording) take(ctx context.Context, id string, started bool) {
 		c.Kernel.Visible = false // the runtime's own process may be in it still; it is looked at again when the start is over
 	}
 	w.c = c
+	w.holds(c)
 	if d, err := r.e.Details(ctx, id); err == nil {
 		w.d = d
 	} else if known {
@@ -250,10 +248,11 @@ func (r *recording) enter(id string, started bool) *watched {
 
 // begin takes note of a run of a container.
 func (r *recording) begin(w *watched, started bool) {
-	if started && (w.d.Ran || w.source.StartsCold+w.source.StartsWarm > 0) {
-		w.source.StartsWarm++
-	} else if started {
+	w.cold = started && !w.d.Ran && w.source.StartsCold+w.source.StartsWarm == 0
+	if w.cold {
 		w.source.StartsCold++
+	} else if started {
+		w.source.StartsWarm++
 	}
 	now := time.Now()
 	w.live, w.started, w.turned, w.phased, w.changed, w.execs, w.told = true, now, now, !started, true, nil, ""
@@ -279,6 +278,7 @@ func (r *recording) settled(ctx context.Context, w *watched) {
 	if c, err := r.see(ctx, w.c.ID); err == nil && c.Running() {
 		if cgroup, err := r.e.Cgroup(c); err == nil && cgroup == w.cgroup {
 			w.c, w.changed = c, true
+			w.holds(c)
 		}
 	}
 }

@@ -1,9 +1,9 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"dropcap"
 	"dropcap/internal/evidence"
@@ -30,6 +30,7 @@ const mostScans = 4096
 
 func startScanner(ctx context.Context, e Engine) *scanner {
 	ctx, cancel := context.WithCancel(ctx)
+	b := newBudget()
 	s := &scanner{wanted: make(chan string, mostScans), found: make(chan found), done: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(s.done)
@@ -38,7 +39,7 @@ func startScanner(ctx context.Context, e Engine) *scanner {
 			case <-ctx.Done():
 				return
 			case id := <-s.wanted:
-				files, err := e.Files(ctx, id)
+				files, err := b.look(ctx, e, id)
 				select {
 				case s.found <- found{id, files, err}:
 				case <-ctx.Done():
@@ -120,10 +121,7 @@ func (r *recording) scanned(f found) {
 		}
 	}
 	if w := r.byID[f.id]; wish.own && w != nil {
-		if w.ownScan = false; why == "" {
-			files := f.files.Slim(wish.entry)
-			w.files = &files
-		}
+		w.own.found(f, why, wish.entry)
 		w.changed = true
 	}
 	t := r.trees[wish.tree]
@@ -150,7 +148,7 @@ func (r *recording) scanned(f found) {
 // looking tells whether a container's files, or its image's, are being looked at.
 func (r *recording) looking(w *watched) bool {
 	t := r.trees[treeOf(w.c, w.d)]
-	return w.ownScan || t != nil && t.asked != ""
+	return w.own.looking || t != nil && t.asked != ""
 }
 
 func (r *recording) treeChanged(key string) {
@@ -161,26 +159,17 @@ func (r *recording) treeChanged(key string) {
 	}
 }
 
-// wantOwnFiles has the files of a container looked at that runs programs which its image does not have.
-func (r *recording) wantOwnFiles(w *watched) {
-	if w.files != nil || w.ownScan || !slices.ContainsFunc(w.executed, func(e dropcap.Executable) bool { return w.written[e.Path] }) {
-		return
-	}
-	if _, busy := r.scans[w.c.ID]; !busy && r.scanner.ask(w.c.ID) {
-		w.ownScan = true
-		r.scans[w.c.ID] = scanWish{tree: treeOf(w.c, w.d), entry: w.d.Entry, own: true}
-	}
-}
-
 // static is what a container needs beyond what any check shows, and why that may not be all.
 func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 	var list []dropcap.Need
-	if held := w.held(); w.d.Seccomp {
-		list = evidence.Seccomp(held)
+	if w.d.Seccomp {
+		list = evidence.Seccomp(w.held)
 	}
-	run := image.Run{Entry: w.d.Entry, Executed: w.executed, NoNewPrivs: w.d.NoNewPrivs, PingAllowed: w.d.PingAllowed}
-	if w.files != nil {
-		return append(list, image.Needs(*w.files, run)...), ""
+	run := image.Run{
+		Entry: w.d.Entry, Executed: w.executed, NoNewPrivs: w.d.NoNewPrivs, PingAllowed: w.d.PingAllowed, Volumes: w.d.Volumes,
+	}
+	if w.own.files != nil {
+		return append(list, image.Needs(*w.own.files, run)...), w.own.why
 	}
 	t := r.trees[treeOf(w.c, w.d)]
 	switch {
@@ -191,17 +180,14 @@ func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 	case !t.known:
 		return list, t.failed
 	}
-	return append(list, image.Needs(t.files, run)...), t.failed
+	return append(list, image.Needs(t.files, run)...), cmp.Or(t.failed, w.own.why)
 }
 
 // scanAll waits for what is being looked at, and has the rest looked at too.
 func (r *recording) scanAll(ctx context.Context) {
 	for _, w := range r.byID {
-		if len(w.executed) > 0 {
-			r.lookWritten(ctx, w)
-		}
 		r.wantFiles(w.c, w.d)
-		r.wantOwnFiles(w)
+		r.wantOwnFiles(w, true)
 	}
 	for len(r.scans) > 0 {
 		select {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,18 +33,19 @@ type stage struct {
 	kept       map[string]dropcap.WorkloadEvidence
 	hidden     map[string]bool // containers in no cgroup of their own
 	dead       map[string]bool // containers whose first process is gone
-	late       bool            // nothing is written yet
+	written    map[string]bool // by any container
 	details    map[string]Details
 	full       error // what keeping fails with
 	keeps      int
 	noFiles    bool // no container's can be looked at
-	asked      int  // how often the recording has asked for sightings, as it does at each tick
+	files      func(id string, limits image.Limits) (image.Files, error)
+	asked      int // how often the recording has asked for sightings, as it does at each tick
 }
 
 func newStage() *stage {
 	return &stage{
 		events: make(chan Event, 100), containers: map[string]dropcap.Container{}, ran: map[string]bool{}, cgroups: map[string]uint64{},
-		kept: map[string]dropcap.WorkloadEvidence{}, details: map[string]Details{},
+		kept: map[string]dropcap.WorkloadEvidence{}, details: map[string]Details{}, written: map[string]bool{},
 	}
 }
 
@@ -86,7 +89,10 @@ func (s *stage) Cgroup(c dropcap.Container) (n uint64, err error) {
 	return n, err
 }
 
-func (s *stage) Files(_ context.Context, id string) (f image.Files, err error) {
+func (s *stage) Files(_ context.Context, id string, limits image.Limits) (f image.Files, err error) {
+	if s.files != nil {
+		return s.files(id, limits)
+	}
 	c, err := s.See(context.Background(), id)
 	if s.locked(func() {
 		if s.noFiles {
@@ -102,9 +108,9 @@ func (s *stage) Files(_ context.Context, id string) (f image.Files, err error) {
 }
 
 func (s *stage) Written(context.Context, string) (map[string]bool, error) {
-	written := map[string]bool{}
-	s.locked(func() { written["/tmp/evil"] = !s.late })
-	return written, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.written), nil
 }
 
 func (s *stage) Sightings() (l []Sighting, err error) {
@@ -179,9 +185,17 @@ func (s *stage) count(cgroup uint64, c caps.Cap, exe string) {
 	s.locked(func() {
 		s.checks = append(s.checks, dropcap.KernelCheck{
 			Cgroup: cgroup, Cap: c, Granted: true, OwnCred: true, Syscall: "fchownat", Frames: []string{"chown_ok", "setattr_prepare"},
-			Exe: dropcap.Executable{Path: exe}, Origin: dropcap.OriginInit, Count: 3, First: time.Now(), Last: time.Now(),
+			Exe: dropcap.Executable{Path: exe, From: from(exe)}, Origin: dropcap.OriginInit, Count: 3, First: time.Now(), Last: time.Now(),
 		})
 	})
+}
+
+// from is what the kernel tells of a program.
+func from(exe string) string {
+	if strings.HasPrefix(exe, "/tmp/") {
+		return dropcap.FromWritten
+	}
+	return dropcap.FromImage
 }
 
 // pass waits until the recording has taken all events and gone through ticks since: however slow the machine is, it has seen all there is.

@@ -19,6 +19,27 @@ var generalRules = []Rule{
 		Source: "security/commoncap.c cap_capable: the walk over levels ends below the namespace asked about",
 	},
 	{
+		Name: "nested", Caps: every, When: "by a process in a user namespace that the container has made itself",
+		when:  func(c dropcap.KernelCheck, _ path) bool { return c.Reach == dropcap.ReachNested },
+		Class: dropcap.Ungrantable, Because: "whoever makes a user namespace has every capability in it, whatever the container holds",
+		Source: "kernel/user_namespace.c create_user_ns: set_cred_user_ns",
+	},
+	{
+		Name: "looked", Caps: every, Syscalls: []string{"prctl"}, When: "PR_CAPBSET_READ of one that is in the bounding set", when: arg(dropcap.ArgLook, true),
+		Class: dropcap.Inspected, Because: "the program asks whether it is in the bounding set, and goes another way where it is not",
+		Source: "security/commoncap.c cap_task_prctl; of a program that asks for all of them, or for the last that there is, no single one is believed",
+	},
+	{
+		Name: "looked-in-vain", Caps: every, Syscalls: []string{"prctl"}, When: "PR_CAPBSET_READ of one that is not", when: arg(dropcap.ArgLook),
+		Class: dropcap.Advisory, Because: "the program asks whether it is in the bounding set, and has gone its other way",
+		Source: "security/commoncap.c cap_task_prctl",
+	},
+	{
+		Name: "ambient", Caps: every, Syscalls: []string{"prctl"}, When: "PR_CAP_AMBIENT_RAISE", when: arg(dropcap.ArgAmbient),
+		Class: dropcap.Decisive, Because: "raising it to the ambient set fails with EPERM, and what the program starts then lacks it",
+		Source: "security/commoncap.c cap_task_prctl: it must be permitted and inheritable, and no check is made",
+	},
+	{
 		Name: "overlay", Caps: every, When: "other credentials than the task's, below overlayfs; not the first check of ovl_permission and ovl_setattr, which is the caller's (access(2) asks as the real user)",
 		when:  func(c dropcap.KernelCheck, p path) bool { return !c.OwnCred && p.belowOverlay() },
 		Class: dropcap.Advisory, Because: "overlayfs asks with the credentials of whoever mounted it, not with the container's",
@@ -100,8 +121,11 @@ var idRules = []Rule{
 	},
 }
 
-func arg(want dropcap.Arg) func(dropcap.KernelCheck, path) bool {
-	return func(c dropcap.KernelCheck, _ path) bool { return c.Arg == want }
+// arg is a condition on the arguments, and on the outcome where one is given.
+func arg(want dropcap.Arg, granted ...bool) func(dropcap.KernelCheck, path) bool {
+	return func(c dropcap.KernelCheck, _ path) bool {
+		return c.Arg == want && (len(granted) == 0 || c.Granted == granted[0])
+	}
 }
 
 // byRoot tells whether a process of user 0 asked. Only of such a one may it be taken that it has the other capabilities that the container

@@ -58,6 +58,8 @@ func (l line) kernelCheck(t *testing.T) dropcap.KernelCheck {
 			k.OwnCred = false
 		case word == "beyond":
 			k.Reach = dropcap.ReachBeyond
+		case word == "nested":
+			k.Reach = dropcap.ReachNested
 		case strings.HasPrefix(word, "uid="):
 			k.UID = 1000
 		case args[word] != 0:
@@ -72,6 +74,7 @@ func (l line) kernelCheck(t *testing.T) dropcap.KernelCheck {
 var args = map[string]dropcap.Arg{
 	"foreign": dropcap.ArgForeign, "saved": dropcap.ArgSaved, "current": dropcap.ArgCurrent, "bit": dropcap.ArgSetIDBit, "no-bit": dropcap.ArgNoSetID,
 	"raise": dropcap.ArgRaise, "inherit-within": dropcap.ArgInheritWithin, "inherit-more": dropcap.ArgInheritMore,
+	"look": dropcap.ArgLook, "ambient": dropcap.ArgAmbient,
 }
 
 func told(v Verdict) string {

@@ -2,7 +2,7 @@
 #pragma once
 
 enum { ARG_NONE, ARG_FOREIGN, ARG_SAVED, ARG_CURRENT, ARG_SET_ID_BIT, ARG_NO_SET_ID, ARG_RAISE, ARG_NO_RAISE,
-	ARG_INHERIT_WITHIN, ARG_INHERIT_MORE };
+	ARG_INHERIT_WITHIN, ARG_INHERIT_MORE, ARG_LOOK, ARG_AMBIENT };
 
 enum { CAP_FOWNER = 3, CAP_FSETID = 4, CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8, CAP_SYS_RESOURCE = 24, CAP_MKNOD = 27 };
 
@@ -148,12 +148,6 @@ static __noinline __u64 capset_asks(struct pt_regs *regs, bool inheritable)
 		return low.inheritable | (__u64)high.inheritable << 32;
 	return (low.effective | low.permitted) | (__u64)(high.effective | high.permitted) << 32;
 }
-
-/* read_caps reads a set as a number, whatever type it has: see kernel_cap_t. */
-#define read_caps(cred, set) ({ \
-	__u64 mask = 0; \
-	bpf_probe_read_kernel(&mask, sizeof(mask), (char *)(cred) + bpf_core_field_offset(struct cred, set)); \
-	mask; })
 
 /* inherit_argument follows cap_inh_is_capped and cap_capset: SETPCAP lets the inheritable set grow beyond the permitted one, but never beyond
  * the bounding set. What is asked for is read from the caller's memory, as the kernel did a moment ago. */

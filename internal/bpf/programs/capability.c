@@ -5,6 +5,8 @@
 #include "arch.h"
 #include "maps.h"
 #include "container.h"
+#include "family.h"
+#include "provenance.h"
 #include "process.h"
 #include "argument.h"
 #include "spent.h"
@@ -92,7 +94,7 @@ static __always_inline struct process *program_of(struct moment *m, struct group
 	return bpf_map_lookup_elem(&processes, &tgid);
 }
 
-enum { REACH_OWN, REACH_CHILD, REACH_BEYOND };
+enum { REACH_OWN, REACH_CHILD, REACH_BEYOND, REACH_NESTED };
 
 __noinline int reach_below(__u64 from, __u64 above)
 {
@@ -204,12 +206,11 @@ static __noinline int lose(__u64 own)
 	return 0;
 }
 
-static __always_inline struct tally *new_tally(struct check *key, struct group *g, const struct cred *cred)
+static __always_inline struct tally *new_tally(struct check *key, struct group *g, __u32 uid)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
-	struct tally fresh = {.first = now, .last = now, .window = now}, *t;
+	struct tally fresh = {.first = now, .last = now, .window = now, .uid = uid}, *t;
 
-	fresh.uid = BPF_CORE_READ(cred, uid.val);
 	if (g->keys < keys_each && !bpf_map_update_elem(&checks, key, &fresh, BPF_NOEXIST))
 		__sync_fetch_and_add(&g->keys, 1);
 	t = bpf_map_lookup_elem(&checks, key); /* another processor may have been first */
@@ -221,6 +222,32 @@ static __always_inline struct tally *new_tally(struct check *key, struct group *
 /* has_argument lists the capabilities whose checks mean different things for different arguments. */
 #define has_argument(cap) ((1ULL << (cap)) & (1ULL << CAP_FOWNER | 1ULL << CAP_FSETID | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID | \
 	1ULL << CAP_SETPCAP | 1ULL << CAP_SYS_RESOURCE | 1ULL << CAP_MKNOD))
+
+/* name_program fills in what a key has of the program and the moment. */
+static __always_inline void name_program(struct check *key, struct process *p, struct group *g)
+{
+	key->ino = p->ino;
+	key->dev = p->dev;
+	key->path = p->path;
+	key->from = p->from;
+	key->origin = p->origin;
+	key->phase = g->phase ? g->phase : first_phase(g, key->own);
+}
+
+/* tally_of gives what a kind of check is counted in, with the time of this one; NULL where there is no room. */
+static __always_inline struct tally *tally_of(struct check *key, struct process *p, struct group *g, const struct cred *cred)
+{
+	struct tally *t = bpf_map_lookup_elem(&checks, key);
+
+	if (!t)
+		t = new_tally(key, g, BPF_CORE_READ(cred, uid.val));
+	if (!t)
+		return NULL;
+	touch(t);
+	if (p->held & ~t->held)
+		t->held |= p->held;
+	return t;
+}
 
 /* record counts one check. known: cred and target are typed pointers. */
 static __always_inline int record(void *ctx, const struct cred *cred, struct user_namespace *target, int cap, int ret, const bool known)
@@ -239,32 +266,28 @@ static __always_inline int record(void *ctx, const struct cred *cred, struct use
 	if (!p || !p->counted)
 		return 0;
 	from = get(known, cred, user_ns);
-	key.ino = p->ino;
-	key.dev = p->dev;
-	key.path = p->path;
 	key.syscall = m.syscall;
 	key.cap = cap;
 	key.granted = ret == 0;
 	key.own_cred = cred == m.real_cred;
-	if (target != from)
+	if ((__u32)get(known, from, level) > p->level)
+		key.reach = REACH_NESTED;
+	else if (target != from)
 		key.reach = reach(ctx, cred, target, known);
 	key.arg = m.syscall >= 0 && has_argument(cap & 63) ? argument(cap, m.syscall, m.regs, cred, known) : ARG_NONE;
 	if (ret && key.reach == REACH_OWN)
 		key.spent = spent(cred, cap);
-	key.origin = p->origin;
-	key.phase = g->phase ? g->phase : first_phase(g, key.own);
-	key.memory = p->memory;
-	t = bpf_map_lookup_elem(&checks, &key);
-	if (!t)
-		t = new_tally(&key, g, cred);
+	name_program(&key, p, g);
+	t = tally_of(&key, p, g, cred);
 	if (!t)
 		return 0;
-	touch(t);
 	if (stack_due(t))
 		keep_stack(ctx, &key, g);
 	__sync_fetch_and_add(&t->count, 1);
-	if (cap == CAP_SETPCAP && m.syscall == NR_capset)
+	if (cap == CAP_SETPCAP && m.syscall == NR_capset) {
 		t->asked |= capset_asks(m.regs, false);
+		t->handed |= capset_asks(m.regs, true) & ~read_caps(cred, cap_inheritable);
+	}
 	return 0;
 }
 
@@ -356,4 +379,75 @@ SEC("kprobe/cap_task_prctl")
 int kprobe_cap_task_prctl(struct pt_regs *ctx)
 {
 	return (__u32)KERNEL_ARG0(ctx) == PR_SET_SECUREBITS ? record_setpcap(ctx) : 0;
+}
+
+/* What a program does with its own sets without any check: it asks for one of the bounding set, and goes another way without it; it raises one
+ * to the ambient set, and ends without it. The call's own tracepoint tells of it before it is done, so what will come of it is computed. */
+
+enum { PR_CAPBSET_READ = 23, PR_SET_MM = 35, PR_SET_MM_EXE_FILE = 13, PR_SET_MM_MAP = 14, PR_CAP_AMBIENT = 47, PR_CAP_AMBIENT_RAISE = 2 };
+
+struct syscall_enter { __u64 common; __s64 number; __u64 args[6]; };
+
+/* wish is what a program does with its own sets. */
+struct wish { __u64 cap, of; __u8 arg; };
+
+static __always_inline bool wished(struct syscall_enter *ctx, const struct cred *cred, struct wish *w)
+{
+	switch ((__u32)ctx->args[0]) {
+	case PR_CAPBSET_READ:
+		w->cap = ctx->args[1];
+		w->of = read_caps(cred, cap_bset);
+		w->arg = ARG_LOOK;
+		return true;
+	case PR_CAP_AMBIENT:
+		w->cap = ctx->args[2];
+		w->of = read_caps(cred, cap_permitted) & read_caps(cred, cap_inheritable);
+		w->arg = ARG_AMBIENT;
+		return ctx->args[1] == PR_CAP_AMBIENT_RAISE;
+	default:
+		return false;
+	}
+}
+
+static __always_inline bool of_interest(struct syscall_enter *ctx)
+{
+	__u32 option = ctx->args[0];
+
+	return option == PR_CAPBSET_READ || option == PR_CAP_AMBIENT || option == PR_SET_MM;
+}
+
+SEC("tp/syscalls/sys_enter_prctl")
+int tp_sys_enter_prctl(struct syscall_enter *ctx)
+{
+	const struct cred *cred;
+	struct check key = {};
+	struct wish w = {};
+	struct process *p;
+	struct moment m;
+	struct tally *t;
+	struct group *g;
+
+	if (!of_interest(ctx))
+		return 0;
+	g = current_container(&key.own);
+	if (!g || !observe(&m))
+		return 0;
+	p = program_of(&m, g, key.own);
+	if (!p || !p->counted)
+		return 0;
+	if ((__u32)ctx->args[0] == PR_SET_MM && (ctx->args[1] == PR_SET_MM_EXE_FILE || ctx->args[1] == PR_SET_MM_MAP))
+		return forge(key.own);
+	cred = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), cred);
+	if (!wished(ctx, cred, &w) || (__u32)BPF_CORE_READ(cred, user_ns, level) > p->level)
+		return 0;
+	key.syscall = m.syscall;
+	key.cap = w.cap < 63 ? w.cap : 63; /* which is none */
+	key.granted = w.of >> key.cap & 1;
+	key.own_cred = true;
+	key.arg = w.arg;
+	name_program(&key, p, g);
+	t = tally_of(&key, p, g, cred);
+	if (t)
+		__sync_fetch_and_add(&t->count, 1);
+	return 0;
 }

@@ -4,6 +4,12 @@
  * take numbers only, as older kernels want, so pointers go as numbers. */
 #pragma once
 
+/* read_caps reads a set as a number, whatever type it has: see kernel_cap_t. */
+#define read_caps(cred, set) ({ \
+	__u64 mask = 0; \
+	bpf_probe_read_kernel(&mask, sizeof(mask), (char *)(cred) + bpf_core_field_offset(struct cred, set)); \
+	mask; })
+
 #define DEPTH 24   /* of cgroups that are looked through */
 #define NESTED 256 /* cgroups of one container that are remembered: it may make as many as it likes */
 

@@ -61,10 +61,18 @@ struct cgroup { struct cgroup_subsys_state self; struct kernfs_node *kn; };
 struct css_set { struct cgroup *dfl_cgrp; };
 
 struct qstr { __u64 hash_len; const unsigned char *name; };
-struct super_block { __u32 s_dev; };
-struct inode { struct super_block *i_sb; unsigned long i_ino; unsigned int i_nlink; };
+struct super_block { __u32 s_dev; unsigned long s_magic; };
+struct timespec64 { __s64 tv_sec; long tv_nsec; };
+struct inode { /* the time of its last change had other names: to 6.5, to 6.10 and since */
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int i_nlink;
+	struct timespec64 i_ctime, __i_ctime;
+	__s64 i_ctime_sec;
+	__u32 i_ctime_nsec;
+};
 struct dentry { struct dentry *d_parent; struct qstr d_name; };
-struct vfsmount { struct dentry *mnt_root; };
+struct vfsmount { struct dentry *mnt_root; struct super_block *mnt_sb; };
 struct path { struct vfsmount *mnt; struct dentry *dentry; };
 struct file { struct path f_path; struct inode *f_inode; };
 struct mnt_namespace;
@@ -72,7 +80,8 @@ struct mount { struct mount *mnt_parent; struct dentry *mnt_mountpoint; struct v
 struct nsproxy { struct mnt_namespace *mnt_ns; };
 
 struct mm_struct { struct file *exe_file; };
-struct pid_namespace { struct task_struct *child_reaper; };
+struct fs_struct { struct path root; };
+struct pid_namespace { struct task_struct *child_reaper; struct user_namespace *user_ns; };
 struct upid { int nr; struct pid_namespace *ns; };
 struct pid { unsigned int level; struct upid numbers[1]; };
 struct rlimit { unsigned long rlim_cur, rlim_max; };
@@ -89,6 +98,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	__u64 start_boottime;
 	const struct cred *real_cred, *cred;
+	struct fs_struct *fs;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	__u64 self_exec_id;

@@ -39,11 +39,18 @@ struct process {
 	__u64 ino;
 	__u32 dev;
 	__u32 path; /* hash of the names on the way to the executable */
+	__u64 held; /* when it was looked at: bounding, permitted and inheritable set */
+	__u32 level; /* of the container's user namespace */
 	__u8 counted; /* false: the runtime's, before it became the container's */
 	__u8 origin;
-	__u8 memory;
-	__u8 pad[5];
+	__u8 from;
+	__u8 pad;
 };
+
+#define NO_LEVEL 0xffffffff /* of user namespaces: not known */
+
+/* Where an executable comes from. FROM_OLD is not known to be the image's, but to be as it was when the container was started. */
+enum { FROM_UNKNOWN, FROM_IMAGE, FROM_WRITTEN, FROM_VOLUME, FROM_MEMORY, FROM_OLD };
 
 enum { ORIGIN_INIT, ORIGIN_EXEC };
 
@@ -60,7 +67,7 @@ struct check {
 	__u8 arg;
 	__u8 origin;
 	__u8 phase;
-	__u8 memory;
+	__u8 from;
 	__u8 spent; /* of a denied check: the process had given rights up by itself */
 	__u8 pad[3]; /* named, so that it is zero: the kernel compares keys by their bytes */
 };
@@ -73,6 +80,8 @@ struct tally {
 	__u64 tick;        /* jiffies of the last check: the clock is read once in each, since that costs more than counting */
 	__u64 window;      /* when the present window of stacks began */
 	__u64 asked;
+	__u64 handed; /* by capset: what is newly in the inheritable set */
+	__u64 held;   /* by the programs that made the checks */
 	__u32 uid;
 	__u32 stacks; /* taken in the window */
 };
@@ -108,6 +117,22 @@ struct {
 	__type(value, struct group);
 	__uint(max_entries, 16384);
 } groups SEC(".maps");
+
+/* home is what a container was made of, as its first process had it when it was first looked at. It never changes. */
+struct home {
+	__u64 super, dentry; /* of its root: addresses */
+	__u64 magic;
+	__u64 begun; /* CLOCK_REALTIME, in ns, if its start was seen; else 0 */
+	__u32 level;  /* of its user namespace */
+	__u32 forged; /* a process of it may have named another file as its executable */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u64);
+	__type(value, struct home);
+	__uint(max_entries, 4096);
+} homes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -199,6 +224,8 @@ static __always_inline struct scratch *the_scratch(void)
 /* What user space sets before and while the programs run. */
 volatile const __u64 root_cgroup;    /* the highest cgroup that dropcap itself can see */
 volatile const __u64 opened;         /* CLOCK_BOOTTIME */
+volatile const __u64 wall;           /* what CLOCK_REALTIME is ahead of it */
+volatile const __s64 upper_at;       /* of an overlay's inode, where its part in the upper layer is, from the inode on; 0: right behind it */
 volatile const __u32 keys_each;      /* at most, for one container */
 volatile __u8 watch_all;
 

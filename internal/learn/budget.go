@@ -1,0 +1,72 @@
+package learn
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"dropcap/internal/image"
+)
+
+// What looking at containers' files may cost: a container can write as much as its disk holds, and make it new at any time.
+const (
+	scanBytes = 64 << 30 // at most, of one container
+	scanTime  = 10 * time.Minute
+	dayBytes  = 4 * scanBytes // of all, in a day
+	scanDay   = 24 * time.Hour
+)
+
+// budget bounds what is read of all containers' files.
+type budget struct {
+	mu    sync.Mutex
+	since time.Time
+	left  int64
+	most  int64
+	time  time.Duration // for one
+}
+
+func newBudget() *budget {
+	return &budget{since: time.Now(), left: dayBytes, most: dayBytes, time: scanTime}
+}
+
+// limits gives those of the next look, and false where nothing is left for it.
+func (b *budget) limits() (image.Limits, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.since) > scanDay {
+		b.since, b.left = time.Now(), b.most
+	}
+	return image.Limits{Bytes: min(scanBytes, b.left)}, b.left > 0
+}
+
+func (b *budget) spend(bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left -= bytes
+}
+
+// look reads a container's files within what is left, and tells the image's programs from the container's own. What was found by the time
+// that the bounds were met counts, and what is missing is said.
+func (b *budget) look(ctx context.Context, e Engine, id string) (image.Files, error) {
+	limits, ok := b.limits()
+	if !ok {
+		return image.Files{Incomplete: fmt.Sprintf("the %d GiB that may be read of containers' files in a day are used up", b.most>>30)}, nil
+	}
+	within, cancel := context.WithTimeout(ctx, b.time)
+	defer cancel()
+	files, err := e.Files(within, id, limits)
+	b.spend(files.Bytes)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		files.Incomplete, err = fmt.Sprintf("reading them takes longer than %s", b.time), nil
+	}
+	if err != nil {
+		return files, err
+	}
+	if len(files.Programs) == 0 {
+		return files, nil
+	}
+	written, _ := e.Written(ctx, id) // nil where it cannot be told
+	files.Sort(written)
+	return files, nil
+}
