@@ -3,11 +3,13 @@ package bpf
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"unsafe"
 
@@ -110,6 +112,11 @@ func init() {
 		"threads":         func(int) { twoThreads() },
 		"copy":            func(int) { child(copyOf(), "setgid0:2") },
 		"memfd":           func(int) { execMemory("setgid0:9") },
+		"look":            func(int) { unix.Prctl(unix.PR_CAPBSET_READ, unix.CAP_SYS_TIME, 0, 0, 0) },
+		"look-beyond":     func(int) { unix.Prctl(unix.PR_CAPBSET_READ, 48, 0, 0, 0) },
+		"raise-ambient":   func(int) { unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, unix.CAP_CHOWN, 0, 0) },
+		"is-ambient":      func(int) { unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, unix.CAP_CHOWN, 0, 0) },
+		"nested":          func(int) { nested() },
 		"tell":            func(int) { os.Stdout.WriteString("here\n") },
 		"await":           func(int) { os.Stdin.Read(make([]byte, 1)) },
 	}
@@ -149,6 +156,23 @@ func capset(effective, permitted, inheritable uint32) {
 func loseAll() {
 	for c := range uintptr(64) {
 		unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
+	}
+}
+
+// nested sets ids in a user namespace of its own making.
+func nested() {
+	path := executable()
+	// The mappings are written in a /proc that knows the actor's own numbers.
+	if unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") != nil || unix.Mount("proc", "/proc", "proc", 0, "") != nil {
+		os.Exit(3)
+	}
+	one := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
+	cmd := exec.Command(path)
+	cmd.Env, cmd.Stderr = []string{actorEnv + "=setgid0:4"}, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: one, GidMappings: one, GidMappingsEnableSetgroups: true}
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
 	}
 }
 
