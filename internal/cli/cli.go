@@ -31,17 +31,18 @@ type app struct {
 	looked     func(done, total int) // shows how many containers were looked at; nil: nothing does
 	policySaid bool                  // it was said which policy is taken
 	finished   bool                  // the command did what it should although it was interrupted
+	held       bool                  // whoever does a fleet's request runs this, and waits for it
 }
 
 // Main runs one command line and gives its exit status. Nothing else in the program prints errors or decides the status.
 func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	// A reader that has had enough (| head) is no error: without this the first write after it would kill the process.
 	signal.Ignore(syscall.SIGPIPE)
-	keepHeld()
+	held := keepHeld()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := &app{in: in, out: &pipe{w: out}, err: &pipe{w: errw}}
-	a.looked = a.progress("looked at")
+	a.held, a.looked = held, a.progress("looked at")
 	root := a.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -34,9 +34,11 @@ func (e *engineFlags) register(f *pflag.FlagSet) {
 func (a *app) open(ctx context.Context) (*host.Session, error) { return a.host("").Open(ctx) }
 
 // host is the host that the flags name, with its store in that folder.
-func (a *app) host(store string) *host.Host {
+func (a *app) host(store string) *host.Host { return a.hostWatched(store, a.watchCommand(store)) }
+
+func (a *app) hostWatched(store string, watch []string) *host.Host {
 	e := a.engine
-	return host.New(host.Config{Store: store, Observer: terminal{a}, Engine: docker.Options{
+	return host.New(host.Config{Store: store, Watch: watch, Observer: terminal{a}, Engine: docker.Options{
 		Host: e.host, Context: e.context, ConfigDir: e.config, TLS: e.tls, Timeout: e.timeout,
 		UserAgent: "dropcap/" + version(),
 	}})

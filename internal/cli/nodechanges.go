@@ -59,7 +59,7 @@ func unfinished(c dropcap.Change) bool { return !c.State.Over() }
 
 // recoveredFor ends what the process of a request to apply left unfinished when it was killed, and gives the changes to back out then.
 func (w *worker) recoveredFor(ctx context.Context) ([]dropcap.Change, error) {
-	r, err := w.run(ctx, "recover", "--wait", "15s")
+	r, err := w.run(ctx, "recover", "--wait", "15s", "--busy")
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (w *worker) interrupted(ctx context.Context) bool {
 
 // recovered recovers, and gives the changes of the request as they are then.
 func (w *worker) recovered(ctx context.Context) ([]dropcap.Change, error) {
-	r, err := w.run(ctx, "recover", "--wait", "15s")
+	r, err := w.run(ctx, "recover", "--wait", "15s", "--busy")
 	if err != nil {
 		return nil, err
 	}

@@ -193,12 +193,14 @@ func (w *worker) take(r ran) {
 // heldVariable tells a command of ours the file that it holds for whoever started it.
 const heldVariable = "DROPCAP_HELD"
 
-// keepHeld sees to it that what this command starts in turn does not hold the file as well.
-func keepHeld() {
-	if os.Getenv(heldVariable) == "3" {
-		syscall.CloseOnExec(3)
-		_ = os.Unsetenv(heldVariable)
+// keepHeld sees to it that what this command starts in turn does not hold the file as well, and reports whether this one does.
+func keepHeld() bool {
+	if os.Getenv(heldVariable) != "3" {
+		return false
 	}
+	syscall.CloseOnExec(3)
+	_ = os.Unsetenv(heldVariable)
+	return true
 }
 
 // limited keeps so much as a receipt can have.

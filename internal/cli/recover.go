@@ -3,40 +3,116 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dropcap/internal/host"
+	"dropcap/internal/store"
 )
 
+type recoverCommand struct {
+	changeFlags
+	wait  time.Duration
+	busy  bool
+	after string
+}
+
 func (a *app) recover() *cobra.Command {
-	f := &changeFlags{}
-	var wait time.Duration
+	f := &recoverCommand{}
 	cmd := &cobra.Command{
 		Use:   "recover",
 		Short: "Bring to an end what a crash has left unfinished",
 		Long: `Bring every change to its end that went on when dropcap or this host ended: forward where the new container is in its place and passes
 the gate, back in all other cases. It decides by what the engine says of the containers, and may be run at any time and any number of
-times; apply, backout and prune do it first by themselves. A service does it at boot.
+times; apply, backout and prune do it first by themselves. A service does it at boot. While dropcap changes something, a process of its
+own watches over it, and does this at once if it is killed; DROPCAP_WATCH=off leaves that to you.
 ` + changeExitHelp,
 		Example: `  sudo dropcap recover
   sudo dropcap recover --wait 5m`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runRecover(cmd.Context(), f, wait) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runRecover(cmd.Context(), f) },
 	}
-	f.register(cmd.Flags())
-	cobra.CheckErr(cmd.Flags().MarkHidden("yes"))
-	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the engine to answer")
+	fl := cmd.Flags()
+	f.register(fl)
+	fl.DurationVar(&f.wait, "wait", time.Minute, "how long to wait for the engine to answer")
+	fl.BoolVar(&f.busy, "busy", false, "wait for another dropcap that changes containers, too")
+	fl.StringVar(&f.after, "after", "", "wait until this process has ended, as PID:START of proc(5)")
+	for _, name := range []string{"yes", "busy", "after"} {
+		cobra.CheckErr(fl.MarkHidden(name))
+	}
 	return cmd
 }
 
-func (a *app) runRecover(ctx context.Context, f *changeFlags, wait time.Duration) error {
+func (a *app) runRecover(ctx context.Context, f *recoverCommand) error {
 	ctx, done := hangup(ctx)
 	defer done()
-	r, err := a.host(f.store).Recover(ctx, host.RecoverRequest{Wait: wait, CallTimeout: f.usual})
-	if err == nil && len(r.Changes.Changes) == 0 {
+	q := host.RecoverRequest{Wait: f.wait, Busy: f.busy, CallTimeout: f.usual}
+	var r host.Changed
+	var err error
+	if f.after != "" {
+		a.firstSay(host.Watching)
+		r, err = a.hostWatched(f.store, nil).RecoverAfter(ctx, f.after, q)
+	} else if r, err = a.host(f.store).Recover(ctx, q); err == nil && len(r.Changes.Changes) == 0 {
 		fmt.Fprintln(a.err, "nothing to recover")
 	}
+	if !a.held && ctx.Err() == nil && f.store == defaultStore() {
+		a.endRequests(ctx)
+	}
 	return a.outcome(r, err)
+}
+
+// endRequests ends requests of a fleet whose process died, so that whoever asks for their receipts learns what came of them.
+func (a *app) endRequests(ctx context.Context) {
+	if _, err := os.Stat(filepath.Join(defaultStore(), "store.db")); err != nil {
+		return // nor is one made
+	}
+	s, err := store.Open(defaultStore())
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	list, err := s.Running(ctx)
+	if err != nil {
+		a.warn(err)
+	}
+	for _, id := range list {
+		idle, err := isIdle(s, id)
+		if err == nil && idle {
+			_, err = a.nodeWait(ctx, s, id, time.Minute, recovering(id))
+		}
+		if err != nil {
+			a.warn(err)
+		}
+	}
+}
+
+// watchCommand is the command that ends a change if this process is killed: it reaches the engine as this one does.
+func (a *app) watchCommand(folder string) []string {
+	self, err := os.Executable()
+	if err != nil || folder == "" || os.Getenv("DROPCAP_WATCH") == "off" {
+		return nil
+	}
+	e, line := a.engine, []string{self, "recover", "--wait", "10m"}
+	for _, f := range []struct {
+		name, value string
+		path        bool
+	}{{"store", folder, true}, {"host", e.host, false}, {"context", e.context, false}, {"config", e.config, true},
+		{"tlscacert", e.tls.CAFile, true}, {"tlscert", e.tls.CertFile, true}, {"tlskey", e.tls.KeyFile, true}} {
+		if abs, err := filepath.Abs(f.value); f.path && f.value != "" && err == nil { // it runs in another folder
+			f.value = abs
+		}
+		if f.value != "" {
+			line = append(line, "--"+f.name, f.value)
+		}
+	}
+	if e.tls.Enable {
+		line = append(line, "--tls")
+	}
+	if e.tls.Verify {
+		line = append(line, "--tlsverify")
+	}
+	return line
 }

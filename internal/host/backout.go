@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/store"
 )
 
 // BackoutRequest says which changes to take back: one of the three.
@@ -120,6 +122,7 @@ func (h *Host) Prune(ctx context.Context, q PruneRequest) (removed int, r Change
 // RecoverRequest says how long to wait for the engine to answer.
 type RecoverRequest struct {
 	Wait        time.Duration
+	Busy        bool // wait for another dropcap that changes containers, too
 	CallTimeout time.Duration
 }
 
@@ -145,7 +148,8 @@ func (h *Host) Recover(ctx context.Context, q RecoverRequest) (Changed, error) {
 func (h *Host) openWithin(ctx context.Context, q RecoverRequest) (*Changing, error) {
 	for end := time.Now().Add(q.Wait); ; {
 		ch, err := h.ChangeOnly(ctx, q.CallTimeout)
-		if err == nil || CodeOf(err) != dropcap.CodeHost || time.Now().After(end) || ctx.Err() != nil {
+		passes := CodeOf(err) == dropcap.CodeHost || q.Busy && errors.Is(err, store.ErrBusy)
+		if err == nil || !passes || time.Now().After(end) || ctx.Err() != nil {
 			return ch, err
 		}
 		select {

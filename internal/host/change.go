@@ -114,14 +114,16 @@ func (h *Host) changing(ctx context.Context, session *Session, callTimeout time.
 		return nil, err
 	}
 	ch := &Changing{Session: session, Store: s, host: h}
+	w := &watched{World: faulty(world{session.Client, s, compose}), arm: h.arm}
 	ch.close = func() {
+		w.end(s)
 		compose.release()
 		l.release()
 		s.Close()
 		session.Close()
 	}
 	ch.Runner = &apply.Runner{
-		World: faulty(world{session.Client, s, compose}), Journal: s, Usual: callTimeout, Read: ReadOwnerFile,
+		World: w, Journal: s, Usual: callTimeout, Read: ReadOwnerFile,
 		Tell: func(p apply.Progress) { h.observer.Progress(Effect{p}) },
 		Log:  func(line string) { h.observer.Progress(Note{line}) },
 	}

@@ -86,3 +86,6 @@ func (f *faults) write(name string) {
 
 // faultyLocks is the folder of the engine's locks, where tests do things to one engine at once: DROPCAP_FAULT_LOCKS.
 func faultyLocks() string { return os.Getenv("DROPCAP_FAULT_LOCKS") }
+
+// watchable is whether changes are watched over: what is killed on purpose is looked at as it was left, unless DROPCAP_FAULT_WATCH is set.
+func watchable() bool { return os.Getenv("DROPCAP_FAULT_WATCH") != "" }

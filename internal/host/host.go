@@ -20,6 +20,9 @@ type Config struct {
 	// Store is the folder of evidence and of the journal; empty means that there is none.
 	Store    string
 	Observer Observer // nil: nobody listens, and every question is answered with no
+	// Watch is the command that, with "--after PROCESS", ends a change if that process is killed; empty:
+	// nobody watches.
+	Watch []string
 }
 
 // Host is a Docker host. Its methods open what they need and close it again.

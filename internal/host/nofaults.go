@@ -7,5 +7,8 @@ import "dropcap/internal/apply"
 // faulty does nothing here; see faults.go.
 func faulty(w apply.World) apply.World { return w }
 
+// watchable is whether changes are watched over; see faults.go.
+func watchable() bool { return true }
+
 // faultyLocks is empty here; see faults.go.
 func faultyLocks() string { return "" }

@@ -16,6 +16,13 @@ import (
 	"dropcap"
 )
 
+// ErrBusy is the cause of an error about a lock that another process has.
+var ErrBusy = errors.New("another process has the lock")
+
+func busy(hint, format string, args ...any) error {
+	return &dropcap.Error{Code: dropcap.CodeError, Hint: hint, Message: fmt.Sprintf(format, args...), Err: ErrBusy}
+}
+
 var lockName = regexp.MustCompile(`^[a-z][a-z-]{0,30}$`)
 
 // Lock makes this the only process that does what name says ("learn") with this store, until unlock is called or the process ends,
@@ -26,7 +33,7 @@ func (s *Store) Lock(name string) (unlock func() error, err error) {
 	}
 	unlock, who, err := lock(lockPath(s.folder, name))
 	if who != "" {
-		err = dropcap.Errorf(dropcap.CodeError, "wait until it is done, stop it, or use another --store",
+		err = busy("wait until it is done, stop it, or use another --store",
 			"cannot %s: %s does so already with the store %s", name, who, s.folder)
 	}
 	return unlock, said(s.folder, err)
@@ -78,7 +85,7 @@ func (e Engine) Path(what string) string { return lockPath(e.folder, e.name+"-"+
 func (e Engine) Lock(what string) (unlock func() error, err error) {
 	unlock, who, err := lock(e.Path(what))
 	if who != "" {
-		err = dropcap.Errorf(dropcap.CodeError, "wait until it is done, or stop it",
+		err = busy("wait until it is done, or stop it",
 			"cannot %s containers of this engine: %s does so already, with another store", what, who)
 	}
 	return unlock, said(e.folder, err)

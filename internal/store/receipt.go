@@ -115,6 +115,23 @@ func (s *Store) Receipts(ctx context.Context) ([]dropcap.Receipt, error) {
 	return list, said(s.folder, err)
 }
 
+// Running gives the names of the requests that are not over, the oldest first.
+func (s *Store) Running(ctx context.Context) (list []string, err error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT request FROM receipt WHERE state = ? ORDER BY number", string(dropcap.ReceiptRunning))
+	if err != nil {
+		return nil, said(s.folder, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var request string
+		if err := rows.Scan(&request); err != nil {
+			return nil, said(s.folder, err)
+		}
+		list = append(list, request)
+	}
+	return list, said(s.folder, rows.Err())
+}
+
 // TrimReceipts keeps the receipts within the limits above, the newest first, and tells how many lost something: first their documents, so that a
 // request that comes once more is still known; those that are too old for that go. What is not over stays as it is.
 func (s *Store) TrimReceipts(ctx context.Context, now time.Time) (n int, err error) {

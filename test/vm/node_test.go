@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,8 +57,43 @@ func TestNodeOutlivesTheServiceOfItsAgent(t *testing.T) {
 	if now := strings.TrimSpace(m.Shell(t, "docker inspect --format '{{.Id}} {{.State.Running}}' web")); now != h.Changes[0].After+" true" || h.Changes[0].Before != old {
 		t.Errorf("web was %s and is %s; %+v", old, now, h.Changes[0])
 	}
+	t.Run("all killed", func(t *testing.T) { recoversByItself(t, m) })
 	if left := m.Shell(t, "for i in $(seq 20); do left=$(systemctl list-units --all --no-legend 'dropcap-*.scope'); [ -n \"$left\" ] || exit 0; sleep 0.5; done; echo $left"); left != "" {
 		t.Errorf("left over: %s", left)
+	}
+}
+
+// recoversByItself: dropcap, its worker, who watches and the agent are all killed amid a change. systemd starts the watch again, which ends the
+// change; nobody asks for anything.
+func recoversByItself(t *testing.T, m *vm.Machine) {
+	m.Shell(t, "docker run -d --name two serve:1")
+	r := node(t, m, "plan", "--request="+strings.Repeat("3", 32), "--container=two")
+	var p dropcap.Plan
+	if err := json.Unmarshal(r.Document, &p); err != nil || r.Status != 3 {
+		t.Fatalf("%v: %+v %+v", err, r, r.Error)
+	}
+	id := strings.Repeat("4", 32)
+	m.Shell(t, fmt.Sprintf("systemd-run --unit=agent-two %s node apply --request=%s --plans=%s:%x --soak=30m --deadline=600", program, id, p.ID, sha256.Sum256(r.Document)))
+	defer func() { t.Log(m.Shell(t, "journalctl --no-pager -b -u agent-two -u 'dropcap-watch-*'")) }()
+	m.Shell(t, `for i in $(seq 6000); do
+			[ -z "$(docker ps -aq --filter name=two-dropcap-)" ] || exit 0
+			sleep 0.1
+		done
+		exit 1`)
+	took := m.Shell(t, `systemctl list-units --no-legend 'dropcap-watch-*.service' | grep -q running || echo nobody watches
+		systemctl kill --signal=KILL agent-two 'dropcap-*.scope'; pkill -KILL -x dropcap; pkill -KILL -x dropcap
+		began=$(cut -d. -f1 /proc/uptime)
+		for i in $(seq 600); do
+			[ -z "$(docker ps -q --filter name='^two$')" ] || [ -n "$(systemctl list-units --no-legend 'dropcap-watch-*')" ] || break
+			sleep 0.5
+		done
+		echo $(($(cut -d. -f1 /proc/uptime) - began))`)
+	t.Logf("two ran again, and nobody watched any more, %s s after everything was killed", strings.TrimSpace(took))
+	if seconds, err := strconv.Atoi(strings.TrimSpace(took)); err != nil || seconds > 120 { // emulated: ten times as long as on a machine
+		t.Errorf("%q: %v", took, err)
+	}
+	if r := node(t, m, "receipt", "--of="+id, "--deadline=0"); r.State != dropcap.ReceiptInterrupted {
+		t.Errorf("%+v", r)
 	}
 }
 
