@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w -X dropcap/internal/cli.release=$(VERSION)
 TOOL    := go tool -modfile=tools/go.mod
 
-.PHONY: build install package gen test test-full bench bench-learn demo demo-fleet lint provision fuzz clean help
+.PHONY: build install package gen test test-full bench bench-learn demo demo-fleet lint vulncheck provision fuzz clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,12 +49,16 @@ demo: ## the main job on a real engine
 demo-fleet: ## a fleet of three nodes on this machine: audit, plan, waves, a node that fails, backout, report
 	test/demo/fleet
 
-lint: ## gofmt, vet, staticcheck, the rule of imports, go.mod
+lint: ## gofmt, vet, staticcheck, the rule of imports, go.mod, known vulnerabilities
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "not gofmt'ed" >&2; exit 1; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) depguard ./...
 	go mod tidy -diff
+	tools/vulncheck
+
+vulncheck: ## vulnerabilities known today of all that the program calls, Go's own library too
+	VULNDB=latest tools/vulncheck --std
 
 fuzz: ## every fuzz target for a minute
 	@for pkg in $$(go list ./...); do \
