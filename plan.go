@@ -80,4 +80,6 @@ type Commands struct {
 	Apply   string `json:"apply"`
 	Backout string `json:"backout"`
 	Source  string `json:"source"` // a patch of the owner's file, or its exact text
+	// Reveal writes the file out of which Apply takes what it must not show; empty if it needs none.
+	Reveal string `json:"reveal,omitempty"`
 }

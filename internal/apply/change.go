@@ -21,6 +21,8 @@ type change struct {
 	keep  map[string]json.RawMessage // what the journal keeps of it
 	gate  Gate
 	begun bool // it is in the journal
+	// recipe is of the old one, once it was needed for what texts must not say.
+	recipe *recreate.Recipe
 	// stopped is when the request to stop went out; zero if nothing was stopped yet.
 	stopped time.Time
 }
@@ -106,6 +108,7 @@ func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.R
 	began := r.now()
 	r.tell(Progress{Container: c.Name, Effect: e})
 	result, err := r.World.Do(limited, e)
+	err = c.discreetly(err)
 	took := r.now().Sub(began)
 	r.tell(Progress{Container: c.Name, Effect: e, Took: took, Ended: true, Err: err})
 	if !e.IsNote() && !e.Reads() {

@@ -93,7 +93,11 @@ func (r *Runner) look(ctx context.Context, c *change, effect, idOrName string) (
 	if err != nil {
 		return nil, err
 	}
-	return read(result.Body)
+	s, err := read(result.Body)
+	if err == nil {
+		s.State.Error = c.discreet(s.State.Error)
+	}
+	return s, err
 }
 
 // short makes an id one that people read.

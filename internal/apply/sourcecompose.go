@@ -123,7 +123,7 @@ func (s composing) prepare(ctx context.Context, c *change) error {
 		return err
 	}
 	if result.Status != 0 {
-		return s.failed("rehearse the change", result)
+		return s.failed(c, "rehearse the change", result)
 	}
 	if err := source.Replaces(output(result), names); err != nil {
 		return s.cannot(c, err)
@@ -166,7 +166,7 @@ func (s composing) nothingPending(ctx context.Context, c *change, names []string
 		return err
 	}
 	if result.Status != 0 {
-		return s.failed("rehearse the change", result)
+		return s.failed(c, "rehearse the change", result)
 	}
 	if err := source.Pending(output(result), names); err != nil {
 		return s.cannot(c, err)
@@ -178,9 +178,9 @@ func (s composing) cannot(c *change, why error) error {
 	return dropcap.Errorf(dropcap.CodeError, "bring those into effect, or take them back, with docker compose up yourself; then plan again", "cannot change %s: %w", c.Name, why)
 }
 
-func (s composing) failed(what string, r dropcap.Result) error {
+func (s composing) failed(c *change, what string, r dropcap.Result) error {
 	return dropcap.Errorf(dropcap.CodeError, "run it yourself to see all that it says: "+source.Line(s.from.Project.Up(s.from.Replicas)),
-		"cannot %s: %s ended with exit status %d%s", what, filepath.Base(s.from.Program[0]), r.Status, engineSays(output(r)))
+		"cannot %s: %s ended with exit status %d%s", what, filepath.Base(s.from.Program[0]), r.Status, c.discreet(engineSays(output(r))))
 }
 
 // swap lets compose do it. Which containers it has made is seen from their labels.
@@ -191,7 +191,7 @@ func (s composing) swap(ctx context.Context, c *change) error {
 		return err
 	}
 	if result.Status != 0 {
-		return s.failed("have compose make it again", result)
+		return s.failed(c, "have compose make it again", result)
 	}
 	ids, err := s.made(ctx, c, c.Is)
 	if err != nil {
@@ -287,7 +287,7 @@ func (s composing) back(ctx context.Context, c *change) error {
 				return nil
 			}
 		case err == nil:
-			err = s.failed("have compose make it again from the former file", result)
+			err = s.failed(c, "have compose make it again from the former file", result)
 		}
 		last = err
 		if i >= most-1 && result.Status != 0 {

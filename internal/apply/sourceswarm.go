@@ -116,7 +116,7 @@ func (s swarming) ended(ctx context.Context, c *change, g dropcap.Grant) error {
 		case s.declares(v, g) && (v.State == "completed" || v.State == "rollback_completed"):
 			return nil
 		case v.State == "paused" || v.State == "rollback_paused" || v.State == "rollback_completed" && !s.declares(v, g):
-			return fmt.Errorf("the swarm has ended the update as %s: %s", v.State, v.Message)
+			return fmt.Errorf("the swarm has ended the update as %s: %s", v.State, c.discreet(v.Message))
 		}
 		if s.now().After(end) {
 			return fmt.Errorf("the swarm has not ended its update in time")

@@ -30,7 +30,8 @@ way it would be changed, what that promises and how long it takes; what is refus
 Level cis drops NET_RAW unless evidence, policy or the container's own settings ask for it, and what goes beyond the defaults once evidence
 says that it is not needed. Level least drops all that neither evidence nor policy supports.
 
-Printed commands are complete. Values of the environment, and what looks like a secret, stand in a file that --reveal writes.
+Printed commands are complete. What people put secrets in stands in a file that --reveal writes: values of the environment, labels,
+options of drivers, health checks, and each argument that is not the image's own.
 ` + planExitHelp,
 		Example: `  sudo dropcap plan                               all containers
   sudo dropcap plan web --out plan.json           to be applied later, if web is still the same then
@@ -126,9 +127,9 @@ func (p planned) reveal(file string) error {
 	case recipe == nil:
 		return dropcap.Errorf(dropcap.CodeIncomplete, step.Hint, "cannot reveal the values of %s: %s", step.Container.Name, step.Refused)
 	}
-	_, contents := recipe.Command(step.After, file)
+	by := recipe.Command(step.After, file)
 	return writeFile(file, func(w io.Writer) error {
-		_, err := w.Write(contents)
+		_, err := w.Write(by.File)
 		return err
 	})
 }

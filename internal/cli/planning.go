@@ -144,9 +144,9 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 	return plan.Subject{
 		Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
 		Against: func(st dropcap.Strategy) []plan.Refusal { return refusals(r, st, f.discardLayer) },
-		Command: func(g dropcap.Grant) string {
-			line, _ := r.Command(g, f.fileOf(c.Name))
-			return line
+		Command: func(g dropcap.Grant) plan.Command {
+			by := r.Command(g, f.fileOf(c.Name))
+			return plan.Command{File: f.fileOf(c.Name), Fetch: by.Fetch, Line: by.Line}
 		},
 	}
 }

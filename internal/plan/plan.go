@@ -43,8 +43,8 @@ type Subject struct {
 	Against func(dropcap.Strategy) []Refusal
 	Notes   []string // what is lost, or may change, when it is re-created
 	Goes    []string // what else goes when it is no longer privileged
-	// Command is the line that starts such a container by hand, without secrets; nil if none can be made.
-	Command func(dropcap.Grant) string
+	// Command is what makes such a container by hand, without secrets; nil if it cannot be said.
+	Command func(dropcap.Grant) Command
 	Unsaid  []string // what that line has no words for
 	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what compose says.
 	DependsOn []string

@@ -56,8 +56,9 @@ func subject(c dropcap.Container) plan.Subject {
 	return plan.Subject{
 		Container: c, Fingerprint: "f-" + c.Name, Inspect: json.RawMessage(`{"HostConfig":{"RestartPolicy":{"Name":"always"}}}`),
 		Notes: []string{"logs start afresh"},
-		Command: func(g dropcap.Grant) string {
-			return "docker run --detach --name " + c.Name + strings.Join(append([]string{""}, g.CapDrop...), " --cap-drop=") + " app:1"
+		Command: func(g dropcap.Grant) plan.Command {
+			return plan.Command{Line: "docker run --detach --name " + c.Name +
+				strings.Join(append([]string{""}, g.CapDrop...), " --cap-drop=") + " app:1"}
 		},
 	}
 }

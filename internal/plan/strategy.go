@@ -118,16 +118,27 @@ func downtime(strategy dropcap.Strategy, s Subject) string {
 	return text
 }
 
+// Command is what a person types to make a container.
+type Command struct {
+	File  string // the file with what the line must not show
+	Fetch string // takes that out of the file, and fails without it; empty if it is not needed
+	Line  string // docker run …; empty if it cannot be said
+}
+
 // byHandCommands are what a person would type: the control's own command, with the old container put aside and not removed, since its name
 // is taken and it is the way back.
 func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropcap.Commands {
-	line := s.Command(after)
-	if line == "" {
+	by := s.Command(after)
+	if by.Line == "" {
 		return out
 	}
 	name := quoted(s.Container.Name)
 	aside := quoted(s.Container.Name + "-before")
-	out.Apply = fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update --restart=no %[2]s && %[3]s", name, aside, line)
+	if by.Fetch != "" { // before anything is stopped
+		out.Reveal = fmt.Sprintf("dropcap plan %s --reveal %s", name, quoted(by.File))
+		out.Apply = by.Fetch + " && "
+	}
+	out.Apply += fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update --restart=no %[2]s && %[3]s", name, aside, by.Line)
 	out.Backout = fmt.Sprintf("docker rm --force %[1]s && docker rename %[2]s %[1]s && docker update --restart=%[3]s %[1]s", name, aside, restart(s.Inspect))
 	if s.Container.Running() {
 		out.Backout += " && docker start " + name

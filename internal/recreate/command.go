@@ -5,24 +5,32 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"dropcap"
 )
 
-// Command is the complete docker run (or create, where the container does not run, or the engine wants its networks connected one by one) that
-// makes the container with the capabilities of g, for sh. What may be a secret stands in the file only, whose contents are given beside;
-// nil if there is nothing to put there. The file is one for --env-file; the shell takes what does not belong to the environment from its
-// comments.
-func (r *Recipe) Command(g dropcap.Grant, file string) (line string, contents []byte) {
+// Command is what a person types to make the container.
+type Command struct {
+	// Fetch takes what is hidden out of the file, and fails without it: it belongs before anything is stopped.
+	// Empty: the file is not needed.
+	Fetch string
+	Line  string // docker run …, for sh; empty if it cannot be said
+	File  []byte // the file's contents; nil if it is not needed
+}
+
+// Command returns the complete docker run (or create, where the container does not run, or the engine wants
+// its networks connected one by one) that makes the container with the capabilities of g. What may be a
+// secret stands in the file only, which is one for --env-file: the shell takes what does not belong to the
+// environment from its comments.
+func (r *Recipe) Command(g dropcap.Grant, file string) Command {
 	c, err := r.Create(r.name, g)
 	if err != nil {
-		return "", nil
+		return Command{}
 	}
 	s, err := parseSaid(c.Body)
 	if err != nil {
-		return "", nil
+		return Command{}
 	}
 	from := r.brought()
 	v := &vault{name: file}
@@ -41,23 +49,37 @@ func (r *Recipe) Command(g dropcap.Grant, file string) (line string, contents []
 	for _, o := range s.options(r, from) {
 		words = append(words, r.word(v, o))
 	}
-	stdin := ""
-	for _, opt := range append(s.HostConfig.SecurityOpt, s.HostConfig.paths()...) {
-		profile, inline := strings.CutPrefix(opt, "seccomp=")
-		if inline && strings.HasPrefix(profile, "{") && stdin == "" { // docker reads a file there, and sends what is in it
-			stdin, opt = v.put(profile)+" | ", "seccomp=/dev/stdin"
-		}
-		words = append(words, r.word(v, option{name: "security-opt", value: opt}))
-	}
+	security, stdin := r.securityWords(v, s)
+	words = append(words, security...)
 	if p := c.Query["platform"]; p != "" {
 		words = append(words, r.word(v, option{name: "platform", value: p}))
 	}
 	entrypoint, args := s.process(v, from)
 	words = append(words, entrypoint...)
 	words = append(words, v.word(r.imageReference()))
-	words = append(words, r.argWords(v, args)...)
-	line = stdin + r.versionWord(c) + strings.Join(words, " ")
-	return line + r.connectWords(v, c, running), v.contents()
+	words = append(words, args...)
+	line := stdin + r.versionWord(c) + strings.Join(words, " ") + r.connectWords(v, c, running)
+	return Command{Fetch: v.fetch(), Line: line, File: v.contents()}
+}
+
+// security are the keys of --security-opt whose values are names of the host's or the engine's own.
+var security = []string{"apparmor", "label", "no-new-privileges", "systempaths", "writable-cgroups"}
+
+// securityWords are the options about confinement. A profile for seccomp is a file to docker, which sends
+// what is in it: stdin is what passes it on.
+func (r *Recipe) securityWords(v *vault, s *said) (words []string, stdin string) {
+	for _, opt := range append(s.HostConfig.SecurityOpt, s.HostConfig.paths()...) {
+		key, value, _ := strings.Cut(strings.Replace(opt, ":", "=", 1), "=")
+		o := option{name: "security-opt", value: opt, hide: !slices.Contains(security, key)}
+		switch {
+		case key == "seccomp" && strings.HasPrefix(value, "{") && stdin == "":
+			stdin, o = "printf %s "+v.hide(value)+" | ", option{name: o.name, value: "seccomp=/dev/stdin"}
+		case key == "seccomp" && (value == "unconfined" || value == "builtin"):
+			o.hide = false
+		}
+		words = append(words, r.word(v, o))
+	}
+	return words, stdin
 }
 
 // brought is the image's part of the configuration.
@@ -105,11 +127,12 @@ func (r *Recipe) word(v *vault, o option) string {
 	return "--" + o.name + "=" + v.word(o.value)
 }
 
-// open are options whose values are no secrets though they may look random: names of volumes, networks and folders.
-var open = []string{"label", "annotation", "log-opt", "volume", "mount", "network", "hostname", "ip", "ip6", "mac-address", "pid", "ipc", "volumes-from", "runtime", "cgroup-parent", "platform"}
+// named are options whose values are names, and no secrets though one may also stand in the environment.
+var named = []string{"volume", "mount", "network", "hostname", "ip", "ip6", "mac-address", "pid", "ipc", "volumes-from", "runtime",
+	"cgroup-parent", "platform"}
 
 func (r *Recipe) hidden(o option) bool {
-	if slices.Contains(open, o.name) {
+	if slices.Contains(named, o.name) {
 		return false
 	}
 	return r.hides(o.value)
@@ -162,40 +185,31 @@ func subsequence(list, of []string) bool {
 	return len(list) == 0
 }
 
-// process gives the entrypoint's option and what follows the image. Docker run has one word for the entrypoint: the rest of a longer one goes
-// before the arguments, which makes the same process.
+// process returns the entrypoint's option and what follows the image. Docker run has one word for the
+// entrypoint: the rest of a longer one goes before the arguments, which makes the same process. A word is
+// shown only where the image has the same one at the same place.
 func (s *said) process(v *vault, from *said) (entrypoint, args []string) {
+	words := func(list, brought []string, at int) (out []string) {
+		for i := at; i < len(list); i++ {
+			if i < len(brought) && brought[i] == list[i] {
+				out = append(out, v.word(list[i]))
+				continue
+			}
+			out = append(out, v.hide(list[i]))
+		}
+		return out
+	}
 	switch {
 	case slices.Equal(s.Entrypoint, from.Entrypoint) && slices.Equal(s.Cmd, from.Cmd):
 		return nil, nil
 	case slices.Equal(s.Entrypoint, from.Entrypoint) && len(s.Cmd) > 0:
-		return nil, s.Cmd
+		return nil, words(s.Cmd, from.Cmd, 0)
 	case len(s.Entrypoint) == 0 || s.Entrypoint[0] == "":
-		return []string{"--entrypoint=''"}, s.Cmd
+		return []string{"--entrypoint=''"}, words(s.Cmd, from.Cmd, 0)
 	}
-	return []string{"--entrypoint=" + v.word(s.Entrypoint[0])}, slices.Concat(s.Entrypoint[1:], s.Cmd)
-}
-
-// argWords are the container's arguments; one that may be a secret, or that follows a word like "--password", is hidden.
-func (r *Recipe) argWords(v *vault, args []string) []string {
-	var out []string
-	for i, a := range args {
-		if r.hides(a) || i > 0 && announces(args[i-1]) {
-			out = append(out, v.hide(a))
-			continue
-		}
-		out = append(out, v.word(a))
-	}
-	return out
-}
-
-func announces(arg string) bool {
-	return len(arg) < 60 && !strings.ContainsAny(arg, "= \t\n/") && keyword.MatchString(arg)
-}
-
-// hidesArgs tells whether one of several arguments is announced as a secret by the one before.
-func (r *Recipe) hidesArgs(args []string) bool {
-	return slices.ContainsFunc(args[:max(0, len(args)-1)], announces)
+	first := words(s.Entrypoint[:1], from.Entrypoint, 0)
+	rest := words(s.Entrypoint, from.Entrypoint, 1)
+	return []string{"--entrypoint=" + first[0]}, append(rest, words(s.Cmd, from.Cmd, 0)...)
 }
 
 // paths says in docker's words that nothing is masked or read-only.
@@ -224,11 +238,6 @@ func (r *Recipe) connectWords(v *vault, c Creation, running bool) string {
 		out.WriteString(" && docker start " + r.name)
 	}
 	return out.String()
-}
-
-// plainText tells whether a text can be printed as it is.
-func plainText(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f || !unicode.IsPrint(c) })
 }
 
 // Unsaid lists what docker run has no words for, so that the line of Command does not say it: sentences.

@@ -253,7 +253,11 @@ func (s stage) typed(r *recreate.Recipe, g dropcap.Grant) {
 	t := s.t
 	t.Helper()
 	dir := t.TempDir()
-	line, contents := r.Command(g, "it.env")
+	by := r.Command(g, "it.env")
+	line, contents := by.Line, by.File
+	if by.Fetch != "" {
+		line = by.Fetch + " && " + line
+	}
 	if err := os.WriteFile(filepath.Join(dir, "it.env"), contents, 0o600); err != nil {
 		t.Fatal(err)
 	}

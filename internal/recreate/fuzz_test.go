@@ -145,7 +145,8 @@ func everything(t *testing.T, r *recreate.Recipe, inspect []byte) {
 	}
 	said = append(append(said, r.Warnings()...), r.Unsaid()...)
 	said = append(said, r.Deprivileged()...)
-	line, file := r.Command(g, "x.env")
+	by := r.Command(g, "x.env")
+	line, file := by.Fetch+by.Line, by.File
 	for _, d := range r.Check(inspect, g) {
 		said = append(said, d.Path)
 	}

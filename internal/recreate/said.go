@@ -105,13 +105,13 @@ func (s *said) options(r *Recipe, from *said) []option {
 	}
 	for _, name := range sortedKeys(s.Labels) {
 		if was, ok := from.Labels[name]; !ok || was != s.Labels[name] {
-			out = append(out, option{name: "label", value: name + "=" + s.Labels[name], hide: r.hidesPair(name, s.Labels[name])})
+			out = append(out, option{name: "label", value: name + "=" + s.Labels[name], hide: true})
 		}
 	}
-	s.health(&out, r, from.Healthcheck)
+	s.health(&out, from.Healthcheck)
 	s.HostConfig.names(&out)
 	s.HostConfig.limits(&out)
-	s.HostConfig.storage(&out, r)
+	s.HostConfig.storage(&out)
 	return out
 }
 
@@ -147,14 +147,14 @@ func (l *optionList) number(name string, n int64) {
 	}
 }
 
-// pairs adds NAME=VALUE for each, which may be secrets unless r says that they are not.
-func (l *optionList) pairs(name string, m map[string]string, hide func(name, value string) bool) {
+// pairs adds NAME=VALUE for each.
+func (l *optionList) pairs(name string, m map[string]string, hide bool) {
 	for _, k := range sortedKeys(m) {
-		*l = append(*l, option{name: name, value: k + "=" + m[k], hide: hide != nil && hide(k, m[k])})
+		*l = append(*l, option{name: name, value: k + "=" + m[k], hide: hide})
 	}
 }
 
-func (s *said) health(out *optionList, r *Recipe, brought *health) {
+func (s *said) health(out *optionList, brought *health) {
 	h := s.Healthcheck
 	if h == nil {
 		return
@@ -175,7 +175,7 @@ func (s *said) health(out *optionList, r *Recipe, brought *health) {
 			}
 			cmd = strings.Join(words, " ")
 		}
-		*out = append(*out, option{name: "health-cmd", value: cmd, hide: r.hides(strings.Join(h.Test, " ")) || r.hidesArgs(h.Test)})
+		*out = append(*out, option{name: "health-cmd", value: cmd, hide: true})
 	}
 	for _, d := range []struct {
 		name     string
@@ -206,7 +206,7 @@ func (h *saidHost) names(out *optionList) {
 	out.each("dns-option", h.DnsOptions)
 	out.each("dns-search", h.DnsSearch)
 	out.each("add-host", h.ExtraHosts)
-	out.pairs("sysctl", h.Sysctls, nil)
+	out.pairs("sysctl", h.Sysctls, false) // the kernel's own, and numbers nearly all
 	for _, port := range sortedKeys(h.PortBindings) {
 		if len(h.PortBindings[port]) == 0 { // as if to any port, see exceptions
 			out.text("publish", port)
@@ -278,18 +278,18 @@ func (h *saidHost) limits(out *optionList) {
 }
 
 // storage are the options about mounts, devices and logs.
-func (h *saidHost) storage(out *optionList, r *Recipe) {
+func (h *saidHost) storage(out *optionList) {
 	out.each("volume", h.Binds)
 	for _, m := range h.Mounts {
-		*out = append(*out, option{name: "mount", value: m.String(), hide: m.hides(r)})
+		*out = append(*out, option{name: "mount", value: m.String(), hide: m.hides()})
 	}
 	for _, target := range sortedKeys(h.Tmpfs) {
 		out.text("tmpfs", strings.TrimSuffix(target+":"+h.Tmpfs[target], ":"))
 	}
 	out.each("volumes-from", h.VolumesFrom)
 	out.text("volume-driver", h.VolumeDriver)
-	out.pairs("storage-opt", h.StorageOpt, nil)
-	out.pairs("annotation", h.Annotations, r.hidesPair)
+	out.pairs("storage-opt", h.StorageOpt, true)
+	out.pairs("annotation", h.Annotations, true)
 	for _, d := range h.Devices {
 		out.text("device", strings.TrimSuffix(d.PathOnHost+":"+d.PathInContainer+":"+d.CgroupPermissions, ":"))
 	}
@@ -299,7 +299,7 @@ func (h *saidHost) storage(out *optionList, r *Recipe) {
 		out.text(name, value)
 	}
 	out.text("log-driver", h.LogConfig.Type)
-	out.pairs("log-opt", h.LogConfig.Config, r.hidesPair)
+	out.pairs("log-opt", h.LogConfig.Config, true)
 }
 
 // said reads what docker run has words for out of the body of a create, or out of an image's Config.

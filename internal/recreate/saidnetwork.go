@@ -55,7 +55,7 @@ func (r *Recipe) networkWords(v *vault) []string {
 				add(option{name: "link", value: l})
 			}
 		}
-		add(option{name: "network", value: record(e.fields(name))})
+		add(option{name: "network", value: record(e.fields(name)), hide: len(e.DriverOpts) > 0})
 	}
 	for _, l := range r.links() {
 		add(option{name: "link", value: l})
@@ -83,7 +83,7 @@ func (e endpoint) connectOptions() []option {
 	out.each("link-local-ip", e.IPAMConfig.LinkLocalIPs)
 	out.each("alias", e.Aliases)
 	out.each("link", e.Links)
-	out.pairs("driver-opt", e.DriverOpts, nil)
+	out.pairs("driver-opt", e.DriverOpts, true)
 	out.number("gw-priority", int64(e.GwPriority))
 	return out
 }

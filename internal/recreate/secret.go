@@ -1,7 +1,6 @@
 package recreate
 
 import (
-	"encoding/base64"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,37 +8,20 @@ import (
 	"unicode"
 )
 
-var (
-	// keyword is a name whose value nobody may see.
-	keyword = regexp.MustCompile(`(?i)pass|pwd|secret|token|key|cred|auth|private|salt|dsn|bearer|session|cookie|sig(n|$)|cert`)
-	// keyed is such a name with its value.
-	keyed = regexp.MustCompile(`(?i)(pass|pwd|secret|token|key|cred|auth|private|salt|dsn|bearer|session|cookie|cert)[a-z0-9_.-]*['"]?\s*[=:\s]\s*\S`)
-	// userinfo is a URL's user and password.
-	userinfo = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@`)
-	// word is what a random string would be part of.
-	word    = regexp.MustCompile(`[A-Za-z0-9+_-]{10,}`)
-	digit   = regexp.MustCompile(`[0-9]`)
-	letter  = regexp.MustCompile(`[A-Za-z]`)
-	trivial = regexp.MustCompile(`^(true|false|yes|no|[0-9]{0,5}[kmg]?)$`)
-)
+// What is hidden goes by its position, never by its words: nobody can list how secrets look. Closed are the
+// places in which people put them: the environment, the entrypoint, arguments and health check, labels,
+// annotations, options of drivers (logs, volumes, networks, storage). What equals the image's own at the same
+// place is public with the image. Open is what the engine or the kernel interprets: names, addresses, paths,
+// numbers.
 
-// harmless are names of labels and of options of log drivers whose values say nothing that must not be seen. Others are hidden.
-var harmless = []string{
-	"com.docker.compose.", "com.docker.stack.", "org.opencontainers.image.", "org.label-schema.", "maintainer", "desktop.docker.io/",
-	"max-size", "max-file", "compress", "mode", "max-buffer-size", "tag", "labels", "labels-regex", "env", "env-regex", "cache-disabled", "cache-max-size",
-	"syslog-facility", "syslog-format", "awslogs-group", "awslogs-region", "awslogs-stream", "awslogs-create-group",
-}
+// userinfo is a URL's user and password.
+var userinfo = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@`)
 
-// hides tells whether a text may hold a secret: a name like "password" with a value, a password in a URL, what looks random, a value of the
-// container's environment, or what would not be printed as it is.
+// hides reports whether what stands in an open place is hidden all the same: a password in a URL, a value of
+// the container's own environment, or what would not be printed as it is.
 func (r *Recipe) hides(text string) bool {
-	if strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) || keyed.MatchString(text) || userinfo.MatchString(text) {
+	if !plainText(text) || userinfo.MatchString(text) {
 		return true
-	}
-	for _, w := range word.FindAllString(text, -1) {
-		if digit.MatchString(w) && letter.MatchString(w) {
-			return true
-		}
 	}
 	return slices.ContainsFunc(r.values(), func(v string) bool { return strings.Contains(text, v) })
 }
@@ -55,41 +37,28 @@ func (r *Recipe) values() []string {
 	return out
 }
 
-// hidesPair is hides for a label or option.
-func (r *Recipe) hidesPair(name, value string) bool {
-	if trivial.MatchString(value) && !keyword.MatchString(name) {
-		return r.hides(name)
-	}
-	known := slices.ContainsFunc(harmless, func(h string) bool { return name == h || strings.HasSuffix(h, ".") && strings.HasPrefix(name, h) })
-	return !known || strings.ContainsFunc(value, func(c rune) bool { return !unicode.IsPrint(c) }) || userinfo.MatchString(value) ||
-		slices.ContainsFunc(r.values(), func(v string) bool { return strings.Contains(value, v) })
-}
-
-// vault is the file beside a command: an environment for --env-file, and, in lines that --env-file takes for comments, what the line itself
-// must not show.
+// vault is the file beside a command: an environment for --env-file, and, in lines that --env-file takes for
+// comments, the words that the command itself must not show, as the shell's positional parameters.
 type vault struct {
 	name  string
-	lines []string
-	kept  int
+	lines []string // of the environment
+	words []string
 }
 
 // longest is how long a line may be for docker's reader of such a file (bufio.MaxScanTokenSize).
 const longest = 60_000
 
-// put keeps a text and gives the shell's words that fetch it.
-func (v *vault) put(text string) string {
-	v.kept++
-	coded := base64.StdEncoding.EncodeToString([]byte(text))
-	for first := true; first || coded != ""; first = false {
-		n := min(len(coded), longest)
-		v.lines = append(v.lines, fmt.Sprintf("#%d %s", v.kept, coded[:n]))
-		coded = coded[n:]
-	}
-	return fmt.Sprintf("sed -n 's/^#%d //p' %s | base64 -d", v.kept, quote(v.name))
-}
+// mark begins each line of the file that holds words.
+const mark = "#- "
 
-// hide is put as an argument.
-func (v *vault) hide(text string) string { return `"$(` + v.put(text) + `)"` }
+// hide keeps a text and returns the shell's word for it.
+func (v *vault) hide(text string) string {
+	v.words = append(v.words, text)
+	if n := len(v.words); n > 9 {
+		return fmt.Sprintf(`"${%d}"`, n)
+	}
+	return fmt.Sprintf(`"$%d"`, len(v.words))
+}
 
 // word is a text as a word of the shell, hidden if it would not be printed as it is.
 func (v *vault) word(text string) string {
@@ -99,11 +68,62 @@ func (v *vault) word(text string) string {
 	return v.hide(text)
 }
 
+// fetch is the shell's command that takes the words out of the file; it fails where the file is not there,
+// so it stands before anything is stopped. Empty: the file is not needed.
+func (v *vault) fetch() string {
+	switch {
+	case len(v.words) > 0:
+		return fmt.Sprintf(`args=$(sed -n 's/^%s//p' %s) && eval "set -- $args"`, mark, quote(v.name))
+	case len(v.lines) > 0:
+		return "test -r " + quote(v.name)
+	}
+	return ""
+}
+
 func (v *vault) contents() []byte {
-	if len(v.lines) == 0 {
+	var out strings.Builder
+	for _, l := range v.lines {
+		out.WriteString(l + "\n")
+	}
+	for i, w := range v.words {
+		lines := quotedLines(w)
+		if i < len(v.words)-1 {
+			lines[len(lines)-1] += ` \` // one command of several lines
+		}
+		for _, l := range lines {
+			out.WriteString(mark + l + "\n")
+		}
+	}
+	if out.Len() == 0 {
 		return nil
 	}
-	return []byte(strings.Join(v.lines, "\n") + "\n")
+	return []byte(out.String())
+}
+
+// quotedLines makes one word of a text for sh, on as many lines as the text has, and none too long for
+// docker: two quoted parts with an escaped line break between them are one word.
+func quotedLines(text string) []string {
+	var out []string
+	var line strings.Builder
+	line.WriteByte('\'')
+	for _, c := range text {
+		switch {
+		case c == '\n':
+			out = append(out, line.String())
+			line.Reset()
+			continue
+		case c == '\'':
+			line.WriteString(`'\''`)
+		case c != 0: // the engine refuses it, and no shell could pass it
+			line.WriteRune(c)
+		}
+		if line.Len() > longest {
+			out = append(out, line.String()+`'\`)
+			line.Reset()
+			line.WriteByte('\'')
+		}
+	}
+	return append(out, line.String()+"'")
 }
 
 var bare = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
@@ -114,4 +134,9 @@ func quote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// plainText reports whether a text can be printed as it is.
+func plainText(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) })
 }

@@ -363,7 +363,8 @@ func canary(t *testing.T, s stage) {
 		"--health-cmd", "wget --header 'Authorization: Bearer "+secret+"' http://x", "--log-opt", "tag="+secret, "--log-opt", "labels="+secret,
 		"app:1", "sh", "-c", "sleep 1d # --password="+secret, "--pass", "all-letters", "http://user:pw@host/")
 	r := recipe(t, s.original("singer"))
-	line, file := r.Command(r.Grant(), "singer.env")
+	by := r.Command(r.Grant(), "singer.env")
+	line, file := by.Fetch+by.Line, by.File
 	var seen []string
 	seen = append(seen, line)
 	seen = append(seen, r.Warnings()...)

@@ -118,6 +118,9 @@ func writeCommands(b *strings.Builder, s dropcap.Step, o Options) {
 		}
 		writeText(b, c.head, folded(c.text), o)
 	}
+	if reveal := s.Commands.Reveal; reveal != "" {
+		writeLine(b, "values", "`"+reveal+"` writes the file that the command by hand takes hidden values from", plain, o)
+	}
 	if s.Changes() && s.Refused == "" {
 		writeLine(b, "backout", "dropcap backout "+visible(s.Container.Name), plain, o)
 	}

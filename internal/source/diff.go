@@ -112,16 +112,15 @@ func subsequence(a, b []string, head int) []hunk {
 // longestLine is more than all capabilities take with their quotes.
 const longestLine = 1200
 
-// aboutCaps is a line that holds nothing but capabilities.
-var aboutCaps = regexp.MustCompile(`^[ \t]*(["']?(cap_add|cap_drop|privileged)["']?[ ]*:[ ]*)?(\*[A-Za-z0-9_.-]+|&[A-Za-z0-9_.-]+)?-?[ \t]*\[?[A-Za-z_"', ]*\]?,?[ \t]*(#.*)?\r?\n?$`)
+// aboutCaps is a line that holds nothing but capabilities; not even a comment, in which anything may stand.
+var aboutCaps = regexp.MustCompile(`^[ \t]*(["']?(cap_add|cap_drop|privileged)["']?[ ]*:[ ]*)?(\*[A-Za-z0-9_.-]+|&[A-Za-z0-9_.-]+)?-?[ \t]*\[?[A-Za-z_"', ]*\]?,?[ \t]*\r?\n?$`)
 
 func (h hunk) harmless() bool {
 	for _, l := range append(append([]string{}, h.out...), h.new...) {
 		if len(l) > longestLine || !aboutCaps.MatchString(l) {
 			return false
 		}
-		said, _, _ := strings.Cut(l, "#")
-		for _, word := range aWord.FindAllString(said, -1) {
+		for _, word := range aWord.FindAllString(l, -1) {
 			if !knownWord(word) {
 				return false
 			}

@@ -133,6 +133,18 @@ func Quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// aStep is a line of compose's about something that it does: "Container shop-web-1 Recreate". Other lines may
+// repeat what stands in the files.
+var aStep = regexp.MustCompile(`^(Container|Network|Volume|Image|Service) \S+ +[A-Z][a-z]+$`)
+
+// step is such a line, for the end of a sentence.
+func step(line string) string {
+	if !aStep.MatchString(line) {
+		return ""
+	}
+	return ": " + printable(line)
+}
+
 // Pending reads what a rehearsal said: nil if compose finds exactly these containers as they should be and would do nothing. (Its own
 // `config --hash` of 2.26 leaves env_file out and so differs from the label; the rehearsal computes what up would.)
 func Pending(output string, containers []string) error {
@@ -145,7 +157,7 @@ func Pending(output string, containers []string) error {
 		case len(words) == 3 && words[0] == "Container" && words[2] == "Running":
 			running = append(running, words[1])
 		default:
-			return cannot("pending", "compose would do more than that now: %s", printable(line))
+			return cannot("pending", "compose would do more than that now%s", step(line))
 		}
 	}
 	want := slices.Clone(containers)
@@ -224,7 +236,7 @@ func Replaces(output string, containers []string) error {
 			continue
 		}
 		if len(words) != 3 || words[0] != "Container" || !slices.Contains(containers, interim.ReplaceAllString(words[1], "$2")) {
-			return cannot("pending", "compose would do more than that: %s", printable(line))
+			return cannot("pending", "compose would do more than that%s", step(line))
 		}
 		if words[2] == "Recreate" {
 			left = slices.DeleteFunc(left, func(n string) bool { return n == words[1] })

@@ -11,27 +11,32 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-const planted = "cAnArY5ecret"
+// planted is a word that nobody would take for a secret: what is hidden goes by its place. A digit that says which place follows it.
+const planted = "quietword"
 
-// secretive has the planted wherever a container may hold a secret.
-const secretive = `docker run -d --name web --env PASSWORD=` + planted + ` --env DATABASE_URL=postgres://u:` + planted + `@db/x --label api-token=` + planted + `x \
-	--label 'note=password=` + planted + `' --health-cmd 'wget -q --header "Authorization: Bearer ` + planted + `" -O- http://127.0.0.1/ || true' --health-interval 1s \
-	--log-opt max-size=1m --log-opt env=PASSWORD --log-opt 'tag=token=` + planted + `' app:1 sh -c 'echo said ` + planted + `; exec /serve --password ` + planted + ` --token=` + planted + `'`
+// secretive has it wherever people put what nobody may see.
+const secretive = `docker run -d --name web --env PLAIN=` + planted + `0 --env URL=http://` + planted + `1/x --label team=` + planted + `2 \
+	--label ` + planted + `3=x --health-cmd 'wget -q -O- ` + planted + `4 || true' --health-interval 1s \
+	--log-opt max-size=1m --log-opt 'tag=` + planted + `5' --entrypoint /bin/sh app:1 -c 'echo said ` + planted + `6; exec /serve "$@"' ` + planted + `7 -u ` + planted + `8`
 
-// No secret of a container is in anything that dropcap prints or writes, but the store, which is for root alone.
+// No secret of a container is in anything that dropcap prints or writes, but the store, which is for root alone, and what --reveal writes.
 func TestSecretsStayInTheStore(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	s.shell(t, secretive)
 	home := t.TempDir()
 	s.env = append(s.env, "TMPDIR="+home, "HOME="+home, "XDG_CACHE_HOME="+home)
 	plan := filepath.Join(home, "plan.json")
-	for _, c := range []struct {
+	type step struct {
 		status int
 		args   []string
-	}{
+	}
+	list := []step{
 		{dropcap.ExitFindings, []string{"plan", "web"}},
 		{dropcap.ExitFindings, []string{"plan", "web", "--out", plan}},
+		{dropcap.ExitFindings, []string{"plan", "web", "--format", "{{.Command}}{{.Backout}}{{.Source}}{{json .}}"}},
 		{dropcap.ExitFindings, []string{"apply", "web", "--dry-run"}},
+		{dropcap.ExitOK, []string{"learn", "web", "--for", "1s", "--format", "json"}},
+		{dropcap.ExitOK, []string{"evidence", "--format", "json"}},
 		{dropcap.ExitRolledBack, []string{"apply", "web", "--yes", "--soak", "0s", "--timeout", "300ms", "--probe", "false"}},
 		{dropcap.ExitOK, []string{"history", "web"}},
 		{dropcap.ExitOK, []string{"apply", plan, "--yes", "--soak", "0s", "--format", "json"}},
@@ -41,17 +46,52 @@ func TestSecretsStayInTheStore(t *testing.T) {
 		{dropcap.ExitOK, []string{"backout", "web", "--yes"}},
 		{dropcap.ExitOK, []string{"recover"}},
 		{dropcap.ExitOK, []string{"prune", "--older-than", "0s", "--yes"}},
-	} {
+		{dropcap.ExitFindings, []string{"explain", "web"}},
+	}
+	for _, format := range []string{"table", "wide", "json", "cis", "csv", "markdown", "junit", "sarif", "html", "{{json .}}"} {
+		list = append(list, step{dropcap.ExitFindings, []string{"audit", "web", "--format", format}})
+	}
+	for _, c := range list {
 		r := s.dropcap(t, c.args...)
 		if r.status != c.status {
 			t.Errorf("%v, want status %d", r, c.status)
 		}
-		if strings.Contains(r.out+r.err, planted) {
-			t.Errorf("a secret is printed by dropcap %s", strings.Join(c.args, " "))
+		if text := r.out + r.err; strings.Contains(text, planted) {
+			at := strings.Index(text, planted)
+			t.Errorf("what stands at place %.1s is printed by dropcap %s", text[at+len(planted):], strings.Join(c.args, " "))
 		}
 	}
 	holds(t, home)
 	closed(t, s.store)
+	if r := s.dropcap(t, "plan", "web", "--reveal", filepath.Join(home, "web.env")); r.status != dropcap.ExitFindings {
+		t.Error(r)
+	}
+	text, err := os.ReadFile(filepath.Join(home, "web.env"))
+	for place := range 9 {
+		if want := planted + string(rune('0'+place)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%v: --reveal has not written %s:\n%s", err, want, text)
+		}
+	}
+}
+
+// An engine that cannot start a program names it, in the state of the container and in its answer: neither is told.
+func TestAnErrorOfTheEngineTellsNoArgument(t *testing.T) {
+	s := newStage(t, dockertest.Docker20)
+	s.shell(t, `docker run -d --name web -v tools:/tools app:1 sh -c 'cp /serve /tools/`+planted+`; exec /serve'
+		docker exec web sh -c 'until [ -x /tools/`+planted+` ]; do sleep 0.1; done'
+		docker rm -f web; docker run -d --name web -v tools:/tools --entrypoint /tools/`+planted+` app:1
+		docker exec web rm /tools/`+planted)
+	for _, args := range [][]string{
+		{"apply", "web", "--yes", "--soak", "0s", "--call-timeout", "5s"}, {"history", "web"}, {"history", "--format", "json"},
+	} {
+		r := s.dropcap(t, args...)
+		if strings.Contains(r.out+r.err, planted) {
+			t.Errorf("an argument is printed: %v", r)
+		}
+		if args[0] == "apply" && (r.status != dropcap.ExitPerson || !strings.Contains(r.err, "no such file")) {
+			t.Errorf("%v, want status %d, and the engine's reason", r, dropcap.ExitPerson)
+		}
+	}
 }
 
 // What a new container that failed printed last is kept, shown to whoever asks for it, and forgotten by prune.

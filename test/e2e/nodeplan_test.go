@@ -61,3 +61,30 @@ func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 		t.Errorf("a plan that would: %d %s", r.status, r.err)
 	}
 }
+
+// No argument of a container leaves its host, whatever it looks like: what a controller gets are places in a file that the host has not even written.
+func TestNoArgumentLeavesTheHost(t *testing.T) {
+	const word = "quietword"
+	s := newNodeStage(t)
+	s.docker("run", "-d", "--name", "web", "--stop-timeout", "1", "--label", "team="+word, "--health-cmd", "test -n "+word, "--log-opt", "tag="+word,
+		"--entrypoint", "/bin/sh", "app:1", "-c", `sleep 3600; echo "$@"`, "-u", word)
+	silent := func(r dropcap.Receipt, status int) dropcap.Receipt {
+		t.Helper()
+		text, err := json.Marshal(r)
+		if err != nil || r.Status != status || len(r.Document) == 0 {
+			t.Errorf("%v, status %d: %+v %+v", err, r.Status, r, r.Error)
+		}
+		if strings.Contains(string(text), word) || strings.Contains(string(r.Document), word) {
+			t.Errorf("a receipt holds an argument: %s", text)
+		}
+		return r
+	}
+	silent(s.p.node(t, "audit", "--request="+s.request()), 3)
+	planned := silent(s.p.node(t, "plan", "--request="+s.request()), 3)
+	if by := planOf(t, planned).Steps[0].Commands.Apply; !strings.Contains(by, `app:1 "$`) {
+		t.Errorf("the command has no place for its arguments: %s", by)
+	}
+	plan := s.plan("web")
+	silent(s.p.node(t, "apply", "--request="+s.request(), "--plans="+plan, "--soak=200ms", "--deadline=100"), 0)
+	silent(s.p.node(t, "history", "--request="+s.request()), 0)
+}
