@@ -15,8 +15,8 @@ import (
 const planted = "quietword"
 
 // secretive has it wherever people put what nobody may see.
-const secretive = `docker run -d --name web --env PLAIN=` + planted + `0 --env URL=http://` + planted + `1/x --label team=` + planted + `2 \
-	--label ` + planted + `3=x --health-cmd 'wget -q -O- ` + planted + `4 || true' --health-interval 1s \
+const secretive = `docker run -d --name web --env PLAIN=` + planted + `0 --env URL=http://` + planted + `1/x --label team=` + planted + `2 --label note=` + planted + `3 \
+	--health-cmd 'wget -q -O- ` + planted + `4 || true' --health-interval 1s \
 	--log-opt max-size=1m --log-opt 'tag=` + planted + `5' --entrypoint /bin/sh app:1 -c 'echo said ` + planted + `6; exec /serve "$@"' ` + planted + `7 -u ` + planted + `8`
 
 // No secret of a container is in anything that dropcap prints or writes, but the store, which is for root alone, and what --reveal writes.
@@ -46,7 +46,7 @@ func TestSecretsStayInTheStore(t *testing.T) {
 		{dropcap.ExitOK, []string{"backout", "web", "--yes"}},
 		{dropcap.ExitOK, []string{"recover"}},
 		{dropcap.ExitOK, []string{"prune", "--older-than", "0s", "--yes"}},
-		{dropcap.ExitFindings, []string{"explain", "web"}},
+		{dropcap.ExitOK, []string{"explain", "web"}},
 	}
 	for _, format := range []string{"table", "wide", "json", "cis", "csv", "markdown", "junit", "sarif", "html", "{{json .}}"} {
 		list = append(list, step{dropcap.ExitFindings, []string{"audit", "web", "--format", format}})
