@@ -39,7 +39,7 @@ func TestEngineThatMisbehavesIsOneSentence(t *testing.T) {
 		"deep container":         {fake.Fault{Path: "/json", Body: deep}, 1, "cannot read"},
 		"another type":           {fake.Fault{Path: "/containers/json", Body: `{"Id":5}`}, 1, "cannot read"},
 		"ids that are none":      {fake.Fault{Path: "/containers/json", Body: `[{"Id":"../../info\u001b[31m","Names":["/a"]}]`}, 1, "cannot"},
-		"too large":              {fake.Fault{Path: "/containers/json", Body: "[" + strings.Repeat(" ", 65<<20) + "]"}, 1, "64 MiB"},
+		"an id without end":      {fake.Fault{Path: "/containers/json", Body: `[{"Id":"` + strings.Repeat("a", 65<<20) + `"}]`}, 1, "64 hexadecimal digits"},
 		"a page":                 {fake.Fault{Status: 502, Body: "<html>\x1b]0;owned\x07 bad\n gateway"}, 1, "cannot get"},
 		"a refusal":              {fake.Fault{Path: "/containers/json", Status: 403}, 6, "plugin"},
 		"its own fault":          {fake.Fault{Path: "/containers/json", Status: 500}, 1, "log"},
