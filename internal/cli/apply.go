@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,152 +98,61 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 	if err := f.check(); err != nil {
 		return err
 	}
-	f.changeFlags.store = f.planFlags.store
-	filed, err := a.filedPlan(ctx, args)
+	q, err := a.applyRequest(ctx, args, f)
 	if err != nil {
 		return err
 	}
-	a.yes = f.yes
-	ch, err := a.applying(ctx, f)
-	if err != nil {
-		return err
-	}
-	defer ch.Close()
-	jobs, err := a.jobs(ctx, ch, args, filed, f)
-	if err != nil {
-		return err
-	}
-	if f.dryRun {
-		return a.dryRun(ch, jobs)
-	}
-	if len(jobs) == 0 {
-		fmt.Fprintln(a.err, "nothing to change")
-		return nil
-	}
-	if !f.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("Change %s?", namesOf(jobs))); err != nil {
-			return err
-		}
-	}
-	watching, end := a.watch(ctx, f.noWatch, ch.Store)
-	defer end()
-	ch.Watcher = watching
 	ctx, done := hangup(ctx)
 	defer done()
-	a.finished = true
-	r, err := a.host(f.planFlags.store).Outcome(ch.Apply(ctx, jobs, f.all))
-	a.printChanges(targets, r.Changes, f.outputFlags)
+	a.yes = f.yes
+	if f.dryRun {
+		return a.dryRun(ctx, q, f)
+	}
+	a.showPlan = !f.yes
+	r, err := a.host(f.planFlags.store).Apply(ctx, q)
+	if r.Changes.Schema != "" {
+		a.printChanges(targets, r.Changes, f.outputFlags)
+	}
 	return a.outcome(r, err)
 }
 
-// applying opens the session; a dry run does not end what is unfinished.
-func (a *app) applying(ctx context.Context, f *applyCommand) (*host.Changing, error) {
-	h := a.host(f.planFlags.store)
-	if !f.dryRun {
-		return h.Change(ctx, f.changeFlags.usual)
-	}
-	ch, err := h.ChangeOnly(ctx, f.changeFlags.usual)
-	if err == nil {
-		a.warnUnfinished(ctx, ch.Store)
-	}
-	return ch, err
-}
-
-// jobs plans, shows the plan, and gives what of it is to be done.
-func (a *app) jobs(ctx context.Context, ch *host.Changing, names []string, filed *dropcap.Plan, f *applyCommand) ([]apply.Job, error) {
-	var p planned
-	var err error
-	if filed != nil {
-		p, err = a.planAsFiled(ctx, ch, filed, &f.planFlags)
-	} else {
-		p, err = a.makePlan(ctx, ch.Session, ch.Store, names, &f.planFlags)
-	}
+func (a *app) applyRequest(ctx context.Context, args []string, f *applyCommand) (q host.ApplyRequest, err error) {
+	saved, err := a.savedPlan(ctx, args)
 	if err != nil {
-		return nil, err
+		return q, err
 	}
-	if !f.yes && !f.dryRun {
-		if err := render.Plan(a.err, "text", p.plan, a.options(f.outputFlags)); err != nil {
-			return nil, err
+	names := args
+	if saved != nil {
+		names = nil
+		if f.level == "" {
+			f.level = string(saved.Policy.Level)
 		}
 	}
-	var jobs []apply.Job
-	left := func(s dropcap.Step, why, hint string) {
-		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
-		a.warn(fmt.Errorf("%s is left as it is: %s%s", s.Container.Name, why, asHint(hint)))
+	q = host.ApplyRequest{Saved: saved, Gate: f.gate, All: f.all, NoWatch: f.noWatch, CallTimeout: f.changeFlags.usual}
+	if q.PlanRequest, err = a.planRequest(ctx, names, &f.planFlags); err != nil {
+		return q, err
 	}
-	for _, s := range p.plan.Steps {
-		switch {
-		case s.Refused != "":
-			left(s, s.Refused, s.Hint)
-		case s.Changes() && !together(jobs, s):
-			j, err := f.job(ctx, ch, p, s)
-			if err != nil {
-				e := asError(err)
-				left(s, e.Message, e.Hint)
-				continue
-			}
-			jobs = append(jobs, j)
-		}
-	}
-	return jobs, nil
-}
-
-// together tells whether a step is part of an earlier job: all containers of a service are changed at once at their source.
-func together(jobs []apply.Job, s dropcap.Step) bool {
-	return s.Strategy == dropcap.StrategySource && slices.ContainsFunc(jobs, func(j apply.Job) bool {
-		return j.Step.Strategy == s.Strategy && j.Step.Workload == s.Workload && j.Step.Owner == s.Owner
-	})
-}
-
-func (f *applyCommand) job(ctx context.Context, ch *host.Changing, p planned, s dropcap.Step) (j apply.Job, err error) {
-	j = apply.Job{
-		Plan: p.plan.ID, Host: p.plan.Host.ID, Step: s, Gate: f.gate, Original: p.original[s.Container.ID], Recipe: p.recipes[s.Container.ID],
-	}
-	switch s.Strategy {
-	case dropcap.StrategySource:
-		j.Source, err = sourcing{ch}.sourceJob(ctx, p.originals, s, f.discardLayer)
-	case dropcap.StrategyInPlace:
-		j.InPlace, err = inPlaceJob(ctx, p.originals, s, &f.inPlaceFlags)
-	}
-	return j, err
-}
-
-func asHint(hint string) string {
-	if hint == "" {
-		return ""
-	}
-	return " (" + hint + ")"
-}
-
-func namesOf(jobs []apply.Job) string {
-	var names []string
-	for _, j := range jobs {
-		names = append(names, j.Step.Container.Name)
-	}
-	return strings.Join(names, ", ")
+	q.InPlace.StopAll = f.stopAll
+	q.InPlace.Stop, q.InPlace.Start, err = f.programs()
+	return q, err
 }
 
 // dryRun prints what would be done. Bodies may hold secrets, so they are not shown.
-func (a *app) dryRun(ch *host.Changing, jobs []apply.Job) error {
-	for i := range jobs {
-		list, err := ch.Effects(&jobs[i])
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "%s\n", oneLine(jobs[i].Step.Container.Name))
-		for _, e := range list {
-			fmt.Fprintf(a.out, "  %-18s %s\n", e.Name, oneLine(callText(e, ch.Session.Version())))
+func (a *app) dryRun(ctx context.Context, q host.ApplyRequest, f *applyCommand) error {
+	list, api, r, err := a.host(f.planFlags.store).Rehearse(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, one := range list {
+		fmt.Fprintf(a.out, "%s\n", oneLine(one.Container))
+		for _, e := range one.Effects {
+			fmt.Fprintf(a.out, "  %-18s %s\n", e.Name, oneLine(callText(e, api)))
 		}
 	}
-	a.status = dropcap.Worst(a.status, pending(jobs))
-	return nil
-}
-
-func pending(jobs []apply.Job) int {
-	if len(jobs) > 0 {
-		return dropcap.ExitFindings
+	if len(list) > 0 {
+		a.status = dropcap.Worst(a.status, dropcap.ExitFindings)
 	}
-	return dropcap.ExitOK
+	return a.outcome(r, nil)
 }
 
 func callText(e dropcap.Effect, version string) string {

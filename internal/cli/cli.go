@@ -27,6 +27,7 @@ type app struct {
 	engine     engineFlags
 	status     int                   // what the command wants to exit with, if it ends without an error
 	yes        bool                  // no question needs an answer
+	showPlan   bool                  // show a plan before the question whether to apply it
 	lastEffect string                // what of a change was shown last
 	looked     func(done, total int) // shows how many containers were looked at; nil: nothing does
 	policySaid bool                  // it was said which policy is taken

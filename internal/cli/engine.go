@@ -9,6 +9,7 @@ import (
 
 	"dropcap/internal/docker"
 	"dropcap/internal/host"
+	"dropcap/internal/render"
 )
 
 // engineFlags say which engine to talk to: docker's own flags, with its own meaning and environment variables.
@@ -55,6 +56,12 @@ func (t terminal) Progress(p host.Progress) {
 		}
 	case host.Effect:
 		t.tellEffect(p.Progress)
+	case host.PlanMade:
+		if t.showPlan {
+			if err := render.Plan(t.err, "text", p.Plan, t.options(outputFlags{})); err != nil {
+				t.warn(err)
+			}
+		}
 	case host.Begun:
 		t.finished = true
 	case host.Recovered:

@@ -8,6 +8,7 @@ import (
 
 	"dropcap/internal/evidence"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 )
 
 func (a *app) evidence() *cobra.Command {
@@ -84,7 +85,7 @@ func (a *app) importEvidence(ctx context.Context, file, folder string) error {
 	if err := a.host(folder).Import(ctx, doc); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "took in the evidence of %s\n", counted(len(doc.Workloads), "workload"))
+	fmt.Fprintf(a.err, "took in the evidence of %s\n", printable.Count(len(doc.Workloads), "workload"))
 	return nil
 }
 
@@ -93,6 +94,6 @@ func (a *app) forgetEvidence(ctx context.Context, name, folder string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "forgot %s\n", counted(gone, "record"))
+	fmt.Fprintf(a.err, "forgot %s\n", printable.Count(gone, "record"))
 	return nil
 }

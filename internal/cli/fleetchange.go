@@ -13,6 +13,7 @@ import (
 	"dropcap/internal/apply"
 	"dropcap/internal/fleet"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
 
@@ -132,7 +133,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	}
 	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args, Rules: f.rules}
 	if !f.printAWS && !f.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("Change containers on %s, as run %s planned?", counted(len(nodes), "host"), of.ID)); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Change containers on %s, as run %s planned?", printable.Count(len(nodes), "host"), of.ID)); err != nil {
 			return err
 		}
 	}
@@ -148,7 +149,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 		return err
 	}
 	defer unlock()
-	fmt.Fprintf(a.err, "run %s: %s in %s\n", run.ID, counted(len(nodes), "host"), counted(len(run.Waves), "wave"))
+	fmt.Fprintf(a.err, "run %s: %s in %s\n", run.ID, printable.Count(len(nodes), "host"), printable.Count(len(run.Waves), "wave"))
 	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
 }
 
@@ -250,7 +251,7 @@ func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeComma
 	}
 	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, fmt.Sprintf("Back out what run %s changed on %s?", of.ID, counted(len(list), "host"))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Back out what run %s changed on %s?", of.ID, printable.Count(len(list), "host"))); err != nil {
 			return err
 		}
 	}

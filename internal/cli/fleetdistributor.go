@@ -12,6 +12,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
+	"dropcap/internal/printable"
 )
 
 // checkPackage looks at the flags of Distributor.
@@ -55,7 +56,7 @@ func (c *control) distribute(ctx context.Context, f *fleetInstallCommand) error 
 			return err
 		}
 		if !f.yes && !f.printAWS {
-			if err := c.app.confirm(ctx, fmt.Sprintf("Install the package %s on %s?", f.distributor, counted(len(nodes), "host"))); err != nil {
+			if err := c.app.confirm(ctx, fmt.Sprintf("Install the package %s on %s?", f.distributor, printable.Count(len(nodes), "host"))); err != nil {
 				return err
 			}
 		}

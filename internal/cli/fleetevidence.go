@@ -15,6 +15,7 @@ import (
 	"dropcap"
 	"dropcap/internal/fleet"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
 
@@ -103,7 +104,7 @@ func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet, ids map[s
 		}
 		kept++
 	}
-	fmt.Fprintf(c.app.err, "kept in %s: evidence of %s from %s\n", c.store.Folder(), counted(kept, "workload"), counted(len(doc.Documents), "host"))
+	fmt.Fprintf(c.app.err, "kept in %s: evidence of %s from %s\n", c.store.Folder(), printable.Count(kept, "workload"), printable.Count(len(doc.Documents), "host"))
 	return nil
 }
 
@@ -162,7 +163,7 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 			if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.app.err, "%d of %s: the evidence of %s is there now\n", len(hosts)-len(fleet.ResultOf(run, hosts).Failures), counted(len(hosts), "host"), counted(len(all), "workload"))
+			fmt.Fprintf(c.app.err, "%d of %s: the evidence of %s is there now\n", len(hosts)-len(fleet.ResultOf(run, hosts).Failures), printable.Count(len(hosts), "host"), printable.Count(len(all), "workload"))
 			return nil
 		}
 		if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {

@@ -13,6 +13,7 @@ import (
 	"dropcap/internal/audit"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
+	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
 
@@ -61,7 +62,7 @@ func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet) error {
 		if err = c.refused(err); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.app.err, "%s: Security Hub: %s, %d of them archived since they are gone\n", p, counted(n, "finding"), len(gone))
+		fmt.Fprintf(c.app.err, "%s: Security Hub: %s, %d of them archived since they are gone\n", p, printable.Count(n, "finding"), len(gone))
 	}
 	return nil
 }
@@ -99,7 +100,7 @@ func (c *control) toCompliance(ctx context.Context, doc dropcap.Fleet) error {
 			return err
 		}
 	}
-	fmt.Fprintf(c.app.err, "SSM Compliance: %s\n", counted(n, "node"))
+	fmt.Fprintf(c.app.err, "SSM Compliance: %s\n", printable.Count(n, "node"))
 	return nil
 }
 

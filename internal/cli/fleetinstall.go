@@ -18,6 +18,7 @@ import (
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 )
 
 type fleetInstallCommand struct {
@@ -227,7 +228,7 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 		return err
 	}
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, fmt.Sprintf("Remove dropcap from %s?", counted(len(nodes), "host"))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Remove dropcap from %s?", printable.Count(len(nodes), "host"))); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/lab"
+	"dropcap/internal/printable"
 )
 
 const labHelp = `Start a small fleet on this machine, for trying the fleet commands without an AWS account: a double of AWS on a local port, and nodes that
@@ -143,7 +144,7 @@ func (f *labFlags) check() error {
 	f.Engines = lab.Engines(f.engines)
 	switch {
 	case f.Nodes < 1 || f.Nodes > 50:
-		return usageError("--nodes takes 1 to 50", "cannot start a lab of %s", counted(f.Nodes, "node"))
+		return usageError("--nodes takes 1 to 50", "cannot start a lab of %s", printable.Count(f.Nodes, "node"))
 	case f.Fails < 0 || f.Fails > f.Nodes:
 		return usageError("nodes are numbered from 1", "cannot make node %d fail: there are %d", f.Fails, f.Nodes)
 	case f.For <= 0:

@@ -16,6 +16,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/lab"
+	"dropcap/internal/printable"
 )
 
 // startLab starts a lab in the background, in a session of its own, and waits until it is there.
@@ -25,7 +26,7 @@ func (a *app) startLab(ctx context.Context, f *labFlags) (lab.State, error) {
 		return lab.State{}, labError(err)
 	}
 	defer log.Close()
-	a.say("starting a lab of %s", counted(f.Nodes, "node"))
+	a.say("starting a lab of %s", printable.Count(f.Nodes, "node"))
 	cmd := exec.Command(f.Program, f.arguments()...)
 	cmd.Env = labEnvironment()
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log

@@ -9,6 +9,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/fleet"
+	"dropcap/internal/printable"
 	"dropcap/internal/store"
 )
 
@@ -63,17 +64,17 @@ func (a *app) runFleetPrune(ctx context.Context, f *fleetPruneCommand) error {
 		a.listRuns(list)
 		return nil
 	case !f.yes:
-		if err := a.confirm(ctx, fmt.Sprintf("Remove %s of %d?", counted(len(list), "run"), len(runs))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Remove %s of %d?", printable.Count(len(list), "run"), len(runs))); err != nil {
 			return err
 		}
 	}
 	for i, r := range list {
 		if err := forget(ctx, s, r); err != nil {
-			fmt.Fprintf(a.err, "removed %s\n", counted(i, "run"))
+			fmt.Fprintf(a.err, "removed %s\n", printable.Count(i, "run"))
 			return err
 		}
 	}
-	fmt.Fprintf(a.err, "removed %s\n", counted(len(list), "run"))
+	fmt.Fprintf(a.err, "removed %s\n", printable.Count(len(list), "run"))
 	return nil
 }
 
@@ -105,6 +106,6 @@ func forget(ctx context.Context, s *store.Store, r dropcap.FleetRun) error {
 // listRuns is a line for each run.
 func (a *app) listRuns(list []dropcap.FleetRun) {
 	for _, r := range list {
-		fmt.Fprintf(a.out, "%s  %s  %-8s  %11s  %-12s  %s\n", r.ID, r.Started, r.Verb, counted(r.Hosts, "host"), r.State, oneLine(r.Because))
+		fmt.Fprintf(a.out, "%s  %s  %-8s  %11s  %-12s  %s\n", r.ID, r.Started, r.Verb, printable.Count(r.Hosts, "host"), r.State, oneLine(r.Because))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
+	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
 
@@ -89,7 +90,7 @@ func (a *app) warned(hosts []dropcap.FleetHost) {
 	for _, w := range list[:min(len(list), mostWarnings)] {
 		where := w.Hosts[0]
 		if more := len(w.Hosts) - 1; more > 0 {
-			where += " and " + counted(more, "other")
+			where += " and " + printable.Count(more, "other")
 		}
 		a.warn(fmt.Errorf("%s: %s", where, w.Text))
 	}
@@ -108,7 +109,7 @@ func (a *app) nowhere(doc dropcap.Fleet) error {
 	if doc.Run.Verb == "evidence" {
 		what, hint = "evidence of ", "`dropcap fleet evidence` without --workload shows what there is; `dropcap fleet learn` records it"
 	}
-	err := dropcap.Errorf(dropcap.CodeError, hint, "cannot find %s%s on any of %s", what, quoted(names), counted(answered, "host"))
+	err := dropcap.Errorf(dropcap.CodeError, hint, "cannot find %s%s on any of %s", what, quoted(names), printable.Count(answered, "host"))
 	if len(doc.Failures) == 0 {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/fleet"
+	"dropcap/internal/printable"
 )
 
 // fleetTeller shows how a run goes on: a line for each host of a change, and a counter for the rest; where something is waited for, a line a
@@ -55,13 +56,13 @@ func (l *lookTeller) tell(p fleet.Progress) {
 			l.show()
 		}
 		if l.terminal {
-			fmt.Fprintf(a.err, "\r\033[K%s: %d of %s", p.Run.Verb, p.Done, counted(p.Total, "host"))
+			fmt.Fprintf(a.err, "\r\033[K%s: %d of %s", p.Run.Verb, p.Done, printable.Count(p.Total, "host"))
 		}
 	case p.Waits:
 		a.clearLine()
 		l.waits = true
 		l.show()
-		fmt.Fprintf(a.err, "%s: %d of %s: %s\n", p.Run.Verb, p.Done, counted(p.Total, "host"), oneLine(p.Note))
+		fmt.Fprintf(a.err, "%s: %d of %s: %s\n", p.Run.Verb, p.Done, printable.Count(p.Total, "host"), oneLine(p.Note))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"dropcap"
 	"dropcap/internal/frame"
 	"dropcap/internal/kernel"
+	"dropcap/internal/printable"
 )
 
 // Limits of what a receipt says besides its document.
@@ -39,19 +40,10 @@ func (a *app) printReceipt(r dropcap.Receipt, q nodeRequest) error {
 	if name == "" {
 		name = "-"
 	}
-	if _, err := fmt.Fprintf(a.out, "dropcap %s %s %d %s\n%s", name, r.State, r.Status, plain(r.Summary, mostSummary), part); err != nil {
+	if _, err := fmt.Fprintf(a.out, "dropcap %s %s %d %s\n%s", name, r.State, r.Status, printable.Cut(r.Summary, mostSummary), part); err != nil {
 		return fmt.Errorf("cannot write the result: %w", err)
 	}
 	return nil
-}
-
-// plain makes a text one line of printable characters and of at most so many bytes.
-func plain(text string, most int) string {
-	text = oneLine(strings.ToValidUTF8(text, "?"))
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return text
 }
 
 // messages are the last lines of what a program said. Its error is told elsewhere.
@@ -62,7 +54,7 @@ func messages(text string) []string {
 		if line == "" || strings.HasPrefix(line, "dropcap: error: ") || strings.HasPrefix(line, "dropcap: hint: ") {
 			continue
 		}
-		list = append(list, plain(line, mostMessage))
+		list = append(list, printable.Cut(line, mostMessage))
 	}
 	return list[max(0, len(list)-mostMessages):]
 }
@@ -70,7 +62,7 @@ func messages(text string) []string {
 // failing is an error as a receipt has it.
 func failing(err error) *dropcap.Failing {
 	e := asError(err)
-	return &dropcap.Failing{Code: e.Code, Message: plain(e.Message, 4*mostMessage), Hint: plain(e.Hint, mostMessage)}
+	return &dropcap.Failing{Code: e.Code, Message: printable.Cut(e.Message, 4*mostMessage), Hint: printable.Cut(e.Hint, mostMessage)}
 }
 
 // thisHost says who answers, without asking the engine.
@@ -78,7 +70,7 @@ func thisHost() dropcap.ReceiptHost {
 	h := dropcap.ReceiptHost{Node: fromAgent("AWS_SSM_INSTANCE_ID", managedID), Dropcap: version()}
 	if k, err := kernel.New("/"); err == nil {
 		here := k.Host()
-		h.ID, h.Name, h.Kernel = here.ID, plain(here.Name, mostSummary), plain(here.Release, mostSummary)
+		h.ID, h.Name, h.Kernel = here.ID, printable.Cut(here.Name, mostSummary), printable.Cut(here.Release, mostSummary)
 	}
 	return h
 }
@@ -96,5 +88,5 @@ func (a *app) engineVersion(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	return plain(info.Engine.Version, mostSummary)
+	return printable.Cut(info.Engine.Version, mostSummary)
 }

@@ -15,6 +15,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 	"dropcap/internal/store"
 )
 
@@ -235,7 +236,7 @@ func wordError(word string) error {
 	}
 	var f dropcap.Failing
 	if err := json.Unmarshal([]byte(text), &f); err != nil {
-		return errors.New("cannot begin the request: " + plain(text, mostMessage))
+		return errors.New("cannot begin the request: " + printable.Cut(text, mostMessage))
 	}
 	return &dropcap.Error{Code: f.Code, Message: f.Message, Hint: f.Hint}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // backout takes back what requests to apply have changed, the newest first.
@@ -170,7 +171,7 @@ func (w *worker) interrupted(ctx context.Context) bool {
 		list, err := w.recovered(ctx)
 		if err != nil {
 			w.r.State, w.r.Error = dropcap.ReceiptRunning, failing(err)
-			w.r.Summary = plain("interrupted; waits for a recovery: "+w.r.Error.Message, mostSummary)
+			w.r.Summary = printable.Cut("interrupted; waits for a recovery: "+w.r.Error.Message, mostSummary)
 			return false
 		}
 		w.document(dropcap.Changes{Schema: dropcap.SchemaChange, Changes: list})

@@ -14,6 +14,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 	"dropcap/internal/store"
 )
 
@@ -94,7 +95,7 @@ func (w *worker) lastWord() string {
 	if !found {
 		return "it says not why"
 	}
-	return plain(strings.TrimPrefix(line, "cannot "), mostMessage)
+	return printable.Cut(strings.TrimPrefix(line, "cannot "), mostMessage)
 }
 
 // alone waits until no other request puts the same evidence together.

@@ -14,6 +14,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 )
 
 // nodeVerbs do a request: its document, status, messages and summary go into the receipt.
@@ -59,7 +60,7 @@ func (w *worker) audit(ctx context.Context) error {
 	}
 	var d struct{ Summary dropcap.Summary }
 	if w.read(&d) {
-		w.r.Summary = counted(d.Summary.Containers, "container") + ": " + several("pass", d.Summary.Pass, "fail", d.Summary.Fail, "waived", d.Summary.Waived, "unknown", d.Summary.Unknown)
+		w.r.Summary = printable.Count(d.Summary.Containers, "container") + ": " + several("pass", d.Summary.Pass, "fail", d.Summary.Fail, "waived", d.Summary.Waived, "unknown", d.Summary.Unknown)
 	}
 	return nil
 }
@@ -79,7 +80,7 @@ func (w *worker) plan(ctx context.Context) error {
 				change++
 			}
 		}
-		w.r.Summary = "plan " + plain(p.ID, 20) + ", " + counted(len(p.Steps), "container") + ": " + several("to change", change, "refused", refused)
+		w.r.Summary = "plan " + printable.Cut(p.ID, 20) + ", " + printable.Count(len(p.Steps), "container") + ": " + several("to change", change, "refused", refused)
 	}
 	return nil
 }
@@ -174,7 +175,7 @@ func (w *worker) history(ctx context.Context) error {
 func (w *worker) countWorkloads() {
 	var d dropcap.Evidence
 	if w.read(&d) {
-		w.r.Summary = "evidence of " + counted(len(d.Workloads), "workload")
+		w.r.Summary = "evidence of " + printable.Count(len(d.Workloads), "workload")
 	}
 }
 
@@ -197,7 +198,7 @@ func (w *worker) countChanges() {
 		}
 		pairs = append(pairs, string(state), n)
 	}
-	w.r.Summary = counted(len(d.Changes), "change") + ": " + several(pairs...)
+	w.r.Summary = printable.Count(len(d.Changes), "change") + ": " + several(pairs...)
 }
 
 // read reads the receipt's document.

@@ -13,6 +13,7 @@ import (
 	"dropcap"
 	"dropcap/internal/frame"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 	"dropcap/internal/store"
 )
 
@@ -108,7 +109,7 @@ func (w *worker) do(ctx context.Context) {
 func (w *worker) end(ctx context.Context) error {
 	w.r.Ended = now()
 	if w.r.Summary == "" && w.r.Error != nil {
-		w.r.Summary = plain(w.r.Error.Message, mostSummary)
+		w.r.Summary = printable.Cut(w.r.Error.Message, mostSummary)
 	}
 	err := w.s.SaveReceipt(ctx, w.r)
 	if err != nil {

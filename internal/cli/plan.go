@@ -2,15 +2,14 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/host"
 	"dropcap/internal/plan"
 	"dropcap/internal/render"
-	"dropcap/internal/store"
 )
 
 type planCommand struct {
@@ -78,80 +77,49 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 	}
 	a.warnQuiet(f.outputFlags)
 	f.envFile = f.reveal
-	h, err := a.open(ctx)
+	q, err := a.planRequest(ctx, names, &f.planFlags)
 	if err != nil {
 		return err
 	}
-	defer h.Close()
-	s := a.openStore(f.store)
-	if s != nil {
-		defer s.Close()
-		a.warnUnfinished(ctx, s)
-	}
-	p, err := a.makePlan(ctx, h, s, names, &f.planFlags)
+	p, err := a.host(f.store).Plan(ctx, q)
 	if err != nil {
 		return err
 	}
 	if err := f.write(p); err != nil {
 		return err
 	}
-	a.status = plan.Status(p.plan)
+	a.status = plan.Status(p.Plan)
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
-		return render.Plan(w, format, p.plan, o)
+		return render.Plan(w, format, p.Plan, o)
 	}, f.outputFlags)
 }
 
 // write saves the plan and reveals the values, where that was asked for.
-func (f *planCommand) write(p planned) error {
+func (f *planCommand) write(p host.Planned) error {
 	if f.reveal != "" {
-		if err := p.reveal(f.reveal); err != nil {
+		if err := reveal(p, f.reveal); err != nil {
 			return err
 		}
 	}
 	if f.out == "" {
 		return nil
 	}
-	return writeFile(f.out, func(w io.Writer) error { return render.Plan(w, "json", p.plan, render.Options{}) })
+	return writeFile(f.out, func(w io.Writer) error { return render.Plan(w, "json", p.Plan, render.Options{}) })
 }
 
 // reveal writes what the one container's printed command needs.
-func (p planned) reveal(file string) error {
-	if len(p.plan.Steps) != 1 {
-		return usageError("name one container", "cannot write the values of %d containers to one file", len(p.plan.Steps))
-	}
-	step := p.plan.Steps[0]
-	recipe := p.recipes[step.Container.ID]
+func reveal(p host.Planned, file string) error {
+	contents, err := p.Reveal(file)
 	switch {
+	case host.CodeOf(err) == dropcap.CodeUsage && err != nil:
+		return err
 	case isStream(file):
 		return usageError("name a file", "cannot write secrets to %s: it is no file", file)
-	case recipe == nil:
-		return dropcap.Errorf(dropcap.CodeIncomplete, step.Hint, "cannot reveal the values of %s: %s", step.Container.Name, step.Refused)
+	case err != nil:
+		return err
 	}
-	by := recipe.Command(step.After, file)
 	return writeFile(file, func(w io.Writer) error {
-		_, err := w.Write(by.File)
+		_, err := w.Write(contents)
 		return err
 	})
-}
-
-// openStore opens the store for fingerprints and the history; nil, with a warning, where that cannot be: then the plan can be read, and not
-// applied from its file.
-func (a *app) openStore(folder string) *store.Store {
-	s, err := store.Open(folder)
-	if err != nil {
-		a.warn(fmt.Errorf("planning without the store, so that this plan cannot be applied: %w", err))
-		return nil
-	}
-	return s
-}
-
-// warnUnfinished tells that a change was interrupted.
-func (a *app) warnUnfinished(ctx context.Context, s *store.Store) {
-	open, err := s.Unfinished(ctx)
-	for _, c := range open {
-		a.warn(fmt.Errorf("change %s of %s is not finished (%s): `dropcap recover` ends it", c.ID, c.Name, c.State))
-	}
-	if err != nil {
-		a.warn(err)
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 )
 
 func (a *app) prune() *cobra.Command {
@@ -42,7 +43,7 @@ func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error 
 	gone, r, err := a.host(f.store).Prune(ctx, host.PruneRequest{OlderThan: age, CallTimeout: f.usual})
 	switch {
 	case a.finished:
-		fmt.Fprintf(a.err, "removed %s\n", counted(gone, "retained container"))
+		fmt.Fprintf(a.err, "removed %s\n", printable.Count(gone, "retained container"))
 	case err == nil:
 		fmt.Fprintln(a.err, "nothing to remove")
 	}
@@ -59,11 +60,4 @@ func parseAge(s string) (time.Duration, error) {
 		return d, nil
 	}
 	return 0, usageError("for example --older-than 30d", "cannot read the age %q", s)
-}
-
-func counted(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + one + "s"
 }

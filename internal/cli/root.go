@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 const exitHelp = `
@@ -113,14 +113,15 @@ func lines(s string) string {
 	return strings.Join(l, "\n")
 }
 
-// oneLine keeps whatever an engine or a container put into a message within one line, without control characters.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == ' ' || unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, s)
+// oneLine makes a message plain and one line.
+func oneLine(s string) string { return printable.Line(s) }
+
+// asHint puts a hint behind a sentence.
+func asHint(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return " (" + hint + ")"
 }
 
 // usageError makes an error about the command line itself.

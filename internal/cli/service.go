@@ -12,6 +12,7 @@ import (
 	"dropcap"
 	"dropcap/internal/kernel"
 	"dropcap/internal/learn"
+	"dropcap/internal/printable"
 )
 
 // The memory that a daemon's heap is kept within, and how much garbage may gather: it runs for weeks beside what it watches.
@@ -71,7 +72,7 @@ func (a *app) alive() func(learn.Session) {
 			return
 		}
 		last = time.Now()
-		notify(fmt.Sprintf("WATCHDOG=1\nSTATUS=%s running, %d so far, %s lost", counted(s.Live, "container"), s.Containers, counted(int(s.Lost), "check")))
+		notify(fmt.Sprintf("WATCHDOG=1\nSTATUS=%s running, %d so far, %s lost", printable.Count(s.Live, "container"), s.Containers, printable.Count(int(s.Lost), "check")))
 	}
 }
 

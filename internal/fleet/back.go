@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // backOut takes back whatever the run changed, on every host that may have got its request: one that did nothing has nothing to take back, and
@@ -57,7 +58,7 @@ func (j *journey) takenBack(run dropcap.FleetRun, hosts []dropcap.FleetHost) {
 	}
 	j.run.State, j.run.Ended = dropcap.RunBackedOut, j.now()
 	if bad > 0 || run.State != dropcap.RunDone {
-		j.run.Because += fmt.Sprintf("%s%d of %s: see run %s", backoutFailed, bad, counted(len(hosts), "host"), run.ID)
+		j.run.Because += fmt.Sprintf("%s%d of %s: see run %s", backoutFailed, bad, printable.Count(len(hosts), "host"), run.ID)
 		j.run.State = dropcap.RunStopped
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/frame"
+	"dropcap/internal/printable"
 )
 
 // stands notes how a command stands on a node, by the service's word, where it is not over.
@@ -142,11 +143,11 @@ func (r *round) say() {
 		named = append(named, fmt.Sprintf("and %d more", waits-len(named)))
 	}
 	if turn > 0 {
-		named = append(named, fmt.Sprintf("%s to be asked yet", counted(turn, "host")))
+		named = append(named, fmt.Sprintf("%s to be asked yet", printable.Count(turn, "host")))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.note(fmt.Sprintf("waiting for %d of %s in %s: %s", waits, counted(len(r.tasks), "host"), r.tasks[0].place, strings.Join(named, "; ")))
+	r.note(fmt.Sprintf("waiting for %d of %s in %s: %s", waits, printable.Count(len(r.tasks), "host"), r.tasks[0].place, strings.Join(named, "; ")))
 }
 
 // tale tells what a host is waited for, and since when.

@@ -13,6 +13,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/policy"
+	"dropcap/internal/printable"
 )
 
 // ComplianceType is the type under which Systems Manager keeps the items.
@@ -126,7 +127,7 @@ func fitting(list []ComplianceItem) []ComplianceItem {
 		return list
 	}
 	return append(list[:fits-1], ComplianceItem{
-		Id: "more", Title: counted(len(list)-fits+1, "more container") + ", for which there is no room", Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
+		Id: "more", Title: printable.Count(len(list)-fits+1, "more container") + ", for which there is no room", Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
 		Details: map[string]string{},
 	})
 }

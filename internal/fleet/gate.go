@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // gate tells why the next wave must not begin; empty if it may. What was decided by a former process is decided again: nothing of it changes
@@ -63,7 +64,7 @@ func (j *journey) receipts() string {
 	for _, c := range order {
 		list = append(list, fmt.Sprintf("%d %s", causes[c], c))
 	}
-	return fmt.Sprintf("%d of %s failed, and --max-errors is %d (%s)", bad, counted(len(asked), "host"), j.run.Rules.MaxErrors, strings.Join(list, ", "))
+	return fmt.Sprintf("%d of %s failed, and --max-errors is %d (%s)", bad, printable.Count(len(asked), "host"), j.run.Rules.MaxErrors, strings.Join(list, ", "))
 }
 
 // Cause is the slug of a host's failure, by which errors are grouped; empty if there is none.
@@ -217,5 +218,5 @@ func (j *journey) otherVersions(ctx context.Context, audit string) (string, erro
 	if count == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("%s of another version than %s (%s): `dropcap fleet install` brings it, --any-version goes on without", counted(count, "host"), want, example), nil
+	return fmt.Sprintf("%s of another version than %s (%s): `dropcap fleet install` brings it, --any-version goes on without", printable.Count(count, "host"), want, example), nil
 }

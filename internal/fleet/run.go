@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // Changes tells whether a verb changes containers, so that its waves have gates.
@@ -134,7 +135,7 @@ func (j *journey) pass(ctx context.Context) error {
 		w.State = dropcap.WaveFailed
 		j.fail(fmt.Sprintf("wave %d of %d: %s", j.wave+1, len(j.run.Waves), why))
 	} else if bad := j.notTakenBack(w); bad > 0 { // that stops nothing
-		w.State, w.Gate = dropcap.WaveFailed, fmt.Sprintf("%d of %s failed", bad, counted(len(w.Hosts), "host"))
+		w.State, w.Gate = dropcap.WaveFailed, fmt.Sprintf("%d of %s failed", bad, printable.Count(len(w.Hosts), "host"))
 	}
 	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts), Note: w.Gate})
 	return j.keep(ctx)
@@ -166,7 +167,7 @@ func (j *journey) fail(why string) {
 // begin asks the operator, waits for the window, and looks at the hosts as they are before; false where the operator says no.
 func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 	if j.run.Rules.Approve && j.wave > 0 && j.Ask != nil {
-		question := fmt.Sprintf("Go on with wave %d of %d (%s)?", j.wave+1, len(j.run.Waves), counted(len(w.Hosts), "host"))
+		question := fmt.Sprintf("Go on with wave %d of %d (%s)?", j.wave+1, len(j.run.Waves), printable.Count(len(w.Hosts), "host"))
 		if err := j.Ask(ctx, question); err != nil {
 			if ctx.Err() != nil {
 				return false, ctx.Err()

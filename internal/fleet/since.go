@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // Since gives the hosts of a run of apply as they are since it was taken back: each change in the state in which the backouts of the run have left
@@ -106,13 +107,5 @@ func (c changed) count() string {
 	for _, s := range slices.Sorted(maps.Keys(n)) {
 		parts = append(parts, fmt.Sprintf("%d %s", n[s], oneLine(string(s))))
 	}
-	return counted(len(c.Changes), "change") + ": " + strings.Join(parts, ", ")
-}
-
-// counted is a number of something: "1 host", "2 hosts".
-func counted(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
+	return printable.Count(len(c.Changes), "change") + ": " + strings.Join(parts, ", ")
 }

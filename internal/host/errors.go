@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 
 	"dropcap"
 )
@@ -32,4 +33,16 @@ func CodeOf(err error) dropcap.Code {
 		return e.Code
 	}
 	return dropcap.CodeError
+}
+
+// sentence returns what a person is told of an error: "cannot …", and the remedy.
+func sentence(err error) (message, hint string) {
+	var e *dropcap.Error
+	if errors.As(err, &e) {
+		return e.Message, e.Hint
+	}
+	if message = err.Error(); !strings.HasPrefix(message, "cannot ") {
+		message = "cannot go on: " + message
+	}
+	return message, ""
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // ChangeFormats lists the names that history's --format takes besides templates.
@@ -140,13 +141,13 @@ func ago(at string, o Options) string {
 	}
 	switch d := o.Now.Sub(t); {
 	case d < time.Minute:
-		return counted(int(d.Seconds()), "second") + " ago"
+		return printable.Count(int(d.Seconds()), "second") + " ago"
 	case d < time.Hour:
-		return counted(int(d.Minutes()), "minute") + " ago"
+		return printable.Count(int(d.Minutes()), "minute") + " ago"
 	case d < 48*time.Hour:
-		return counted(int(d.Hours()), "hour") + " ago"
+		return printable.Count(int(d.Hours()), "hour") + " ago"
 	}
-	return counted(int(o.Now.Sub(t).Hours()/24), "day") + " ago"
+	return printable.Count(int(o.Now.Sub(t).Hours()/24), "day") + " ago"
 }
 
 func downtime(c dropcap.Change) string {

@@ -7,6 +7,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/printable"
 )
 
 // Evidence writes, for a person, what workloads were seen to need. texts says a workload's recommendation in owners' languages: pairs of
@@ -39,18 +40,11 @@ func sources(x dropcap.WorkloadEvidence) string {
 	for _, s := range x.Sources {
 		starts, stops, seconds, lost = starts+s.StartsCold+s.StartsWarm, stops+s.Stops, seconds+s.Seconds, lost+s.Lost
 	}
-	s := fmt.Sprintf("%s, %s, %s, %d s", counted(x.Containers(), "container"), counted(starts, "start"), counted(stops, "stop"), seconds)
+	s := fmt.Sprintf("%s, %s, %s, %d s", printable.Count(x.Containers(), "container"), printable.Count(starts, "start"), printable.Count(stops, "stop"), seconds)
 	if lost > 0 {
 		s += fmt.Sprintf(", %d checks lost", lost)
 	}
 	return s
-}
-
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }
 
 func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence, texts func(dropcap.WorkloadEvidence) [][2]string, o Options) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // audits are one host's audit, or those of a fleet: one at a time, since all of them at once may be more than there is memory for.
@@ -46,9 +47,9 @@ func (s audits) summary() string {
 }
 
 func fleetSummary(hosts int, rest string, failed int) string {
-	text := counted(hosts, "host") + ", " + rest
+	text := printable.Count(hosts, "host") + ", " + rest
 	if failed > 0 {
-		text += fmt.Sprintf("; %s failed", counted(failed, "host"))
+		text += fmt.Sprintf("; %s failed", printable.Count(failed, "host"))
 	}
 	return text
 }

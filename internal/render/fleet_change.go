@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // fleetChanges is a row per change, host by host.
@@ -45,7 +46,7 @@ func changeCount(states map[dropcap.ChangeState]int) string {
 		parts = append(parts, fmt.Sprintf("%d %s", states[s], s))
 	}
 	if all == 0 {
-		return counted(0, "change")
+		return printable.Count(0, "change")
 	}
-	return counted(all, "change") + ": " + strings.Join(parts, ", ")
+	return printable.Count(all, "change") + ": " + strings.Join(parts, ", ")
 }

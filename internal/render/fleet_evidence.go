@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // fleetEvidence is a row per host and workload, as each host says it. What is merged over hosts is a document of its own: see Evidence.
@@ -26,7 +27,7 @@ func fleetEvidence(w io.Writer, f dropcap.Fleet, o Options) error {
 				cell{x.Confidence.Level, look}, cell{sources(x), plain})
 		}
 	}
-	text := counted(len(g.rows), "record")
+	text := printable.Count(len(g.rows), "record")
 	if low > 0 {
 		text += fmt.Sprintf(", %d of low confidence", low)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 var nodeColumn = column{"NODE", 0}
@@ -80,12 +81,12 @@ func writeFailures(b *strings.Builder, list []dropcap.HostFailure, o Options) {
 	if len(list) == 0 {
 		return
 	}
-	b.WriteString("\n" + bold.paint(counted(len(list), "host")+" failed", o.Color) + "\n")
+	b.WriteString("\n" + bold.paint(printable.Count(len(list), "host")+" failed", o.Color) + "\n")
 	for _, c := range causes(list) {
-		b.WriteString("  " + strong.paint(visible(c.slug), o.Color) + ": " + counted(len(c.hosts), "host") + ": " + nodes(c.hosts, o) + "\n")
+		b.WriteString("  " + strong.paint(visible(c.slug), o.Color) + ": " + printable.Count(len(c.hosts), "host") + ": " + nodes(c.hosts, o) + "\n")
 		text := visible(c.message)
 		if c.messages > 1 {
-			text += fmt.Sprintf(" (and %s)", counted(c.messages-1, "other message"))
+			text += fmt.Sprintf(" (and %s)", printable.Count(c.messages-1, "other message"))
 		}
 		if c.message != "" {
 			writeIndented(b, text, plain, o)

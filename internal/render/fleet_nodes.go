@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // SchemaNodes is the schema of what FleetNodes writes as JSON.
@@ -61,7 +62,7 @@ func FleetNodes(w io.Writer, format string, list []dropcap.Node, hosts map[strin
 		g.add(nodeCell(n.Host, o), cell{orDash(n.Name), plain}, state, cell{n.Platform + " " + n.Version, plain}, cell{orDash(n.Agent), plain},
 			cell{versionOf(n.Docker, n.Asked), plain}, cell{versionOf(n.Dropcap, n.Asked), plain})
 	}
-	text := counted(len(list), "node") + ": " + fmt.Sprintf("%d online", online)
+	text := printable.Count(len(list), "node") + ": " + fmt.Sprintf("%d online", online)
 	if len(hosts) > 0 {
 		text += fmt.Sprintf(", %d with Docker and dropcap", ready)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // fleetPlan tells equal plans once, with their hosts, then what is refused and warned of, by reason.
@@ -46,7 +47,7 @@ func fleetPlan(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 }
 
 func writePlanGroup(b *strings.Builder, g dropcap.PlanGroup, o Options) {
-	b.WriteString("\n" + bold.paint(counted(len(g.Hosts), "host"), o.Color) + ": " + nodes(g.Hosts, o))
+	b.WriteString("\n" + bold.paint(printable.Count(len(g.Hosts), "host"), o.Color) + ": " + nodes(g.Hosts, o))
 	b.WriteString(dim.paint(", level "+visible(string(g.Plan.Policy.Level)), o.Color) + "\n")
 	var fine, refused []string
 	for _, s := range g.Plan.Steps {
@@ -123,7 +124,7 @@ func (c plannedCount) String() string {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}
 	}
-	head := counted(c.steps, "container")
+	head := printable.Count(c.steps, "container")
 	if len(parts) == 0 {
 		return head
 	}

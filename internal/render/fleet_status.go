@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // FleetStatus writes where a run stands, as table or json: each wave, how fast it goes, the hosts that are asked right now or failed (all with
@@ -107,7 +108,7 @@ func writeRun(b *strings.Builder, run dropcap.FleetRun, hosts []dropcap.FleetHos
 	}
 	all := max(run.Hosts, len(hosts))
 	look := map[dropcap.RunState]style{dropcap.RunDone: green, dropcap.RunStopped: strong, dropcap.RunBackedOut: dim}[run.State]
-	b.WriteString(bold.paint("run "+visible(run.ID), o.Color) + ": " + visible(run.Verb) + " on " + counted(all, "host") + ": " +
+	b.WriteString(bold.paint("run "+visible(run.ID), o.Color) + ": " + visible(run.Verb) + " on " + printable.Count(all, "host") + ": " +
 		look.paint(visible(string(run.State)), o.Color) + "\n")
 	over := n[done] + n[failed]
 	line := func(head, text string) { writeLine(b, head, text, plain, o) }
@@ -208,7 +209,7 @@ func writeHosts(b *strings.Builder, hosts []dropcap.FleetHost, o Options) {
 	b.WriteByte('\n')
 	g.write(b, g.fit(o).Width, o.Color)
 	if left > 0 {
-		fmt.Fprintf(b, "and %s that failed or are asked right now\n", counted(left, "more host"))
+		fmt.Fprintf(b, "and %s that failed or are asked right now\n", printable.Count(left, "more host"))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // auditMarkdown writes GitHub-flavoured Markdown, for a pull request's comment or a wiki: the summary, a table of containers, and what
@@ -68,7 +69,7 @@ func markdownFailures(b *strings.Builder, list []dropcap.HostFailure, o Options)
 	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n### %s failed\n\n| Cause | Hosts | What happened | Remedy |\n|---|---|---|---|\n", counted(len(list), "host"))
+	fmt.Fprintf(b, "\n### %s failed\n\n| Cause | Hosts | What happened | Remedy |\n|---|---|---|---|\n", printable.Count(len(list), "host"))
 	for _, c := range causes(list) {
 		markdownRow(b, c.slug, nodes(c.hosts, o), c.message, c.hint)
 	}

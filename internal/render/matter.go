@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // matter is what is to be done about one container, or the policy; in a fleet, about all that say the same of themselves.
@@ -66,5 +67,5 @@ func (s audits) where() string {
 	if s.fleet == nil {
 		return hostName(s.first().Host)
 	}
-	return counted(s.hosts, "host")
+	return printable.Count(s.hosts, "host")
 }

@@ -6,6 +6,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/printable"
 )
 
 // Words that several formats share.
@@ -153,7 +154,7 @@ func accepted(f dropcap.Finding) string {
 
 // summary counts containers by verdict: "9 containers: 3 pass, 5 fail, 1 unknown".
 func summary(s dropcap.Summary) string {
-	head := counted(s.Containers, "container")
+	head := printable.Count(s.Containers, "container")
 	var parts []string
 	for _, v := range verdictCounts(s) {
 		if v.n > 0 {

@@ -14,6 +14,7 @@ const (
 	root        layer = "root"
 	verb        layer = "verb"
 	adapter     layer = "adapter"
+	bottom      layer = "bottom"      // every room stands on it
 	application layer = "application" // what a host may be asked; shells and the fleet's host half stand on it
 	renderer    layer = "renderer"    // between shells and nouns
 	shell       layer = "shell"
@@ -29,7 +30,7 @@ var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb, "owner": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter, "layer": adapter, "containerd": adapter,
-	"host": application, "node": application, "render": renderer, "cli": shell,
+	"host": application, "node": application, "printable": bottom, "render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "ssmtest": stand, "lab": labLayer,
 }
 
@@ -89,17 +90,18 @@ func place(path string) (layer, string) {
 
 // mayImport is the rule between layers; rooms of a layer are told apart by the caller.
 var mayImport = map[layer][]layer{
+	bottom:      {},
 	capsLayer:   {},
 	root:        {capsLayer},
-	verb:        {capsLayer, root, verb},
-	adapter:     {capsLayer, root},
-	renderer:    {capsLayer, root},
-	application: {capsLayer, root, verb, adapter, application},
-	shell:       {capsLayer, root, verb, adapter, application, renderer, labLayer},
+	verb:        {bottom, capsLayer, root, verb},
+	adapter:     {bottom, capsLayer, root},
+	renderer:    {bottom, capsLayer, root},
+	application: {bottom, capsLayer, root, verb, adapter, application},
+	shell:       {bottom, capsLayer, root, verb, adapter, application, renderer, labLayer},
 	program:     {shell},
-	stand:       {capsLayer, root, stand},
-	labLayer:    {capsLayer, root, stand},
-	testLayer:   {capsLayer, root, verb, adapter, application, renderer, stand, testLayer},
+	stand:       {bottom, capsLayer, root, stand},
+	labLayer:    {bottom, capsLayer, root, stand},
+	testLayer:   {bottom, capsLayer, root, verb, adapter, application, renderer, stand, testLayer},
 }
 
 // violations checks packages against the rule of imports.

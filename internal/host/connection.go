@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // carries says how the connection that dropcap, or the person, works through goes through the container; empty if it does not, or if nobody
@@ -25,7 +26,7 @@ func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string
 	}
 	// "CLIENT CPORT SERVER SPORT" (sshd(8))
 	if f := strings.Fields(os.Getenv("SSH_CONNECTION")); len(f) == 4 && ports[f[3]] {
-		return fmt.Sprintf("it publishes port %s, which you are logged in through", oneLine(f[3]))
+		return fmt.Sprintf("it publishes port %s, which you are logged in through", printable.Line(f[3]))
 	}
 	return ""
 }

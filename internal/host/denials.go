@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -13,13 +13,12 @@ import (
 	"dropcap/internal/apply"
 	"dropcap/internal/bpf"
 	"dropcap/internal/evidence"
-	"dropcap/internal/host"
 	"dropcap/internal/store"
 	"dropcap/internal/verdict"
 )
 
 // watch watches for denied capability checks while containers are changed, where this host can; else it says so, and the gate does without.
-func (a *app) watch(ctx context.Context, off bool, s *store.Store) (apply.Watcher, func()) {
+func (h *Host) watch(ctx context.Context, off bool, s *store.Store) (apply.Watcher, func()) {
 	none := func() {}
 	if off {
 		return nil, none
@@ -32,12 +31,12 @@ func (a *app) watch(ctx context.Context, off bool, s *store.Store) (apply.Watche
 		}
 	}
 	if err != nil {
-		a.say("not watching for denied checks: %v", err)
+		h.observer.Progress(Note{fmt.Sprintf("dropcap: not watching for denied checks: %v", err)})
 		return nil, none
 	}
-	known, err := host.Stored(ctx, s, "")
+	known, err := Stored(ctx, s, "")
 	if err != nil {
-		a.warn(fmt.Errorf("watching without what was denied before: %w", err))
+		h.observer.Warn(fmt.Errorf("watching without what was denied before: %w", err))
 	}
 	return &denials{t: t, names: map[uint64]string{}, evidence: known}, func() { t.Close() }
 }

@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -7,43 +7,31 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/spf13/pflag"
-
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/printable"
 )
 
-// inPlaceFlags say how the engine is stopped and started for changes in place.
-type inPlaceFlags struct {
-	stopAll     bool
-	stop, start string
+// InPlaceOptions say how the engine is stopped and started for changes in place.
+type InPlaceOptions struct {
+	// StopAll allows that all containers are stopped with an engine without live-restore.
+	StopAll bool
+	// Stop and Start are the programs that do it, with their arguments; empty means systemd's.
+	Stop, Start []string
 }
 
-func (f *inPlaceFlags) register(fl *pflag.FlagSet) {
-	fl.BoolVar(&f.stopAll, "stop-all", false, "in place without live-restore: all containers may be stopped with the engine, and are started again")
-	fl.StringVar(&f.stop, "engine-stop", "", "in place: the program that stops an engine that systemd does not run, and waits for it")
-	fl.StringVar(&f.start, "engine-start", "", "in place: the program that starts it")
-}
-
-// programs gives the two programs.
-func (f *inPlaceFlags) programs() (stop, start []string, err error) {
-	if (f.stop == "") != (f.start == "") {
-		return nil, nil, usageError("the one that was stopped has to be started again", "cannot use --engine-stop without --engine-start, or the other way round")
+// programs returns the two programs.
+func (o InPlaceOptions) programs() (stop, start []string) {
+	if len(o.Stop) > 0 && len(o.Start) > 0 {
+		return o.Stop, o.Start
 	}
-	if f.stop == "" {
-		// The socket would start the service again at the next connection.
-		return []string{"systemctl", "stop", "docker.socket", "docker.service"}, []string{"systemctl", "start", "docker.socket", "docker.service"}, nil
-	}
-	stop, ok1 := apply.Split(f.stop)
-	start, ok2 := apply.Split(f.start)
-	if !ok1 || !ok2 || len(stop) == 0 || len(start) == 0 {
-		return nil, nil, usageError("for example --engine-stop 'rc-service docker stop'", "cannot read the command of --engine-stop or --engine-start")
-	}
-	return stop, start, nil
+	// The socket would start the service again at the next connection.
+	return []string{"systemctl", "stop", "docker.socket", "docker.service"},
+		[]string{"systemctl", "start", "docker.socket", "docker.service"}
 }
 
 // inPlaceJob is what changing a container in place takes. The error says why dropcap does not do it.
-func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f *inPlaceFlags) (*apply.InPlace, error) {
+func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f InPlaceOptions) (*apply.InPlace, error) {
 	var info struct {
 		DockerRootDir      string
 		LiveRestoreEnabled bool
@@ -69,16 +57,14 @@ func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f *inPlaceFla
 		return refuse("change it with --strategy recreate", "the engine is part of a swarm, which a stop of it concerns")
 	case slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return o == "name=rootless" }):
 		return refuse("change it with --strategy recreate", "the engine is a user's own")
-	case !info.LiveRestoreEnabled && !f.stopAll:
+	case !info.LiveRestoreEnabled && !f.StopAll:
 		return refuse(`switch it on: {"live-restore": true} in /etc/docker/daemon.json, then systemctl reload docker; or let all be stopped: --stop-all`,
 			"without live-restore all containers stop with the engine")
 	case !filepath.IsAbs(info.DockerRootDir):
 		return refuse("", "the engine does not tell where its files are")
 	}
 	p := &apply.InPlace{File: filepath.Join(info.DockerRootDir, "containers", s.Container.ID, "hostconfig.json"), Survive: info.LiveRestoreEnabled}
-	if p.Stop, p.Start, err = f.programs(); err != nil {
-		return nil, err
-	}
+	p.Stop, p.Start = f.programs()
 	for id, raw := range o.raw {
 		var b struct{ State struct{ Running bool } }
 		if json.Unmarshal(raw, &b) == nil && b.State.Running {
@@ -87,7 +73,7 @@ func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f *inPlaceFla
 	}
 	for _, d := range o.dark {
 		if d.runs { // nobody could tell whether it has gone through the engine's stop
-			return refuse("change it with --strategy recreate", "the container "+oneLine(d.Name)+" cannot be read")
+			return refuse("change it with --strategy recreate", "the container "+printable.Line(d.Name)+" cannot be read")
 		}
 	}
 	slices.Sort(p.Running)

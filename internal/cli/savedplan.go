@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,14 +11,13 @@ import (
 	"syscall"
 
 	"dropcap"
-	"dropcap/internal/apply"
 	"dropcap/internal/host"
 )
 
 const hintPlan = "make one with `dropcap plan --out plan.json`"
 
-// filedPlan reads the plan that the arguments name; nil if they name containers.
-func (a *app) filedPlan(ctx context.Context, args []string) (*dropcap.Plan, error) {
+// savedPlan reads the plan that the arguments name; nil if they name containers.
+func (a *app) savedPlan(ctx context.Context, args []string) (*dropcap.Plan, error) {
 	isFile := func(s string) bool { return s == "-" || strings.HasSuffix(s, ".json") || strings.Contains(s, "/") }
 	if !slices.ContainsFunc(args, isFile) {
 		return nil, nil
@@ -88,79 +86,4 @@ func ours(path string, parent bool) error {
 		return dropcap.Errorf(dropcap.CodeError, "chmod go-w "+path, "cannot trust a plan at %s: others may write there", path)
 	}
 	return nil
-}
-
-// planAsFiled plans again what a file says, and refuses each step that comes out otherwise: what is applied is only ever what was just planned.
-func (a *app) planAsFiled(ctx context.Context, ch *host.Changing, filed *dropcap.Plan, f *planFlags) (planned, error) {
-	var all planned
-	if f.level == "" {
-		f.level = string(filed.Policy.Level)
-	}
-	fresh := map[string]dropcap.Step{}
-	for _, g := range groups(filed.Steps) {
-		// The file does not say what its maker accepted. Of the two answers the one that he has seen counts.
-		for _, accept := range []string{f.accept, "low"} {
-			flags := *f
-			flags.accept, flags.strategy, flags.inPlace, flags.deprivilege = accept, string(g.strategy), false, g.deprivilege || f.deprivilege
-			flags.ifPresent = true
-			p, err := a.makePlan(ctx, ch.Session, ch.Store, g.ids, &flags)
-			if err != nil {
-				return all, err
-			}
-			for _, s := range p.plan.Steps {
-				if old, seen := fresh[s.Container.ID]; !seen || !apply.Equal(old, g.steps[s.Container.ID]) {
-					fresh[s.Container.ID] = s
-				}
-			}
-			all = merged(all, p)
-		}
-	}
-	all.plan.ID, all.plan.Steps = filed.ID, nil
-	for _, s := range filed.Steps {
-		if !s.Changes() && s.Refused == "" {
-			continue
-		}
-		now, ok := fresh[s.Container.ID]
-		all.plan.Steps = append(all.plan.Steps, apply.Agreed(s, now, ok))
-	}
-	return all, nil
-}
-
-// group are steps that are planned together.
-type group struct {
-	strategy    dropcap.Strategy
-	deprivilege bool
-	ids         []string
-	steps       map[string]dropcap.Step
-}
-
-func groups(steps []dropcap.Step) []group {
-	var list []group
-	for _, s := range steps {
-		if !s.Changes() || s.Refused != "" {
-			continue
-		}
-		key := group{strategy: s.Strategy, deprivilege: s.Before.Privileged && !s.After.Privileged}
-		at := slices.IndexFunc(list, func(g group) bool { return g.strategy == key.strategy && g.deprivilege == key.deprivilege })
-		if at < 0 {
-			key.steps = map[string]dropcap.Step{}
-			list, at = append(list, key), len(list)
-		}
-		list[at].ids = append(list[at].ids, s.Container.ID)
-		list[at].steps[s.Container.ID] = s
-	}
-	return list
-}
-
-func merged(all, p planned) planned {
-	if all.recipes == nil {
-		return p
-	}
-	maps.Copy(all.recipes, p.recipes)
-	maps.Copy(all.original, p.original)
-	all.Subjects = append(all.Subjects, p.Subjects...)
-	if all.plan.Host.ID == "" {
-		all.plan.Host = p.plan.Host
-	}
-	return all
 }

@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
-	"dropcap/internal/host"
 	"dropcap/internal/owner"
 	"dropcap/internal/recreate"
 	"dropcap/internal/source"
@@ -24,7 +23,7 @@ import (
 const composeAnswer = 2 * time.Minute
 
 // sourcing finds what changing containers at their source takes.
-type sourcing struct{ *host.Changing }
+type sourcing struct{ *Changing }
 
 // sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
 func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, discardLayer bool) (*apply.Source, error) {

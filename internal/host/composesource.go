@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"dropcap"
-	"dropcap/internal/host"
 	"dropcap/internal/owner"
 	"dropcap/internal/plan"
+	"dropcap/internal/printable"
 	"dropcap/internal/source"
 )
 
@@ -141,7 +141,7 @@ func (o *originals) editCompose(p source.Project, d source.Declaration) ([]sourc
 	}
 	var files []source.File
 	for _, path := range p.Files {
-		text, err := host.ReadOwnerFile(path)
+		text, err := ReadOwnerFile(path)
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +185,7 @@ func refusedSource(c dropcap.Container, hint string, err error) plan.Refusal {
 	}
 	return plan.Refusal{
 		Slug:    slug,
-		Message: "cannot edit the compose files of " + oneLine(c.Owner.Project) + ": " + oneLine(err.Error()),
+		Message: "cannot edit the compose files of " + printable.Line(c.Owner.Project) + ": " + printable.Line(err.Error()),
 		Hint:    hint,
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 
 	"dropcap"
 	"dropcap/internal/docker"
-	"dropcap/internal/host"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
 	"dropcap/internal/source"
@@ -23,7 +22,7 @@ const readers = 8
 
 // originals reads what re-creates containers, several at once.
 type originals struct {
-	h    *host.Session
+	h    *Session
 	snap dropcap.Snapshot
 	here snapshot.Machine
 
@@ -37,7 +36,7 @@ type originals struct {
 	network map[string]json.RawMessage
 	found   map[string]recreate.Original // by the container's id; one that is gone has none
 	mounts  []source.Mount               // what the containers mount of this host
-	units   host.Units                   // of systemd, that run docker here
+	units   Units                        // of systemd, that run docker here
 	failed  map[string]error             // why one could not be read
 	dark    map[string]dark              // those that cannot be read, whether they are to be changed or not
 	darkOf  map[string]string            // by service, the name of a dark one that belongs to it
@@ -45,7 +44,7 @@ type originals struct {
 }
 
 // readOriginals reads those of a snapshot's containers.
-func readOriginals(ctx context.Context, h *host.Session, snap dropcap.Snapshot) (*originals, error) {
+func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*originals, error) {
 	o := &originals{h: h, snap: snap, here: h.Machine(), image: map[string]json.RawMessage{}, network: map[string]json.RawMessage{}}
 	if err := o.survey(ctx); err != nil {
 		return nil, err
@@ -77,7 +76,7 @@ func readOriginals(ctx context.Context, h *host.Session, snap dropcap.Snapshot) 
 	return o, err
 }
 
-// readMounts reads what the containers mount of this host. Where that is not known of all, no file is trusted.
+// readMounts reads what the containers mount of this  Where that is not known of all, no file is trusted.
 func (o *originals) readMounts(ctx context.Context) {
 	raw := maps.Clone(o.raw)
 	devices, err := o.devices(ctx)
@@ -188,7 +187,7 @@ func (o *originals) local(out *recreate.Original, c dropcap.Container, raw json.
 	}
 	_ = json.Unmarshal(raw, &b) // without mounts nothing is known to be filled
 	for _, m := range b.Mounts {
-		if m.Type == "volume" && m.Source != "" && host.HasEntries(m.Source) {
+		if m.Type == "volume" && m.Source != "" && HasEntries(m.Source) {
 			out.Filled = append(out.Filled, m.Destination)
 		}
 	}

@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"dropcap"
 	"dropcap/internal/docker"
 	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 	"dropcap/internal/recreate"
 )
 
@@ -97,7 +98,7 @@ func composeKey(project, service string) string { return "compose " + project + 
 // darkPeer refuses to change a service of which one container cannot be read.
 func (o *originals) darkPeer(key string) error {
 	if name := o.darkOf[key]; name != "" {
-		return fmt.Errorf("the container %s belongs to the same service and cannot be read", oneLine(name))
+		return fmt.Errorf("the container %s belongs to the same service and cannot be read", printable.Line(name))
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (o *originals) darkPeer(key string) error {
 func (o *originals) darkMounts(into map[string]json.RawMessage) error {
 	for id, d := range o.dark {
 		if d.mounts == nil {
-			return fmt.Errorf("the container %s cannot be read, so that nobody knows what it mounts", oneLine(d.Name))
+			return fmt.Errorf("the container %s cannot be read, so that nobody knows what it mounts", printable.Line(d.Name))
 		}
 		into[id] = d.mounts
 	}
@@ -118,7 +119,7 @@ func (o *originals) darkNotes() []string {
 	var list []string
 	for _, r := range o.refs {
 		if d, ok := o.dark[r.ID]; ok && !d.uses {
-			list = append(list, fmt.Sprintf("whether the container %s, which cannot be read, uses its processes, memory, links or volumes is not known", oneLine(r.Name)))
+			list = append(list, fmt.Sprintf("whether the container %s, which cannot be read, uses its processes, memory, links or volumes is not known", printable.Line(r.Name)))
 		}
 	}
 	return list
@@ -129,7 +130,7 @@ func (o *originals) darkUse(id string) error {
 	for _, u := range o.uses[id] {
 		if other, ok := o.find(u.Container); ok {
 			if _, ok := o.dark[other]; ok {
-				return dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it", "cannot read the container %s, which it uses", oneLine(u.Container))
+				return dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it", "cannot read the container %s, which it uses", printable.Line(u.Container))
 			}
 		}
 	}

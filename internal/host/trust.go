@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 
-	"dropcap/internal/host"
 	"dropcap/internal/source"
 )
 
@@ -29,7 +28,7 @@ func way(file string) ([]source.Place, error) {
 	for at := filepath.Clean(file); ; at = filepath.Dir(at) {
 		i, err := os.Lstat(at)
 		if err != nil {
-			return nil, host.Cause(err)
+			return nil, Cause(err)
 		}
 		st, ok := i.Sys().(*syscall.Stat_t)
 		if !ok {
@@ -57,7 +56,7 @@ func (o *originals) trusted(file string) error {
 	return source.Trust(places, owners(), o.mounts)
 }
 
-// mountsOf are what the engine's containers mount of the host. Devices are the folders that volumes stand for, by the volume's name: of those an
+// mountsOf are what the engine's containers mount of the  Devices are the folders that volumes stand for, by the volume's name: of those an
 // inspect tells only where the engine has mounted them.
 func mountsOf(raw map[string]json.RawMessage, devices map[string]string) []source.Mount {
 	var list []source.Mount

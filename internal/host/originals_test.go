@@ -1,17 +1,16 @@
-package cli
+package host
 
 import (
 	"strings"
 	"testing"
 
 	"dropcap"
-	"dropcap/internal/host"
 	"dropcap/internal/owner"
 	"dropcap/internal/source"
 )
 
 func TestAUnitThatStartsAContainerOwnsItAndAStrangerDoesNot(t *testing.T) {
-	o := &originals{units: host.Units{
+	o := &originals{units: Units{
 		Known: []owner.Unit{
 			{Name: "web.service", ExecStart: "/usr/bin/docker run --rm --name web nginx:1"},
 			{Name: "db.service", ExecStart: "/usr/bin/docker start -a db"},

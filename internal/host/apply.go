@@ -1,0 +1,151 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap"
+	"dropcap/internal/apply"
+)
+
+// ApplyRequest says what to change, and what it has to pass.
+type ApplyRequest struct {
+	PlanRequest
+	// Saved is a plan from a file. It is input, not truth: every step is planned again, and refused if it
+	// comes out otherwise.
+	Saved       *dropcap.Plan
+	Gate        apply.Gate
+	InPlace     InPlaceOptions
+	All         bool // go on with the others after one was rolled back
+	NoWatch     bool // do not watch for denied capability checks
+	CallTimeout time.Duration
+}
+
+// PlanMade reports the plan that is going to be applied, before the operator is asked.
+type PlanMade struct{ Plan dropcap.Plan }
+
+func (PlanMade) isProgress() {}
+
+// Apply plans and changes containers. The document holds nothing where nothing was to be changed.
+func (h *Host) Apply(ctx context.Context, q ApplyRequest) (Changed, error) {
+	ch, err := h.Change(ctx, q.CallTimeout)
+	if err != nil {
+		return Changed{}, err
+	}
+	defer ch.Close()
+	jobs, left, err := h.jobs(ctx, ch, q)
+	if err != nil {
+		return Changed{}, err
+	}
+	if len(jobs) == 0 {
+		h.observer.Progress(Note{"nothing to change"})
+		return Changed{Incomplete: left}, nil
+	}
+	if err := h.observer.Ask(ctx, fmt.Sprintf("Change %s?", namesOf(jobs))); err != nil {
+		return Changed{Incomplete: left}, err
+	}
+	watching, end := h.watch(ctx, q.NoWatch, ch.Store)
+	defer end()
+	ch.Watcher = watching
+	h.observer.Progress(Begun{})
+	r, err := h.Outcome(ch.Apply(ctx, jobs, q.All))
+	r.Incomplete = r.Incomplete || left
+	return r, err
+}
+
+// Rehearsed is what would be done to one container. Bodies of calls may hold secrets.
+type Rehearsed struct {
+	Container string // its name
+	Effects   []dropcap.Effect
+}
+
+// Rehearse returns each effect that Apply would have, under that version of the engine's API, and has
+// none.
+func (h *Host) Rehearse(ctx context.Context, q ApplyRequest) (list []Rehearsed, api string, r Changed, err error) {
+	ch, err := h.ChangeOnly(ctx, q.CallTimeout)
+	if err != nil {
+		return nil, "", r, err
+	}
+	defer ch.Close()
+	h.warnUnfinished(ctx, ch.Store)
+	jobs, left, err := h.jobs(ctx, ch, q)
+	r.Incomplete = left
+	for i := range jobs {
+		effects, err := ch.Effects(&jobs[i])
+		if err != nil {
+			return nil, "", r, err
+		}
+		list = append(list, Rehearsed{jobs[i].Step.Container.Name, effects})
+	}
+	return list, ch.Session.Version(), r, err
+}
+
+// jobs plans, and returns what of it is to be done. It reports whether some container is left as it is
+// though it should be changed.
+func (h *Host) jobs(ctx context.Context, ch *Changing, q ApplyRequest) (jobs []apply.Job, left bool, err error) {
+	var p Planned
+	if q.Saved != nil {
+		p, err = h.planSaved(ctx, ch, q)
+	} else {
+		p, err = h.plan(ctx, ch.Session, ch.Store, q.PlanRequest)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	h.observer.Progress(PlanMade{p.Plan})
+	leave := func(s dropcap.Step, why, hint string) {
+		left = true
+		if hint != "" {
+			why += " (" + hint + ")"
+		}
+		h.observer.Warn(fmt.Errorf("%s is left as it is: %s", s.Container.Name, why))
+	}
+	for _, s := range p.Plan.Steps {
+		switch {
+		case s.Refused != "":
+			leave(s, s.Refused, s.Hint)
+		case s.Changes() && !together(jobs, s):
+			j, err := h.job(ctx, ch, p, s, q)
+			if err != nil {
+				message, hint := sentence(err)
+				leave(s, message, hint)
+				continue
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, left, nil
+}
+
+// together reports whether a step is part of an earlier job: all containers of a service are changed at
+// once at their source.
+func together(jobs []apply.Job, s dropcap.Step) bool {
+	return s.Strategy == dropcap.StrategySource && slices.ContainsFunc(jobs, func(j apply.Job) bool {
+		return j.Step.Strategy == s.Strategy && j.Step.Workload == s.Workload && j.Step.Owner == s.Owner
+	})
+}
+
+func (h *Host) job(ctx context.Context, ch *Changing, p Planned, s dropcap.Step, q ApplyRequest) (j apply.Job, err error) {
+	j = apply.Job{
+		Plan: p.Plan.ID, Host: p.Plan.Host.ID, Step: s, Gate: q.Gate,
+		Original: p.original[s.Container.ID], Recipe: p.recipes[s.Container.ID],
+	}
+	switch s.Strategy {
+	case dropcap.StrategySource:
+		j.Source, err = sourcing{ch}.sourceJob(ctx, p.originals, s, q.DiscardLayer)
+	case dropcap.StrategyInPlace:
+		j.InPlace, err = inPlaceJob(ctx, p.originals, s, q.InPlace)
+	}
+	return j, err
+}
+
+func namesOf(jobs []apply.Job) string {
+	names := make([]string, len(jobs))
+	for i, j := range jobs {
+		names[i] = j.Step.Container.Name
+	}
+	return strings.Join(names, ", ")
+}

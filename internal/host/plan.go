@@ -1,0 +1,182 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"dropcap"
+	"dropcap/internal/plan"
+	"dropcap/internal/printable"
+	"dropcap/internal/recreate"
+	"dropcap/internal/store"
+)
+
+// PlanRequest says what to plan for, and what the operator allows.
+type PlanRequest struct {
+	SeeRequest
+	Owners  []string // keeps the containers of these kinds of owner; none keeps all
+	Policy  dropcap.Policy
+	Options plan.Options
+	// DiscardLayer allows that what was written into a container's own layer is lost.
+	DiscardLayer bool
+	// EnvFile is what printed commands call the file with a container's values; empty means NAME.env.
+	EnvFile string
+}
+
+// Planned is a plan with what re-creates its containers. The recipes hold secrets.
+type Planned struct {
+	Plan dropcap.Plan
+
+	input    plan.Input
+	recipes  map[string]*recreate.Recipe  // by container id
+	original map[string]recreate.Original // the same
+
+	originals *originals // all that was read for them
+}
+
+// Plan looks at containers and says what each would lose, what it keeps, and how that would be done.
+// Without a store there is a warning: the plan can be read, and not applied from a file.
+func (h *Host) Plan(ctx context.Context, q PlanRequest) (Planned, error) {
+	session, err := h.Open(ctx)
+	if err != nil {
+		return Planned{}, err
+	}
+	defer session.Close()
+	s, err := store.Open(h.config.Store)
+	if err != nil {
+		h.observer.Warn(fmt.Errorf("planning without the store, so that this plan cannot be applied: %w", err))
+		return h.plan(ctx, session, nil, q)
+	}
+	defer s.Close()
+	h.warnUnfinished(ctx, s)
+	return h.plan(ctx, session, s, q)
+}
+
+// warnUnfinished tells that a change was interrupted.
+func (h *Host) warnUnfinished(ctx context.Context, s *store.Store) {
+	open, err := s.Unfinished(ctx)
+	for _, c := range open {
+		h.observer.Warn(fmt.Errorf("change %s of %s is not finished (%s): `dropcap recover` ends it",
+			c.ID, c.Name, c.State))
+	}
+	if err != nil {
+		h.observer.Warn(err)
+	}
+}
+
+// plan makes a plan. A nil store gives steps without fingerprints.
+func (h *Host) plan(ctx context.Context, session *Session, s *store.Store, q PlanRequest) (Planned, error) {
+	var p Planned
+	snap, err := h.see(ctx, session, q.SeeRequest)
+	if err != nil {
+		return p, err
+	}
+	if len(q.Owners) > 0 {
+		snap.Containers = slices.DeleteFunc(snap.Containers, func(c dropcap.Container) bool {
+			return !slices.Contains(q.Owners, c.Owner.Kind)
+		})
+	}
+	if err := MarkRetained(ctx, s, &snap); err != nil {
+		return p, err
+	}
+	p.input = plan.Input{Host: snap.Host, Policy: q.Policy, Options: q.Options, Now: now()}
+	if s != nil {
+		if p.input.Evidence, err = Stored(ctx, s, ""); err != nil {
+			return p, err
+		}
+	}
+	if err := p.gather(ctx, session, s, snap, q); err != nil {
+		return p, err
+	}
+	p.Plan = plan.Make(p.input)
+	p.Plan.Absent = snap.Absent
+	return p, nil
+}
+
+// Reveal returns what the printed command of the plan's one container needs, as the contents of a file
+// of that name. It holds secrets.
+func (p Planned) Reveal(file string) ([]byte, error) {
+	if len(p.Plan.Steps) != 1 {
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "name one container",
+			"cannot write the values of %d containers to one file", len(p.Plan.Steps))
+	}
+	step := p.Plan.Steps[0]
+	recipe := p.recipes[step.Container.ID]
+	if recipe == nil {
+		return nil, dropcap.Errorf(dropcap.CodeIncomplete, step.Hint,
+			"cannot reveal the values of %s: %s", step.Container.Name, step.Refused)
+	}
+	return recipe.Command(step.After, file).File, nil
+}
+
+// gather reads what re-creates each container of the snapshot.
+func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap dropcap.Snapshot, q PlanRequest) error {
+	o, err := readOriginals(ctx, h, snap)
+	if err != nil {
+		return err
+	}
+	p.recipes, p.original, p.originals = map[string]*recreate.Recipe{}, o.found, o
+	for _, c := range snap.Containers {
+		c.Owner = o.ownerOf(c)
+		original, ok := o.found[c.ID]
+		if err := o.failed[c.ID]; err != nil || !ok && c.Unread != "" {
+			p.input.Subjects = append(p.input.Subjects, unreadable(c, err))
+		}
+		if !ok {
+			continue // it is gone, or was not told of
+		}
+		r, err := recreate.Read(original)
+		if err != nil {
+			p.input.Subjects = append(p.input.Subjects, unreadable(c, err))
+			continue
+		}
+		p.recipes[c.ID] = r
+		subject := subjectOf(c, original, r, q)
+		subject.Notes = append(subject.Notes, append(o.darkNotes(), o.strangers(c)...)...)
+		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
+		if s != nil {
+			subject.Fingerprint = s.Fingerprint(r.Declared())
+		}
+		p.input.Subjects = append(p.input.Subjects, subject)
+	}
+	return nil
+}
+
+func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Recipe, q PlanRequest) plan.Subject {
+	return plan.Subject{
+		Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
+		Against: func(st dropcap.Strategy) []plan.Refusal { return refusals(r, st, q.DiscardLayer) },
+		Command: func(g dropcap.Grant) plan.Command {
+			by := r.Command(g, q.fileOf(c.Name))
+			return plan.Command{File: q.fileOf(c.Name), Fetch: by.Fetch, Line: by.Line}
+		},
+	}
+}
+
+// unreadable is a container that nobody can re-create, since the engine's answers about it fail or are not understood.
+func unreadable(c dropcap.Container, err error) plan.Subject {
+	if err == nil {
+		err = errors.New(c.Unread)
+	}
+	message, hint := sentence(err)
+	refusal := plan.Refusal{Slug: "unreadable", Message: printable.Line(message), Hint: hint}
+	return plan.Subject{Container: c, Against: func(dropcap.Strategy) []plan.Refusal { return []plan.Refusal{refusal} }}
+}
+
+func refusals(r *recreate.Recipe, st dropcap.Strategy, discard bool) []plan.Refusal {
+	var list []plan.Refusal
+	for _, x := range r.Refusals(recreate.Options{Strategy: st, DiscardLayer: discard}) {
+		list = append(list, plan.Refusal{Slug: x.Slug, Message: x.Message, Hint: x.Hint})
+	}
+	return list
+}
+
+// fileOf is what a printed command calls the file with a container's environment.
+func (q PlanRequest) fileOf(name string) string {
+	if q.EnvFile != "" {
+		return q.EnvFile
+	}
+	return name + ".env"
+}
