@@ -53,6 +53,7 @@ func (a *app) runRecover(ctx context.Context, f *recoverCommand) error {
 	var r host.Changed
 	var err error
 	if f.after != "" {
+		a.finished = true // an interrupt ends the waiting
 		a.firstSay(host.Watching)
 		r, err = a.hostWatched(f.store, nil).RecoverAfter(ctx, f.after, q)
 	} else if r, err = a.host(f.store).Recover(ctx, q); err == nil && len(r.Changes.Changes) == 0 {

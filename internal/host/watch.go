@@ -83,7 +83,7 @@ func asUnit(self string, line []string) (dismiss func(), err error) {
 		"--quiet", "--collect", "--unit=" + unit,
 		"--description=Ends a change of a container if dropcap is killed",
 		"--property=Restart=on-abnormal", "--property=RestartSec=1", "--property=StartLimitIntervalSec=0",
-		"--property=TimeoutStopSec=5min", "--property=UMask=0077",
+		"--property=TimeoutStopSec=5min", "--property=UMask=0077", "--property=SuccessExitStatus=4 6",
 	}
 	for _, pair := range os.Environ() {
 		if slices.ContainsFunc(handedOn, func(name string) bool { return strings.HasPrefix(pair, name) }) {
@@ -169,8 +169,8 @@ const watchEvery = 500 * time.Millisecond
 func (h *Host) RecoverAfter(ctx context.Context, process string, q RecoverRequest) (Changed, error) {
 	for alive(process) {
 		select {
-		case <-ctx.Done():
-			return Changed{}, ctx.Err()
+		case <-ctx.Done(): // it is not needed any more
+			return Changed{}, nil
 		case <-time.After(watchEvery):
 		}
 	}
