@@ -121,7 +121,7 @@ func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 		f.Cause, f.Message = "package", "what the agent got of the package is not what its manifest says, or it got nothing; nothing of it was run"
 		f.Hint = "see that the node reaches S3; the agent's log there tells more"
 	case strings.Contains(stderr, "AccessDenied"):
-		f.Cause, f.Message, f.Hint = "denied", "the node may not read the package "+s.Package.Name, "its role needs ssm:GetDocument; docs/fleet-iam.md, The nodes"
+		f.Cause, f.Message, f.Hint = "denied", "the node may not read the package "+s.Package.Name, "its role needs ssm:GetManifest and ssm:GetDocument; docs/fleet-iam.md, The nodes"
 	case strings.Contains(stderr, "package document is not currently active"):
 		f.Message, f.Hint = "the package "+s.Package.Name+" is not ready there yet", "try again later"
 	case strings.Contains(stderr, "failed to retrieve package document"):

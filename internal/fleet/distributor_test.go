@@ -60,6 +60,7 @@ func TestWhyAnAgentDidNotInstall(t *testing.T) {
 		"failed to find platform: no manifest found for platform: amazon, version 2, architecture 386\n":                                   "no-package the package dropcap has nothing for it: amazon, 386",
 		"failed to download manifest - failed to retrieve package document: InvalidDocument: Document with name dropcap does not exist.\n": "no-package there is no package dropcap of version 1.2",
 		"failed to download manifest - failed to retrieve package document: AccessDeniedException: User is not authorized\n":               "denied the node may not read the package dropcap",
+		"Error returned for GetManifest - AccessDeniedException: User is not authorized to perform: ssm:GetManifest.\n":                    "denied the node may not read the package dropcap",
 		"failed to download manifest - package document is not currently active, kindly retry\n":                                           "no-package the package dropcap is not ready there yet",
 		"failed to download installation package reliably, https://b.s3.amazonaws.com/k?X-Amz-Signature=0f, AccessDenied\n":                "package what the agent got of the package is not what its manifest says",
 		"install errors: dropcap install: error: cannot use what was downloaded: it does not run\nfailed to run commands: exit status 1":   "error cannot use what was downloaded: it does not run",

@@ -114,6 +114,8 @@ type double struct {
 	// refuse names an error of AWS for a request, by its operation and body; empty: it is answered. It is set before any is made.
 	refuse func(operation, body string) string
 
+	seen func(*http.Request) // of every request, if it is set
+
 	mu   sync.Mutex
 	sent []map[string]any // bodies of SendCommand, in order
 }
@@ -145,6 +147,9 @@ func startDouble(t *testing.T, nodes ...*actor) *double {
 func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // one that is cut off is the double's to refuse
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if d.seen != nil {
+		d.seen(r)
+	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	var in map[string]any
 	if operation == "SendCommand" && json.Unmarshal(body, &in) == nil {
