@@ -122,10 +122,7 @@ func judge(err error, result *plugin) string {
 	case !errors.As(err, &exit):
 		result.code = 1
 	default:
-		result.code = exit.ExitCode()
-		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL {
-			result.code = killed
-		}
+		result.code = exit.ExitCode() // -1 where the shell around the script was killed too
 	}
 	if result.code == killed {
 		result.status = "TimedOut"

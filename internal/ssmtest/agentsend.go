@@ -15,11 +15,7 @@ import (
 
 // wire is a step's result as SendReplyPayload has it.
 func (s plugin) wire() map[string]any {
-	out := s.output
-	if out == "" {
-		out = combined(s.stdout, s.stderr)
-	}
-	return map[string]any{"status": s.status, "code": s.code, "name": s.name, "output": out, "startDateTime": s.started, "endDateTime": s.ended,
+	return map[string]any{"status": s.status, "code": s.code, "name": s.name, "output": s.output, "startDateTime": s.started, "endDateTime": s.ended,
 		"standardOutput": cut(s.stdout, MaxStdout, truncatedMark), "standardError": cut(s.stderr, MaxStderr, truncatedMark)}
 }
 

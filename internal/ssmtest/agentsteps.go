@@ -146,10 +146,13 @@ func (e *execution) step(st step, in map[string]any, over, anyway bool) (plugin,
 		s = plugin{status: "Failed", code: 1, output: text}
 	}
 	s.name = st.action
+	if s.output == "" {
+		s.output = combined(s.stdout, map[bool]string{true: "", false: s.stderr}[s.code == exitWell])
+	}
 	return ending(s, str(in, "onFailure"), str(in, "onSuccess"), over)
 }
 
-// ending tells whether a step ends the document, and lets it say so.
+// ending tells whether a step ends the document, and lets it say so, but in what is listed of it.
 func ending(s plugin, onFailure, onSuccess string, over bool) (plugin, bool) {
 	both := func(text string) {
 		s.stdout, s.stderr = s.stdout+text, s.stderr+text
