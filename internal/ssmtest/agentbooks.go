@@ -19,7 +19,7 @@ const vanished = "document process failed unexpectedly: ipc messaging received t
 
 // unanswered is a message whose command has not been told the end of.
 type unanswered struct {
-	ID, Step, Action string
+	ID, Step string
 }
 
 // book is the file of a message: "current" until the end is told, then "completed".
@@ -44,7 +44,7 @@ func (a *Agent) remember(id string, p payload) bool {
 	steps := stepsOf(p.DocumentContent)
 	u := unanswered{ID: id}
 	if len(steps) > 0 {
-		u.Step, u.Action = steps[0].name, steps[0].action
+		u.Step = steps[0].name
 	}
 	text, err := json.Marshal(u)
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *Agent) giveUp(ctx context.Context, u unanswered) {
 	if a.Clock.Sleep(ctx, silence) != nil {
 		return
 	}
-	s := plugin{name: u.Action, status: "Failed", code: 1, output: vanished, started: began, ended: time.Now().UTC().Format(time.RFC3339)}
+	s := plugin{status: "Failed", code: 1, output: vanished, started: began, ended: time.Now().UTC().Format(time.RFC3339)}
 	if a.reply(ctx, u.ID, "Failed", map[string]any{u.Step: s.wire()}) {
 		a.told(u.ID)
 	}

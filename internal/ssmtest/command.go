@@ -148,11 +148,11 @@ func (c *Cloud) expire(cmd *command, i *invocation, now time.Time) {
 	}
 	switch {
 	case i.orphaned && now.Sub(i.started) >= silence:
-		st := step{name: "aws:runShellScript", action: "aws:runShellScript"}
+		first := "aws:runShellScript"
 		if steps := stepsOf(cmd.content); len(steps) > 0 {
-			st = steps[0]
+			first = steps[0].name
 		}
-		c.finish(cmd, i, map[string]plugin{st.name: {name: st.action, status: "Failed", code: 1, output: vanished}}, "Failed")
+		c.finish(cmd, i, map[string]plugin{first: {status: "Failed", code: 1, output: vanished}}, "Failed")
 	case i.started.IsZero() && now.Sub(i.sentAt) > cmd.delivery:
 		i.end("TimedOut", "DeliveryTimedOut", now)
 	case !i.started.IsZero() && now.Sub(i.started) > cmd.delivery+cmd.execution():
