@@ -17,6 +17,8 @@ type Options struct {
 	Policy dropcap.Policy
 	// Evidence is what workloads were seen to need: what it supports is needed, at either level.
 	Evidence []dropcap.WorkloadEvidence
+	// Changes are those of this host, the newest first: one that somebody has undone is a finding.
+	Changes []dropcap.Change
 	// Known tells whether a finding stands in the baseline, by the container's policy.Identity; nil without one.
 	Known func(identity string, f dropcap.Finding) bool
 	// Partial is set when only some of the host's containers were looked at: then a waiver that matches none of them is no finding.
@@ -64,7 +66,7 @@ func Status(a dropcap.Audit) int {
 
 func judge(c dropcap.Container, h dropcap.Host, o Options, w *policy.Waivers) dropcap.Judged {
 	kept, _ := policy.Kept(o.Policy, c)
-	x := subject{c: c, host: h, level: o.Policy.Level, kept: kept, waivers: w}
+	x := subject{c: c, host: h, level: o.Policy.Level, kept: kept, waivers: w, changes: o.Changes}
 	if s, ok := support(o.Evidence, c, h); ok {
 		x.kept |= s.Supported
 		x.support = &s

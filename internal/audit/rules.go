@@ -17,6 +17,7 @@ type subject struct {
 	kept    caps.Set
 	waivers *policy.Waivers
 	support *evidence.Support // nil without evidence
+	changes []dropcap.Change
 }
 
 // findings applies the rules in the order of their weight. The sets of net-raw, added and unneeded do not overlap; each is split where a
@@ -28,6 +29,7 @@ func (x subject) findings() []dropcap.Finding {
 	list = append(list, x.split(x.beyond(), x.added)...)
 	list = append(list, x.split(x.rest(), x.unneeded)...)
 	list = append(list, x.whole(x.drift())...)
+	list = append(list, x.whole(x.reverted())...)
 	list = append(list, x.whole(x.inert())...)
 	return append(list, x.whole(x.unseen())...)
 }

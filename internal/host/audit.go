@@ -39,12 +39,12 @@ func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 		}
 		r.Snapshot = seen
 	}
-	known := h.recall(ctx, &r.Snapshot, q.Saved == nil)
+	known, changes := h.recall(ctx, &r.Snapshot, q.Saved == nil)
 	if err := labelValuesKnown(q.Policy, r.Snapshot); err != nil {
 		return r, err
 	}
 	r.options = audit.Options{
-		Policy: q.Policy, Evidence: known, Known: q.Known, Partial: len(q.Names)+len(q.Filters) > 0, Now: now(),
+		Policy: q.Policy, Evidence: known, Changes: changes, Known: q.Known, Partial: len(q.Names)+len(q.Filters) > 0, Now: now(),
 	}
 	r.Audit = audit.Judge(r.Snapshot, r.options)
 	return r, nil

@@ -169,28 +169,33 @@ func Choose(all []dropcap.WorkloadEvidence, names []string) (list []dropcap.Work
 	return list, missing
 }
 
-// recall returns the evidence that there is, and marks in a snapshot of this host the containers that
-// changes retain. Without a store there is neither; one that cannot be read is warned of.
-func (h *Host) recall(ctx context.Context, snap *dropcap.Snapshot, here bool) []dropcap.WorkloadEvidence {
+// recall returns the evidence and, for a snapshot of this host, the changes that there are, and marks
+// in it the containers that changes retain. Without a store there is none of these; one that cannot be
+// read is warned of.
+func (h *Host) recall(ctx context.Context, snap *dropcap.Snapshot, here bool) ([]dropcap.WorkloadEvidence,
+	[]dropcap.Change) {
 	if _, err := os.Stat(h.config.Store); err != nil {
-		return nil
+		return nil, nil
 	}
 	s, err := store.Open(h.config.Store)
 	if err != nil {
 		h.observer.Warn(fmt.Errorf("judging without evidence: %w", err))
-		return nil
+		return nil, nil
 	}
 	defer s.Close()
 	list, err := Stored(ctx, s, "")
 	if err != nil {
 		h.observer.Warn(fmt.Errorf("judging without evidence: %w", err))
 	}
-	if here {
-		if err := MarkRetained(ctx, s, snap); err != nil {
-			h.observer.Warn(fmt.Errorf("judging retained containers like any other: %w", err))
-		}
+	if !here {
+		return list, nil
 	}
-	return list
+	changes, err := s.Changes(ctx)
+	if err != nil {
+		h.observer.Warn(fmt.Errorf("judging retained containers like any other: %w", err))
+	}
+	markRetained(changes, snap)
+	return list, changes
 }
 
 // MarkRetained marks the stopped containers that changes have left behind. A nil store has none.
@@ -202,6 +207,11 @@ func MarkRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) e
 	if err != nil {
 		return err
 	}
+	markRetained(changes, snap)
+	return nil
+}
+
+func markRetained(changes []dropcap.Change, snap *dropcap.Snapshot) {
 	kept := map[string]string{}
 	for _, c := range changes {
 		if id := c.Retained(); id != "" {
@@ -214,7 +224,6 @@ func MarkRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) e
 			snap.Containers[i].Retained = kept[c.ID]
 		}
 	}
-	return nil
 }
 
 // Keeper keeps evidence of one host in the store. Evidence of other hosts stands beside ours, never in

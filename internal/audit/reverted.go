@@ -1,0 +1,40 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"dropcap"
+	"dropcap/caps"
+)
+
+// reverted finds a change of ours that somebody has undone: the container's configuration grants again
+// what its latest change has dropped. A change that was rolled back or backed out is not undone by
+// somebody, and neither is one that was followed by such.
+func (x subject) reverted() *dropcap.Finding {
+	if x.c.Retained != "" {
+		return nil
+	}
+	at := slices.IndexFunc(x.changes, func(c dropcap.Change) bool {
+		return c.Workload == x.c.Workload && c.Workload != "" && c.State.Over()
+	})
+	if at < 0 || x.changes[at].State != dropcap.Applied {
+		return nil
+	}
+	change := x.changes[at]
+	has, ok := x.configured()
+	again := change.Was.Holds.Minus(change.Is.Holds) & has
+	if !ok || again.Empty() {
+		return nil
+	}
+	how := "somebody has made the container again without that"
+	if x.c.ID == change.After {
+		how = "somebody has changed its configuration since"
+	}
+	return &dropcap.Finding{
+		Rule: dropcap.RuleReverted, Severity: again.Severity().Worse(caps.Medium), Caps: again,
+		Because: fmt.Sprintf("change %s of %s dropped %s, and %s", change.ID, change.Started, again.Short(), how),
+		Fix: "find out who made it again, and change it there; dropcap plan " + quoted(x.c.Name) +
+			" shows what to write, and dropcap apply " + quoted(x.c.Name) + " does it here",
+	}
+}
