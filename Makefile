@@ -26,10 +26,15 @@ package: ## .deb, .rpm, what Distributor takes, bills of materials and checksums
 	packaging/build
 
 provision: ## what tests need: engines, browser, VM host (idempotent, cached outside the repository)
-	test/hosts/provision base clang docker20 docker26 docker29 podman4 compose chromium systemd vm workloads
+	test/hosts/provision docker29 vm workloads compose docker26 podman4 chromium systemd clang base docker20
 
-test: provision lint ## everything pure, every command, a fixed real subset on each engine
-	DROPCAP_TEST_STRICT=1 go test -timeout 22m ./...
+# What takes longest begins first, so that nothing runs alone at the end.
+LONGEST := ./test/change ./test/e2e ./test/vm ./test/engines ./test/truth ./test/install ./internal/docker ./internal/recreate
+
+test: ## everything pure, every command, a fixed real subset on each engine
+	test/hosts/provision base
+	$(MAKE) --no-print-directory -j2 provision lint
+	DROPCAP_TEST_STRICT=1 go test -vet=off -ldflags=-w -timeout 22m $(LONGEST) ./...
 
 test-full: lint ## every matrix: engines, users, kernels, servers
 	test/hosts/provision

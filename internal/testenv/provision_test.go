@@ -90,6 +90,36 @@ func TestProvisionBuildsOnceEvenWhenCalledTwiceAtOnce(t *testing.T) {
 	}
 }
 
+// What compiles and what waits for the network are made side by side, and what both need once and first.
+func TestProvisionMakesComponentsSideBySide(t *testing.T) {
+	const meets = `version=1
+after=both
+build() {
+	[[ $(<"$cache/both/file") == content ]]
+	touch "$cache/../$component"
+	for i in {1..600}; do [[ ! -f $cache/../left || ! -f $cache/../right ]] || return 0; sleep 0.1; done
+	return 1
+}
+`
+	p := newProvisioner(t, map[string]string{"both": counting, "left": meets, "right": meets})
+	if out, err := p.run("left", "right", "both"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if log := p.read("../log"); log != "built\n" {
+		t.Errorf("what both need was built %q", log)
+	}
+}
+
+func TestProvisionFailsWithAnyComponent(t *testing.T) {
+	p := newProvisioner(t, map[string]string{"bad": "version=1\nbuild() { false; }\n", "one": counting, "two": counting, "three": counting})
+	if out, err := p.run("bad", "one", "two", "three"); err == nil {
+		t.Errorf("it calls that a success: %s", out)
+	}
+	if names := p.names(); strings.Contains(names, "bad") {
+		t.Errorf("the cache holds %q", names)
+	}
+}
+
 func TestProvisionIsQuickWhenAllIsThere(t *testing.T) {
 	p := newProvisioner(t, map[string]string{"one": counting})
 	if out, err := p.run(); err != nil {
