@@ -3,11 +3,12 @@
 // request against the service's own API model, keeps time by a clock that a test may own, and puts faults where a test wants them. It is for
 // tests, and for trying the fleet commands without an AWS account (dropcap fleet lab). It never speaks to AWS.
 //
-// The agent's side was made after the published source of amazon-ssm-agent (to 3.3), and the tests called TestTheWire… send requests as that source
-// composes them, with its fields: the start, the control channel that is refused, polls, replies, cancellations, failures, signatures. No process of
-// that agent was ever attached. Of what it may ask for, these are not here: ssmmessages (it turns to ec2messages), registration with an activation,
-// associations, inventory, packages, parameters of Parameter Store, and TLS. What no source shows, such as what the service does with a reply after
-// the end, is a guess.
+// Every request is let in by its signature only (Signature Version 4), for every service.
+//
+// The agent's side was made after the published source of amazon-ssm-agent (to 3.3), and held against a process of it, built from that source, which was
+// attached to the double: scripts, documents, S3, packages, kills (docs/fleet.md, "Limits"). The tests called TestTheWire… send requests as that source
+// composes them. Of what an agent may ask for, these are not here: ssmmessages (it turns to ec2messages), registration with an activation, associations,
+// inventory, and parameters of Parameter Store. What no agent shows, such as what the service does with a reply after the end, is a guess.
 package ssmtest
 
 import (
