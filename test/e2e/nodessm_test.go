@@ -5,11 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,5 +137,71 @@ func TestTheDocumentsRunNodeThroughAnAgent(t *testing.T) {
 	out = c.send(fleet.ShellDocument, map[string]string{"commands": strings.Join(lines, "\n")})
 	if p, err := frame.Find(fmt.Sprint(out["StandardOutputContent"])); err != nil || unpacked(t, p).Verb != "audit" {
 		t.Errorf("the control's own way: %v %v", err, out)
+	}
+}
+
+// slowed is an engine that tells of its containers only once it is let; waiting counts who waits for that.
+func slowed(t *testing.T, e *fake.Engine, let <-chan struct{}, waiting *atomic.Int32) (host string) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "d.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
+	pass.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", e.Socket)
+	}}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/containers/json") {
+			waiting.Add(1)
+			defer waiting.Add(-1)
+			select {
+			case <-let:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		pass.ServeHTTP(w, r)
+	})}
+	go func() { _ = server.Serve(l) }() // until it is closed
+	t.Cleanup(func() { _ = server.Close() })
+	return "unix://" + socket
+}
+
+// The agent waits for whoever holds a script's output: the process that goes on with a request after the command has answered must not.
+func TestWhatGoesOnAfterTheAnswerHoldsNoOutputOfTheAgents(t *testing.T) {
+	e := fake.Start(t, fake.Options{})
+	e.Add(fake.Container{Name: "web"})
+	let := make(chan struct{})
+	release := sync.OnceFunc(func() { close(let) })
+	var waiting atomic.Int32
+	host := slowed(t, e, let, &waiting)
+	cloud := ssmtest.New(nil)
+	srv := httptest.NewServer(cloud)
+	t.Cleanup(srv.Close)
+	cloud.Add(ssmtest.Node{ID: managed})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	agent := &ssmtest.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
+		Env: []string{"PATH=/usr/bin:/bin", "DOCKER_HOST=" + host, "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "s")}}
+	go func() { done <- agent.Run(ctx) }()
+	t.Cleanup(func() { release(); stop(); <-done })
+	c := carrier{t, srv.URL}
+	state := func(line string) dropcap.ReceiptState {
+		t.Helper()
+		out := c.send(fleet.ShellDocument, map[string]string{"commands": line})
+		p, err := frame.Find(fmt.Sprint(out["StandardOutputContent"]))
+		if err != nil {
+			t.Fatalf("%v: %v", err, out)
+		}
+		return unpacked(t, p).State
+	}
+	if s := state(testenv.Binary(t) + " node audit --request=" + requestID(1) + " --deadline=1"); s != dropcap.ReceiptRunning || waiting.Load() != 1 {
+		t.Errorf("while the engine does not answer it is %s, and %d wait for it", s, waiting.Load())
+	}
+	release()
+	if s := state(testenv.Binary(t) + " node receipt --of=" + requestID(1) + " --deadline=100"); s != dropcap.ReceiptDone {
+		t.Errorf("then it is %s", s)
 	}
 }
