@@ -14,7 +14,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 var _ fleet.Carrier = (*aws.Client)(nil)
@@ -27,7 +27,7 @@ const (
 	two   = "i-00000000000000002"
 )
 
-var here = dropcap.Place{Account: ssmtest.DefaultAccount, Region: east}
+var here = dropcap.Place{Account: cloud.DefaultAccount, Region: east}
 
 // leaping is a clock whose waits are over at once: it leaps.
 type leaping struct {
@@ -53,7 +53,7 @@ func (c *leaping) Sleep(ctx context.Context, d time.Duration) error {
 // environment is what the SDK reads; nothing of the machine's own.
 func environment(t *testing.T, endpoint string, more map[string]string) {
 	t.Helper()
-	for k, v := range map[string]string{"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY": ssmtest.SecretKey,
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": cloud.AccessKey, "AWS_SECRET_ACCESS_KEY": cloud.SecretKey,
 		"AWS_SESSION_TOKEN": "", "AWS_REGION": east, "AWS_DEFAULT_REGION": "", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 		"AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true"} {
 		t.Setenv(k, v)
@@ -64,11 +64,11 @@ func environment(t *testing.T, endpoint string, more map[string]string) {
 }
 
 // open starts a cloud, and a client of it with the same clock.
-func open(t *testing.T, o aws.Options) (*ssmtest.Cloud, *aws.Client) {
+func open(t *testing.T, o aws.Options) (*cloud.Cloud, *aws.Client) {
 	t.Helper()
 	clock := newClock()
-	cloud := ssmtest.New(clock)
-	srv := httptest.NewServer(cloud)
+	double := cloud.New(clock)
+	srv := httptest.NewServer(double)
 	t.Cleanup(srv.Close)
 	environment(t, srv.URL, nil)
 	o.Clock = clock
@@ -76,11 +76,11 @@ func open(t *testing.T, o aws.Options) (*ssmtest.Cloud, *aws.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cloud, c
+	return double, c
 }
 
-func answers(text string, exit int) ssmtest.Simulator {
-	return func(ssmtest.Script) (string, string, int) { return text, "", exit }
+func answers(text string, exit int) cloud.Simulator {
+	return func(cloud.Script) (string, string, int) { return text, "", exit }
 }
 
 func id(k int) string { return fmt.Sprintf("i-%017x", k) }
@@ -113,7 +113,7 @@ func told(t *testing.T, err error, slug string, cause error, words ...string) {
 			t.Errorf("%q with the hint %q does not say %q", e.Message, e.Hint, w)
 		}
 	}
-	if text := e.Message + e.Hint; strings.Contains(text, ssmtest.SecretKey) || strings.Contains(text, "Signature=") {
+	if text := e.Message + e.Hint; strings.Contains(text, cloud.SecretKey) || strings.Contains(text, "Signature=") {
 		t.Errorf("a secret is in %q", text)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"dropcap"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // answeredFirst is a connection whose writes of a body return only after the answer has begun to come, as they may where the service is near and
@@ -50,13 +50,13 @@ func (c *answeredFirst) Write(b []byte) (int, error) {
 }
 
 // client is one of a cloud with one node that says much, over this transport.
-func client(t *testing.T, transport http.RoundTripper) (*ssmtest.Cloud, *Client) {
+func client(t *testing.T, transport http.RoundTripper) (*cloud.Cloud, *Client) {
 	t.Helper()
-	cloud := ssmtest.New(nil)
-	cloud.Add(ssmtest.Node{ID: talker, Simulated: func(ssmtest.Script) (string, string, int) { return strings.Repeat("x", 24000), "", 0 }})
-	srv := httptest.NewServer(cloud)
+	double := cloud.New(nil)
+	double.Add(cloud.Node{ID: talker, Simulated: func(cloud.Script) (string, string, int) { return strings.Repeat("x", 24000), "", 0 }})
+	srv := httptest.NewServer(double)
 	t.Cleanup(srv.Close)
-	for k, v := range map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_ACCESS_KEY_ID": ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY": ssmtest.SecretKey, "AWS_SESSION_TOKEN": "",
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_ACCESS_KEY_ID": cloud.AccessKey, "AWS_SECRET_ACCESS_KEY": cloud.SecretKey, "AWS_SESSION_TOKEN": "",
 		"AWS_REGION": "us-east-1", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true"} {
 		t.Setenv(k, v)
 	}
@@ -65,7 +65,7 @@ func client(t *testing.T, transport http.RoundTripper) (*ssmtest.Cloud, *Client)
 		t.Fatal(err)
 	}
 	c.cfg.HTTPClient = &http.Client{Transport: transport}
-	return cloud, c
+	return double, c
 }
 
 const talker = "i-00000000000000001"
@@ -73,7 +73,7 @@ const talker = "i-00000000000000001"
 // converse sends a command and asks for its output.
 func converse(t *testing.T, c *Client) {
 	t.Helper()
-	n := dropcap.NodeCommand{Place: dropcap.Place{Account: ssmtest.DefaultAccount, Region: "us-east-1"}, Nodes: []string{talker}, Document: "AWS-RunShellScript",
+	n := dropcap.NodeCommand{Place: dropcap.Place{Account: cloud.DefaultAccount, Region: "us-east-1"}, Nodes: []string{talker}, Document: "AWS-RunShellScript",
 		Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
 	id, err := c.Send(t.Context(), n)
 	if err != nil {
@@ -90,9 +90,9 @@ func TestAnAnswerThatOvertakesTheEndOfTheRequestIsTaken(t *testing.T) {
 		return &answeredFirst{conn, make(chan struct{}, 1)}, err
 	}}
 	defer slow.CloseIdleConnections()
-	cloud, c := client(t, slow)
+	double, c := client(t, slow)
 	converse(t, c)
-	if n := cloud.Calls()["ssm:GetCommandInvocation"]; n != 1 {
+	if n := double.Calls()["ssm:GetCommandInvocation"]; n != 1 {
 		t.Errorf("the output was asked for %d times: its connection was closed", n)
 	}
 }

@@ -9,34 +9,34 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 func TestEachRefusalIsExplained(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		fault ssmtest.Fault
+		fault cloud.Fault
 		do    func(*testing.T, *aws.Client) error
 		slug  string
 		cause error
 		words []string
 	}{
-		{"an expired session", ssmtest.Fault{Kind: ssmtest.ExpiredTokens, API: "ssm:SendCommand"}, sends(script(one)), "expired", dropcap.ErrDenied, []string{"sign in again"}},
-		{"a denied action", ssmtest.Fault{Kind: ssmtest.AccessDenied, API: "ssm:SendCommand"}, sends(script(one)), "denied", dropcap.ErrDenied,
+		{"an expired session", cloud.Fault{Kind: cloud.ExpiredTokens, API: "ssm:SendCommand"}, sends(script(one)), "expired", dropcap.ErrDenied, []string{"sign in again"}},
+		{"a denied action", cloud.Fault{Kind: cloud.AccessDenied, API: "ssm:SendCommand"}, sends(script(one)), "denied", dropcap.ErrDenied,
 			[]string{"do not allow ssm:SendCommand", "docs/fleet-iam.md"}},
-		{"a missing document", ssmtest.Fault{Kind: "none"}, sends(dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Delivery: 1e11, Execution: 1e11}),
+		{"a missing document", cloud.Fault{Kind: "none"}, sends(dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Delivery: 1e11, Execution: 1e11}),
 			"no-document", nil, []string{"dropcap-look", "dropcap fleet install"}},
-		{"an unknown command", ssmtest.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error {
+		{"an unknown command", cloud.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error {
 			_, err := c.Output(t.Context(), script(one), "00000000-0000-4000-8000-000000000000", one)
 			return err
 		}, "unknown-command", nil, []string{"does not know"}},
-		{"a missing bucket", ssmtest.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error { return c.DeleteObject(t.Context(), here, "none", "x") },
+		{"a missing bucket", cloud.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error { return c.DeleteObject(t.Context(), here, "none", "x") },
 			"no-bucket", nil, []string{"none"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cloud, c := open(t, aws.Options{})
-			cloud.Add(ssmtest.Node{ID: one})
-			cloud.Inject(tt.fault)
+			double, c := open(t, aws.Options{})
+			double.Add(cloud.Node{ID: one})
+			double.Inject(tt.fault)
 			told(t, tt.do(t, c), tt.slug, tt.cause, tt.words...)
 		})
 	}
@@ -44,7 +44,7 @@ func TestEachRefusalIsExplained(t *testing.T) {
 
 // The services say by one word that a signature is wrong and that it is of another time; a person does different things about that.
 func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
-	cloud := ssmtest.New(newClock())
+	double := cloud.New(newClock())
 	late := false
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if late {
@@ -53,7 +53,7 @@ func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
 			_, _ = w.Write([]byte(`{"__type":"InvalidSignatureException","message":"Signature expired: 20260102T000000Z is now earlier than 20260102T000500Z"}`))
 			return
 		}
-		cloud.ServeHTTP(w, r)
+		double.ServeHTTP(w, r)
 	}))
 	t.Cleanup(srv.Close)
 	environment(t, srv.URL, nil)
@@ -99,7 +99,7 @@ func TestWithoutCredentialsItTellsHowToSignIn(t *testing.T) {
 }
 
 func TestUnknownKeysAreTold(t *testing.T) {
-	srv := httptest.NewServer(ssmtest.New(nil))
+	srv := httptest.NewServer(cloud.New(nil))
 	t.Cleanup(srv.Close)
 	environment(t, srv.URL, map[string]string{"AWS_ACCESS_KEY_ID": "AKIAUNKNOWN"})
 	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "does not accept the credentials")
@@ -115,10 +115,10 @@ func TestWithoutARegionItTellsHowToNameOne(t *testing.T) {
 }
 
 func TestTheProfilesRegionIsTheDefault(t *testing.T) {
-	srv := httptest.NewServer(ssmtest.New(nil))
+	srv := httptest.NewServer(cloud.New(nil))
 	t.Cleanup(srv.Close)
 	file := filepath.Join(t.TempDir(), "config")
-	text := "[profile fleet]\nregion = " + west + "\naws_access_key_id = " + ssmtest.AccessKey + "\naws_secret_access_key = " + ssmtest.SecretKey + "\n"
+	text := "[profile fleet]\nregion = " + west + "\naws_access_key_id = " + cloud.AccessKey + "\naws_secret_access_key = " + cloud.SecretKey + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestTheProfilesRegionIsTheDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	places, err := c.Places(t.Context())
-	if err != nil || len(places) != 1 || places[0].String() != ssmtest.DefaultAccount+"/"+west {
+	if err != nil || len(places) != 1 || places[0].String() != cloud.DefaultAccount+"/"+west {
 		t.Errorf("%v, %v", places, err)
 	}
 	_, err = aws.Open(t.Context(), aws.Options{Profile: "none"})
@@ -145,11 +145,11 @@ func TestWhatIsNoRoleIsRefused(t *testing.T) {
 }
 
 func TestARoleThatMayNotBeAssumedIsNamed(t *testing.T) {
-	cloud, c := open(t, aws.Options{Roles: []string{"arn:aws:iam::" + other + ":role/fleet"}})
-	cloud.Deny("sts:AssumeRole")
+	double, c := open(t, aws.Options{Roles: []string{"arn:aws:iam::" + other + ":role/fleet"}})
+	double.Deny("sts:AssumeRole")
 	_, _, err := c.Find(t.Context(), dropcap.Targets{All: true})
 	told(t, err, "denied", dropcap.ErrDenied, "sts:AssumeRole", "role/fleet", "trust")
-	if n := cloud.Calls()["sts:AssumeRole"]; n != 1 {
+	if n := double.Calls()["sts:AssumeRole"]; n != 1 {
 		t.Errorf("asked %d times", n)
 	}
 }
@@ -184,7 +184,7 @@ func TestTheServicesWordsAreOnePrintableLineWithoutTheRequest(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Amzn-ErrorType", "StrangeException")
 		w.WriteHeader(http.StatusBadRequest)
-		_, _ = w.Write([]byte(`{"__type":"StrangeException","message":"\u001b[31mstrange\nThe Canonical String was x-amz-security-token:` + ssmtest.SecretKey + `"}`))
+		_, _ = w.Write([]byte(`{"__type":"StrangeException","message":"\u001b[31mstrange\nThe Canonical String was x-amz-security-token:` + cloud.SecretKey + `"}`))
 	}))
 	t.Cleanup(srv.Close)
 	environment(t, srv.URL, nil)

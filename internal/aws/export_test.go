@@ -8,7 +8,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // finding is one in the AWS Security Finding Format; text makes it as long as one likes.
@@ -24,7 +24,7 @@ func finding(k int, state, text string) json.RawMessage {
 }
 
 func TestFindingsGoInBatchesOfAHundred(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	var list []json.RawMessage
 	for k := range 250 {
 		list = append(list, finding(k, "ACTIVE", ""))
@@ -32,13 +32,13 @@ func TestFindingsGoInBatchesOfAHundred(t *testing.T) {
 	if n, err := c.ImportFindings(t.Context(), here, list); err != nil || n != 250 {
 		t.Errorf("%d, %v", n, err)
 	}
-	if n := cloud.Calls()["securityhub:BatchImportFindings"]; n != 3 {
+	if n := double.Calls()["securityhub:BatchImportFindings"]; n != 3 {
 		t.Errorf("%d batches", n)
 	}
 }
 
 func TestFindingsGoInBatchesOf240KB(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	var list []json.RawMessage
 	for k := range 10 {
 		list = append(list, finding(k, "ACTIVE", strings.Repeat("x", 900)))
@@ -59,17 +59,17 @@ func TestFindingsGoInBatchesOf240KB(t *testing.T) {
 	if n, err := c.ImportFindings(t.Context(), here, list); err != nil || n != 16 {
 		t.Errorf("%d, %v", n, err)
 	}
-	if n := cloud.Calls()["securityhub:BatchImportFindings"]; n != 2 {
+	if n := double.Calls()["securityhub:BatchImportFindings"]; n != 2 {
 		t.Errorf("%d batches for 6 findings of 46 KB and 10 of 1 KB", n)
 	}
 }
 
 func TestAFindingWithAFieldThatThereIsNotIsNotSent(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	bad := strings.Replace(string(finding(1, "ACTIVE", "")), `"Title"`, `"Titel"`, 1)
 	n, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(0, "ACTIVE", ""), json.RawMessage(bad)})
 	told(t, err, "aws", nil, "number 2", "Titel")
-	if n != 0 || cloud.Calls()["securityhub:BatchImportFindings"] != 0 {
+	if n != 0 || double.Calls()["securityhub:BatchImportFindings"] != 0 {
 		t.Errorf("%d were taken", n)
 	}
 }
@@ -114,15 +114,15 @@ func TestOurActiveFindingsComeBackAndCanBeArchived(t *testing.T) {
 }
 
 func TestWithoutSecurityHubItTellsHowToEnableIt(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.DisableHub(here.Account, east)
+	double, c := open(t, aws.Options{})
+	double.DisableHub(here.Account, east)
 	_, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(1, "ACTIVE", "")})
 	told(t, err, "no-security-hub", nil, "enable-security-hub")
 }
 
 func TestComplianceIsPutAndTheSameIsPutOnce(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one})
 	items := []aws.ComplianceItem{{ID: "web/net-raw", Title: "web may create raw sockets", Severity: "HIGH", Status: "NON_COMPLIANT", Details: map[string]string{"caps": "CAP_NET_RAW"}},
 		{ID: "db", Title: "db", Severity: "UNSPECIFIED", Status: "COMPLIANT"}}
 	for range 2 {
@@ -130,20 +130,20 @@ func TestComplianceIsPutAndTheSameIsPutOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := cloud.Compliance(here.Account, east, one, aws.ComplianceType); len(got) != 2 || got[0] != "web/net-raw NON_COMPLIANT" || got[1] != "db COMPLIANT" {
+	if got := double.Compliance(here.Account, east, one, aws.ComplianceType); len(got) != 2 || got[0] != "web/net-raw NON_COMPLIANT" || got[1] != "db COMPLIANT" {
 		t.Errorf("%v", got)
 	}
 	if err := c.PutCompliance(t.Context(), here, one, nil, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := cloud.Compliance(here.Account, east, one, aws.ComplianceType); len(got) != 0 {
+	if got := double.Compliance(here.Account, east, one, aws.ComplianceType); len(got) != 0 {
 		t.Errorf("%v is left", got)
 	}
 }
 
 // One that is too large keeps no other from being taken: which are there is a host's to say.
 func TestAFindingThatIsTooLargeIsLeftOut(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	var list []json.RawMessage
 	for k := range 1000 {
 		list = append(list, finding(k, "ACTIVE", ""))
@@ -156,7 +156,7 @@ func TestAFindingThatIsTooLargeIsLeftOut(t *testing.T) {
 	raw, _ := json.Marshal(large)
 	n, err := c.ImportFindings(t.Context(), here, append([]json.RawMessage{raw}, list...))
 	told(t, err, "refused", nil, "1 of 1001", "dropcap/1000 has 250", "240000 are the most")
-	if calls := cloud.Calls()["securityhub:BatchImportFindings"]; n != 1000 || calls != 10 {
+	if calls := double.Calls()["securityhub:BatchImportFindings"]; n != 1000 || calls != 10 {
 		t.Errorf("%d were taken, in %d batches", n, calls)
 	}
 	if active, err := c.ActiveFindings(t.Context(), here, "dropcap/"); err != nil || len(active) != 1000 {

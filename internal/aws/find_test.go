@@ -7,7 +7,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 func hosts(nodes []dropcap.Node) []string {
@@ -36,24 +36,24 @@ func find(t *testing.T, c *aws.Client, want dropcap.Targets) ([]dropcap.Node, []
 }
 
 func TestAllNodesComeFromAllPagesSorted(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	for k := 120; k > 0; k-- {
-		cloud.Add(ssmtest.Node{ID: id(k)})
+		double.Add(cloud.Node{ID: id(k)})
 	}
 	nodes, failures := find(t, c, dropcap.Targets{All: true})
 	if len(nodes) != 120 || len(failures) != 0 || !slices.IsSorted(hosts(nodes)) {
 		t.Errorf("%d nodes, sorted: %v, %v", len(nodes), slices.IsSorted(hosts(nodes)), failures)
 	}
-	if n := cloud.Calls()["ssm:DescribeInstanceInformation"]; n != 3 {
+	if n := double.Calls()["ssm:DescribeInstanceInformation"]; n != 3 {
 		t.Errorf("%d requests for 120 nodes, want 3", n)
 	}
 }
 
 func TestANodeIsAsTheServiceSays(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one, Name: "web-1"})
-	cloud.Add(ssmtest.Node{ID: two, Platform: "Windows"})
-	cloud.Silence(ssmtest.DefaultAccount, east, two, true)
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one, Name: "web-1"})
+	double.Add(cloud.Node{ID: two, Platform: "Windows"})
+	double.Silence(cloud.DefaultAccount, east, two, true)
 	nodes, _ := find(t, c, dropcap.Targets{All: true})
 	if len(nodes) != 2 {
 		t.Fatalf("%v", nodes)
@@ -68,25 +68,25 @@ func TestANodeIsAsTheServiceSays(t *testing.T) {
 }
 
 func Test120NamedNodesAreAskedForInChunks(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	var ids []string
 	for k := range 120 {
-		cloud.Add(ssmtest.Node{ID: id(k)})
+		double.Add(cloud.Node{ID: id(k)})
 		ids = append(ids, id(k))
 	}
 	nodes, failures := find(t, c, dropcap.Targets{Nodes: append(ids, id(500))})
 	if len(nodes) != 120 || !slices.Equal(causes(failures), []string{here.String() + "/" + id(500) + " unknown-node"}) {
 		t.Errorf("%d nodes, %v", len(nodes), failures)
 	}
-	if n := cloud.Calls()["ssm:DescribeInstanceInformation"]; n != 3 {
+	if n := double.Calls()["ssm:DescribeInstanceInformation"]; n != 3 {
 		t.Errorf("%d requests for 121 ids, want 3", n)
 	}
 }
 
 func TestSeveralTagsMustAllMatchAndAnyOfTheirValues(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	for k, tags := range []map[string]string{{"role": "web", "env": "prod"}, {"role": "db", "env": "prod"}, {"role": "web", "env": "test"}, {"role": "mail", "env": "prod"}, {}} {
-		cloud.Add(ssmtest.Node{ID: id(k), Tags: tags})
+		double.Add(cloud.Node{ID: id(k), Tags: tags})
 	}
 	for _, tt := range []struct {
 		tags map[string][]string
@@ -109,9 +109,9 @@ func TestSeveralTagsMustAllMatchAndAnyOfTheirValues(t *testing.T) {
 }
 
 func TestATagThatMatchesNothingIsNamed(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one, Tags: map[string]string{"role": "web", "env": "test"}})
-	cloud.Add(ssmtest.Node{ID: two, Tags: map[string]string{"role": "db", "env": "prod"}})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one, Tags: map[string]string{"role": "web", "env": "test"}})
+	double.Add(cloud.Node{ID: two, Tags: map[string]string{"role": "db", "env": "prod"}})
 	for _, tt := range []struct {
 		tags map[string][]string
 		say  string
@@ -127,13 +127,13 @@ func TestATagThatMatchesNothingIsNamed(t *testing.T) {
 }
 
 func TestAGroupGivesItsMembersAndTellsWhichAreNoManagedNodes(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	var ids []string
 	for k := range 70 {
-		cloud.Add(ssmtest.Node{ID: id(k)})
+		double.Add(cloud.Node{ID: id(k)})
 		ids = append(ids, id(k))
 	}
-	cloud.Group(ssmtest.DefaultAccount, east, "web", append(ids, id(99))...)
+	double.Group(cloud.DefaultAccount, east, "web", append(ids, id(99))...)
 	nodes, failures := find(t, c, dropcap.Targets{Groups: []string{"web"}})
 	if len(nodes) != 70 || !slices.Equal(causes(failures), []string{here.String() + "/" + id(99) + " unknown-node"}) {
 		t.Errorf("%d nodes, %v", len(nodes), failures)
@@ -141,8 +141,8 @@ func TestAGroupGivesItsMembersAndTellsWhichAreNoManagedNodes(t *testing.T) {
 }
 
 func TestAnUnknownGroupIsNamed(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one})
 	nodes, failures := find(t, c, dropcap.Targets{Groups: []string{"none"}, Nodes: []string{one}})
 	if len(nodes) != 1 || !slices.Equal(causes(failures), []string{here.String() + " no-nodes"}) || !strings.Contains(failures[0].Message, "resource group none") {
 		t.Errorf("%v, %+v", nodes, failures)
@@ -150,12 +150,12 @@ func TestAnUnknownGroupIsNamed(t *testing.T) {
 }
 
 func TestTargetsAreUnited(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: id(1), Tags: map[string]string{"role": "web"}})
-	cloud.Add(ssmtest.Node{ID: id(2)})
-	cloud.Add(ssmtest.Node{ID: id(3)})
-	cloud.Add(ssmtest.Node{ID: id(4)})
-	cloud.Group(ssmtest.DefaultAccount, east, "some", id(2), id(1))
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: id(1), Tags: map[string]string{"role": "web"}})
+	double.Add(cloud.Node{ID: id(2)})
+	double.Add(cloud.Node{ID: id(3)})
+	double.Add(cloud.Node{ID: id(4)})
+	double.Group(cloud.DefaultAccount, east, "some", id(2), id(1))
 	nodes, failures := find(t, c, dropcap.Targets{Nodes: []string{id(3)}, Tags: map[string][]string{"role": {"web"}}, Groups: []string{"some"}})
 	if len(nodes) != 3 || len(failures) != 0 {
 		t.Errorf("%v, %v", hosts(nodes), failures)
@@ -163,18 +163,18 @@ func TestTargetsAreUnited(t *testing.T) {
 }
 
 func TestTwoRegionsAndTwoAccounts(t *testing.T) {
-	cloud, c := open(t, aws.Options{Regions: []string{west, east},
-		Roles: []string{"arn:aws:iam::" + other + ":role/fleet", "arn:aws:iam::" + ssmtest.DefaultAccount + ":role/fleet"}})
+	double, c := open(t, aws.Options{Regions: []string{west, east},
+		Roles: []string{"arn:aws:iam::" + other + ":role/fleet", "arn:aws:iam::" + cloud.DefaultAccount + ":role/fleet"}})
 	var want []string
-	for k, p := range []dropcap.Place{{Account: ssmtest.DefaultAccount, Region: west}, {Account: ssmtest.DefaultAccount, Region: east}, {Account: other, Region: west}, {Account: other, Region: east}} {
-		cloud.Add(ssmtest.Node{ID: id(k), Account: p.Account, Region: p.Region, Simulated: answers(p.String(), 0)})
+	for k, p := range []dropcap.Place{{Account: cloud.DefaultAccount, Region: west}, {Account: cloud.DefaultAccount, Region: east}, {Account: other, Region: west}, {Account: other, Region: east}} {
+		double.Add(cloud.Node{ID: id(k), Account: p.Account, Region: p.Region, Simulated: answers(p.String(), 0)})
 		want = append(want, p.String()+"/"+id(k))
 	}
 	nodes, failures := find(t, c, dropcap.Targets{All: true})
 	if !slices.Equal(hosts(nodes), want) || len(failures) != 0 {
 		t.Errorf("%v, %v", hosts(nodes), failures)
 	}
-	if n := cloud.Calls()["sts:AssumeRole"]; n != 2 {
+	if n := double.Calls()["sts:AssumeRole"]; n != 2 {
 		t.Errorf("%d roles assumed, want 2", n)
 	}
 	last := nodes[3]
@@ -190,23 +190,23 @@ func TestTwoRegionsAndTwoAccounts(t *testing.T) {
 }
 
 func TestABareIDIsLookedForInAllPlaces(t *testing.T) {
-	cloud, c := open(t, aws.Options{Regions: []string{east, west}})
-	cloud.Add(ssmtest.Node{ID: one, Region: west})
+	double, c := open(t, aws.Options{Regions: []string{east, west}})
+	double.Add(cloud.Node{ID: one, Region: west})
 	nodes, failures := find(t, c, dropcap.Targets{Nodes: []string{one, two}})
-	if !slices.Equal(hosts(nodes), []string{ssmtest.DefaultAccount + "/" + west + "/" + one}) || !slices.Equal(causes(failures), []string{two + " unknown-node"}) {
+	if !slices.Equal(hosts(nodes), []string{cloud.DefaultAccount + "/" + west + "/" + one}) || !slices.Equal(causes(failures), []string{two + " unknown-node"}) {
 		t.Errorf("%v, %+v", hosts(nodes), failures)
 	}
 }
 
 func TestAFullIDIsLookedForInItsPlaceAlone(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one, Region: west})
-	full := ssmtest.DefaultAccount + "/" + west + "/"
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one, Region: west})
+	full := cloud.DefaultAccount + "/" + west + "/"
 	nodes, failures := find(t, c, dropcap.Targets{Nodes: []string{full + one, full + two}})
 	if !slices.Equal(hosts(nodes), []string{full + one}) || !slices.Equal(causes(failures), []string{full + two + " unknown-node"}) {
 		t.Errorf("%v, %+v", hosts(nodes), failures)
 	}
-	for _, call := range cloud.Log() {
+	for _, call := range double.Log() {
 		if call.API == "ssm:DescribeInstanceInformation" && call.Region != west {
 			t.Errorf("%s was asked", call.Region)
 		}
@@ -214,8 +214,8 @@ func TestAFullIDIsLookedForInItsPlaceAlone(t *testing.T) {
 }
 
 func TestAPlaceThatCannotBeAskedIsAFailure(t *testing.T) {
-	cloud, c := open(t, aws.Options{Regions: []string{east}})
-	cloud.Add(ssmtest.Node{ID: one})
+	double, c := open(t, aws.Options{Regions: []string{east}})
+	double.Add(cloud.Node{ID: one})
 	nodes, failures := find(t, c, dropcap.Targets{All: true, Nodes: []string{other + "/" + east + "/" + two}})
 	if len(nodes) != 1 || !slices.Equal(causes(failures), []string{other + "/" + east + " unknown-account"}) || !strings.Contains(failures[0].Hint, "--role-arn") {
 		t.Errorf("%v, %+v", nodes, failures)
@@ -223,17 +223,17 @@ func TestAPlaceThatCannotBeAskedIsAFailure(t *testing.T) {
 }
 
 func TestIfNoPlaceCanBeAskedItIsAnError(t *testing.T) {
-	cloud, c := open(t, aws.Options{Regions: []string{east, west}})
-	cloud.Deny("ssm:DescribeInstanceInformation")
+	double, c := open(t, aws.Options{Regions: []string{east, west}})
+	double.Deny("ssm:DescribeInstanceInformation")
 	_, _, err := c.Find(t.Context(), dropcap.Targets{All: true})
 	told(t, err, "denied", dropcap.ErrDenied, "ssm:DescribeInstanceInformation", "docs/fleet-iam.md")
 }
 
 func TestARegionWithoutNodesIsTold(t *testing.T) {
-	cloud, c := open(t, aws.Options{Regions: []string{east, west}})
-	cloud.Add(ssmtest.Node{ID: one})
+	double, c := open(t, aws.Options{Regions: []string{east, west}})
+	double.Add(cloud.Node{ID: one})
 	_, failures := find(t, c, dropcap.Targets{All: true})
-	if !slices.Equal(causes(failures), []string{ssmtest.DefaultAccount + "/" + west + " no-nodes"}) {
+	if !slices.Equal(causes(failures), []string{cloud.DefaultAccount + "/" + west + " no-nodes"}) {
 		t.Errorf("%+v", failures)
 	}
 }

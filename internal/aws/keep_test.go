@@ -11,7 +11,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 func endpoint(t *testing.T) string {
@@ -20,7 +20,7 @@ func endpoint(t *testing.T) string {
 }
 
 func TestADocumentIsMadeOnceAndChangedWhenItDiffers(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	ensure := func(content string, want bool) {
 		t.Helper()
 		changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", content)
@@ -35,22 +35,22 @@ func TestADocumentIsMadeOnceAndChangedWhenItDiffers(t *testing.T) {
 	ensure(newer, true)
 	ensure(newer, false)
 	ensure(lookDocument, true)
-	calls := cloud.Calls()
+	calls := double.Calls()
 	if calls["ssm:CreateDocument"] != 1 || calls["ssm:UpdateDocument"] != 2 || calls["ssm:UpdateDocumentDefaultVersion"] != 2 {
 		t.Errorf("%v", calls)
 	}
 }
 
 func TestAVersionThatWasNotMadeTheDefaultBecomesIt(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
 		t.Fatal(err)
 	}
 	newer := strings.Replace(lookDocument, `"d"`, `"newer"`, 1)
-	cloud.Deny("ssm:UpdateDocumentDefaultVersion")
+	double.Deny("ssm:UpdateDocumentDefaultVersion")
 	_, err := c.EnsureDocument(t.Context(), here, "dropcap-look", newer)
 	told(t, err, "denied", dropcap.ErrDenied, "ssm:UpdateDocumentDefaultVersion")
-	cloud.Heal()
+	double.Heal()
 	for _, want := range []bool{true, false} {
 		if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", newer); err != nil || changed != want {
 			t.Errorf("%v, %v", changed, err)
@@ -59,8 +59,8 @@ func TestAVersionThatWasNotMadeTheDefaultBecomesIt(t *testing.T) {
 }
 
 func TestALostAnswerToCreateDocumentIsNoError(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.Drop, API: "ssm:CreateDocument", Times: 1})
+	double, c := open(t, aws.Options{})
+	double.Inject(cloud.Fault{Kind: cloud.Drop, API: "ssm:CreateDocument", Times: 1})
 	if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil || !changed {
 		t.Errorf("%v, %v", changed, err)
 	}
@@ -83,10 +83,10 @@ func TestADocumentIsRemovedAndThenNotThere(t *testing.T) {
 
 func TestAnObjectIsThereForWhoeverHasTheSignedAddress(t *testing.T) {
 	for _, region := range []string{east, west} {
-		cloud, c := open(t, aws.Options{})
-		cloud.Bucket(ssmtest.DefaultAccount, region, "lab")
+		double, c := open(t, aws.Options{})
+		double.Bucket(cloud.DefaultAccount, region, "lab")
 		data := bytes.Repeat([]byte("binary\x00"), 100000)
-		cloud.Inject(ssmtest.Fault{Kind: ssmtest.Throttle, API: "s3:PutObject", Times: 1})
+		double.Inject(cloud.Fault{Kind: cloud.Throttle, API: "s3:PutObject", Times: 1})
 		if err := c.PutObject(t.Context(), here, "lab", "dropcap/1", bytes.NewReader(data)); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestAnObjectIsThereForWhoeverHasTheSignedAddress(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if list := cloud.Objects("lab"); len(list) != 0 {
+		if list := double.Objects("lab"); len(list) != 0 {
 			t.Errorf("%v is left", list)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/testenv"
 )
 
@@ -35,21 +35,21 @@ func printed(t *testing.T, c *aws.Client, cmd dropcap.NodeCommand) (dropcap.Node
 }
 
 func TestALongOutputComesWholeFromTheBucket(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
 	if out, err := printed(t, c, script(one)); err != nil || out.Stdout != long {
 		t.Errorf("%d characters of %d, %v", len(out.Stdout), len(long), err)
 	}
-	if n := cloud.Calls()["s3:ListObjectsV2"]; n != 0 {
+	if n := double.Calls()["s3:ListObjectsV2"]; n != 0 {
 		t.Errorf("the bucket was listed %d times, though the service tells the key", n)
 	}
 }
 
 func TestTheStepOfOurDocumentIsFound(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
 	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +61,12 @@ func TestTheStepOfOurDocumentIsFound(t *testing.T) {
 }
 
 func TestAnAgentsOutputComesWholeFromTheBucket(t *testing.T) {
-	cloud, c := open(t, aws.Options{Rate: 1000})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Add(ssmtest.Node{ID: one})
+	double, c := open(t, aws.Options{Rate: 1000})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Add(cloud.Node{ID: one})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	agent := &ssmtest.Agent{Endpoint: endpoint(t), Node: one, Region: east, Folder: t.TempDir()}
+	agent := &cloud.Agent{Endpoint: endpoint(t), Node: one, Region: east, Folder: t.TempDir()}
 	go func() { done <- agent.Run(ctx) }()
 	defer func() {
 		stop()
@@ -84,17 +84,17 @@ func TestAnAgentsOutputComesWholeFromTheBucket(t *testing.T) {
 }
 
 func TestAShortOutputAsksNothingOfTheBucket(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers("short", 0)})
-	if out, err := printed(t, c, script(one)); err != nil || out.Stdout != "short" || cloud.Calls()["s3:GetObject"] != 0 {
-		t.Errorf("%+v, %v, %v", out, err, cloud.Calls())
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Add(cloud.Node{ID: one, Simulated: answers("short", 0)})
+	if out, err := printed(t, c, script(one)); err != nil || out.Stdout != "short" || double.Calls()["s3:GetObject"] != 0 {
+		t.Errorf("%+v, %v, %v", out, err, double.Calls())
 	}
 }
 
 func TestWithoutTheObjectThereIsWhatRunCommandKept(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
 	cmd := script(one)
 	sent := func() string {
 		cmd.Bucket = "lab"
@@ -107,46 +107,46 @@ func TestWithoutTheObjectThereIsWhatRunCommandKept(t *testing.T) {
 		}
 		return id
 	}()
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
+	double.Bucket(cloud.DefaultAccount, east, "lab")
 	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || len(out.Stdout) != 24000 {
 		t.Errorf("%d characters, %v", len(out.Stdout), err)
 	}
-	if cloud.Calls()["s3:ListObjectsV2"] != 1 {
-		t.Errorf("the bucket was not searched: %v", cloud.Calls())
+	if double.Calls()["s3:ListObjectsV2"] != 1 {
+		t.Errorf("the bucket was not searched: %v", double.Calls())
 	}
 }
 
 func TestABucketThatMayNotBeReadIsTold(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Deny("s3:GetObject")
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Deny("s3:GetObject")
+	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
 	_, err := printed(t, c, script(one))
 	told(t, err, "denied", dropcap.ErrDenied, "s3:GetObject", "lab")
 }
 
 func TestABucketElsewhereIsAskedThere(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, west, "lab")
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, west, "lab")
+	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
 	for range 2 {
 		if out, err := printed(t, c, script(one)); err != nil || out.Stdout != long {
 			t.Errorf("%d characters, %v", len(out.Stdout), err)
 		}
 	}
-	if n := cloud.Calls()["s3:GetObject"]; n != 3 {
+	if n := double.Calls()["s3:GetObject"]; n != 3 {
 		t.Errorf("%d requests for two objects, want 3: the region is learned once", n)
 	}
 }
 
 func TestAnInvocationThatIsNotThereYetIsTemporary(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers("fine", 0)})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one, Simulated: answers("fine", 0)})
 	sent, err := c.Send(t.Context(), script(one))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.NotYet, Times: 1})
+	double.Inject(cloud.Fault{Kind: cloud.NotYet, Times: 1})
 	_, err = c.Output(t.Context(), script(one), sent, one)
 	told(t, err, "not-yet", dropcap.ErrTemporary, one)
 	if out, err := c.Output(t.Context(), script(one), sent, one); err != nil || out.Stdout != "fine" {
@@ -156,9 +156,9 @@ func TestAnInvocationThatIsNotThereYetIsTemporary(t *testing.T) {
 
 // Nodes may write into the bucket, and what one wrote must not pass for another's: an object begins with what Run Command itself kept.
 func TestAnObjectThatAnotherWroteIsRefused(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
 	cmd := script(one)
 	cmd.Bucket, cmd.Prefix = "lab", "runs/1"
 	sent, err := c.Send(t.Context(), cmd)
@@ -182,10 +182,10 @@ func TestAnObjectThatAnotherWroteIsRefused(t *testing.T) {
 
 // Where the agent's key is not there, no other is taken for it but one of another step.
 func TestAnObjectThatIsNotTheAgentsIsNotTaken(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers(long, 0)})
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.LostObject})
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
+	double.Inject(cloud.Fault{Kind: cloud.LostObject})
 	cmd := script(one)
 	cmd.Bucket, cmd.Prefix = "lab", "runs/1"
 	sent, err := c.Send(t.Context(), cmd)

@@ -11,7 +11,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 func packaged(t *testing.T, version, program string) dropcap.Package {
@@ -43,21 +43,21 @@ func publish(t *testing.T, c *aws.Client, name string, p dropcap.Package) error 
 	return err
 }
 
-func withBucket(t *testing.T) (*ssmtest.Cloud, *aws.Client) {
+func withBucket(t *testing.T) (*cloud.Cloud, *aws.Client) {
 	t.Helper()
-	cloud, c := open(t, aws.Options{})
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	return cloud, c
+	double, c := open(t, aws.Options{})
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	return double, c
 }
 
 func TestAPackageIsPublishedOnceAndBecomesTheDefault(t *testing.T) {
-	cloud, c := withBucket(t)
+	double, c := withBucket(t)
 	for _, version := range []string{"1.0", "1.0", "1.1", "1.1"} {
 		if err := publish(t, c, "dropcap", packaged(t, version, version)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := cloud.Calls(); n["ssm:UpdateDocument"] != 1 || n["ssm:UpdateDocumentDefaultVersion"] != 1 || n["s3:PutObject"] != 2 {
+	if n := double.Calls(); n["ssm:UpdateDocument"] != 1 || n["ssm:UpdateDocumentDefaultVersion"] != 1 || n["s3:PutObject"] != 2 {
 		t.Errorf("%v", n)
 	}
 	for _, version := range []string{"1.0", "1.1"} { // the older one is there still
@@ -85,29 +85,29 @@ func TestAVersionForMoreArchitecturesIsThereForEachOfThem(t *testing.T) {
 }
 
 func TestAPackageThatSomebodyPublishesJustNowIsWaitedFor(t *testing.T) {
-	cloud, c := withBucket(t)
+	double, c := withBucket(t)
 	p := packaged(t, "1.0", "x")
 	for file, data := range p.Files {
 		if err := c.PutObject(t.Context(), here, "lab", "a/"+file, bytes.NewReader(data)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cloud.Deny("ssm:DescribeDocument") // who published it is gone
+	double.Deny("ssm:DescribeDocument") // who published it is gone
 	_ = c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "a")
-	cloud.Heal()
-	if there, err := c.HasPackage(t.Context(), here, "dropcap", p); !there || err != nil || cloud.Calls()["ssm:DescribeDocument"] < 2 {
-		t.Errorf("%v, %v, %v", there, err, cloud.Calls())
+	double.Heal()
+	if there, err := c.HasPackage(t.Context(), here, "dropcap", p); !there || err != nil || double.Calls()["ssm:DescribeDocument"] < 2 {
+		t.Errorf("%v, %v, %v", there, err, double.Calls())
 	}
 }
 
 func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
-	cloud, c := withBucket(t)
+	double, c := withBucket(t)
 	if err := publish(t, c, "dropcap", packaged(t, "1.0", "good")); err != nil {
 		t.Fatal(err)
 	}
-	before := cloud.Calls()["s3:PutObject"]
+	before := double.Calls()["s3:PutObject"]
 	told(t, publish(t, c, "dropcap", packaged(t, "1.0", "evil")), "aws", nil, "with other files", "delete-document --name dropcap --version-name 1.0")
-	if n := cloud.Calls()["s3:PutObject"]; n != before {
+	if n := double.Calls()["s3:PutObject"]; n != before {
 		t.Errorf("%d were uploaded for nothing", n-before)
 	}
 }
@@ -115,26 +115,26 @@ func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
 // What the service could not make does not stay in the way of the next attempt.
 // A document of the account that is no package stays as it is, whoever asks to publish under its name or to remove it.
 func TestADocumentOfAnotherKindIsLeftAsItIs(t *testing.T) {
-	cloud, c := withBucket(t)
-	cloud.Document(ssmtest.DefaultAccount, east, "mine", lookDocument)
+	double, c := withBucket(t)
+	double.Document(cloud.DefaultAccount, east, "mine", lookDocument)
 	told(t, publish(t, c, "mine", packaged(t, "1.0", "x")), "aws", nil, "mine is none in 111122223333/us-east-1")
 	told(t, c.RemovePackage(t.Context(), here, "mine"), "aws", nil, "mine is none in 111122223333/us-east-1")
 	if err := c.RemovePackage(t.Context(), here, "nowhere"); err != nil {
 		t.Error(err)
 	}
-	if n := cloud.Calls(); n["ssm:CreateDocument"]+n["ssm:UpdateDocument"]+n["ssm:DeleteDocument"]+n["s3:PutObject"] > 0 {
+	if n := double.Calls(); n["ssm:CreateDocument"]+n["ssm:UpdateDocument"]+n["ssm:DeleteDocument"]+n["s3:PutObject"] > 0 {
 		t.Errorf("%v", n)
 	}
 }
 
 func TestAPackageThatFailsIsToldAndRemoved(t *testing.T) {
-	cloud, c := withBucket(t)
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.AccessDenied, API: "s3:GetObject", Times: 1})
+	double, c := withBucket(t)
+	double.Inject(cloud.Fault{Kind: cloud.AccessDenied, API: "s3:GetObject", Times: 1})
 	told(t, publish1(t, c, "1.0"), "denied", dropcap.ErrDenied, "s3:GetObject")
 	if err := publish(t, c, "dropcap", packaged(t, "1.0", "x")); err != nil {
 		t.Fatal(err)
 	}
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.AccessDenied, API: "s3:GetObject", Times: 1})
+	double.Inject(cloud.Fault{Kind: cloud.AccessDenied, API: "s3:GetObject", Times: 1})
 	told(t, publish1(t, c, "1.1"), "denied", dropcap.ErrDenied, "s3:GetObject")
 	if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.1", "x")); there || err != nil {
 		t.Errorf("%v, %v", there, err)
@@ -162,9 +162,9 @@ func distributes(name string) dropcap.NodeCommand {
 }
 
 func TestWhatDistributorIsAskedIsOfItsForm(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	var asked []map[string]any
-	cloud.Add(ssmtest.Node{ID: one, Simulated: func(s ssmtest.Script) (string, string, int) { asked = append(asked, s.Package); return "", "", 0 }})
+	double.Add(cloud.Node{ID: one, Simulated: func(s cloud.Script) (string, string, int) { asked = append(asked, s.Package); return "", "", 0 }})
 	for _, uninstall := range []bool{false, true} {
 		cmd := distributes("dropcap")
 		cmd.Package.Uninstall, cmd.Package.Purge = uninstall, true

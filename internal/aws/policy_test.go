@@ -15,7 +15,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // list is a text or a list of texts, as policies have it.
@@ -96,9 +96,9 @@ var byResourceGroups = []string{"tag:GetResources", "cloudformation:DescribeStac
 var apis = map[string]string{"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket"}
 
 // called are the actions that a cloud was asked for, as IAM has them. GetCallerIdentity needs none.
-func called(cloud *ssmtest.Cloud) []string {
+func called(double *cloud.Cloud) []string {
 	seen := map[string]bool{}
-	for api := range cloud.Calls() {
+	for api := range double.Calls() {
 		if other, ok := apis[api]; ok {
 			api = other
 		}
@@ -112,7 +112,7 @@ func called(cloud *ssmtest.Cloud) []string {
 type duty struct {
 	documents []string
 	options   aws.Options
-	do        func(*testing.T, *ssmtest.Cloud, *aws.Client) error
+	do        func(*testing.T, *cloud.Cloud, *aws.Client) error
 }
 
 var duties = map[string]duty{
@@ -120,19 +120,19 @@ var duties = map[string]duty{
 	"Changing":                  {documents: []string{"dropcap-look", "dropcap-change"}, do: asksAndSends("dropcap-look", "dropcap-change")},
 	"Installing":                {documents: []string{"AWS-RunShellScript"}, do: installs},
 	"Installing by Distributor": {documents: []string{"AWS-ConfigureAWSPackage", "dropcap-look"}, do: distributesAndAsks},
-	"Auditing without dropcap on the hosts": {documents: []string{"AWS-RunShellScript"}, do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+	"Auditing without dropcap on the hosts": {documents: []string{"AWS-RunShellScript"}, do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one}, Tags: map[string][]string{"role": {"web"}}}, script(one))
 	}},
-	"Exporting to Security Hub": {do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+	"Exporting to Security Hub": {do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		_, err := c.ActiveFindings(t.Context(), here, "dropcap")
 		_, err2 := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(1, "ACTIVE", "")})
 		return errors.Join(err, err2)
 	}},
-	"Exporting to SSM Compliance": {do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+	"Exporting to SSM Compliance": {do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		return c.PutCompliance(t.Context(), here, one, nil, "")
 	}},
-	"Several accounts": {options: aws.Options{Roles: []string{"arn:aws:iam::" + ssmtest.DefaultAccount + ":role/dropcap-fleet"}},
-		do: func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+	"Several accounts": {options: aws.Options{Roles: []string{"arn:aws:iam::" + cloud.DefaultAccount + ":role/dropcap-fleet"}},
+		do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 			return c.DeleteObject(t.Context(), here, "lab", "x") // whatever the role may
 		}},
 }
@@ -157,8 +157,8 @@ func findsAndSends(t *testing.T, c *aws.Client, targets dropcap.Targets, command
 }
 
 // asksAndSends finds nodes in every way and sends by the documents; the outputs are too long for Run Command, and not where they should be.
-func asksAndSends(documents ...string) func(*testing.T, *ssmtest.Cloud, *aws.Client) error {
-	return func(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+func asksAndSends(documents ...string) func(*testing.T, *cloud.Cloud, *aws.Client) error {
+	return func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		var commands []dropcap.NodeCommand
 		for _, name := range documents {
 			commands = append(commands, dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: name, Verb: "audit", Request: strings.Repeat("0f", 16),
@@ -168,7 +168,7 @@ func asksAndSends(documents ...string) func(*testing.T, *ssmtest.Cloud, *aws.Cli
 	}
 }
 
-func installs(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+func installs(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	newer := strings.Replace(lookDocument, `"d"`, `"newer"`, 1)
 	for _, name := range []string{"dropcap-look", "dropcap-change"} { // the look document is there, in an older version
 		if _, err := c.EnsureDocument(t.Context(), here, name, newer); err != nil {
@@ -200,7 +200,7 @@ func installs(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
 }
 
 // distributesAndAsks publishes two versions of a package, has one installed, asks the node which dropcap answers, and removes the package.
-func distributesAndAsks(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
+func distributesAndAsks(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
 		return err
 	}
@@ -217,18 +217,18 @@ func distributesAndAsks(t *testing.T, _ *ssmtest.Cloud, c *aws.Client) error {
 }
 
 // stage prepares a cloud for a duty: nodes with long outputs, documents, a bucket that what the nodes write does not get into.
-func stage(t *testing.T, name string, d duty) (*ssmtest.Cloud, *aws.Client) {
+func stage(t *testing.T, name string, d duty) (*cloud.Cloud, *aws.Client) {
 	t.Helper()
-	cloud, c := open(t, d.options)
-	cloud.Bucket(ssmtest.DefaultAccount, east, "lab")
-	cloud.Add(ssmtest.Node{ID: one, Tags: map[string]string{"role": "web"}, Simulated: answers(long, 0)})
-	cloud.Group(ssmtest.DefaultAccount, east, "web", one)
-	cloud.Document(ssmtest.DefaultAccount, east, "dropcap-look", lookDocument)
+	double, c := open(t, d.options)
+	double.Bucket(cloud.DefaultAccount, east, "lab")
+	double.Add(cloud.Node{ID: one, Tags: map[string]string{"role": "web"}, Simulated: answers(long, 0)})
+	double.Group(cloud.DefaultAccount, east, "web", one)
+	double.Document(cloud.DefaultAccount, east, "dropcap-look", lookDocument)
 	if name != "Installing" {
-		cloud.Document(ssmtest.DefaultAccount, east, "dropcap-change", lookDocument)
+		double.Document(cloud.DefaultAccount, east, "dropcap-change", lookDocument)
 	}
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.LostObject})
-	return cloud, c
+	double.Inject(cloud.Fault{Kind: cloud.LostObject})
+	return double, c
 }
 
 func TestEachPolicyAllowsWhatIsCalledAndNothingElse(t *testing.T) {
@@ -238,11 +238,11 @@ func TestEachPolicyAllowsWhatIsCalledAndNothingElse(t *testing.T) {
 	}
 	for name, d := range duties {
 		t.Run(name, func(t *testing.T) {
-			cloud, c := stage(t, name, d)
-			if err := d.do(t, cloud, c); err != nil {
+			double, c := stage(t, name, d)
+			if err := d.do(t, double, c); err != nil {
 				t.Fatal(err)
 			}
-			calls := called(cloud)
+			calls := called(double)
 			if name == "Several accounts" {
 				calls = slices.DeleteFunc(calls, func(a string) bool { return !strings.HasPrefix(a, "sts:") })
 			}
@@ -260,13 +260,13 @@ func TestWithoutAnyOneOfItsActionsTheErrorNamesIt(t *testing.T) {
 	policies := documented(t)
 	for name, d := range duties {
 		for _, action := range policies[name].actions() {
-			cloud, c := stage(t, name, d)
+			double, c := stage(t, name, d)
 			api := action
 			if api == "s3:ListBucket" {
 				api = "s3:ListObjectsV2"
 			}
-			cloud.Deny(api)
-			if err := d.do(t, cloud, c); !errors.Is(err, dropcap.ErrDenied) || !strings.Contains(err.Error(), action) {
+			double.Deny(api)
+			if err := d.do(t, double, c); !errors.Is(err, dropcap.ErrDenied) || !strings.Contains(err.Error(), action) {
 				t.Errorf("%s without %s: %v", name, action, err)
 			}
 		}

@@ -8,14 +8,14 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // crowded gives the most requests of an API in a place within any second, by the cloud's clock.
-func crowded(cloud *ssmtest.Cloud, api, region string) int {
+func crowded(double *cloud.Cloud, api, region string) int {
 	var at []time.Time
 	most := 0
-	for _, call := range cloud.Log() {
+	for _, call := range double.Log() {
 		if call.API != api || call.Region != region {
 			continue
 		}
@@ -33,13 +33,13 @@ func crowded(cloud *ssmtest.Cloud, api, region string) int {
 
 func TestNoAPIIsAskedMoreOftenThanItsRate(t *testing.T) {
 	for _, rate := range []float64{0, 2, 20} {
-		cloud, c := open(t, aws.Options{Rate: rate})
-		cloud.Add(ssmtest.Node{ID: one, Simulated: answers("", 0)})
+		double, c := open(t, aws.Options{Rate: rate})
+		double.Add(cloud.Node{ID: one, Simulated: answers("", 0)})
 		sent, err := c.Send(t.Context(), script(one))
 		if err != nil {
 			t.Fatal(err)
 		}
-		cloud.Inject(ssmtest.Fault{Kind: ssmtest.Throttle, API: "ssm:ListCommandInvocations", Times: 3, After: 20})
+		double.Inject(cloud.Fault{Kind: cloud.Throttle, API: "ssm:ListCommandInvocations", Times: 3, After: 20})
 		var wg sync.WaitGroup
 		for range 5 {
 			wg.Go(func() {
@@ -55,8 +55,8 @@ func TestNoAPIIsAskedMoreOftenThanItsRate(t *testing.T) {
 			rate = aws.DefaultRate
 		}
 		// Arrivals of requests that are under way together say nothing of when they were let go: all of them together must have taken their time.
-		log := cloud.Log()
-		n := cloud.Calls()["ssm:ListCommandInvocations"]
+		log := double.Log()
+		n := double.Calls()["ssm:ListCommandInvocations"]
 		least := time.Duration(float64(n-1) / rate * float64(time.Second))
 		if took := log[len(log)-1].At.Sub(newClock().Now()); n != 53 || took < least {
 			t.Errorf("%d requests in %s at a rate of %v", n, took, rate)
@@ -65,27 +65,27 @@ func TestNoAPIIsAskedMoreOftenThanItsRate(t *testing.T) {
 }
 
 func TestOneAfterTheOtherTheRateIsExact(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	for range 30 {
 		if _, err := c.Poll(t.Context(), here, "00000000-0000-4000-8000-000000000000"); aws.Cause(err) != "unknown-command" {
 			t.Fatal(err)
 		}
 	}
-	if n := crowded(cloud, "ssm:ListCommandInvocations", east); n != aws.DefaultRate {
+	if n := crowded(double, "ssm:ListCommandInvocations", east); n != aws.DefaultRate {
 		t.Errorf("%d requests in a second", n)
 	}
 }
 
 func TestPlacesDoNotWaitForEachOther(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	before := len(cloud.Log())
+	double, c := open(t, aws.Options{})
+	before := len(double.Log())
 	for k := range 10 {
-		p := dropcap.Place{Account: ssmtest.DefaultAccount, Region: fmt.Sprintf("us-east-%d", k)}
+		p := dropcap.Place{Account: cloud.DefaultAccount, Region: fmt.Sprintf("us-east-%d", k)}
 		if _, err := c.Poll(t.Context(), p, "00000000-0000-4000-8000-000000000000"); aws.Cause(err) != "unknown-command" {
 			t.Fatal(err)
 		}
 	}
-	log := cloud.Log()[before:]
+	log := double.Log()[before:]
 	if d := log[len(log)-1].At.Sub(log[0].At); d != 0 {
 		t.Errorf("ten places were asked within %s, though none waits for another", d)
 	}

@@ -9,7 +9,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // lookDocument is as short as may be: the fleet's own are tried below.
@@ -19,9 +19,9 @@ const lookDocument = `{"schemaVersion":"2.2","description":"d","parameters":{"ve
 "mainSteps":[{"action":"aws:runShellScript","name":"dropcap","inputs":{"timeoutSeconds":"{{ executionTimeout }}","runCommand":["node {{ verb }} {{ request }} {{ arguments }}"]}}]}`
 
 func TestACommandGoesToItsNodesAndComesBack(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers("fine", 3)})
-	cloud.Add(ssmtest.Node{ID: two, Simulated: answers("good", 0)})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one, Simulated: answers("fine", 3)})
+	double.Add(cloud.Node{ID: two, Simulated: answers("good", 0)})
 	cmd := script(two, one)
 	sent, err := c.Send(t.Context(), cmd)
 	if err != nil {
@@ -38,9 +38,9 @@ func TestACommandGoesToItsNodesAndComesBack(t *testing.T) {
 }
 
 func TestTheFleetsDocumentsGetTheirParameters(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	var ran []ssmtest.Script
-	cloud.Add(ssmtest.Node{ID: one, Simulated: func(s ssmtest.Script) (string, string, int) { ran = append(ran, s); return "", "", 0 }})
+	double, c := open(t, aws.Options{})
+	var ran []cloud.Script
+	double.Add(cloud.Node{ID: one, Simulated: func(s cloud.Script) (string, string, int) { ran = append(ran, s); return "", "", 0 }})
 	for _, d := range fleet.Documents() {
 		if _, err := c.EnsureDocument(t.Context(), here, d.Name, d.Content); err != nil {
 			t.Fatal(err)
@@ -72,7 +72,7 @@ func TestTheFleetsDocumentsGetTheirParameters(t *testing.T) {
 }
 
 func TestWhatWouldBeRefusedIsNotSent(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	many := make([]string, 51)
 	for k := range many {
 		many[k] = id(k)
@@ -99,52 +99,52 @@ func TestWhatWouldBeRefusedIsNotSent(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n := cloud.Calls()["ssm:SendCommand"]; n != 0 {
+	if n := double.Calls()["ssm:SendCommand"]; n != 0 {
 		t.Errorf("%d were sent", n)
 	}
 }
 
 func TestADroppedConnectionDoesNotSendTwice(t *testing.T) {
-	for _, kind := range []string{ssmtest.Drop, ssmtest.ServerError} {
-		cloud, c := open(t, aws.Options{})
-		cloud.Add(ssmtest.Node{ID: one})
-		cloud.Inject(ssmtest.Fault{Kind: kind, API: "ssm:SendCommand", Times: 1})
+	for _, kind := range []string{cloud.Drop, cloud.ServerError} {
+		double, c := open(t, aws.Options{})
+		double.Add(cloud.Node{ID: one})
+		double.Inject(cloud.Fault{Kind: kind, API: "ssm:SendCommand", Times: 1})
 		_, err := c.Send(t.Context(), script(one))
-		told(t, err, map[string]string{ssmtest.Drop: "unreachable", ssmtest.ServerError: "aws-fault"}[kind], dropcap.ErrTemporary, "send a command")
-		if n := cloud.Calls()["ssm:SendCommand"]; n != 1 {
+		told(t, err, map[string]string{cloud.Drop: "unreachable", cloud.ServerError: "aws-fault"}[kind], dropcap.ErrTemporary, "send a command")
+		if n := double.Calls()["ssm:SendCommand"]; n != 1 {
 			t.Errorf("%s: sent %d times", kind, n)
 		}
 	}
 }
 
 func TestAThrottledCommandIsSentAgain(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one})
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.Throttle, API: "ssm:SendCommand", Times: 3})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one})
+	double.Inject(cloud.Fault{Kind: cloud.Throttle, API: "ssm:SendCommand", Times: 3})
 	if _, err := c.Send(t.Context(), script(one)); err != nil {
 		t.Fatal(err)
 	}
-	if n := cloud.Calls()["ssm:SendCommand"]; n != 4 {
+	if n := double.Calls()["ssm:SendCommand"]; n != 4 {
 		t.Errorf("sent %d times", n)
 	}
 }
 
 func TestThrottlingWithoutEndIsTemporary(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Inject(ssmtest.Fault{Kind: ssmtest.Throttle})
+	double, c := open(t, aws.Options{})
+	double.Inject(cloud.Fault{Kind: cloud.Throttle})
 	_, err := c.Send(t.Context(), script(one))
 	told(t, err, "throttled", dropcap.ErrTemporary, "--rate")
 }
 
 func TestQuestionsAreAskedAgainAfterEveryPassingFault(t *testing.T) {
-	for _, kind := range []string{ssmtest.Drop, ssmtest.ServerError, ssmtest.Throttle} {
-		cloud, c := open(t, aws.Options{})
-		cloud.Add(ssmtest.Node{ID: one, Simulated: answers("fine", 0)})
+	for _, kind := range []string{cloud.Drop, cloud.ServerError, cloud.Throttle} {
+		double, c := open(t, aws.Options{})
+		double.Add(cloud.Node{ID: one, Simulated: answers("fine", 0)})
 		sent, err := c.Send(t.Context(), script(one))
 		if err != nil {
 			t.Fatal(err)
 		}
-		cloud.Inject(ssmtest.Fault{Kind: kind, Times: 3})
+		double.Inject(cloud.Fault{Kind: kind, Times: 3})
 		if list, err := c.Poll(t.Context(), here, sent); err != nil || len(list) != 1 {
 			t.Errorf("%s: %v, %v", kind, list, err)
 		}
@@ -152,8 +152,8 @@ func TestQuestionsAreAskedAgainAfterEveryPassingFault(t *testing.T) {
 }
 
 func TestANodeThatIsGoneKeepsTheCommandFromNoOther(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
-	cloud.Add(ssmtest.Node{ID: one, Simulated: answers("fine", 0)})
+	double, c := open(t, aws.Options{})
+	double.Add(cloud.Node{ID: one, Simulated: answers("fine", 0)})
 	cmd := script(one, two)
 	sent, err := c.Send(t.Context(), cmd)
 	if err != nil {
@@ -167,10 +167,10 @@ func TestANodeThatIsGoneKeepsTheCommandFromNoOther(t *testing.T) {
 }
 
 func TestAFailedNodeDoesNotTerminateTheRest(t *testing.T) {
-	cloud, c := open(t, aws.Options{})
+	double, c := open(t, aws.Options{})
 	var ids []string
 	for k := range 50 {
-		cloud.Add(ssmtest.Node{ID: id(k), Simulated: answers("", 3)})
+		double.Add(cloud.Node{ID: id(k), Simulated: answers("", 3)})
 		ids = append(ids, id(k))
 	}
 	sent, err := c.Send(t.Context(), script(ids...))

@@ -12,24 +12,24 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/fleet"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 const hostileText = "=cmd\x1b[31m\n\r\t\u202e漢字\xff<script>"
 
 // post sends a request to the double of AWS, which checks it against the service's own model.
-func post(t *testing.T, cloud *ssmtest.Cloud, service, path, target string, body any) map[string]any {
+func post(t *testing.T, double *cloud.Cloud, service, path, target string, body any) map[string]any {
 	t.Helper()
 	text := raw(t, body)
 	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(text))
 	if target != "" {
 		r.Header.Set("X-Amz-Target", target)
 	}
-	if err := ssmtest.DefaultKey.Sign(r, text, service, "us-east-1"); err != nil {
+	if err := cloud.DefaultKey.Sign(r, text, service, "us-east-1"); err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	cloud.ServeHTTP(w, r)
+	double.ServeHTTP(w, r)
 	var out map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != http.StatusOK {
 		t.Fatalf("%d: %s", w.Code, w.Body)
@@ -37,12 +37,12 @@ func post(t *testing.T, cloud *ssmtest.Cloud, service, path, target string, body
 	return out
 }
 
-func importAll(t *testing.T, cloud *ssmtest.Cloud, list []json.RawMessage) {
+func importAll(t *testing.T, double *cloud.Cloud, list []json.RawMessage) {
 	t.Helper()
 	if len(list) == 0 {
 		return
 	}
-	if out := post(t, cloud, "securityhub", "/findings/import", "", map[string]any{"Findings": list}); out["FailedCount"] != float64(0) {
+	if out := post(t, double, "securityhub", "/findings/import", "", map[string]any{"Findings": list}); out["FailedCount"] != float64(0) {
 		t.Fatalf("%v", out)
 	}
 }
@@ -76,7 +76,7 @@ func TestFindingsAreWhatSecurityHubTakes(t *testing.T) {
 	if err != nil || len(list) != 7 { // 6 of the first host; one, of 40 replicas, of the second
 		t.Fatalf("%d findings, %v", len(list), err)
 	}
-	importAll(t, ssmtest.New(ssmtest.NewFakeClock()), list)
+	importAll(t, cloud.New(cloud.NewFakeClock()), list)
 	for _, b := range list {
 		var x struct {
 			Id, Title, Description string
@@ -154,11 +154,11 @@ func TestOnlyWhatWasSeenToBeGoneIsArchived(t *testing.T) {
 		"the document is unreadable":  {fleetOf(t, "audit", map[string]any{"i-1": dropcap.Plan{Schema: dropcap.SchemaPlan}}), true, 0},
 		"another document than asked": {fleetOf(t, "audit", map[string]any{"i-1": 1}), true, 0},
 	} {
-		cloud := ssmtest.New(ssmtest.NewFakeClock())
+		double := cloud.New(cloud.NewFakeClock())
 		old, _ := fleet.ASFF(before, labPlace, "", labNow)
-		importAll(t, cloud, old)
+		importAll(t, double, old)
 		foreign := json.RawMessage(`{"Id":"other","GeneratorId":"other","RecordState":"ACTIVE"}`)
-		existing := append(post(t, cloud, "securityhub", "/findings", "", map[string]any{})["Findings"].([]any), foreign, "junk")
+		existing := append(post(t, double, "securityhub", "/findings", "", map[string]any{})["Findings"].([]any), foreign, "junk")
 		var list []json.RawMessage
 		for _, x := range existing {
 			list = append(list, raw(t, x))
@@ -168,7 +168,7 @@ func TestOnlyWhatWasSeenToBeGoneIsArchived(t *testing.T) {
 		if len(got) != c.want {
 			t.Errorf("%s: %d archived, want %d: %s", name, len(got), c.want, got)
 		}
-		importAll(t, cloud, got)
+		importAll(t, double, got)
 		for _, state := range ids(t, got) {
 			if !strings.HasPrefix(state, "ARCHIVED") {
 				t.Errorf("%s: %s", name, state)
@@ -181,7 +181,7 @@ func TestOnlyWhatWasSeenToBeGoneIsArchived(t *testing.T) {
 }
 
 func TestComplianceItemsAreWhatSystemsManagerTakes(t *testing.T) {
-	cloud := ssmtest.New(ssmtest.NewFakeClock())
+	double := cloud.New(cloud.NewFakeClock())
 	f := hostileFleet(t)
 	f.Failures = append(f.Failures, dropcap.HostFailure{Host: "444455556666/us-east-1", Cause: "denied"}, dropcap.HostFailure{Host: labPlace.String() + "/i-6", Cause: "no-engine"})
 	list := fleet.Compliance(f, labNow)
@@ -189,7 +189,7 @@ func TestComplianceItemsAreWhatSystemsManagerTakes(t *testing.T) {
 		t.Fatalf("%d nodes", len(list))
 	}
 	for _, n := range list {
-		post(t, cloud, "ssm", "/", "AmazonSSM.PutComplianceItems", n)
+		post(t, double, "ssm", "/", "AmazonSSM.PutComplianceItems", n)
 		seen := map[string]bool{}
 		for _, i := range n.Items {
 			if i.Status != "NON_COMPLIANT" || seen[i.Id] || i.Id == "" {

@@ -8,7 +8,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/fleet"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // Whatever a host says of itself, Security Hub and Systems Manager take what is made of it.
@@ -18,7 +18,7 @@ func FuzzExport(f *testing.F) {
 	f.Add([]byte(raw(f, auditOf(box(hostileText, hostileText, hostileText, dropcap.Fail, evil)))))
 	f.Add([]byte(raw(f, auditOf(box("web", "w", "running", dropcap.Fail, finding(dropcap.RuleNetRaw, caps.NetRaw))))))
 	f.Add([]byte(`{"schema":"dropcap.audit/v1","control":{"ids":[{}]},"containers":[{"findings":[{"caps":null}],"created":"0000-01-01T00:00:00Z"},{}],"findings":[{}]}`))
-	cloud := ssmtest.New(ssmtest.NewFakeClock())
+	double := cloud.New(cloud.NewFakeClock())
 	at := labNow
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		of := fleetOf(t, "audit", nil)
@@ -35,7 +35,7 @@ func FuzzExport(f *testing.F) {
 					t.Fatalf("a finding of %d bytes", len(x))
 				}
 			}
-			importAll(t, cloud, list[:n])
+			importAll(t, double, list[:n])
 			if gone := fleet.Resolved(list[:n], nil, of, true, at); len(gone) > n {
 				t.Fatalf("%d of %d are gone", len(gone), n)
 			}
@@ -45,7 +45,7 @@ func FuzzExport(f *testing.F) {
 			if size := len(raw(t, n.Items)); size > 1_000_000 {
 				t.Fatalf("items of %d bytes", size)
 			}
-			post(t, cloud, "ssm", "/", "AmazonSSM.PutComplianceItems", n)
+			post(t, double, "ssm", "/", "AmazonSSM.PutComplianceItems", n)
 			if again := fleet.Compliance(of, at); !json.Valid(raw(t, again)) || again[0].ItemContentHash != n.ItemContentHash {
 				t.Fatal("the same is another")
 			}

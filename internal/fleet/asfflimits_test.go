@@ -12,7 +12,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/fleet"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // seenFinding is what the limits and the double are about.
@@ -43,9 +43,9 @@ func read(t *testing.T, list []json.RawMessage) (out []seenFinding) {
 }
 
 // kept is what Security Hub has.
-func kept(t *testing.T, cloud *ssmtest.Cloud) (list []json.RawMessage) {
+func kept(t *testing.T, double *cloud.Cloud) (list []json.RawMessage) {
 	t.Helper()
-	all, _ := post(t, cloud, "securityhub", "/findings", "", map[string]any{})["Findings"].([]any)
+	all, _ := post(t, double, "securityhub", "/findings", "", map[string]any{})["Findings"].([]any)
 	for _, x := range all {
 		list = append(list, raw(t, x))
 	}
@@ -76,9 +76,9 @@ func TestTextsOfAnyCharacterAreWithinTheLimits(t *testing.T) {
 		a := auditOf(c)
 		a.Control.Benchmark, a.Control.IDs = long, []dropcap.ControlID{{Version: long, ID: long}}
 		doc := fleetOf(t, "audit", map[string]any{"i-00000000000000001": a}, dropcap.HostFailure{Host: labPlace.String() + "/i-2", Cause: long, Message: long, Hint: long})
-		cloud := ssmtest.New(ssmtest.NewFakeClock())
+		double := cloud.New(cloud.NewFakeClock())
 		list := findings(t, doc, labNow)
-		importAll(t, cloud, list)
+		importAll(t, double, list)
 		for _, x := range read(t, list) {
 			within := map[string]int{x.Id: 512, x.Title: 256, x.Description: 1024, x.Remediation.Recommendation.Text: 512, x.GeneratorId: 512, x.Severity.Original: 64}
 			for _, v := range x.ProductFields {
@@ -94,7 +94,7 @@ func TestTextsOfAnyCharacterAreWithinTheLimits(t *testing.T) {
 			}
 		}
 		for _, n := range fleet.Compliance(doc, labNow) {
-			post(t, cloud, "ssm", "/", "AmazonSSM.PutComplianceItems", n)
+			post(t, double, "ssm", "/", "AmazonSSM.PutComplianceItems", n)
 			for _, i := range n.Items {
 				for _, v := range i.Details {
 					if len(v) > 4096 {
@@ -127,23 +127,23 @@ func TestAFindingIsSmallEnoughToBeTaken(t *testing.T) {
 
 // A finding that is there already keeps its workflow, whatever is imported: what was suppressed must not stay so when it counts again.
 func TestAFindingWhoseWaiverHasEndedIsSeenAgain(t *testing.T) {
-	cloud := ssmtest.New(ssmtest.NewFakeClock())
+	double := cloud.New(cloud.NewFakeClock())
 	accepted := finding(dropcap.RuleNetRaw, caps.NetRaw)
 	accepted.Waiver = &dropcap.Waiver{Owner: "ops", Reason: "a test"}
 	export := func(hour int, list ...dropcap.Finding) {
 		doc, at := fleetOf(t, "audit", map[string]any{"i-1": auditOf(box("web", "w", "running", dropcap.Fail, list...))}), labNow.Add(time.Duration(hour)*time.Hour)
 		var active []json.RawMessage
-		for i, x := range read(t, kept(t, cloud)) {
+		for i, x := range read(t, kept(t, double)) {
 			if x.RecordState == "ACTIVE" {
-				active = append(active, kept(t, cloud)[i])
+				active = append(active, kept(t, double)[i])
 			}
 		}
 		now := findings(t, doc, at)
-		importAll(t, cloud, append(fleet.Continued(active, now), fleet.Resolved(active, now, doc, true, at)...))
+		importAll(t, double, append(fleet.Continued(active, now), fleet.Resolved(active, now, doc, true, at)...))
 	}
 	state := func() string {
 		var out []string
-		for _, x := range read(t, kept(t, cloud)) {
+		for _, x := range read(t, kept(t, double)) {
 			s := x.RecordState + " " + x.Compliance.Status
 			if x.Workflow != nil {
 				s += " " + x.Workflow.Status
@@ -168,12 +168,12 @@ func TestAFindingWhoseWaiverHasEndedIsSeenAgain(t *testing.T) {
 }
 
 func TestANewSeverityIsTaken(t *testing.T) {
-	cloud := ssmtest.New(ssmtest.NewFakeClock())
+	double := cloud.New(cloud.NewFakeClock())
 	for hour, severity := range []caps.Severity{caps.Low, caps.Critical} {
 		f := finding(dropcap.RuleNetRaw, caps.NetRaw)
 		f.Severity = severity
-		importAll(t, cloud, findings(t, fleetOf(t, "audit", map[string]any{"i-1": auditOf(box("web", "w", "running", dropcap.Fail, f))}), labNow.Add(time.Duration(hour)*time.Hour)))
-		if got := read(t, kept(t, cloud)); len(got) != 1 || got[0].Severity.Label != strings.ToUpper(string(severity)) {
+		importAll(t, double, findings(t, fleetOf(t, "audit", map[string]any{"i-1": auditOf(box("web", "w", "running", dropcap.Fail, f))}), labNow.Add(time.Duration(hour)*time.Hour)))
+		if got := read(t, kept(t, double)); len(got) != 1 || got[0].Severity.Label != strings.ToUpper(string(severity)) {
 			t.Errorf("%s became %+v", severity, got)
 		}
 	}
@@ -214,6 +214,6 @@ func TestItemsOfAHugeHostAreWhatSystemsManagerTakes(t *testing.T) {
 			!strings.HasPrefix(last.Title, fmt.Sprint(n-len(items)+1)) {
 			t.Errorf("%s: %d items of %d bytes, the last %+v", name, len(items), size, last)
 		}
-		post(t, ssmtest.New(ssmtest.NewFakeClock()), "ssm", "/", "AmazonSSM.PutComplianceItems", list[0])
+		post(t, cloud.New(cloud.NewFakeClock()), "ssm", "/", "AmazonSSM.PutComplianceItems", list[0])
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"dropcap"
 	"dropcap/internal/aws"
 	"dropcap/internal/frame"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // changing is a node that does what `dropcap node` does, each request once, and counts what it really did.
@@ -28,7 +28,7 @@ type changing struct {
 
 var words = regexp.MustCompile(`dropcap node '?([a-z]+)'? --request='?([0-9a-f]{32})'?`)
 
-func (n *changing) answer(s ssmtest.Script) (string, string, int) {
+func (n *changing) answer(s cloud.Script) (string, string, int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m := words.FindStringSubmatch(strings.Join(s.Lines, "\n"))
@@ -63,9 +63,9 @@ func (n *changing) answer(s ssmtest.Script) (string, string, int) {
 func TestAThousandNodesWithFaultsOfEveryKind(t *testing.T) {
 	const count = 1000
 	now := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	cloud := ssmtest.New(now)
+	double := cloud.New(now)
 	for _, d := range Documents() {
-		cloud.Document(ssmtest.DefaultAccount, "us-east-1", d.Name, d.Content)
+		double.Document(cloud.DefaultAccount, "us-east-1", d.Name, d.Content)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	nodes := map[string]*changing{}
@@ -77,11 +77,11 @@ func TestAThousandNodesWithFaultsOfEveryKind(t *testing.T) {
 			nodes[id].status = dropcap.ExitRolledBack
 		}
 		ids = append(ids, id)
-		cloud.Add(ssmtest.Node{ID: id, Simulated: nodes[id].answer})
+		double.Add(cloud.Node{ID: id, Simulated: nodes[id].answer})
 	}
-	srv := httptest.NewServer(cloud)
+	srv := httptest.NewServer(double)
 	defer srv.Close()
-	for k, v := range map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_ACCESS_KEY_ID": ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY": ssmtest.SecretKey, "AWS_SESSION_TOKEN": "",
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_ACCESS_KEY_ID": cloud.AccessKey, "AWS_SECRET_ACCESS_KEY": cloud.SecretKey, "AWS_SESSION_TOKEN": "",
 		"AWS_REGION": "us-east-1", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true"} {
 		t.Setenv(k, v)
 	}
@@ -93,15 +93,15 @@ func TestAThousandNodesWithFaultsOfEveryKind(t *testing.T) {
 	if err != nil || len(found) != count || len(failures) != 0 {
 		t.Fatalf("%d nodes, %v, %v", len(found), failures, err)
 	}
-	for _, kind := range []string{ssmtest.NotYet, ssmtest.LostReply, ssmtest.Duplicate, ssmtest.Damaged, ssmtest.Truncated, ssmtest.NeverStarted, ssmtest.KilledMidway} {
+	for _, kind := range []string{cloud.NotYet, cloud.LostReply, cloud.Duplicate, cloud.Damaged, cloud.Truncated, cloud.NeverStarted, cloud.KilledMidway} {
 		for _, i := range random.Perm(count)[:count/20] {
-			cloud.Inject(ssmtest.Fault{Kind: kind, Node: ids[i], Times: 1 + random.IntN(2), After: random.IntN(3)})
+			double.Inject(cloud.Fault{Kind: kind, Node: ids[i], Times: 1 + random.IntN(2), After: random.IntN(3)})
 		}
 	}
-	for _, kind := range []string{ssmtest.Throttle, ssmtest.ServerError, ssmtest.Drop} {
+	for _, kind := range []string{cloud.Throttle, cloud.ServerError, cloud.Drop} {
 		for api, calls := range map[string]int{"ssm:SendCommand": 60, "ssm:ListCommandInvocations": 100, "ssm:GetCommandInvocation": 3 * count} {
 			for range calls / 20 {
-				cloud.Inject(ssmtest.Fault{Kind: kind, API: api, Times: 1, After: random.IntN(calls)})
+				double.Inject(cloud.Fault{Kind: kind, API: api, Times: 1, After: random.IntN(calls)})
 			}
 		}
 	}
@@ -137,5 +137,5 @@ func TestAThousandNodesWithFaultsOfEveryKind(t *testing.T) {
 	if causes["rolled-back"] < count/40-3 || run.State != dropcap.RunDone && run.State != dropcap.RunStopped {
 		t.Errorf("%v, %s", causes, run.State)
 	}
-	t.Logf("%s: %s; %v; %v", run.State, run.Because, causes, cloud.Calls())
+	t.Logf("%s: %s; %v; %v", run.State, run.Because, causes, double.Calls())
 }

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // Config is what a lab is made of.
@@ -40,7 +40,7 @@ type Config struct {
 type lab struct {
 	Config
 	state   State
-	cloud   *ssmtest.Cloud
+	double  *cloud.Cloud
 	engines []*engine // by node; nil where it has none of its own
 	began   time.Time
 
@@ -89,7 +89,7 @@ func (l *lab) serve(ctx context.Context) error {
 	}
 	server := &http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
-	go func() { failed <- ssmtest.Serve(server, listener, certificate) }()
+	go func() { failed <- cloud.Serve(server, listener, certificate) }()
 	ctx, cancel := context.WithTimeout(ctx, l.For)
 	attached, err := l.attach(ctx, certificate)
 	// In this order: agents end while there is a service to end at.
@@ -113,8 +113,8 @@ func (l *lab) serve(ctx context.Context) error {
 }
 
 // certify makes what the lab shows of itself by TLS, by which agents ask for ssmmessages.
-func (l *lab) certify() (*ssmtest.Certificate, error) {
-	c, err := ssmtest.NewCertificate()
+func (l *lab) certify() (*cloud.Certificate, error) {
+	c, err := cloud.NewCertificate()
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the lab's certificate: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // Bucket is one that there is, for outputs of any size.
@@ -58,29 +58,29 @@ func (l *lab) makeNodes(ctx context.Context) error {
 
 // makeCloud makes the double of AWS, which knows the nodes.
 func (l *lab) makeCloud() {
-	l.cloud = ssmtest.New(nil)
-	l.cloud.Trust(l.state.key(), ssmtest.DefaultAccount)
+	l.double = cloud.New(nil)
+	l.double.Trust(l.state.key(), cloud.DefaultAccount)
 	var ids []string
 	for _, n := range l.state.Nodes {
 		ids = append(ids, n.ID)
-		node := ssmtest.Node{ID: n.ID, Region: l.Region, Name: n.Name, Platform: n.Platform, Tags: map[string]string{"Name": n.Name, "role": n.Role}}
+		node := cloud.Node{ID: n.ID, Region: l.Region, Name: n.Name, Platform: n.Platform, Tags: map[string]string{"Name": n.Name, "role": n.Role}}
 		if n.Platform == "Windows" {
 			node.PlatformName, node.PlatformVersion = "Microsoft Windows Server 2022 Datacenter", "10.0.20348"
 		}
-		l.cloud.Add(node)
-		l.cloud.Silence(ssmtest.DefaultAccount, l.Region, n.ID, !n.Online)
+		l.double.Add(node)
+		l.double.Silence(cloud.DefaultAccount, l.Region, n.ID, !n.Online)
 	}
-	l.cloud.Group(ssmtest.DefaultAccount, l.Region, Group, ids...)
-	l.cloud.Bucket(ssmtest.DefaultAccount, l.Region, Bucket)
+	l.double.Group(cloud.DefaultAccount, l.Region, Group, ids...)
+	l.double.Bucket(cloud.DefaultAccount, l.Region, Bucket)
 }
 
 // attach starts the nodes' agents. They end with ctx.
-func (l *lab) attach(ctx context.Context, certificate *ssmtest.Certificate) (*sync.WaitGroup, error) {
+func (l *lab) attach(ctx context.Context, certificate *cloud.Certificate) (*sync.WaitGroup, error) {
 	var work sync.WaitGroup
 	failed := make(chan error, l.Nodes)
 	channel := "https" + strings.TrimPrefix(l.state.Endpoint, "http")
 	for k, n := range l.state.Nodes[:l.Nodes] {
-		agent := &ssmtest.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.key(), Folder: l.file(k, "agent"), Alone: true,
+		agent := &cloud.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.key(), Folder: l.file(k, "agent"), Alone: true,
 			Channel: channel, Roots: certificate.Roots(),
 			Env: l.environment(k, n), Start: l.starter(k)}
 		work.Go(func() { failed <- agent.Run(ctx) })
@@ -114,7 +114,7 @@ const statusPath = "/-/lab"
 // statusService is what requests for it are signed for.
 const statusService = "lab"
 
-func (s State) key() ssmtest.Key { return ssmtest.Key{ID: s.Key, Secret: s.Secret} }
+func (s State) key() cloud.Key { return cloud.Key{ID: s.Key, Secret: s.Secret} }
 
 // Requests are those that a lab has served, by API ("ssm:SendCommand").
 type Requests map[string]int
@@ -124,11 +124,11 @@ func (l *lab) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path != statusPath:
-			l.cloud.ServeHTTP(w, r)
-		case !l.cloud.Known(r, statusService):
+			l.double.ServeHTTP(w, r)
+		case !l.double.Known(r, statusService):
 			http.Error(w, "it is not signed by the lab's key", http.StatusForbidden)
 		default:
-			_ = json.NewEncoder(w).Encode(Requests(l.cloud.Calls())) // whoever asked has gone
+			_ = json.NewEncoder(w).Encode(Requests(l.double.Calls())) // whoever asked has gone
 		}
 	})
 }

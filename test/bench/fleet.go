@@ -26,8 +26,8 @@ import (
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
 	"dropcap/internal/frame"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/render"
-	"dropcap/internal/ssmtest"
 	"dropcap/internal/store"
 )
 
@@ -82,7 +82,7 @@ func controller(ctx context.Context, folder string) (*fleet.Engine, []dropcap.Pl
 		}
 		return resp.Body.Close()
 	}}
-	clock.now.Store(ssmtest.NewFakeClock().Now().UnixNano())
+	clock.now.Store(cloud.NewFakeClock().Now().UnixNano())
 	client, err := aws.Open(ctx, aws.Options{Clock: clock})
 	if err != nil {
 		return nil, nil, nil, err
@@ -154,9 +154,9 @@ func nodeID(n int) string { return fmt.Sprintf("i-%017x", n) }
 var request = regexp.MustCompile(`dropcap node '?([a-z]+)'? --request='?([0-9a-f]{32})`)
 
 // auditing is a node that answers as `dropcap node audit` does, with a document of its own.
-func auditing(n int) ssmtest.Simulator {
+func auditing(n int) cloud.Simulator {
 	var done string // the request that it did; the double asks a node once at a time
-	return func(s ssmtest.Script) (string, string, int) {
+	return func(s cloud.Script) (string, string, int) {
 		m := request.FindStringSubmatch(strings.Join(s.Lines, "\n"))
 		if m == nil {
 			return "", "dropcap: error: cannot do this", 1
@@ -222,20 +222,20 @@ func auditOf(node int) dropcap.Audit {
 
 // double is AWS, with nodes, for one controller.
 type double struct {
-	*ssmtest.Cloud
-	clock *ssmtest.FakeClock
+	*cloud.Cloud
+	clock *cloud.FakeClock
 	url   string
 	close func() error
 }
 
 func newDouble(nodes int) (*double, error) {
-	clock := ssmtest.NewFakeClock()
-	d := &double{Cloud: ssmtest.New(clock), clock: clock}
+	clock := cloud.NewFakeClock()
+	d := &double{Cloud: cloud.New(clock), clock: clock}
 	for _, doc := range fleet.Documents() {
-		d.Document(ssmtest.DefaultAccount, fleetRegion, doc.Name, doc.Content)
+		d.Document(cloud.DefaultAccount, fleetRegion, doc.Name, doc.Content)
 	}
 	for n := range nodes {
-		d.Add(ssmtest.Node{ID: nodeID(n), Region: fleetRegion, Simulated: auditing(n)})
+		d.Add(cloud.Node{ID: nodeID(n), Region: fleetRegion, Simulated: auditing(n)})
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", d)

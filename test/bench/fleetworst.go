@@ -16,8 +16,8 @@ import (
 	"dropcap"
 	"dropcap/internal/fleet"
 	"dropcap/internal/frame"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/render"
-	"dropcap/internal/ssmtest"
 )
 
 // hostileFlag makes this program the controller of one host that sends the worst that it can.
@@ -60,9 +60,9 @@ func containerJSON() string {
 var offsetWord = regexp.MustCompile(` --offset=(\d+)`)
 
 // sending is a node whose audit is a document, in parts.
-func sending(document []byte) ssmtest.Simulator {
+func sending(document []byte) cloud.Simulator {
 	var part frame.Part
-	return func(s ssmtest.Script) (string, string, int) {
+	return func(s cloud.Script) (string, string, int) {
 		text := strings.Join(s.Lines, "\n")
 		m := request.FindStringSubmatch(text)
 		if m == nil {
@@ -132,7 +132,7 @@ func (b *bench) worsts() error {
 		if err != nil {
 			return err
 		}
-		d.Add(ssmtest.Node{ID: nodeID(1), Region: fleetRegion, Simulated: sending(w.make())})
+		d.Add(cloud.Node{ID: nodeID(1), Region: fleetRegion, Simulated: sending(w.make())})
 		out, err := b.control(hostileFlag, filepath.Join(b.dir, "hostile-"+strconv.Itoa(i)), d)
 		if err := d.close(); err != nil {
 			return err
@@ -160,7 +160,7 @@ type controlledBy struct {
 // control runs a controller against a double of AWS.
 func (b *bench) control(flag, folder string, d *double) (controlledBy, error) {
 	cmd := exec.Command(b.self, flag, folder)
-	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+d.url, "AWS_ACCESS_KEY_ID="+ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY="+ssmtest.SecretKey, "AWS_SESSION_TOKEN=",
+	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+d.url, "AWS_ACCESS_KEY_ID="+cloud.AccessKey, "AWS_SECRET_ACCESS_KEY="+cloud.SecretKey, "AWS_SESSION_TOKEN=",
 		"AWS_REGION="+fleetRegion, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CA_BUNDLE=", "GODEBUG=")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/testenv"
 )
 
 // distributed is a double of AWS with nodes that have no dropcap yet; their agents run what Distributor brings.
 type distributed struct {
 	program
-	cloud  *ssmtest.Cloud
+	double *cloud.Cloud
 	folder string
 }
 
@@ -27,21 +27,21 @@ func (d distributed) installed(node string) string { return d.path(node, "root/u
 
 func startDistributed(t *testing.T) distributed {
 	t.Helper()
-	cloud := ssmtest.New(nil)
-	srv := httptest.NewServer(cloud)
+	double := cloud.New(nil)
+	srv := httptest.NewServer(double)
 	t.Cleanup(srv.Close)
-	d := distributed{cloud: cloud, folder: t.TempDir()}
-	d.program = program{env: []string{"AWS_ENDPOINT_URL=" + srv.URL, "AWS_ACCESS_KEY_ID=" + ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY=" + ssmtest.SecretKey,
+	d := distributed{double: double, folder: t.TempDir()}
+	d.program = program{env: []string{"AWS_ENDPOINT_URL=" + srv.URL, "AWS_ACCESS_KEY_ID=" + cloud.AccessKey, "AWS_SECRET_ACCESS_KEY=" + cloud.SecretKey,
 		"AWS_REGION=us-east-1", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "store")}}
-	cloud.Bucket(ssmtest.DefaultAccount, "us-east-1", "lab")
+	double.Bucket(cloud.DefaultAccount, "us-east-1", "lab")
 	for id, arch := range map[string]string{amd: "x86_64", arm: "arm64"} {
 		for _, name := range []string{"agent", "root", "store", "tmp"} {
 			if err := os.MkdirAll(d.path(id, name), 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}
-		cloud.Add(ssmtest.Node{ID: id})
-		agent := &ssmtest.Agent{Endpoint: srv.URL, Node: id, Region: "us-east-1", Folder: d.path(id, "agent"), Alone: true, Platform: "debian", Arch: arch, Env: []string{
+		double.Add(cloud.Node{ID: id})
+		agent := &cloud.Agent{Endpoint: srv.URL, Node: id, Region: "us-east-1", Folder: d.path(id, "agent"), Alone: true, Platform: "debian", Arch: arch, Env: []string{
 			"PATH=" + filepath.Dir(d.installed(id)) + ":/usr/bin:/bin:/usr/sbin:/sbin", "DROPCAP_PREFIX=" + d.path(id, "root"), "DROPCAP_STORE=" + d.path(id, "store"),
 			"TMPDIR=" + d.path(id, "tmp"), "HOME=" + d.path(id, "tmp"), "DOCKER_HOST=unix:///nonexistent"}}
 		done := make(chan struct{})
@@ -76,7 +76,7 @@ func TestDistributorInstallsAndTakesOff(t *testing.T) {
 		"--bin", "amd64="+testenv.Binary(t))
 	d.has(t, amd, true)
 	d.has(t, arm, false)
-	if left := d.cloud.Objects("lab"); len(left) > 0 {
+	if left := d.double.Objects("lab"); len(left) > 0 {
 		t.Errorf("left in the bucket: %v", left)
 	}
 	d.fleet(t, 1, "of version 9.9", "install", "--distributor", "dropcap", "--package-version", "9.9", "--targets", amd)
@@ -91,10 +91,10 @@ func TestDistributorInstallsAndTakesOff(t *testing.T) {
 	d.has(t, amd, false)
 
 	// What comes is not what the manifest says.
-	d.cloud.Inject(ssmtest.Fault{Kind: ssmtest.DamagedPackage})
+	d.double.Inject(cloud.Fault{Kind: cloud.DamagedPackage})
 	d.fleet(t, 1, "what the agent got of the package is not what its manifest says", "install", "--distributor", "dropcap", "--targets", amd)
 	d.has(t, amd, false)
-	d.cloud.Heal()
+	d.double.Heal()
 
 	// It came another way: Distributor has nothing to take off, and says that it is done.
 	d.fleet(t, 0, "is installed as", "install", "--bucket", "lab", "--targets", amd)

@@ -14,7 +14,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/frame"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 )
 
 // Two nodes of the double.
@@ -40,7 +40,7 @@ var nodeLine = regexp.MustCompile(`(?m)^dropcap node '?([a-z]+)'? --request='?([
 
 var plansWord = regexp.MustCompile(` --plans=([0-9a-f:,]+)`)
 
-func (a *actor) answer(s ssmtest.Script) (stdout, stderr string, exit int) {
+func (a *actor) answer(s cloud.Script) (stdout, stderr string, exit int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	script := strings.Join(s.Lines, "\n")
@@ -109,7 +109,7 @@ func changed(state dropcap.ChangeState) json.RawMessage {
 type double struct {
 	program
 	t     *testing.T
-	cloud *ssmtest.Cloud
+	cloud *cloud.Cloud
 
 	// refuse names an error of AWS for a request, by its operation and body; empty: it is answered. It is set before any is made.
 	refuse func(operation, body string) string
@@ -123,21 +123,21 @@ type double struct {
 // startDouble has nodes of this very version, with dropcap's documents in place.
 func startDouble(t *testing.T, nodes ...*actor) *double {
 	t.Helper()
-	d := &double{t: t, cloud: ssmtest.New(nil)}
+	d := &double{t: t, cloud: cloud.New(nil)}
 	s := httptest.NewServer(d)
 	t.Cleanup(s.Close)
 	d.program = program{env: []string{
-		"AWS_ENDPOINT_URL=" + s.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + ssmtest.AccessKey, "AWS_SECRET_ACCESS_KEY=" + ssmtest.SecretKey,
+		"AWS_ENDPOINT_URL=" + s.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + cloud.AccessKey, "AWS_SECRET_ACCESS_KEY=" + cloud.SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true", "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "store"), "NO_COLOR=1",
 	}}
-	d.cloud.Bucket(ssmtest.DefaultAccount, "us-east-1", "outputs")
+	d.cloud.Bucket(cloud.DefaultAccount, "us-east-1", "outputs")
 	version := strings.Fields(program{}.run(t, "version").out)[1]
 	for _, a := range nodes {
 		if a.version == "" {
 			a.version = version
 		}
 		a.done, a.receipts = map[string]int{}, map[string]dropcap.Receipt{}
-		d.cloud.Add(ssmtest.Node{ID: a.id, Simulated: a.answer})
+		d.cloud.Add(cloud.Node{ID: a.id, Simulated: a.answer})
 	}
 	d.ends(0, "fleet", "install", "--documents-only")
 	return d

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/testenv"
 )
 
@@ -64,7 +64,7 @@ func TestThePoliciesNameTheObjectsThatAreUsed(t *testing.T) {
 	long := strings.Repeat(strings.Repeat("0", 64)+": CapAdd=<no value> CapDrop=<no value>\n", 400)
 	node := &actor{id: nodeA, lines: func(string) (string, string, int) { return long, "", 0 }}
 	d := startDouble(t, node)
-	d.cloud.Bucket(ssmtest.DefaultAccount, "us-east-1", "my-bucket")
+	d.cloud.Bucket(cloud.DefaultAccount, "us-east-1", "my-bucket")
 	used := map[string][]string{}
 	doing := ""
 	d.seen = func(r *http.Request) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"dropcap"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/testenv"
 )
 
@@ -129,7 +129,7 @@ func TestNodesThatCannotBeAskedAreSkippedAndNamed(t *testing.T) {
 	t.Parallel()
 	a := &actor{id: nodeA}
 	d := startDouble(t, a)
-	for _, n := range []ssmtest.Node{
+	for _, n := range []cloud.Node{
 		{ID: "i-000000000000000aa", AgentVersion: "2.0.350.0"}, {ID: "mi-000000000000000bb", Platform: "Windows", PlatformName: "Microsoft Windows Server 2022 Datacenter"},
 		{ID: "i-000000000000000cc", Gone: true},
 	} {

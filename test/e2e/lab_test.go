@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"dropcap"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/testenv"
 )
 
@@ -61,12 +61,12 @@ func startLab(t *testing.T, args ...string) *labBench {
 }
 
 // key is the lab's.
-func (l *labBench) key() ssmtest.Key {
-	return ssmtest.Key{ID: l.env["AWS_ACCESS_KEY_ID"], Secret: l.env["AWS_SECRET_ACCESS_KEY"]}
+func (l *labBench) key() cloud.Key {
+	return cloud.Key{ID: l.env["AWS_ACCESS_KEY_ID"], Secret: l.env["AWS_SECRET_ACCESS_KEY"]}
 }
 
 // ask sends a request as the SDK would.
-func (l *labBench) ask(t *testing.T, key ssmtest.Key, operation string, in, out any) int {
+func (l *labBench) ask(t *testing.T, key cloud.Key, operation string, in, out any) int {
 	t.Helper()
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestALabRunsScriptsOnItsNodes(t *testing.T) {
 	var refused struct {
 		Type string `json:"__type"`
 	}
-	for want, key := range map[string]ssmtest.Key{"UnrecognizedClientException": ssmtest.DefaultKey, "InvalidSignatureException": {ID: l.key().ID, Secret: "none"}} {
+	for want, key := range map[string]cloud.Key{"UnrecognizedClientException": cloud.DefaultKey, "InvalidSignatureException": {ID: l.key().ID, Secret: "none"}} {
 		if l.ask(t, key, "DescribeInstanceInformation", map[string]any{}, &refused); refused.Type != want {
 			t.Errorf("with %s: %s, want %s", key.ID, refused.Type, want)
 		}

@@ -22,7 +22,7 @@ import (
 	"dropcap/internal/dockertest/fake"
 	"dropcap/internal/fleet"
 	"dropcap/internal/frame"
-	"dropcap/internal/ssmtest"
+	"dropcap/internal/lab/cloud"
 	"dropcap/internal/testenv"
 )
 
@@ -46,7 +46,7 @@ func (c carrier) call(action string, in any) (map[string]any, int) {
 	}
 	req.Header.Set("X-Amz-Target", "AmazonSSM."+action)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	if err := ssmtest.DefaultKey.Sign(req, body, "ssm", "us-east-1"); err != nil {
+	if err := cloud.DefaultKey.Sign(req, body, "ssm", "us-east-1"); err != nil {
 		c.t.Fatal(err)
 	}
 	resp, err := http.DefaultClient.Do(req)
@@ -85,14 +85,14 @@ func (c carrier) send(document string, parameters map[string]string) map[string]
 func TestTheDocumentsRunNodeThroughAnAgent(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "web"})
-	cloud := ssmtest.New(nil)
-	srv := httptest.NewServer(cloud)
+	double := cloud.New(nil)
+	srv := httptest.NewServer(double)
 	t.Cleanup(srv.Close)
-	cloud.Add(ssmtest.Node{ID: managed})
+	double.Add(cloud.Node{ID: managed})
 	bin := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	agent := &ssmtest.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
+	agent := &cloud.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
 		Env: []string{"PATH=" + bin + ":/usr/bin:/bin", "DOCKER_HOST=" + e.Host, "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "s")}}
 	go func() { done <- agent.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
@@ -177,13 +177,13 @@ func TestWhatGoesOnAfterTheAnswerHoldsNoOutputOfTheAgents(t *testing.T) {
 	release := sync.OnceFunc(func() { close(let) })
 	var waiting atomic.Int32
 	host := slowed(t, e, let, &waiting)
-	cloud := ssmtest.New(nil)
-	srv := httptest.NewServer(cloud)
+	double := cloud.New(nil)
+	srv := httptest.NewServer(double)
 	t.Cleanup(srv.Close)
-	cloud.Add(ssmtest.Node{ID: managed})
+	double.Add(cloud.Node{ID: managed})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	agent := &ssmtest.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
+	agent := &cloud.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
 		Env: []string{"PATH=/usr/bin:/bin", "DOCKER_HOST=" + host, "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "s")}}
 	go func() { done <- agent.Run(ctx) }()
 	t.Cleanup(func() { release(); stop(); <-done })

@@ -31,14 +31,14 @@ var rooms = map[string]layer{
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb, "owner": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter, "layer": adapter, "containerd": adapter,
 	"host": application, "node": application, "printable": bottom, "render": renderer, "cli": shell,
-	"testenv": stand, "dockertest": stand, "ssmtest": stand, "lab": labLayer,
+	"testenv": stand, "dockertest": stand, "lab": labLayer,
 }
 
 // pure verbs turn documents into documents: no I/O.
 var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source", "frame", "owner"}
 
 // labStands are the parts of what tests stand on that the lab stands on too. They do without testing, which must not reach the program.
-var labStands = []string{"dropcap/internal/ssmtest", "dropcap/internal/dockertest/supervise", "dropcap/internal/dockertest/rootfs"}
+var labStands = []string{"dropcap/internal/dockertest/supervise", "dropcap/internal/dockertest/rootfs"}
 
 // fences: the libraries that one package only may import, tests included; but the double of AWS is tested with the real SDK, and checks signatures by its
 // signer.
@@ -101,7 +101,7 @@ var mayImport = map[layer][]layer{
 	program:     {shell},
 	stand:       {bottom, capsLayer, root, stand},
 	labLayer:    {bottom, capsLayer, root, stand},
-	testLayer:   {bottom, capsLayer, root, verb, adapter, application, renderer, stand, testLayer},
+	testLayer:   {bottom, capsLayer, root, verb, adapter, application, renderer, stand, labLayer, testLayer},
 }
 
 // violations checks packages against the rule of imports.
@@ -167,7 +167,7 @@ func refusedOutside(from layer, room, path string) string {
 }
 
 func fenced(room, path string) string {
-	if room == "ssmtest" && slices.Contains(signer, path) {
+	if room == "lab" && slices.Contains(signer, path) {
 		return ""
 	}
 	for prefix, owner := range fences {
@@ -183,7 +183,7 @@ func refusedInTest(from layer, room, path string) string {
 	to, toRoom := place(path)
 	switch {
 	case to == "":
-		if room == "ssmtest" {
+		if room == "lab" {
 			room = "aws"
 		}
 		return fenced(room, path)

@@ -76,7 +76,7 @@ func endings(s source) []string {
 	if s.test() || s.path == "cmd/dropcap/main.go" || slices.Contains([]string{"internal/cli/man/main.go", "internal/cli/distributor/main.go", "internal/cli/sbom/main.go"}, s.path) || strings.HasPrefix(s.path, "test/") {
 		return nil
 	}
-	for _, room := range []string{"testenv", "dockertest", "ssmtest"} {
+	for _, room := range []string{"testenv", "dockertest", "lab/cloud"} {
 		if strings.HasPrefix(s.path, "internal/"+room+"/") {
 			return nil
 		}

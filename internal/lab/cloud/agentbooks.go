@@ -1,0 +1,87 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// silence is how long an agent that was started again waits for the worker of a command which it does not find any more
+// (agent/framework/processor/executer/outofproc: the timeout of a zombie).
+const silence = time.Minute
+
+// vanished is what it then says of the step; standard output and error are empty.
+const vanished = "document process failed unexpectedly: ipc messaging received timeout signal , check [ssm-document-worker]/[ssm-session-worker] log for crash reason"
+
+// unanswered is a message whose command has not been told the end of.
+type unanswered struct {
+	ID, Step string
+}
+
+// book is the file of a message: "current" until the end is told, then "completed".
+func (a *Agent) book(which, id string) string {
+	return filepath.Join(a.Folder, which, strange.ReplaceAllString(id, "_"))
+}
+
+func (a *Agent) openBooks() error {
+	for _, which := range []string{"current", "completed"} {
+		if err := os.MkdirAll(filepath.Join(a.Folder, which), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remember notes that a message was taken, and tells whether it is new.
+func (a *Agent) remember(id string, p payload) bool {
+	if _, err := os.Lstat(a.book("completed", id)); err == nil {
+		return false
+	}
+	steps := stepsOf(p.DocumentContent)
+	u := unanswered{ID: id}
+	if len(steps) > 0 {
+		u.Step = steps[0].name
+	}
+	text, err := json.Marshal(u)
+	if err != nil {
+		return false
+	}
+	f, err := os.OpenFile(a.book("current", id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return !errors.Is(err, fs.ErrExist) // what cannot be noted is run all the same
+	}
+	defer f.Close()
+	_, _ = f.Write(text)
+	return true
+}
+
+// told notes that the end of a message's command was told.
+func (a *Agent) told(id string) { _ = os.Rename(a.book("current", id), a.book("completed", id)) }
+
+// unfinished are the commands that an agent before this one was killed over.
+func (a *Agent) unfinished() (list []unanswered) {
+	entries, _ := os.ReadDir(filepath.Join(a.Folder, "current")) // it was just made
+	for _, e := range entries {
+		var u unanswered
+		if text, err := os.ReadFile(filepath.Join(a.Folder, "current", e.Name())); err == nil && json.Unmarshal(text, &u) == nil {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// giveUp tells of a command whose worker is gone that it has failed, and never runs it again.
+func (a *Agent) giveUp(ctx context.Context, u unanswered) {
+	began := time.Now().UTC().Format(time.RFC3339)
+	if a.Clock.Sleep(ctx, silence) != nil {
+		return
+	}
+	s := plugin{status: "Failed", code: 1, output: vanished, started: began, ended: time.Now().UTC().Format(time.RFC3339)}
+	if a.reply(ctx, u.ID, "Failed", map[string]any{u.Step: s.wire()}) {
+		a.told(u.ID)
+	}
+}

@@ -1,0 +1,73 @@
+package cloud
+
+// Kinds of Fault.
+const (
+	Throttle      = "throttle"      // ThrottlingException
+	NotYet        = "not-yet"       // InvocationDoesNotExist, as it is for a moment after SendCommand
+	ServerError   = "server-error"  // InternalServerError, 500
+	Drop          = "drop"          // the connection is closed without an answer, after the request took effect
+	LostReply     = "lost-reply"    // the node's final answer never arrives: it ends as DeliveryTimedOut
+	Duplicate     = "duplicate"     // the command is delivered twice, under two ids, and so run twice
+	Redelivered   = "redelivered"   // the same message is delivered twice, and so run once
+	Damaged       = "damaged"       // a byte of the node's output is changed
+	Truncated     = "truncated"     // the output ends early
+	NeverStarted  = "never-started" // the agent fetches the message and forgets it
+	KilledMidway  = "killed-midway" // the agent dies while the command runs, which goes on; a minute later another says that it has failed
+	AccessDenied  = "access-denied"
+	ExpiredTokens = "expired-token"
+	LostObject    = "lost-object" // the node's output does not get into the bucket
+	// DamagedPackage: what a node gets of a package is not what its manifest says.
+	DamagedPackage = "damaged-package"
+)
+
+// Fault is something that goes wrong, a number of times. API faults (Throttle, NotYet, ServerError, Drop, AccessDenied, ExpiredTokens) name
+// an API such as "ssm:SendCommand", or none for all; the others name a node, or none for all.
+type Fault struct {
+	Kind  string
+	API   string
+	Node  string
+	Times int // how often; 0: for ever
+	After int // how many to let pass first
+	spent bool
+}
+
+// Inject adds a fault.
+func (c *Cloud) Inject(f Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = append(c.faults, &f)
+}
+
+// Heal removes all faults.
+func (c *Cloud) Heal() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults, c.denied = nil, map[string]bool{}
+}
+
+// Deny refuses an API ("ssm:SendCommand") to everybody, as a policy without it would.
+func (c *Cloud) Deny(api string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.denied[api] = true
+}
+
+// fault tells whether a kind of fault strikes here, and uses it up.
+func (c *Cloud) fault(kind, api, node string) bool {
+	for _, f := range c.faults {
+		if f.spent || f.Kind != kind || f.API != "" && f.API != api || f.Node != "" && f.Node != node {
+			continue
+		}
+		if f.After > 0 {
+			f.After--
+			continue
+		}
+		if f.Times == 1 {
+			f.spent = true
+		} else if f.Times > 1 {
+			f.Times--
+		}
+		return true
+	}
+	return false
+}
