@@ -10,6 +10,8 @@ type Evidence struct {
 	Schema    string             `json:"schema"`
 	Workloads []WorkloadEvidence `json:"workloads"`
 	Absent    []string           `json:"absent,omitempty"` // workloads that were asked for and of which there is no evidence, where that is no error
+	// NotStarted names the containers that a recording restarted, or was to, and did not see starting.
+	NotStarted []string `json:"not_started,omitempty"`
 }
 
 // WorkloadEvidence is the evidence of one workload at one revision.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +26,8 @@ type learnFlags struct {
 	format, until, store, hook            string
 	span                                  time.Duration
 	restart, yes, complete, execs, daemon bool
+
+	named map[string]string // the containers that are named, by id
 }
 
 func (a *app) learn() *cobra.Command {
@@ -76,7 +81,8 @@ when it is ready (packaging/systemd/dropcap-learn.service).
 
 const learnExit = `
 Exit status: 0 done; 1 error (what was recorded is printed all the same, and kept where that is possible); 2 usage; 6 this host can't (no
-engine, not root, no eBPF); 7 incomplete (some container's checks could not be told apart); 130 interrupted before anything was recorded.`
+engine, not root, no eBPF); 7 incomplete (some container was not
+seen starting, or its checks could not be told apart); 130 interrupted before anything was recorded.`
 
 func (f *learnFlags) check(names, command []string) error {
 	switch {
@@ -163,7 +169,7 @@ func openTracer(hook string) (*bpf.Tracer, error) {
 func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q learn.Query, command []string, f *learnFlags) error {
 	recordCtx, end := context.WithCancel(ctx)
 	defer end()
-	if f.span > 0 {
+	if f.span > 0 && len(command) > 0 {
 		recordCtx, end = context.WithTimeout(ctx, f.span)
 		defer end()
 	}
@@ -171,7 +177,7 @@ func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q 
 	failed <- nil
 	q.Begun = func() {
 		<-failed
-		go func() { failed <- a.exercise(recordCtx, end, l.host.Client, q.Only, command, f) }()
+		go func() { failed <- a.exercise(recordCtx, end, l.host.Client, command, f) }()
 	}
 	if f.daemon {
 		q.Begun = a.ready
@@ -188,13 +194,17 @@ func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q 
 	if list == nil && err != nil {
 		return err
 	}
-	shown := a.printEvidence(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: evidence.Merge(list, evidence.ByHost)}, f.format)
+	doc := dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: evidence.Merge(list, evidence.ByHost)}
+	if f.restart {
+		doc.NotStarted = a.unstarted(f.named, list)
+	}
+	shown := a.printEvidence(doc, f.format)
 	return errors.Join(err, shown)
 }
 
 // learnQuery resolves the names, and asks before anything is restarted.
 func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *learnFlags) (learn.Query, error) {
-	q := learn.Query{Complete: f.complete, Execs: f.execs, Warn: a.learnWarn, Progress: a.learnProgress(f.span)}
+	q := learn.Query{Complete: f.complete, Execs: f.execs, Warn: a.learnWarn(), Scanning: a.scanning(), Enough: enough, Progress: a.learnProgress(f.span)}
 	if f.daemon {
 		q.Service, q.Read, q.Say, q.Warn = true, 30*time.Second, a.say, a.sayOnce()
 		q.Progress = a.alive()
@@ -205,9 +215,9 @@ func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *lear
 			return q, err
 		}
 		if q.Only == nil {
-			q.Only = map[string]bool{}
+			q.Only, f.named = map[string]bool{}, map[string]string{}
 		}
-		q.Only[c.ID] = true
+		q.Only[c.ID], f.named[c.ID] = true, c.Name
 	}
 	if f.until == "stopped" {
 		q.Until = func(s learn.Session) bool { return s.Containers > 0 && s.Live == 0 }
@@ -220,10 +230,48 @@ func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *lear
 	return q, nil
 }
 
-// learnWarn also makes the recording incomplete where a container was not seen.
-func (a *app) learnWarn(err error) {
-	if errors.Is(err, learn.ErrBlind) || host.CodeOf(err) == dropcap.CodeIncomplete {
-		a.status = dropcap.ExitIncomplete
+// learnWarn also makes the recording incomplete where a container was not seen. What was interrupted is said once, whatever it was.
+func (a *app) learnWarn() func(error) {
+	var mu sync.Mutex
+	said := false
+	return func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if errors.Is(err, learn.ErrBlind) || host.CodeOf(err) == dropcap.CodeIncomplete {
+			a.status = dropcap.ExitIncomplete
+		}
+		if errors.Is(err, context.Canceled) {
+			if said {
+				return
+			}
+			said, err = true, errors.New("the end came before the engine had answered everything")
+		}
+		a.warn(err)
 	}
-	a.warn(err)
+}
+
+// enough ends at the next Ctrl-C: what is still to be looked at is left to the next recording then.
+func enough() <-chan struct{} {
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		close(ended)
+	}()
+	return ended
+}
+
+// scanning says what is waited for after the recording.
+func (a *app) scanning() func(left int) {
+	said := false
+	return func(left int) {
+		a.clearLine()
+		switch {
+		case isTerminal(a.err):
+			fmt.Fprintf(a.err, "looking at the files of %s; Ctrl-C leaves that to the next time", counted(left, "image"))
+		case !said:
+			fmt.Fprintf(a.err, "looking at the files of %s\n", counted(left, "image"))
+		}
+		said = true
+	}
 }

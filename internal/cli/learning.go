@@ -67,13 +67,19 @@ func (l learner) Events(ctx context.Context) (<-chan learn.Event, error) {
 		defer close(out)
 		for ev := range in {
 			select {
-			case out <- learn.Event{Action: ev.Action, ID: ev.ID, Signal: ev.Signal, Exec: ev.Exec, Ran: ev.Ran, Time: ev.Time}:
+			case out <- learn.Event{Action: ev.Action, ID: ev.ID, Signal: ev.Signal, Exec: ev.Exec, Ran: ev.Ran, Name: ev.Name, Time: ev.Time, At: time.Now()}:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	return out, nil
+}
+
+func (l learner) Told(ctx context.Context) (time.Time, error) { return l.host.Told(ctx) }
+
+func (l learner) Unstarted(ctx context.Context) ([]dropcap.Ref, error) {
+	return l.host.List(ctx, []string{"status=created"})
 }
 
 func (l learner) Running(ctx context.Context) ([]dropcap.Ref, error) {
@@ -110,7 +116,7 @@ func (unseen) Look(context.Context, dropcap.Container) (dropcap.Kernel, error) {
 func (l learner) Details(ctx context.Context, id string) (learn.Details, error) {
 	d, err := l.host.Client.Details(ctx, id)
 	out := learn.Details{
-		Volumes: d.Volumes, Ran: !d.FinishedAt.IsZero(), Entry: d.Path, NoNewPrivs: d.NoNewPrivs, Seccomp: d.Seccomp != "unconfined", Health: d.Health,
+		Volumes: d.Volumes, Ran: !d.FinishedAt.IsZero(), Started: d.StartedAt, Entry: d.Path, NoNewPrivs: d.NoNewPrivs, Seccomp: d.Seccomp != "unconfined", Health: d.Health,
 	}
 	if err != nil {
 		return out, err

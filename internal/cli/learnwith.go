@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,33 +17,35 @@ import (
 	"dropcap/internal/render"
 )
 
-// exercise does what is to be watched: restarts, or a command; nothing otherwise.
-func (a *app) exercise(ctx context.Context, end func(), c *docker.Client, only map[string]bool, command []string, f *learnFlags) error {
-	if len(command) > 0 {
+// exercise does what is to be watched: restarts, or a command; nothing otherwise. The time of a recording begins when the last one is up again.
+func (a *app) exercise(ctx context.Context, end func(), c *docker.Client, command []string, f *learnFlags) (failed error) {
+	switch {
+	case len(command) > 0:
 		defer end()
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-		cmd.WaitDelay = 10 * time.Second
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.err, a.err // standard output is for the evidence
-		err := cmd.Run()
-		time.Sleep(time.Second) // for the last event
-		if err != nil && ctx.Err() == nil {
-			return dropcap.Errorf(dropcap.CodeError, "what was recorded is kept all the same", "cannot run %s to its end: %w", oneLine(command[0]), err)
-		}
-		return nil
-	}
-	if !f.restart {
-		return nil
-	}
-	for id := range only {
-		status, _, err := c.Do(ctx, http.MethodPost, "/containers/"+id+"/restart", nil, nil)
-		if err == nil && status >= 400 {
-			err = fmt.Errorf("the engine answers %d", status)
-		}
-		if err != nil && ctx.Err() == nil {
+		return a.command(ctx, command)
+	case f.restart:
+		r := restarting{a, c, f.named}
+		members, err := r.members(ctx)
+		if err != nil {
 			end()
-			return dropcap.Errorf(dropcap.CodeError, "see `docker ps --all` for its state", "cannot restart %s: %w", id[:12], err)
+			return err
 		}
+		failed = r.run(ctx, members)
+	}
+	if f.span > 0 {
+		time.AfterFunc(f.span, end)
+	}
+	return failed
+}
+
+// command runs what is to be watched.
+func (a *app) command(ctx context.Context, line []string) error {
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.err, a.err // standard output is for the evidence
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		return dropcap.Errorf(dropcap.CodeError, "what was recorded is kept all the same", "cannot run %s to its end: %w", oneLine(line[0]), err)
 	}
 	return nil
 }

@@ -82,12 +82,36 @@ func (l *listener) connect(ctx context.Context, since time.Time) (*stream, error
 	return l.c.stream(ctx, request{method: http.MethodGet, path: "/v" + l.c.engine.agreed + "/events", query: query})
 }
 
+// Told is the time of the last event of a container that the engine remembers; zero if it remembers none. Whoever has taken in that one from
+// Events has all that came before.
+func (c *Client) Told(ctx context.Context) (time.Time, error) {
+	const recent = 10 * time.Minute // Podman remembers all there ever was
+	now := time.Now()
+	query := url.Values{"filters": {`{"type":{"container":true}}`}, "since": {strconv.FormatInt(now.Add(-recent).Unix(), 10)}, "until": {strconv.FormatInt(now.Unix(), 10)}}
+	if !c.podman() {
+		query.Set("until", fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond()))
+	}
+	s, err := c.stream(ctx, request{method: http.MethodGet, path: "/v" + c.engine.agreed + "/events", query: query})
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer s.Close()
+	var last time.Time
+	listen(s, func(b eventBody) bool {
+		if e, ok := b.event(); ok && e.Time.After(last) {
+			last = e.Time
+		}
+		return true
+	})
+	return last, ctx.Err()
+}
+
 func (l *listener) run(ctx context.Context, s *stream) {
 	defer close(l.out)
 	for pause := firstPause; ; {
 		if s != nil {
 			began := time.Now()
-			l.listen(ctx, s)
+			listen(s, l.hand(ctx))
 			s.Close()
 			if time.Since(began) > longPause { // else it may be one that is always cut off
 				pause = firstPause
@@ -109,9 +133,9 @@ func (l *listener) run(ctx context.Context, s *stream) {
 	}
 }
 
-// listen hands on what comes, a JSON value on each line, until the connection ends. What is not understood is left out: asked for again, it
-// would come again.
-func (l *listener) listen(ctx context.Context, s *stream) {
+// listen hands on what comes, a JSON value on each line, until the connection ends or nobody wants more. What is not understood is left out:
+// asked for again, it would come again.
+func listen(s *stream, take func(eventBody) bool) {
 	lines := bufio.NewReaderSize(s, maxEvent)
 	for long := false; ; {
 		line, err := lines.ReadSlice('\n')
@@ -120,14 +144,20 @@ func (l *listener) listen(ctx context.Context, s *stream) {
 			continue
 		}
 		var b eventBody
-		if !long && json.Unmarshal(line, &b) == nil {
-			if e, ok := b.event(); ok && l.fresh(b) && !l.send(ctx, e) {
-				return
-			}
+		if !long && json.Unmarshal(line, &b) == nil && !take(b) {
+			return
 		}
 		if long = false; err != nil {
 			return
 		}
+	}
+}
+
+// hand hands a new event on.
+func (l *listener) hand(ctx context.Context) func(eventBody) bool {
+	return func(b eventBody) bool {
+		e, ok := b.event()
+		return !ok || !l.fresh(b) || l.send(ctx, e)
 	}
 }
 

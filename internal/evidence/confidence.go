@@ -15,6 +15,9 @@ const (
 	HighSeconds   = 3600
 )
 
+// FilesLater is Source.FilesUnseen of a container whose recording ended before its image's files could be looked at. A later one does so.
+const FilesLater = "they have not been looked at yet; the next `dropcap learn` does"
+
 // seen sums up what the sources saw of a life.
 type seen struct {
 	cold, warm, stops int

@@ -39,6 +39,7 @@ type Files struct {
 	Incomplete string
 
 	links map[string]string // where symbolic links lead, as written
+	led   []string          // the entries that those are for; nil: all are there
 }
 
 // Program is a regular file that gives something to whoever executes it.
@@ -251,14 +252,31 @@ func (f Files) Sort(written map[string]bool) {
 // mostLinks is how many symbolic links the kernel follows in one path (include/linux/namei.h, MAXSYMLINKS).
 const mostLinks = 40
 
-// Slim keeps of the links only those that lead to an entry: for who keeps many trees, and asks all of them about the same entry only.
-func (f Files) Slim(entry string) Files {
+// Slim keeps of the links only those that lead to some entries, or to whatever has a name in one of the folders where names are looked for:
+// for who keeps many trees, and asks each about few entries.
+func (f Files) Slim(entries ...string) Files {
 	kept := map[string]string{}
-	for _, name := range candidates(entry, nil) {
-		f.resolve(name, func(link string) { kept[link] = f.links[link] })
+	keep := func(link string) { kept[link] = f.links[link] }
+	for _, entry := range entries {
+		for _, name := range candidates(entry, nil) {
+			f.resolve(name, keep)
+		}
 	}
-	f.links = kept
+	for _, dir := range defaultPath {
+		at, _ := f.resolve(dir, keep)
+		for link := range f.links {
+			if path.Dir(link) == at {
+				f.resolve(link, keep)
+			}
+		}
+	}
+	f.links, f.led = kept, append([]string{}, entries...)
 	return f
+}
+
+// Leads tells whether a slim tree can still tell where an entry is.
+func (f Files) Leads(entry string) bool {
+	return f.led == nil || !strings.Contains(entry, "/") || slices.Contains(f.led, entry) || slices.Contains(defaultPath, path.Dir(entry))
 }
 
 // Resolve follows the tree's symbolic links as the kernel would from its root; false if they lead in a ring. Nothing need be at the end.

@@ -1,7 +1,6 @@
 package learn
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -11,13 +10,13 @@ import (
 )
 
 // sync reads the counters when it is time, ends what has ended, and lets phases go by.
-func (r *recording) sync(ctx context.Context, now bool) error {
+func (r *recording) sync(now bool) error {
 	if err := r.sightings(); err != nil {
 		return err
 	}
 	for _, w := range r.byID {
 		if w.live {
-			r.agePhases(ctx, w)
+			r.agePhases(w)
 		}
 	}
 	if !now && !r.ending && time.Since(r.looked) < r.q.Read {
@@ -33,17 +32,17 @@ func (r *recording) sync(ctx context.Context, now bool) error {
 			r.wantOwnFiles(w, false)
 		}
 	}
-	r.finish(ctx)
+	r.finish(false)
 	return nil
 }
 
-// settle reads the counters and ends what has ended.
-func (r *recording) settle(ctx context.Context) {
+// settle reads the counters and ends what has ended, whatever else might still be found out of it: the next run begins.
+func (r *recording) settle() {
 	if err := r.read(); err != nil {
 		r.q.Warn(err)
 		return
 	}
-	r.finish(ctx)
+	r.finish(true)
 }
 
 func (r *recording) sightings() error {
@@ -113,8 +112,9 @@ func (r *recording) counted(w *watched) {
 // mostExecuted is how many programs of a container are remembered, for what their files carry.
 const mostExecuted = 1000
 
-// finish folds the runs that are over into what is kept of their containers, and frees the kernel's counters of them.
-func (r *recording) finish(ctx context.Context) {
+// finish takes what was counted of the runs that are over, and frees the kernel's counters of them. One whose cgroup a look may still tell waits
+// for that, unless it may not.
+func (r *recording) finish(now bool) {
 	if !r.ending {
 		return
 	}
@@ -122,6 +122,10 @@ func (r *recording) finish(ctx context.Context) {
 	var over []uint64
 	for _, w := range r.byID {
 		if !w.ending {
+			continue
+		}
+		if (w.cgroup == 0 || w.undecided) && r.lookingAt[w.id] > 0 && !now {
+			r.ending = true
 			continue
 		}
 		w.ending = false

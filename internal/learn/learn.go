@@ -5,6 +5,7 @@ package learn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"dropcap"
@@ -29,8 +30,12 @@ type Tracer interface {
 type Engine interface {
 	// Events gives what happens to containers until ctx ends.
 	Events(ctx context.Context) (<-chan Event, error)
+	// Told is the time of the last event of a container that the engine has told of until now; zero if it remembers none.
+	Told(ctx context.Context) (time.Time, error)
 	// Running lists the containers that run now.
 	Running(ctx context.Context) ([]dropcap.Ref, error)
+	// Unstarted lists those that were made and have never been started.
+	Unstarted(ctx context.Context) ([]dropcap.Ref, error)
 	// See inspects one container, with its revision, and looks at its processes. The error is ErrNotFound when it is gone.
 	See(ctx context.Context, id string) (dropcap.Container, error)
 	// Details gives what the noun lacks.
@@ -70,14 +75,17 @@ type Loss struct {
 type Event struct {
 	Action, ID, Signal string
 	Exec, Ran          string // of the exec events: its id, and a fingerprint of what it runs
+	Name               string // the container's, then
 	Time               time.Time
+	At                 time.Time // when it came here, by the monotonic clock; now if zero
 }
 
 // Details are what the noun lacks.
 type Details struct {
-	Volumes []string // where something is mounted into the container
-	Ran     bool     // it has ended before
-	Entry   string   // the program that the engine starts, by path or name
+	Volumes []string  // where something is mounted into the container
+	Ran     bool      // it has ended before
+	Started time.Time // the last time, by the engine's clock; zero if it never was
+	Entry   string    // the program that the engine starts, by path or name
 	// Health is a fingerprint of what its healthcheck runs; HealthAny is set where execs cannot be told from a healthcheck's.
 	Health      string
 	HealthAny   bool
@@ -101,6 +109,11 @@ type Query struct {
 	// Begun is called once everything is being watched: what is to be seen may start.
 	Begun    func()
 	Progress func(Session)
+	// Scanning is told after the recording how many images' files are still to be looked at.
+	Scanning func(left int)
+	// Enough is asked when that looking begins, for a channel whose end ends it: what was not seen is said, and left to the next recording.
+	// It takes two minutes at most in any case.
+	Enough func() <-chan struct{}
 	// Warn is told of what is not fatal: a container that could not be attributed, a store that is full for now.
 	Warn func(error)
 	// Say is told of what is worth a line in a log.
@@ -117,38 +130,48 @@ type Session struct {
 }
 
 // Run records until ctx ends, or until the query says so, and gives the evidence of each container that was recorded. What was recorded is
-// kept whatever ended it; the error then says what went wrong.
+// kept first, whatever ended it; the error then says what went wrong.
 func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.WorkloadEvidence, error) {
 	q = q.complete()
-	events, err := e.Events(ctx)
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // what has happened is dealt with also after ctx
+	defer cancel()
+	events, err := e.Events(work)
 	if err != nil {
 		return nil, err
 	}
 	r := newRecording(t, e, k, q)
 	r.flushed = r.began.Add(min(0, firstFlush-q.Flush)) // so that one that is killed soon has kept something
-	// What is looked at in another goroutine must have ended before this function has, and goes on for a while after ctx.
-	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	r.scanner = startScanner(last, e)
+	r.looker, r.scanner = startLooker(work, e), startScanner(work, e)
+	defer r.looker.stop()
 	defer r.scanner.stop()
 	if err := r.present(ctx); err != nil {
 		return nil, err
 	}
+	r.awaitLooks(ctx)
 	if q.Begun != nil {
 		q.Begun()
 	}
-	// The last look and its keeping must not fail because the user has had enough.
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastLook, cancel) })()
-	err = r.loop(ctx, last, events)
-	defer time.AfterFunc(lastLook, cancel).Stop()
-	err = errors.Join(err, r.sync(last, true))
-	r.scanAll(last)
+	err = r.loop(ctx, work, events)
+	r.catchUp(work, events)
+	err = errors.Join(err, r.sync(true), r.keepAll(work))
+	r.scanAll(work)
 	r.tellBlind()
-	return r.evidence(), errors.Join(err, r.keep(last, true))
+	return r.evidence(), errors.Join(err, r.keepAll(work))
 }
 
-// lastLook bounds what is done after the recording, of which reading the containers' files takes longest.
-const lastLook = 2 * time.Minute
+// What is done after the recording is bounded: looks at the engine and its last events, keeping, and reading files, which takes longest.
+const (
+	lastLook  = 30 * time.Second
+	lastKeep  = time.Minute
+	lastScans = 2 * time.Minute
+)
+
+// keepAll stores everything, however little time is left for the rest.
+func (r *recording) keepAll(work context.Context) error {
+	ctx, cancel := context.WithTimeout(work, lastKeep)
+	defer cancel()
+	return r.keep(ctx, true)
+}
 
 // firstFlush is when evidence is kept for the first time.
 const firstFlush = 5 * time.Second
@@ -176,13 +199,14 @@ func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 	for {
 		select {
 		case <-ctx.Done():
-			r.drain(work, events)
 			return nil
 		case ev, ok := <-events:
 			if !ok {
 				return nil
 			}
 			r.on(work, ev)
+		case s := <-r.looker.seen:
+			r.saw(s)
 		case found := <-r.scanner.found:
 			r.scanned(found)
 		case <-tick.C:
@@ -193,24 +217,70 @@ func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 	}
 }
 
-// drain follows what the engine has told of already: on a busy machine that may be the whole life of what was to be seen.
-func (r *recording) drain(ctx context.Context, events <-chan Event) {
-	for {
+// catchUp follows what the engine has told of until now: on a busy machine that may be the whole life of what was to be seen, and is still on its
+// way here. Then it waits for the looks that are under way.
+func (r *recording) catchUp(work context.Context, events <-chan Event) {
+	ctx, cancel := context.WithTimeout(work, lastLook)
+	defer cancel()
+	told, err := r.e.Told(ctx)
+	if err != nil {
+		r.q.Warn(fmt.Errorf("the last moments may be missing: %w", err))
+	}
+	again := time.NewTicker(r.q.Tick)
+	defer again.Stop()
+	for behind := true; behind; {
 		select {
 		case ev, ok := <-events:
 			if !ok {
 				return
 			}
-			r.on(ctx, ev)
+			r.on(work, ev)
+			continue
+		case s := <-r.looker.seen:
+			r.saw(s)
+			continue
 		default:
+		}
+		if behind = r.last.Before(told) || r.unsaid(ctx); !behind {
+			break
+		}
+		select {
+		case ev, ok := <-events:
+			if !ok {
+				return
+			}
+			r.on(work, ev)
+		case s := <-r.looker.seen:
+			r.saw(s)
+		case <-again.C:
+		case <-ctx.Done():
 			return
 		}
 	}
+	r.awaitLooks(ctx)
+}
+
+// unsaid tells whether a container has ended of whose end no event has come yet: the engine lets go of those who wait for it a moment before.
+func (r *recording) unsaid(ctx context.Context) bool {
+	refs, err := r.e.Running(ctx)
+	if err != nil {
+		return false
+	}
+	running := map[string]bool{}
+	for _, ref := range refs {
+		running[ref.ID] = true
+	}
+	for id, w := range r.byID {
+		if w.live && !running[id] {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *recording) tick(ctx context.Context) (done bool, err error) {
 	due := time.Since(r.flushed) >= r.q.Flush
-	if err := r.sync(ctx, due); err != nil {
+	if err := r.sync(due); err != nil {
 		return true, err
 	}
 	if due {

@@ -113,6 +113,48 @@ func TestAStartBeforeTheRecordingWasNotSeen(t *testing.T) {
 	}
 }
 
+// It was made and started a moment before the recording began, of which the engine tells all the same: its next start is another one.
+func TestAStartOfAMomentBeforeIsTheFirst(t *testing.T) {
+	s := newStage()
+	id := s.add("web", 7)
+	before := time.Now().Add(-500 * time.Millisecond)
+	s.events <- Event{Action: "create", ID: id, Time: before}
+	s.events <- Event{Action: "start", ID: id, Time: before}
+	got := s.record(t, Query{}, func() {
+		s.pass()
+		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
+		s.locked(func() { s.cgroups[id] = 8 })
+		s.events <- Event{Action: "start", ID: id, Time: time.Now()}
+	})
+	if src := got["docker:web"].Sources[0]; src.StartsCold != 0 || src.StartsWarm != 1 {
+		t.Errorf("%+v, want a warm start", src)
+	}
+}
+
+// One that was made before the recording and never started has its first start now, however late the engine is asked about it.
+func TestTheFirstStartOfWhatWasMadeBefore(t *testing.T) {
+	s := newStage()
+	id := s.add("job", 0)
+	s.locked(func() {
+		c := s.containers[id]
+		c.State = "created"
+		s.containers[id] = c
+	})
+	got := s.record(t, Query{}, func() {
+		s.locked(func() {
+			s.ran[id] = true // it has ended by the time that anybody looks
+			s.sightings = append(s.sightings, Sighting{Cgroup: 5, Name: id})
+		})
+		s.count(5, caps.Chown, "/bin/x")
+		at := time.Now()
+		s.events <- Event{Action: "start", ID: id, Time: at, At: at}
+		s.events <- Event{Action: "die", ID: id, Time: at.Add(4 * time.Second), At: at.Add(3 * time.Second)}
+	})
+	if src := got["docker:job"].Sources[0]; src.StartsCold != 1 || src.StartsWarm != 0 || src.Seconds != 4 {
+		t.Errorf("%+v, want a cold start and four seconds", src)
+	}
+}
+
 // The engine also tells what was shortly before. What had ended by then, or ended just as the recording began, was never part of it: it leaves
 // neither evidence nor a word that something is missing.
 func TestWhatEndedBeforeTheRecordingIsNoPartOfIt(t *testing.T) {
@@ -212,6 +254,7 @@ func TestOnlyWhatWasAskedForIsWatchedOn(t *testing.T) {
 		s.locked(func() { s.sightings = []Sighting{{Cgroup: 9, Name: web, Ancestors: []uint64{2, 1}}} })
 		s.count(9, caps.Chown, "/bin/chown")
 		s.pass()
+		s.locked(func() { s.cgroups[web] = 9 })
 		s.events <- Event{Action: "start", ID: web, Time: time.Now()}
 		s.pass()
 		s.locked(func() {

@@ -45,6 +45,6 @@ func (r *recording) wantOwnFiles(w *watched, last bool) {
 	if _, busy := r.scans[w.c.ID]; !busy && r.scanner.ask(w.c.ID) {
 		w.own.looking, w.own.knew = true, len(w.executed)
 		w.own.looks++
-		r.scans[w.c.ID] = scanWish{tree: treeOf(w.c, w.d), entry: w.d.Entry, own: true}
+		r.scans[w.c.ID] = scanWish{tree: w.c.ImageID, entry: w.d.Entry, own: true}
 	}
 }

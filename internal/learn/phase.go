@@ -1,7 +1,6 @@
 package learn
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -32,10 +31,10 @@ func (r *recording) setPhase(w *watched, phase string) {
 	if (w.d.Health != "" || w.d.HealthAny) && len(w.execs) == 0 {
 		name += whileHealth
 	}
-	if name == w.told {
+	if name == w.phaseTold {
 		return
 	}
-	w.told = name
+	w.phaseTold = name
 	if err := r.t.SetPhase(w.cgroup, name); err != nil {
 		r.q.Warn(err)
 	}
@@ -62,7 +61,7 @@ func (r *recording) exec(ev Event) {
 }
 
 // agePhases moves containers from starting to running, and forgets execs that were never started.
-func (r *recording) agePhases(ctx context.Context, w *watched) {
+func (r *recording) agePhases(w *watched) {
 	for id, x := range w.execs {
 		if !x.started && time.Since(x.since) > unstarted {
 			delete(w.execs, id)
@@ -70,7 +69,7 @@ func (r *recording) agePhases(ctx context.Context, w *watched) {
 	}
 	if !w.phased && time.Since(w.turned) > startPhase {
 		w.phased, w.phase = true, dropcap.PhaseRun
-		r.settled(ctx, w)
+		r.ask(w, settling)
 	}
 	r.setPhase(w, w.phase)
 }

@@ -20,7 +20,7 @@ func (r *recording) evidence() []dropcap.WorkloadEvidence {
 	}
 	list := make([]dropcap.WorkloadEvidence, 0, len(r.byID))
 	for _, w := range r.byID {
-		if !w.blind() {
+		if w.known && !w.blind() {
 			list = append(list, r.record(w))
 		}
 	}
@@ -37,10 +37,18 @@ var ErrBlind = errors.New("its capability checks could not be told apart")
 // tellBlind says which containers there will be no evidence of, and why.
 func (r *recording) tellBlind() {
 	for id, w := range r.byID {
-		if w.blind() {
+		switch {
+		case !w.known:
+			r.tellNameless(w)
+		case w.blind():
 			r.tellBlindOne(id, w)
 		}
 	}
+}
+
+// tellNameless says of a container that nobody could look at in time that its checks belong to nobody.
+func (r *recording) tellNameless(w *watched) {
+	r.q.Warn(fmt.Errorf("nothing is kept of %s (%s): %w: it was gone before the engine could tell what it was", w.id[:12], w.name, ErrBlind))
 }
 
 func (r *recording) tellBlindOne(id string, w *watched) {
@@ -95,7 +103,7 @@ func (r *recording) keep(ctx context.Context, all bool) error {
 	var list []dropcap.WorkloadEvidence
 	var written []*watched
 	for _, w := range r.byID {
-		if !w.blind() && (all || w.changed || !r.q.Service) {
+		if w.known && !w.blind() && (all || w.changed || !r.q.Service) {
 			rec := r.record(w)
 			r.tellNeeds(rec)
 			list, written = append(list, rec), append(written, w)
@@ -131,6 +139,10 @@ const mostDone = 4096
 func (r *recording) forgetEnded() {
 	for id, w := range r.byID {
 		switch {
+		case !w.known && !w.live && r.lookingAt[w.id] == 0:
+			r.tellNameless(w)
+		case !w.known:
+			continue
 		case w.blind() && !w.blindSaid && (!w.live || time.Since(w.started) > startPhase):
 			w.blindSaid = true
 			r.tellBlindOne(id, w)

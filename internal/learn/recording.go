@@ -2,7 +2,6 @@ package learn
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"dropcap"
@@ -26,24 +25,30 @@ type recording struct {
 
 	byID     map[string]*watched
 	byCgroup map[uint64]*watched
-	created  map[string]created // containers that were created and have not started
+	born     map[string]bool    // containers that were made and never started
+	created  map[string]created // what is known of them
+	last     time.Time          // of the latest event, by the engine's clock
+	nameless int                // containers that were gone before anybody could look
 	sights
-	scanner  *scanner
-	scans    map[string]scanWish // by container
-	trees    map[string]*tree
-	loss     Loss
-	done     map[[2]string]dropcap.WorkloadEvidence // of forgotten containers, by workload and revision, until it is kept
-	total    int                                    // containers so far
-	used     caps.Set                               // granted to anyone so far
-	keeping  bool                                   // the last keeping succeeded
-	needSaid map[string]caps.Set                    // by workload, what was said to be needed
+	looker    *looker
+	looks     int            // that are under way
+	lookingAt map[string]int // of them, by container
+	scanner   *scanner
+	scans     map[string]scanWish // by container
+	trees     map[string]*tree    // by image
+	loss      Loss
+	done      map[[2]string]dropcap.WorkloadEvidence // of forgotten containers, by workload and revision, until it is kept
+	total     int                                    // containers so far
+	used      caps.Set                               // granted to anyone so far
+	keeping   bool                                   // the last keeping succeeded
+	needSaid  map[string]caps.Set                    // by workload, what was said to be needed
 }
 
 func newRecording(t Tracer, e Engine, k Keeper, q Query) *recording {
 	now := time.Now()
 	return &recording{
-		t: t, e: e, k: k, q: q, began: now, flushed: now, fully: now, keeping: true, byID: map[string]*watched{}, byCgroup: map[uint64]*watched{},
-		created: map[string]created{}, sights: newSights(), scans: map[string]scanWish{}, trees: map[string]*tree{},
+		t: t, e: e, k: k, q: q, began: now, last: now.Round(0), flushed: now, fully: now, keeping: true, byID: map[string]*watched{}, byCgroup: map[uint64]*watched{},
+		born: map[string]bool{}, lookingAt: map[string]int{}, created: map[string]created{}, sights: newSights(), scans: map[string]scanWish{}, trees: map[string]*tree{},
 		done: map[[2]string]dropcap.WorkloadEvidence{}, needSaid: map[string]caps.Set{},
 	}
 }
@@ -54,15 +59,24 @@ type created struct {
 	d Details
 }
 
-// mostCreated bounds those; more are known by their start only.
-const mostCreated = 4096
+// mostCreated and mostBorn bound those; more are known by their start only.
+const (
+	mostCreated = 4096
+	mostBorn    = 1 << 16
+)
 
 // watched is one container under record. Each of its starts has a cgroup of its own.
 type watched struct {
+	id, name  string
 	c         dropcap.Container
 	d         Details
-	held      caps.Set // when it started, and whenever it was seen
-	cold      bool     // the present run is its first
+	known     bool      // c and d are
+	run       int       // how many of its runs were seen
+	listed    time.Time // it ran already when the engine was asked then, by the wall's clock; else zero
+	told      time.Time // when the present run was started, by the engine's clock; zero if its start was not seen
+	undecided bool      // nobody knows yet whether it has run before
+	held      caps.Set  // when it started, and whenever it was seen
+	cold      bool      // the present run is its first
 	executed  []dropcap.Executable
 	own       ownFiles
 	blindSaid bool
@@ -73,7 +87,7 @@ type watched struct {
 	started   time.Time // of the present run, or when watching it began; by the monotonic clock
 	turned    time.Time // when the present phase began
 	phase     string
-	told      string // the name of the phase that the kernel has
+	phaseTold string // the name of the phase that the kernel has
 	phased    bool   // the phase of starting or reloading is over
 	missed    bool   // a run of it was in no cgroup that the kernel's counters know
 	execs     map[string]sighted
@@ -88,29 +102,59 @@ type watched struct {
 // present takes up the containers that run already; their start was not seen. After the connection to the engine was lost it also finds
 // those that have ended, or ended and started, without a word.
 func (r *recording) present(ctx context.Context) error {
+	unstarted, err := r.e.Unstarted(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ref := range unstarted {
+		if r.wanted(ref.ID) && len(r.born) < mostBorn {
+			r.born[ref.ID] = true
+		}
+	}
 	refs, err := r.e.Running(ctx)
 	if err != nil {
 		return err
 	}
+	now := time.Now().Round(0) // the wall's
 	running := map[string]bool{}
 	for _, ref := range refs {
 		running[ref.ID] = true
 		if r.wanted(ref.ID) {
-			r.take(ctx, ref.ID, false)
+			r.found(ref, now)
 		}
 	}
 	for id, w := range r.byID {
 		if w.live && !running[id] {
-			r.ended(w)
+			r.ended(w, time.Now(), time.Time{})
 		}
 	}
 	return nil
 }
 
+// found takes up a container that is said to run.
+func (r *recording) found(ref dropcap.Ref, now time.Time) {
+	w := r.byID[ref.ID]
+	if w != nil && w.live {
+		r.ask(w, checking)
+		return
+	}
+	if w != nil && w.ending {
+		r.settle()
+	}
+	if w == nil {
+		w = r.enter(ref.ID, ref.Name, false)
+	}
+	w.listed = now
+	r.begin(w, nil)
+}
+
 func (r *recording) wanted(id string) bool { return r.q.Only == nil || r.q.Only[id] }
 
-// on follows one event.
+// on follows one event. It asks nobody, so that no event waits for another's answers.
 func (r *recording) on(ctx context.Context, ev Event) {
+	if ev.At.IsZero() {
+		ev.At = time.Now()
+	}
 	if ev.Action == "reconnected" {
 		r.q.Say("connected to the engine again")
 		if err := r.present(ctx); err != nil {
@@ -118,169 +162,118 @@ func (r *recording) on(ctx context.Context, ev Event) {
 		}
 		return
 	}
+	if ev.Time.After(r.last) {
+		r.last = ev.Time
+	}
 	if !r.wanted(ev.ID) {
 		return
 	}
 	switch ev.Action {
 	case "create":
-		r.meet(ctx, ev.ID)
+		r.meet(ev)
 	case "start":
-		// The engine also tells what was shortly before: such a start was not watched. Later the wall's clock may have been set back.
-		r.take(ctx, ev.ID, ev.Time.After(r.began) || time.Since(r.began) > startPhase)
+		r.started(ev)
 	case "kill":
 		r.signalled(ev)
 	case "die":
-		if w := r.byID[ev.ID]; w != nil {
-			r.ended(w)
+		if w := r.byID[ev.ID]; w != nil && ev.follows(w.listed) {
+			r.ended(w, ev.At, ev.Time)
 		}
 	case "exec_create", "exec_start", "exec_die":
 		r.exec(ev)
 	case "destroy":
 		delete(r.created, ev.ID)
+		delete(r.born, ev.ID)
 	}
 }
 
-func (r *recording) meet(ctx context.Context, id string) {
-	c, err := r.see(ctx, id)
-	if err != nil || len(r.created) >= mostCreated {
+// follows tells whether something happened after a container was found running: the engine also tells what was shortly before. Later than
+// that the wall's clock may have been set back.
+func (ev Event) follows(listed time.Time) bool {
+	return listed.IsZero() || ev.Time.After(listed) || time.Since(listed) > startPhase || time.Since(listed) < 0
+}
+
+func (r *recording) meet(ev Event) {
+	if len(r.born) < mostBorn {
+		r.born[ev.ID] = true
+	}
+	r.lookAt(look{id: ev.ID, why: meeting})
+}
+
+// started begins to record a run of a container.
+func (r *recording) started(ev Event) {
+	// The engine also tells what was shortly before: such a start was not watched. Later the wall's clock may have been set back.
+	if !ev.Time.After(r.began) && time.Since(r.began) <= startPhase {
+		delete(r.born, ev.ID)
+		return // if it still ran it was found
+	}
+	w := r.byID[ev.ID]
+	if w != nil && w.live && !ev.follows(w.listed) { // the same run, which was found running before its start was told of
+		r.countStart(w)
+		w.told, w.listed = ev.Time, time.Time{}
 		return
 	}
-	if d, err := r.e.Details(ctx, id); err == nil {
-		r.created[id] = created{c, d}
-		r.wantFiles(c, d)
+	if w != nil && w.live { // its end was not told of
+		r.ended(w, ev.At, time.Time{})
 	}
-}
-
-// see keeps only what is needed later.
-func (r *recording) see(ctx context.Context, id string) (dropcap.Container, error) {
-	c, err := r.e.See(ctx, id)
-	if own, ok := ownSet(c.Kernel.Processes); ok && c.Kernel.Holds() != nil {
-		c.Kernel = dropcap.Kernel{Visible: c.Kernel.Visible, WhyNot: c.Kernel.WhyNot, Held: &own}
-	}
-	c.LabelValues, c.Labels, c.Entrypoint, c.Command, c.Execs, c.Kernel.Processes = nil, nil, nil, nil, nil, nil
-	return c, err
-}
-
-// ownSet is what the workload itself holds. What docker exec or a healthcheck brought in does not count: until its exec the runtime's
-// process holds all that the engine does, and a privileged one goes on to.
-func ownSet(list []dropcap.Process) (own caps.Set, ok bool) {
-	for _, p := range list {
-		if p.Origin != dropcap.OriginInit && p.Origin != dropcap.OriginChild || p.UserNS == dropcap.UserNSNested {
-			continue
-		}
-		set, err := p.Holds()
-		if err != nil {
-			return 0, false
-		}
-		own, ok = own|set, true
-	}
-	return own, ok
-}
-
-// take begins or goes on to record a container.
-func (r *recording) take(ctx context.Context, id string, started bool) {
-	w := r.byID[id]
-	if w != nil && w.live && !started && r.same(ctx, w) {
-		return
-	}
-	if w != nil && (w.live || w.ending) { // its end was not told of, or not yet dealt with
-		r.ended(w)
-		r.settle(ctx)
-		w = r.byID[id]
-	}
-	early, known := r.created[id]
-	delete(r.created, id)
-	c, err := r.see(ctx, id)
-	switch {
-	case err == nil:
-	case !errors.Is(err, dropcap.ErrNotFound):
-		r.q.Warn(err)
-		return
-	case w != nil:
-		c = w.c
-	case known:
-		c = early.c
-	default:
-		return // it is gone, and nothing is known of it that evidence could belong to
-	}
-	if w == nil && !started && r.over(c) {
-		return // it ended before the recording began, or as it did: the engine also tells what was shortly before
+	if w != nil && w.ending { // or not yet dealt with
+		r.settle()
+		w = r.byID[ev.ID]
 	}
 	if w == nil {
-		w = r.enter(id, started)
+		w = r.enter(ev.ID, ev.Name, true)
 	}
-	if k := c.Kernel.Holds(); started && k != nil && c.Predicted != nil && !k.Minus(*c.Predicted).Empty() {
-		c.Kernel.Visible = false // the runtime's own process may be in it still; it is looked at again when the start is over
-	}
-	w.c = c
-	w.holds(c)
-	if d, err := r.e.Details(ctx, id); err == nil {
-		w.d = d
-	} else if known {
-		w.d = early.d
-	}
-	if known {
-		w.d.Ran = false
-	}
-	r.begin(w, started)
-}
-
-// over tells whether a run of a container has ended by now.
-func (r *recording) over(c dropcap.Container) bool {
-	if !c.Running() {
-		return true
-	}
-	_, err := r.e.Cgroup(c)
-	return errors.Is(err, dropcap.ErrGone)
+	r.begin(w, &ev)
 }
 
 // enter begins the record of a container.
-func (r *recording) enter(id string, started bool) *watched {
+func (r *recording) enter(id, name string, started bool) *watched {
 	now := time.Now()
-	w := &watched{begun: now, source: dropcap.Source{
+	w := &watched{id: id, name: name, begun: now, source: dropcap.Source{
 		Container: id, Since: stamp(now), Complete: r.q.Complete && (r.q.Only != nil || started), Execs: r.q.Execs,
 	}}
 	w.source.Host.ID = r.q.Host
+	if early, ok := r.created[id]; ok {
+		w.c, w.d, w.known = early.c, early.d, true
+		w.holds(w.c)
+		delete(r.created, id)
+	}
 	r.byID[id] = w
 	r.total++
 	return w
 }
 
-// begin takes note of a run of a container.
-func (r *recording) begin(w *watched, started bool) {
-	w.cold = started && !w.d.Ran && w.source.StartsCold+w.source.StartsWarm == 0
-	if w.cold {
-		w.source.StartsCold++
-	} else if started {
-		w.source.StartsWarm++
-	}
+// begin takes note of a run of a container: one whose start was told of, or which was found running.
+func (r *recording) begin(w *watched, start *Event) {
+	w.run++
 	now := time.Now()
-	w.live, w.started, w.turned, w.phased, w.changed, w.execs, w.told = true, now, now, !started, true, nil, ""
-	if w.phase = dropcap.PhaseStart; !started {
-		w.phase = dropcap.PhaseRun
+	w.live, w.started, w.turned, w.phased, w.changed, w.execs, w.phaseTold = true, now, now, start == nil, true, nil, ""
+	w.phase, w.told, w.cold = dropcap.PhaseRun, time.Time{}, false
+	if start != nil {
+		r.countStart(w)
+		w.phase, w.started, w.told, w.listed = dropcap.PhaseStart, start.At, start.Time, time.Time{}
 	}
-	r.wantFiles(w.c, w.d)
-	r.bind(w)
+	if w.known {
+		r.wantFiles(w.c, w.d)
+	}
+	r.match()
+	r.ask(w, starting)
 }
 
-// same tells whether a container that is said to run is in the run that is being recorded.
-func (r *recording) same(ctx context.Context, w *watched) bool {
-	c, err := r.see(ctx, w.c.ID)
-	if err != nil {
-		return true
+// countStart tells a first start from another by what was told before it: one that was made while the recording ran, or that had not been
+// started when it began, has never run. Else its first look tells.
+func (r *recording) countStart(w *watched) {
+	switch {
+	case r.born[w.id]:
+		w.cold = true
+		w.source.StartsCold++
+	case w.run > 1:
+		w.source.StartsWarm++
+	default:
+		w.undecided = true
 	}
-	cgroup, err := r.e.Cgroup(c)
-	return err != nil || cgroup == w.cgroup || w.cgroup == 0
-}
-
-// settled looks at a container again whose start is over.
-func (r *recording) settled(ctx context.Context, w *watched) {
-	if c, err := r.see(ctx, w.c.ID); err == nil && c.Running() {
-		if cgroup, err := r.e.Cgroup(c); err == nil && cgroup == w.cgroup {
-			w.c, w.changed = c, true
-			w.holds(c)
-		}
-	}
+	w.source.Complete = w.source.Complete || r.q.Complete
+	delete(r.born, w.id)
 }
 
 func (r *recording) signalled(ev Event) {
@@ -288,7 +281,7 @@ func (r *recording) signalled(ev Event) {
 	if w == nil || !w.live {
 		return
 	}
-	w.turned = time.Now()
+	w.turned = ev.At
 	switch ev.Signal {
 	case "1", "10", "12": // HUP, USR1, USR2: what servers take for a reload
 		w.phased = false
@@ -299,14 +292,25 @@ func (r *recording) signalled(ev Event) {
 	}
 }
 
-// ended takes note of the end of a run. Its last checks are read at the next tick, together with those of others that end now.
-func (r *recording) ended(w *watched) {
+// ended takes note of the end of a run. Its last checks are read at the next tick, together with those of others that end now. told is by the
+// engine's clock, zero if the engine did not say.
+func (r *recording) ended(w *watched, at, told time.Time) {
 	if !w.live {
 		return
 	}
 	w.live, w.ending, r.ending, w.changed = false, true, true, true
 	w.source.Stops++
-	w.source.Seconds += int64(time.Since(w.started) / time.Second)
+	w.source.Seconds += int64(lived(at.Sub(w.started), told.Sub(w.told), w.told.IsZero() || told.IsZero()) / time.Second)
+}
+
+// lived is how long a run was watched. By the time between its events here, or by the engine's, which is the better one on a busy machine, where
+// one event may have waited longer than another; but not by one that was set meanwhile.
+func lived(here, engines time.Duration, unknown bool) time.Duration {
+	const late = 30 * time.Second
+	if !unknown && engines > here && engines < here+late {
+		return engines
+	}
+	return max(here, 0)
 }
 
 // session is what can be told so far.

@@ -4,17 +4,20 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"time"
 
 	"dropcap"
 	"dropcap/internal/evidence"
 	"dropcap/internal/image"
 )
 
-// scanner looks at containers' files, one after the other, beside the recording: the export of a large one takes minutes.
+// scanner looks at containers' files, some at a time, beside the recording: the export of a large one takes minutes.
 type scanner struct {
 	wanted chan string
 	found  chan found
-	done   chan struct{}
+	all    sync.WaitGroup
 	cancel context.CancelFunc
 }
 
@@ -25,30 +28,37 @@ type found struct {
 	err   error
 }
 
-// mostScans is how many may wait. Those beyond are asked for again when their container ends.
-const mostScans = 4096
+const (
+	// mostScans is how many may wait. Those beyond are asked for again when their container ends.
+	mostScans = 4096
+	// scansAtOnce is how many are under way: the engine reads whole trees for them.
+	scansAtOnce = 3
+)
 
 func startScanner(ctx context.Context, e Engine) *scanner {
 	ctx, cancel := context.WithCancel(ctx)
+	s := &scanner{wanted: make(chan string, mostScans), found: make(chan found), cancel: cancel}
 	b := newBudget()
-	s := &scanner{wanted: make(chan string, mostScans), found: make(chan found), done: make(chan struct{}), cancel: cancel}
-	go func() {
-		defer close(s.done)
-		for {
+	for range scansAtOnce {
+		s.all.Go(func() { s.work(ctx, b, e) })
+	}
+	return s
+}
+
+func (s *scanner) work(ctx context.Context, b *budget, e Engine) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case id := <-s.wanted:
+			files, err := b.look(ctx, e, id)
 			select {
+			case s.found <- found{id, files, err}:
 			case <-ctx.Done():
 				return
-			case id := <-s.wanted:
-				files, err := b.look(ctx, e, id)
-				select {
-				case s.found <- found{id, files, err}:
-				case <-ctx.Done():
-					return
-				}
 			}
 		}
-	}()
-	return s
+	}
 }
 
 // ask is false when too many wait.
@@ -61,27 +71,29 @@ func (s *scanner) ask(id string) bool {
 	}
 }
 
-func (s *scanner) stop() { s.cancel(); <-s.done }
+func (s *scanner) stop() { s.cancel(); s.all.Wait() }
 
-// tree is what is known of the files of all containers of one image and entry.
+// tree is what is known of the files of all containers of one image.
 type tree struct {
-	files  image.Files
-	known  bool
-	asked  string // the container through which it was asked for; empty if it is not being looked at
-	failed string // why it is not known
-	tries  int
+	files   image.Files
+	entries []string // the programs that its containers begin with
+	known   bool
+	asked   string // the container through which it was asked for; empty if it is not being looked at
+	failed  string // why it is not known
+	tries   int
 }
 
-// mostTrees bounds what is remembered of images' files; an image's is a few programs, so all of an honest host's fit.
-const mostTrees = 1024
-
-func treeOf(c dropcap.Container, d Details) string { return c.ImageID + "\x00" + d.Entry }
+// mostTrees bounds what is remembered of images' files; an image's is a few programs, so all of an honest host's fit. mostEntries bounds those
+// of one image.
+const (
+	mostTrees   = 1024
+	mostEntries = 1000
+)
 
 // wantFiles has a container's files looked at, unless its image's are known or asked for. It may not even have started: what it writes itself
 // is looked at when it has ended.
 func (r *recording) wantFiles(c dropcap.Container, d Details) {
-	key := treeOf(c, d)
-	t := r.trees[key]
+	t := r.trees[c.ImageID]
 	if t == nil {
 		for other := range r.trees {
 			if len(r.trees) < mostTrees {
@@ -90,14 +102,21 @@ func (r *recording) wantFiles(c dropcap.Container, d Details) {
 			delete(r.trees, other)
 		}
 		t = &tree{}
-		r.trees[key] = t
+		r.trees[c.ImageID] = t
 	}
-	const mostTries = 5 // of containers that are gone before they can be looked at
-	if !t.known && t.asked == "" && t.tries < mostTries && r.scanner.ask(c.ID) {
-		t.asked = c.ID
-		t.tries++
-		r.scans[c.ID] = scanWish{tree: key, entry: d.Entry}
+	if !slices.Contains(t.entries, d.Entry) && len(t.entries) < mostEntries {
+		t.entries = append(t.entries, d.Entry)
+		if t.known && !t.files.Leads(d.Entry) { // of its links only those that lead to other entries are remembered
+			t.known, t.tries = false, 0
+		}
 	}
+	const most = 5 // containers that are gone before they can be looked at
+	if _, busy := r.scans[c.ID]; busy || t.known || t.asked != "" || t.tries >= most || !r.scanner.ask(c.ID) {
+		return
+	}
+	t.asked = c.ID
+	t.tries++
+	r.scans[c.ID] = scanWish{tree: c.ImageID}
 }
 
 // scanWish is what a look at a container's files is for: its image's tree, or the container itself.
@@ -124,39 +143,37 @@ func (r *recording) scanned(f found) {
 		w.own.found(f, why, wish.entry)
 		w.changed = true
 	}
-	t := r.trees[wish.tree]
-	if t == nil {
-		return
+	if t := r.trees[wish.tree]; t != nil && !wish.own {
+		r.grown(t, wish.tree, f, why)
 	}
+}
+
+// grown takes what was found of an image's files.
+func (r *recording) grown(t *tree, key string, f found, why string) {
 	t.asked = ""
 	switch {
-	case f.err == nil && !wish.own && !t.known: // also if incomplete: what was found counts
-		t.files, t.known, t.failed = f.files.Slim(wish.entry), true, why
-		r.treeChanged(wish.tree)
-	case f.err != nil && !t.known:
+	case t.known:
+		return
+	case f.err == nil: // also if incomplete: what was found counts
+		t.files, t.known, t.failed = f.files.Slim(t.entries...), true, why
+	default:
 		t.failed = why
-		r.treeChanged(wish.tree)
 		for _, w := range r.byID { // another may still be there
-			if w.c.ID != f.id && w.live && treeOf(w.c, w.d) == wish.tree {
+			if w.id != f.id && w.live && w.known && w.c.ImageID == key {
 				r.wantFiles(w.c, w.d)
 				break
 			}
 		}
 	}
-}
-
-// looking tells whether a container's files, or its image's, are being looked at.
-func (r *recording) looking(w *watched) bool {
-	t := r.trees[treeOf(w.c, w.d)]
-	return w.own.looking || t != nil && t.asked != ""
-}
-
-func (r *recording) treeChanged(key string) {
 	for _, w := range r.byID {
-		if treeOf(w.c, w.d) == key {
-			w.changed = true
-		}
+		w.changed = w.changed || w.c.ImageID == key
 	}
+}
+
+// looking tells whether a container, its files or its image's are being looked at.
+func (r *recording) looking(w *watched) bool {
+	t := r.trees[w.c.ImageID]
+	return w.own.looking || t != nil && t.asked != "" || r.lookingAt[w.id] > 0
 }
 
 // static is what a container needs beyond what any check shows, and why that may not be all.
@@ -171,28 +188,46 @@ func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 	if w.own.files != nil {
 		return append(list, image.Needs(*w.own.files, run)...), w.own.why
 	}
-	t := r.trees[treeOf(w.c, w.d)]
+	t := r.trees[w.c.ImageID]
 	switch {
 	case t == nil:
 		return list, "they were not looked at"
 	case !t.known && t.failed == "":
-		return list, "they have not been looked at yet"
+		return list, evidence.FilesLater
 	case !t.known:
 		return list, t.failed
 	}
 	return append(list, image.Needs(t.files, run)...), cmp.Or(t.failed, w.own.why)
 }
 
-// scanAll waits for what is being looked at, and has the rest looked at too.
-func (r *recording) scanAll(ctx context.Context) {
+// scanAll waits for what is being looked at, and has the rest looked at too, until that has taken too long or somebody has had enough.
+func (r *recording) scanAll(work context.Context) {
+	ctx, cancel := context.WithTimeout(work, lastScans)
+	defer cancel()
 	for _, w := range r.byID {
-		r.wantFiles(w.c, w.d)
-		r.wantOwnFiles(w, true)
+		if w.known {
+			r.wantFiles(w.c, w.d)
+			r.wantOwnFiles(w, true)
+		}
 	}
+	var enough <-chan struct{}
+	if r.q.Enough != nil && len(r.scans) > 0 {
+		enough = r.q.Enough()
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
 	for len(r.scans) > 0 {
+		if r.q.Scanning != nil {
+			r.q.Scanning(len(r.scans))
+		}
 		select {
 		case f := <-r.scanner.found:
 			r.scanned(f)
+		case s := <-r.looker.seen:
+			r.saw(s)
+		case <-tick.C:
+		case <-enough:
+			return
 		case <-ctx.Done():
 			return
 		}

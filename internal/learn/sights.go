@@ -32,15 +32,7 @@ const (
 	remembered = time.Hour
 )
 
-// bind finds the container's cgroup: by its processes while it runs, else by what the kernel saw.
-func (r *recording) bind(w *watched) {
-	if c, err := r.e.Cgroup(w.c); err == nil && w.c.Running() {
-		r.attach(w, c)
-		return
-	}
-	r.match()
-}
-
+// attach takes a cgroup for the container's present run.
 func (r *recording) attach(w *watched, cgroup uint64) {
 	w.cgroup = cgroup
 	r.byCgroup[cgroup] = w

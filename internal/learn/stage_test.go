@@ -37,6 +37,7 @@ type stage struct {
 	details    map[string]Details
 	full       error // what keeping fails with
 	keeps      int
+	told       time.Time
 	noFiles    bool // no container's can be looked at
 	files      func(id string, limits image.Limits) (image.Files, error)
 	asked      int // how often the recording has asked for sightings, as it does at each tick
@@ -60,6 +61,32 @@ func (s *stage) Running(context.Context) (refs []dropcap.Ref, err error) {
 		}
 	})
 	return refs, nil
+}
+
+// Told is the time of the last event of the script.
+func (s *stage) Told(context.Context) (at time.Time, err error) {
+	s.locked(func() { at = s.told })
+	return at, nil
+}
+
+func (s *stage) Unstarted(context.Context) (refs []dropcap.Ref, err error) {
+	s.locked(func() {
+		for id, c := range s.containers {
+			if c.State == "created" {
+				refs = append(refs, dropcap.Ref{ID: id})
+			}
+		}
+	})
+	return refs, nil
+}
+
+// recording is one whose loop is the test's own.
+func (s *stage) recording(t *testing.T, q Query) *recording {
+	r := newRecording(s, s, s, q.complete())
+	r.looker, r.scanner = startLooker(t.Context(), s), startScanner(t.Context(), s)
+	t.Cleanup(r.looker.stop)
+	t.Cleanup(r.scanner.stop)
+	return r
 }
 
 func (s *stage) See(_ context.Context, id string) (c dropcap.Container, err error) {

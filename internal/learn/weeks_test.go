@@ -94,9 +94,7 @@ func TestServiceForgetsWhatHasEnded(t *testing.T) {
 	var said []string
 	hear := func(text string) { mu.Lock(); defer mu.Unlock(); said = append(said, text) }
 	const runs = 30
-	r := newRecording(s, s, s, Query{Service: true, Warn: func(err error) { hear(err.Error()) }, Say: func(f string, a ...any) { hear(fmt.Sprintf(f, a...)) }}.complete())
-	r.scanner = startScanner(t.Context(), s)
-	t.Cleanup(r.scanner.stop)
+	r := s.recording(t, Query{Service: true, Warn: func(err error) { hear(err.Error()) }, Say: func(f string, a ...any) { hear(fmt.Sprintf(f, a...)) }})
 	for i := range uint64(runs) {
 		id := s.add(fmt.Sprintf("job%d", i), 100+i)
 		s.locked(func() {
@@ -106,12 +104,15 @@ func TestServiceForgetsWhatHasEnded(t *testing.T) {
 		})
 		s.count(100+i, caps.Chown, "/bin/x")
 		r.on(t.Context(), Event{Action: "start", ID: id, Time: time.Now()})
+		r.awaitLooks(t.Context())
 		r.on(t.Context(), Event{Action: "die", ID: id, Time: time.Now()})
+		r.awaitLooks(t.Context())
+		if err := r.sync(true); err != nil {
+			t.Fatal(err)
+		}
+		r.awaitLooks(t.Context())
 		for len(r.scans) > 0 {
 			r.scanned(<-r.scanner.found)
-		}
-		if err := r.sync(t.Context(), true); err != nil {
-			t.Fatal(err)
 		}
 		if i == runs-1 {
 			s.locked(func() { s.full = nil })
@@ -137,18 +138,18 @@ func TestServiceForgetsWhatHasEnded(t *testing.T) {
 func TestACrashLoopDoesNotGrow(t *testing.T) {
 	s := newStage()
 	id := s.add("loop", 7)
-	r := newRecording(s, s, s, Query{}.complete())
-	r.scanner = startScanner(t.Context(), s)
-	t.Cleanup(r.scanner.stop)
+	r := s.recording(t, Query{})
 	for i := range uint64(300) {
 		s.locked(func() { s.cgroups[id] = 100 + i })
 		r.on(t.Context(), Event{Action: "start", ID: id, Time: time.Now()})
+		r.awaitLooks(t.Context())
 		s.count(100+i, caps.Chown, "/bin/x")
 		r.on(t.Context(), Event{Action: "die", ID: id, Time: time.Now()})
 	}
-	if err := r.sync(t.Context(), true); err != nil {
+	if err := r.sync(true); err != nil {
 		t.Fatal(err)
 	}
+	r.awaitLooks(t.Context())
 	w := r.byID[id]
 	if len(w.past.Needs) != 1 || w.past.Needs[0].Count != 900 || len(w.past.Needs[0].By) != 1 || len(w.now) != 0 || len(r.byCgroup) != 0 {
 		t.Errorf("%d needs, %+v; %d checks, %d cgroups", len(w.past.Needs), w.past.Needs[0], len(w.now), len(r.byCgroup))
@@ -161,7 +162,7 @@ func TestACrashLoopDoesNotGrow(t *testing.T) {
 // Another engine's containers are left alone after a while, and what is held of them is freed again and again.
 func TestStrangersAreForgotten(t *testing.T) {
 	s := newStage()
-	r := newRecording(s, s, s, Query{}.complete())
+	r := s.recording(t, Query{})
 	s.sightings = []Sighting{{Cgroup: 50, Name: strings.Repeat("a", 64)}}
 	if err := r.sightings(); err != nil || len(r.pending) != 1 {
 		t.Fatalf("%d wait, %v", len(r.pending), err)
@@ -183,13 +184,12 @@ func TestTheClockIsSet(t *testing.T) {
 	for _, jump := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		s := newStage()
 		id := s.add("web", 7)
-		r := newRecording(s, s, s, Query{}.complete())
-		r.scanner = startScanner(t.Context(), s)
-		t.Cleanup(r.scanner.stop)
+		r := s.recording(t, Query{})
 		r.began = r.began.Add(-time.Minute)
 		r.on(t.Context(), Event{Action: "start", ID: id, Time: time.Now().Add(jump)})
 		r.on(t.Context(), Event{Action: "die", ID: id, Time: time.Now().Add(2 * jump)})
-		if err := r.sync(t.Context(), true); err != nil {
+		r.awaitLooks(t.Context())
+		if err := r.sync(true); err != nil {
 			t.Fatal(err)
 		}
 		if src := r.record(r.byID[id]).Sources[0]; src.StartsCold != 1 || src.Seconds > 5 || src.Until < src.Since {
