@@ -16,13 +16,15 @@ type Evidence struct {
 
 // WorkloadEvidence is the evidence of one workload at one revision.
 type WorkloadEvidence struct {
-	Workload    string         `json:"workload"`
-	Revision    string         `json:"revision"` // "sha256:…" over what makes it one, see Revision
-	ImageID     string         `json:"image_id"`
-	Sources     []Source       `json:"sources"`
-	Held        caps.Set       `json:"held"`
-	Required    caps.Set       `json:"required"` // always within Held: dropcap recommends drops, never a grant
-	Unused      caps.Set       `json:"unused"`
+	Workload string   `json:"workload"`
+	Revision string   `json:"revision"` // "sha256:…" over what makes it one, see Revision
+	ImageID  string   `json:"image_id"`
+	Sources  []Source `json:"sources"`
+	Held     caps.Set `json:"held"`
+	Required caps.Set `json:"required"` // always within Held: dropcap recommends drops, never a grant
+	Unused   caps.Set `json:"unused"`
+	// TryWithout is what of Required only needs show of which programs often take no notice, see Need.TryWithout.
+	TryWithout  caps.Set       `json:"try_without,omitempty"`
 	Needs       []Need         `json:"needs"`
 	Recommended Recommendation `json:"recommended"`
 	Confidence  Confidence     `json:"confidence"`
@@ -132,6 +134,10 @@ type Need struct {
 	// Exec is set where what `docker exec` ran caused the checks, and not the workload itself: then it keeps nothing, unless approved.
 	Exec     bool `json:"exec,omitempty"`
 	Approved bool `json:"approved,omitempty"`
+	// TryWithout is set where the kernel was asked, and only the program knows whether it minds the answer: programs often go on without. It
+	// is kept; a trial tells. TryBecause says why, in one clause.
+	TryWithout bool   `json:"try_without,omitempty"`
+	TryBecause string `json:"try_because,omitempty"`
 }
 
 // Doubted tells whether the need keeps less than its class says until an operator approves of it.

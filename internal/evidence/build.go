@@ -45,6 +45,7 @@ func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict, execs bool) {
 	n := dropcap.Need{Cap: c.Cap, Outcome: dropcap.Denied, Class: v.Class, Because: v.Because, Or: v.Or, Flagged: suspect(c.Exe), Exec: exec(c, execs)}
 	if c.Granted {
 		n.Outcome = dropcap.Granted
+		n.TryWithout, n.TryBecause = v.Try != "" && v.Class.Keeps(), v.Try
 	}
 	t.observe(c, n, v.Site)
 }
@@ -59,7 +60,8 @@ func (t *tally) named(c dropcap.KernelCheck, held caps.Set, execs bool) {
 		for _, a := range set.List() {
 			t.observe(c, dropcap.Need{
 				Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe), Exec: exec(c, execs),
-				Because: "the program asks for it in its own sets (capset), and fails or goes another way without it",
+				Because:    "the program asks for it in its own sets (capset), and fails or goes another way without it",
+				TryWithout: true, TryBecause: "it is only named in the program's own sets, and no check of it was seen there",
 			}, "capset")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 func Conclude(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	w.Required = required(w.Needs, w.Held)
 	w.Unused = w.Held.Minus(w.Required)
+	w.TryWithout = tryWithout(w.Needs, w.Required)
 	w.Recommended = Recommend(w.Required)
 	w.Confidence = confidence(w)
 	return w
@@ -26,6 +27,21 @@ func required(needs []dropcap.Need, held caps.Set) caps.Set {
 	}
 	set &= held
 	return set | choose(needs, held, set)
+}
+
+// tryWithout is what of the required set no need supports but those of which programs often take no notice. It stays required: only a trial tells.
+func tryWithout(needs []dropcap.Need, required caps.Set) caps.Set {
+	var tried, missed caps.Set
+	for _, n := range needs {
+		switch {
+		case !supports(n):
+		case n.TryWithout:
+			tried |= caps.Of(n.Cap)
+		default:
+			missed |= caps.Of(n.Cap) | n.Or
+		}
+	}
+	return tried.Minus(missed) & required
 }
 
 // supports tells whether a need keeps its capability. What only programs show that are not the image's keeps nothing beyond Docker's

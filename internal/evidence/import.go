@@ -39,7 +39,7 @@ func Import(data []byte) (dropcap.Evidence, error) {
 	for i, w := range e.Workloads {
 		t := newTally()
 		for _, n := range w.Needs {
-			n.Approved, n.Because = false, plain(n.Because)
+			n.Approved, n.Because, n.TryBecause = false, plain(n.Because), plain(n.TryBecause)
 			n.Flagged, n.Exec = n.Flagged || suspects(n.By), n.Exec || execs(n.By, w.Sources)
 			t.add(n)
 		}
@@ -155,7 +155,7 @@ func validateNeed(n dropcap.Need) error {
 		return fmt.Errorf("class: %q is not known", clip(string(n.Class)))
 	case !n.Or.Empty() && n.Class != dropcap.Alternative:
 		return fmt.Errorf("or: only for class %s", dropcap.Alternative)
-	case n.Sources < 0 || len(n.By) > MostBy+1 || len(n.Because) > mostText:
+	case n.Sources < 0 || len(n.By) > MostBy+1 || len(n.Because) > mostText || len(n.TryBecause) > mostText:
 		return errors.New("sources, by or because: too long, or not a sensible number")
 	}
 	for _, at := range []string{n.First, n.Last} {

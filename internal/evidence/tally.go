@@ -25,9 +25,12 @@ type key struct {
 	class   dropcap.Class
 	because string
 	exec    bool
+	try     bool
 }
 
-func keyOf(n dropcap.Need) key { return key{n.Cap, n.Outcome, n.Class, n.Because, n.Exec} }
+func keyOf(n dropcap.Need) key {
+	return key{n.Cap, n.Outcome, n.Class, n.Because, n.Exec, n.TryWithout}
+}
 
 // sharedKey is a key of the kernel's counts within a need.
 type sharedKey struct {
@@ -71,7 +74,7 @@ func (t *tally) needs(sources int) []dropcap.Need {
 		list = append(list, *n)
 	}
 	slices.SortFunc(list, func(a, b dropcap.Need) int {
-		return cmp.Or(cmp.Compare(a.Cap, b.Cap), -cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(rank(a.Class), rank(b.Class)), strings.Compare(a.Because, b.Because), rankExec(a)-rankExec(b))
+		return cmp.Or(cmp.Compare(a.Cap, b.Cap), -cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(rank(a.Class), rank(b.Class)), strings.Compare(a.Because, b.Because), rank01(a.Exec)-rank01(b.Exec), rank01(a.TryWithout)-rank01(b.TryWithout))
 	})
 	return list
 }
@@ -116,8 +119,8 @@ var classes = []dropcap.Class{
 	dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected, dropcap.UnknownNeed, dropcap.Advisory, dropcap.Ungrantable,
 }
 
-func rankExec(n dropcap.Need) int {
-	if n.Exec {
+func rank01(is bool) int {
+	if is {
 		return 1
 	}
 	return 0

@@ -114,7 +114,11 @@ func (d decider) needed(c caps.Cap) string {
 	}
 	for _, n := range d.support.Evidence.Needs {
 		if n.Cap == c && n.Outcome == dropcap.Granted && n.Class.Keeps() {
-			return fmt.Sprintf("evidence: %s, seen %s%s: %s", n.Class, times(n.Count), by(n), n.Because)
+			why := fmt.Sprintf("evidence: %s, seen %s%s: %s", n.Class, times(n.Count), by(n), n.Because)
+			if d.support.Evidence.TryWithout.Has(c) && n.TryWithout {
+				why += "; try without: " + n.TryBecause
+			}
+			return why
 		}
 	}
 	return "evidence: one of several that would do"

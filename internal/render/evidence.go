@@ -61,6 +61,7 @@ func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence, texts func(dr
 	if !x.Unused.Empty() {
 		b.WriteString("  unused: " + x.Unused.Short() + "\n")
 	}
+	doubtful(b, x)
 	dissent(b, x)
 	if x.Confidence.Level == dropcap.ConfidenceLow {
 		b.WriteString("  " + strong.paint("NOT READY: confidence is low, so what follows is only what was seen so far. Learn more before you use it.", o.Color) + "\n")
@@ -101,6 +102,18 @@ func class(n dropcap.Need, x dropcap.WorkloadEvidence) string {
 		s += " (flagged)"
 	}
 	return s
+}
+
+// doubtful says what a trial may show to be unneeded, and why.
+func doubtful(b *strings.Builder, x dropcap.WorkloadEvidence) {
+	for _, c := range x.TryWithout.List() {
+		for _, n := range x.Needs {
+			if n.Cap == c && n.TryWithout && shown(n, x) {
+				fmt.Fprintf(b, "  try without %s: %s\n", c.Short(), visible(n.TryBecause))
+				break
+			}
+		}
+	}
 }
 
 // dissent says which capabilities only some of the recordings showed.

@@ -29,6 +29,9 @@ capability is kept. Only rules of class advisory and ungrantable let a capabilit
 | advisory | the kernel asked, nothing depends on it | no |
 | ungrantable | no capability of the container could grant it | no |
 
+**Try without** is said of a need where the program alone knows whether it minds: programs often go on when the answer is no. Such a capability
+is kept, and marked in evidence and plan; a trial tells. What a program only names in its own sets (capset), and what no rule knows, is marked too.
+
 A place is a kernel function. Compilers put functions into their callers, differently by version, so each rule lists every function that the
 question may seem to come from.
 
@@ -53,7 +56,7 @@ func document() string {
 		fmt.Fprintf(&b, ". %s.\n\n", sentence(r.Because))
 		for _, x := range []struct{ head, text string }{
 			{"asked by", strings.Join(r.At, ", ")}, {"on the way from", strings.Join(r.Under, ", ")}, {"system calls", strings.Join(r.Syscalls, ", ")},
-			{"if", r.When}, {"source", r.Source},
+			{"if", r.When}, {"try without", strings.TrimPrefix(r.TryIf+": "+r.Try, ": ")}, {"source", r.Source},
 		} {
 			if x.text != "" {
 				fmt.Fprintf(&b, "- %s: %s\n", x.head, x.text)

@@ -26,6 +26,7 @@ var fileRules = []Rule{
 	{
 		Name: "access", Caps: caps.Of(caps.DacOverride), At: permission, Under: []string{"do_faccessat", "sys_faccessat"},
 		Class: dropcap.Silent, Because: "access(2) answers that the file cannot be used; what the program makes of that is its own affair",
+		Try:    "access(2) only asks, and what is opened afterwards asks again",
 		Source: "fs/open.c do_faccessat (5.8, sys_faccessat before): it only asks, and opening the file asks again",
 	},
 	{

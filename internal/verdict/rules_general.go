@@ -27,6 +27,7 @@ var generalRules = []Rule{
 	{
 		Name: "looked", Caps: every, Syscalls: []string{"prctl"}, When: "PR_CAPBSET_READ of one that is in the bounding set", when: arg(dropcap.ArgLook, true),
 		Class: dropcap.Inspected, Because: "the program asks whether it is in the bounding set, and goes another way where it is not",
+		Try:    "it looks in order to go another way where it must",
 		Source: "security/commoncap.c cap_task_prctl; of a program that asks for all of them, or for the last that there is, no single one is believed",
 	},
 	{

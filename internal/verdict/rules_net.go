@@ -98,6 +98,8 @@ var netRules = []Rule{
 	{
 		Name: "audit", Caps: caps.Of(caps.AuditWrite, caps.AuditControl), At: []string{"audit_netlink_ok", "audit_receive_msg", "audit_receive"},
 		Class: dropcap.Decisive, Because: "sending to the kernel's audit log, as login programs do, or controlling it, fails with EPERM",
+		Try:   "a login program that another user started goes on without its record",
+		TryIf: "by another user than 0", tryIf: func(c dropcap.KernelCheck) bool { return c.UID != 0 && c.Cap == caps.AuditWrite },
 		Source: "kernel/audit.c audit_netlink_ok, inlined in audit_receive_msg",
 	},
 	{

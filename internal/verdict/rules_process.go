@@ -10,6 +10,7 @@ var processRules = []Rule{
 	{
 		Name: "kill", Caps: caps.Of(caps.Kill), At: []string{"kill_ok_by_cred", "check_kill_permission"},
 		Class: dropcap.Decisive, Because: "signals to another user's processes fail with EPERM",
+		Try:    "who is told to end often ends by other means, or at the end of the grace period: try a reload and a stop",
 		Source: "kernel/signal.c kill_ok_by_cred: asked last",
 	},
 	{

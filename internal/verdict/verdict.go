@@ -20,6 +20,7 @@ type Verdict struct {
 	Site    string // the kernel function that decided; the system call if no call path is known
 	Because string // what breaks without it, in one sentence
 	Rule    string // the rule's name; "unknown" if none fits
+	Try     string // why a program may do without all the same, in one clause; empty where nothing says so
 }
 
 // UnknownRule is the name of the verdict on a check that no rule knows.
@@ -34,12 +35,13 @@ func Of(c dropcap.KernelCheck) Verdict {
 	}
 	for _, r := range rules {
 		if i, ok := r.matches(c, p); ok {
-			return Verdict{Class: r.Class, Or: r.Or, Site: p.site(i, c), Because: r.Because, Rule: r.Name}
+			return Verdict{Class: r.Class, Or: r.Or, Site: p.site(i, c), Because: r.Because, Rule: r.Name, Try: r.tolerated(c)}
 		}
 	}
 	return Verdict{
 		Class: dropcap.UnknownNeed, Site: p.site(p.asker(), c), Rule: UnknownRule,
 		Because: "no rule knows what depends on this check, so it is kept",
+		Try:     "nobody knows whether anything depends on it",
 	}
 }
 
@@ -57,7 +59,11 @@ type Rule struct {
 	Class    dropcap.Class
 	Or       caps.Set
 	Because  string
-	Source   string // kernel file, function, and versions where that matters
+	// Try says, in one clause, why programs often take no notice when it is denied; empty where a denial is always felt. TryIf narrows that down.
+	Try    string
+	TryIf  string // in words; the code is in tryIf
+	tryIf  func(c dropcap.KernelCheck) bool
+	Source string // kernel file, function, and versions where that matters
 }
 
 // Rules gives the table in its order, for the documentation.
@@ -84,6 +90,14 @@ func (r Rule) matches(c dropcap.KernelCheck, p path) (int, bool) {
 		}
 	}
 	return i, r.when == nil || r.when(c, p)
+}
+
+// tolerated is the clause of Try where it holds.
+func (r Rule) tolerated(c dropcap.KernelCheck) string {
+	if r.tryIf != nil && !r.tryIf(c) {
+		return ""
+	}
+	return r.Try
 }
 
 // path is a call path, innermost first. raw keeps the kernel's names; names has the many forms of a system call's entry as one.

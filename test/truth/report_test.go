@@ -102,7 +102,12 @@ type quality struct {
 	needed, found   int // pairs of workload and capability that are decisive in truth; of them, called so
 	called, correct int // pairs that the tool calls decisive; of them, those without which the workload broke
 	drops, excess   int
+	kept, meant     int // pairs that are kept; of them, those that are not marked "try without"
+	rightly         int // of those that are not marked, those that are needed in truth
 }
+
+// precision is the share of what is kept without a mark that is needed.
+func (q quality) precision() float64 { return float64(q.rightly) / float64(max(q.meant, 1)) }
 
 func measure(results []*result) (q quality) {
 	for _, r := range results {
@@ -122,6 +127,10 @@ func measure(results []*result) (q quality) {
 				}
 			}
 		}
+		sure := r.evidence.Required.Minus(r.evidence.TryWithout)
+		q.kept += r.evidence.Required.Len()
+		q.meant += sure.Len()
+		q.rightly += (sure & r.needs.set()).Len()
 		q.drops += r.falseDrops().Len()
 		q.excess += r.excess().Len()
 	}
@@ -129,7 +138,8 @@ func measure(results []*result) (q quality) {
 }
 
 func (q quality) String() string {
-	return fmt.Sprintf("decisive: recall %d of %d, precision %d of %d; false drops %d, excess %d", q.found, q.needed, q.correct, q.called, q.drops, q.excess)
+	return fmt.Sprintf("decisive: recall %d of %d, precision %d of %d; false drops %d, excess %d; kept %d, of them %d to try without; of the other %d %d are needed: precision %.3f",
+		q.found, q.needed, q.correct, q.called, q.drops, q.excess, q.kept, q.kept-q.meant, q.meant, q.rightly, q.precision())
 }
 
 // table is the report.
@@ -171,7 +181,11 @@ func (t truth) text() string {
 func (r *result) recommended() string {
 	var l []string
 	for _, c := range r.evidence.Required.List() {
-		l = append(l, c.Short()+mark(r.class(c)))
+		text := c.Short() + mark(r.class(c))
+		if r.evidence.TryWithout.Has(c) {
+			text += "?"
+		}
+		l = append(l, text)
 	}
 	return strings.Join(l, " ")
 }

@@ -45,6 +45,9 @@ func TestRecommendationsAgainstTheTruth(t *testing.T) {
 	for _, r := range results {
 		r.judge(t)
 	}
+	if q := measure(results); q.precision() < 0.9 && len(results) > 1 {
+		t.Errorf("precision %.3f, want 0.900 without what is to be tried without", q.precision())
+	}
 }
 
 // stage imports the images and gives the workloads that this run is about. DROPCAP_TRUTH_ONLY names some.
