@@ -254,6 +254,32 @@ func (k Keeper) Keep(ctx context.Context, list ...dropcap.WorkloadEvidence) erro
 	return nil
 }
 
+// Unscanned returns what is stored of this host whose files no recording has come to look at.
+func (k Keeper) Unscanned(ctx context.Context) ([]dropcap.WorkloadEvidence, error) {
+	all, err := k.Evidence(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []dropcap.WorkloadEvidence
+	for _, w := range all {
+		if strings.HasSuffix(w.Revision, "@"+k.Host) && evidence.Unscanned(w) {
+			list = append(list, withoutHost(w))
+		}
+	}
+	return list, nil
+}
+
+// Scanned adds what files show that were looked at only after the recordings.
+func (k Keeper) Scanned(ctx context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need, why string) error {
+	add := func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+		if old == nil {
+			return w, fmt.Errorf("the evidence of %s was forgotten meanwhile", w.Workload)
+		}
+		return evidence.Scanned(*old, static, why), nil
+	}
+	return k.Update(ctx, w.Workload, w.Revision+"@"+k.Host, add)
+}
+
 // merged joins new records of one workload with what is stored of it.
 func merged(fresh []dropcap.WorkloadEvidence, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	present := map[string]bool{}

@@ -100,3 +100,28 @@ func TestNeedsOfFilesThatAreNotTheImagesAreFlagged(t *testing.T) {
 		}
 	}
 }
+
+// Of a slim tree the links are left that lead to its entries, and to others of its image that lie where programs do.
+func TestASlimTreeLeadsToPrograms(t *testing.T) {
+	link := func(name, target string) tar.Header {
+		return tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target}
+	}
+	whole := scan(t, archive(t, link("bin", "usr/bin"), link("usr/bin/vi", "/etc/alternatives/vi"), link("etc/alternatives/vi", "/usr/bin/vim"),
+		link("opt/app", "/usr/lib/app/current"), link("usr/lib/app/current", "v2"), link("usr/share/doc", "none"), link("usr/lib/own/start", "real")))
+	slim := whole.Slim("/usr/lib/own/start")
+	for name, want := range map[string]string{
+		"/bin/vi": "/usr/bin/vim", "/opt/app": "/usr/lib/app/v2", "/usr/lib/own/start": "/usr/lib/own/real", "vi": "/vi", "/usr/lib/app/current": "/usr/lib/app/v2",
+	} {
+		if got, ok := slim.Resolve(name); got != want || !ok {
+			t.Errorf("%s leads to %s, want %s", name, got, want)
+		}
+	}
+	if len(slim.links) != 6 {
+		t.Errorf("%d links are left: %v", len(slim.links), slim.links)
+	}
+	for entry, want := range map[string]bool{"vi": true, "/bin/vi": true, "/opt/other": true, "/usr/lib/own/start": true, "/usr/lib/own/other": false} {
+		if slim.Leads(entry) != want || !whole.Leads(entry) {
+			t.Errorf("leads to %s: %v", entry, !want)
+		}
+	}
+}

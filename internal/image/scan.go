@@ -39,7 +39,9 @@ type Files struct {
 	Incomplete string
 
 	links map[string]string // where symbolic links lead, as written
-	led   []string          // the entries that those are for; nil: all are there
+	// Of a slim tree: the entries that the links are for, and whether those of all others outside libraries are there too.
+	slim, leadsAll bool
+	led            []string
 }
 
 // Program is a regular file that gives something to whoever executes it.
@@ -252,8 +254,7 @@ func (f Files) Sort(written map[string]bool) {
 // mostLinks is how many symbolic links the kernel follows in one path (include/linux/namei.h, MAXSYMLINKS).
 const mostLinks = 40
 
-// Slim keeps of the links only those that lead to some entries, or to whatever has a name in one of the folders where names are looked for:
-// for who keeps many trees, and asks each about few entries.
+// Slim keeps of the links only those that lead to some entries, or that lie where programs do: for who keeps many trees.
 func (f Files) Slim(entries ...string) Files {
 	kept := map[string]string{}
 	keep := func(link string) { kept[link] = f.links[link] }
@@ -262,21 +263,34 @@ func (f Files) Slim(entries ...string) Files {
 			f.resolve(name, keep)
 		}
 	}
-	for _, dir := range defaultPath {
-		at, _ := f.resolve(dir, keep)
-		for link := range f.links {
-			if path.Dir(link) == at {
-				f.resolve(link, keep)
-			}
+	f.leadsAll = true
+	for link := range f.links {
+		if below(link, libraries) {
+			continue
 		}
+		if len(kept) > mostKept {
+			f.leadsAll = false
+			break
+		}
+		f.resolve(link, keep)
 	}
-	f.links, f.led = kept, append([]string{}, entries...)
+	f.links, f.slim, f.led = kept, true, append([]string{}, entries...)
 	return f
 }
 
-// Leads tells whether a slim tree can still tell where an entry is.
+// libraries are folders whose many links lead to no entry of a container, but from elsewhere.
+var libraries = []string{"/usr/share", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/include", "/usr/src", "/lib", "/lib64", "/etc", "/var", "/dev", "/proc", "/sys"}
+
+// mostKept bounds the links of a slim tree, beside those that lead to its entries.
+const mostKept = 5000
+
+func below(name string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(d string) bool { return strings.HasPrefix(name, d+"/") })
+}
+
+// Leads tells whether the tree can still tell where an entry is.
 func (f Files) Leads(entry string) bool {
-	return f.led == nil || !strings.Contains(entry, "/") || slices.Contains(f.led, entry) || slices.Contains(defaultPath, path.Dir(entry))
+	return !f.slim || slices.Contains(f.led, entry) || f.leadsAll && !below(path.Clean("/"+entry), libraries)
 }
 
 // Resolve follows the tree's symbolic links as the kernel would from its root; false if they lead in a ring. Nothing need be at the end.

@@ -52,6 +52,9 @@ type Engine interface {
 // Keeper stores evidence as it grows: of one source the latest counts. With an error nothing may be taken as kept.
 type Keeper interface {
 	Keep(ctx context.Context, list ...dropcap.WorkloadEvidence) error
+	// Unscanned gives what is stored of this host whose files no recording has come to look at, and Scanned adds what they show.
+	Unscanned(ctx context.Context) ([]dropcap.WorkloadEvidence, error)
+	Scanned(ctx context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need, why string) error
 }
 
 // Sighting is a cgroup that is called like a container's.
@@ -148,6 +151,7 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper, q Query) ([]dropcap.
 		return nil, err
 	}
 	r.awaitLooks(ctx)
+	r.makeUp(ctx)
 	if q.Begun != nil {
 		q.Begun()
 	}

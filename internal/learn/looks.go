@@ -27,6 +27,7 @@ const (
 	starting               // it runs, or is about to
 	settling               // its start is over
 	checking               // it is said to run: is it the run that is recorded?
+	lateness               // its files are still to be looked at, for an earlier recording
 )
 
 // sight is what came of a look.
@@ -146,6 +147,8 @@ func (r *recording) saw(s sight) {
 	}
 	w := r.byID[s.id]
 	switch {
+	case s.why == lateness:
+		r.lookLater(s)
 	case w == nil:
 		r.met(s)
 	case s.err != nil:

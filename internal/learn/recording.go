@@ -34,8 +34,9 @@ type recording struct {
 	looks     int            // that are under way
 	lookingAt map[string]int // of them, by container
 	scanner   *scanner
-	scans     map[string]scanWish // by container
-	trees     map[string]*tree    // by image
+	scans     map[string]scanWish                 // by container
+	later     map[string]dropcap.WorkloadEvidence // by container, whose files an earlier recording has not looked at
+	trees     map[string]*tree                    // by image
 	loss      Loss
 	done      map[[2]string]dropcap.WorkloadEvidence // of forgotten containers, by workload and revision, until it is kept
 	total     int                                    // containers so far
@@ -48,7 +49,7 @@ func newRecording(t Tracer, e Engine, k Keeper, q Query) *recording {
 	now := time.Now()
 	return &recording{
 		t: t, e: e, k: k, q: q, began: now, last: now.Round(0), flushed: now, fully: now, keeping: true, byID: map[string]*watched{}, byCgroup: map[uint64]*watched{},
-		born: map[string]bool{}, lookingAt: map[string]int{}, created: map[string]created{}, sights: newSights(), scans: map[string]scanWish{}, trees: map[string]*tree{},
+		born: map[string]bool{}, lookingAt: map[string]int{}, created: map[string]created{}, sights: newSights(), scans: map[string]scanWish{}, later: map[string]dropcap.WorkloadEvidence{}, trees: map[string]*tree{},
 		done: map[[2]string]dropcap.WorkloadEvidence{}, needSaid: map[string]caps.Set{},
 	}
 }

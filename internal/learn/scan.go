@@ -123,7 +123,12 @@ func (r *recording) wantFiles(c dropcap.Container, d Details) {
 type scanWish struct {
 	tree, entry string
 	own         bool
+	late        bool // for an earlier recording
+	d           Details
 }
+
+// gone is why nothing is known of the files of a container that was removed.
+const gone = "it was removed before they were looked at"
 
 // scanned takes what the scanner found.
 func (r *recording) scanned(f found) {
@@ -136,8 +141,12 @@ func (r *recording) scanned(f found) {
 	if f.err != nil {
 		why = "they could not be read to the end"
 		if errors.Is(f.err, dropcap.ErrNotFound) {
-			why = "it was removed before they were looked at"
+			why = gone
 		}
+	}
+	if wish.late {
+		r.scannedLater(f, wish, why)
+		return
 	}
 	if w := r.byID[f.id]; wish.own && w != nil {
 		w.own.found(f, why, wish.entry)

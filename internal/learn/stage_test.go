@@ -13,6 +13,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/evidence"
 	"dropcap/internal/image"
 	"dropcap/internal/testenv"
 )
@@ -189,6 +190,22 @@ func (s *stage) Keep(_ context.Context, list ...dropcap.WorkloadEvidence) (err e
 		}
 	})
 	return err
+}
+
+func (s *stage) Unscanned(context.Context) (list []dropcap.WorkloadEvidence, err error) {
+	s.locked(func() {
+		for _, w := range s.kept {
+			if evidence.Unscanned(w) {
+				list = append(list, w)
+			}
+		}
+	})
+	return list, nil
+}
+
+func (s *stage) Scanned(_ context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need, why string) error {
+	s.locked(func() { s.kept[w.Workload] = evidence.Scanned(s.kept[w.Workload], static, why) })
+	return nil
 }
 
 // add makes a container; with a cgroup it runs.

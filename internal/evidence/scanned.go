@@ -1,0 +1,47 @@
+package evidence
+
+import (
+	"slices"
+
+	"dropcap"
+)
+
+// Unscanned tells whether the files of none of a workload's containers were looked at, since no recording has come to that yet.
+func Unscanned(w dropcap.WorkloadEvidence) bool {
+	later := func(s dropcap.Source) bool { return s.FilesUnseen == FilesLater }
+	return slices.ContainsFunc(w.Sources, later) && !slices.ContainsFunc(w.Sources, func(s dropcap.Source) bool { return s.FilesUnseen == "" })
+}
+
+// Scanned adds what files show that were looked at only after the recordings; why says what is still missing of them.
+func Scanned(w dropcap.WorkloadEvidence, static []dropcap.Need, why string) dropcap.WorkloadEvidence {
+	t := newTally()
+	for _, n := range w.Needs {
+		t.add(n)
+	}
+	for _, n := range static {
+		if t.by[keyOf(n)] == nil {
+			n.Sources = 1
+			t.add(n)
+		}
+	}
+	w.Needs, w.Sources = t.needs(0), slices.Clone(w.Sources)
+	for i, s := range w.Sources {
+		if s.FilesUnseen == FilesLater {
+			w.Sources[i].FilesUnseen = why
+		}
+	}
+	return Conclude(w)
+}
+
+// Programs are those that the needs name, with where they come from.
+func Programs(w dropcap.WorkloadEvidence) (list []dropcap.Executable) {
+	for _, n := range w.Needs {
+		for _, b := range n.By {
+			e := dropcap.Executable{Path: b.Exe, From: b.ExeFrom}
+			if b.Exe != "" && !slices.Contains(list, e) {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
