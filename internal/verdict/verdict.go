@@ -41,7 +41,7 @@ func Of(c dropcap.KernelCheck) Verdict {
 	return Verdict{
 		Class: dropcap.UnknownNeed, Site: p.site(p.asker(), c), Rule: UnknownRule,
 		Because: "no rule knows what depends on this check, so it is kept",
-		Try:     "nobody knows whether anything depends on it",
+		Try:     unknownTry,
 	}
 }
 
@@ -97,8 +97,14 @@ func (r Rule) tolerated(c dropcap.KernelCheck) string {
 	if r.tryIf != nil && !r.tryIf(c) {
 		return ""
 	}
+	if r.Try == "" && r.Class == dropcap.UnknownNeed {
+		return unknownTry
+	}
 	return r.Try
 }
+
+// unknownTry is said of whatever no rule is sure of.
+const unknownTry = "nobody knows whether anything depends on it"
 
 // path is a call path, innermost first. raw keeps the kernel's names; names has the many forms of a system call's entry as one.
 type path struct{ raw, names []string }
