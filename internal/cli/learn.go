@@ -19,6 +19,7 @@ import (
 	"dropcap/internal/evidence"
 	"dropcap/internal/host"
 	"dropcap/internal/learn"
+	"dropcap/internal/printable"
 	"dropcap/internal/store"
 )
 
@@ -268,9 +269,9 @@ func (a *app) scanning() func(left int) {
 		a.clearLine()
 		switch {
 		case isTerminal(a.err):
-			fmt.Fprintf(a.err, "looking at the files of %s; Ctrl-C leaves that to the next time", counted(left, "image"))
+			fmt.Fprintf(a.err, "looking at the files of %s; Ctrl-C leaves that to the next time", printable.Count(left, "image"))
 		case !said:
-			fmt.Fprintf(a.err, "looking at the files of %s\n", counted(left, "image"))
+			fmt.Fprintf(a.err, "looking at the files of %s\n", printable.Count(left, "image"))
 		}
 		said = true
 	}
