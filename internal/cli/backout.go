@@ -24,8 +24,8 @@ func (a *app) backout() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backout [CHANGE|CONTAINER]",
 		Short: "Take a change back: the very same old container runs again",
-		Long: `Take back a change, or the latest of a container: the new container is stopped and put aside, and the old one, which was retained, gets
-its name and restart policy back and is started. If it was removed, it is made again from the journal. A change that needs a person can
+		Long: `Take back a change, or the latest of a container: the new container is stopped, and the old one, which was retained, gets its name and
+restart policy back and is started; then the new one is removed, unless it holds files of its own. If the old one was removed, it is made again from the journal. A change that needs a person can
 be taken back so once the cause is mended.
 ` + changeExitHelp,
 		Example: `  sudo dropcap backout web
