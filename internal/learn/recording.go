@@ -28,7 +28,6 @@ type recording struct {
 	born     map[string]bool    // containers that were made and never started
 	created  map[string]created // what is known of them
 	last     time.Time          // of the latest event, by the engine's clock
-	nameless int                // containers that were gone before anybody could look
 	sights
 	looker    *looker
 	looks     int            // that are under way
