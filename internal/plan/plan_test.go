@@ -126,6 +126,38 @@ func TestStatusTellsWhatIsPending(t *testing.T) {
 	}
 }
 
+// What dropcap refuses, for what would be lost or because nobody knows what it needs, no printed command does either.
+func TestARefusedStepSaysNoCommand(t *testing.T) {
+	none, privileged := dropcap.Declared{}, dropcap.Declared{Privileged: true}
+	rm := []plan.Refusal{{Slug: "auto-remove", Message: "cannot change web: it was made with --rm"}}
+	pods := []plan.Refusal{{Slug: "podman", Message: "cannot change web: Podman tells less"}}
+	for name, c := range map[string]struct {
+		declared dropcap.Declared
+		level    dropcap.Level
+		options  plan.Options
+		against  []plan.Refusal
+		says     bool
+	}{
+		"nothing speaks against it": {declared: none, says: true},
+		"made with --rm":            {declared: none, against: rm},
+		"manual, nothing against":   {declared: privileged, says: true},
+		"manual, made with --rm":    {declared: privileged, against: rm},
+		"asked for as manual":       {declared: none, options: plan.Options{Strategy: dropcap.StrategyManual}, against: rm},
+		"Podman's":                  {declared: none, options: plan.Options{Strategy: dropcap.StrategyManual}, against: pods, says: true},
+		"Podman's, with --rm":       {declared: none, options: plan.Options{Strategy: dropcap.StrategyManual}, against: append(pods, rm...)},
+		"no evidence":               {declared: none, level: dropcap.LevelLeast},
+		"no evidence, accepted":     {declared: none, level: dropcap.LevelLeast, options: plan.Options{AcceptLow: true}, says: true},
+		"no evidence, manual":       {declared: privileged, level: dropcap.LevelLeast},
+	} {
+		x := subject(container("web", c.declared))
+		x.Against = func(dropcap.Strategy) []plan.Refusal { return c.against }
+		p := plan.Make(plan.Input{Host: host(), Now: now, Policy: dropcap.Policy{Level: c.level}, Options: c.options, Subjects: []plan.Subject{x}})
+		if by := p.Steps[0].Commands; by.Apply != "" != c.says || by.Backout != "" != c.says {
+			t.Errorf("%s (refused: %q): says %q, want that it says one: %v", name, p.Steps[0].Refused, by.Apply, c.says)
+		}
+	}
+}
+
 // A plan from a file is read again: nothing of it may get lost.
 func TestThePlanSurvivesItsFile(t *testing.T) {
 	p := plan.Make(scenario{declared: declares("net_admin", "chown"), evidence: known(caps.DockerDefaults|caps.Of(caps.NetAdmin), 0, dropcap.ConfidenceHigh)}.input(dropcap.LevelCIS))

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"dropcap"
@@ -53,34 +54,55 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	out.Strategy = in.strategy(s.Container, source)
 	out.Promise, out.Downtime = promises[out.Strategy], downtime(out.Strategy, s)
 	out.Commands.Source = source.Text
-	var against []Refusal
-	switch out.Strategy {
-	case dropcap.StrategyManual:
-		against = append(against, byHand(s.Container, in.Options))
-	case dropcap.StrategySource:
-		if in.Options.NoFiles && s.Container.Owner.Kind != "swarm" {
-			against = append(against, Refusal{"owner-file", "cannot edit its owner's file over a fleet", "write it there by hand as shown, or apply it on the host itself"})
-		}
-		against = append(against, source.Against...)
-		if s.Source == nil {
-			against = append(against, Refusal{"source", "cannot tell how its source says it", "change the source by hand; or --strategy recreate changes the container itself"})
-		}
-		if s.Against != nil {
-			against = append(against, s.Against(out.Strategy)...)
-		}
-	default:
-		if s.Against != nil {
-			against = s.Against(out.Strategy)
-		}
-		if out.Strategy == dropcap.StrategyInPlace && out.Before.Privileged {
-			against = append(against, Refusal{"in-place-privileged", "cannot take more than capabilities away in place", "use --strategy recreate"})
-		}
-	}
-	if s.Command != nil && (out.Strategy == dropcap.StrategyRecreate || out.Strategy == dropcap.StrategyManual && s.Container.Owner.Kind == "docker") {
+	against, doubts := in.against(out, s, source), d.doubts(out)
+	if s.Command != nil && sayable(out, against, doubts) {
 		out.Commands = byHandCommands(out.Commands, s, out.After)
 	}
 	out.Warnings = append(out.Warnings, in.warnings(out, s, d)...)
-	return refuse(out, append(d.doubts(out), against...)...)
+	return refuse(out, append(doubts, against...)...)
+}
+
+// against is what speaks against doing it in the step's way.
+func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refusal) {
+	asked := func(st dropcap.Strategy) []Refusal {
+		if s.Against == nil {
+			return nil
+		}
+		return s.Against(st)
+	}
+	switch out.Strategy {
+	case dropcap.StrategyManual:
+		list = append(list, byHand(s.Container, in.Options))
+		if out.Owner.Kind == "docker" { // a person re-creates it
+			list = append(list, slices.DeleteFunc(asked(dropcap.StrategyRecreate), func(r Refusal) bool { return r.Slug == "podman" })...)
+		}
+	case dropcap.StrategySource:
+		if in.Options.NoFiles && out.Owner.Kind != "swarm" {
+			list = append(list, Refusal{"owner-file", "cannot edit its owner's file over a fleet", "write it there by hand as shown, or apply it on the host itself"})
+		}
+		list = append(list, source.Against...)
+		if s.Source == nil {
+			list = append(list, Refusal{"source", "cannot tell how its source says it", "change the source by hand; or --strategy recreate changes the container itself"})
+		}
+		list = append(list, asked(out.Strategy)...)
+	default:
+		list = asked(out.Strategy)
+		if out.Strategy == dropcap.StrategyInPlace && out.Before.Privileged {
+			list = append(list, Refusal{"in-place-privileged", "cannot take more than capabilities away in place", "use --strategy recreate"})
+		}
+	}
+	return list
+}
+
+// sayable reports whether a person may be told the command that re-creates the container: a command must not do what dropcap refuses. `docker
+// stop` removes what was made with --rm, and what nobody knows the needs of is not to be tried. That a step is manual is no reason.
+func sayable(out dropcap.Step, against, doubts []Refusal) bool {
+	if out.Strategy == dropcap.StrategyManual && out.Owner.Kind == "docker" {
+		against = against[1:]
+	} else if out.Strategy != dropcap.StrategyRecreate {
+		return false
+	}
+	return len(against) == 0 && len(doubts) == 0
 }
 
 // still is a step that changes nothing.

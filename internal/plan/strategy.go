@@ -52,7 +52,7 @@ func byHand(c dropcap.Container, o Options) Refusal {
 	case o.Strategy == dropcap.StrategyManual:
 		return Refusal{"manual", "cannot apply what was planned as manual", "plan it without --strategy manual"}
 	}
-	return Refusal{"engine", "cannot re-create containers of Podman", "re-create it yourself with the command shown"}
+	return Refusal{"engine", "cannot re-create containers of Podman", "re-create it yourself with the capabilities shown"}
 }
 
 var managers = map[string]string{"ecs": "Amazon ECS", "kubernetes": "Kubernetes", "nomad": "Nomad", "systemd": "systemd"}
