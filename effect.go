@@ -1,6 +1,7 @@
 package dropcap
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -67,6 +68,29 @@ type Run struct {
 	// Outlives is set for a program that goes on when dropcap is killed, and that nobody may decide anything
 	// before the end of: it inherits the lock that says so.
 	Outlives bool
+	// Copies are files of which the program is given private copies: an argument that is Path becomes the
+	// copy's path.
+	Copies []Copy
+	// Unchanged are files that the program reads by itself, with their digests: none may change while it runs.
+	Unchanged map[string]string
+	// Engine decides on what the program asks of the engine, which it then reaches through dropcap only. Nil: it
+	// reaches the engine by itself.
+	Engine Gatekeeper
+}
+
+// Copy is a file as it was checked.
+type Copy struct {
+	Path string
+	Text []byte
+}
+
+// Gatekeeper stands between a program and the engine. Whoever only looks (GET, HEAD) is not asked about.
+type Gatekeeper interface {
+	// Ask returns the body to send in the place of the program's. Path is without the version. An error is what
+	// the program gets for an answer.
+	Ask(ctx context.Context, method, path string, body []byte) ([]byte, error)
+	// Answered is told what the engine answered; its error takes the answer's place.
+	Answered(ctx context.Context, method, path string, status int, body []byte) error
 }
 
 // File is a file that is replaced as a whole: written beside, synced, renamed, its folder synced. Mode and owner stay the former file's.
