@@ -27,6 +27,11 @@ func Compare(before, after json.RawMessage) []Difference {
 
 // Check compares a container that was made by Create with the original: what differs and is not allowed to. The declaration must be g.
 func (r *Recipe) Check(after json.RawMessage, g dropcap.Grant) []Difference {
+	return r.check(after, g, func(_, _ map[string]any) {})
+}
+
+// check is Check with what else is allowed to differ.
+func (r *Recipe) check(after json.RawMessage, g dropcap.Grant, allow func(before, after map[string]any)) []Difference {
 	out := compare(r.o.Inspect, after, r.swarmScoped, func(before, after map[string]any) {
 		b, a := child(before, "HostConfig"), child(after, "HostConfig")
 		b["CapAdd"], b["CapDrop"], b["Privileged"] = capabilities(g.CapAdd), capabilities(g.CapDrop), g.Privileged
@@ -43,6 +48,7 @@ func (r *Recipe) Check(after json.RawMessage, g dropcap.Grant) []Difference {
 			child(before, "Config")["Image"] = r.imageReference()
 		}
 		b["VolumesFrom"] = listed(r.sources())
+		allow(before, after)
 		prune(before, nil)
 		prune(after, nil)
 	})
