@@ -10,7 +10,9 @@ import (
 // mount is one line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
 type mount struct {
 	root, point, kind string
-	options           []string // the file system's own
+	options           []string // the file system's own, as mangled by the kernel
+	id, device        string   // the mount's, and the file system's ("8:1")
+	source            string   // what is mounted, as whoever mounted it said: a device, or any word
 }
 
 // parseMountinfo reads every line that it understands; the kernel writes no others.
@@ -23,7 +25,10 @@ func parseMountinfo(text []byte) []mount {
 		if !ok || len(l) < 6 || len(r) < 3 {
 			continue
 		}
-		list = append(list, mount{unescape(l[3]), unescape(l[4]), r[0], strings.Split(r[2], ",")})
+		list = append(list, mount{
+			root: unescape(l[3]), point: unescape(l[4]), kind: r[0], options: strings.Split(r[2], ","),
+			id: l[0], device: l[2], source: unescape(r[1]),
+		})
 	}
 	return list
 }

@@ -8,7 +8,9 @@ import (
 
 func TestMountinfoUndoesTheKernelsEscapes(t *testing.T) {
 	got := parseMountinfo([]byte(`30 23 0:26 /a\040b /sys/fs/c\134g\011x rw master:1 shared:4 - cgroup2 none rw,nsdelegate` + "\nnonsense\n"))
-	want := []mount{{"/a b", "/sys/fs/c\\g\tx", "cgroup2", []string{"rw", "nsdelegate"}}}
+	want := []mount{{
+		root: "/a b", point: "/sys/fs/c\\g\tx", kind: "cgroup2", options: []string{"rw", "nsdelegate"}, id: "30", device: "0:26", source: "none",
+	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -28,14 +28,14 @@ const (
 // rooms says which layer each folder of internal/ belongs to. A new folder needs a line here, and one in .depguard.yml.
 var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
-	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb, "owner": verb,
+	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb, "owner": verb, "trust": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter, "layer": adapter, "containerd": adapter,
 	"host": application, "node": application, "printable": bottom, "render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "lab": labLayer,
 }
 
 // pure verbs turn documents into documents: no I/O.
-var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source", "frame", "owner"}
+var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source", "frame", "owner", "trust"}
 
 // labStands are the parts of what tests stand on that the lab stands on too. They do without testing, which must not reach the program.
 var labStands = []string{"dropcap/internal/dockertest/supervise", "dropcap/internal/dockertest/rootfs"}

@@ -1,0 +1,127 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"dropcap"
+)
+
+// Way opens a file by way of each folder above it, the root first, following no link, and tells what each is
+// and where it is kept. The file is open for reading, and is the very one that was looked at; it is nil where
+// what is there is no regular file. Nothing but a regular file is opened for more than a look.
+func (t *MountTable) Way(file string) (way []dropcap.Waypoint, opened *os.File, err error) {
+	file = filepath.Clean(file)
+	if !filepath.IsAbs(file) {
+		return nil, nil, fmt.Errorf("%s is no whole path", file)
+	}
+	const look = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Open("/", look, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { unix.Close(fd) }()
+	at := "/"
+	for _, name := range append([]string{""}, strings.Split(strings.Trim(file, "/"), "/")...) {
+		if name != "" {
+			next, err := unix.Openat(fd, name, look, 0)
+			if err != nil {
+				return nil, nil, err
+			}
+			unix.Close(fd)
+			fd, at = next, path.Join(at, name)
+		}
+		point, err := t.waypoint(fd, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		way = append(way, point)
+		if point.Link {
+			return way, nil, nil
+		}
+	}
+	if !way[len(way)-1].Regular {
+		return way, nil, nil
+	}
+	opened, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	return way, opened, err
+}
+
+func (t *MountTable) waypoint(fd int, at string) (dropcap.Waypoint, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return dropcap.Waypoint{}, err
+	}
+	kind := st.Mode & unix.S_IFMT
+	p := dropcap.Waypoint{
+		Path: at, UID: st.Uid, Mode: st.Mode & 0o1777, Link: kind == unix.S_IFLNK, Folder: kind == unix.S_IFDIR, Regular: kind == unix.S_IFREG,
+		Names: uint64(st.Nlink),
+	}
+	p.Spots, p.Elsewhere = t.spots(fd, at, 0)
+	return p, nil
+}
+
+// Reached are the spots that whoever mounts a path reaches: its own, and those of what is mounted below it. A
+// block device is its file system. The error is an fs.ErrNotExist where nothing is there.
+func (t *MountTable) Reached(p string) ([]dropcap.Spot, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(t.root+p, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		return t.disk(st.Rdev), nil
+	}
+	list, real, err := t.at(p, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range t.list {
+		if strings.HasPrefix(m.point, strings.TrimSuffix(real, "/")+"/") {
+			list = append(list, dropcap.Spot{Device: m.device, Path: m.root})
+		}
+	}
+	return list, nil
+}
+
+// disk is all of the file system on a block device, by its own number and by those under which it is mounted
+// (btrfs has other ones).
+func (t *MountTable) disk(rdev uint64) []dropcap.Spot {
+	list := []dropcap.Spot{{Device: fmt.Sprintf("%d:%d", unix.Major(rdev), unix.Minor(rdev)), Path: "/"}}
+	for _, m := range t.list {
+		var st unix.Stat_t
+		if unix.Stat(t.root+m.source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && st.Rdev == rdev {
+			list = append(list, dropcap.Spot{Device: m.device, Path: "/"})
+		}
+	}
+	return list
+}
+
+// Seen are the spots of all that a process of a container has mounted, by the kernel's own word: also what was
+// mounted below its mounts since. The error is an fs.ErrNotExist where the process is gone. Layers are the folders in which its overlays keep what it writes.
+func (r *Reader) Seen(pid int) (spots []dropcap.Spot, layers []string, err error) {
+	text, err := os.ReadFile(r.path(pid, "mountinfo"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range parseMountinfo(text) {
+		s := dropcap.Spot{Device: m.device, Path: strings.TrimSuffix(m.root, "//deleted")}
+		if !slices.Contains(spots, s) {
+			spots = append(spots, s)
+		}
+		if m.kind != "overlay" {
+			continue
+		}
+		for _, o := range m.options {
+			if upper, ok := strings.CutPrefix(o, "upperdir="); ok && path.IsAbs(unescape(upper)) {
+				layers = append(layers, unescape(upper))
+			}
+		}
+	}
+	return spots, layers, nil
+}
