@@ -116,15 +116,20 @@ func (s recreating) compare(ctx context.Context, c *change) error {
 	if len(list) == 0 {
 		return nil
 	}
-	var places []string
+	return dropcap.Errorf(dropcap.CodeError, "please report this; nothing was stopped",
+		"cannot make the same container as %s: the engine made one that differs in more than capabilities: %s", c.Name, places(list))
+}
+
+// places says where containers differ, in a few words.
+func places(list []recreate.Difference) string {
+	var out []string
 	for _, d := range list[:min(len(list), 5)] {
-		places = append(places, d.Path+" "+d.Because)
+		out = append(out, d.Path+" "+d.Because)
 	}
 	if len(list) > 5 {
-		places = append(places, fmt.Sprintf("%d more", len(list)-5))
+		out = append(out, fmt.Sprintf("%d more", len(list)-5))
 	}
-	return dropcap.Errorf(dropcap.CodeError, "please report this; nothing was stopped",
-		"cannot make the same container as %s: the engine made one that differs in more than capabilities: %s", c.Name, strings.Join(places, ", "))
+	return strings.Join(out, ", ")
 }
 
 // unchanged looks whether the old one is still what the plan was made of: others may use the engine too.

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -18,6 +19,22 @@ type Compose struct {
 	Env      []string // of the program, whole
 	Files    []source.Edited
 	Replicas int // of the service, now
+
+	// Given are the texts that were checked; compose is given them, and reads nothing in their place.
+	Given source.Given
+	// Reads are the digests of files that it reads beside them, by itself.
+	Reads map[string]string
+	// Members are the descriptions of the service's containers: each new one must be as its predecessor was.
+	Members []json.RawMessage
+}
+
+// Copies are the texts for compose, edited or as they were.
+func (c *Compose) Copies(edited bool) []dropcap.Copy {
+	var out []dropcap.Copy
+	for _, f := range c.Given.With(c.Files, edited) {
+		out = append(out, dropcap.Copy{Path: f.Path, Text: f.Text})
+	}
+	return out
 }
 
 // composing has compose make the service's containers again from the edited file. Compose removes each old one before the new one has proven
@@ -29,30 +46,36 @@ type composing struct {
 }
 
 func (s composing) effects(c *change) []dropcap.Effect {
-	list := []dropcap.Effect{s.rehearse("rehearse")}
+	list := []dropcap.Effect{s.rehearse("rehearse", false, nil)}
 	for _, f := range s.from.Files {
 		list = append(list, s.write("write-source", f, false))
 	}
-	return append(list, s.rehearse("rehearse-new"), s.up(c, "compose-up"))
+	return append(list, s.rehearse("rehearse-new", true, nil), s.up(c, "compose-up", true, nil))
 }
 
-// program is compose with arguments. Its output may hold secrets and is not shown.
-func (s composing) program(name, says string, timeout time.Duration, args []string) dropcap.Effect {
-	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Run{
-		Args: append(append([]string{}, s.from.Program...), args...), Dir: "/", Env: s.from.Env, Timeout: timeout,
-	}}
+// project is the project as compose is called for it, with copies in the place of its files.
+func (s composing) project() source.Project { return s.from.Project.Explicit(s.from.Given) }
+
+// program is compose with arguments, and with the edited files or the former ones. Its output may hold secrets and is not shown.
+func (s composing) program(args []string, edited bool, keeper dropcap.Gatekeeper) *dropcap.Run {
+	return &dropcap.Run{
+		Args: append(append([]string{}, s.from.Program...), args...), Dir: "/", Env: s.from.Env, Copies: s.from.Copies(edited), Engine: keeper,
+	}
 }
 
-func (s composing) rehearse(name string) dropcap.Effect {
-	return s.program(name, "ask compose what it would do", slow, s.from.Project.Rehearse(s.from.Replicas))
+func (s composing) rehearse(name string, edited bool, keeper dropcap.Gatekeeper) dropcap.Effect {
+	run := s.program(s.project().Rehearse(s.from.Replicas), edited, keeper)
+	run.Timeout = slow
+	return dropcap.Effect{Name: name, Says: "ask compose what it would do", Action: run}
 }
 
-func (s composing) up(c *change, name string) dropcap.Effect {
-	limit := 5*time.Minute + time.Duration(s.from.Replicas)*s.grace(c)
-	args := s.from.Project.Up(s.from.Replicas)
-	e := s.program(name, source.Line(args), limit, args)
-	e.Action.(*dropcap.Run).Outlives = true
-	return e
+func (s composing) up(c *change, name string, edited bool, keeper dropcap.Gatekeeper) dropcap.Effect {
+	run := s.program(s.project().Up(s.from.Replicas), edited, keeper)
+	run.Outlives, run.Timeout = true, 5*time.Minute+time.Duration(s.from.Replicas)*s.grace(c)
+	if edited { // the way back is not barred by what somebody has changed since: what comes of it is compared
+		run.Unchanged = s.from.Reads
+	}
+	return dropcap.Effect{Name: name, Says: source.Line(s.from.Project.Up(s.from.Replicas)), Action: run}
 }
 
 // grace is how long one of its containers may take to stop.
@@ -107,7 +130,7 @@ func (s composing) prepare(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
-	if err := s.nothingPending(ctx, c, names); err != nil {
+	if err := s.nothingPending(ctx, c, names, false); err != nil {
 		return err
 	}
 	if err := interrupted(ctx); err != nil {
@@ -118,7 +141,7 @@ func (s composing) prepare(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	result, err := s.do(ctx, c, s.rehearse("rehearse-new"))
+	result, err := s.do(ctx, c, s.rehearse("rehearse-new", true, s.looking(c)))
 	if err != nil {
 		return err
 	}
@@ -160,8 +183,8 @@ func (s composing) running(ctx context.Context, c *change) ([]string, error) {
 	return names, nil
 }
 
-func (s composing) nothingPending(ctx context.Context, c *change, names []string) error {
-	result, err := s.do(ctx, c, s.rehearse("rehearse"))
+func (s composing) nothingPending(ctx context.Context, c *change, names []string, edited bool) error {
+	result, err := s.do(ctx, c, s.rehearse("rehearse", edited, s.looking(c)))
 	if err != nil {
 		return err
 	}
@@ -186,7 +209,7 @@ func (s composing) failed(c *change, what string, r dropcap.Result) error {
 // swap lets compose do it. Which containers it has made is seen from their labels.
 func (s composing) swap(ctx context.Context, c *change) error {
 	c.stopped = s.now()
-	result, err := s.do(ctx, c, s.up(c, "compose-up"))
+	result, err := s.composeUp(ctx, c, "compose-up", true, c.Is)
 	if err != nil {
 		return err
 	}
@@ -198,7 +221,17 @@ func (s composing) swap(ctx context.Context, c *change) error {
 		return err
 	}
 	c.DowntimeMS = s.since(c.stopped)
+	for _, f := range s.from.Files {
+		if _, err := s.do(ctx, c, s.asLeft(f)); err != nil {
+			s.log("%s: what stands in %s by now is not what was brought into effect: %v", c.Name, f.Path, err)
+		}
+	}
 	return s.gated(ctx, c, ids)
+}
+
+// asLeft looks whether a file is as the change has left it.
+func (s composing) asLeft(f source.Edited) dropcap.Effect {
+	return dropcap.Effect{Name: "check-source", Says: "look whether " + f.Path + " is as it was left", Action: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Is}}
 }
 
 // made gives the ids of the service's containers, all of which must run with what g declares. The change's own becomes the one of its name.
@@ -222,6 +255,11 @@ func (s composing) made(ctx context.Context, c *change, g dropcap.Grant) ([]stri
 			return nil, fmt.Errorf("compose has not given %s the capabilities that the file says", m.name())
 		case !now.alive():
 			return nil, fmt.Errorf("%s has ended with exit status %d%s", m.name(), now.State.ExitCode, ofError(now.State.Error))
+		}
+		if !s.former(m.ID) {
+			if err := s.differing(c, now, g, true); err != nil {
+				return nil, err
+			}
 		}
 		ids = append(ids, m.ID)
 	}
@@ -280,7 +318,10 @@ func (s composing) back(ctx context.Context, c *change) error {
 		if err := s.sweepInterim(ctx, c); err != nil {
 			s.log("%s: %v", c.Name, err) // compose goes on from what is there
 		}
-		result, err := s.do(ctx, c, s.up(c, "compose-up-back"))
+		if s.asBefore(ctx, c) {
+			return nil
+		}
+		result, err := s.composeUp(ctx, c, "compose-up-back", false, c.Was)
 		switch {
 		case err == nil && result.Status == 0:
 			if _, err = s.made(ctx, c, c.Was); err == nil {
@@ -334,10 +375,9 @@ func (s composing) mayBack(ctx context.Context, c *change) error {
 		return err
 	}
 	for _, f := range s.from.Files {
-		same := dropcap.Effect{Name: "check-source", Says: "look whether " + f.Path + " is as it was left", Action: &dropcap.File{Path: f.Path, Was: f.Is, Is: f.Is}}
-		if _, err := s.do(ctx, c, same); err != nil {
+		if _, err := s.do(ctx, c, s.asLeft(f)); err != nil {
 			return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand", "cannot back out change %s: %w", c.ID, err)
 		}
 	}
-	return s.nothingPending(ctx, c, names)
+	return s.nothingPending(ctx, c, names, true)
 }

@@ -113,6 +113,7 @@ func (h *Host) changing(ctx context.Context, session *Session, callTimeout time.
 		s.Close()
 		return nil, err
 	}
+	sweepPrivate(s.Folder())
 	ch := &Changing{Session: session, Store: s, host: h}
 	w := &watched{World: faulty(world{session.Client, s, compose}), arm: h.arm}
 	ch.close = func() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"dropcap"
@@ -11,6 +12,7 @@ import (
 	"dropcap/internal/plan"
 	"dropcap/internal/printable"
 	"dropcap/internal/source"
+	"dropcap/internal/trust"
 )
 
 // sourceOf says how the change of a container is made in its owner's source; nil where that is not known.
@@ -48,11 +50,12 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 	if err != nil {
 		return refused("", "see to that container first, and plan again"+otherwise, err)
 	}
-	if err := o.trustCompose(project); err != nil {
+	checked, err := o.checkCompose(project)
+	if err != nil {
 		return refused("", "whoever can write there decides what compose does as root: mend that, and plan again"+otherwise, err)
 	}
 	up := source.Line(project.Up(replicas))
-	edited, err := o.editCompose(project, d)
+	edited, err := source.Compose(checked.Files, project.Service, d)
 	if err != nil {
 		return refused(up, "write it there by hand as shown and run the command"+otherwise, err)
 	}
@@ -115,39 +118,48 @@ func (o *originals) strangers(c dropcap.Container) []string {
 	return list
 }
 
-// trustCompose tells whether all files that compose would read may be trusted; the error says which not.
-func (o *originals) trustCompose(p source.Project) error {
-	if !o.isHere() {
-		return errors.New("they are on the engine's own host")
-	}
-	needed, optional := p.Trusts()
-	for _, f := range needed {
-		if err := o.trusted(f); err != nil {
-			return err
-		}
-	}
-	for _, f := range optional {
-		if err := o.trusted(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
+// checkedCompose are a project's files, read and trusted, and the digests of what compose reads beside them by itself.
+type checkedCompose struct {
+	source.Given
+	reads map[string]string
 }
 
-// editCompose reads the project's files, if they may be trusted, and edits them in memory.
-func (o *originals) editCompose(p source.Project, d source.Declaration) ([]source.Edited, error) {
-	if err := o.trustCompose(p); err != nil {
-		return nil, err
+// checkCompose reads the project's files, if all that compose would read may be trusted; the error says which not.
+func (o *originals) checkCompose(p source.Project) (checkedCompose, error) {
+	out := checkedCompose{reads: map[string]string{}}
+	if !o.isHere() {
+		return out, errors.New("they are on the engine's own host")
 	}
-	var files []source.File
-	for _, path := range p.Files {
-		text, err := ReadOwnerFile(path)
+	for _, f := range p.Files {
+		text, err := o.trusted(f)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		files = append(files, source.File{Path: path, Text: text})
+		out.Files = append(out.Files, source.File{Path: f, Text: text})
 	}
-	return source.Compose(files, p.Service, d)
+	needed, optional := p.Trusts()
+	for _, f := range append(needed[len(p.Files):], optional...) {
+		text, err := o.trusted(f)
+		if err != nil && !(errors.Is(err, fs.ErrNotExist) && slices.Contains(optional, f)) {
+			return out, err
+		}
+		out.Env = append(out.Env, source.File{Path: f, Text: text})
+	}
+	reads, err := p.Reads(out.Files)
+	if err != nil {
+		return out, err
+	}
+	for _, f := range reads {
+		switch text, err := o.trusted(f); {
+		case err == nil:
+			out.reads[f] = digestOf(text)
+		case errors.Is(err, fs.ErrNotExist):
+			out.reads[f] = ""
+		default:
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // replicas is how many containers the service has now: compose is told to keep as many. The error names one that only its image's labels
@@ -180,8 +192,12 @@ func (o *originals) nameOf(id string) string {
 func refusedSource(c dropcap.Container, hint string, err error) plan.Refusal {
 	slug := "source"
 	var cannot *source.Cannot
-	if errors.As(err, &cannot) {
+	var un *trust.Untrusted
+	switch {
+	case errors.As(err, &cannot):
 		slug = cannot.Slug
+	case errors.As(err, &un):
+		slug = "untrusted"
 	}
 	return plan.Refusal{
 		Slug:    slug,

@@ -32,10 +32,7 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 	case *dropcap.Note:
 		return dropcap.Result{}, w.store.Write(ctx, *action)
 	case *dropcap.Run:
-		if action.Outlives && w.lock != nil {
-			return RunProgram(ctx, *action, w.lock.f)
-		}
-		return RunProgram(ctx, *action)
+		return w.run(ctx, *action)
 	case *dropcap.File:
 		return dropcap.Result{}, replaceFile(*action)
 	}

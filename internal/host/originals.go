@@ -14,7 +14,6 @@ import (
 	"dropcap/internal/docker"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
-	"dropcap/internal/source"
 )
 
 // readers is how many containers are read at once: each is some requests, and one of them walks the container's layer.
@@ -35,7 +34,7 @@ type originals struct {
 	image   map[string]json.RawMessage
 	network map[string]json.RawMessage
 	found   map[string]recreate.Original // by the container's id; one that is gone has none
-	mounts  []source.Mount               // what the containers mount of this host
+	trust   *Trusting                    // of files on this host; nil where nothing may be trusted
 	units   Units                        // of systemd, that run docker here
 	failed  map[string]error             // why one could not be read
 	dark    map[string]dark              // those that cannot be read, whether they are to be changed or not
@@ -71,18 +70,25 @@ func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*ori
 	})
 	if o.isHere() {
 		o.units = h.Units()
-		o.readMounts(ctx)
+		o.readTrust(ctx)
 	}
 	return o, err
 }
 
-// readMounts reads what the containers mount of this  Where that is not known of all, no file is trusted.
-func (o *originals) readMounts(ctx context.Context) {
+// readTrust finds what the containers reach of this host. Where that is not known of all, no file is trusted.
+func (o *originals) readTrust(ctx context.Context) {
 	raw := maps.Clone(o.raw)
-	devices, err := o.devices(ctx)
-	if o.unknown = errors.Join(err, o.darkMounts(raw)); o.unknown == nil {
-		o.mounts = mountsOf(raw, devices)
+	if o.unknown = o.darkMounts(raw); o.unknown == nil {
+		o.trust, o.unknown = o.h.Trusting(ctx, raw)
 	}
+}
+
+// trusted reads the file that a label names, if it may be trusted; the error says why not.
+func (o *originals) trusted(file string) ([]byte, error) {
+	if o.unknown != nil {
+		return nil, o.unknown
+	}
+	return o.trust.Read(file)
 }
 
 // isHere tells whether the engine runs on this machine.

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 )
@@ -59,11 +58,7 @@ func ReadOwnerFile(file string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxOwnerFile+1))
-	if err == nil && len(b) > maxOwnerFile {
-		err = fmt.Errorf("it is larger than %d MiB", maxOwnerFile>>20)
-	}
-	return b, err
+	return readOwner(f)
 }
 
 // HasEntries reports whether a path is a folder with something in it. It opens nothing else.

@@ -102,7 +102,11 @@ func (j sourcing) composeJob(ctx context.Context, o *originals, labels map[strin
 	if err != nil {
 		return nil, err
 	}
-	edited, err := o.editCompose(p, d)
+	checked, err := o.checkCompose(p)
+	if err != nil {
+		return nil, err
+	}
+	edited, err := source.Compose(checked.Files, p.Service, d)
 	if err != nil {
 		return nil, err
 	}
@@ -115,37 +119,52 @@ func (j sourcing) composeJob(ctx context.Context, o *originals, labels map[strin
 	if err != nil {
 		return nil, err
 	}
-	c := &apply.Compose{Project: p, Program: program, Env: env, Files: edited, Replicas: replicas}
+	c := &apply.Compose{
+		Project: p, Program: program, Env: env, Files: edited, Replicas: replicas, Given: checked.Given, Reads: checked.reads, Members: o.members(p),
+	}
 	return &apply.Source{Compose: c}, j.verifyCompose(ctx, c, d)
 }
 
-// verifyCompose compares what compose makes of the files before and after. The copies stand in the store's folder: they may hold secrets.
-func (j sourcing) verifyCompose(ctx context.Context, c *apply.Compose, d source.Declaration) error {
-	folder, err := os.MkdirTemp(j.Store.Folder(), "compose-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(folder)
-	copies := map[string]string{}
-	for i, f := range c.Files {
-		copies[f.Path] = filepath.Join(folder, strconv.Itoa(i)+filepath.Ext(f.Path))
-		if err := os.WriteFile(copies[f.Path], f.Is, 0o600); err != nil {
-			return err
+// members are the descriptions of the service's containers.
+func (o *originals) members(p source.Project) (list []json.RawMessage) {
+	for id, l := range o.labels {
+		if raw, ok := o.raw[id]; ok && owner.OfService(owner.Believed(l), p.Name, p.Service) {
+			list = append(list, raw)
 		}
 	}
-	before, err := said(ctx, c, c.Project.Config(nil))
+	return list
+}
+
+// verifyCompose compares what compose makes of the files before and after.
+func (j sourcing) verifyCompose(ctx context.Context, c *apply.Compose, d source.Declaration) error {
+	before, err := j.model(ctx, c, false)
 	if err != nil {
 		return err
 	}
-	after, err := said(ctx, c, c.Project.Config(copies))
+	after, err := j.model(ctx, c, true)
 	if err != nil {
 		return err
 	}
 	return source.Models(before, after, c.Project.Service, d)
 }
 
-// said runs compose and gives its standard output. What else it says may repeat values of the files, and is left out.
-func said(ctx context.Context, c *apply.Compose, args []string) ([]byte, error) {
+// model is what compose makes of the checked files, edited or as they were. It is given copies in the store's folder: they may hold secrets.
+func (j sourcing) model(ctx context.Context, c *apply.Compose, edited bool) ([]byte, error) {
+	folder, err := os.MkdirTemp(j.Store.Folder(), privateFolder)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	args, err := privateCopies(folder, c.Project.Explicit(c.Given).Config(), c.Copies(edited))
+	if err != nil {
+		return nil, err
+	}
+	return said(ctx, c, args, c.Project.Config())
+}
+
+// said runs compose and gives its standard output. What else it says may repeat values of the files, and is left out. A person is told to
+// call it as byHand says.
+func said(ctx context.Context, c *apply.Compose, args, byHand []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, composeAnswer)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Program[0], append(append([]string{}, c.Program[1:]...), args...)...)
@@ -156,7 +175,7 @@ func said(ctx context.Context, c *apply.Compose, args []string) ([]byte, error) 
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "run it yourself to see why: "+source.Line(args), "cannot have compose read its files: exit status %d", exit.ExitCode())
+		return nil, dropcap.Errorf(dropcap.CodeError, "run it yourself to see why: "+source.Line(byHand), "cannot have compose read its files: exit status %d", exit.ExitCode())
 	}
 	return out, err
 }
@@ -187,7 +206,7 @@ func composeProgram(ctx context.Context, env []string) ([]string, error) {
 		}
 		program := append([]string{path}, words[1:]...)
 		limited, cancel := context.WithTimeout(ctx, composeAnswer)
-		out, err := said(limited, &apply.Compose{Program: program, Env: env}, []string{"version", "--short"})
+		out, err := said(limited, &apply.Compose{Program: program, Env: env}, []string{"version", "--short"}, []string{"version"})
 		cancel()
 		if err != nil {
 			continue

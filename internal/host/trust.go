@@ -3,89 +3,217 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
-	"dropcap/internal/source"
+	"dropcap"
+	"dropcap/internal/kernel"
+	"dropcap/internal/trust"
 )
 
-// owners are the users whose files may be edited: root, whoever runs this, and who called sudo.
+// Trusting judges files that others name, by who may write them and by what the engine's containers reach of
+// this host.
+type Trusting struct {
+	table *kernel.MountTable
+	rule  trust.Rule
+}
+
+// owners are the users whose files may be acted upon: root, whoever runs this, and who called sudo.
 func owners() []uint32 {
 	list := []uint32{0, uint32(os.Geteuid())}
-	if id, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32); err == nil && os.Geteuid() == 0 {
+	id, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32)
+	if err == nil && os.Geteuid() == 0 {
 		list = append(list, uint32(id))
 	}
 	return list
 }
 
-// way looks at a file and at every folder above it, the root first, without following a link.
-func way(file string) ([]source.Place, error) {
-	var list []source.Place
-	for at := filepath.Clean(file); ; at = filepath.Dir(at) {
-		i, err := os.Lstat(at)
-		if err != nil {
-			return nil, Cause(err)
-		}
-		st, ok := i.Sys().(*syscall.Stat_t)
-		if !ok {
-			return nil, fmt.Errorf("nothing is known of %s", at)
-		}
-		list = append([]source.Place{{
-			Path: at, UID: st.Uid, Mode: uint32(i.Mode().Perm()), Link: i.Mode()&os.ModeSymlink != 0, Folder: i.IsDir(), Regular: i.Mode().IsRegular(),
-			Dev: uint64(st.Dev), Inode: st.Ino,
-		}}, list...)
-		if at == "/" || at == "." {
-			return list, nil
+// Trusting finds what all containers of the engine reach, of which these are the descriptions. The engine must
+// be this host's.
+func (s *Session) Trusting(ctx context.Context, inspects map[string]json.RawMessage) (*Trusting, error) {
+	table, err := s.Kernel.MountTable(0)
+	if err != nil {
+		return nil, err
+	}
+	t := &Trusting{table: table, rule: trust.Rule{Owners: owners()}}
+	volumes, err := s.volumes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	engines := table // paths mean what the engine sees there
+	if socket, local := s.Local(); local {
+		if _, pid, ok := s.Kernel.EngineCaps(socket); ok {
+			if engines, err = s.Kernel.MountTable(pid); err != nil {
+				return nil, err
+			}
 		}
 	}
+	for _, raw := range inspects {
+		t.rule.Mounts = append(t.rule.Mounts, reached(s.Kernel, engines, raw, volumes))
+	}
+	return t, nil
 }
 
-// trusted tells whether the file that a label names may be edited and acted upon; the error says why not.
-func (o *originals) trusted(file string) error {
-	if o.unknown != nil {
-		return o.unknown
+// Read returns what stands in a file that is trusted: the very file that was judged. The error is a
+// *trust.Untrusted if it is not, and an fs.ErrNotExist if there is none.
+func (t *Trusting) Read(file string) ([]byte, error) {
+	way, f, err := t.table.Way(file)
+	if err != nil {
+		return nil, Cause(err)
 	}
-	places, err := way(file)
+	if f != nil {
+		defer f.Close()
+	}
+	if err := trust.Judge(way, t.rule); err != nil {
+		return nil, err
+	}
+	return readOwner(f)
+}
+
+// readOwner reads a file of an owner to its end, within the bound.
+func readOwner(f io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(f, maxOwnerFile+1))
+	if err == nil && len(b) > maxOwnerFile {
+		err = fmt.Errorf("it is larger than %d MiB", maxOwnerFile>>20)
+	}
+	return b, err
+}
+
+// mostLinks is how many links are followed to a file (include/linux/namei.h, MAXSYMLINKS).
+const mostLinks = 40
+
+// TrustPlan refuses the file of a plan that others may write, or put another in the place of: they must not
+// choose what root does, though whatever stands in it is checked. The error is a *trust.Untrusted.
+func TrustPlan(file string) error {
+	file, err := filepath.Abs(file)
 	if err != nil {
 		return err
 	}
-	return source.Trust(places, owners(), o.mounts)
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return Cause(err)
+	}
+	reader, err := kernel.New("/")
+	if err != nil {
+		return err
+	}
+	table, err := reader.MountTable(0)
+	if err != nil {
+		return err
+	}
+	rule := trust.Rule{Owners: owners(), Sticky: true, Links: true}
+	for range mostLinks {
+		link, err := judge(table, file, rule)
+		if err != nil {
+			return err
+		}
+		if link == "" {
+			break
+		}
+		target, err := os.Readlink(link)
+		if err != nil {
+			return Cause(err)
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(link), target)
+		}
+		file = filepath.Clean(target + strings.TrimPrefix(file, link))
+	}
+	_, err = judge(table, real, rule)
+	return err
 }
 
-// mountsOf are what the engine's containers mount of the  Devices are the folders that volumes stand for, by the volume's name: of those an
-// inspect tells only where the engine has mounted them.
-func mountsOf(raw map[string]json.RawMessage, devices map[string]string) []source.Mount {
-	var list []source.Mount
-	for _, inspect := range raw {
-		var b struct {
-			Name   string
-			Mounts []struct{ Type, Name, Source string }
+// judge judges a file as far as the first link on the way to it, which it returns.
+func judge(table *kernel.MountTable, file string, rule trust.Rule) (link string, err error) {
+	way, f, err := table.Way(file)
+	if err != nil {
+		return "", Cause(err)
+	}
+	if f != nil {
+		f.Close()
+	}
+	if last := way[len(way)-1]; last.Link {
+		link = last.Path
+	}
+	return link, trust.Judge(way, rule)
+}
+
+// description is what an inspect tells of what a container reaches.
+type description struct {
+	Name   string
+	State  struct{ Pid int }
+	Mounts []struct{ Type, Name, Source, Driver string }
+	// GraphDriver has the folders of the container's own layer.
+	GraphDriver struct{ Data map[string]any }
+	HostConfig  struct{ Devices []struct{ PathOnHost string } }
+}
+
+// reached is what a container reaches: what the kernel says that its process has mounted, what its mounts will
+// show when it starts again, the layer that it writes to, and disks.
+func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage, volumes map[string]map[string]string) trust.Mount {
+	var d description
+	_ = json.Unmarshal(raw, &d) // one that cannot be read at all is told of by who lists them
+	m := trust.Mount{Container: strings.TrimPrefix(d.Name, "/")}
+	var paths []string
+	if d.State.Pid > 0 {
+		spots, layers, err := k.Seen(d.State.Pid)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			m.Unknown = "its mounts cannot be read"
 		}
-		_ = json.Unmarshal(inspect, &b) // one that cannot be read is refused elsewhere
-		for _, m := range b.Mounts {
-			paths := []string{m.Source}
-			if m.Type == "volume" {
-				paths = append(paths, devices[m.Name])
-			}
-			for _, path := range paths {
-				if i, err := os.Stat(path); err == nil && path != "" {
-					if st, ok := i.Sys().(*syscall.Stat_t); ok {
-						list = append(list, source.Mount{Container: strings.TrimPrefix(b.Name, "/"), Dev: uint64(st.Dev), Inode: st.Ino})
-					}
-				}
-			}
+		m.Spots, paths = append(m.Spots, spots...), append(paths, layers...)
+	}
+	for _, b := range d.Mounts {
+		paths = append(paths, b.Source)
+		if b.Type == "volume" {
+			paths = append(paths, device(volumes[b.Name])...)
+		}
+		if b.Type == "volume" && b.Driver != "" && b.Driver != "local" && d.State.Pid == 0 && b.Source == "" {
+			m.Unknown = "its volume " + b.Name + " is the driver's " + b.Driver
 		}
 	}
-	return list
+	for _, name := range []string{"UpperDir", "MergedDir"} {
+		if p, ok := d.GraphDriver.Data[name].(string); ok {
+			paths = append(paths, p)
+		}
+	}
+	for _, dev := range d.HostConfig.Devices {
+		paths = append(paths, dev.PathOnHost)
+	}
+	for _, p := range paths {
+		if !filepath.IsAbs(p) {
+			continue
+		}
+		spots, err := table.Reached(p)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			m.Unknown = "its mount of " + p + " cannot be looked at"
+		}
+		m.Spots = append(m.Spots, spots...)
+	}
+	return m
 }
 
-// devices are the folders and disks that volumes of the local driver were made of (docker volume create -o device=…).
-func (o *originals) devices(ctx context.Context) (map[string]string, error) {
-	raw, err := o.h.Raw(ctx, "/volumes", nil)
+// device are the folders and disks that a volume of the local driver was made of (docker volume create -o).
+func device(options map[string]string) []string {
+	out := []string{options["device"]}
+	for _, o := range strings.Split(options["o"], ",") {
+		switch name, value, _ := strings.Cut(o, "="); name {
+		case "upperdir", "lowerdir", "workdir":
+			out = append(out, strings.Split(value, ":")...)
+		}
+	}
+	return out
+}
+
+// volumes are the options of the engine's volumes, by name: of where one is kept, an inspect of a container
+// tells only where the engine has mounted it.
+func (s *Session) volumes(ctx context.Context) (map[string]map[string]string, error) {
+	raw, err := s.Raw(ctx, "/volumes", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +224,11 @@ func (o *originals) devices(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	if err := json.Unmarshal(raw, &b); err != nil {
-		return nil, fmt.Errorf("cannot read the engine's list of volumes: %w", err)
+		return nil, dropcap.Errorf(dropcap.CodeError, "see what `docker volume ls` says", "cannot read the engine's list of volumes: %w", err)
 	}
-	out := map[string]string{}
+	out := map[string]map[string]string{}
 	for _, v := range b.Volumes {
-		out[v.Name] = v.Options["device"]
+		out[v.Name] = v.Options
 	}
 	return out, nil
 }

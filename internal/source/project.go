@@ -82,13 +82,10 @@ func (p Project) Trusts() (needed, optional []string) {
 	return needed, optional
 }
 
-// args are what stands before compose's own command, with other files in place of the project's where replaced names them.
-func (p Project) args(replaced map[string]string) []string {
+// args are what stands before compose's own command.
+func (p Project) args() []string {
 	out := []string{"--project-name", p.Name, "--project-directory", p.Dir}
 	for _, f := range p.Files {
-		if r := replaced[f]; r != "" {
-			f = r
-		}
 		out = append(out, "--file", f)
 	}
 	for _, f := range p.EnvFiles {
@@ -98,13 +95,13 @@ func (p Project) args(replaced map[string]string) []string {
 }
 
 // Config asks compose for the model that it makes of the files, of all profiles.
-func (p Project) Config(replaced map[string]string) []string {
-	return append(p.args(replaced), "--profile", "*", "config", "--format", "json")
+func (p Project) Config() []string {
+	return append(p.args(), "--profile", "*", "config", "--format", "json")
 }
 
 // Up makes the service's containers anew if their declaration has changed, as many as there are now.
 func (p Project) Up(replicas int) []string {
-	return append(p.args(nil), "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
+	return append(p.args(), "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
 		"--scale", p.Service+"="+strconv.Itoa(replicas), p.Service)
 }
 
@@ -181,6 +178,8 @@ func Models(before, after []byte, service string, d Declaration) error {
 		return err
 	}
 	switch {
+	case was.caps.hooks() || is.caps.hooks():
+		return cannot("hooks", "compose would also run commands for the service (post_start, pre_stop, provider)")
 	case !was.caps.is(d.Was.CapAdd, d.Was.CapDrop, d.Was.Privileged):
 		return cannot("model", "the file declares other capabilities than the container has")
 	case !is.caps.is(d.Is.CapAdd, d.Is.CapDrop, d.Is.Privileged):
@@ -195,6 +194,21 @@ type declared struct {
 	CapAdd     []string `json:"cap_add"`
 	CapDrop    []string `json:"cap_drop"`
 	Privileged bool     `json:"privileged"`
+
+	// What compose does beside the container: commands in it, or programs on this host.
+	PostStart json.RawMessage `json:"post_start"`
+	PreStop   json.RawMessage `json:"pre_stop"`
+	Provider  json.RawMessage `json:"provider"`
+}
+
+// hooks reports whether compose would run commands for the service.
+func (d declared) hooks() bool {
+	for _, raw := range []json.RawMessage{d.PostStart, d.PreStop, d.Provider} {
+		if len(raw) > 0 && string(raw) != "null" && string(raw) != "[]" {
+			return true
+		}
+	}
+	return false
 }
 
 func (d declared) is(add, drop []string, privileged bool) bool {

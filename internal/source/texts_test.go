@@ -94,7 +94,7 @@ func TestReadProject(t *testing.T) {
 	if got := strings.Join(p.Up(2), " "); got != want {
 		t.Errorf("it runs %s", got)
 	}
-	if got := strings.Join(p.Config(map[string]string{"/srv/shop/b.yaml": "/tmp/copy"}), " "); !strings.Contains(got, "--file /srv/shop/a.yaml --file /tmp/copy ") {
+	if got := strings.Join(p.Config(), " "); !strings.Contains(got, "--file /srv/shop/a.yaml --file /srv/shop/b.yaml ") {
 		t.Errorf("it runs %s", got)
 	}
 	needed, optional := p.Trusts()
@@ -159,52 +159,6 @@ func TestModels(t *testing.T) {
 	}
 	if err := Models([]byte(before), []byte(before), "web", Declaration{grant("CHOWN", ""), grant("CHOWN", "")}); slug(err) != "model" {
 		t.Errorf("a file that does not say what the container has: %v", err)
-	}
-}
-
-func TestTrust(t *testing.T) {
-	folder := func(p string, uid, mode uint32) Place {
-		return Place{Path: p, UID: uid, Mode: mode, Folder: true, Dev: 1, Inode: uint64(len(p))}
-	}
-	file := func(uid, mode uint32) Place {
-		return Place{Path: "/srv/shop/c.yaml", UID: uid, Mode: mode, Regular: true, Dev: 1, Inode: 77}
-	}
-	way := func(change func([]Place)) []Place {
-		w := []Place{folder("/", 0, 0o755), folder("/srv", 0, 0o755), folder("/srv/shop", 1000, 0o750), file(1000, 0o640)}
-		change(w)
-		return w
-	}
-	for name, c := range map[string]struct {
-		change func([]Place)
-		owners []uint32
-		mounts []Mount
-		ok     bool
-	}{
-		"root's and the user's":         {ok: true},
-		"another user's":                {owners: []uint32{0}},
-		"a group may write the file":    {change: func(w []Place) { w[3].Mode = 0o660 }},
-		"all may write a folder":        {change: func(w []Place) { w[1].Mode = 0o1777 }},
-		"a link on the way":             {change: func(w []Place) { w[2].Link, w[2].Folder = true, false }},
-		"the file is a link":            {change: func(w []Place) { w[3].Link, w[3].Regular = true, false }},
-		"it is a pipe":                  {change: func(w []Place) { w[3].Regular = false }},
-		"a container mounts the file":   {mounts: []Mount{{"db", 1, 77}}},
-		"a container mounts the folder": {mounts: []Mount{{"db", 1, uint64(len("/srv/shop"))}}},
-		"a container mounts the root":   {mounts: []Mount{{"db", 1, 1}}},
-		"another disk's":                {mounts: []Mount{{"db", 2, 77}}, ok: true},
-	} {
-		if c.change == nil {
-			c.change = func([]Place) {}
-		}
-		if c.owners == nil {
-			c.owners = []uint32{0, 1000}
-		}
-		err := Trust(way(c.change), c.owners, c.mounts)
-		if (err == nil) != c.ok || err != nil && slug(err) != "untrusted" {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if slug(Trust(nil, nil, nil)) != "untrusted" {
-		t.Error("nothing is trusted")
 	}
 }
 
