@@ -9,45 +9,62 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
-// callProgram is run when prctl(2) is called. The call's own tracepoint costs the other calls nothing.
-const callProgram = "tp_sys_enter_prctl"
-
-// load loads the object, without that program where the kernel does not take it.
-func (t *Tracer) load(spec *ebpf.CollectionSpec) (err error) {
-	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}
-	if t.collection, err = ebpf.NewCollectionWithOptions(spec, options); err == nil {
-		t.noCalls = t.attachCalls()
-		return nil
+// callHook finds the best hook for prctl(2) beside one of the checks; why says that there is none. A function's own hook costs other calls
+// nothing. The call's tracepoint makes the kernel look at every system call of the host, so it is the last resort.
+func callHook(beside candidate) (c candidate, why string) {
+	const function = "security_task_prctl"
+	list := []candidate{
+		{"fentry/" + function, ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFEntry, AttachTo: function},
+			func(p *ebpf.Program) (link.Link, error) {
+				return link.AttachTracing(link.TracingOptions{Program: p, AttachType: ebpf.AttachTraceFEntry})
+			}},
+		{"kprobe/" + function, ebpf.ProgramSpec{Type: ebpf.Kprobe}, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(function, p, nil) }},
+		{"tracepoint/sys_enter_prctl", ebpf.ProgramSpec{Type: ebpf.TracePoint}, attachPrctl},
 	}
-	t.noCalls = err
-	delete(spec.Programs, callProgram)
-	t.collection, err = ebpf.NewCollectionWithOptions(spec, options)
-	return err
+	if beside.spec.Type == ebpf.Kprobe {
+		list[0], list[1] = list[1], list[0]
+	}
+	var refused []string
+	for _, c := range list {
+		err := try(c)
+		if err == nil {
+			return c, ""
+		}
+		refused = append(refused, c.name+" "+clause(err))
+	}
+	return candidate{}, strings.Join(refused, ", ")
 }
 
-// attachCalls does it in the way that every kernel knows (the library reads the tracepoint's number from a folder that need not be mounted).
-func (t *Tracer) attachCalls() error {
+// event is a program's link to a tracepoint, made in the way that every kernel knows. The library's own reads the tracepoint's number from a
+// folder that need not be mounted.
+type event struct {
+	link.Link
+	file *os.File
+}
+
+func (e event) Close() error { return e.file.Close() }
+
+func attachPrctl(p *ebpf.Program) (link.Link, error) {
 	id, err := tracepoint("syscalls/sys_enter_prctl")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
 	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC) // on any processor: programs are the tracepoint's
 	if err != nil {
-		return fmt.Errorf("open the tracepoint of prctl: %w", err)
+		return nil, fmt.Errorf("open the tracepoint: %w", err)
 	}
-	t.calls = os.NewFile(uintptr(fd), "sys_enter_prctl")
-	err = errors.Join(
-		unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, t.collection.Programs[callProgram].FD()),
-		unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0),
-	)
+	e := event{file: os.NewFile(uintptr(fd), "sys_enter_prctl")}
+	err = errors.Join(unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, p.FD()), unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0))
 	if err != nil {
-		return fmt.Errorf("attach to the tracepoint of prctl: %w", err)
+		e.Close()
+		return nil, fmt.Errorf("attach to the tracepoint: %w", err)
 	}
-	return nil
+	return e, nil
 }
 
 // tracepoint gives a tracepoint's number.

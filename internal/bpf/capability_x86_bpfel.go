@@ -107,37 +107,39 @@ type capabilityTally struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	capabilityMapCallPaths           = "call_paths"
-	capabilityMapChecks              = "checks"
-	capabilityMapGroups              = "groups"
-	capabilityMapHomes               = "homes"
-	capabilityMapLosses              = "losses"
-	capabilityMapProcesses           = "processes"
-	capabilityMapProgramPaths        = "program_paths"
-	capabilityMapPrograms            = "programs"
-	capabilityMapScratches           = "scratches"
-	capabilityMapSightings           = "sightings"
-	capabilityMapStacks              = "stacks"
-	capabilityProgFexitCapCapable    = "fexit_cap_capable"
-	capabilityProgFexitCapCapset     = "fexit_cap_capset"
-	capabilityProgFexitCapTaskPrctl  = "fexit_cap_task_prctl"
-	capabilityProgKprobeCapCapable   = "kprobe_cap_capable"
-	capabilityProgKprobeCapCapset    = "kprobe_cap_capset"
-	capabilityProgKprobeCapTaskPrctl = "kprobe_cap_task_prctl"
-	capabilityProgRawTpCapCapable    = "raw_tp_cap_capable"
-	capabilityProgTpBtfCapCapable    = "tp_btf_cap_capable"
-	capabilityProgTpSysEnterPrctl    = "tp_sys_enter_prctl"
-	capabilityVarKeysEach            = "keys_each"
-	capabilityVarLostFull            = "lost_full"
-	capabilityVarLostGroup           = "lost_group"
-	capabilityVarLostPaths           = "lost_paths"
-	capabilityVarLostSightings       = "lost_sightings"
-	capabilityVarLostStacks          = "lost_stacks"
-	capabilityVarOpened              = "opened"
-	capabilityVarRootCgroup          = "root_cgroup"
-	capabilityVarUpperAt             = "upper_at"
-	capabilityVarWall                = "wall"
-	capabilityVarWatchAll            = "watch_all"
+	capabilityMapCallPaths                = "call_paths"
+	capabilityMapChecks                   = "checks"
+	capabilityMapGroups                   = "groups"
+	capabilityMapHomes                    = "homes"
+	capabilityMapLosses                   = "losses"
+	capabilityMapProcesses                = "processes"
+	capabilityMapProgramPaths             = "program_paths"
+	capabilityMapPrograms                 = "programs"
+	capabilityMapScratches                = "scratches"
+	capabilityMapSightings                = "sightings"
+	capabilityMapStacks                   = "stacks"
+	capabilityProgFentrySecurityTaskPrctl = "fentry_security_task_prctl"
+	capabilityProgFexitCapCapable         = "fexit_cap_capable"
+	capabilityProgFexitCapCapset          = "fexit_cap_capset"
+	capabilityProgFexitCapTaskPrctl       = "fexit_cap_task_prctl"
+	capabilityProgKprobeCapCapable        = "kprobe_cap_capable"
+	capabilityProgKprobeCapCapset         = "kprobe_cap_capset"
+	capabilityProgKprobeCapTaskPrctl      = "kprobe_cap_task_prctl"
+	capabilityProgKprobeSecurityTaskPrctl = "kprobe_security_task_prctl"
+	capabilityProgRawTpCapCapable         = "raw_tp_cap_capable"
+	capabilityProgTpBtfCapCapable         = "tp_btf_cap_capable"
+	capabilityProgTracepointSysEnterPrctl = "tracepoint_sys_enter_prctl"
+	capabilityVarKeysEach                 = "keys_each"
+	capabilityVarLostFull                 = "lost_full"
+	capabilityVarLostGroup                = "lost_group"
+	capabilityVarLostPaths                = "lost_paths"
+	capabilityVarLostSightings            = "lost_sightings"
+	capabilityVarLostStacks               = "lost_stacks"
+	capabilityVarOpened                   = "opened"
+	capabilityVarRootCgroup               = "root_cgroup"
+	capabilityVarUpperAt                  = "upper_at"
+	capabilityVarWall                     = "wall"
+	capabilityVarWatchAll                 = "watch_all"
 )
 
 // loadCapability returns the embedded CollectionSpec for capability.
@@ -182,15 +184,17 @@ type capabilitySpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type capabilityProgramSpecs struct {
-	FexitCapCapable    *ebpf.ProgramSpec `ebpf:"fexit_cap_capable"`
-	FexitCapCapset     *ebpf.ProgramSpec `ebpf:"fexit_cap_capset"`
-	FexitCapTaskPrctl  *ebpf.ProgramSpec `ebpf:"fexit_cap_task_prctl"`
-	KprobeCapCapable   *ebpf.ProgramSpec `ebpf:"kprobe_cap_capable"`
-	KprobeCapCapset    *ebpf.ProgramSpec `ebpf:"kprobe_cap_capset"`
-	KprobeCapTaskPrctl *ebpf.ProgramSpec `ebpf:"kprobe_cap_task_prctl"`
-	RawTpCapCapable    *ebpf.ProgramSpec `ebpf:"raw_tp_cap_capable"`
-	TpBtfCapCapable    *ebpf.ProgramSpec `ebpf:"tp_btf_cap_capable"`
-	TpSysEnterPrctl    *ebpf.ProgramSpec `ebpf:"tp_sys_enter_prctl"`
+	FentrySecurityTaskPrctl *ebpf.ProgramSpec `ebpf:"fentry_security_task_prctl"`
+	FexitCapCapable         *ebpf.ProgramSpec `ebpf:"fexit_cap_capable"`
+	FexitCapCapset          *ebpf.ProgramSpec `ebpf:"fexit_cap_capset"`
+	FexitCapTaskPrctl       *ebpf.ProgramSpec `ebpf:"fexit_cap_task_prctl"`
+	KprobeCapCapable        *ebpf.ProgramSpec `ebpf:"kprobe_cap_capable"`
+	KprobeCapCapset         *ebpf.ProgramSpec `ebpf:"kprobe_cap_capset"`
+	KprobeCapTaskPrctl      *ebpf.ProgramSpec `ebpf:"kprobe_cap_task_prctl"`
+	KprobeSecurityTaskPrctl *ebpf.ProgramSpec `ebpf:"kprobe_security_task_prctl"`
+	RawTpCapCapable         *ebpf.ProgramSpec `ebpf:"raw_tp_cap_capable"`
+	TpBtfCapCapable         *ebpf.ProgramSpec `ebpf:"tp_btf_cap_capable"`
+	TracepointSysEnterPrctl *ebpf.ProgramSpec `ebpf:"tracepoint_sys_enter_prctl"`
 }
 
 // capabilityMapSpecs contains maps before they are loaded into the kernel.
@@ -297,28 +301,32 @@ type capabilityVariables struct {
 //
 // It can be passed to loadCapabilityObjects or ebpf.CollectionSpec.LoadAndAssign.
 type capabilityPrograms struct {
-	FexitCapCapable    *ebpf.Program `ebpf:"fexit_cap_capable"`
-	FexitCapCapset     *ebpf.Program `ebpf:"fexit_cap_capset"`
-	FexitCapTaskPrctl  *ebpf.Program `ebpf:"fexit_cap_task_prctl"`
-	KprobeCapCapable   *ebpf.Program `ebpf:"kprobe_cap_capable"`
-	KprobeCapCapset    *ebpf.Program `ebpf:"kprobe_cap_capset"`
-	KprobeCapTaskPrctl *ebpf.Program `ebpf:"kprobe_cap_task_prctl"`
-	RawTpCapCapable    *ebpf.Program `ebpf:"raw_tp_cap_capable"`
-	TpBtfCapCapable    *ebpf.Program `ebpf:"tp_btf_cap_capable"`
-	TpSysEnterPrctl    *ebpf.Program `ebpf:"tp_sys_enter_prctl"`
+	FentrySecurityTaskPrctl *ebpf.Program `ebpf:"fentry_security_task_prctl"`
+	FexitCapCapable         *ebpf.Program `ebpf:"fexit_cap_capable"`
+	FexitCapCapset          *ebpf.Program `ebpf:"fexit_cap_capset"`
+	FexitCapTaskPrctl       *ebpf.Program `ebpf:"fexit_cap_task_prctl"`
+	KprobeCapCapable        *ebpf.Program `ebpf:"kprobe_cap_capable"`
+	KprobeCapCapset         *ebpf.Program `ebpf:"kprobe_cap_capset"`
+	KprobeCapTaskPrctl      *ebpf.Program `ebpf:"kprobe_cap_task_prctl"`
+	KprobeSecurityTaskPrctl *ebpf.Program `ebpf:"kprobe_security_task_prctl"`
+	RawTpCapCapable         *ebpf.Program `ebpf:"raw_tp_cap_capable"`
+	TpBtfCapCapable         *ebpf.Program `ebpf:"tp_btf_cap_capable"`
+	TracepointSysEnterPrctl *ebpf.Program `ebpf:"tracepoint_sys_enter_prctl"`
 }
 
 func (p *capabilityPrograms) Close() error {
 	return _CapabilityClose(
+		p.FentrySecurityTaskPrctl,
 		p.FexitCapCapable,
 		p.FexitCapCapset,
 		p.FexitCapTaskPrctl,
 		p.KprobeCapCapable,
 		p.KprobeCapCapset,
 		p.KprobeCapTaskPrctl,
+		p.KprobeSecurityTaskPrctl,
 		p.RawTpCapCapable,
 		p.TpBtfCapCapable,
-		p.TpSysEnterPrctl,
+		p.TracepointSysEnterPrctl,
 	)
 }
 

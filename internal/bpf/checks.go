@@ -184,7 +184,7 @@ func (t *Tracer) retry(p capabilityCallPath) error {
 }
 
 func (t *Tracer) stats(keys int) (Stats, error) {
-	s := Stats{LossUnknown: t.lossUnknown, Keys: keys, MaxKeys: int(t.collection.Maps[capabilityMapChecks].MaxEntries()), LostOf: map[uint64]uint64{}}
+	s := Stats{LossUnknown: t.lossUnknown, NoCalls: t.noCalls, Keys: keys, MaxKeys: int(t.collection.Maps[capabilityMapChecks].MaxEntries()), LostOf: map[uint64]uint64{}}
 	missed, err := t.missed()
 	if err != nil {
 		return s, err
@@ -199,9 +199,6 @@ func (t *Tracer) stats(keys int) (Stats, error) {
 		}
 	}
 	s.NoStack += t.untold.Load()
-	if t.noCalls != nil {
-		s.NoCalls = clause(t.noCalls)
-	}
 	s.Lost = full + group + missed
 	of, err := entries[uint64, uint64](t.collection.Maps[capabilityMapLosses])
 	if err != nil {

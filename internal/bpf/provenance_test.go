@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +106,19 @@ func TestEngineProvenanceIsKnownOfContainersThatRanBefore(t *testing.T) {
 	})
 	if got[image] != want[image] || got[planted] != want[planted] {
 		t.Errorf("from %v, want %v", got, want)
+	}
+}
+
+// On a file system without layers a file is as the container was made if it has not been changed since it was started.
+func TestProvenanceOfARootWithoutLayersGoesByTheLastChange(t *testing.T) {
+	tr, b := start(t, Options{}), newBox(t)
+	b.run("setuid0 copy")
+	list := b.expect(tr, map[string]uint64{"SETUID setuid current granted": 1, "SETGID setgid current granted": 2})
+	for call, old := range map[caps.Cap]bool{caps.Setuid: true, caps.Setgid: false} {
+		for _, c := range find(list, call, strings.ToLower(call.Short())) {
+			if c.Exe.From != dropcap.FromUnknown || c.Exe.Old != old {
+				t.Errorf("%s by %+v, want old %v", call, c.Exe, old)
+			}
+		}
 	}
 }

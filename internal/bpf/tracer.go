@@ -39,8 +39,7 @@ type Tracer struct {
 	paths       *paths
 	untold      atomic.Uint64 // call paths whose stack was gone
 	lostStacks  atomic.Uint64 // what the kernel had counted at the last look
-	calls       *os.File      // the tracepoint of prctl(2)
-	noCalls     error         // why there is none
+	noCalls     string        // why not what programs do with their own sets without a check is seen
 
 	mu     sync.Mutex // over phases and changes of groups
 	phases []string   // by number: see ownPhases
@@ -96,17 +95,36 @@ func refusal(because string) error {
 	return dropcap.Errorf(dropcap.CodeHost, hint, "cannot watch capability checks: %s", because)
 }
 
+// open opens one with what sees prctl beside it, or without that.
 func open(c candidate, o Options) (*Tracer, error) {
 	all, err := hooks(c)
 	if err != nil {
 		return nil, err
 	}
+	calls, why := callHook(c)
+	if why == "" {
+		t, err := openAll(append(slices.Clone(all), calls), o)
+		if err == nil {
+			return t, nil
+		}
+		why = clause(err)
+	}
+	t, err := openAll(all, o)
+	if err == nil {
+		t.noCalls = why
+	}
+	return t, err
+}
+
+// openAll loads and attaches the first, which gives the tracer its name, and those beside it.
+func openAll(all []candidate, o Options) (*Tracer, error) {
 	spec, err := prepare(all, o)
 	if err != nil {
 		return nil, err
 	}
+	c := all[0]
 	t := &Tracer{hook: c.name, phases: slices.Clone(ownPhases), lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
-	if err := t.load(spec); err != nil {
+	if t.collection, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}); err != nil {
 		return nil, err
 	}
 	if err := t.attach(all); err != nil {
@@ -145,7 +163,7 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	for name := range spec.Programs {
-		if name != callProgram && !slices.ContainsFunc(all, func(c candidate) bool { return programName(c) == name }) {
+		if !slices.ContainsFunc(all, func(c candidate) bool { return programName(c) == name }) {
 			delete(spec.Programs, name)
 		}
 	}
@@ -201,9 +219,6 @@ func (t *Tracer) Close() error {
 	var err error
 	for _, l := range t.links {
 		err = errors.Join(err, l.Close())
-	}
-	if t.calls != nil {
-		err = errors.Join(err, t.calls.Close())
 	}
 	if t.paths != nil {
 		err = errors.Join(err, t.paths.close())

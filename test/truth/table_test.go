@@ -1,7 +1,9 @@
 package truth_test
 
 import (
+	"errors"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 
@@ -152,6 +154,46 @@ func probes() []workload {
 		own("probe_capset", 0, nil),
 		own("probe_sysctl", caps.Of(caps.NetAdmin), nil).keeping(caps.NetAdmin, dropcap.UnknownNeed),
 		own("probe_xattr", caps.Of(caps.SysAdmin), nil),
+	}
+}
+
+// ownSets are programs whose needs no check shows, or only before they have given everything up.
+func ownSets() []workload {
+	low := sysctl("net.ipv4.ip_unprivileged_port_start", "1024")
+	all := own("bounding", 0, truth{caps.Setpcap: decisive})
+	all.life = func(c *container) error {
+		if err := c.start(); err != nil {
+			return err
+		}
+		gaveUp := func() error {
+			if said := c.logs(); !strings.Contains(said, "gave up") {
+				return errors.New("it has not given up what it has: " + said)
+			}
+			return nil
+		}
+		return errors.Join(c.eventually("giving up", gaveUp), c.stop())
+	}
+	return []workload{
+		needing("ambient", caps.NetBindService, decisive),
+		own("ambient_exec", 0, truth{caps.NetBindService: decisive, caps.Setuid: decisive}).on("Sysctls", low),
+		all,
+		needing("look", caps.NetRaw, dropcap.Inspected),
+		own("probe_libcap", caps.Of(caps.MacOverride), nil),
+	}
+}
+
+// buyers make use of NET_ADMIN by programs that are not the image's, or in a user namespace of their own: it must not be kept.
+func buyers(tb testing.TB) []workload {
+	admin := caps.Of(caps.NetAdmin)
+	volume := own("bought_volume", admin, nil)
+	volume.volumes = map[string]any{"/named": map[string]any{}}
+	return []workload{
+		own("bought_written", admin, nil), own("bought_dev", admin, nil), own("bought_memory", admin, nil), own("bought_replaced", admin, nil),
+		own("bought_shm", admin, nil).on("Tmpfs", map[string]string{"/scratch": "exec"}),
+		volume,
+		own("bought_bind", admin, nil).on("Binds", []string{tb.TempDir() + ":/bound"}),
+		own("bought_file", admin, nil).keeping(caps.Setfcap, decisive),
+		own("bought_namespace", admin, truth{caps.Setfcap: decisive}).on("SecurityOpt", []string{"seccomp=unconfined"}),
 	}
 }
 

@@ -54,7 +54,7 @@ func TestRecommendationsAgainstTheTruth(t *testing.T) {
 func stage(t *testing.T, e *dockertest.Engine) []workload {
 	t.Helper()
 	importOne(t, e)
-	list := append(defaultPrograms(), probes()...)
+	list := slices.Concat(defaultPrograms(), probes(), ownSets(), buyers(t))
 	if full {
 		list = append(list, addedPrograms()...)
 	}

@@ -58,7 +58,7 @@ func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...st
 }
 
 // events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run on amd64 that need neither engine nor compiler.
-const events = "Exactly|Services|Capset|Beyond|UserNamespace|Runtimes|Apart"
+const events = "Exactly|Services|Capset|Beyond|UserNamespace|Runtimes|Apart|OwnSets|HeldWhen|LastChange"
 
 func tracer(t *testing.T, m *vm.Machine, hook, run string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
