@@ -67,6 +67,9 @@ func helper(args string) (bool, error) {
 	case actFlag:
 		act(n)
 		return true, nil
+	case callFlag:
+		call(n)
+		return true, nil
 	case manyFlag:
 		return true, many(n)
 	case hostileFlag:
@@ -90,7 +93,7 @@ func learning() (broken int, err error) {
 	if b.self, err = os.Executable(); err != nil {
 		return 0, err
 	}
-	for _, part := range []func() error{b.checkCost, b.storm, b.containers} {
+	for _, part := range []func() error{b.checkCost, b.callCost, b.storm, b.containers} {
 		if err := part(); err != nil {
 			return b.broken, err
 		}

@@ -35,6 +35,7 @@ struct uid_gid_extent { __u32 first, lower_first, count; };
 struct uid_gid_map {
 	__u32 nr_extents;
 	struct uid_gid_extent extent[5]; /* UID_GID_MAP_MAX_BASE_EXTENTS; more are elsewhere */
+	__u64 room; /* in copies: the kernel's extents begin 4 bytes later than these, in a union with pointers */
 };
 
 struct user_namespace {
