@@ -5,24 +5,75 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+
+	"dropcap/internal/printable"
+)
+
+const (
+	hidden  = "(hidden)"
+	cutMark = "…"
+	// tooShort is where a text is a part of too many words to be looked for by itself.
+	tooShort = 4
 )
 
 // Discreet is a text of the engine's, or of a program that repeats it, without what stands in the container's
-// closed places: an error names the program that it could not start, or the option that it did not take.
+// closed places: an error names the program that it could not start, or the option that it did not take. What
+// was cut before it came here, or lost what moves a terminal, is found too.
 func (r *Recipe) Discreet(text string) string {
-	const instead = "(hidden)"
 	if text == "" {
 		return ""
 	}
+	var all []string
 	for _, secret := range r.closed() {
-		for _, form := range []string{fmt.Sprintf("%q", secret), secret} {
-			if form == secret && len(secret) < 4 { // such a one is a part of too many words; the engine quotes what it repeats
+		for i, form := range forms(secret) {
+			if i > 0 && len(form) < tooShort { // the engine quotes what it repeats
 				continue
 			}
-			text = strings.ReplaceAll(text, form, instead)
+			text = strings.ReplaceAll(text, form, hidden)
+			all = append(all, form)
 		}
 	}
-	return text
+	return uncut(text, all)
+}
+
+// forms are the ways in which a text is repeated: quoted, as it is, line by line, and as errors keep it to one line.
+func forms(secret string) []string {
+	line := strings.Map(func(c rune) rune {
+		switch {
+		case unicode.IsSpace(c):
+			return ' '
+		case !unicode.IsPrint(c):
+			return -1
+		}
+		return c
+	}, strings.ToValidUTF8(secret, ""))
+	list := []string{fmt.Sprintf("%q", secret), secret}
+	for _, more := range append(strings.Split(secret, "\n"), strings.TrimSpace(line), strings.TrimSpace(printable.Line(secret))) {
+		if !slices.Contains(list, more) {
+			list = append(list, more)
+		}
+	}
+	return list
+}
+
+// uncut hides the beginnings of texts at which a longer one was cut.
+func uncut(text string, all []string) string {
+	parts := strings.Split(text, cutMark)
+	for i, part := range parts[:len(parts)-1] {
+		longest := 0
+		for _, form := range all {
+			for n := min(len(form), len(part)); n > longest && n >= tooShort; n-- {
+				if strings.HasSuffix(part, form[:n]) {
+					longest = n
+				}
+			}
+		}
+		if longest > 0 {
+			parts[i] = part[:len(part)-longest] + hidden
+		}
+	}
+	return strings.Join(parts, cutMark)
 }
 
 // closed are the texts that stand in closed places and are neither the image's nor a part of what is shown
@@ -55,7 +106,20 @@ func (r *Recipe) closed() []string {
 	for _, m := range s.HostConfig.Mounts {
 		all = append(append(all, values(m.driverOptions())...), values(m.VolumeOptions.Labels)...)
 	}
-	open := []string{r.name, r.config.Image, s.User, s.WorkingDir}
+	for _, d := range s.HostConfig.DeviceRequests {
+		all = append(all, values(d.Options)...)
+	}
+	for _, o := range s.HostConfig.SecurityOpt {
+		if key, value, _ := strings.Cut(strings.Replace(o, ":", "=", 1), "="); !slices.Contains(security, key) {
+			all = append(all, o, value)
+		}
+	}
+	for _, n := range r.in.NetworkSettings.Networks {
+		var options map[string]string
+		_ = json.Unmarshal(n["DriverOpts"], &options)
+		all = append(all, values(options)...)
+	}
+	open := []string{r.name, r.config.Image, s.User, s.WorkingDir, "unconfined", "builtin"}
 	return longestFirst(all, func(t string) bool {
 		return slices.ContainsFunc(open, func(o string) bool { return strings.Contains(o, t) })
 	})
