@@ -49,6 +49,15 @@ func statusOf(err error) int {
 	return 0
 }
 
+// Said gives the engine's own words, where err is its refusal.
+func Said(err error) (words string, ok bool) {
+	var s *statusError
+	if errors.As(err, &s) {
+		return s.message, true
+	}
+	return "", false
+}
+
 // forbidden tells whether something before the engine, or a plugin of it, did not let the request pass.
 func forbidden(err error) bool {
 	s := statusOf(err)

@@ -28,7 +28,8 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 	case *dropcap.Call:
 		call := *action
 		call.Timeout = 0 // the context carries it
-		return w.engine.Perform(ctx, call)
+		result, err := w.engine.Perform(ctx, call)
+		return result, named(err, e.Says)
 	case *dropcap.Note:
 		return dropcap.Result{}, w.store.Write(ctx, *action)
 	case *dropcap.Run:
@@ -37,6 +38,17 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 		return dropcap.Result{}, replaceFile(*action)
 	}
 	return dropcap.Result{}, fmt.Errorf("the effect %q does nothing", e.Name)
+}
+
+// named is the engine's refusal by what was to be done, and not by the request, whose path says nothing to
+// a person and fills the line. What it is for errors.Is and errors.As it stays.
+func named(err error, says string) error {
+	var e *dropcap.Error
+	words, ok := docker.Said(err)
+	if !ok || says == "" || !errors.As(err, &e) {
+		return err
+	}
+	return &dropcap.Error{Code: e.Code, Message: "cannot " + says + ": the engine says: " + words, Hint: e.Hint, Err: err}
 }
 
 // lastOutput is how much of a program's output is kept.
