@@ -30,33 +30,39 @@ func newBudget() *budget {
 	return &budget{since: time.Now(), left: dayBytes, most: dayBytes, time: scanTime}
 }
 
-// limits gives those of the next look, and false where nothing is left for it.
-func (b *budget) limits() (image.Limits, bool) {
+// reserve gives the limits of the next look, and false where nothing is left for it.
+func (b *budget) reserve() (image.Limits, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if time.Since(b.since) > scanDay {
 		b.since, b.left = time.Now(), b.most
 	}
-	return image.Limits{Bytes: min(scanBytes, b.left)}, b.left > 0
+	if b.left <= 0 {
+		return image.Limits{}, false
+	}
+	l := image.Limits{Bytes: min(scanBytes, b.left)}
+	b.left -= l.Bytes
+	return l, true
 }
 
-func (b *budget) spend(bytes int64) {
+// refund gives back what a look did not read.
+func (b *budget) refund(bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.left -= bytes
+	b.left = min(b.left+bytes, b.most)
 }
 
 // look reads a container's files within what is left, and tells the image's programs from the container's own. What was found by the time
 // that the bounds were met counts, and what is missing is said.
 func (b *budget) look(ctx context.Context, e Engine, id string) (image.Files, error) {
-	limits, ok := b.limits()
+	limits, ok := b.reserve()
 	if !ok {
 		return image.Files{Incomplete: fmt.Sprintf("the %d GiB that may be read of containers' files in a day are used up", b.most>>30)}, nil
 	}
 	within, cancel := context.WithTimeout(ctx, b.time)
 	defer cancel()
 	files, err := e.Files(within, id, limits)
-	b.spend(files.Bytes)
+	b.refund(limits.Bytes - files.Bytes)
 	if err != nil && within.Err() != nil && ctx.Err() == nil {
 		files.Incomplete, err = fmt.Sprintf("reading them takes longer than %s", b.time), nil
 	}
