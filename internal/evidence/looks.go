@@ -43,7 +43,8 @@ func naming(checks []dropcap.KernelCheck) []dropcap.KernelCheck {
 }
 
 // names tells whether a program asked for a capability more often than it went through all of them, or looked for the last that there is, as
-// libcap does in every program that it is linked to: by halves, so that it asks for some that do not exist and for few of the lower ones.
+// libcap does in every program that it is linked to: by halves, so that it asks for some that do not exist and for few of the lower ones. Number
+// 0 is asked for to learn whether the kernel knows the call, as libcap-ng does.
 func (l looks) names(c caps.Cap) bool {
 	const many = 8
 	var counts []uint64
@@ -60,5 +61,5 @@ func (l looks) names(c caps.Cap) bool {
 		return l[c] > counts[len(counts)/2]
 	}
 	const upperHalf = 32
-	return c < upperHalf || l[c] > beyond
+	return c != caps.Chown && (c < upperHalf || l[c] > beyond)
 }

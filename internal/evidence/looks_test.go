@@ -40,6 +40,7 @@ func TestOnlyAQuestionForOneCapabilityNamesIt(t *testing.T) {
 		{"one", []dropcap.KernelCheck{look(caps.SysTime, 1, true)}, caps.Of(caps.SysTime)},
 		{"two", []dropcap.KernelCheck{look(caps.SysTime, 1, true), look(caps.NetRaw, 1, true)}, caps.Of(caps.SysTime, caps.NetRaw)},
 		{"in vain", []dropcap.KernelCheck{look(caps.SysTime, 1, false)}, 0},
+		{"libcap-ng", []dropcap.KernelCheck{look(caps.Chown, 1, true)}, 0},
 		{"libcap", libcap(2), 0},
 		{"libcap, and one", libcap(2, look(caps.SysTime, 1, true)), caps.Of(caps.SysTime)},
 		{"libcap, and one that it asks for as well", libcap(2, look(40, 1, true)), caps.Of(40)},
