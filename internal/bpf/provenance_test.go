@@ -2,12 +2,16 @@ package bpf
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dropcap"
 	"dropcap/caps"
@@ -116,9 +120,80 @@ func TestProvenanceOfARootWithoutLayersGoesByTheLastChange(t *testing.T) {
 	list := b.expect(tr, map[string]uint64{"SETUID setuid current granted": 1, "SETGID setgid current granted": 2})
 	for call, old := range map[caps.Cap]bool{caps.Setuid: true, caps.Setgid: false} {
 		for _, c := range find(list, call, strings.ToLower(call.Short())) {
-			if c.Exe.From != dropcap.FromUnknown || c.Exe.Old != old {
+			if c.Exe.From == dropcap.FromImage || c.Exe.Old != old {
 				t.Errorf("%s by %+v, want old %v", call, c.Exe, old)
 			}
 		}
 	}
+}
+
+// Each kernel says of a file of an overlay whether it has a part in the upper layer.
+func TestProvenanceInAnOverlayGoesByItsLayers(t *testing.T) {
+	tr, b := start(t, Options{}), newBox(t)
+	root := layered(t)
+	for _, step := range []struct {
+		name, program string
+		before        func() error
+		want          string
+	}{
+		{"in a lower layer", "/actor", func() error { return nil }, dropcap.FromImage},
+		{"copied up", "/actor", func() error { return os.Chmod(filepath.Join(root, "actor"), 0o711) }, dropcap.FromWritten},
+		{"made in the upper", "/made", func() error { return copyFile(self(t), filepath.Join(root, "made")) }, dropcap.FromWritten},
+	} {
+		if err := step.before(); err != nil {
+			t.Fatal(err)
+		}
+		cmd := b.command(step.program, "setuid0")
+		cmd.SysProcAttr.Chroot, cmd.Dir = root, "/"
+		finish(t, cmd)
+		_, list := b.counts(tr)
+		mine := func(c dropcap.KernelCheck) bool {
+			return c.Syscall == "setuid" && strings.HasSuffix(c.Exe.Path, step.program) && c.Exe.From == step.want
+		}
+		if !slices.ContainsFunc(list, mine) {
+			t.Errorf("%s: %+v", step.name, list)
+		}
+	}
+}
+
+// layered mounts an overlay whose lower layer has this program as "actor"; its libraries, if it needs any, are mounted.
+func layered(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"lower", "upper", "work", "root"} {
+		if err := os.Mkdir(at(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := copyFile(self(t), at("lower/actor")); err != nil {
+		t.Fatal(err)
+	}
+	options := "lowerdir=" + at("lower") + ",upperdir=" + at("upper") + ",workdir=" + at("work")
+	if err := unix.Mount("overlay", at("root"), "overlay", 0, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(at("root"), unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, libraries := range []string{"lib", "lib64", "usr/lib"} {
+		on := filepath.Join(at("root"), libraries)
+		if _, err := os.Stat("/" + libraries); err != nil {
+			continue
+		}
+		if err := errors.Join(os.MkdirAll(on, 0o755), unix.Mount("/"+libraries, on, "", unix.MS_BIND, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return at("root")
+}
+
+func copyFile(from, to string) error {
+	program, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, program, 0o755)
 }

@@ -37,7 +37,7 @@ func TestTracerOnEachKernel(t *testing.T) {
 var full = os.Getenv("DROPCAP_TEST_FULL") == "1"
 
 func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...string) {
-	m := vm.Start(t, kind, vm.Memory(1024))
+	m := vm.Start(t, kind, vm.Memory(1024), vm.Modules("overlay"))
 	m.Put(t, "/opt/bpf.test", program, 0o755)
 	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), "packaging/systemd/dropcap-learn.service"))
 	if err != nil {
@@ -58,7 +58,7 @@ func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...st
 }
 
 // events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run on amd64 that need neither engine nor compiler.
-const events = "Exactly|Services|Capset|Beyond|UserNamespace|Runtimes|Apart|OwnSets|HeldWhen|LastChange"
+const events = "Exactly|Services|Capset|Beyond|UserNamespace|Runtimes|Apart|OwnSets|HeldWhen|LastChange|ItsLayers"
 
 func tracer(t *testing.T, m *vm.Machine, hook, run string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
