@@ -34,7 +34,7 @@ var checklist = []refusal{
 	{"podman", true, (*Recipe).podman, "change it where it is defined (a quadlet, a compose file, the command that made it)"},
 	{"platform", true, (*Recipe).notLinux, ""},
 	{"going", true, (*Recipe).going, "wait until it is gone"},
-	{"auto-remove", true, (*Recipe).autoRemove, "stop it, and run it anew as it was run but with the capabilities shown; nothing could bring the old one back"},
+	{"auto-remove", true, (*Recipe).autoRemove, "stop it, and run it anew by hand, as it was run but with the capabilities shown; nothing could bring the old one back"},
 	{"paused", true, (*Recipe).paused, "docker unpause it first"},
 	{"restarting", true, (*Recipe).restarting, "repair it first: after a change nobody could tell which of the two is to blame"},
 	{"stdin-once", true, (*Recipe).stdinOnce, "let whoever is attached finish; then run it anew without -i, or with -d"},
