@@ -97,9 +97,11 @@ func sweep(folder string) error {
 	return empty(folder)
 }
 
-// endMarked kills the processes that have the mark in their environment: scripts of nodes and what they have started. None is picked by name.
+// endMarked kills the processes that have the mark in their environment, scripts of nodes and what they have started, and waits for their end. None
+// is picked by name. It looks until it has found none twice in a row: amid its exec a process has no environment (fs/exec.c, exec_mmap).
 func endMarked(mark string) error {
 	word := []byte(markName + "=" + mark)
+	quiet := 0
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		found := 0
 		entries, err := os.ReadDir("/proc")
@@ -111,7 +113,10 @@ func endMarked(mark string) error {
 				found++
 			}
 		}
-		if found == 0 {
+		if quiet++; found > 0 {
+			quiet = 0
+		}
+		if quiet == 2 {
 			return nil
 		}
 		if time.Now().After(end) {
@@ -120,7 +125,8 @@ func endMarked(mark string) error {
 	}
 }
 
-// killMarked looks at the process behind a descriptor of it, so that no other is hit that gets the same number meanwhile.
+// killMarked looks at the process behind a descriptor of it, so that no other is hit that gets the same number meanwhile. One that was killed has no
+// environment any more some time before it has ended, so its end is waited for.
 func killMarked(pid int, word []byte) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -130,7 +136,13 @@ func killMarked(pid int, word []byte) bool {
 	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for one that has ended, or is another user's
 	for v := range bytes.SplitSeq(environ, []byte{0}) {
 		if bytes.Equal(v, word) {
-			return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
+			if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
+				return false
+			}
+			for err := error(unix.EINTR); err == unix.EINTR; {
+				_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000)
+			}
+			return true
 		}
 	}
 	return false
