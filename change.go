@@ -30,6 +30,20 @@ type Change struct {
 	Pruned     bool    `json:"pruned,omitempty"` // the retained container is gone: a backout re-creates it
 	Logged     bool    `json:"logged,omitempty"` // the journal keeps what the new container printed last that failed or was backed out
 	Timeline   []Event `json:"timeline"`
+
+	// Others are the containers that were changed in the same step besides the one above: the other services of
+	// a Compose project, or what lives in the namespaces of a provider. They are rolled back and backed out with it.
+	Others []ChangedContainer `json:"others,omitempty"`
+}
+
+// ChangedContainer is one more container of a change.
+type ChangedContainer struct {
+	Workload string `json:"workload"`
+	Name     string `json:"name"`
+	Before   string `json:"container_before"` // id
+	After    string `json:"container_after"`  // id; empty until it exists
+	Was      Grant  `json:"was"`
+	Is       Grant  `json:"is"`
 }
 
 // Retained is the id of the container that a change left behind, stopped, until it is pruned: the old one where it was applied, the new one where
