@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,8 @@ func TestAChangeWaitsForANodeThatIsAwayAndSaysSo(t *testing.T) {
 		return ""
 	}
 	hosts, took, said, _ := s.watched(t, dropcap.FleetRun{Verb: "apply", Rules: dropcap.FleetRules{MaxErrors: 3}}, Pace{})
+	// Places run side by side on one clock: the minutes that one waits pass for a host of another, too.
+	said = slices.DeleteFunc(said, func(note string) bool { return !strings.Contains(note, " in 111122223333/eu-west-1: ") })
 	m := s.machines[deadNode]
 	if m.done["apply"] > 1 || m.done["apply"] == 0 && hosts[1].Failure == nil {
 		t.Errorf("%+v, done %d times", hosts[1], m.done["apply"])
