@@ -1,6 +1,9 @@
 package dropcap
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // SchemaFleet is the schema of Fleet.
 const SchemaFleet = "dropcap.fleet/v1"
@@ -18,9 +21,22 @@ type Fleet struct {
 type HostDocument struct {
 	Host     string          `json:"host"`     // "account/region/node"
 	Name     string          `json:"name"`     // the computer's own name: not trusted
-	Document json.RawMessage `json:"document"` // nil where it is packed: see Raw
+	Document json.RawMessage `json:"document"` // nil where it is packed
 	Packed   Packed          `json:"-"`
 }
+
+// Node is the host's id as a managed node: the last part of "account/region/node".
+func (d HostDocument) Node() string { return NodeOf(d.Host) }
+
+// NodeOf is the last part of "account/region/node".
+func NodeOf(host string) string { return host[strings.LastIndexByte(host, '/')+1:] }
+
+// PlaceOf is "account/region/node" without its last part.
+func PlaceOf(host string) string { return host[:max(0, strings.LastIndexByte(host, '/'))] }
+
+// Packed is a JSON document, compressed: those of ten thousand hosts would not fit into memory as
+// they are. Package foreign packs and unpacks.
+type Packed []byte
 
 // HostFailure is why there is nothing from a host, or why it failed.
 type HostFailure struct {
@@ -119,7 +135,7 @@ const (
 	WaveFailed  WaveState = "failed"
 )
 
-// FleetHost is one host of a run.
+// FleetHost is one host of a run. Whoever writes it as JSON unpacks it first (foreign.Unpacked).
 type FleetHost struct {
 	Host     string       `json:"host"` // "account/region/node"
 	Name     string       `json:"name"`
@@ -129,7 +145,7 @@ type FleetHost struct {
 	Sent     int          `json:"sent"`            // how often it was sent
 	Extra    []string     `json:"extra,omitempty"` // arguments for this host alone
 	Receipt  *Receipt     `json:"receipt"`         // the newest that is known to be whole; null if none
-	Packed   Packed       `json:"-"`               // the receipt's document, which is not in Receipt then: see Document
+	Packed   Packed       `json:"-"`               // the receipt's document, which is not in Receipt then
 	Failure  *HostFailure `json:"failure"`
 }
 

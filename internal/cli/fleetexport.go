@@ -13,6 +13,7 @@ import (
 	"dropcap/internal/audit"
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
@@ -164,6 +165,6 @@ func judgedFrom(r fleet.ScriptResult, pol dropcap.Policy) dropcap.FleetHost {
 		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "error", Message: err.Error()}
 		return h
 	}
-	h.Take(dropcap.Receipt{Schema: dropcap.SchemaReceipt, State: dropcap.ReceiptDone, Document: raw})
+	foreign.Take(&h, dropcap.Receipt{Schema: dropcap.SchemaReceipt, State: dropcap.ReceiptDone, Document: raw})
 	return h
 }

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // The limits of an imported document. They are far beyond what a real one has.
@@ -60,7 +61,7 @@ func decode(data []byte) (dropcap.Evidence, error) {
 		return dropcap.Evidence{}, fmt.Errorf("it has %d bytes, and %d are the most", len(data), MostBytes)
 	}
 	var e dropcap.Evidence
-	if err := dropcap.Weigh(data, &e); err != nil {
+	if err := foreign.Weigh(data, &e); err != nil {
 		return e, err
 	}
 	d := json.NewDecoder(bytes.NewReader(data))

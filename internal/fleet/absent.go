@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // Nowhere are the containers or workloads that a run asked for by name and none of the hosts that answered has, and how many hosts those are. A
@@ -24,7 +25,7 @@ func Nowhere(f dropcap.Fleet) (names []string, answered int) {
 			Schema string
 			Absent []string
 		}
-		if err := dropcap.Decode(d.Raw(), &said); err != nil || said.Schema != dropcap.SchemaOf(f.Run.Verb) {
+		if err := foreign.Decode(foreign.Raw(d), &said); err != nil || said.Schema != foreign.SchemaOf(f.Run.Verb) {
 			continue
 		}
 		answered++

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/frame"
 )
 
@@ -48,7 +49,7 @@ func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 	if err == nil {
 		err = t.own(r)
 	}
-	if errors.Is(err, dropcap.ErrTooMuch) {
+	if errors.Is(err, foreign.ErrTooMuch) {
 		t.end("too-large", oneLine(err.Error()), "audit fewer containers at once with --container; if it goes on, do not trust the host")
 		return
 	}
@@ -66,7 +67,7 @@ func receiptIn(part frame.Part) (dropcap.Receipt, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := dropcap.Decode(raw, &r); err != nil {
+	if err := foreign.Decode(raw, &r); err != nil {
 		return r, fmt.Errorf("its receipt is not understood: %w", err)
 	}
 	if r.Schema != dropcap.SchemaReceipt {
@@ -156,10 +157,10 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 		}
 		t.next, t.due = toSend, now.Add(e.Pace.Poll)
 	case r.State.Over():
-		t.host.Take(r)
+		foreign.Take(t.host, r)
 		t.next = over
 	case now.Sub(t.since) > e.Pace.Patience:
-		t.host.Take(r)
+		foreign.Take(t.host, r)
 		t.end("slow", "it is still at work after "+now.Sub(t.since).Round(time.Second).String(), "`dropcap fleet resume` asks it again")
 	default:
 		t.goesOn(e, r)
@@ -171,7 +172,7 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
 	now := e.Clock.Now()
 	again := t.host.Receipt != nil && t.host.Receipt.Recovery
-	t.host.Take(r)
+	foreign.Take(t.host, r)
 	wait := min(max(now.Sub(t.since)/4, 2*e.Pace.Poll), 20*e.Pace.Poll)
 	t.next, t.due = toAsk, now.Add(wait)
 	if t.changes && r.Recovery {

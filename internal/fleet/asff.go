@@ -9,6 +9,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/foreign"
 	"dropcap/internal/policy"
 )
 
@@ -81,7 +82,7 @@ func ASFF(f dropcap.Fleet, place dropcap.Place, product string, now time.Time) (
 		product = "arn:" + place.Partition() + ":securityhub:" + place.Region + ":" + place.Account + ":product/" + place.Account + "/default"
 	}
 	var out []json.RawMessage
-	for d, a := range f.Audits() {
+	for d, a := range foreign.Audits(f) {
 		if dropcap.PlaceOf(d.Host) != place.String() {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/policy"
 )
 
@@ -75,7 +76,7 @@ func seenOf(f dropcap.Fleet) map[string]map[string]bool {
 	for _, x := range f.Failures {
 		failed[x.Host] = true
 	}
-	for d, a := range f.Audits() {
+	for d, a := range foreign.Audits(f) {
 		if failed[d.Host] {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 const deadNode = "i-00000000000000001"
@@ -88,7 +89,7 @@ func TestPartsComeBesideToo(t *testing.T) {
 	s.machines[deadNode].size = 60000
 	strikes(s, "stuck", deadNode, "audit")
 	hosts, took, _, _ := s.watched(t, dropcap.FleetRun{Verb: "audit"}, Pace{})
-	if hosts[1].Receipt == nil || len(hosts[1].Document()) < 60000 || took > 3*time.Minute {
+	if hosts[1].Receipt == nil || len(foreign.Document(hosts[1])) < 60000 || took > 3*time.Minute {
 		t.Errorf("%s, %+v", took, hosts[1].Failure)
 	}
 }

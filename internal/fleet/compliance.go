@@ -12,6 +12,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/foreign"
 	"dropcap/internal/policy"
 	"dropcap/internal/printable"
 )
@@ -51,13 +52,13 @@ type ComplianceItem struct {
 func Compliance(f dropcap.Fleet, now time.Time) []NodeCompliance {
 	var out []NodeCompliance
 	told := map[string]bool{}
-	for _, x := range dropcap.Failed(f, dropcap.HostDocument.Audit) {
+	for _, x := range foreign.Failed(f, foreign.Audit) {
 		if strings.Count(x.Host, "/") == 2 && x.Cause != "no-engine" && !told[x.Host] {
 			told[x.Host] = true
 			out = append(out, nodeCompliance(f, x.Host, []ComplianceItem{failedItem(x)}, now))
 		}
 	}
-	for d, a := range f.Audits() {
+	for d, a := range foreign.Audits(f) {
 		if !told[d.Host] {
 			told[d.Host] = true
 			out = append(out, nodeCompliance(f, d.Host, items(a), now))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 func TestEachHostIsAskedOnceAndItsOutputFetchedOnce(t *testing.T) {
@@ -34,7 +35,7 @@ func TestALargeDocumentComesInParts(t *testing.T) {
 	}
 	_, hosts := s.do(t, dropcap.FleetRun{Verb: "audit"})
 	for _, h := range hosts {
-		if h.Receipt == nil || len(h.Document()) < 60000 {
+		if h.Receipt == nil || len(foreign.Document(h)) < 60000 {
 			t.Errorf("%s: %v", h.Host, h.Failure)
 		}
 	}

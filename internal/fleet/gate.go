@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 )
 
@@ -180,7 +181,7 @@ func (j *journey) audits(ctx context.Context, run string) (map[string]dropcap.Au
 	out := map[string]dropcap.Audit{}
 	for _, h := range hosts {
 		var a dropcap.Audit
-		if dropcap.Decode(h.Document(), &a) == nil && a.Schema == dropcap.SchemaAudit {
+		if foreign.Decode(foreign.Document(h), &a) == nil && a.Schema == dropcap.SchemaAudit {
 			out[h.Host] = a
 		}
 	}

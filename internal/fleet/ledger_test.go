@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // clock stands still but for who sleeps.
@@ -65,7 +66,7 @@ func (l *ledger) SaveHosts(_ context.Context, run string, hosts []dropcap.FleetH
 		l.hosts[run] = map[string]string{}
 	}
 	for _, h := range hosts {
-		b, err := json.Marshal(h)
+		b, err := json.Marshal(foreign.Unpacked(h))
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/evidence"
+	"dropcap/internal/foreign"
 )
 
 // MergeEvidence puts the hosts' evidence together, per workload and revision, so that it can be told what all of them need and in what they
@@ -36,11 +37,11 @@ func OwnEvidence(f dropcap.Fleet, ids map[string]string) (list []dropcap.Workloa
 	for _, d := range f.Documents {
 		e, err := importHost(d)
 		if err != nil {
-			failures = append(failures, dropcap.Unreadable(d.Host, err))
+			failures = append(failures, foreign.Unreadable(d.Host, err))
 			continue
 		}
 		for _, w := range e.Workloads {
-			if !foreign(w, d.Host, answered) {
+			if !impersonates(w, d.Host, answered) {
 				list = append(list, w)
 			}
 		}
@@ -66,8 +67,8 @@ func speakers(f dropcap.Fleet, ids map[string]string) map[string]string {
 }
 
 func importHost(d dropcap.HostDocument) (dropcap.Evidence, error) {
-	d.Document, d.Packed = d.Raw(), nil
-	if err := d.Check(dropcap.SchemaEvidence); err != nil {
+	d.Document, d.Packed = foreign.Raw(d), nil
+	if err := foreign.Check(d, dropcap.SchemaEvidence); err != nil {
 		return dropcap.Evidence{}, err
 	}
 	e, err := evidence.Import(d.Document)
@@ -77,8 +78,8 @@ func importHost(d dropcap.HostDocument) (dropcap.Evidence, error) {
 	return e, nil
 }
 
-// foreign tells whether a host speaks for another that answered itself.
-func foreign(w dropcap.WorkloadEvidence, host string, answered map[string]string) bool {
+// impersonates reports whether a host speaks for another that answered itself.
+func impersonates(w dropcap.WorkloadEvidence, host string, answered map[string]string) bool {
 	for _, s := range w.Sources {
 		if of, ok := answered[s.Host.ID]; ok && of != host {
 			return true

@@ -5,6 +5,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/audit"
+	"dropcap/internal/foreign"
 )
 
 // StatusCode is the exit status of a verb on many hosts: the worst of what each host's document says and of each failure. A host that is
@@ -25,7 +26,7 @@ func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
 	status := runStatus(run)
 	for _, h := range hosts {
 		f := failureOf(h)
-		switch schema := dropcap.SchemaOf(run.Verb); {
+		switch schema := foreign.SchemaOf(run.Verb); {
 		case f != nil:
 			status = dropcap.Worst(status, failureStatus(*f))
 		case run.Verb != "history" && schema != "" && schema != dropcap.SchemaEvidence:
@@ -64,21 +65,21 @@ func failureStatus(f dropcap.HostFailure) int {
 }
 
 func documentStatus(verb string, d dropcap.HostDocument) int {
-	switch dropcap.SchemaOf(verb) {
+	switch foreign.SchemaOf(verb) {
 	case dropcap.SchemaAudit:
-		a, err := d.Audit()
+		a, err := foreign.Audit(d)
 		return orIncomplete(audit.Status(a), err)
 	case dropcap.SchemaPlan:
-		p, err := d.Plan()
+		p, err := foreign.Plan(d)
 		return orIncomplete(planStatus(p), err)
 	case dropcap.SchemaChange:
-		c, err := d.Changes()
+		c, err := foreign.Changes(d)
 		if verb == "history" {
 			return orIncomplete(dropcap.ExitOK, err)
 		}
 		return orIncomplete(changeStatus(c, verb), err)
 	case dropcap.SchemaEvidence:
-		_, err := d.Evidence()
+		_, err := foreign.Evidence(d)
 		return orIncomplete(dropcap.ExitOK, err)
 	}
 	return dropcap.ExitOK

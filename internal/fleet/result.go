@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // MemoryFor is how much a controller of so many hosts needs, in bytes, for the collector of garbage to aim at: a few times what one host may
 // send, since documents are read one at a time, and what is kept of each host, packed.
-func MemoryFor(hosts int) int64 { return 3*dropcap.MostDocument + int64(hosts)*(32<<10) }
+func MemoryFor(hosts int) int64 { return 3*foreign.MostDocument + int64(hosts)*(32<<10) }
 
 // ResultOf makes the document of a run of what its hosts answered.
 func ResultOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
@@ -69,8 +70,8 @@ func Pending(hosts []dropcap.FleetHost, known []dropcap.Place) (nodes []dropcap.
 			continue
 		}
 		var p dropcap.Plan
-		document := h.Document()
-		if err := dropcap.Decode(document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
+		document := foreign.Document(h)
+		if err := foreign.Decode(document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
 			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "unreadable", Message: "its plan is not understood"})
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 )
 
@@ -70,7 +71,7 @@ func since(h, back dropcap.FleetHost) dropcap.FleetHost {
 	}
 	is := *r
 	is.Document, is.Summary = text, was.count()
-	h.Take(is)
+	foreign.Take(&h, is)
 	return h
 }
 
@@ -81,7 +82,7 @@ type changed struct {
 }
 
 func changesIn(h dropcap.FleetHost) (c changed) {
-	if err := dropcap.Decode(h.Document(), &c); err != nil || c.Schema != dropcap.SchemaChange {
+	if err := foreign.Decode(foreign.Document(h), &c); err != nil || c.Schema != dropcap.SchemaChange {
 		return changed{}
 	}
 	return c

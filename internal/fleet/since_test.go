@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // A first backout failed on one host, a second one took the rest back; of a third host no receipt of the apply ever came.
@@ -18,8 +19,8 @@ func TestARunThatWasTakenBackTellsHowItsChangesAreSince(t *testing.T) {
 		for i := 0; i < len(pairs); i += 2 {
 			list = append(list, fmt.Sprintf(`{"id":%q,"host":"m","state":%q,"new":true}`, pairs[i], pairs[i+1]))
 		}
-		h.Take(dropcap.Receipt{State: dropcap.ReceiptDone, Summary: "as it was", Document: json.RawMessage(`{"schema":"dropcap.change/v1","changes":[` + strings.Join(list, ",") + `]}`)})
-		return h.Unpacked()
+		foreign.Take(&h, dropcap.Receipt{State: dropcap.ReceiptDone, Summary: "as it was", Document: json.RawMessage(`{"schema":"dropcap.change/v1","changes":[` + strings.Join(list, ",") + `]}`)})
+		return foreign.Unpacked(h)
 	}
 	lost := dropcap.FleetHost{Host: "111122223333/eu-west-1/i-3", Failure: &dropcap.HostFailure{Cause: "unanswered"}}
 	run := dropcap.FleetRun{ID: "a", Verb: "apply", Backout: "c"}
@@ -43,12 +44,12 @@ func TestARunThatWasTakenBackTellsHowItsChangesAreSince(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []string{"2 changes: 1 backed-out, 1 rolled-back", "1 change: 1 backed-out", "1 change: 1 backed-out", "as it was"} {
-		text := string(now[i].Document())
+		text := string(foreign.Document(now[i]))
 		if now[i].Receipt.Summary != want || strings.Contains(text, "applied") || i < 3 && !strings.Contains(text, `{"id":`) || i < 3 && !strings.Contains(text, `"host":"m","state":"backed-out","new":true`) {
 			t.Errorf("%s: %s: %s", now[i].Host, now[i].Receipt.Summary, text)
 		}
 	}
-	if now[2].Failure == nil || hosts[2].Receipt != nil || !strings.Contains(string(hosts[0].Document()), "applied") {
+	if now[2].Failure == nil || hosts[2].Receipt != nil || !strings.Contains(string(foreign.Document(hosts[0])), "applied") {
 		t.Errorf("what is kept was changed: %+v", hosts)
 	}
 	if was, err := Since(t.Context(), l, dropcap.FleetRun{ID: "a", Verb: "apply"}, hosts); err != nil || &was[0] != &hosts[0] {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 )
 
@@ -26,7 +27,7 @@ func one(a dropcap.Audit) audits {
 }
 
 func many(f dropcap.Fleet) audits {
-	s := audits{each: f.Audits(), fleet: &f, failures: dropcap.Failed(f, dropcap.HostDocument.Audit)}
+	s := audits{each: foreign.Audits(f), fleet: &f, failures: foreign.Failed(f, foreign.Audit)}
 	for _, a := range s.each {
 		s.hosts++
 		s.total.Containers += a.Summary.Containers
@@ -160,7 +161,7 @@ func fleetOther(w io.Writer, f dropcap.Fleet, o Options) error {
 	}
 	g := grid{columns: []column{nodeColumn, {"ANSWER", 20}}}
 	for _, d := range f.Documents {
-		g.add(nodeCell(d.Host, o), cell{fmt.Sprintf("%d bytes", len(d.Raw())), plain})
+		g.add(nodeCell(d.Host, o), cell{fmt.Sprintf("%d bytes", len(foreign.Raw(d))), plain})
 	}
 	return writeFleetGrid(w, g, fleetSummary(len(f.Documents), "each with its answer", len(f.Failures)), f.Failures, o)
 }

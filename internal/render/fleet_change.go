@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 )
 
@@ -16,7 +17,7 @@ func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error 
 	rows := []Change{}
 	g := grid{columns: append(append([]column{nodeColumn}, changeColumns()...), column{"BECAUSE", 12})}
 	hosts, states := 0, map[dropcap.ChangeState]int{}
-	for d, r := range dropcap.Read(f, dropcap.HostDocument.Changes) {
+	for d, r := range foreign.Read(f, foreign.Changes) {
 		if r.Failure != nil {
 			continue
 		}
@@ -33,7 +34,7 @@ func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error 
 	if isTemplate(format) {
 		return writeRows(w, format, rows)
 	}
-	failures := dropcap.Failed(f, dropcap.HostDocument.Changes)
+	failures := foreign.Failed(f, foreign.Changes)
 	return writeFleetGrid(w, g, fleetSummary(hosts, changeCount(states), len(failures)), failures, o)
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 )
 
@@ -12,7 +13,7 @@ import (
 func fleetEvidence(w io.Writer, f dropcap.Fleet, o Options) error {
 	g := grid{columns: []column{nodeColumn, {"WORKLOAD", 12}, {"REQUIRED", 16}, {"UNUSED", 0}, {"CONFIDENCE", 0}, {"SEEN", 16}}}
 	hosts, low := 0, 0
-	for d, r := range dropcap.Read(f, dropcap.HostDocument.Evidence) {
+	for d, r := range foreign.Read(f, foreign.Evidence) {
 		if r.Failure != nil {
 			continue
 		}
@@ -31,6 +32,6 @@ func fleetEvidence(w io.Writer, f dropcap.Fleet, o Options) error {
 	if low > 0 {
 		text += fmt.Sprintf(", %d of low confidence", low)
 	}
-	failures := dropcap.Failed(f, dropcap.HostDocument.Evidence)
+	failures := foreign.Failed(f, foreign.Evidence)
 	return writeFleetGrid(w, g, fleetSummary(hosts, text, len(failures)), failures, o)
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // fleetJSON is the contract: dropcap.fleet/v1. It is written one host after the other. A document that is not what the verb answers with is
@@ -28,9 +29,9 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 	}
 	failures, n := append([]dropcap.HostFailure{}, f.Failures...), 0
 	for _, d := range f.Documents {
-		d.Document, d.Packed = d.Raw(), nil
+		d.Document, d.Packed = foreign.Raw(d), nil
 		if err := readable(f.Run.Verb, d); err != nil {
-			failures = append(failures, dropcap.Unreadable(d.Host, err))
+			failures = append(failures, foreign.Unreadable(d.Host, err))
 			continue
 		}
 		if err := writeHost(w, d, n); err != nil {
@@ -53,15 +54,15 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 // readable tells whether a document is what the verb answers with; of other verbs, whether it is JSON.
 func readable(verb string, d dropcap.HostDocument) error {
 	var err error
-	switch dropcap.SchemaOf(verb) {
+	switch foreign.SchemaOf(verb) {
 	case dropcap.SchemaAudit:
-		_, err = d.Audit()
+		_, err = foreign.Audit(d)
 	case dropcap.SchemaPlan:
-		_, err = d.Plan()
+		_, err = foreign.Plan(d)
 	case dropcap.SchemaChange:
-		_, err = d.Changes()
+		_, err = foreign.Changes(d)
 	case dropcap.SchemaEvidence:
-		_, err = d.Evidence()
+		_, err = foreign.Evidence(d)
 	default:
 		var any json.RawMessage
 		err = json.Unmarshal(d.Document, &any)

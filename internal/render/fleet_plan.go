@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 )
 
@@ -13,13 +14,13 @@ import (
 func fleetPlan(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	if isTemplate(format) {
 		var rows []Step
-		for _, p := range f.Plans() {
+		for _, p := range foreign.Plans(f) {
 			rows = append(rows, planRows(p, o.NoTrunc)...)
 		}
 		return writeRows(w, format, rows)
 	}
 	var b strings.Builder
-	groups := dropcap.GroupPlans(f.Plans())
+	groups := groupPlans(foreign.Plans(f))
 	hosts, total := 0, plannedCount{}
 	refused, warned := newReasons(), newReasons()
 	for _, g := range groups {
@@ -34,7 +35,7 @@ func fleetPlan(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 			}
 		}
 	}
-	failures := dropcap.Failed(f, dropcap.HostDocument.Plan)
+	failures := foreign.Failed(f, foreign.Plan)
 	b.WriteString(bold.paint(fleetSummary(hosts, total.String(), len(failures)), o.Color) + "\n")
 	for _, g := range groups {
 		writePlanGroup(&b, g, o)
@@ -46,7 +47,7 @@ func fleetPlan(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	return err
 }
 
-func writePlanGroup(b *strings.Builder, g dropcap.PlanGroup, o Options) {
+func writePlanGroup(b *strings.Builder, g planGroup, o Options) {
 	b.WriteString("\n" + bold.paint(printable.Count(len(g.Hosts), "host"), o.Color) + ": " + nodes(g.Hosts, o))
 	b.WriteString(dim.paint(", level "+visible(string(g.Plan.Policy.Level)), o.Color) + "\n")
 	var fine, refused []string

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
 )
 
@@ -32,7 +33,7 @@ func FleetStatus(w io.Writer, format string, run dropcap.FleetRun, hosts []dropc
 func statusJSON(w io.Writer, run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 	list := make([]dropcap.FleetHost, len(hosts))
 	for i, h := range hosts {
-		h = h.Unpacked()
+		h = foreign.Unpacked(h)
 		h.Commands = listed(h.Commands)
 		if h.Receipt != nil && h.Receipt.Document != nil && !json.Valid(h.Receipt.Document) {
 			r := *h.Receipt
@@ -231,11 +232,11 @@ func hostRow(h dropcap.FleetHost, s progress, o Options) []cell {
 
 // changed counts the changes in a host's receipt, and the longest time that one of them had its container stopped.
 func changed(h dropcap.FleetHost) (changes, down string) {
-	document := h.Document()
+	document := foreign.Document(h)
 	if len(document) == 0 {
 		return "-", "-"
 	}
-	c, err := dropcap.HostDocument{Document: document}.Changes()
+	c, err := foreign.Changes(dropcap.HostDocument{Document: document})
 	if err != nil {
 		return "-", "-"
 	}

@@ -15,6 +15,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/foreign"
 )
 
 func hostOf(n int) string { return fmt.Sprintf("111122223333/eu-west-1/i-%017d", n) }
@@ -127,7 +128,7 @@ func TestAHostCannotPassByItsVerdictAlone(t *testing.T) {
 		a.Containers[i].Verdict = dropcap.Pass
 	}
 	a.Containers[1].Verdict = "splendid"
-	got, err := dropcap.HostDocument{Host: hostOf(1), Document: raw(t, a)}.Audit()
+	got, err := foreign.Audit(dropcap.HostDocument{Host: hostOf(1), Document: raw(t, a)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func planFleet(t *testing.T) dropcap.Fleet {
 }
 
 func TestEqualPlansAreToldOnce(t *testing.T) {
-	groups := dropcap.GroupPlans(planFleet(t).Plans())
+	groups := groupPlans(foreign.Plans(planFleet(t)))
 	if len(groups) != 2 || len(groups[0].Hosts) != 7 || len(groups[1].Hosts) != 1 {
 		t.Fatalf("%d groups: %v", len(groups), groups)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // SaveRun keeps where a fleet's run stands, durably.
@@ -97,7 +98,7 @@ func (s *Store) Runs(ctx context.Context) ([]dropcap.FleetRun, error) {
 func sealedHost(h dropcap.FleetHost) (document, digest []byte, err error) {
 	packed := h.Packed
 	if h.Receipt != nil && packed == nil {
-		h.Take(*h.Receipt)
+		foreign.Take(&h, *h.Receipt)
 		packed = h.Packed
 	}
 	h.Packed = nil

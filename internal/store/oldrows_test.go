@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 	"dropcap/internal/store"
 )
 
@@ -77,11 +78,11 @@ func TestHostsOfBeforeDocumentsWerePackedAreRead(t *testing.T) {
 			t.Fatalf("%s: %d hosts, %v", when, len(hosts), err)
 		}
 		for _, h := range hosts {
-			if string(h.Document()) != oldPlan || string(h.Unpacked().Receipt.Document) != oldPlan {
-				t.Errorf("%s: %s has the document %s", when, h.Host, h.Document())
+			if string(foreign.Document(h)) != oldPlan || string(foreign.Unpacked(h).Receipt.Document) != oldPlan {
+				t.Errorf("%s: %s has the document %s", when, h.Host, foreign.Document(h))
 			}
 		}
-		if text, err := json.Marshal(hosts[0]); err != nil || !bytes.Equal(text, []byte(oldRow)) {
+		if text, err := json.Marshal(foreign.Unpacked(hosts[0])); err != nil || !bytes.Equal(text, []byte(oldRow)) {
 			t.Errorf("%s: %v\n%s\nwant\n%s", when, err, text, oldRow)
 		}
 		if err := s.SaveHosts(t.Context(), run.ID, hosts); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/fleet"
+	"dropcap/internal/foreign"
 	"dropcap/internal/frame"
 	"dropcap/internal/lab/cloud"
 	"dropcap/internal/render"
@@ -28,9 +29,9 @@ var worstDocuments = []struct {
 	name string
 	make func() []byte
 }{
-	{"64 MiB of real containers", func() []byte { return repeated(dropcap.MostDocument-1<<20, containerJSON()) }},
+	{"64 MiB of real containers", func() []byte { return repeated(foreign.MostDocument-1<<20, containerJSON()) }},
 	{"16 MiB of {}", func() []byte { return repeated(16<<20, "{}") }},
-	{"64 MiB of {}", func() []byte { return repeated(dropcap.MostDocument-1<<20, "{}") }},
+	{"64 MiB of {}", func() []byte { return repeated(foreign.MostDocument-1<<20, "{}") }},
 	{"as many {} as are taken", func() []byte { return repeated(3*58000, "{}") }},
 	{"a list that nothing is made of", func() []byte { return []byte(`{"schema":"dropcap.audit/v1","x":` + list(32<<20, "[]") + `}`) }},
 	{"a text of 60 MiB", func() []byte {
@@ -120,8 +121,8 @@ func hostile(folder string) error {
 
 // worsts measures the controller's peak for the worst documents of one host.
 func (b *bench) worsts() error {
-	const most = 4 * dropcap.MostDocument >> 20
-	fmt.Printf("\nOne host that sends the worst that it can (%d MiB are permitted; a controller of one good host: the first line)\n", dropcap.MostDocument>>20)
+	const most = 4 * foreign.MostDocument >> 20
+	fmt.Printf("\nOne host that sends the worst that it can (%d MiB are permitted; a controller of one good host: the first line)\n", foreign.MostDocument>>20)
 	fmt.Printf("  %-34s  %10s  %10s\n", "document", "fetch MiB", "peak MiB")
 	worst := 0.0
 	for i, w := range append([]struct {

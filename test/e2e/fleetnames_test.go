@@ -9,6 +9,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/dockertest/fake"
+	"dropcap/internal/foreign"
 )
 
 // fakeNodes is a lab whose nodes have fake engines, each with some containers.
@@ -55,7 +56,7 @@ func TestAHostThatLacksWhatWasNamedHasNotFailed(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &f); err != nil || len(f.Documents) != 2 || len(f.Failures) != 0 {
 		t.Fatalf("%v: %s", err, out)
 	}
-	a, err := f.Documents[1].Audit()
+	a, err := foreign.Audit(f.Documents[1])
 	if err != nil || len(a.Containers) != 0 || len(a.Absent) != 1 || a.Absent[0] != "web" {
 		t.Errorf("%v: %+v", err, a)
 	}

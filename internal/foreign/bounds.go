@@ -1,4 +1,4 @@
-package dropcap
+package foreign
 
 import (
 	"encoding/json"
@@ -30,8 +30,8 @@ func Decode(document []byte, into any) error {
 	return json.Unmarshal(document, into)
 }
 
-// Weigh tells, by ErrTooMuch, that a document would become more than it may where it is decoded
-// into something of this type, or where it is only kept and written again: a pointer to either.
+// Weigh returns ErrTooMuch if a document would become more than it may where it is decoded into
+// something of this type, or where it is only kept and written again: a pointer to either.
 func Weigh(document []byte, into any) error {
 	s := &scale{text: document, left: MostDecoded}
 	s.value(shapeOf(reflect.TypeOf(into)), 0)
@@ -74,7 +74,7 @@ func (s *scale) done() bool {
 	return s.odd || s.why != ""
 }
 
-// next gives the next byte that is no space, without taking it; 0 at the end.
+// next returns the next byte that is no space, without taking it; 0 at the end.
 func (s *scale) next() byte {
 	for s.at < len(s.text) {
 		switch c := s.text[s.at]; c {
@@ -158,7 +158,7 @@ func (s *scale) scalar() {
 	}
 }
 
-// word passes a string, and gives what stands between its quotes.
+// word passes a string, and returns what stands between its quotes.
 func (s *scale) word() []byte {
 	s.at++
 	from := s.at
@@ -176,7 +176,7 @@ func (s *scale) word() []byte {
 	return nil
 }
 
-// after passes a comma, or the end of a list or an object; it tells whether more comes.
+// after passes a comma, or the end of a list or an object, and reports whether more comes.
 func (s *scale) after(end byte) bool {
 	switch s.next() {
 	case ',':

@@ -1,4 +1,4 @@
-package dropcap_test
+package foreign_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dropcap"
+	"dropcap/internal/foreign"
 )
 
 // filled is a document of so many bytes that has one thing again and again.
@@ -62,10 +63,10 @@ func TestNoDocumentBecomesMoreThanItMay(t *testing.T) {
 			var err error
 			got := live(func() any {
 				v := w.into()
-				err = dropcap.Decode(raw, v)
+				err = foreign.Decode(raw, v)
 				return v
 			})
-			if got > dropcap.MostDecoded {
+			if got > foreign.MostDecoded {
 				t.Errorf("%s, %d MiB: %d MiB live, %v", name, size>>20, got>>20, err)
 			}
 		}
@@ -74,7 +75,7 @@ func TestNoDocumentBecomesMoreThanItMay(t *testing.T) {
 	var total runtime.MemStats
 	runtime.ReadMemStats(&total)
 	before := total.TotalAlloc
-	_, err := doc.Audit()
+	_, err := foreign.Audit(doc)
 	runtime.ReadMemStats(&total)
 	if made := total.TotalAlloc - before; err == nil || !strings.Contains(err.Error(), "there is too much in it: more values than fit into 128 MiB") || made > 1<<20 {
 		t.Errorf("%v, and %d MiB were made", err, made>>20)
@@ -88,8 +89,8 @@ func TestWhatHostsReallyHaveIsTaken(t *testing.T) {
 		"kernel":{"visible":true,"bounding":` + names + `,"effective":` + names + `,"permitted":` + names + `,"inheritable":[],"ambient":[],
 		"processes":[{"pids":[1],"count":1,"comm":"nginx","bounding":"00000000a80425fb"},{"pids":[2],"count":1,"comm":"nginx","bounding":"00000000a80425fb"}]},"verdict":"fail",
 		"findings":[{"rule":"net-raw","severity":"high","caps":["CAP_NET_RAW"],"because":"it holds CAP_NET_RAW, and nothing says that it needs it","fix":"drop it","waiver":null}]}`
-	raw := filled(`{"schema":"dropcap.audit/v1","containers":[`, one, `]}`, dropcap.MostDocument)
-	a, err := dropcap.HostDocument{Host: "1/r/i", Document: raw}.Audit()
+	raw := filled(`{"schema":"dropcap.audit/v1","containers":[`, one, `]}`, foreign.MostDocument)
+	a, err := foreign.Audit(dropcap.HostDocument{Host: "1/r/i", Document: raw})
 	if err != nil || len(a.Containers) < 20000 {
 		t.Errorf("%d containers, %v", len(a.Containers), err)
 	}
@@ -101,7 +102,7 @@ func TestDepthAndTextsHaveBounds(t *testing.T) {
 		"deep where unread": `{"x":` + strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70) + `}`,
 		"long":              `{"summary":"` + strings.Repeat("x", 5<<20) + `"}`,
 	} {
-		if err := dropcap.Decode([]byte(raw), &dropcap.Receipt{}); !errors.Is(err, dropcap.ErrTooMuch) {
+		if err := foreign.Decode([]byte(raw), &dropcap.Receipt{}); !errors.Is(err, foreign.ErrTooMuch) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -117,8 +118,8 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, into := range []func() any{func() any { return &dropcap.Receipt{} }, func() any { return &dropcap.Audit{} }, func() any { return &dropcap.Evidence{} }, func() any { var v any; return &v }} {
 			got, want := into(), into()
-			err, as := dropcap.Decode(raw, got), json.Unmarshal(raw, want)
-			if errors.Is(err, dropcap.ErrTooMuch) {
+			err, as := foreign.Decode(raw, got), json.Unmarshal(raw, want)
+			if errors.Is(err, foreign.ErrTooMuch) {
 				continue
 			}
 			if (err == nil) != (as == nil) || err == nil && !reflect.DeepEqual(got, want) {
