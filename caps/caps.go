@@ -1,5 +1,6 @@
-// Package caps knows Linux capabilities: their names and numbers, sets of them, what an engine grants for a declaration, and what
-// each lets an attacker do. It is arithmetic and tables only: it never reads a file, a process or an engine.
+// Package caps knows Linux capabilities: their names and numbers, sets of them, what an engine
+// grants for a declaration, and what each lets an attacker do. It is arithmetic and tables only: it
+// never reads a file, a process or an engine.
 package caps
 
 import (
@@ -8,7 +9,8 @@ import (
 	"strings"
 )
 
-// Cap is a capability's number, 0 to 63 (linux/capability.h). Numbers above [Last] are those of kernels newer than this table.
+// Cap is a capability's number, 0 to 63 (linux/capability.h). Numbers above [Last] belong to
+// kernels newer than this table.
 type Cap uint8
 
 // Last is the highest capability that has a name here: CAP_CHECKPOINT_RESTORE, since Linux 5.9.
@@ -76,7 +78,8 @@ var byName = func() map[string]Cap {
 	return m
 }()
 
-// String gives the documents' form: "CAP_NET_RAW"; for a number without a name "CAP_41", as the kernel's tools print it.
+// String returns the form used in documents: "CAP_NET_RAW", or "CAP_41" for a number without a
+// name, as the kernel's tools print it.
 func (c Cap) String() string {
 	if int(c) < len(names) {
 		return names[c]
@@ -84,11 +87,12 @@ func (c Cap) String() string {
 	return "CAP_" + strconv.Itoa(int(c))
 }
 
-// Short gives the form of docker's flags: "NET_RAW".
+// Short returns the form used in docker's flags: "NET_RAW".
 func (c Cap) Short() string { return strings.TrimPrefix(c.String(), "CAP_") }
 
-// Parse reads a capability's name as people write it: any case, with or without CAP_, or "CAP_41" for a number without a name.
-// Spaces are not trimmed, since the engine does not trim them either. The error is a sentence that names the nearest known name.
+// Parse reads a capability's name as people write it: in any case, with or without CAP_, or as
+// "CAP_41" for a number without a name. It trims no spaces, because the engine does not either. The
+// error names the nearest known name.
 func Parse(name string) (Cap, error) {
 	n := normal(name)
 	if c, ok := byName[n]; ok {
@@ -104,8 +108,8 @@ func Parse(name string) (Cap, error) {
 	return 0, fmt.Errorf("%q is not a capability", name)
 }
 
-// normal does what the engine does to a name before it looks it up: upper case and the prefix (moby oci/caps/utils.go,
-// NormalizeLegacyCapabilities). "ALL" stays as it is.
+// normal normalizes a name as the engine does before it looks it up: upper case and the prefix
+// (moby oci/caps/utils.go, NormalizeLegacyCapabilities). "ALL" stays as it is.
 func normal(name string) string {
 	n := strings.ToUpper(name)
 	if n == All || strings.HasPrefix(n, "CAP_") {
@@ -114,10 +118,10 @@ func normal(name string) string {
 	return "CAP_" + n
 }
 
-// MarshalText gives the documents' form.
+// MarshalText returns the form used in documents.
 func (c Cap) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// UnmarshalText reads a name in any spelling that Parse takes.
+// UnmarshalText accepts every spelling that Parse accepts.
 func (c *Cap) UnmarshalText(b []byte) (err error) {
 	*c, err = Parse(string(b))
 	return err

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The numbers are the kernel's ABI (include/uapi/linux/capability.h); those written here come from there, not from the table.
+// The expected numbers are the kernel's ABI (include/uapi/linux/capability.h), not copied from the
+// table.
 func TestNumbersAreTheKernels(t *testing.T) {
 	abi := map[Cap]string{
 		0: "CAP_CHOWN", 1: "CAP_DAC_OVERRIDE", 2: "CAP_DAC_READ_SEARCH", 5: "CAP_KILL", 8: "CAP_SETPCAP", 10: "CAP_NET_BIND_SERVICE",
@@ -154,7 +155,7 @@ func TestSetInJSONIsAListOfNames(t *testing.T) {
 	if want := `{"caps":[],"seen":[]}`; err != nil || string(b) != want {
 		t.Errorf("empty and unseen must differ: got %s, %v; want %s", b, err, want)
 	}
-	d := document{Caps: Of(Chown)} // what stood there must go
+	d := document{Caps: Of(Chown)} // the old content must go
 	if err := json.Unmarshal([]byte(`{"caps":["net_raw","CAP_KILL","NET_RAW"],"seen":null}`), &d); err != nil {
 		t.Fatal(err)
 	}

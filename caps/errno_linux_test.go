@@ -15,9 +15,10 @@ import (
 	"dropcap/internal/testenv"
 )
 
-const stranger = 12345 // a user and group that nobody is
+const stranger = 12345 // an unused user and group id
 
-// without runs do on a thread that has lost these capabilities. The thread ends with it, so nothing is to be restored.
+// without runs do on a thread that has dropped the capabilities in s. The thread ends with do, so
+// nothing needs restoring.
 func without(t *testing.T, s Set, do func() error) (err error) {
 	t.Helper()
 	done := make(chan error)
@@ -33,7 +34,7 @@ func without(t *testing.T, s Set, do func() error) (err error) {
 	return <-done
 }
 
-// lose takes s out of the calling thread's permitted and effective sets (capset(2), version 3).
+// lose drops s from the calling thread's permitted and effective sets (capset(2), version 3).
 func lose(s Set) error {
 	head := struct{ version, pid uint32 }{0x20080522, 0}
 	var data [2]struct{ effective, permitted, inheritable uint32 }
@@ -50,7 +51,7 @@ func lose(s Set) error {
 	return nil
 }
 
-// effective is what this process holds: a root process need not hold everything.
+// effective returns this process's effective set: even root may lack some capabilities.
 func effective(t *testing.T) Set {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
@@ -74,11 +75,11 @@ func call(nr uintptr, args ...uintptr) error {
 	return nil
 }
 
-// badAddress is what a call fails with EFAULT on, once it is permitted.
+// badAddress makes a permitted call fail with EFAULT.
 const badAddress = 1
 
-// What an explanation says of errors is what this kernel answers. Every call is harmless should the capability be there after all: it
-// repeats what is so already, or fails for another reason.
+// The explanations must name the errors that this kernel returns. Every call is harmless even with
+// the capability: it sets what is set already, or fails for another reason.
 func TestKernelAnswersAsExplained(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	foreign := foreignFile(t)
@@ -130,7 +131,7 @@ func TestKernelAnswersAsExplained(t *testing.T) {
 	}
 }
 
-// FSETID is the one whose loss makes no error.
+// Losing FSETID causes no error, only a different mode.
 func TestSetgidBitIsSilentlyLeftOut(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	file := filepath.Join(t.TempDir(), "f")
@@ -153,7 +154,8 @@ func TestSetgidBitIsSilentlyLeftOut(t *testing.T) {
 	}
 }
 
-// foreignFile makes a private file of a stranger, and one of our own beside it with the suffix ".mine".
+// foreignFile creates a private file owned by another user, and beside it one of our own with the
+// suffix ".mine".
 func foreignFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "f")
@@ -168,7 +170,8 @@ func foreignFile(t *testing.T) string {
 	return path
 }
 
-// foreignProcess starts a stranger's process, which ends with the test: cat sees the end of its input even if we are killed.
+// foreignProcess starts another user's process. It ends with the test, even a killed one, because
+// cat then reads the end of its input.
 func foreignProcess(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("/bin/cat")
@@ -203,9 +206,9 @@ func socket(family, kind, protocol int) error {
 	return err
 }
 
-// openByHandle passes an empty handle of a kind that no filesystem has.
+// openByHandle passes an empty handle of a type that no filesystem has.
 func openByHandle() error {
-	number := map[string]uintptr{"amd64": 304, "arm64": 265}[runtime.GOARCH] // package syscall has no name for it
+	number := map[string]uintptr{"amd64": 304, "arm64": 265}[runtime.GOARCH] // package syscall does not name it
 	handle := [16]byte{0: 8, 4: 1}
 	return call(number, ^uintptr(99), uintptr(unsafe.Pointer(&handle)), 0) // -100: AT_FDCWD
 }
@@ -213,7 +216,7 @@ func openByHandle() error {
 func listenEverywhere() error {
 	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.NETLINK_ROUTE)
 	if err != nil {
-		return nil // the test then fails by the missing error
+		return nil // the test then fails for want of an error
 	}
 	defer syscall.Close(fd)
 	return syscall.SetsockoptInt(fd, 270, 8, 1) // SOL_NETLINK, NETLINK_LISTEN_ALL_NSID
@@ -233,7 +236,7 @@ func lookAt(pid int) error {
 	return err
 }
 
-// sameClock sets the clock's tick to what it is.
+// sameClock sets the clock's tick to its current value.
 func sameClock() error {
 	var tx syscall.Timex
 	if _, err := syscall.Adjtimex(&tx); err != nil {

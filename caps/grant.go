@@ -2,36 +2,38 @@ package caps
 
 import "fmt"
 
-// All is the word that stands for every capability in CapAdd and CapDrop.
+// All stands for every capability in CapAdd and CapDrop.
 const All = "ALL"
 
-// DockerDefaults is what Docker grants when a container declares nothing: 14 capabilities, mask a80425fb, the same from 19.03 to 29
-// (moby oci/caps/defaults.go, DefaultCapabilities). daemon.json cannot change it.
+// DockerDefaults is what Docker grants to a container that declares nothing: 14 capabilities, mask
+// a80425fb, unchanged from 19.03 to 29 (moby oci/caps/defaults.go, DefaultCapabilities).
+// daemon.json cannot change it.
 const DockerDefaults = Set(0xa80425fb)
 
-// DockerLegacyKnown is every name that Docker before 23.0 knows: up to CAP_AUDIT_READ, whatever the kernel offers.
+// DockerLegacyKnown holds every capability that Docker before 23.0 knows: up to CAP_AUDIT_READ,
+// whatever the kernel offers.
 var DockerLegacyKnown = UpTo(AuditRead)
 
-// Declared is what a container's configuration says, names exactly as stored: an engine keeps null and the empty list apart, and so does
-// this, though they mean the same.
+// Declared holds the capability settings of a container's configuration, names exactly as stored.
+// It keeps null and the empty list apart, as engines do, although both mean the same.
 type Declared struct {
 	Privileged bool     `json:"privileged"`
 	Add        []string `json:"cap_add"`
 	Drop       []string `json:"cap_drop"`
 }
 
-// Grants is what an engine on its host can grant, and does by default.
+// Grants describes what an engine grants by default and what it can grant on its host.
 type Grants struct {
 	Defaults Set // granted when nothing is declared
 	All      Set // what ALL and privileged mean to this engine
 }
 
-// Predict computes the bounding set of a container's first process: the engine's arithmetic (moby oci/caps/utils.go,
-// TweakCapabilities, one algorithm since 19.03), in its order. The error names a capability that no engine would have accepted; then
-// nothing can be predicted.
+// Predict computes the bounding set of a container's first process. It follows the engine's
+// arithmetic in the engine's order (moby oci/caps/utils.go, TweakCapabilities, one algorithm since
+// 19.03). The error names a capability that every engine rejects; then there is nothing to predict.
 func (g Grants) Predict(d Declared) (Set, error) {
 	if d.Privileged {
-		return g.All, nil // the lists are not even read
+		return g.All, nil // the engine does not read the lists
 	}
 	add, addAll, err := read(d.Add)
 	if err != nil {
@@ -43,7 +45,7 @@ func (g Grants) Predict(d Declared) (Set, error) {
 	}
 	switch {
 	case addAll:
-		return g.All.Minus(drop), nil // ALL in the drops is no name of a capability, so it takes nothing away here
+		return g.All.Minus(drop), nil // ALL among the drops is not a capability's name, so it drops nothing here
 	case dropAll:
 		return add, nil
 	default:
@@ -51,7 +53,7 @@ func (g Grants) Predict(d Declared) (Set, error) {
 	}
 }
 
-// read resolves one list: its members and whether ALL stands in it.
+// read parses one list and reports whether it contains ALL.
 func read(list []string) (s Set, all bool, err error) {
 	for _, n := range list {
 		if normal(n) == All {
@@ -63,16 +65,17 @@ func read(list []string) (s Set, all bool, err error) {
 			return 0, false, err
 		}
 		if c > Last {
-			return 0, false, fmt.Errorf("%q is no name of a capability", n) // engines know no names by number
+			return 0, false, fmt.Errorf("%q is no name of a capability", n) // engines do not accept numbers
 		}
 		s |= 1 << c
 	}
 	return s, all, nil
 }
 
-// AllFor guesses what ALL means when the engine's own effective set cannot be read: to Docker before 23.0 what it knows, within the
-// kernel's last capability; later engines use their own effective set (moby oci/caps/utils_linux.go), which on an ordinary host is
-// everything that the kernel has.
+// AllFor guesses what ALL means where the engine's own effective set cannot be read. Docker before
+// 23.0 grants what it knows, up to the kernel's last capability. Later engines grant their own
+// effective set (moby oci/caps/utils_linux.go), which on an ordinary host is everything that the
+// kernel has.
 func AllFor(engineMajor int, kernelLast Cap) Set {
 	if engineMajor < 23 {
 		return DockerLegacyKnown & UpTo(kernelLast)
@@ -80,8 +83,8 @@ func AllFor(engineMajor int, kernelLast Cap) Set {
 	return UpTo(kernelLast)
 }
 
-// LastOf tells the last capability of a kernel by its version: BPF and PERFMON came with 5.8, CHECKPOINT_RESTORE with 5.9,
-// AUDIT_READ with 3.16.
+// LastOf returns the last capability of a kernel version: 3.16 added AUDIT_READ, 5.8 BPF and
+// PERFMON, 5.9 CHECKPOINT_RESTORE.
 func LastOf(major, minor int) Cap {
 	switch v := major*1000 + minor; {
 	case v >= 5009:

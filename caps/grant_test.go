@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// modern is an engine on an ordinary host with a kernel since 5.9.
+// modern is an engine on an ordinary host with Linux 5.9 or later.
 var modern = Grants{Defaults: DockerDefaults, All: UpTo(CheckpointRestore)}
 
 func TestPredictFollowsTheEnginesOrder(t *testing.T) {
@@ -142,7 +142,8 @@ func TestLastOfByKernel(t *testing.T) {
 	}
 }
 
-// Properties over random declarations: bounds, and that order, repetition and spelling do not matter.
+// Properties over random declarations: the result stays within bounds, and neither order,
+// repetition nor spelling matters.
 func TestPredictProperties(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 4))
 	for range 20_000 {
@@ -188,7 +189,7 @@ func respell(r *rand.Rand, list []string) []string {
 	return l
 }
 
-// checkBounds says what must hold whatever the lists are.
+// checkBounds checks what must hold for every declaration.
 func checkBounds(t *testing.T, g Grants, d Declared, got Set) {
 	t.Helper()
 	add, addAll, _ := read(d.Add)

@@ -2,21 +2,25 @@ package caps
 
 import "fmt"
 
-// Knowledge is what dropcap tells about a capability, in sentences for people.
+// Knowledge explains a capability in sentences for people.
 //
-// Grades are for an attacker who controls a root process of an ordinary Docker container: the host's user namespace, its own network,
-// PID and IPC namespaces, the default seccomp and AppArmor profiles, no devices. Critical: a known way leads from that capability alone
-// to the host (the engine's seccomp profile opens the system calls with it). High: it reaches beyond the container's own namespaces,
-// to neighbours on the network, to the host's clock or to parts of the kernel that had bugs with that outcome, or it takes over whatever
-// enters the container with more power. Medium: it reaches other users' files, credentials or share of the machine once something
-// is shared with the container, or serves as one step of a known chain. Low: little, unless further settings are given away; Limits
-// names them.
+// Grades assume an attacker who controls a root process of an ordinary Docker container: in the
+// host's user namespace, with its own network, PID and IPC namespaces, the default seccomp and
+// AppArmor profiles, and no devices.
+//
+// Critical: a known attack leads from this capability alone to the host (the engine's seccomp
+// profile opens the system calls with it). High: it reaches beyond the container's own namespaces,
+// to neighbours on the network, to the host's clock or to parts of the kernel that had such bugs,
+// or it takes over whatever enters the container with more privileges. Medium: it reaches other
+// users' files, credentials or share of the machine once something is shared with the container, or
+// it is one step of a known chain. Low: little, unless further settings are relaxed; Limits names
+// them.
 type Knowledge struct {
 	Cap      Cap      `json:"cap"`
 	Severity Severity `json:"severity"`
 	Permits  string   `json:"permits"`   // what the kernel allows with it; one sentence
-	Attack   string   `json:"attack"`    // what an attacker in a container does with it
-	Limits   string   `json:"limits"`    // what confines that in an ordinary container, and when nothing does
+	Attack   string   `json:"attack"`    // how an attacker in a container uses it
+	Limits   string   `json:"limits"`    // what confines it in an ordinary container, and when nothing does
 	NeededBy string   `json:"needed_by"` // programs that really need it, and when they do not
 	Without  string   `json:"without"`   // what breaks without it, and with which errno
 	Sources  []string `json:"sources"`   // manual pages, CVE ids, "kernel/file.c function", "moby …"; shared, not to be changed
@@ -31,13 +35,14 @@ var knowledge = func() (table [len(names)]Knowledge) {
 	return table
 }()
 
-// Knowledge tells about c. For a number without a name it says that this dropcap does not know it.
+// Knowledge returns the explanation of c. For a number without a name it states that this version
+// of dropcap does not know it.
 func (c Cap) Knowledge() Knowledge {
 	if int(c) < len(knowledge) {
 		return knowledge[c]
 	}
 	return Knowledge{
-		Cap: c, Severity: High, // what is not known is not played down
+		Cap: c, Severity: High, // an unknown capability is not played down
 		Permits:  fmt.Sprintf("Not known to this dropcap, whose table ends at %s: it is of a newer kernel.", Last),
 		Attack:   "Not known. Until it is, take it for dangerous.",
 		Limits:   "Not known. It is not among Docker's defaults; privileged and ALL may bring it.",
@@ -47,10 +52,10 @@ func (c Cap) Knowledge() Knowledge {
 	}
 }
 
-// Severity is how bad c is in an attacker's hands.
+// Severity returns how dangerous c is in an attacker's hands.
 func (c Cap) Severity() Severity { return c.Knowledge().Severity }
 
-// Severity is that of the worst member; empty for the empty set.
+// Severity returns the worst severity among the members; empty for the empty set.
 func (s Set) Severity() Severity {
 	var worst Severity
 	for _, c := range s.List() {

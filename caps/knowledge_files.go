@@ -1,6 +1,6 @@
 package caps
 
-// knowledgeFiles is about files, their owners and their modes.
+// knowledgeFiles covers files, their owners and their modes.
 var knowledgeFiles = []Knowledge{
 	{
 		Cap: Chown, Severity: Medium,

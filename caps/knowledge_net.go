@@ -1,6 +1,6 @@
 package caps
 
-// knowledgeNet is about the network and the audit log.
+// knowledgeNet covers the network and the audit log.
 var knowledgeNet = []Knowledge{
 	{
 		Cap: NetBindService, Severity: Low,

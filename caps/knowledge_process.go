@@ -1,6 +1,6 @@
 package caps
 
-// knowledgeProcess is about processes, their identity and their limits.
+// knowledgeProcess covers processes, their identity and their limits.
 var knowledgeProcess = []Knowledge{
 	{
 		Cap: Kill, Severity: Low,

@@ -1,6 +1,6 @@
 package caps
 
-// knowledgeSystem is about the kernel and the machine.
+// knowledgeSystem covers the kernel and the machine.
 var knowledgeSystem = []Knowledge{
 	{
 		Cap: SysAdmin, Severity: Critical,

@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write docs/capabilities.md anew")
 
 func known() []Knowledge { return knowledge[:] }
 
-// texts gives every sentence-bearing field by its name.
+// texts returns every field that holds sentences, by name.
 func (k Knowledge) texts() map[string]string {
 	return map[string]string{"Permits": k.Permits, "Attack": k.Attack, "Limits": k.Limits, "NeededBy": k.NeededBy, "Without": k.Without}
 }
@@ -62,7 +62,7 @@ func TestTextsAreSentences(t *testing.T) {
 	}
 }
 
-// The grades are a judgement; a change of one is meant to be seen here.
+// The grades are a judgement: changing one should need a change here too.
 func TestSeverities(t *testing.T) {
 	want := map[Severity]Set{
 		Critical: Of(DacReadSearch, SysAdmin, SysModule, SysRawio),
@@ -98,8 +98,8 @@ func TestSeverityOfASetIsThatOfItsWorst(t *testing.T) {
 	}
 }
 
-// Docker's seccomp profile opens system calls with these (moby profiles/seccomp default_linux.go, Includes.Caps); what each explanation
-// says of limits must tell so.
+// Docker's seccomp profile opens system calls with these capabilities (moby profiles/seccomp
+// default_linux.go, Includes.Caps), so the limits in each explanation must mention it.
 func TestSeccompCouplingIsTold(t *testing.T) {
 	coupled := Of(DacReadSearch, SysAdmin, SysBoot, SysChroot, SysModule, SysPacct, SysPtrace, SysRawio, SysTime, SysTtyConfig, SysNice,
 		Syslog, BPF, Perfmon)
@@ -109,7 +109,7 @@ func TestSeccompCouplingIsTold(t *testing.T) {
 		if coupled.Has(c) && (!cited || !strings.Contains(k.Limits, "seccomp")) {
 			t.Errorf("%s: seccomp opens system calls with it, and its limits or sources do not say so", c)
 		}
-		if !coupled.Has(c) && cited && c != NetRaw { // NET_RAW cites it for what it does not refuse
+		if !coupled.Has(c) && cited && c != NetRaw { // NET_RAW cites the profile for what it does not block
 			t.Errorf("%s: the seccomp profile does not know it", c)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Nearest finds the known capability whose name is most like a misspelt one; case, separators and prefix do not count. False if none is
-// like it, or several are as near.
+// Nearest returns the known capability whose name is closest to a misspelt one, ignoring case,
+// separators and the prefix. It returns false if none is close, or if several are equally close.
 func Nearest(name string) (Cap, bool) {
 	known := make([]string, 0, Last+1)
 	for c := range Last + 1 {
@@ -19,8 +19,9 @@ func Nearest(name string) (Cap, bool) {
 	return Cap(slices.Index(known, word)), true
 }
 
-// NearestWord finds the known word that is most like a misspelt one; case does not count. False if none is like it: more than one edit in
-// three letters away, or as near to several. An edit is a letter too many, too few, wrong, or swapped with the next.
+// NearestWord returns the known word that is closest to a misspelt one, ignoring case. It returns
+// false if each is more than one edit per three letters away, or if several are equally close. An
+// edit is a missing, extra, wrong or swapped letter.
 func NearestWord(word string, known []string) (string, bool) {
 	const longest = 128 // a word may come from a hostile document
 	if word == "" || len(word) > longest {
@@ -41,7 +42,8 @@ func NearestWord(word string, known []string) (string, bool) {
 	return best, !tie
 }
 
-// letters reduces a name to what makes it one: people write net-raw, NetRaw and "net raw" for NET_RAW, and CAP-NET-RAW with its prefix.
+// letters reduces a name to its letters and drops the prefix: people write net-raw, NetRaw, "net
+// raw" and CAP-NET-RAW for NET_RAW.
 func letters(name string) string {
 	if len(name) > 64 {
 		name = name[:64] // a name may come from a hostile document; no capability's is half as long
@@ -58,7 +60,8 @@ func letters(name string) string {
 	}, n)
 }
 
-// edits counts the edits between a and b, byte by byte: the optimal string alignment distance, in three rows.
+// edits returns the number of edits between a and b, byte by byte: the optimal string alignment
+// distance, in three rows.
 func edits(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -29,7 +29,7 @@ func TestNearestFindsWhatWasMeant(t *testing.T) {
 
 func TestNearestDoesNotGuess(t *testing.T) {
 	for _, in := range []string{
-		"", "_", "CAP_", "ALL", "web", "x", "postgres", "frobnicate", "kelp", "SETXID", // as near to SETUID as to SETGID
+		"", "_", "CAP_", "ALL", "web", "x", "postgres", "frobnicate", "kelp", "SETXID", // equally close to SETUID and SETGID
 		"日本語", "\xff\xfe", strings.Repeat("NET_RAW", 20), strings.Repeat("A", 1<<20),
 	} {
 		if got, ok := Nearest(in); ok {
@@ -48,7 +48,7 @@ func TestNearestOfAKnownNameIsItself(t *testing.T) {
 	}
 }
 
-// One edit in a long name must always be forgiven, unless it makes a name that is as near to another.
+// One edit in a long name is always forgiven, unless the result is equally close to another name.
 func TestNearestForgivesOneLetter(t *testing.T) {
 	for c := Cap(0); c <= Last; c++ {
 		name := c.Short()
@@ -59,7 +59,7 @@ func TestNearestForgivesOneLetter(t *testing.T) {
 			typo := name[:i] + "Q" + name[i+1:]
 			if got, ok := Nearest(typo); ok && got != c {
 				t.Errorf("Nearest(%q) = %s, want %s", typo, got, c)
-			} else if !ok && typo != "QAC_OVERRIDE" { // MAC_ or DAC_
+			} else if !ok && typo != "QAC_OVERRIDE" { // equally close to MAC_OVERRIDE and DAC_OVERRIDE
 				t.Errorf("Nearest(%q) found none", typo)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // Set is a set of capabilities, one bit each, as in the masks of /proc/PID/status (proc(5)).
 type Set uint64
 
-// Of makes a set of the given members.
+// Of returns the set of the given members.
 func Of(members ...Cap) Set {
 	var s Set
 	for _, c := range members {
@@ -20,7 +20,7 @@ func Of(members ...Cap) Set {
 	return s
 }
 
-// UpTo is the set of all capabilities up to and including last.
+// UpTo returns the set of all capabilities up to and including last.
 func UpTo(last Cap) Set {
 	if last >= 63 {
 		return ^Set(0)
@@ -28,7 +28,8 @@ func UpTo(last Cap) Set {
 	return Set(1)<<(last+1) - 1
 }
 
-// ParseMask reads a mask as the kernel prints it: hexadecimal, without 0x (fs/proc/array.c, render_cap_t).
+// ParseMask reads a mask as the kernel prints it: hexadecimal without 0x (fs/proc/array.c,
+// render_cap_t).
 func ParseMask(hex string) (Set, error) {
 	v, err := strconv.ParseUint(hex, 16, 64)
 	if err != nil {
@@ -37,22 +38,22 @@ func ParseMask(hex string) (Set, error) {
 	return Set(v), nil
 }
 
-// Mask prints the set as the kernel does: 16 hexadecimal digits.
+// Mask returns the set as the kernel prints it: 16 hexadecimal digits.
 func (s Set) Mask() string { return fmt.Sprintf("%016x", uint64(s)) }
 
-// Has tells whether c is a member.
+// Has reports whether c is a member.
 func (s Set) Has(c Cap) bool { return c < 64 && s>>c&1 == 1 }
 
-// Minus is the set without the members of t.
+// Minus returns the members of s that are not in t.
 func (s Set) Minus(t Set) Set { return s &^ t }
 
-// Len is the number of members.
+// Len returns the number of members.
 func (s Set) Len() int { return bits.OnesCount64(uint64(s)) }
 
-// Empty tells whether there is no member.
+// Empty reports whether s has no members.
 func (s Set) Empty() bool { return s == 0 }
 
-// List gives the members in the kernel's order.
+// List returns the members in the kernel's order.
 func (s Set) List() []Cap {
 	l := make([]Cap, 0, s.Len())
 	for r := uint64(s); r != 0; r &= r - 1 {
@@ -61,7 +62,7 @@ func (s Set) List() []Cap {
 	return l
 }
 
-// Names gives the members' names ("CAP_CHOWN" …) in the kernel's order; never nil.
+// Names returns the members' names ("CAP_CHOWN", …) in the kernel's order; never nil.
 func (s Set) Names() []string {
 	l := make([]string, 0, s.Len())
 	for _, c := range s.List() {
@@ -70,7 +71,8 @@ func (s Set) Names() []string {
 	return l
 }
 
-// Short joins the members' names without prefix by commas: "CHOWN,NET_RAW"; "none" for the empty set.
+// Short returns the members' names without the prefix, separated by commas: "CHOWN,NET_RAW"; "none"
+// for the empty set.
 func (s Set) Short() string {
 	if s == 0 {
 		return "none"
@@ -85,10 +87,10 @@ func (s Set) Short() string {
 // String is the same as Short.
 func (s Set) String() string { return s.Short() }
 
-// MarshalJSON gives a list of names, the documents' form.
+// MarshalJSON writes a list of names, the form used in documents.
 func (s Set) MarshalJSON() ([]byte, error) { return json.Marshal(s.Names()) }
 
-// UnmarshalJSON reads a list of names in any spelling that Parse takes.
+// UnmarshalJSON reads a list of names in every spelling that Parse accepts.
 func (s *Set) UnmarshalJSON(b []byte) error {
 	var l []string
 	if err := json.Unmarshal(b, &l); err != nil {
@@ -102,7 +104,7 @@ func (s *Set) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ParseAll makes a set of names; the first unknown name is the error.
+// ParseAll returns the set of the named capabilities. The error is about the first unknown name.
 func ParseAll(list []string) (Set, error) {
 	var s Set
 	for _, n := range list {

@@ -1,10 +1,10 @@
 package caps
 
-// Severity is how bad a capability is in an attacker's hands, or a finding for its host.
+// Severity grades a capability in an attacker's hands, or a finding for its host.
 type Severity string
 
-// The severities. Critical: the host is taken by known means. High: other tenants, the network or the host's kernel are within reach.
-// Medium: a step in a chain. Low: little on its own.
+// The severities. Critical: a known attack takes the host. High: other tenants, the network or the
+// host's kernel are within reach. Medium: one step of a chain. Low: little on its own.
 const (
 	Low      Severity = "low"
 	Medium   Severity = "medium"
@@ -28,7 +28,7 @@ func (s Severity) Rank() int {
 	}
 }
 
-// Worse gives the worse of two.
+// Worse returns the worse of s and t.
 func (s Severity) Worse(t Severity) Severity {
 	if t.Rank() > s.Rank() {
 		return t
