@@ -63,7 +63,7 @@ func (s *Session) Trusting(ctx context.Context, inspects map[string]json.RawMess
 // Read returns what stands in a file that is trusted: the very file that was judged. The error is a
 // *trust.Untrusted if it is not, and an fs.ErrNotExist if there is none.
 func (t *Trusting) Read(file string) ([]byte, error) {
-	way, f, err := t.table.Way(file)
+	way, f, err := t.table.OpenNoFollow(file)
 	if err != nil {
 		return nil, Cause(err)
 	}
@@ -131,7 +131,7 @@ func TrustPlan(file string) error {
 
 // judge judges a file as far as the first link on the way to it, which it returns.
 func judge(table *kernel.MountTable, file string, rule trust.Rule) (link string, err error) {
-	way, f, err := table.Way(file)
+	way, f, err := table.OpenNoFollow(file)
 	if err != nil {
 		return "", Cause(err)
 	}
@@ -162,7 +162,7 @@ func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage, vo
 	m := trust.Mount{Container: strings.TrimPrefix(d.Name, "/")}
 	var paths []string
 	if d.State.Pid > 0 {
-		spots, layers, err := k.Seen(d.State.Pid)
+		spots, layers, err := k.MountedBy(d.State.Pid)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			m.Unknown = "its mounts cannot be read"
 		}
@@ -189,7 +189,7 @@ func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage, vo
 		if !filepath.IsAbs(p) {
 			continue
 		}
-		spots, err := table.Reached(p)
+		spots, err := table.Reachable(p)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			m.Unknown = "its mount of " + p + " cannot be looked at"
 		}

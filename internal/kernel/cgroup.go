@@ -13,13 +13,13 @@ import (
 
 const cwd = unix.AT_FDCWD
 
-// membership is one line of /proc/PID/cgroup: a process's cgroup in one hierarchy.
+// membership is one line of /proc/PID/cgroup: the cgroup of a process in one hierarchy.
 type membership struct {
 	controllers string // "" for version 2, else "cpu,cpuacct" or "name=systemd"
 	path        string
 }
 
-// parseCgroup reads /proc/PID/cgroup (cgroups(7)): ID:CONTROLLERS:PATH. A path may hold colons.
+// parseCgroup parses /proc/PID/cgroup (cgroups(7)): ID:CONTROLLERS:PATH. A path may contain colons.
 func parseCgroup(text []byte) []membership {
 	var list []membership
 	for line := range bytes.Lines(text) {
@@ -31,13 +31,13 @@ func parseCgroup(text []byte) []membership {
 	return list
 }
 
-// isID tells whether this is a container's full id. Anything shorter could be part of any path.
+// isID reports whether s is a container's full id. Anything shorter could be part of any path.
 func isID(id string) bool {
 	return len(id) == 64 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// within cuts a path after the first component that holds the id, as "<id>" (cgroupfs), "docker-<id>.scope" (systemd) or
-// "libpod-<id>.scope"; empty if none does.
+// within cuts a path after the first component that contains the id, as "<id>" (cgroupfs),
+// "docker-<id>.scope" (systemd) or "libpod-<id>.scope"; it returns "" if none does.
 func within(path, id string) string {
 	i := strings.Index(path, id)
 	if i < 0 {
@@ -49,12 +49,14 @@ func within(path, id string) string {
 	return path
 }
 
-// home is where a container's processes are: for each hierarchy whose path holds its id, that path.
-type home []membership
+// cgroupSet holds the cgroups of a container: its path in each hierarchy whose path contains the
+// container's id.
+type cgroupSet []membership
 
-// homeOf makes a home of its first process's memberships. The id decides only how long the path is; which one it is, the process says.
-func homeOf(list []membership, id string) home {
-	var h home
+// cgroupsOf returns the container's cgroups from the memberships of its first process. The id only
+// decides where to cut each path; the path itself comes from the process.
+func cgroupsOf(list []membership, id string) cgroupSet {
+	var h cgroupSet
 	for _, m := range list {
 		if p := within(m.path, id); p != "" {
 			h = append(h, membership{m.controllers, p})
@@ -63,9 +65,9 @@ func homeOf(list []membership, id string) home {
 	return h
 }
 
-// holds tells whether a process with these memberships belongs to the container. In one hierarchy is enough: a process may have moved
-// itself elsewhere in the others.
-func (h home) holds(list []membership) bool {
+// contains reports whether a process with these memberships belongs to the container. One hierarchy
+// is enough, because a process may have moved itself elsewhere in the others.
+func (h cgroupSet) contains(list []membership) bool {
 	for _, m := range list {
 		for _, own := range h {
 			if m.controllers == own.controllers && (m.path == own.path || strings.HasPrefix(m.path, own.path+"/")) {
@@ -82,14 +84,17 @@ func (r *Reader) memberships(pid int) ([]membership, error) {
 	return list, err
 }
 
-// errForeign says that a cgroup holds processes that have no number here (cgroup.procs shows them as 0).
+// errForeign means that a cgroup holds processes without a number here (cgroup.procs shows them as
+// 0).
 var errForeign = errors.New("its cgroup holds processes of a PID namespace that cannot be seen from here")
 
-// deepest is where a tree of cgroups is given up, since each level keeps a file open. Engines make one or two levels.
-const deepest = 128
+// maxCgroupDepth limits how deep a tree of cgroups is read, since each level keeps a file open.
+// Engines create one or two levels.
+const maxCgroupDepth = 128
 
-// members lists the processes of the container's cgroups. false: no hierarchy is mounted where it could be read.
-func (r *Reader) members(h home) (pids map[int]bool, ok bool, err error) {
+// members returns the processes in the container's cgroups. ok is false if no hierarchy is mounted
+// where it could be read.
+func (r *Reader) members(h cgroupSet) (pids map[int]bool, ok bool, err error) {
 	pids = map[int]bool{}
 	for _, m := range h {
 		for _, t := range r.trees {
@@ -99,9 +104,9 @@ func (r *Reader) members(h home) (pids map[int]bool, ok bool, err error) {
 			}
 			fd, err := openAt(cwd, r.root+dir, unix.O_RDONLY|unix.O_DIRECTORY)
 			if err != nil {
-				continue // another mount, another hierarchy, or the scan of /proc will do
+				continue // another mount or hierarchy, or the scan of /proc, will do
 			}
-			if err := gather(fd, pids, deepest); err != nil {
+			if err := gather(fd, pids, maxCgroupDepth); err != nil {
 				return nil, false, err
 			}
 			ok = true
@@ -111,8 +116,8 @@ func (r *Reader) members(h home) (pids map[int]bool, ok bool, err error) {
 	return pids, ok, nil
 }
 
-// gather adds the processes of a cgroup and of those below it, and closes fd. Relative opens: a hostile container can make its tree
-// deeper than a path may be long.
+// gather adds the processes of a cgroup and its descendants, and closes fd. It opens relative to
+// fd, because a hostile container can make its tree deeper than a path may be long.
 func gather(fd int, pids map[int]bool, levels int) error {
 	defer unix.Close(fd)
 	if levels == 0 {
@@ -121,7 +126,7 @@ func gather(fd int, pids map[int]bool, levels int) error {
 	foreign := false
 	add := func(text []byte) { foreign = addPIDs(text, pids) || foreign }
 	err := withFile(fd, "cgroup.procs", add)
-	if errors.Is(err, unix.EOPNOTSUPP) { // a threaded cgroup of version 2 lists threads only
+	if errors.Is(err, unix.EOPNOTSUPP) { // a threaded cgroup of version 2 lists only threads
 		err = withFile(fd, "cgroup.threads", add)
 	}
 	if vanished(err) {
@@ -133,14 +138,14 @@ func gather(fd int, pids map[int]bool, levels int) error {
 	if foreign {
 		return errForeign
 	}
-	return below(fd, pids, levels)
+	return gatherChildren(fd, pids, levels)
 }
 
-// below gathers from the cgroups under fd.
-func below(fd int, pids map[int]bool, levels int) error {
+// gatherChildren gathers from the cgroups below fd.
+func gatherChildren(fd int, pids map[int]bool, levels int) error {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) == nil && st.Nlink == 2 {
-		return nil // a leaf: kernfs counts a folder's folders (fs/kernfs/inode.c, kernfs_refresh_inode)
+		return nil // a leaf: kernfs counts subfolders as links (fs/kernfs/inode.c, kernfs_refresh_inode)
 	}
 	dup, err := openAt(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
@@ -177,7 +182,7 @@ func ignoreVanished(err error) error {
 	return err
 }
 
-// addPIDs reads one number a line; true if one is 0.
+// addPIDs adds the numbers in text, one on each line, and reports whether one of them is 0.
 func addPIDs(text []byte, pids map[int]bool) (foreign bool) {
 	for line := range bytes.Lines(text) {
 		n, err := strconv.Atoi(string(bytes.TrimSuffix(line, []byte("\n"))))
@@ -192,8 +197,9 @@ func addPIDs(text []byte, pids map[int]bool) (foreign bool) {
 	return foreign
 }
 
-// scan finds the container's processes by asking every process of the host, for where no cgroup tree is mounted.
-func (r *Reader) scan(h home) (map[int]bool, error) {
+// scan finds the container's processes among all processes of the host, for hosts where no cgroup
+// tree is mounted.
+func (r *Reader) scan(h cgroupSet) (map[int]bool, error) {
 	pids := map[int]bool{}
 	err := r.eachPID(func(pid int) error {
 		list, err := r.memberships(pid)
@@ -203,7 +209,7 @@ func (r *Reader) scan(h home) (map[int]bool, error) {
 		if err != nil {
 			return err
 		}
-		if h.holds(list) {
+		if h.contains(list) {
 			pids[pid] = true
 		}
 		return nil
@@ -211,7 +217,7 @@ func (r *Reader) scan(h home) (map[int]bool, error) {
 	return pids, err
 }
 
-// eachPID calls visit for every process of /proc until it fails.
+// eachPID calls visit for every process in /proc until it fails.
 func (r *Reader) eachPID(visit func(pid int) error) error {
 	d, err := os.Open(r.proc)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"dropcap"
 )
 
-// Orphans go to the first process of the PID namespace, so nothing in this container has a parent outside it, however quickly processes
-// come and go.
+// Orphans are adopted by the first process of the PID namespace, so no process of this container
+// has a parent outside it, however fast processes come and go.
 func TestLookAtProcessesThatComeAndGo(t *testing.T) {
 	s := newSandbox(t)
 	cmd := exec.Command("sh", "-c", "read go; while :; do sh -c 'sleep 0.01 & sleep 0.002 & :'; done")
@@ -52,7 +52,7 @@ func BenchmarkManyProcesses(b *testing.B) {
 			l.at[pid] = len(l.list)
 			l.list = append(l.list, process{pid: pid, parent: pid / 2, kind: l.kind(masks{}), comm: "sh"})
 		}
-		l.settle()
+		l.resolveOrigins()
 		if k := l.result(); len(k.Processes) != 2 || len(k.Processes[1].PIDs) != MostPIDs {
 			b.Fatal("want the first process and its children")
 		}

@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// Client is a process that is, or calls itself, a docker client. Its name and arguments are its own to
-// choose; the rest is the kernel's word.
+// Client is a process that is, or calls itself, a docker client. The process chooses its own name
+// and arguments; the kernel supplies the rest.
 type Client struct {
 	PID     int
-	UID     int      // the user that it runs as, in every respect; -1 if it is several or not known
-	Program string   // what it executes, as a path; empty if that may not be seen
+	UID     int      // the user it runs as, in every respect; -1 if ids differ or are unknown
+	Program string   // the path of its executable; empty if unreadable
 	Cgroups []string // its path in each hierarchy
 	Args    []string
 }
 
-// Clients finds the processes that execute a program called docker, or call themselves so, as far as they
-// may be seen.
+// Clients returns the visible processes that execute a program called docker, or call themselves
+// so.
 func (r *Reader) Clients() []Client {
 	const word = "docker"
 	var list []Client
 	_ = r.eachPID(func(pid int) error {
 		program, _ := os.Readlink(r.path(pid, "exe"))
-		program = strings.TrimSuffix(program, " (deleted)") // by an update, while it runs
+		program = strings.TrimSuffix(program, " (deleted)") // an update replaced it while it ran
 		if path.Base(program) != word && firstLine(r.path(pid, "comm")) != word {
 			return nil
 		}
@@ -44,8 +44,8 @@ func (r *Reader) Clients() []Client {
 	return list
 }
 
-// UID is the user that a process runs as; -1 if its real, effective, saved and file system ids are not one,
-// or cannot be read.
+// UID returns the user that a process runs as; -1 if its real, effective, saved and file system ids
+// differ, or cannot be read.
 func (r *Reader) UID(pid int) int {
 	text, err := os.ReadFile(r.path(pid, "status"))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Room measures the file system that a folder is on, or would be on: parent is the nearest that exists, free the bytes that this user may
-// still write there.
+// Room measures the file system that a folder is on, or would be on. parent is the nearest existing
+// folder; free is the number of bytes that this user may still write there.
 func Room(folder string) (parent string, free uint64, readOnly bool, err error) {
 	folder, err = filepath.Abs(folder)
 	if err != nil {

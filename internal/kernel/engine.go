@@ -14,14 +14,16 @@ import (
 	"dropcap/caps"
 )
 
-// engines are the names of the processes that grant capabilities. A proxy in front of one holds something else.
+// engines are the names of the processes that grant capabilities. A proxy in front of an engine
+// holds a different set.
 var engines = []string{"dockerd", "podman"}
 
-// EngineCaps gives the effective set of the engine that listens on a unix socket, and its process. Not ok when that process is not known for
-// certain: it is the socket's peer, or under socket activation, where the peer is systemd, the one engine that holds the listening socket.
+// EngineCaps returns the effective set of the engine that listens on a unix socket, and its
+// process. ok is false unless that process is certain: it is the socket's peer or, under socket
+// activation, where the peer is systemd, the only engine that holds the listening socket.
 func (r *Reader) EngineCaps(socket string) (set caps.Set, pid int, ok bool) {
 	pid = peer(socket)
-	if pid <= 0 { // nobody listens, or from a PID namespace that is not below ours
+	if pid <= 0 { // nobody listens, or a process of a PID namespace that is not below ours
 		return 0, 0, false
 	}
 	if s, err := r.status(itoa(pid)); err == nil && isEngine(s.name) {
@@ -43,7 +45,8 @@ func (r *Reader) EngineCaps(socket string) (set caps.Set, pid int, ok bool) {
 
 func isEngine(comm string) bool { return slices.Contains(engines, comm) }
 
-// peer is the process that called listen(2) on the socket (unix(7), SO_PEERCRED); 0 if that cannot be known.
+// peer returns the process that called listen(2) on the socket (unix(7), SO_PEERCRED); 0 if
+// unknown.
 func peer(socket string) int {
 	conn, err := net.DialTimeout("unix", socket, time.Second)
 	if err != nil {
@@ -63,8 +66,8 @@ func peer(socket string) int {
 	return pid
 }
 
-// listens tells whether a process holds the listening socket: the path leads it to the same file as us, its network namespace lists a
-// listening socket bound there, and it has that socket open.
+// listens reports whether a process holds the listening socket: the path leads it to the same file
+// as us, its network namespace lists a listening socket bound there, and it has that socket open.
 func (r *Reader) listens(pid int, socket string) bool {
 	same, err := sameFile(socket, r.path(pid, "root")+socket)
 	if err != nil || !same {
@@ -81,7 +84,8 @@ func (r *Reader) listens(pid int, socket string) bool {
 	return len(inodes) > 0 && r.holdsSocket(pid, inodes)
 }
 
-// listening reads /proc/PID/net/unix (proc_pid_net(5)): the inodes of listening sockets whose path matches.
+// listening parses /proc/PID/net/unix (proc_pid_net(5)) and returns the inodes of the listening
+// sockets whose path matches.
 func listening(text []byte, matches func(path string) bool) (inodes []string) {
 	for line := range bytes.Lines(text) {
 		// Num RefCount Protocol Flags Type St Inode Path

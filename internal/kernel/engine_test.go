@@ -10,8 +10,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// activated starts cat under an engine's name with the listening socket open, as systemd's socket activation does: the peer of a
-// connection stays the one who listened, this test.
+// activated starts cat under an engine's name with the listening socket open, as systemd's socket
+// activation does. The peer of a connection stays the process that called listen, this test.
 func activated(t *testing.T, l *net.UnixListener, name string) int {
 	t.Helper()
 	cat, err := exec.LookPath("cat")
@@ -60,8 +60,8 @@ func TestEngineCapsFindsTheEngineBehindSocketActivation(t *testing.T) {
 	l, socket := listen(t)
 	pid := activated(t, l, "dockerd")
 	other, _ := listen(t)
-	activated(t, other, "dockerd") // an engine of another socket
-	activated(t, l, "proxy")       // and no engine
+	activated(t, other, "dockerd") // an engine on another socket
+	activated(t, l, "proxy")       // not an engine
 	s, err := local(t).status(itoa(pid))
 	if err != nil {
 		t.Fatal(err)

@@ -13,14 +13,16 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// buffers are shared between looks: a file of /proc is read some thousand times per look.
+// buffers are shared, because each look reads some thousand files of /proc.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 8192); return &b }}
 
-// most is where a file of /proc or of a cgroup is given up: no honest one is as long (100,000 pids take 800 kB, 65,536 groups 720 kB).
-const most = 64 << 20
+// maxFileSize limits what is read of a file of /proc or of a cgroup. No honest one is as long
+// (100,000 pids take 800 kB, 65,536 groups 720 kB).
+const maxFileSize = 64 << 20
 
-// withFile hands the whole content of a file to use, which must not keep it. Plain system calls: os.File would add a poller
-// registration and a finalizer to each of the many small files. The error is a *fs.PathError.
+// withFile passes the whole content of a file to use, which must not keep it. It makes plain system
+// calls: os.File would add a poller registration and a finalizer to each of many small files. The
+// error is a *fs.PathError.
 func withFile(at int, name string, use func([]byte)) error {
 	fd, err := openAt(at, name, unix.O_RDONLY)
 	if err != nil {
@@ -42,7 +44,7 @@ func withFile(at int, name string, use func([]byte)) error {
 			return nil
 		}
 		if n += m; n == len(buf) {
-			if n >= most {
+			if n >= maxFileSize {
 				return &fs.PathError{Op: "read", Path: name, Err: unix.EFBIG}
 			}
 			buf = append(buf, make([]byte, len(buf))...)
@@ -66,13 +68,14 @@ func openAt(at int, name string, flags int) (int, error) {
 	}
 }
 
-// vanished tells whether the process or the cgroup ended meanwhile: opening finds nothing, reading what was opened gives ESRCH (a
-// process) or ENODEV (a cgroup; kernel/cgroup/cgroup.c, cgroup_kn_lock_live).
+// vanished reports whether the process or the cgroup has ended meanwhile: opening finds nothing,
+// and reading an open file fails with ESRCH (a process) or ENODEV (a cgroup;
+// kernel/cgroup/cgroup.c, cgroup_kn_lock_live).
 func vanished(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV)
 }
 
-// reason says an error as one clause.
+// reason returns an error as one clause.
 func reason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -81,7 +84,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// firstLine gives a small file's text without its line end; empty if it cannot be read.
+// firstLine returns the first line of a small file; empty if it cannot be read.
 func firstLine(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

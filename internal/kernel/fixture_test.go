@@ -19,7 +19,7 @@ const (
 	full     = "000001ffffffffff"
 )
 
-// Mounts as three kinds of hosts have them.
+// The mounts of three kinds of hosts.
 const (
 	mountsV2 = `22 27 0:21 / /proc rw,nosuid - proc proc rw
 30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot
@@ -37,7 +37,7 @@ const (
 type tree struct {
 	t    *testing.T
 	root string
-	// outer are the user namespaces around one, as far as the kernel would tell.
+	// outer lists the user namespaces around each one, as far as the kernel would return them.
 	outer map[string][]string
 }
 
@@ -71,7 +71,7 @@ func (f tree) link(path, to string) {
 	}
 }
 
-// proc is a process of a tree; what is not set is what a default container's process has.
+// proc is a process of a tree. Fields left empty get what a default container's process has.
 type proc struct {
 	pid, parent, threads   int
 	name, state            string
@@ -79,7 +79,7 @@ type proc struct {
 	noNewPrivs             int
 	cgroup                 string // the text of /proc/PID/cgroup
 	userNS                 string
-	listed                 []string // cgroup folders whose cgroup.procs lists it
+	listed                 []string // the cgroup folders whose cgroup.procs lists it
 	tasks                  []proc
 	inheritable, permitted string
 	ambient                string
@@ -168,7 +168,7 @@ func (f tree) seen(c dropcap.Container) dropcap.Kernel {
 	return k
 }
 
-// brief writes a Kernel's processes as "origin pids comm bounding", one a line.
+// brief formats a Kernel's processes as "origin pids comm bounding", one on each line.
 func brief(k dropcap.Kernel) string {
 	var b strings.Builder
 	for _, p := range k.Processes {

@@ -13,8 +13,9 @@ import (
 	"dropcap/caps"
 )
 
-// unbind empties this thread's bounding set. As root it keeps through execve what is inheritable (security/commoncap.c,
-// handle_privileged_root), so that afterwards every thread is without a bounding set and has the rest.
+// unbind empties this thread's bounding set. A root process keeps its inheritable set through
+// execve (security/commoncap.c, handle_privileged_root), so afterwards every thread has the other
+// sets but no bounding set.
 func unbind() {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -37,7 +38,8 @@ func unbind() {
 	}
 }
 
-// nest starts this program, as "plain", in a user namespace of its own; it lives as long as this one's input.
+// nest starts this program, as "plain", in a user namespace of its own. It lives until this one's
+// input ends.
 func nest() (pid int) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env, cmd.Stdin = append(os.Environ(), "DROPCAP_KERNEL_TEST=plain"), os.Stdin
@@ -61,7 +63,7 @@ func ownUserNS() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: root, GidMappings: root}
 }
 
-// A program that empties its bounding set goes on with all that it has permitted.
+// A program that empties its bounding set still holds what it has permitted.
 func TestLookAtAProcessWithoutABoundingSet(t *testing.T) {
 	s := newSandbox(t)
 	pid, _ := s.start("unbound")
@@ -72,7 +74,8 @@ func TestLookAtAProcessWithoutABoundingSet(t *testing.T) {
 	}
 }
 
-// Three user namespaces, one within another and one beside them; each of the processes is the container's first in turn.
+// Three user namespaces, one within another and one beside them. Each of the processes is the
+// container's first in turn.
 func TestLookAtRealUserNamespaces(t *testing.T) {
 	s := newSandbox(t)
 	outer, inner := s.start("nest")
@@ -101,7 +104,8 @@ func TestLookCountsWhatItsFirstProcessLeftBehind(t *testing.T) {
 		map[int]string{middle: dropcap.UserNSOwn, inner: dropcap.UserNSNested, sibling: dropcap.UserNSOther})
 }
 
-// checkNamespaces fails the test unless each process is said to be in that user namespace, and all but the nested ones count.
+// checkNamespaces checks that each process is reported in its user namespace, and that all but the
+// nested ones count.
 func checkNamespaces(t *testing.T, k dropcap.Kernel, want map[int]string) {
 	t.Helper()
 	var counted, nested caps.Set
@@ -133,7 +137,7 @@ func checkNamespaces(t *testing.T, k dropcap.Kernel, want map[int]string) {
 	}
 }
 
-// ownBounding is the bounding set of the tests' own process.
+// ownBounding returns the bounding set of the test's own process.
 func ownBounding(t *testing.T) caps.Set {
 	t.Helper()
 	s, err := local(t).status("self")

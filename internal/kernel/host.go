@@ -8,17 +8,17 @@ import (
 	"dropcap/caps"
 )
 
-// Host is what this machine says of itself. A field is empty where it cannot be read.
+// Host describes this machine. A field is empty if it cannot be read.
 type Host struct {
 	ID      string   // machine-id(5)
-	Name    string   // the host's name
+	Name    string   // the hostname
 	Release string   // as uname -r
 	Cgroup  string   // "v1", "v2" or "hybrid"
-	LSM     []string // the active security modules, in their order
-	LastCap caps.Cap // the last capability that the kernel knows
+	LSM     []string // the active security modules, in order
+	LastCap caps.Cap // the kernel's last capability
 }
 
-// Host reads the machine's description.
+// Host reads the description of this machine.
 func (r *Reader) Host() Host {
 	h := Host{
 		ID:      r.machineID(),
@@ -33,7 +33,8 @@ func (r *Reader) Host() Host {
 	return h
 }
 
-// machineID gives the id that survives reboots; an image that was never booted has "uninitialized" there.
+// machineID returns the id that survives reboots. An image that was never booted has
+// "uninitialized" there.
 func (r *Reader) machineID() string {
 	for _, file := range []string{"etc/machine-id", "var/lib/dbus/machine-id"} {
 		id := strings.TrimSpace(firstLine(filepath.Join(r.root, file)))
@@ -44,7 +45,7 @@ func (r *Reader) machineID() string {
 	return ""
 }
 
-// lastCap asks the kernel, else goes by its version.
+// lastCap asks the kernel for its last capability, and falls back on its version.
 func (r *Reader) lastCap(release string) caps.Cap {
 	n, err := strconv.ParseUint(firstLine(filepath.Join(r.proc, "sys/kernel/cap_last_cap")), 10, 8)
 	if err == nil && n < 64 {

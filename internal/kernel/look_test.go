@@ -111,7 +111,7 @@ func TestLookIsNotFooledByACgroupNamedLikeAnother(t *testing.T) {
 	equal(t, brief(f.seen(dropcap.Container{ID: idA, PID: 40})), "init [40] \"sh\" a80425fb\nchild [41] \"sh\" 1ffffffffff\n")
 }
 
-// Whatever one of the five sets has is held; each process has another one of them.
+// A capability in any of the five sets is held; here each process has another set filled.
 func TestLookHoldsWhatAnySetHas(t *testing.T) {
 	f := newTree(t, mountsV2)
 	base := proc{parent: 1, cgroup: "0::/docker/" + idA + "\n", listed: []string{"docker/" + idA},
@@ -132,7 +132,8 @@ func TestLookHoldsWhatAnySetHas(t *testing.T) {
 	}
 }
 
-// Only what is certainly within the container's own user namespace does not count, and it is told.
+// Only what is certainly confined to a user namespace within the container's own does not count,
+// and it is reported.
 func TestLookCountsEveryUserNamespaceButThoseWithin(t *testing.T) {
 	const own, within = "user:[4026533000]", "user:[4026533999]"
 	for _, tt := range []struct {

@@ -10,12 +10,12 @@ import (
 // mount is one line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
 type mount struct {
 	root, point, kind string
-	options           []string // the file system's own, as mangled by the kernel
-	id, device        string   // the mount's, and the file system's ("8:1")
-	source            string   // what is mounted, as whoever mounted it said: a device, or any word
+	options           []string // the file system's own, with the kernel's escapes
+	id, device        string   // the ids of the mount and of the file system ("8:1")
+	source            string   // what is mounted, in the words of whoever mounted it: a device, or any word
 }
 
-// parseMountinfo reads every line that it understands; the kernel writes no others.
+// parseMountinfo parses every line in the kernel's format and skips all others.
 func parseMountinfo(text []byte) []mount {
 	var list []mount
 	for line := range bytes.Lines(text) {
@@ -33,8 +33,8 @@ func parseMountinfo(text []byte) []mount {
 	return list
 }
 
-// unescape undoes the kernel's mangling of space, tab, newline, # and backslash: a backslash and three octal digits (fs/seq_file.c,
-// mangle_path).
+// unescape undoes the kernel's escapes of space, tab, newline, # and backslash: a backslash and
+// three octal digits (fs/seq_file.c, mangle_path).
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -53,7 +53,8 @@ func unescape(s string) string {
 
 func octal(c byte) bool { return '0' <= c && c <= '7' }
 
-// hidesOthers tells whether /proc is mounted with hidepid (proc(5)): then a missing process may be a hidden one.
+// hidesOthers reports whether /proc is mounted with hidepid (proc(5)). Then a missing process may
+// be a hidden one.
 func hidesOthers(mounts []mount) bool {
 	hides := false
 	for _, m := range mounts {
@@ -68,16 +69,16 @@ func hidesOthers(mounts []mount) bool {
 	return hides
 }
 
-// hierarchy is a mounted cgroup tree. Version 2 has no controllers here.
+// hierarchy is a mounted cgroup tree. Version 2 lists no controllers here.
 type hierarchy struct {
 	controllers []string // of version 1, as in the mount's options: "cpu", "cpuacct", "name=systemd"
-	root        string   // which cgroup is mounted
-	point       string   // where
+	root        string   // the cgroup that is mounted
+	point       string   // the mount point
 }
 
 func (h hierarchy) v2() bool { return h.controllers == nil }
 
-// hierarchies picks the cgroup mounts, those of a whole tree before those of a part of one.
+// hierarchies returns the cgroup mounts, whole trees before partial ones.
 func hierarchies(mounts []mount) []hierarchy {
 	var list []hierarchy
 	for _, m := range mounts {
@@ -92,16 +93,16 @@ func hierarchies(mounts []mount) []hierarchy {
 	return list
 }
 
-// serves tells whether a line of /proc/PID/cgroup is about this hierarchy.
+// serves reports whether a line of /proc/PID/cgroup is about this hierarchy.
 func (h hierarchy) serves(m membership) bool {
 	if h.v2() || m.controllers == "" {
 		return h.v2() && m.controllers == ""
 	}
-	first, _, _ := strings.Cut(m.controllers, ",") // a controller is in one hierarchy only
+	first, _, _ := strings.Cut(m.controllers, ",") // each controller is in one hierarchy only
 	return slices.Contains(h.controllers, first)
 }
 
-// dir is the folder of a cgroup; false if this mount does not reach it.
+// dir returns the folder of a cgroup; false if this mount does not reach it.
 func (h hierarchy) dir(cgroup string) (string, bool) {
 	if path.Clean(cgroup) != cgroup || strings.HasPrefix(cgroup, "/..") {
 		return "", false // outside this process's cgroup namespace (kernel/cgroup/cgroup.c, cgroup_path_ns)
@@ -116,7 +117,7 @@ func (h hierarchy) dir(cgroup string) (string, bool) {
 	return h.point + rest, true
 }
 
-// cgroupMode names the layout: "v1", "v2", "hybrid" when both are mounted, empty when none is.
+// cgroupMode returns the layout: "v1", "v2", "hybrid" if both are mounted, "" if none is.
 func cgroupMode(list []hierarchy) string {
 	one, two := false, false
 	for _, h := range list {

@@ -14,12 +14,13 @@ import (
 	"dropcap"
 )
 
-// MountTable is the mounts that a process sees, to tell where in which file system a path leads: bind mounts
-// and subvolumes give one folder several paths, and an overlay's layers keep its files a second time.
+// MountTable holds the mounts that a process sees. It finds where in which file system a path is
+// stored: bind mounts and subvolumes make one folder visible under several paths, and an overlay's
+// layers hold its files a second time.
 type MountTable struct {
 	reader *Reader
-	pid    int    // whose; 0 is this process
-	root   string // what stands before a path to open it from here
+	pid    int    // whose mounts; 0 is this process
+	root   string // prefix that opens the process's paths from here
 	list   []mount
 }
 
@@ -33,7 +34,7 @@ func (r *Reader) MountTable(pid int) (*MountTable, error) {
 	if err := other.read(); err != nil {
 		return nil, err
 	}
-	for _, m := range other.list { // each namespace has mounts of its own, so that one with the same id is the same
+	for _, m := range other.list { // a mount id belongs to one namespace, so a shared id means the same namespace
 		if slices.ContainsFunc(t.list, func(own mount) bool { return own.id == m.id }) {
 			return t, nil
 		}
@@ -54,12 +55,12 @@ func (t *MountTable) read() error {
 	return nil
 }
 
-// keepers are the file systems that keep what is in them themselves, where no other path but the mounts'
-// leads. What a network, a program (FUSE) or another folder keeps may be changed there by anybody.
-var keepers = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "nilfs2", "bcachefs", "ubifs", "vfat", "exfat",
+// localFilesystems store their own content, so only their mounts lead to it. A network, a program
+// (FUSE) or another folder may let anybody change what it stores.
+var localFilesystems = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "nilfs2", "bcachefs", "ubifs", "vfat", "exfat",
 	"tmpfs", "ramfs", "rootfs", "squashfs", "erofs", "iso9660", "overlay"}
 
-// mounted gives the mount on which an open file is.
+// mounted returns the mount of an open file.
 func (t *MountTable) mounted(fd int) (mount, error) {
 	id, err := mountID(fd)
 	if err != nil {
@@ -69,14 +70,15 @@ func (t *MountTable) mounted(fd int) (mount, error) {
 		if i := slices.IndexFunc(t.list, func(m mount) bool { return m.id == id }); i >= 0 {
 			return t.list[i], nil
 		}
-		if err := t.read(); err != nil { // it was mounted since
+		if err := t.read(); err != nil { // it may be a newer mount
 			return mount{}, err
 		}
 	}
 	return mount{}, errors.New("the kernel does not list its mount")
 }
 
-// mountID is the id under which mountinfo lists the mount of an open file (proc_pid_fdinfo(5)).
+// mountID returns the id under which mountinfo lists the mount of an open file
+// (proc_pid_fdinfo(5)).
 func mountID(fd int) (string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
 	if err != nil {
@@ -90,7 +92,7 @@ func mountID(fd int) (string, error) {
 	return "", errors.New("the kernel does not tell its mount")
 }
 
-// spot is where in the mount's file system a path leads that goes through the mount.
+// spot returns where a path through the mount is stored in the mount's file system.
 func (m mount) spot(at string) (dropcap.Spot, error) {
 	inside, ok := strings.CutPrefix(at, strings.TrimSuffix(m.point, "/"))
 	if !ok || inside != "" && inside[0] != '/' || strings.HasSuffix(m.root, "//deleted") {
@@ -99,8 +101,8 @@ func (m mount) spot(at string) (dropcap.Spot, error) {
 	return dropcap.Spot{Device: m.device, Path: path.Clean(m.root + inside)}, nil
 }
 
-// spots are where a path is kept that is open as fd: in the mount's file system and, of an overlay, in its
-// layers. Elsewhere says why that is not all.
+// spots returns where a path, open as fd, is stored: in the mount's file system and, for an
+// overlay, in its layers. A non-empty elsewhere says why the list is incomplete.
 func (t *MountTable) spots(fd int, at string, depth int) (list []dropcap.Spot, elsewhere string) {
 	m, err := t.mounted(fd)
 	if err != nil {
@@ -111,7 +113,7 @@ func (t *MountTable) spots(fd int, at string, depth int) (list []dropcap.Spot, e
 		return nil, err.Error()
 	}
 	list = append(list, s)
-	if !slices.Contains(keepers, m.kind) {
+	if !slices.Contains(localFilesystems, m.kind) {
 		return list, "it is on a file system (" + m.kind + ") that is kept elsewhere"
 	}
 	if m.kind != "overlay" {
@@ -129,7 +131,7 @@ func (t *MountTable) spots(fd int, at string, depth int) (list []dropcap.Spot, e
 	return list, ""
 }
 
-// layers are the folders that an overlay is made of (fs/overlayfs/params.c, ovl_show_options).
+// layers returns the folders that make up an overlay (fs/overlayfs/params.c, ovl_show_options).
 func (m mount) layers() []string {
 	var out []string
 	for _, o := range m.options {
@@ -150,19 +152,20 @@ func (m mount) layers() []string {
 	return out
 }
 
-// mostNested is how deep overlays of overlays are looked into.
-const mostNested = 4
+// maxOverlayDepth limits how deep overlays of overlays are followed.
+const maxOverlayDepth = 4
 
-// layerSpots are where a layer of an overlay is kept. Its path is as whoever mounted it saw it: before the root
-// was changed (a live system, this process in a container) it may have led elsewhere, so each mount is tried
-// that may have been there. A layer that no mount leads to can be reached by nobody who sees these mounts.
+// layerSpots returns where a layer of an overlay is stored. The layer's path is the one that its
+// mounter saw. Under an earlier root (a live system, this process in a container) it may have led
+// elsewhere, so layerSpots tries each mount that the path may have gone through. A layer that no
+// mount leads to is out of reach for everybody who sees these mounts.
 func (t *MountTable) layerSpots(layer string, depth int) ([]dropcap.Spot, string) {
-	if depth >= mostNested {
+	if depth >= maxOverlayDepth {
 		return nil, "its overlays are too deep"
 	}
 	var out []dropcap.Spot
-	for _, p := range t.mayBe(path.Clean("/" + layer)) { // containerd tells them from a folder of its own on
-		list, _, why := t.at(p, depth+1)
+	for _, p := range t.candidates(path.Clean("/" + layer)) { // containerd writes them relative to a folder of its own
+		list, _, why := t.locate(p, depth+1)
 		switch {
 		case errors.Is(why, fs.ErrNotExist):
 			continue
@@ -174,11 +177,12 @@ func (t *MountTable) layerSpots(layer string, depth int) ([]dropcap.Spot, string
 	return out, ""
 }
 
-// mayBe are the paths that a layer's may have become: itself, and any end of it below a mount.
-func (t *MountTable) mayBe(layer string) []string {
+// candidates returns the paths that a layer's path may stand for: itself, and each of its suffixes
+// below a mount.
+func (t *MountTable) candidates(layer string) []string {
 	out := []string{layer}
 	for _, m := range t.list {
-		if !slices.Contains(keepers, m.kind) {
+		if !slices.Contains(localFilesystems, m.kind) {
 			continue
 		}
 		for rest := layer; ; {
@@ -195,8 +199,9 @@ func (t *MountTable) mayBe(layer string) []string {
 	return out
 }
 
-// at are the spots of a path, and the path without links. The error is an fs.ErrNotExist where nothing is there.
-func (t *MountTable) at(p string, depth int) (list []dropcap.Spot, real string, err error) {
+// locate returns the spots of a path, and the path with its links resolved. The error is
+// fs.ErrNotExist if there is nothing.
+func (t *MountTable) locate(p string, depth int) (list []dropcap.Spot, real string, err error) {
 	fd, err := unix.Open(t.root+p, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		if errors.Is(err, unix.ENOTDIR) {
@@ -212,5 +217,5 @@ func (t *MountTable) at(p string, depth int) (list []dropcap.Spot, real string, 
 	if len(list) == 0 {
 		return nil, "", errors.New(why)
 	}
-	return list, real, nil // whatever else it may be: the path that was mounted is among them
+	return list, real, nil // even if incomplete, the list includes the path that was mounted
 }

@@ -14,14 +14,16 @@ import (
 	"dropcap"
 )
 
-// NetContext is what decides in a network namespace whether binding and ping need a capability.
+// NetContext holds the settings of a network namespace that decide whether binding and ping need a
+// capability.
 type NetContext struct {
 	UnprivilegedPortStart int       // ports below it need NET_BIND_SERVICE (ip-sysctl, ip_unprivileged_port_start)
-	PingGroupRange        [2]uint32 // groups, as numbers of the host, that ping without NET_RAW; the first above the second: none
+	PingGroupRange        [2]uint32 // groups, as host numbers, that ping without NET_RAW; empty if the first is above the second
 	HostNetwork           bool      // it is the namespace of the host's first process
 }
 
-// PingAllowed tells whether a process with these groups, of its own and supplementary, as numbers of the host, may ping without NET_RAW.
+// PingAllowed reports whether a process with these groups, primary and supplementary, as host
+// numbers, may ping without NET_RAW.
 func (n NetContext) PingAllowed(groups ...uint32) bool {
 	for _, g := range groups {
 		if n.PingGroupRange[0] <= g && g <= n.PingGroupRange[1] {
@@ -31,8 +33,8 @@ func (n NetContext) PingAllowed(groups ...uint32) bool {
 	return false
 }
 
-// NetContext reads it for the network namespace that a process is in now, which needs root unless it is this process's own. The error is a
-// dropcap.ErrGone if the process is not there any more.
+// NetContext reads the settings of the network namespace that a process is in now. This needs root
+// unless it is this process's own namespace. The error is dropcap.ErrGone if the process has ended.
 func (r *Reader) NetContext(pid int) (NetContext, error) {
 	n, err := r.netContext(pid)
 	if vanished(err) {
@@ -51,7 +53,7 @@ func (r *Reader) netContext(pid int) (NetContext, error) {
 	}
 	defer unix.Close(fd)
 	var n NetContext
-	err = inNetwork(fd, func() (err error) {
+	err = inNetns(fd, func() (err error) {
 		n, err = r.netSettings()
 		return err
 	})
@@ -59,26 +61,29 @@ func (r *Reader) netContext(pid int) (NetContext, error) {
 	return n, err
 }
 
-// inNetwork runs do in a network namespace. /proc/sys/net shows that of whoever opens a file there (net/sysctl_net.c, net_ctl_header_lookup),
-// not that of the /proc.
-func inNetwork(fd int, do func() error) error {
+// inNetns runs do in a network namespace. /proc/sys/net shows the namespace of the process that
+// opens a file there (net/sysctl_net.c, net_ctl_header_lookup), not the namespace of the /proc
+// mount.
+func inNetns(fd int, do func() error) error {
 	if isFile(fd, "/proc/thread-self/ns/net") {
 		return do()
 	}
 	done := make(chan error, 1)
-	go func() { done <- elsewhere(fd, do) }()
+	go func() { done <- onSpareThread(fd, do) }()
 	return <-done
 }
 
-// elsewhere moves the thread of its goroutine, which must do nothing more: a namespace belongs to a thread, so the goroutine keeps the thread
-// and the runtime ends both together. The process's first thread cannot be ended so, only be left where it went, where it would answer for
-// the whole process as /proc/self; while that one is kept busy waiting, another goroutine gets another thread.
-func elsewhere(fd int, do func() error) error {
+// onSpareThread runs do in the namespace on a thread that is thrown away. A namespace belongs to a
+// thread, so the goroutine locks its thread and the runtime ends both together; the goroutine must
+// do nothing else. The process's first thread cannot end that way and would stay in the other
+// namespace, where /proc/self would describe the wrong one. So while the first thread waits,
+// another goroutine gets another thread.
+func onSpareThread(fd int, do func() error) error {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
 		defer runtime.UnlockOSThread()
 		done := make(chan error, 1)
-		go func() { done <- elsewhere(fd, do) }()
+		go func() { done <- onSpareThread(fd, do) }()
 		return <-done
 	}
 	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
@@ -88,8 +93,8 @@ func elsewhere(fd int, do func() error) error {
 }
 
 func (r *Reader) netSettings() (NetContext, error) {
-	const unlessTold = 1024 // include/net/sock.h, PROT_SOCK: kernels before 4.11 have no setting
-	n := NetContext{UnprivilegedPortStart: unlessTold, PingGroupRange: [2]uint32{1, 0}}
+	const defaultPortStart = 1024 // include/net/sock.h, PROT_SOCK: kernels before 4.11 have no setting
+	n := NetContext{UnprivilegedPortStart: defaultPortStart, PingGroupRange: [2]uint32{1, 0}}
 	start, err := r.netFields("ip_unprivileged_port_start", 1)
 	if err != nil {
 		return NetContext{}, err
@@ -107,7 +112,7 @@ func (r *Reader) netSettings() (NetContext, error) {
 	return n, nil
 }
 
-// netFields reads the numbers of a setting; nil if this kernel does not have it.
+// netFields reads the numbers of a setting; nil if this kernel lacks it.
 func (r *Reader) netFields(name string, count int) (list []uint32, err error) {
 	var text string
 	err = withFile(cwd, r.proc+"/sys/net/ipv4/"+name, func(b []byte) { text = string(b) })
@@ -130,15 +135,17 @@ func (r *Reader) netFields(name string, count int) (list []uint32, err error) {
 	return list, nil
 }
 
-// isFile tells whether an open file and a path are one: namespaces are known by that (namespaces(7)).
+// isFile reports whether an open file and a path are the same file, which is how namespaces are
+// compared (namespaces(7)).
 func isFile(fd int, path string) bool {
 	var a, b unix.Stat_t
 	return unix.Fstat(fd, &a) == nil && unix.Stat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }
 
-// CgroupID gives the kernel's number of the container's own cgroup in the version 2 tree, which is what bpf_get_current_cgroup_id tells for a
-// process in it and bpf_get_current_ancestor_cgroup_id for one below it. As in Look, the container's first process says which cgroup
-// it is. The error is a dropcap.ErrGone if that process does not exist.
+// CgroupID returns the kernel's number of the container's own cgroup in the version 2 tree: what
+// bpf_get_current_cgroup_id returns for a process in it and bpf_get_current_ancestor_cgroup_id for
+// one below it. As in Look, the container's first process identifies the cgroup. The error is
+// dropcap.ErrGone if that process does not exist.
 func (r *Reader) CgroupID(c dropcap.Container) (uint64, error) {
 	id, err := r.cgroupID(c)
 	if vanished(err) {
@@ -154,14 +161,14 @@ func (r *Reader) cgroupID(c dropcap.Container) (uint64, error) {
 	if !c.Running() {
 		return 0, errors.New(dropcap.NotRunning)
 	}
-	if why := r.unfit(c); why != "" {
+	if why := r.whyUnreadable(c); why != "" {
 		return 0, errors.New(why)
 	}
 	list, err := r.memberships(c.PID)
 	if err != nil {
 		return 0, err
 	}
-	for _, m := range homeOf(list, c.ID) {
+	for _, m := range cgroupsOf(list, c.ID) {
 		if m.controllers == "" {
 			return r.numberOf(m, c.PID)
 		}
@@ -169,7 +176,8 @@ func (r *Reader) cgroupID(c dropcap.Container) (uint64, error) {
 	return 0, fmt.Errorf("its process %d is in no cgroup of version 2 that carries its id", c.PID)
 }
 
-// numberOf gives the number of a cgroup of the version 2 tree, if the process is really found there.
+// numberOf returns the number of a cgroup of the version 2 tree, provided that the process is in
+// it.
 func (r *Reader) numberOf(m membership, first int) (uint64, error) {
 	for _, t := range r.trees {
 		dir, reached := t.dir(m.path)
@@ -186,7 +194,7 @@ func (r *Reader) numberOf(m membership, first int) (uint64, error) {
 			return 0, err
 		}
 		pids := map[int]bool{}
-		if err := gather(fd, pids, deepest); err != nil {
+		if err := gather(fd, pids, maxCgroupDepth); err != nil {
 			return 0, err
 		}
 		if pids[first] {
@@ -196,8 +204,9 @@ func (r *Reader) numberOf(m membership, first int) (uint64, error) {
 	return 0, fmt.Errorf("process %d is not found in the version 2 tree that is mounted here", first)
 }
 
-// handle gives a cgroup's number by its file handle, of which it is the whole (fs/kernfs/mount.c, kernfs_encode_fh); its inode is only the
-// lower half of that before Linux 5.5, and serves where handles are not allowed.
+// handle returns a cgroup's number from its file handle, which consists of nothing else
+// (fs/kernfs/mount.c, kernfs_encode_fh). Before Linux 5.5 the inode is only the lower half of it;
+// the inode serves where handles are not allowed.
 func handle(fd int) (uint64, error) {
 	h, _, err := unix.NameToHandleAt(fd, "", unix.AT_EMPTY_PATH)
 	if err == nil && h.Size() == 8 {

@@ -19,7 +19,7 @@ import (
 func apart(t *testing.T, script string) int {
 	t.Helper()
 	testenv.Need(t, testenv.Root)
-	// It has a mount of /proc for writing: the host's may be read-only here.
+	// It mounts a writable /proc: the host's may be read-only here.
 	cmd := exec.Command("sh", "-c", "mount -t proc proc /proc && "+script+" && echo ready && exec cat")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
 	in, err := cmd.StdinPipe()
@@ -68,7 +68,7 @@ func TestNetContextIsThatOfTheProcess(t *testing.T) {
 	}
 }
 
-// However often others are visited, every thread of this process stays where it was.
+// However often other namespaces are visited, every thread of this process stays where it was.
 func TestNetContextLeavesNoThreadElsewhere(t *testing.T) {
 	pid := apart(t, "true")
 	r := local(t)
@@ -105,7 +105,7 @@ func TestNetContextOfNobody(t *testing.T) {
 	}
 }
 
-// unused gives the number of a process that has ended.
+// unused returns the number of a process that has ended.
 func unused(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("true")
@@ -117,7 +117,7 @@ func unused(t *testing.T) int {
 
 func TestNetSettings(t *testing.T) {
 	for _, c := range []struct {
-		ports, groups string // "-" is no file
+		ports, groups string // "-" means no file
 		want          NetContext
 		bad           bool
 	}{
@@ -146,8 +146,8 @@ func TestNetSettings(t *testing.T) {
 	}
 }
 
-// Real containers: on the bridge the engine opens low ports and ping, on the host's network the host's settings count; the cgroup's number
-// is that of its folder.
+// Real containers: on the bridge network the engine allows low ports and ping, on the host's
+// network the host's settings apply. The cgroup's number is its folder's.
 func TestContextOfRealContainers(t *testing.T) {
 	for _, kind := range []dockertest.Kind{dockertest.Docker20, dockertest.Docker29} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestContextOfRealContainers(t *testing.T) {
 			if err != nil || first == second || first == 0 {
 				t.Errorf("numbers %d and %d, %v", first, second, err)
 			}
-			c.PID = e.State(t, set).Pid // another's process
+			c.PID = e.State(t, set).Pid // another container's process
 			if n, err := r.CgroupID(c); err == nil {
 				t.Errorf("number %d by another container's process", n)
 			}

@@ -13,10 +13,11 @@ import (
 	"dropcap"
 )
 
-// Way opens a file by way of each folder above it, the root first, following no link, and tells what each is
-// and where it is kept. The file is open for reading, and is the very one that was looked at; it is nil where
-// what is there is no regular file. Nothing but a regular file is opened for more than a look.
-func (t *MountTable) Way(file string) (way []dropcap.Waypoint, opened *os.File, err error) {
+// OpenNoFollow opens a file through each folder above it, from the root and without following
+// links, and describes each of them and where it is stored. The open file is the very one that was
+// described; it is nil if the path does not lead to a regular file. Nothing but a regular file is
+// opened for reading.
+func (t *MountTable) OpenNoFollow(file string) (way []dropcap.Waypoint, opened *os.File, err error) {
 	file = filepath.Clean(file)
 	if !filepath.IsAbs(file) {
 		return nil, nil, fmt.Errorf("%s is no whole path", file)
@@ -67,9 +68,10 @@ func (t *MountTable) waypoint(fd int, at string) (dropcap.Waypoint, error) {
 	return p, nil
 }
 
-// Reached are the spots that whoever mounts a path reaches: its own, and those of what is mounted below it. A
-// block device is its file system. The error is an fs.ErrNotExist where nothing is there.
-func (t *MountTable) Reached(p string) ([]dropcap.Spot, error) {
+// Reachable returns the spots that a mount of a path makes reachable: the path's own, and those of
+// the mounts below it. For a block device it returns its whole file system. The error is
+// fs.ErrNotExist if there is nothing.
+func (t *MountTable) Reachable(p string) ([]dropcap.Spot, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(t.root+p, &st); err != nil {
 		return nil, err
@@ -77,7 +79,7 @@ func (t *MountTable) Reached(p string) ([]dropcap.Spot, error) {
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
 		return t.disk(st.Rdev), nil
 	}
-	list, real, err := t.at(p, 0)
+	list, real, err := t.locate(p, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +91,8 @@ func (t *MountTable) Reached(p string) ([]dropcap.Spot, error) {
 	return list, nil
 }
 
-// disk is all of the file system on a block device, by its own number and by those under which it is mounted
-// (btrfs has other ones).
+// disk returns the whole file system on a block device, under its own number and under those of its
+// mounts (btrfs uses other numbers).
 func (t *MountTable) disk(rdev uint64) []dropcap.Spot {
 	list := []dropcap.Spot{{Device: fmt.Sprintf("%d:%d", unix.Major(rdev), unix.Minor(rdev)), Path: "/"}}
 	for _, m := range t.list {
@@ -102,9 +104,10 @@ func (t *MountTable) disk(rdev uint64) []dropcap.Spot {
 	return list
 }
 
-// Seen are the spots of all that a process of a container has mounted, by the kernel's own word: also what was
-// mounted below its mounts since. The error is an fs.ErrNotExist where the process is gone. Layers are the folders in which its overlays keep what it writes.
-func (r *Reader) Seen(pid int) (spots []dropcap.Spot, layers []string, err error) {
+// MountedBy returns the spots of all that a process has mounted, as the kernel lists them,
+// including what was mounted below its mounts later. layers are the folders in which its overlays
+// store what it writes. The error is fs.ErrNotExist if the process has ended.
+func (r *Reader) MountedBy(pid int) (spots []dropcap.Spot, layers []string, err error) {
 	text, err := os.ReadFile(r.path(pid, "mountinfo"))
 	if err != nil {
 		return nil, nil, err

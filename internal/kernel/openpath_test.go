@@ -37,10 +37,10 @@ func table(t *testing.T) *MountTable {
 	return m
 }
 
-// last is where a file is kept.
+// last returns the last waypoint of a file's path.
 func last(t *testing.T, m *MountTable, file string) dropcap.Waypoint {
 	t.Helper()
-	way, f, err := m.Way(file)
+	way, f, err := m.OpenNoFollow(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,18 +79,18 @@ func TestAllPathsToAFileLeadToOneSpot(t *testing.T) {
 	if upper := last(t, m, in("upper/shop/c.yaml")).Spots[0]; !slices.Contains(over.Spots, upper) || over.Elsewhere != "" {
 		t.Errorf("on an overlay it is at %+v, want %v among them", over, upper)
 	}
-	reached, err := m.Reached(in("a"))
+	reached, err := m.Reachable(in("a"))
 	memory := last(t, m, in("a/deep/shop/mem")).Spots[0]
 	if err != nil || !slices.Contains(reached, last(t, m, in("a")).Spots[0]) || !slices.Contains(reached, memory) {
 		t.Errorf("whoever mounts a reaches %v (%v), want what is mounted in it, too: %v", reached, err, memory)
 	}
-	seen, layers, err := m.reader.Seen(os.Getpid())
+	seen, layers, err := m.reader.MountedBy(os.Getpid())
 	if err != nil || !slices.Contains(seen, memory) || !slices.Contains(layers, in("upper")) {
 		t.Errorf("a process sees %v, %v, %v", seen, layers, err)
 	}
 }
 
-// Nothing but a regular file is opened, and no link is followed.
+// Only a regular file is opened, and no link is followed.
 func TestOnTheWayNothingIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "f")
@@ -107,12 +107,12 @@ func TestOnTheWayNothingIsFollowed(t *testing.T) {
 	}
 	m := table(t)
 	for _, name := range []string{"folder/f", "link", "pipe"} {
-		way, f, err := m.Way(filepath.Join(dir, name))
+		way, f, err := m.OpenNoFollow(filepath.Join(dir, name))
 		if err != nil || f != nil || way[len(way)-1].Regular {
 			t.Errorf("%s: %v, %v, %+v", name, err, f, way)
 		}
 	}
-	way, f, err := m.Way(file)
+	way, f, err := m.OpenNoFollow(file)
 	if err != nil || f == nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestOnTheWayNothingIsFollowed(t *testing.T) {
 	if p := way[len(way)-1]; p.Path != file || p.Mode != 0o640 || p.Names != 2 || int(p.UID) != os.Getuid() || way[0].Path != "/" || !way[0].Folder {
 		t.Errorf("the way is %+v", way)
 	}
-	if _, _, err := m.Way(filepath.Join(dir, "none")); !os.IsNotExist(err) {
+	if _, _, err := m.OpenNoFollow(filepath.Join(dir, "none")); !os.IsNotExist(err) {
 		t.Errorf("what is not there: %v", err)
 	}
 }

@@ -8,8 +8,9 @@ import (
 	"dropcap/caps"
 )
 
-// settle finds every process's origin, and leaves out those that turn out to have gone or not to belong to the container.
-func (l *look) settle() {
+// resolveOrigins finds every process's origin, and drops those that turn out to have ended or not
+// to belong to the container.
+func (l *look) resolveOrigins() {
 	execs := map[int]string{}
 	for _, e := range l.c.Execs {
 		if e.PID > 0 {
@@ -19,7 +20,7 @@ func (l *look) settle() {
 			}
 		}
 	}
-	for i := 0; i < len(l.list); i++ { // the list grows by parents that were not in it
+	for i := 0; i < len(l.list); i++ { // the list grows by parents that it lacked
 		if l.list[i].of == 0 {
 			l.climb(i, execs)
 		}
@@ -38,36 +39,38 @@ func (l *look) settle() {
 	}
 }
 
-// climb goes up from a process until an origin is known, and gives it to all that it came past: the first process's descendants are
-// children, an exec's belong to that exec, and whoever was put into the container by a process outside it is an exec that the engine
-// did not name.
+// climb follows a process's parents until an origin is known, and gives it to every process on the
+// path. Descendants of the first process are children, and descendants of an exec belong to that
+// exec. A process that another one outside the container put there is an exec that the engine did
+// not name.
 func (l *look) climb(i int, execs map[int]string) {
-	way := append(l.way[:0], i)
-	defer func() { l.way = way }()
+	way := append(l.visited[:0], i)
+	defer func() { l.visited = way }()
 	for steps := 0; len(way) > 0; steps++ {
 		i := way[len(way)-1]
-		if origin := l.known(i, execs); origin != "" {
-			l.give(way, origin)
+		if origin := l.originOf(i, execs); origin != "" {
+			l.setOrigin(way, origin)
 			return
 		}
 		switch up, found := l.parent(i); {
 		case steps > 4*len(l.list):
-			l.give(way, dropcap.OriginExec) // numbers reused in mid-look make a ring
+			l.setOrigin(way, dropcap.OriginExec) // numbers reused during the look form a ring
 			return
 		case found == inside:
 			way = append(way, up)
 		case found == outside:
-			l.give(way, dropcap.OriginExec)
+			l.setOrigin(way, dropcap.OriginExec)
 			return
-		case found == gone: // nothing is said of it, and those below have another parent now
+		case found == gone: // it is not reported, and those below it have another parent now
 			delete(l.at, l.list[i].pid)
 			way = way[:len(way)-1]
 		}
 	}
 }
 
-// known is the origin that a process hands down, if that can be told without its parent.
-func (l *look) known(i int, execs map[int]string) string {
+// originOf returns the origin that a process passes to its children, if it is known without the
+// parent.
+func (l *look) originOf(i int, execs map[int]string) string {
 	p := &l.list[i]
 	if p.pid == l.c.PID {
 		p.origin = dropcap.OriginInit
@@ -79,7 +82,7 @@ func (l *look) known(i int, execs map[int]string) string {
 	return p.origin
 }
 
-func (l *look) give(way []int, origin string) {
+func (l *look) setOrigin(way []int, origin string) {
 	for _, i := range way {
 		if l.list[i].origin == "" {
 			l.list[i].origin = origin
@@ -87,29 +90,30 @@ func (l *look) give(way []int, origin string) {
 	}
 }
 
-// What can be found of a process's parent.
+// The results of looking for a process's parent.
 const (
-	inside  = iota // it is of this container
-	outside        // it is not
-	gone           // the process itself is no longer here
+	inside  = iota // the parent belongs to this container
+	outside        // it does not
+	gone           // the process itself has ended
 )
 
-// parent finds the index of a process's parent. If the parent is not of this container, the process itself is read again before that is
-// believed: its parent may have ended meanwhile, or its own number may have been given to a stranger.
+// parent returns the index of a process's parent. If the parent seems not to belong to this
+// container, parent reads the process again to make sure: the parent may have ended meanwhile, or
+// the process's number may belong to a stranger now.
 func (l *look) parent(i int) (up, found int) {
 	for range 3 {
 		p := l.list[i]
 		if up, ok := l.at[p.parent]; ok {
 			return up, inside
 		}
-		if !l.strangers[p.parent] && l.here(p.parent) && l.read(p.parent) == nil {
+		if !l.strangers[p.parent] && l.stillMember(p.parent) && l.read(p.parent) == nil {
 			if up, ok := l.at[p.parent]; ok {
 				return up, inside
 			}
 		}
 		l.strangers[p.parent] = true
 		s, err := l.status(itoa(p.pid))
-		if err != nil || !l.here(p.pid) {
+		if err != nil || !l.stillMember(p.pid) {
 			return 0, gone
 		}
 		if s.parent == p.parent {
@@ -120,16 +124,17 @@ func (l *look) parent(i int) (up, found int) {
 	return 0, outside
 }
 
-// here tells whether a process is in the container's cgroups now.
-func (l *look) here(pid int) bool {
+// stillMember reports whether a process is in the container's cgroups now.
+func (l *look) stillMember(pid int) bool {
 	if pid <= 0 {
 		return false
 	}
 	list, err := l.memberships(pid)
-	return err == nil && l.home.holds(list)
+	return err == nil && l.home.contains(list)
 }
 
-// result makes the document's part. What is held in a nested user namespace is told by itself (see userNS).
+// result returns this look's part of the document. What a nested user namespace holds is listed
+// separately (see userNS).
 func (l *look) result() dropcap.Kernel {
 	all := masks{noNewPrivs: true}
 	var nested *caps.Set
@@ -160,7 +165,8 @@ func (l *look) result() dropcap.Kernel {
 	}
 }
 
-// processes joins those with the same origin and masks: the first process's entry first, then by origin and number.
+// processes groups those with the same origin and masks: the first process's group first, then by
+// origin and number.
 func (l *look) processes() []dropcap.Process {
 	type key struct {
 		origin string
@@ -188,7 +194,7 @@ func (l *look) processes() []dropcap.Process {
 	return list
 }
 
-// MostPIDs is how many processes of one entry are listed by number.
+// MostPIDs limits how many processes of one entry are listed by number.
 const MostPIDs = 1000
 
 func describe(p process, m masks) dropcap.Process {

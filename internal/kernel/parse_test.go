@@ -51,13 +51,13 @@ func FuzzCgroup(f *testing.F) {
 		if !isID(id) {
 			return
 		}
-		h := homeOf(list, id)
+		h := cgroupsOf(list, id)
 		for _, m := range h {
 			if !strings.Contains(m.path, id) {
 				t.Errorf("%q is home to %q", m.path, id)
 			}
 		}
-		if len(h) > 0 && !h.holds(list) {
+		if len(h) > 0 && !h.contains(list) {
 			t.Errorf("%v does not hold the process it was made of", h)
 		}
 	})

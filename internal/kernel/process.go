@@ -11,40 +11,42 @@ import (
 	"dropcap"
 )
 
-// process is what is kept of one process, or of one thread whose masks differ from its process's.
+// process holds what is kept of a process, or of a thread whose masks differ from its process's.
 type process struct {
 	pid    int
 	parent int
-	of     int // the process of a thread; 0 for a process
-	kind   int // index into look.kinds; -1 for one that has no say: a zombie
+	of     int // a thread's process; 0 for a process
+	kind   int // index into look.kinds; -1 for one that does not count: a zombie
 	comm   string
 	origin string
 }
 
-// look gathers what one container's processes hold. Per process it keeps a few words only, so that 100,000 of them are no burden.
+// look collects what one container's processes hold. It keeps only a few words for each process, so
+// that 100,000 of them fit.
 type look struct {
 	*Reader
 	c     dropcap.Container
-	home  home
+	home  cgroupSet
 	ownNS string // the user namespace of the first process
 
-	nsNames map[string]string // what other user namespaces are to the container's, by their links
+	nsNames map[string]string // how other user namespaces relate to the container's, by their links
 
 	list      []process
-	at        map[int]int // pid → index in list, processes only
+	at        map[int]int // index in list by pid, processes only
 	kinds     []masks
 	kindOf    map[masks]int
 	strangers map[int]bool // parents known to be outside the container
-	way       []int        // climb's, kept for the next
+	visited   []int        // climb's, kept for reuse
 }
 
-func (r *Reader) newLook(c dropcap.Container, h home) *look {
+func (r *Reader) newLook(c dropcap.Container, h cgroupSet) *look {
 	ns, _ := os.Readlink(r.path(c.PID, "ns/user"))
 	return &look{Reader: r, c: c, home: h, ownNS: ns, nsNames: map[string]string{}, at: map[int]int{},
 		kindOf: map[masks]int{}, strangers: map[int]bool{}}
 }
 
-// readAll reads every process, the first one first. A process that vanishes meanwhile has no say; the first one's end is an error.
+// readAll reads every process, the first one first. A process that ends meanwhile does not count;
+// the end of the first one is an error.
 func (l *look) readAll(ctx context.Context, pids map[int]bool) error {
 	l.list = make([]process, 0, len(pids))
 	if err := l.read(l.c.PID); err != nil {
@@ -59,15 +61,15 @@ func (l *look) readAll(ctx context.Context, pids map[int]bool) error {
 			return err
 		}
 	}
-	l.settle()
-	if _, ok := l.at[l.c.PID]; !ok || l.silent() {
+	l.resolveOrigins()
+	if _, ok := l.at[l.c.PID]; !ok || l.onlyZombies() {
 		return &fs.PathError{Op: "read", Path: l.path(l.c.PID, "status"), Err: unix.ESRCH}
 	}
 	return nil
 }
 
-// silent tells whether nothing but zombies was seen.
-func (l *look) silent() bool {
+// onlyZombies reports whether every process read was a zombie.
+func (l *look) onlyZombies() bool {
 	for _, p := range l.list {
 		if p.kind >= 0 {
 			return false
@@ -76,7 +78,8 @@ func (l *look) silent() bool {
 	return true
 }
 
-// read adds a process and those of its threads that differ. pid may be a thread's: a threaded cgroup lists those.
+// read adds a process and those of its threads that differ. pid may be a thread's, since a threaded
+// cgroup lists threads.
 func (l *look) read(pid int) error {
 	if _, ok := l.at[pid]; ok {
 		return nil
@@ -101,8 +104,9 @@ func (l *look) read(pid int) error {
 	return l.readThreads(p, s.masks.userNS)
 }
 
-// readThreads adds the threads whose masks are not their process's: capabilities belong to threads (capabilities(7)). All live ones of a
-// process whose first thread has ended.
+// readThreads adds the threads whose masks differ from their process's, because capabilities belong
+// to threads (capabilities(7)). If the first thread of the process has ended, it adds all live
+// ones.
 func (l *look) readThreads(p process, ns string) error {
 	names, err := l.threads(p.pid)
 	if err != nil {
@@ -119,7 +123,7 @@ func (l *look) readThreads(p process, ns string) error {
 		if err != nil {
 			return err
 		}
-		s.masks.userNS = ns // threads share it: unshare(2) refuses CLONE_NEWUSER to one thread of several
+		s.masks.userNS = ns // shared by all threads: unshare(2) refuses CLONE_NEWUSER to a process with several
 		if s.zombie || l.kind(s.masks) == p.kind {
 			continue
 		}
@@ -137,7 +141,7 @@ func (l *look) threads(pid int) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// kind numbers the distinct masks.
+// kind returns the index of a distinct set of masks.
 func (l *look) kind(m masks) int {
 	k, ok := l.kindOf[m]
 	if !ok {

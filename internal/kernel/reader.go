@@ -1,6 +1,7 @@
-// Package kernel reads what the processes of a container hold by the kernel's own word: /proc, cgroups and namespaces. It never writes
-// anything, never signals or traces a process, and never takes a name for an identity: a container's processes are those of the cgroup
-// that its first process is in.
+// Package kernel reads what the processes of a container hold from the kernel itself: /proc,
+// cgroups and namespaces. It never writes anything, never signals or traces a process, and never
+// takes a name for an identity: a container's processes are those in the cgroup of its first
+// process.
 package kernel
 
 import (
@@ -10,18 +11,20 @@ import (
 	"sync"
 )
 
-// Reader looks through one /proc and the cgroup hierarchies mounted beside it. It may be used by several goroutines at once.
+// Reader reads one /proc and the cgroup hierarchies mounted beside it. It is safe for concurrent
+// use.
 type Reader struct {
 	root   string // "/", or a tree of fixtures
 	proc   string
-	hidden bool // the mount of /proc hides the processes of others
+	hidden bool // /proc is mounted so that it hides other users' processes
 	trees  []hierarchy
 
-	hostNS func() string              // the user namespace of the host's first process
-	around func(path string) []string // a user namespace and those around it, the nearest first
+	hostNS func() string              // returns the user namespace of the host's first process
+	around func(path string) []string // returns a user namespace and its ancestors, the nearest first
 }
 
-// New reads the mounts of this process, once. root is "/" except in tests. The error says that there is no usable /proc.
+// New reads the mounts of this process, once. root is "/" except in tests. It fails if there is no
+// usable /proc.
 func New(root string) (*Reader, error) {
 	r := &Reader{root: root, proc: filepath.Join(root, "proc"), around: aroundUserNS}
 	text, err := os.ReadFile(filepath.Join(r.proc, "self/mountinfo"))
@@ -35,7 +38,7 @@ func New(root string) (*Reader, error) {
 	return r, nil
 }
 
-// path gives the file of a process.
+// path returns the path of a process's file.
 func (r *Reader) path(pid int, file string) string {
 	return r.proc + "/" + itoa(pid) + "/" + file
 }

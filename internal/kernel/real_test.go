@@ -24,8 +24,9 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// The test's own program is the container's process: as "plain" it gives up MKNOD in every thread, as "threads" also NET_RAW in one, and as
-// "nest" it starts another one in a user namespace within its own. As "unbound" it gives up the whole bounding set and nothing else.
+// The test's own program is the container's process: as "plain" it gives up MKNOD in every thread,
+// as "threads" also NET_RAW in one, and as "nest" it starts another one in a user namespace within
+// its own. As "unbound" it gives up the whole bounding set and nothing else.
 func TestMain(m *testing.M) {
 	if mode := os.Getenv("DROPCAP_KERNEL_TEST"); mode != "" {
 		contain(mode)
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The main goroutine stays on the first thread, so that the thread that gives up more is another one.
+// The main goroutine stays on the first thread, so that another thread gives up more.
 func init() {
 	if os.Getenv("DROPCAP_KERNEL_TEST") != "" {
 		runtime.LockOSThread()
@@ -42,7 +43,7 @@ func init() {
 
 func contain(mode string) {
 	again, second := strings.CutPrefix(mode, "again-")
-	if !second { // a new image has the sets of the one thread that called execve
+	if !second { // execve leaves the sets of the one thread that called it
 		if mode == "unbound" {
 			unbind()
 		} else {
@@ -71,7 +72,7 @@ func contain(mode string) {
 	os.Exit(0)
 }
 
-// giveUp takes a capability out of this thread's bounding set.
+// giveUp drops a capability from this thread's bounding set.
 func giveUp(c caps.Cap) {
 	if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
 		fmt.Println("failed:", err)
@@ -79,7 +80,8 @@ func giveUp(c caps.Cap) {
 	}
 }
 
-// sandbox is a container as far as the kernel knows: a cgroup named by a random id in every hierarchy.
+// sandbox is a container as far as the kernel knows: in every hierarchy a cgroup named by a random
+// id.
 type sandbox struct {
 	t    testing.TB
 	id   string
@@ -105,7 +107,7 @@ func newSandbox(t testing.TB) sandbox {
 		}
 		t.Cleanup(func() {
 			clearCgroup(dir, 10*time.Second)
-			_ = unix.Rmdir(top) // once the last container is gone
+			_ = unix.Rmdir(top) // succeeds once the last container is gone
 		})
 		s.dirs = append(s.dirs, dir)
 	}
@@ -134,9 +136,10 @@ func sweep(point string) {
 	}
 }
 
-// clearCgroup removes a tree of empty cgroups, going into folders since their path may be too long.
+// clearCgroup removes a tree of empty cgroups. It changes into the folders, since their path may be
+// too long.
 func clearCgroup(dir string, limit time.Duration) {
-	testenv.Within(limit, func() bool { // meanwhile the kernel takes the processes away
+	testenv.Within(limit, func() bool { // meanwhile the kernel removes the processes
 		if fd, err := openAt(cwd, dir, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
 			clearBelow(fd)
 		}
@@ -159,14 +162,14 @@ func clearBelow(fd int) {
 	}
 }
 
-// start runs this program in the container and waits until it has given up its capabilities. It ends when its stdin does, so with the
-// test even if that is killed.
+// start runs this program in the container and waits until it has given up its capabilities. The
+// program ends with its stdin, and so with the test even if that is killed.
 func (s sandbox) start(mode string) (pid, tid int) {
 	s.t.Helper()
 	return s.startIn(nil, mode)
 }
 
-// startIn is start with namespaces of its own.
+// startIn is like start, with namespaces of its own.
 func (s sandbox) startIn(attr *syscall.SysProcAttr, mode string) (pid, tid int) {
 	s.t.Helper()
 	cmd := exec.Command("/proc/self/exe")
@@ -198,7 +201,8 @@ func (s sandbox) enter(pid int) {
 	}
 }
 
-// put moves a process. cpuset refuses any until it is set up, which is another way for hierarchies to differ.
+// put moves a process. cpuset refuses any process until it is set up, so that hierarchies differ in
+// one more case.
 func (s sandbox) put(dir, file string, pid int) {
 	s.t.Helper()
 	err := os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(pid)), 0)
@@ -259,13 +263,13 @@ func TestLookFollowsATreeDeeperThanAPathMayBe(t *testing.T) {
 		s.put(filepath.Dir(filepath.Dir(other)), "cgroup.procs", hidden)
 	}
 	s.dirs = s.dirs[len(s.dirs)-1:]
-	pids, ok, err := local(t).members(home{{"", "/" + prefix + strconv.Itoa(os.Getpid()) + "/" + s.id}})
+	pids, ok, err := local(t).members(cgroupSet{{"", "/" + prefix + strconv.Itoa(os.Getpid()) + "/" + s.id}})
 	if err != nil || !ok || !pids[pid] || !pids[hidden] {
 		t.Errorf("members = %v, %v, %v; want %d and %d", pids, ok, err, pid, hidden)
 	}
 }
 
-// deepen makes a chain of cgroups and opens the last.
+// deepen creates a chain of cgroups and opens the last.
 func (s sandbox) deepen(dir string, levels int) int {
 	s.t.Helper()
 	fd, err := openAt(cwd, dir, unix.O_RDONLY|unix.O_DIRECTORY)
@@ -348,13 +352,14 @@ func TestEngineCapsBelievesNoStranger(t *testing.T) {
 	}
 }
 
-// Fifty containers of one small process each, one after the other and as the audit does it, several at a time.
+// Fifty containers of one small process each, one after the other and, as the audit does it,
+// several at a time.
 func BenchmarkLook50(b *testing.B) {
 	r := local(b)
 	var list []dropcap.Container
 	for range 50 {
 		s := newSandbox(b)
-		cmd := exec.Command("cat") // ends when its input does
+		cmd := exec.Command("cat") // ends with its input
 		if _, err := cmd.StdinPipe(); err != nil {
 			b.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What the program has read of its own file, it holds no more, and it goes on running.
+// The program drops the pages of its own file from memory, and goes on running.
 func TestForgetProgram(t *testing.T) {
 	before := resident(t)
 	ForgetProgram()
@@ -16,7 +16,7 @@ func TestForgetProgram(t *testing.T) {
 	}
 }
 
-// resident is how many KiB of files a process holds (proc_pid_status(5), RssFile).
+// resident returns how many KiB of files a process has in memory (proc_pid_status(5), RssFile).
 func resident(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

@@ -9,7 +9,8 @@ import (
 	"dropcap/caps"
 )
 
-// masks are the sets of one thread, and what decides how they are to be read. Comparable: threads with the same masks are one.
+// masks are the sets of one thread, and what decides how to read them. They are comparable: threads
+// with the same masks are counted once.
 type masks struct {
 	inheritable, permitted, effective, bounding, ambient caps.Set
 
@@ -17,12 +18,12 @@ type masks struct {
 	userNS     string // as in dropcap.Process
 }
 
-// held is what can be used or got back by any of the sets.
+// held returns the capabilities that any of the sets allows to use or to regain.
 func (m masks) held() caps.Set {
 	return m.inheritable | m.permitted | m.effective | m.bounding | m.ambient
 }
 
-// status is what matters of /proc/PID/status (proc_pid_status(5)).
+// status holds the fields of /proc/PID/status that matter here (proc_pid_status(5)).
 type status struct {
 	name    string
 	tgid    int
@@ -34,8 +35,8 @@ type status struct {
 
 var errStatus = errors.New("the kernel's status file has no capability sets")
 
-// parseStatus reads a status file. A field's first line counts, and no line is the process's own to write: the kernel escapes newlines
-// in names (fs/proc/array.c, proc_task_name).
+// parseStatus parses a status file. The first line of each field counts. A process cannot write
+// lines of its own: the kernel escapes newlines in names (fs/proc/array.c, proc_task_name).
 func parseStatus(text []byte) (status, error) {
 	var s status
 	var seen, bad int
@@ -81,7 +82,7 @@ func parseStatus(text []byte) (status, error) {
 	return s, nil
 }
 
-// comm undoes the kernel's escapes in a name: \n and \\ are all that it makes.
+// comm undoes the kernel's escapes in a name, \n and \\.
 func comm(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s

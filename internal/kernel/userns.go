@@ -10,15 +10,16 @@ import (
 	"dropcap"
 )
 
-// userNS names the user namespace that a process's sets are about; empty if it cannot be known.
+// userNS returns the user namespace that a process's sets refer to; empty if unknown.
 //
-// Whatever namespace a process of the container's cgroup is in, what it holds is the container's, with one
-// exception: in one that was made within the container's own it is nothing outside that. Capabilities are relative
-// to the namespace of the process's credentials: who makes or enters one loses all that he held in the former one
-// (kernel/user_namespace.c, set_cred_user_ns, replaces each set), cap_capable (security/commoncap.c) finds nothing
-// for him in an outer one, and he cannot go back, since setns asks for CAP_SYS_ADMIN there (userns_install). A
-// namespace of which that is not certain is an outer one, a sibling, or another container's: there he may hold what
-// the container was never granted.
+// What a process in the container's cgroup holds counts as the container's, whatever its namespace,
+// with one exception: in a namespace created within the container's own it means nothing outside.
+// Capabilities are relative to the namespace of the process's credentials. A process that creates
+// or enters a namespace loses all that it held in the former one (kernel/user_namespace.c,
+// set_cred_user_ns, replaces each set); cap_capable (security/commoncap.c) finds nothing for it in
+// an outer one; and it cannot go back, since setns asks for CAP_SYS_ADMIN there (userns_install). A
+// namespace that is not certainly such a one may be an outer one, a sibling, or another
+// container's: there the process may hold what the container was never granted.
 func (l *look) userNS(pid int) string {
 	host := l.hostNS()
 	if host == "" || l.ownNS == "" {
@@ -41,7 +42,7 @@ func (l *look) userNS(pid int) string {
 		return name
 	}
 	around := l.around(path)
-	if len(around) == 0 || around[0] != ns { // not to be opened, or the number is another process's by now
+	if len(around) == 0 || around[0] != ns { // not readable, or the number is another process's by now
 		return dropcap.UserNSOther
 	}
 	name := dropcap.UserNSOther
@@ -52,15 +53,17 @@ func (l *look) userNS(pid int) string {
 	return name
 }
 
-// deepestUserNS is how deep user namespaces may be nested (kernel/user_namespace.c, create_user_ns).
-const deepestUserNS = 33
+// maxUserNSDepth is how deep user namespaces may be nested (kernel/user_namespace.c,
+// create_user_ns).
+const maxUserNSDepth = 33
 
-// aroundUserNS lists the user namespace that a file of /proc leads to and those around it, the nearest first, as far
-// as they may be known: of one outside this process's own the kernel says EPERM (ns_get_owner).
+// aroundUserNS returns the user namespace that a file of /proc leads to and its ancestors, the
+// nearest first, as far as visible: the kernel answers EPERM for one outside this process's own
+// (ns_get_owner).
 func aroundUserNS(path string) []string {
 	fd, err := openAt(cwd, path, unix.O_RDONLY)
 	var list []string
-	for err == nil && len(list) <= deepestUserNS {
+	for err == nil && len(list) <= maxUserNSDepth {
 		var st unix.Stat_t
 		if err = unix.Fstat(fd, &st); err == nil {
 			list = append(list, fmt.Sprintf("user:[%d]", st.Ino))
@@ -78,10 +81,12 @@ func aroundUserNS(path string) []string {
 	return list
 }
 
-// initialUserNS is the kernel's number for the first user namespace (include/uapi/linux/nsfs.h, USER_NS_INIT_INO; the same since 3.8).
+// initialUserNS is the kernel's number for the first user namespace (include/uapi/linux/nsfs.h,
+// USER_NS_INIT_INO; the same since 3.8).
 const initialUserNS = "user:[4026531837]"
 
-// hostUserNS is that of the host's first process; where it may not be read, the kernel's first one if this process is in it.
+// hostUserNS returns the user namespace of the host's first process. Where that is unreadable, it
+// returns the kernel's first one if this process is in it.
 func hostUserNS(proc string) string {
 	if ns, err := os.Readlink(proc + "/1/ns/user"); err == nil {
 		return ns
