@@ -7,22 +7,25 @@ type Snapshot struct {
 	Schema     string      `json:"schema"`
 	Created    string      `json:"created"` // RFC 3339, UTC
 	Host       Host        `json:"host"`
-	Containers []Container `json:"containers"`       // in the engine's order: newest first
-	Absent     []string    `json:"absent,omitempty"` // names that were asked for and no container has, where that is no error
+	Containers []Container `json:"containers"` // in the engine's order: newest first
+	// names that were asked for and no container has, where that is no error
+	Absent []string `json:"absent,omitempty"`
 }
 
 // Audit is a judged Snapshot.
 type Audit struct {
-	Schema     string     `json:"schema"`
-	Created    string     `json:"created"` // RFC 3339, UTC: when it was seen, not when it was judged
-	Host       Host       `json:"host"`
-	Control    Control    `json:"control"`
-	Policy     PolicyRef  `json:"policy"`
-	Containers []Judged   `json:"containers"`
-	Findings   []Finding  `json:"findings"` // those of no container: a policy's unmatched waivers
-	Summary    Summary    `json:"summary"`
-	Baseline   *PolicyRef `json:"baseline,omitempty"` // digest of the audit that known findings were taken from
-	Absent     []string   `json:"absent,omitempty"`   // as in Snapshot
+	Schema string `json:"schema"`
+	// RFC 3339, UTC: when it was seen, not when it was judged
+	Created    string    `json:"created"`
+	Host       Host      `json:"host"`
+	Control    Control   `json:"control"`
+	Policy     PolicyRef `json:"policy"`
+	Containers []Judged  `json:"containers"`
+	Findings   []Finding `json:"findings"` // those of no container: a policy's unmatched waivers
+	Summary    Summary   `json:"summary"`
+	// digest of the audit that known findings were taken from
+	Baseline *PolicyRef `json:"baseline,omitempty"`
+	Absent   []string   `json:"absent,omitempty"` // as in Snapshot
 }
 
 // Judged is a container with its verdict. In JSON its fields stand beside the container's own.
@@ -30,7 +33,8 @@ type Judged struct {
 	Container
 	Verdict  Verdict   `json:"verdict"`
 	Findings []Finding `json:"findings"`
-	Fix      string    `json:"fix,omitempty"` // one command or edit for all findings that it mends, where there are several such
+	// one command or edit for all findings that it mends, where there are several such
+	Fix string `json:"fix,omitempty"`
 }
 
 // Verdict is the outcome for one container. The zero value is no verdict.
@@ -57,15 +61,18 @@ type ControlID struct {
 	ID      string `json:"id"`
 }
 
-// CIS is the control that dropcap implements: "Ensure that Linux kernel capabilities are restricted within containers".
+// CIS is the control that dropcap implements: "Ensure that Linux kernel capabilities are restricted
+// within containers".
 func CIS() Control {
-	return Control{Benchmark: "CIS Docker Benchmark", IDs: []ControlID{{"1.2.0", "5.3"}, {"1.6.0", "5.4"}}, Level: 1}
+	return Control{Benchmark: "CIS Docker Benchmark", IDs: []ControlID{{"1.2.0", "5.3"},
+		{"1.6.0", "5.4"}}, Level: 1}
 }
 
 // PolicyRef says which policy judged.
 type PolicyRef struct {
-	Level  Level  `json:"level"`
-	Digest string `json:"digest"` // "sha256:…" over the policy file's bytes; empty for the built-in one
+	Level Level `json:"level"`
+	// "sha256:…" over the policy file's bytes; empty for the built-in one
+	Digest string `json:"digest"`
 }
 
 // Summary counts containers by verdict.
@@ -95,8 +102,8 @@ func Count(list []Judged) Summary {
 	return s
 }
 
-// Holds is what the container may really do now: what its processes hold where that was seen, else what is
-// predicted for its next start; nil if neither is known.
+// Holds is what the container may really do now: what its processes hold where that was seen, else
+// what is predicted for its next start; nil if neither is known.
 func (c Container) Holds() *caps.Set {
 	if c.Kernel.Visible {
 		return c.Kernel.Holds()
@@ -104,8 +111,8 @@ func (c Container) Holds() *caps.Set {
 	return c.Predicted
 }
 
-// GaveUp is what the configuration grants and no process of the running container holds any more. A restart, an
-// exec or a health check gets it back, so it counts like what is held.
+// GaveUp is what the configuration grants and no process of the running container holds any more. A
+// restart, an exec or a health check gets it back, so it counts like what is held.
 func (c Container) GaveUp() caps.Set {
 	held := c.Kernel.Holds()
 	if !c.Kernel.Visible || held == nil || c.Predicted == nil {

@@ -15,10 +15,13 @@ type Place struct {
 // String is "account/region".
 func (p Place) String() string { return p.Account + "/" + p.Region }
 
-// Partition is the first part of the names of resources in the place's region (the SDK's partitions.json).
+// Partition is the first part of the names of resources in the place's region (the SDK's
+// partitions.json).
 func (p Place) Partition() string {
 	for _, known := range [][2]string{
-		{"cn-", "aws-cn"}, {"us-gov-", "aws-us-gov"}, {"us-iso-", "aws-iso"}, {"us-isob-", "aws-iso-b"}, {"eu-isoe-", "aws-iso-e"}, {"us-isof-", "aws-iso-f"}, {"eusc-", "aws-eusc"},
+		{"cn-", "aws-cn"}, {"us-gov-", "aws-us-gov"}, {"us-iso-", "aws-iso"},
+		{"us-isob-", "aws-iso-b"}, {"eu-isoe-", "aws-iso-e"}, {"us-isof-", "aws-iso-f"},
+		{"eusc-", "aws-eusc"},
 	} {
 		if strings.HasPrefix(p.Region, known[0]) {
 			return known[1]
@@ -45,9 +48,11 @@ func (n Node) Host() string { return n.Place.String() + "/" + n.ID }
 
 // NodeCommand is one request to run dropcap on nodes of one place.
 type NodeCommand struct {
-	Place    Place
-	Nodes    []string // ids, at most 50
-	Document string   // name of the SSM document; AWS-RunShellScript where Lines are sent, AWS-ConfigureAWSPackage where a Package is
+	Place Place
+	Nodes []string // ids, at most 50
+	// name of the SSM document; AWS-RunShellScript where Lines are sent, AWS-ConfigureAWSPackage
+	// where a Package is
+	Document string
 	// Verb, Request and Args are the parameters of dropcap's own documents.
 	Verb, Request string
 	Args          []string
@@ -60,7 +65,8 @@ type NodeCommand struct {
 	Prefix        string
 }
 
-// PackageAction is what Distributor is to do with a package. Its words are of fixed forms: there is none for a shell.
+// PackageAction is what Distributor is to do with a package. Its words are of fixed forms: there is
+// none for a shell.
 type PackageAction struct {
 	Uninstall    bool   // else: install
 	Name         string // of the package's document, or its ARN where another account shares it
@@ -75,10 +81,13 @@ type Package struct {
 	Files    map[string][]byte // zip files, by the names that the manifest has
 }
 
-// Invocation is how a command stands on one node, by the service's own word. It is a hint when to look for the receipt, and no truth.
+// Invocation is how a command stands on one node, by the service's own word. It is a hint when to
+// look for the receipt, and no truth.
 type Invocation struct {
-	Node   string
-	Status string // StatusDetails: Pending, InProgress, Delayed, Success, DeliveryTimedOut, ExecutionTimedOut, Failed, Cancelled, Undeliverable, Terminated, …
+	Node string
+	// StatusDetails: Pending, InProgress, Delayed, Success, DeliveryTimedOut, ExecutionTimedOut,
+	// Failed, Cancelled, Undeliverable, Terminated, …
+	Status string
 }
 
 // Over tells whether the service expects nothing more of the node.
@@ -95,18 +104,19 @@ type NodeOutput struct {
 	Stdout, Stderr string // not more than Run Command keeps, unless they come from a bucket
 	Exit           int    // -1 if it did not run to its end
 	Status         string // StatusDetails
-	// Kept is how many bytes at the beginning of Stdout Run Command itself kept, where the rest comes
-	// from a bucket; 0: all of them. Refused is why what the bucket has was not taken.
+	// Kept is how many bytes at the beginning of Stdout Run Command itself kept, where the rest
+	// comes from a bucket; 0: all of them. Refused is why what the bucket has was not taken.
 	Kept    int
 	Refused string
 }
 
 // Targets say which nodes are meant.
 type Targets struct {
-	Nodes  []string            // ids, or "account/region/id" as documents have them
-	Tags   map[string][]string // tag:KEY → values; all keys must match, of each any value; no value: the key is there
-	Groups []string            // names of resource groups
-	All    bool                // every managed node
+	Nodes []string // ids, or "account/region/id" as documents have them
+	// tag:KEY → values; all keys must match, of each any value; no value: the key is there
+	Tags   map[string][]string
+	Groups []string // names of resource groups
+	All    bool     // every managed node
 }
 
 // Causes of errors.

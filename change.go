@@ -24,15 +24,19 @@ type Change struct {
 	State    ChangeState `json:"state"`
 	Started  string      `json:"started"` // RFC 3339, UTC
 	Ended    string      `json:"ended"`   // empty while it goes on
-	// DowntimeMS is from the request to stop the one container until the other was started, in milliseconds; 0 if nothing was stopped.
-	DowntimeMS int64   `json:"downtime_ms"`
-	Because    string  `json:"because"`          // why it was rolled back, or needs a person
-	Pruned     bool    `json:"pruned,omitempty"` // the retained container is gone: a backout re-creates it
-	Logged     bool    `json:"logged,omitempty"` // the journal keeps what the new container printed last that failed or was backed out
-	Timeline   []Event `json:"timeline"`
+	// DowntimeMS is from the request to stop the one container until the other was started, in
+	// milliseconds; 0 if nothing was stopped.
+	DowntimeMS int64  `json:"downtime_ms"`
+	Because    string `json:"because"` // why it was rolled back, or needs a person
+	// the retained container is gone: a backout re-creates it
+	Pruned bool `json:"pruned,omitempty"`
+	// the journal keeps what the new container printed last that failed or was backed out
+	Logged   bool    `json:"logged,omitempty"`
+	Timeline []Event `json:"timeline"`
 
-	// Others are the containers that were changed in the same step besides the one above: the other services of
-	// a Compose project, or what lives in the namespaces of a provider. They are rolled back and backed out with it.
+	// Others are the containers that were changed in the same step besides the one above: the other
+	// services of a Compose project, or what lives in the namespaces of a provider. They are rolled
+	// back and backed out with it.
 	Others []ChangedContainer `json:"others,omitempty"`
 }
 
@@ -46,8 +50,8 @@ type ChangedContainer struct {
 	Is       Grant  `json:"is"`
 }
 
-// Retained is the id of the container that a change left behind, stopped, until it is pruned: the old one where it was applied, the new one where
-// it was backed out. Empty if there is none.
+// Retained is the id of the container that a change left behind, stopped, until it is pruned: the
+// old one where it was applied, the new one where it was backed out. Empty if there is none.
 func (c Change) Retained() string {
 	switch {
 	case c.Strategy != StrategyRecreate || c.Pruned:
@@ -69,8 +73,9 @@ type Event struct {
 // ChangeState is how far a change has come.
 type ChangeState string
 
-// The states. Preparing: nothing has been stopped. Switching: between the stop of the old and the start of the new. Checking: the gate. The
-// states that a change can end in are Applied, RolledBack, BackedOut and NeedsPerson; all others are found only while it goes on, or after a
+// The states. Preparing: nothing has been stopped. Switching: between the stop of the old and the
+// start of the new. Checking: the gate. The states that a change can end in are Applied,
+// RolledBack, BackedOut and NeedsPerson; all others are found only while it goes on, or after a
 // crash, and are what recover looks for.
 const (
 	Preparing   ChangeState = "preparing"

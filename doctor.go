@@ -16,13 +16,15 @@ type Check struct {
 	Status CheckStatus `json:"status"`
 	Detail string      `json:"detail"` // one line: what was found
 	Remedy string      `json:"remedy"` // one line; empty where nothing need or can be done
-	Needed []string    `json:"needed"` // the verbs that stand on it; empty where it is for information
+	// the verbs that stand on it; empty where it is for information
+	Needed []string `json:"needed"`
 }
 
 // CheckStatus is the outcome of a check.
 type CheckStatus string
 
-// The outcomes. Missing: the verbs that need it do not work. Warning: they work less well, or it is not known whether they would.
+// The outcomes. Missing: the verbs that need it do not work. Warning: they work less well, or it is
+// not known whether they would.
 const (
 	CheckOK      CheckStatus = "ok"
 	CheckMissing CheckStatus = "missing"
@@ -31,5 +33,7 @@ const (
 
 // Blocks tells whether a verb does not work on this host.
 func (r Report) Blocks(verb string) bool {
-	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Status == CheckMissing && slices.Contains(c.Needed, verb) })
+	return slices.ContainsFunc(r.Checks, func(c Check) bool {
+		return c.Status == CheckMissing && slices.Contains(c.Needed, verb)
+	})
 }

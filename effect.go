@@ -6,15 +6,17 @@ import (
 	"time"
 )
 
-// Effect is one thing that is done to the world outside. Each has a name, so that it can be shown before it
-// is done (a dry run), written to a timeline, and have a fault put before or after it by a test.
+// Effect is one thing that is done to the world outside. Each has a name, so that it can be shown
+// before it is done (a dry run), written to a timeline, and have a fault put before or after it by
+// a test.
 type Effect struct {
 	Name   string // a stable slug, unique within a strategy: "create-new", "stop-old"
 	Says   string // what it does, in a few words for a person, without secrets: "stop web"
 	Action Action
 }
 
-// Action is what an effect does: a *Call, *Note, *Run or *File. Whoever performs effects handles each kind.
+// Action is what an effect does: a *Call, *Note, *Run or *File. Whoever performs effects handles
+// each kind.
 type Action interface{ isAction() }
 
 func (*Call) isAction() {}
@@ -52,10 +54,12 @@ type Call struct {
 	Fine []int
 }
 
-// Note is an entry in the journal: the change as it is now, and, first of all, what its backout needs. It is durable when the effect ends.
+// Note is an entry in the journal: the change as it is now, and, first of all, what its backout
+// needs. It is durable when the effect ends.
 type Note struct {
 	Change Change
-	// Keep is what restores the container (raw answers of the engine); it may hold secrets and never leaves the store. Nil: as before.
+	// Keep is what restores the container (raw answers of the engine); it may hold secrets and
+	// never leaves the store. Nil: as before.
 	Keep map[string]json.RawMessage
 }
 
@@ -65,16 +69,17 @@ type Run struct {
 	Dir     string
 	Env     []string // nil: this process's own
 	Timeout time.Duration
-	// Outlives is set for a program that goes on when dropcap is killed, and that nobody may decide anything
-	// before the end of: it inherits the lock that says so.
+	// Outlives is set for a program that goes on when dropcap is killed, and that nobody may decide
+	// anything before the end of: it inherits the lock that says so.
 	Outlives bool
-	// Copies are files of which the program is given private copies: an argument that is Path becomes the
-	// copy's path.
+	// Copies are files of which the program is given private copies: an argument that is Path
+	// becomes the copy's path.
 	Copies []Copy
-	// Unchanged are files that the program reads by itself, with their digests: none may change while it runs.
+	// Unchanged are files that the program reads by itself, with their digests: none may change
+	// while it runs.
 	Unchanged map[string]string
-	// Engine decides on what the program asks of the engine, which it then reaches through dropcap only. Nil: it
-	// reaches the engine by itself.
+	// Engine decides on what the program asks of the engine, which it then reaches through dropcap
+	// only. Nil: it reaches the engine by itself.
 	Engine Gatekeeper
 }
 
@@ -84,16 +89,18 @@ type Copy struct {
 	Text []byte
 }
 
-// Gatekeeper stands between a program and the engine. Whoever only looks (GET, HEAD) is not asked about.
+// Gatekeeper stands between a program and the engine. Whoever only looks (GET, HEAD) is not asked
+// about.
 type Gatekeeper interface {
-	// Ask returns the body to send in the place of the program's. Path is without the version. An error is what
-	// the program gets for an answer.
+	// Ask returns the body to send in the place of the program's. Path is without the version. An
+	// error is what the program gets for an answer.
 	Ask(ctx context.Context, method, path string, body []byte) ([]byte, error)
 	// Answered is told what the engine answered; its error takes the answer's place.
 	Answered(ctx context.Context, method, path string, status int, body []byte) error
 }
 
-// File is a file that is replaced as a whole: written beside, synced, renamed, its folder synced. Mode and owner stay the former file's.
+// File is a file that is replaced as a whole: written beside, synced, renamed, its folder synced.
+// Mode and owner stay the former file's.
 type File struct {
 	Path string
 	Was  []byte // what must stand there now, or nothing is written
@@ -102,6 +109,8 @@ type File struct {
 
 // Result is what an effect gave.
 type Result struct {
-	Status int             // of a Call (HTTP), or of a Run (exit status)
-	Body   json.RawMessage // a Call's answer; a Run's output (standard output and error together, the last 64 KiB, as a JSON string)
+	Status int // of a Call (HTTP), or of a Run (exit status)
+	// a Call's answer; a Run's output (standard output and error together, the last 64 KiB, as a
+	// JSON string)
+	Body json.RawMessage
 }

@@ -79,9 +79,11 @@ func ExitOf(err error) int {
 	}
 }
 
-// Worst picks the exit status that stands for several, in the order 5 4 1 6 3 7 0; 2 and 130 end a command at once and stand above all.
+// Worst picks the exit status that stands for several, in the order 5 4 1 6 3 7 0; 2 and 130 end a
+// command at once and stand above all.
 func Worst(statuses ...int) int {
-	order := []int{ExitInterrupt, ExitUsage, ExitPerson, ExitRolledBack, ExitError, ExitHost, ExitFindings, ExitIncomplete}
+	order := []int{ExitInterrupt, ExitUsage, ExitPerson, ExitRolledBack, ExitError, ExitHost,
+		ExitFindings, ExitIncomplete}
 	for _, o := range order {
 		for _, s := range statuses {
 			if s == o {
@@ -95,7 +97,8 @@ func Worst(statuses ...int) int {
 // ErrNotFound is the cause of an error about a container that is not there, or not any more.
 var ErrNotFound = errors.New("no such container")
 
-// ErrUnreachable is the cause of an error about an engine that nobody can talk to, whatever is asked.
+// ErrUnreachable is the cause of an error about an engine that nobody can talk to, whatever is
+// asked.
 var ErrUnreachable = errors.New("the engine cannot be reached")
 
 // ErrGone is the cause of an error about a process that ended while it was being looked at.

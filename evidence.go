@@ -9,8 +9,10 @@ const SchemaEvidence = "dropcap.evidence/v1"
 type Evidence struct {
 	Schema    string             `json:"schema"`
 	Workloads []WorkloadEvidence `json:"workloads"`
-	Absent    []string           `json:"absent,omitempty"` // workloads that were asked for and of which there is no evidence, where that is no error
-	// NotStarted names the containers that a recording restarted, or was to, and did not see starting.
+	// workloads that were asked for and of which there is no evidence, where that is no error
+	Absent []string `json:"absent,omitempty"`
+	// NotStarted names the containers that a recording restarted, or was to, and did not see
+	// starting.
 	NotStarted []string `json:"not_started,omitempty"`
 }
 
@@ -21,17 +23,19 @@ type WorkloadEvidence struct {
 	ImageID  string   `json:"image_id"`
 	Sources  []Source `json:"sources"`
 	Held     caps.Set `json:"held"`
-	Required caps.Set `json:"required"` // always within Held: dropcap recommends drops, never a grant
+	// always within Held: dropcap recommends drops, never a grant
+	Required caps.Set `json:"required"`
 	Unused   caps.Set `json:"unused"`
-	// TryWithout is what of Required only needs show of which programs often take no notice, see Need.TryWithout.
+	// TryWithout is what of Required only needs show of which programs often take no notice, see
+	// Need.TryWithout.
 	TryWithout  caps.Set       `json:"try_without,omitempty"`
 	Needs       []Need         `json:"needs"`
 	Recommended Recommendation `json:"recommended"`
 	Confidence  Confidence     `json:"confidence"`
 }
 
-// Containers is how many containers the evidence is from: one that was recorded several times has several sources. Sources that are summed
-// up count as one container each.
+// Containers is how many containers the evidence is from: one that was recorded several times has
+// several sources. Sources that are summed up count as one container each.
 func (w WorkloadEvidence) Containers() int {
 	seen := map[[2]string]bool{}
 	summed := 0
@@ -42,7 +46,8 @@ func (w WorkloadEvidence) Containers() int {
 	return len(seen) + summed
 }
 
-// Recordings is how many recordings the evidence is from, of which Need.Sources tells how many showed a need.
+// Recordings is how many recordings the evidence is from, of which Need.Sources tells how many
+// showed a need.
 func (w WorkloadEvidence) Recordings() (n int) {
 	for _, s := range w.Sources {
 		n += s.Recordings()
@@ -65,16 +70,18 @@ type Source struct {
 	Lost       uint64 `json:"lost"` // checks that were seen and not recorded
 	// LossUnknown is set where the hook cannot count what it missed.
 	LossUnknown bool `json:"loss_unknown,omitempty"`
-	// CallsUnseen says in one clause why not what its programs do with their own sets, without any check, was seen (prctl); empty if it was.
+	// CallsUnseen says in one clause why not what its programs do with their own sets, without any
+	// check, was seen (prctl); empty if it was.
 	CallsUnseen string `json:"calls_unseen,omitempty"`
 	// Complete is set when the operator said that everything the workload does was exercised.
 	Complete bool `json:"complete,omitempty"`
 	// Execs is set when the operator said that what `docker exec` runs is the workload's own work.
 	Execs bool `json:"execs,omitempty"`
-	// FilesUnseen says in one clause why its files were not all scanned for file capabilities; empty if they were.
+	// FilesUnseen says in one clause why its files were not all scanned for file capabilities;
+	// empty if they were.
 	FilesUnseen string `json:"files_unseen,omitempty"`
-	// Summed is how many old recordings this stands for, that are not kept apart any more; 0 for one. Container and Since are then the first's,
-	// Seconds the longest's, and the rest are sums.
+	// Summed is how many old recordings this stands for, that are not kept apart any more; 0 for
+	// one. Container and Since are then the first's, Seconds the longest's, and the rest are sums.
 	Summed int `json:"summed,omitempty"`
 }
 
@@ -128,14 +135,17 @@ type Need struct {
 	Because string   `json:"because"` // what breaks without it, in one sentence
 	// Or holds other capabilities, any one of which would do as well; for Alternative.
 	Or caps.Set `json:"or,omitempty"`
-	// Flagged is set where only programs that are not proven to be the image's caused the checks (see Suspect): then it
-	// keeps nothing beyond the engine's defaults, unless an operator of this host approved it.
+	// Flagged is set where only programs that are not proven to be the image's caused the checks
+	// (see Suspect): then it keeps nothing beyond the engine's defaults, unless an operator of this
+	// host approved it.
 	Flagged bool `json:"flagged,omitempty"`
-	// Exec is set where what `docker exec` ran caused the checks, and not the workload itself: then it keeps nothing, unless approved.
+	// Exec is set where what `docker exec` ran caused the checks, and not the workload itself: then
+	// it keeps nothing, unless approved.
 	Exec     bool `json:"exec,omitempty"`
 	Approved bool `json:"approved,omitempty"`
-	// TryWithout is set where the kernel was asked, and only the program knows whether it minds the answer: programs often go on without. It
-	// is kept; a trial tells. TryBecause says why, in one clause.
+	// TryWithout is set where the kernel was asked, and only the program knows whether it minds the
+	// answer: programs often go on without. It is kept; a trial tells. TryBecause says why, in one
+	// clause.
 	TryWithout bool   `json:"try_without,omitempty"`
 	TryBecause string `json:"try_because,omitempty"`
 }
@@ -165,8 +175,8 @@ type Confidence struct {
 	Because []string `json:"because"`
 }
 
-// The levels of confidence. Low: no start seen. Medium: a cold start and 10 minutes. High: a cold and a warm start, a stop, an hour or an
-// explicit end of tests, and nothing unknown.
+// The levels of confidence. Low: no start seen. Medium: a cold start and 10 minutes. High: a cold
+// and a warm start, a stop, an hour or an explicit end of tests, and nothing unknown.
 const (
 	ConfidenceLow    = "low"
 	ConfidenceMedium = "medium"

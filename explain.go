@@ -21,8 +21,8 @@ type Explanation struct {
 type Held struct {
 	Cap      caps.Cap      `json:"cap"`
 	Severity caps.Severity `json:"severity"`
-	// Effective tells whether some process has it in effect now; otherwise it can be regained by a setuid file, by file capabilities or by
-	// `docker exec -u 0`. False if no process was seen.
+	// Effective tells whether some process has it in effect now; otherwise it can be regained by a
+	// setuid file, by file capabilities or by `docker exec -u 0`. False if no process was seen.
 	Effective bool   `json:"effective"`
 	Because   string `json:"because"`
 	Kept      string `json:"kept,omitempty"`     // the policy's reason for keeping it

@@ -4,16 +4,20 @@ import "dropcap/caps"
 
 // Host is the machine that the engine runs on.
 type Host struct {
-	ID        string    `json:"id"` // stable: the machine-id, or account/region/instance; empty if it cannot be known
-	Name      string    `json:"name"`
-	Kernel    string    `json:"kernel"` // release, as uname -r
-	Cgroup    string    `json:"cgroup"` // "v1", "v2" or "hybrid"; empty if it cannot be known
-	LSM       []string  `json:"lsm"`
-	Engine    Engine    `json:"engine"`
-	Grantable *caps.Set `json:"grantable"` // what ALL means to this engine; null if it cannot be known
-	// GrantableFrom tells how Grantable is known: "engine" (read from the engine's process), "assumed" (by version and kernel).
+	// stable: the machine-id, or account/region/instance; empty if it cannot be known
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	Kernel string   `json:"kernel"` // release, as uname -r
+	Cgroup string   `json:"cgroup"` // "v1", "v2" or "hybrid"; empty if it cannot be known
+	LSM    []string `json:"lsm"`
+	Engine Engine   `json:"engine"`
+	// what ALL means to this engine; null if it cannot be known
+	Grantable *caps.Set `json:"grantable"`
+	// GrantableFrom tells how Grantable is known: "engine" (read from the engine's process),
+	// "assumed" (by version and kernel).
 	GrantableFrom string `json:"grantable_from,omitempty"`
-	// Defaults is what this engine grants to a container that declares nothing; null if it cannot be known.
+	// Defaults is what this engine grants to a container that declares nothing; null if it cannot
+	// be known.
 	Defaults *caps.Set `json:"defaults"`
 }
 

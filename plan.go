@@ -5,11 +5,13 @@ import "dropcap/caps"
 // SchemaPlan is the schema of Plan.
 const SchemaPlan = "dropcap.plan/v1"
 
-// Plan says what would be changed, container by container. One that came from a file is input, not truth: its Commands are for people and
-// never run, and whoever applies it computes each step again.
+// Plan says what would be changed, container by container. One that came from a file is input, not
+// truth: its Commands are for people and never run, and whoever applies it computes each step
+// again.
 type Plan struct {
-	Schema  string    `json:"schema"`
-	ID      string    `json:"id"` // 12 hexadecimal digits, over everything below but Created and Absent
+	Schema string `json:"schema"`
+	// 12 hexadecimal digits, over everything below but Created and Absent
+	ID      string    `json:"id"`
 	Created string    `json:"created"`
 	Host    Host      `json:"host"`
 	Policy  PolicyRef `json:"policy"`
@@ -20,9 +22,10 @@ type Plan struct {
 // Strategy is how a container gets its new declaration.
 type Strategy string
 
-// The strategies. Recreate: a new container with the same configuration takes the place of the old one, which is retained. InPlace: the engine's
-// own file of the same container is changed while the engine is stopped. Source: the owner's own file or service is changed, and the owner
-// re-creates the container. Manual: a person has to.
+// The strategies. Recreate: a new container with the same configuration takes the place of the old
+// one, which is retained. InPlace: the engine's own file of the same container is changed while the
+// engine is stopped. Source: the owner's own file or service is changed, and the owner re-creates
+// the container. Manual: a person has to.
 const (
 	StrategyRecreate Strategy = "recreate"
 	StrategyInPlace  Strategy = "in-place"
@@ -47,14 +50,15 @@ type Step struct {
 	Promise    string   `json:"promise"`  // what the strategy promises
 	Downtime   string   `json:"downtime"` // what to expect, in words
 	Commands   Commands `json:"commands"`
-	DependsOn  []string `json:"depends_on,omitempty"` // ids of the containers that it shares a namespace with or links to
+	// ids of the containers that it shares a namespace with or links to
+	DependsOn []string `json:"depends_on,omitempty"`
 }
 
 // Changes tells whether the step would change anything.
 func (s Step) Changes() bool { return s.Drop != 0 || s.Before.Privileged != s.After.Privileged }
 
-// Target is the container that a step is bound to. The fingerprint is keyed with a secret of the store and covers what was declared; a
-// container that was changed since has another.
+// Target is the container that a step is bound to. The fingerprint is keyed with a secret of the
+// store and covers what was declared; a container that was changed since has another.
 type Target struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
@@ -75,11 +79,13 @@ type Retain struct {
 	Because string   `json:"because"`
 }
 
-// Commands are what a person would type to do, or undo, the same by hand. Values of the environment stand in a file (--env-file).
+// Commands are what a person would type to do, or undo, the same by hand. Values of the environment
+// stand in a file (--env-file).
 type Commands struct {
 	Apply   string `json:"apply"`
 	Backout string `json:"backout"`
 	Source  string `json:"source"` // a patch of the owner's file, or its exact text
-	// Reveal writes the file out of which Apply takes what it must not show; empty if it needs none.
+	// Reveal writes the file out of which Apply takes what it must not show; empty if it needs
+	// none.
 	Reveal string `json:"reveal,omitempty"`
 }

@@ -9,23 +9,25 @@ import (
 // Level is how much is demanded.
 type Level string
 
-// The levels: cis is the control (no NET_RAW unless needed, nothing beyond the defaults unless needed, not privileged); least allows only
-// what evidence or policy supports.
+// The levels: cis is the control (no NET_RAW unless needed, nothing beyond the defaults unless
+// needed, not privileged); least allows only what evidence or policy supports.
 const (
 	LevelCIS   Level = "cis"
 	LevelLeast Level = "least"
 )
 
-// Policy is what an operator wants: how much to demand, what is known to be needed, and which findings are accepted.
+// Policy is what an operator wants: how much to demand, what is known to be needed, and which
+// findings are accepted.
 type Policy struct {
 	Level   Level    `json:"level"`
 	Keeps   []Keep   `json:"keeps"`
 	Waivers []Waiver `json:"waivers"`
-	Digest  string   `json:"-"` // "sha256:…" of the file it came from; empty for the built-in policy
+	// "sha256:…" of the file it came from; empty for the built-in policy
+	Digest string `json:"-"`
 }
 
-// Selector picks containers. Every field that is set must match; glob patterns as in path.Match, but "*" matches "/" too. The zero value
-// picks every container.
+// Selector picks containers. Every field that is set must match; glob patterns as in path.Match,
+// but "*" matches "/" too. The zero value picks every container.
 type Selector struct {
 	Name     string `json:"name,omitempty"`
 	Image    string `json:"image,omitempty"`
@@ -53,7 +55,8 @@ type Waiver struct {
 // Expired tells whether the waiver no longer counts.
 func (w Waiver) Expired(now time.Time) bool { return !w.Expires.IsZero() && !now.Before(w.Expires) }
 
-// LastDay is the last day, 2006-01-02 in UTC, on which the waiver counts: the one that the policy names. Empty if it never expires.
+// LastDay is the last day, 2006-01-02 in UTC, on which the waiver counts: the one that the policy
+// names. Empty if it never expires.
 func (w Waiver) LastDay() string {
 	if w.Expires.IsZero() {
 		return ""

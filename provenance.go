@@ -1,7 +1,8 @@
 package dropcap
 
-// Where a program's file comes from. There is one rule: it is the image's only if path, inode and content are the image's own, and proven
-// to be so. Of an overlay that means that the file lies in a lower layer and has no part in the upper one.
+// Where a program's file comes from. There is one rule: it is the image's only if path, inode and
+// content are the image's own, and proven to be so. Of an overlay that means that the file lies in
+// a lower layer and has no part in the upper one.
 const (
 	FromImage   = "image"
 	FromVolume  = "volume"  // of something that is mounted into the container

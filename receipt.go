@@ -9,12 +9,14 @@ import (
 // SchemaReceipt is the schema of Receipt.
 const SchemaReceipt = "dropcap.receipt/v1"
 
-// Receipt is what a host did for one request of a fleet. It is kept on the host, and is the truth about the request whatever became of the
-// command that carried it.
+// Receipt is what a host did for one request of a fleet. It is kept on the host, and is the truth
+// about the request whatever became of the command that carried it.
 type Receipt struct {
-	Schema   string       `json:"schema"`
-	Request  string       `json:"request"` // 32 hexadecimal digits, chosen before it was sent: a host does a request once
-	Command  string       `json:"command"` // id of the SSM command that brought it first; empty if none did
+	Schema string `json:"schema"`
+	// 32 hexadecimal digits, chosen before it was sent: a host does a request once
+	Request string `json:"request"`
+	// id of the SSM command that brought it first; empty if none did
+	Command  string       `json:"command"`
 	Verb     string       `json:"verb"`
 	Args     []string     `json:"args"`
 	Host     ReceiptHost  `json:"host"`
@@ -30,7 +32,8 @@ type Receipt struct {
 	// Recovery says that no process is at work on the request, which is running, any more: what it
 	// began to change is unfinished until the host does "recover".
 	Recovery bool `json:"recovery,omitempty"`
-	// Plan is the one that a request to apply applied: its id, ":", and the SHA-256 of its document.
+	// Plan is the one that a request to apply applied: its id, ":", and the SHA-256 of its
+	// document.
 	Plan string `json:"plan,omitempty"`
 }
 
@@ -61,8 +64,9 @@ type Failing struct {
 // ReceiptState is how far a host has come with a request.
 type ReceiptState string
 
-// The states. Absent: the host has never heard of the request, so nothing was done for it. Interrupted: the process or the host ended amid it;
-// what it left unfinished was ended by a recovery, and the document tells in which state the changes are.
+// The states. Absent: the host has never heard of the request, so nothing was done for it.
+// Interrupted: the process or the host ended amid it; what it left unfinished was ended by a
+// recovery, and the document tells in which state the changes are.
 const (
 	ReceiptAbsent      ReceiptState = "absent"
 	ReceiptRunning     ReceiptState = "running"

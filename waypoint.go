@@ -1,13 +1,14 @@
 package dropcap
 
-// Spot is a place in a file system, whatever path leads there: bind mounts, subvolumes and other names of a
-// folder are the same spot.
+// Spot is a place in a file system, whatever path leads there: bind mounts, subvolumes and other
+// names of a folder are the same spot.
 type Spot struct {
 	Device string // the file system's, "8:1", as mountinfo has it
 	Path   string // from the file system's own root
 }
 
-// Waypoint is a file or folder on the way to a file, the root first and the file last, as the kernel tells it.
+// Waypoint is a file or folder on the way to a file, the root first and the file last, as the
+// kernel tells it.
 type Waypoint struct {
 	Path    string
 	UID     uint32

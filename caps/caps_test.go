@@ -13,9 +13,12 @@ import (
 // table.
 func TestNumbersAreTheKernels(t *testing.T) {
 	abi := map[Cap]string{
-		0: "CAP_CHOWN", 1: "CAP_DAC_OVERRIDE", 2: "CAP_DAC_READ_SEARCH", 5: "CAP_KILL", 8: "CAP_SETPCAP", 10: "CAP_NET_BIND_SERVICE",
-		12: "CAP_NET_ADMIN", 13: "CAP_NET_RAW", 16: "CAP_SYS_MODULE", 19: "CAP_SYS_PTRACE", 21: "CAP_SYS_ADMIN", 27: "CAP_MKNOD",
-		29: "CAP_AUDIT_WRITE", 31: "CAP_SETFCAP", 34: "CAP_SYSLOG", 37: "CAP_AUDIT_READ", 38: "CAP_PERFMON", 39: "CAP_BPF",
+		0: "CAP_CHOWN", 1: "CAP_DAC_OVERRIDE", 2: "CAP_DAC_READ_SEARCH", 5: "CAP_KILL",
+		8: "CAP_SETPCAP", 10: "CAP_NET_BIND_SERVICE",
+		12: "CAP_NET_ADMIN", 13: "CAP_NET_RAW", 16: "CAP_SYS_MODULE", 19: "CAP_SYS_PTRACE",
+		21: "CAP_SYS_ADMIN", 27: "CAP_MKNOD",
+		29: "CAP_AUDIT_WRITE", 31: "CAP_SETFCAP", 34: "CAP_SYSLOG", 37: "CAP_AUDIT_READ",
+		38: "CAP_PERFMON", 39: "CAP_BPF",
 		40: "CAP_CHECKPOINT_RESTORE",
 	}
 	for c, name := range abi {
@@ -54,8 +57,10 @@ func TestParseTakesEverySpellingTheEngineTakes(t *testing.T) {
 
 func TestParseRefusesWhatTheEngineRefuses(t *testing.T) {
 	for _, in := range []string{
-		"", " ", "ALL", "all", "CAP_ALL", "CAP_", "CAP_CAP_NET_RAW", " NET_RAW", "NET_RAW ", "NET_RAW\n", "NET-RAW", "NETRAW", "net raw",
-		"13", "CAP_13", "CAP_40", "CAP_64", "CAP_041", "CAP_+41", "CAP_-1", "CAP_4_1", "CAP_256", "CAP_0x29", "NET_RAW\x00", "\xff",
+		"", " ", "ALL", "all", "CAP_ALL", "CAP_", "CAP_CAP_NET_RAW", " NET_RAW", "NET_RAW ",
+		"NET_RAW\n", "NET-RAW", "NETRAW", "net raw",
+		"13", "CAP_13", "CAP_40", "CAP_64", "CAP_041", "CAP_+41", "CAP_-1", "CAP_4_1", "CAP_256",
+		"CAP_0x29", "NET_RAW\x00", "\xff",
 	} {
 		if got, err := Parse(in); err == nil {
 			t.Errorf("Parse(%q) = %v, want an error", in, got)
@@ -65,7 +70,8 @@ func TestParseRefusesWhatTheEngineRefuses(t *testing.T) {
 
 func TestParseErrorNamesTheNearest(t *testing.T) {
 	_, err := Parse("net_rwa")
-	if want := `"net_rwa" is not a capability; did you mean NET_RAW?`; err == nil || err.Error() != want {
+	if want := `"net_rwa" is not a capability; did you mean NET_RAW?`; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err = Parse("frobnicate")
@@ -76,7 +82,8 @@ func TestParseErrorNamesTheNearest(t *testing.T) {
 
 func TestEveryCapabilityIsReadBackFromItsName(t *testing.T) {
 	for c := Cap(0); c < 64; c++ {
-		for _, name := range []string{c.String(), c.Short(), strings.ToLower(c.String()), strings.ToLower(c.Short())} {
+		for _, name := range []string{c.String(), c.Short(), strings.ToLower(c.String()),
+			strings.ToLower(c.Short())} {
 			if got, err := Parse(name); err != nil || got != c {
 				t.Errorf("Parse(%q) = %v, %v; want %v", name, got, err, c)
 			}
@@ -101,7 +108,8 @@ func TestMasksReadAndPrintLikeProc(t *testing.T) {
 			t.Errorf("ParseMask(%q) = %s, %v; want %s", tt.hex, got.Mask(), err, tt.want.Mask())
 		}
 	}
-	for _, bad := range []string{"", "0x1", "g", "-1", "+1", "1ffffffffffffffff", "00000000 a80425fb", "1_0", "a80425fb\n"} {
+	for _, bad := range []string{"", "0x1", "g", "-1", "+1", "1ffffffffffffffff",
+		"00000000 a80425fb", "1_0", "a80425fb\n"} {
 		if s, err := ParseMask(bad); err == nil {
 			t.Errorf("ParseMask(%q) = %s, want an error", bad, s.Mask())
 		}
@@ -134,7 +142,8 @@ func TestSetOperations(t *testing.T) {
 }
 
 func TestDockerDefaultsAreTheFourteen(t *testing.T) {
-	want := Of(Chown, DacOverride, Fsetid, Fowner, Mknod, NetRaw, Setgid, Setuid, Setfcap, Setpcap, NetBindService, SysChroot, Kill,
+	want := Of(Chown, DacOverride, Fsetid, Fowner, Mknod, NetRaw, Setgid, Setuid, Setfcap, Setpcap,
+		NetBindService, SysChroot, Kill,
 		AuditWrite)
 	if DockerDefaults != want || want.Len() != 14 {
 		t.Errorf("defaults are %s, want %s", DockerDefaults, want)
@@ -156,7 +165,8 @@ func TestSetInJSONIsAListOfNames(t *testing.T) {
 		t.Errorf("empty and unseen must differ: got %s, %v; want %s", b, err, want)
 	}
 	d := document{Caps: Of(Chown)} // the old content must go
-	if err := json.Unmarshal([]byte(`{"caps":["net_raw","CAP_KILL","NET_RAW"],"seen":null}`), &d); err != nil {
+	if err := json.Unmarshal([]byte(`{"caps":["net_raw","CAP_KILL","NET_RAW"],"seen":null}`),
+		&d); err != nil {
 		t.Fatal(err)
 	}
 	if d.Caps != Of(NetRaw, Kill) || d.Seen != nil {
@@ -165,7 +175,8 @@ func TestSetInJSONIsAListOfNames(t *testing.T) {
 }
 
 func TestSetInJSONRefusesWhatIsNoListOfNames(t *testing.T) {
-	for _, in := range []string{`["ALL"]`, `["CAP_X"]`, `"NET_RAW"`, `[13]`, `{}`, `7`, `[null]`, `["NET_RAW"`} {
+	for _, in := range []string{`["ALL"]`, `["CAP_X"]`, `"NET_RAW"`, `[13]`, `{}`, `7`, `[null]`,
+		`["NET_RAW"`} {
 		s := Of(Kill)
 		if err := json.Unmarshal([]byte(in), &s); err == nil {
 			t.Errorf("%s was read as %s", in, s)
@@ -181,7 +192,8 @@ func TestCapabilityInJSONIsItsName(t *testing.T) {
 	if err != nil || string(b) != `{"CAP_NET_RAW":"CAP_41"}` {
 		t.Fatalf("got %s, %v", b, err)
 	}
-	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, map[Cap]Cap{NetRaw: 41}) {
+	if err := json.Unmarshal(b, &back); err != nil ||
+		!reflect.DeepEqual(back, map[Cap]Cap{NetRaw: 41}) {
 		t.Errorf("read back %v, %v", back, err)
 	}
 }
@@ -198,7 +210,8 @@ func TestSeveritiesAreOrdered(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"NET_RAW", "cap_net_raw", "ALL", "CAP_41", "CAP_", "", "net_rwa", "ſys_admin", "\xff\xfe", " KILL"} {
+	for _, s := range []string{"NET_RAW", "cap_net_raw", "ALL", "CAP_41", "CAP_", "", "net_rwa",
+		"ſys_admin", "\xff\xfe", " KILL"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

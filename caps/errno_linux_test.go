@@ -38,14 +38,16 @@ func without(t *testing.T, s Set, do func() error) (err error) {
 func lose(s Set) error {
 	head := struct{ version, pid uint32 }{0x20080522, 0}
 	var data [2]struct{ effective, permitted, inheritable uint32 }
-	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&data)), 0); e != 0 {
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&head)),
+		uintptr(unsafe.Pointer(&data)), 0); e != 0 {
 		return e
 	}
 	for i := range data {
 		data[i].effective &^= uint32(s >> (32 * i))
 		data[i].permitted &^= uint32(s >> (32 * i))
 	}
-	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&data)), 0); e != 0 {
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&head)),
+		uintptr(unsafe.Pointer(&data)), 0); e != 0 {
 		return e
 	}
 	return nil
@@ -69,7 +71,8 @@ func effective(t *testing.T) Set {
 
 func call(nr uintptr, args ...uintptr) error {
 	args = append(args, 0, 0, 0, 0, 0, 0)
-	if _, _, e := syscall.RawSyscall6(nr, args[0], args[1], args[2], args[3], args[4], args[5]); e != 0 {
+	if _, _, e := syscall.RawSyscall6(nr, args[0], args[1], args[2], args[3], args[4],
+		args[5]); e != 0 {
 		return e
 	}
 	return nil
@@ -92,31 +95,68 @@ func TestKernelAnswersAsExplained(t *testing.T) {
 		name  string
 		do    func() error
 	}{
-		{Of(Chown), Chown, syscall.EPERM, "EPERM", func() error { return syscall.Chown(foreign+".mine", stranger, -1) }},
-		{Of(DacOverride, DacReadSearch), DacOverride, syscall.EACCES, "EACCES", func() error { return open(foreign) }},
-		{Of(DacOverride, DacReadSearch), DacReadSearch, syscall.EACCES, "EACCES", func() error { return open(foreign) }},
+		{Of(Chown), Chown, syscall.EPERM, "EPERM", func() error {
+			return syscall.Chown(foreign+".mine", stranger, -1)
+		}},
+		{Of(DacOverride, DacReadSearch), DacOverride, syscall.EACCES, "EACCES", func() error {
+			return open(foreign)
+		}},
+		{Of(DacOverride, DacReadSearch), DacReadSearch, syscall.EACCES, "EACCES", func() error {
+			return open(foreign)
+		}},
 		{Of(DacReadSearch), DacReadSearch, syscall.EPERM, "EPERM", openByHandle},
-		{Of(Fowner), Fowner, syscall.EPERM, "EPERM", func() error { return syscall.Chmod(foreign, 0o600) }},
+		{Of(Fowner), Fowner, syscall.EPERM, "EPERM", func() error {
+			return syscall.Chmod(foreign, 0o600)
+		}},
 		{Of(Kill), Kill, syscall.EPERM, "EPERM", func() error { return syscall.Kill(pid, 0) }},
-		{Of(Setgid), Setgid, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_SETGID, stranger) }},
-		{Of(Setgid), Setgid, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_SETGROUPS) }},
-		{Of(Setuid), Setuid, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_SETUID, stranger) }},
-		{Of(Setpcap), Setpcap, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_PRCTL, syscall.PR_CAPBSET_DROP, 255) }},
+		{Of(Setgid), Setgid, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_SETGID, stranger)
+		}},
+		{Of(Setgid), Setgid, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_SETGROUPS)
+		}},
+		{Of(Setuid), Setuid, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_SETUID, stranger)
+		}},
+		{Of(Setpcap), Setpcap, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_PRCTL, syscall.PR_CAPBSET_DROP, 255)
+		}},
 		{Of(NetBroadcast), NetBroadcast, syscall.EPERM, "EPERM", listenEverywhere},
 		{Of(NetAdmin, NetRaw), NetAdmin, syscall.EPERM, "EPERM", mark},
-		{Of(NetRaw), NetRaw, syscall.EPERM, "EPERM", func() error { return socket(syscall.AF_PACKET, syscall.SOCK_RAW, 0) }},
-		{Of(NetRaw), NetRaw, syscall.EPERM, "EPERM", func() error { return socket(syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_ICMP) }},
-		{Of(SysChroot), SysChroot, syscall.EPERM, "EPERM", func() error { return syscall.Chroot("/") }},
+		{Of(NetRaw), NetRaw, syscall.EPERM, "EPERM", func() error {
+			return socket(syscall.AF_PACKET, syscall.SOCK_RAW, 0)
+		}},
+		{Of(NetRaw), NetRaw, syscall.EPERM, "EPERM", func() error {
+			return socket(syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_ICMP)
+		}},
+		{Of(SysChroot), SysChroot, syscall.EPERM, "EPERM", func() error {
+			return syscall.Chroot("/")
+		}},
 		{Of(SysPtrace), SysPtrace, syscall.EACCES, "EACCES", func() error { return lookAt(pid) }},
-		{Of(SysPacct), SysPacct, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_ACCT, badAddress) }},
-		{Of(SysAdmin), SysAdmin, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_SETHOSTNAME, 0, ^uintptr(0)) }},
-		{Of(SysBoot), SysBoot, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_REBOOT) }},
-		{Of(SysNice), SysNice, syscall.EACCES, "EACCES", func() error { return syscall.Setpriority(syscall.PRIO_PROCESS, 0, -5) }},
+		{Of(SysPacct), SysPacct, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_ACCT, badAddress)
+		}},
+		{Of(SysAdmin), SysAdmin, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_SETHOSTNAME, 0, ^uintptr(0))
+		}},
+		{Of(SysBoot), SysBoot, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_REBOOT)
+		}},
+		{Of(SysNice), SysNice, syscall.EACCES, "EACCES", func() error {
+			return syscall.Setpriority(syscall.PRIO_PROCESS, 0, -5)
+		}},
 		{Of(SysTime), SysTime, syscall.EPERM, "EPERM", sameClock},
-		{Of(Mknod), Mknod, syscall.EPERM, "EPERM", func() error { return syscall.Mknod(foreign+".node", syscall.S_IFCHR, 1<<8|3) }},
+		{Of(Mknod), Mknod, syscall.EPERM, "EPERM", func() error {
+			return syscall.Mknod(foreign+".node", syscall.S_IFCHR, 1<<8|3)
+		}},
 		{Of(Lease), Lease, syscall.EACCES, "EACCES", func() error { return lease(foreign) }},
-		{Of(Syslog, SysAdmin), Syslog, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_SYSLOG, 9) }}, // size of what is unread
-		{Of(WakeAlarm), WakeAlarm, syscall.EPERM, "EPERM", func() error { return call(syscall.SYS_TIMERFD_CREATE, 9) }},
+		// size of what is unread
+		{Of(Syslog, SysAdmin), Syslog, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_SYSLOG, 9)
+		}},
+		{Of(WakeAlarm), WakeAlarm, syscall.EPERM, "EPERM", func() error {
+			return call(syscall.SYS_TIMERFD_CREATE, 9)
+		}},
 	} {
 		err := without(t, tt.lost, tt.do)
 		if !errors.Is(err, tt.errno) {
@@ -145,7 +185,9 @@ func TestSetgidBitIsSilentlyLeftOut(t *testing.T) {
 		lost Set
 		want os.FileMode
 	}{{Of(Fsetid), 0}, {0, os.ModeSetgid}} {
-		if err := without(t, tt.lost, func() error { return syscall.Chmod(file, 0o2755) }); err != nil {
+		if err := without(t, tt.lost, func() error {
+			return syscall.Chmod(file, 0o2755)
+		}); err != nil {
 			t.Fatalf("without %s: %v", tt.lost, err)
 		}
 		if fi, err := os.Stat(file); err != nil || fi.Mode()&os.ModeSetgid != tt.want {
@@ -175,7 +217,8 @@ func foreignFile(t *testing.T) string {
 func foreignProcess(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("/bin/cat")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger,
+		Gid: stranger}}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -208,13 +251,15 @@ func socket(family, kind, protocol int) error {
 
 // openByHandle passes an empty handle of a type that no filesystem has.
 func openByHandle() error {
-	number := map[string]uintptr{"amd64": 304, "arm64": 265}[runtime.GOARCH] // package syscall does not name it
+	// package syscall does not name it
+	number := map[string]uintptr{"amd64": 304, "arm64": 265}[runtime.GOARCH]
 	handle := [16]byte{0: 8, 4: 1}
 	return call(number, ^uintptr(99), uintptr(unsafe.Pointer(&handle)), 0) // -100: AT_FDCWD
 }
 
 func listenEverywhere() error {
-	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.NETLINK_ROUTE)
+	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC,
+		syscall.NETLINK_ROUTE)
 	if err != nil {
 		return nil // the test then fails for want of an error
 	}

@@ -45,7 +45,8 @@ func (g Grants) Predict(d Declared) (Set, error) {
 	}
 	switch {
 	case addAll:
-		return g.All.Minus(drop), nil // ALL among the drops is not a capability's name, so it drops nothing here
+		// ALL among the drops is not a capability's name, so it drops nothing here
+		return g.All.Minus(drop), nil
 	case dropAll:
 		return add, nil
 	default:
@@ -65,7 +66,8 @@ func read(list []string) (s Set, all bool, err error) {
 			return 0, false, err
 		}
 		if c > Last {
-			return 0, false, fmt.Errorf("%q is no name of a capability", n) // engines do not accept numbers
+			// engines do not accept numbers
+			return 0, false, fmt.Errorf("%q is no name of a capability", n)
 		}
 		s |= 1 << c
 	}

@@ -23,8 +23,10 @@ func TestPredictFollowsTheEnginesOrder(t *testing.T) {
 		{"drop a default", nil, []string{"NET_RAW"}, defaults.Minus(Of(NetRaw))},
 		{"drop what is not held", nil, []string{"SYS_ADMIN"}, defaults},
 		{"add wins over drop", []string{"NET_RAW"}, []string{"NET_RAW"}, defaults},
-		{"add wins over drop, not a default", []string{"SYS_TIME"}, []string{"SYS_TIME"}, defaults | Of(SysTime)},
-		{"add and drop different ones", []string{"SYS_TIME"}, []string{"KILL"}, defaults.Minus(Of(Kill)) | Of(SysTime)},
+		{"add wins over drop, not a default", []string{"SYS_TIME"}, []string{"SYS_TIME"},
+			defaults | Of(SysTime)},
+		{"add and drop different ones", []string{"SYS_TIME"}, []string{"KILL"},
+			defaults.Minus(Of(Kill)) | Of(SysTime)},
 
 		{"add ALL", []string{"ALL"}, nil, all},
 		{"add ALL and one more", []string{"NET_RAW", "ALL"}, nil, all},
@@ -34,17 +36,25 @@ func TestPredictFollowsTheEnginesOrder(t *testing.T) {
 		{"drop ALL and X, add X", []string{"CHOWN"}, []string{"ALL", "CHOWN"}, Of(Chown)},
 
 		{"add ALL, drop ALL: ALL stays", []string{"ALL"}, []string{"ALL"}, all},
-		{"add ALL, drop X: X goes", []string{"ALL"}, []string{"SYS_ADMIN"}, all.Minus(Of(SysAdmin))},
-		{"add ALL and X, drop X: X goes", []string{"ALL", "SYS_ADMIN"}, []string{"SYS_ADMIN"}, all.Minus(Of(SysAdmin))},
-		{"add ALL, drop ALL and X: X goes", []string{"ALL"}, []string{"ALL", "NET_RAW"}, all.Minus(Of(NetRaw))},
-		{"add ALL, X, drop ALL, X: X goes", []string{"NET_RAW", "ALL"}, []string{"NET_RAW", "ALL"}, all.Minus(Of(NetRaw))},
+		{"add ALL, drop X: X goes", []string{"ALL"}, []string{"SYS_ADMIN"},
+			all.Minus(Of(SysAdmin))},
+		{"add ALL and X, drop X: X goes", []string{"ALL", "SYS_ADMIN"}, []string{"SYS_ADMIN"},
+			all.Minus(Of(SysAdmin))},
+		{"add ALL, drop ALL and X: X goes", []string{"ALL"}, []string{"ALL", "NET_RAW"},
+			all.Minus(Of(NetRaw))},
+		{"add ALL, X, drop ALL, X: X goes", []string{"NET_RAW", "ALL"}, []string{"NET_RAW", "ALL"},
+			all.Minus(Of(NetRaw))},
 
-		{"lower case", []string{"net_admin"}, []string{"net_raw"}, defaults.Minus(Of(NetRaw)) | Of(NetAdmin)},
+		{"lower case", []string{"net_admin"}, []string{"net_raw"},
+			defaults.Minus(Of(NetRaw)) | Of(NetAdmin)},
 		{"lower case all", nil, []string{"all"}, 0},
 		{"mixed case All in adds", []string{"All"}, []string{"aLL"}, all},
-		{"prefix", []string{"CAP_NET_ADMIN"}, []string{"cap_net_raw"}, defaults.Minus(Of(NetRaw)) | Of(NetAdmin)},
-		{"one name in three spellings", nil, []string{"NET_RAW", "net_raw", "CAP_NET_RAW"}, defaults.Minus(Of(NetRaw))},
-		{"add in one spelling, drop in another", []string{"cap_net_raw"}, []string{"NET_RAW"}, defaults},
+		{"prefix", []string{"CAP_NET_ADMIN"}, []string{"cap_net_raw"},
+			defaults.Minus(Of(NetRaw)) | Of(NetAdmin)},
+		{"one name in three spellings", nil, []string{"NET_RAW", "net_raw", "CAP_NET_RAW"},
+			defaults.Minus(Of(NetRaw))},
+		{"add in one spelling, drop in another", []string{"cap_net_raw"}, []string{"NET_RAW"},
+			defaults},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := modern.Predict(Declared{Add: tt.add, Drop: tt.drop})
@@ -60,7 +70,8 @@ func TestPrivilegedIgnoresTheLists(t *testing.T) {
 		{},
 		{Drop: []string{"ALL"}},
 		{Drop: []string{"NET_RAW"}, Add: []string{"KILL"}},
-		{Drop: []string{"no such thing"}, Add: []string{""}}, // the engine returns before it reads them
+		// the engine returns before it reads them
+		{Drop: []string{"no such thing"}, Add: []string{""}},
 	} {
 		d.Privileged = true
 		if got, err := modern.Predict(d); err != nil || got != modern.All {
@@ -70,14 +81,17 @@ func TestPrivilegedIgnoresTheLists(t *testing.T) {
 }
 
 func TestUnknownNamesPredictNothing(t *testing.T) {
-	for _, bad := range []string{"", "NET_RAW ", " net_raw", "NET-RAW", "CAP_ALL", "CAP_cap_kill", "41", "CAP_41", "cap_63", "13"} {
+	for _, bad := range []string{"", "NET_RAW ", " net_raw", "NET-RAW", "CAP_ALL", "CAP_cap_kill",
+		"41", "CAP_41", "cap_63", "13"} {
 		for _, d := range []Declared{
-			{Add: []string{"KILL", bad}}, {Drop: []string{bad, "KILL"}}, {Add: []string{"ALL"}, Drop: []string{bad}},
+			{Add: []string{"KILL", bad}}, {Drop: []string{bad, "KILL"}},
+			{Add: []string{"ALL"}, Drop: []string{bad}},
 			{Add: []string{"ALL", bad}}, {Drop: []string{"ALL", bad}},
 		} {
 			got, err := modern.Predict(d)
 			if err == nil || got != 0 {
-				t.Errorf("add %q drop %q: %s, %v; want an error and nothing", d.Add, d.Drop, got, err)
+				t.Errorf("add %q drop %q: %s, %v; want an error and nothing", d.Add, d.Drop, got,
+					err)
 				continue
 			}
 			list := "CapAdd: "
@@ -92,19 +106,23 @@ func TestUnknownNamesPredictNothing(t *testing.T) {
 }
 
 func TestAllIsWhatTheEngineCanGive(t *testing.T) {
-	inContainer := Grants{Defaults: DockerDefaults, All: UpTo(CheckpointRestore).Minus(Of(SysResource))}
-	for _, d := range []Declared{{Privileged: true}, {Add: []string{"ALL"}}, {Add: []string{"all"}, Drop: []string{"ALL"}}} {
+	inContainer := Grants{Defaults: DockerDefaults,
+		All: UpTo(CheckpointRestore).Minus(Of(SysResource))}
+	for _, d := range []Declared{{Privileged: true}, {Add: []string{"ALL"}},
+		{Add: []string{"all"}, Drop: []string{"ALL"}}} {
 		if got, err := inContainer.Predict(d); err != nil || got != inContainer.All {
 			t.Errorf("%+v: %s, %v; want the engine's own set", d, got, err)
 		}
 	}
-	if got, err := inContainer.Predict(Declared{Drop: []string{"SYS_RESOURCE"}}); err != nil || got != DockerDefaults {
+	if got, err := inContainer.Predict(Declared{Drop: []string{"SYS_RESOURCE"}}); err != nil ||
+		got != DockerDefaults {
 		t.Errorf("a drop of what is not held changed the defaults: %s, %v", got, err)
 	}
 }
 
 func TestOtherEnginesHaveOtherDefaults(t *testing.T) {
-	podman := Grants{Defaults: DockerDefaults.Minus(Of(NetRaw, Mknod, AuditWrite)), All: UpTo(CheckpointRestore)}
+	podman := Grants{Defaults: DockerDefaults.Minus(Of(NetRaw, Mknod, AuditWrite)),
+		All: UpTo(CheckpointRestore)}
 	got, err := podman.Predict(Declared{Drop: []string{"KILL"}, Add: []string{"NET_ADMIN"}})
 	if want := podman.Defaults.Minus(Of(Kill)) | Of(NetAdmin); err != nil || got != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
@@ -134,7 +152,8 @@ func TestLastOfByKernel(t *testing.T) {
 	for _, tt := range []struct {
 		major, minor int
 		want         Cap
-	}{{3, 16, AuditRead}, {4, 19, AuditRead}, {5, 7, AuditRead}, {5, 8, BPF}, {5, 9, CheckpointRestore}, {5, 10, CheckpointRestore},
+	}{{3, 16, AuditRead}, {4, 19, AuditRead}, {5, 7, AuditRead}, {5, 8, BPF},
+		{5, 9, CheckpointRestore}, {5, 10, CheckpointRestore},
 		{6, 1, CheckpointRestore}, {6, 18, CheckpointRestore}} {
 		if got := LastOf(tt.major, tt.minor); got != tt.want {
 			t.Errorf("LastOf(%d, %d) = %s, want %s", tt.major, tt.minor, got, tt.want)

@@ -18,16 +18,19 @@ import "fmt"
 type Knowledge struct {
 	Cap      Cap      `json:"cap"`
 	Severity Severity `json:"severity"`
-	Permits  string   `json:"permits"`   // what the kernel allows with it; one sentence
-	Attack   string   `json:"attack"`    // how an attacker in a container uses it
-	Limits   string   `json:"limits"`    // what confines it in an ordinary container, and when nothing does
-	NeededBy string   `json:"needed_by"` // programs that really need it, and when they do not
-	Without  string   `json:"without"`   // what breaks without it, and with which errno
-	Sources  []string `json:"sources"`   // manual pages, CVE ids, "kernel/file.c function", "moby …"; shared, not to be changed
+	Permits  string   `json:"permits"` // what the kernel allows with it; one sentence
+	Attack   string   `json:"attack"`  // how an attacker in a container uses it
+	// what confines it in an ordinary container, and when nothing does
+	Limits   string `json:"limits"`
+	NeededBy string `json:"needed_by"` // programs that really need it, and when they do not
+	Without  string `json:"without"`   // what breaks without it, and with which errno
+	// manual pages, CVE ids, "kernel/file.c function", "moby …"; shared, not to be changed
+	Sources []string `json:"sources"`
 }
 
 var knowledge = func() (table [len(names)]Knowledge) {
-	for _, part := range [][]Knowledge{knowledgeFiles, knowledgeProcess, knowledgeNet, knowledgeSystem} {
+	for _, part := range [][]Knowledge{knowledgeFiles, knowledgeProcess, knowledgeNet,
+		knowledgeSystem} {
 		for _, k := range part {
 			table[k.Cap] = k
 		}
@@ -43,7 +46,8 @@ func (c Cap) Knowledge() Knowledge {
 	}
 	return Knowledge{
 		Cap: c, Severity: High, // an unknown capability is not played down
-		Permits:  fmt.Sprintf("Not known to this dropcap, whose table ends at %s: it is of a newer kernel.", Last),
+		Permits: fmt.Sprintf("Not known to this dropcap, whose table ends at %s: it is of a "+
+			"newer kernel.", Last),
 		Attack:   "Not known. Until it is, take it for dangerous.",
 		Limits:   "Not known. It is not among Docker's defaults; privileged and ALL may bring it.",
 		NeededBy: "Not known; see capabilities(7) of the host's kernel, or a newer dropcap.",

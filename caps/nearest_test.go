@@ -7,10 +7,13 @@ import (
 
 func TestNearestFindsWhatWasMeant(t *testing.T) {
 	for in, want := range map[string]Cap{
-		"NET_RAW": NetRaw, "net-raw": NetRaw, "NetRaw": NetRaw, " net_raw ": NetRaw, "CAP-NET-RAW": NetRaw, "cap net raw": NetRaw,
+		"NET_RAW": NetRaw, "net-raw": NetRaw, "NetRaw": NetRaw, " net_raw ": NetRaw,
+		"CAP-NET-RAW": NetRaw, "cap net raw": NetRaw,
 		"NET_RWA": NetRaw, "NT_RAW": NetRaw, "NET_RAWW": NetRaw, "CAP_NET_ROW": NetRaw,
-		"SYS_ADMN": SysAdmin, "SYSADMIN": SysAdmin, "cap_sysadmin": SysAdmin, "NET_BIND": 255, "NET_BIND_SERVCE": NetBindService,
-		"DAC_OVERIDE": DacOverride, "SYS_PTRAC": SysPtrace, "SYS_TRACE": SysPtrace, "SET_UID": Setuid, "SETUDI": Setuid, "CHWON": Chown,
+		"SYS_ADMN": SysAdmin, "SYSADMIN": SysAdmin, "cap_sysadmin": SysAdmin, "NET_BIND": 255,
+		"NET_BIND_SERVCE": NetBindService,
+		"DAC_OVERIDE":     DacOverride, "SYS_PTRAC": SysPtrace, "SYS_TRACE": SysPtrace,
+		"SET_UID": Setuid, "SETUDI": Setuid, "CHWON": Chown,
 		"BFP": BPF, "SYS_LOG": Syslog, "MKNODE": Mknod, "CHECKPOINT_RESTART": CheckpointRestore,
 		"NET_BROADCASTS": NetBroadcast, "SYS_RAW_IO": SysRawio, "PERF_MON": Perfmon,
 	} {
@@ -29,7 +32,8 @@ func TestNearestFindsWhatWasMeant(t *testing.T) {
 
 func TestNearestDoesNotGuess(t *testing.T) {
 	for _, in := range []string{
-		"", "_", "CAP_", "ALL", "web", "x", "postgres", "frobnicate", "kelp", "SETXID", // equally close to SETUID and SETGID
+		// equally close to SETUID and SETGID
+		"", "_", "CAP_", "ALL", "web", "x", "postgres", "frobnicate", "kelp", "SETXID",
 		"日本語", "\xff\xfe", strings.Repeat("NET_RAW", 20), strings.Repeat("A", 1<<20),
 	} {
 		if got, ok := Nearest(in); ok {
@@ -59,7 +63,8 @@ func TestNearestForgivesOneLetter(t *testing.T) {
 			typo := name[:i] + "Q" + name[i+1:]
 			if got, ok := Nearest(typo); ok && got != c {
 				t.Errorf("Nearest(%q) = %s, want %s", typo, got, c)
-			} else if !ok && typo != "QAC_OVERRIDE" { // equally close to MAC_OVERRIDE and DAC_OVERRIDE
+			} else if !ok && typo != "QAC_OVERRIDE" {
+				// equally close to MAC_OVERRIDE and DAC_OVERRIDE
 				t.Errorf("Nearest(%q) found none", typo)
 			}
 		}
@@ -70,13 +75,15 @@ func TestEditsCountsEdits(t *testing.T) {
 	for _, tt := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"", "ABC", 3}, {"ABC", "", 3}, {"ABC", "ABC", 0}, {"ABC", "ACB", 1}, {"ABC", "AXC", 1}, {"ABC", "AC", 1},
+	}{{"", "", 0}, {"", "ABC", 3}, {"ABC", "", 3}, {"ABC", "ABC", 0}, {"ABC", "ACB", 1},
+		{"ABC", "AXC", 1}, {"ABC", "AC", 1},
 		{"KITTEN", "SITTING", 3}, {"SYSADMN", "SYSADMIN", 1}, {"ABCD", "BADC", 2}} {
 		if got := edits(tt.a, tt.b); got != tt.want {
 			t.Errorf("edits(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 		if got := edits(tt.b, tt.a); got != tt.want {
-			t.Errorf("edits(%q, %q) = %d, want %d: it must not matter which comes first", tt.b, tt.a, got, tt.want)
+			t.Errorf("edits(%q, %q) = %d, want %d: it must not matter which comes first", tt.b,
+				tt.a, got, tt.want)
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// Command dropcap makes Linux capabilities in Docker containers least-privilege, and keeps the containers working.
+// Command dropcap makes Linux capabilities in Docker containers least-privilege, and keeps the
+// containers working.
 package main
 
 import (

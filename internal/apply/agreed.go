@@ -6,13 +6,15 @@ import (
 	"dropcap"
 )
 
-// Agreed gives the step that is applied for one that comes from a file: the one that was planned just now (found tells whether the container
-// is there), or one that is refused. Nothing of the file's own gets into it but the reason why not.
+// Agreed gives the step that is applied for one that comes from a file: the one that was planned
+// just now (found tells whether the container is there), or one that is refused. Nothing of the
+// file's own gets into it but the reason why not.
 func Agreed(filed, fresh dropcap.Step, found bool) dropcap.Step {
 	refuse := func(why, hint string) dropcap.Step {
 		out := fresh
 		if !found {
-			out = dropcap.Step{Container: dropcap.Target{ID: filed.Container.ID, Name: filed.Container.Name}, Retained: []dropcap.Retain{}, Warnings: []string{}}
+			out = dropcap.Step{Container: dropcap.Target{ID: filed.Container.ID,
+				Name: filed.Container.Name}, Retained: []dropcap.Retain{}, Warnings: []string{}}
 		}
 		out.Refused, out.Hint = why, hint
 		return out
@@ -24,28 +26,35 @@ func Agreed(filed, fresh dropcap.Step, found bool) dropcap.Step {
 	case !found:
 		return refuse("it is not there any more", again)
 	case filed.Container.Fingerprint == "":
-		return refuse("the plan was made without the store, so that nobody can tell whether the container is the same", again)
+		return refuse("the plan was made without the store, so that nobody can tell whether the "+
+			"container is the same", again)
 	case filed.Container.Fingerprint != fresh.Container.Fingerprint:
-		return refuse("it has been changed since the plan was made, or the plan is of another host or store", again)
+		return refuse("it has been changed since the plan was made, or the plan is of another "+
+			"host or store", again)
 	case filed.Container.Name != fresh.Container.Name:
 		return refuse("it has been renamed since the plan was made", again)
-	case !filed.After.Holds.Minus(filed.Before.Holds).Empty() || filed.After.Privileged && !filed.Before.Privileged:
+	case !filed.After.Holds.Minus(filed.Before.Holds).Empty() ||
+		filed.After.Privileged && !filed.Before.Privileged:
 		return refuse("the plan would grant something", again)
 	case fresh.Refused != "":
 		return fresh
 	case !Equal(filed, fresh):
-		return refuse("what is known of it has changed since the plan was made, so that another change would come out", again)
+		return refuse("what is known of it has changed since the plan was made, so that another "+
+			"change would come out", again)
 	}
 	return fresh
 }
 
 // Equal tells whether two steps make the same change of the same container.
 func Equal(a, b dropcap.Step) bool {
-	return a.Container.ID == b.Container.ID && a.Container.Name == b.Container.Name && a.Container.Fingerprint == b.Container.Fingerprint &&
-		a.Strategy == b.Strategy && a.Drop == b.Drop && sameGrant(a.Before, b.Before) && sameGrant(a.After, b.After) &&
+	return a.Container.ID == b.Container.ID && a.Container.Name == b.Container.Name &&
+		a.Container.Fingerprint == b.Container.Fingerprint &&
+		a.Strategy == b.Strategy && a.Drop == b.Drop && sameGrant(a.Before, b.Before) &&
+		sameGrant(a.After, b.After) &&
 		(a.Refused == "") == (b.Refused == "")
 }
 
 func sameGrant(a, b dropcap.Grant) bool {
-	return a.Privileged == b.Privileged && a.Holds == b.Holds && slices.Equal(a.CapAdd, b.CapAdd) && slices.Equal(a.CapDrop, b.CapDrop)
+	return a.Privileged == b.Privileged && a.Holds == b.Holds && slices.Equal(a.CapAdd, b.CapAdd) &&
+		slices.Equal(a.CapDrop, b.CapDrop)
 }

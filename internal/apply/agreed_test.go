@@ -8,7 +8,8 @@ import (
 )
 
 func TestAStepOfAFileIsTheOnePlannedNowOrRefused(t *testing.T) {
-	fresh := dropcap.Step{Container: dropcap.Target{ID: old, Name: "web", Fingerprint: "f"}, Strategy: dropcap.StrategyRecreate}
+	fresh := dropcap.Step{Container: dropcap.Target{ID: old, Name: "web", Fingerprint: "f"},
+		Strategy: dropcap.StrategyRecreate}
 	for _, c := range []struct {
 		name  string
 		filed func(*dropcap.Step)
@@ -17,8 +18,12 @@ func TestAStepOfAFileIsTheOnePlannedNowOrRefused(t *testing.T) {
 		{"the same", func(*dropcap.Step) {}, ""},
 		{"renamed since", func(s *dropcap.Step) { s.Container.Name = "shop" }, "renamed"},
 		{"changed since", func(s *dropcap.Step) { s.Container.Fingerprint = "g" }, "changed"},
-		{"without a fingerprint", func(s *dropcap.Step) { s.Container.Fingerprint = "" }, "without the store"},
-		{"another way", func(s *dropcap.Step) { s.Strategy = dropcap.StrategyInPlace }, "another change"},
+		{"without a fingerprint", func(s *dropcap.Step) {
+			s.Container.Fingerprint = ""
+		}, "without the store"},
+		{"another way", func(s *dropcap.Step) {
+			s.Strategy = dropcap.StrategyInPlace
+		}, "another change"},
 		{"privileged by it", func(s *dropcap.Step) { s.After.Privileged = true }, "grant"},
 		{"refused in the file", func(s *dropcap.Step) { s.Refused = "so" }, "refuses it: so"},
 	} {
@@ -29,7 +34,8 @@ func TestAStepOfAFileIsTheOnePlannedNowOrRefused(t *testing.T) {
 			if (got.Refused == "") != (c.why == "") || !strings.Contains(got.Refused, c.why) {
 				t.Errorf("refused: %q, want %q", got.Refused, c.why)
 			}
-			if got.Container != fresh.Container || got.Strategy != fresh.Strategy || got.After.Privileged {
+			if got.Container != fresh.Container || got.Strategy != fresh.Strategy ||
+				got.After.Privileged {
 				t.Errorf("something of the file's got into it: %+v", got)
 			}
 			if strings.Contains(got.Refused, "shop") {

@@ -1,10 +1,12 @@
-// Package apply changes containers, one at a time, so that at every moment what was there before can be put back: also after the loss of
-// power, of the engine or of dropcap itself. It never removes a container that has proven itself, never removes a volume, and never lets
-// two of old and new run at once.
+// Package apply changes containers, one at a time, so that at every moment what was there before
+// can be put back: also after the loss of power, of the engine or of dropcap itself. It never
+// removes a container that has proven itself, never removes a volume, and never lets two of old and
+// new run at once.
 //
-// All that it does to the world are effects (dropcap.Effect). Before the switch each must succeed, or nothing has happened: what was made is
-// removed again. From the switch on, the engine's state is the truth and the journal's only a memory: a note that cannot be written (a
-// full disk) stops neither the way forward nor the way back, since recover comes to the same end without it.
+// All that it does to the world are effects (dropcap.Effect). Before the switch each must succeed,
+// or nothing has happened: what was made is removed again. From the switch on, the engine's state
+// is the truth and the journal's only a memory: a note that cannot be written (a full disk) stops
+// neither the way forward nor the way back, since recover comes to the same end without it.
 package apply
 
 import (
@@ -17,27 +19,30 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// World does effects. The context carries the time that one may take. An error with a Status is the engine's refusal; with a Status of 0
-// nobody knows whether it was done.
+// World does effects. The context carries the time that one may take. An error with a Status is the
+// engine's refusal; with a Status of 0 nobody knows whether it was done.
 type World interface {
 	Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 }
 
 // Journal is what the notes have become.
 type Journal interface {
-	Unfinished(ctx context.Context) ([]dropcap.Change, error) // those that are not over, newest first
-	Changes(ctx context.Context) ([]dropcap.Change, error)    // all, newest first
+	// those that are not over, newest first
+	Unfinished(ctx context.Context) ([]dropcap.Change, error)
+	Changes(ctx context.Context) ([]dropcap.Change, error) // all, newest first
 	Kept(ctx context.Context, change string) (map[string]json.RawMessage, error)
 }
 
 // Watcher tells of capability checks that were denied, where the kernel can be asked.
 type Watcher interface {
-	// Denied names the first check of a dropped capability that the new container of a change (After) was denied since its start, that decides
-	// something, and that the old one was granted: "nginx needed CAP_SETGID at setgroups". Empty if there was none.
+	// Denied names the first check of a dropped capability that the new container of a change
+	// (After) was denied since its start, that decides something, and that the old one was granted:
+	// "nginx needed CAP_SETGID at setgroups". Empty if there was none.
 	Denied(ctx context.Context, c dropcap.Change, dropped caps.Set) (string, error)
 }
 
-// Job is a step with all that applying it takes. What it was made of was asked of the engine just now, not taken from a plan's file.
+// Job is a step with all that applying it takes. What it was made of was asked of the engine just
+// now, not taken from a plan's file.
 type Job struct {
 	Plan     string // its id
 	Host     string // the host's id
@@ -75,26 +80,33 @@ type Runner struct {
 	// Read reads a file of this host that a change in place is about.
 	Read func(path string) ([]byte, error)
 
-	Usual    time.Duration // how long a request to the engine may take; 30 s if zero
-	Patience time.Duration // how long an engine that does not answer is waited for before a person is needed; 2 min if zero
+	Usual time.Duration // how long a request to the engine may take; 30 s if zero
+	// how long an engine that does not answer is waited for before a person is needed; 2 min if
+	// zero
+	Patience time.Duration
 	Poll     time.Duration // between looks; 200 ms if zero
 	Now      func() time.Time
 	NewID    func() string // 12 hexadecimal digits; random if nil
 	Sleep    func(context.Context, time.Duration)
 }
 
-// strategy is one way to bring a new declaration about, and to take it back. The state of the change says how far it has come.
+// strategy is one way to bring a new declaration about, and to take it back. The state of the
+// change says how far it has come.
 type strategy interface {
 	// effects lists what will be done, for a dry run; what is made has an id that says so.
 	effects(c *change) []dropcap.Effect
-	// prepare does all that stops nothing. It writes the notes note-begin (first of all) and, if there is something to remember, note-created.
+	// prepare does all that stops nothing. It writes the notes note-begin (first of all) and, if
+	// there is something to remember, note-created.
 	prepare(ctx context.Context, c *change) error
-	// swap puts the new one in the place of the old one. After it c.After runs, if the old one ran, and c.DowntimeMS is set.
+	// swap puts the new one in the place of the old one. After it c.After runs, if the old one ran,
+	// and c.DowntimeMS is set.
 	swap(ctx context.Context, c *change) error
-	// stands tells after a crash whether the new one is in its place and runs if it should, so that only the gate is missing.
+	// stands tells after a crash whether the new one is in its place and runs if it should, so that
+	// only the gate is missing.
 	stands(ctx context.Context, c *change) (bool, error)
-	// back brings the old one into its place, from wherever the change has come to. It decides by what it sees, never by what it has
-	// done, so that it may be called again after any crash, its own too. Its error says what a person has to do.
+	// back brings the old one into its place, from wherever the change has come to. It decides by
+	// what it sees, never by what it has done, so that it may be called again after any crash, its
+	// own too. Its error says what a person has to do.
 	back(ctx context.Context, c *change) error
 	// rest sees to it that a retained old one is at rest when the change is over.
 	rest(ctx context.Context, c *change) error
@@ -102,8 +114,8 @@ type strategy interface {
 	mayBack(ctx context.Context, c *change) error
 }
 
-// nothingRetained is what a strategy has in common with others that retain no container and can always be
-// taken back.
+// nothingRetained is what a strategy has in common with others that retain no container and can
+// always be taken back.
 type nothingRetained struct{}
 
 func (nothingRetained) rest(context.Context, *change) error    { return nil }
@@ -118,5 +130,6 @@ func (r *Runner) strategy(s dropcap.Strategy) (strategy, error) {
 	case dropcap.StrategySource:
 		return newSource(r), nil
 	}
-	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot apply the strategy %q", s)
+	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says",
+		"cannot apply the strategy %q", s)
 }

@@ -22,8 +22,10 @@ func (c *change) wanted() (wanted, error) {
 		return wanted{}, err
 	}
 	w := wanted{
-		id: c.Before, name: c.Name, backup: c.backupName(), aside: c.newName(), policy: was.HostConfig.RestartPolicy, ran: was.alive(),
-		touched: c.State != dropcap.Preparing, keepNew: c.State == dropcap.BackingOut, grace: was.grace(), startedAt: was.State.StartedAt,
+		id: c.Before, name: c.Name, backup: c.backupName(), aside: c.newName(),
+		policy: was.HostConfig.RestartPolicy, ran: was.alive(),
+		touched: c.State != dropcap.Preparing, keepNew: c.State == dropcap.BackingOut,
+		grace: was.grace(), startedAt: was.State.StartedAt,
 	}
 	if c.State != dropcap.BackingOut {
 		w.switched = c.when("note-switching")
@@ -39,7 +41,8 @@ func (c *change) ran() bool {
 
 // back brings the old one back.
 func (s recreating) back(ctx context.Context, c *change) error {
-	b := &backing{Runner: s.Runner, c: c, tries: map[string]int{}, mute: map[string]int{}, hope: s.now().Add(s.patience())}
+	b := &backing{Runner: s.Runner, c: c, tries: map[string]int{}, mute: map[string]int{},
+		hope: s.now().Add(s.patience())}
 	// Whoever has had enough is not helped by half a way.
 	return b.run(context.WithoutCancel(ctx))
 }
@@ -51,10 +54,12 @@ type backing struct {
 	m     memory
 	tries map[string]int // failures and repetitions of each effect
 	mute  map[string]int // how often each had no answer
-	hope  time.Time      // until then an engine that does not answer is waited for; each success moves it on
+	// until then an engine that does not answer is waited for; each success moves it on
+	hope time.Time
 }
 
-// most is how often one effect is tried where the engine refuses it, or does it without a visible end.
+// most is how often one effect is tried where the engine refuses it, or does it without a visible
+// end.
 const most = 6
 
 func (b *backing) run(ctx context.Context) error {
@@ -99,7 +104,8 @@ func (b *backing) run(ctx context.Context) error {
 	}
 }
 
-// observe looks at both, by id; one whose id never reached the journal, by the name that only we give.
+// observe looks at both, by id; one whose id never reached the journal, by the name that only we
+// give.
 func (b *backing) observe(ctx context.Context) (old, new *seen, err error) {
 	if old, err = b.look(ctx, b.c, "look-old", b.c.Before); err != nil {
 		return nil, nil, err
@@ -122,7 +128,8 @@ func (b *backing) observe(ctx context.Context) (old, new *seen, err error) {
 	}
 }
 
-// step does one effect. An error that it gives ends the attempt; all others are tried again, from what is seen then.
+// step does one effect. An error that it gives ends the attempt; all others are tried again, from
+// what is seen then.
 func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 	if b.tries[e.Name]++; b.tries[e.Name] > most {
 		return b.lost(fmt.Errorf("%s does not come to its end", e.Says))
@@ -151,7 +158,8 @@ func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 	case e.Name == "remove-new" && b.tries[e.Name] >= most/2:
 		b.m.irremovable = true
 	case e.Name == "rename-old-back" && result.Status == http.StatusConflict && b.foreign(ctx):
-		return b.lost(fmt.Errorf("the name %s belongs to another container now, which dropcap did not make", b.c.Name))
+		return b.lost(fmt.Errorf("the name %s belongs to another container now, which dropcap "+
+			"did not make", b.c.Name))
 	case b.tries[e.Name] >= most:
 		return b.lost(err)
 	}
@@ -159,19 +167,22 @@ func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 	return nil
 }
 
-// foreign tells whether the container's name belongs to one that is neither the old nor the new one.
+// foreign tells whether the container's name belongs to one that is neither the old nor the new
+// one.
 func (b *backing) foreign(ctx context.Context) bool {
 	s, err := b.look(ctx, b.c, "look-name", b.c.Name)
 	return err == nil && s != nil && s.Name == b.c.Name && s.ID != b.c.Before && s.ID != b.c.After
 }
 
-// again makes the old container again, since somebody has removed the retained one: under the backup name, never started.
+// again makes the old container again, since somebody has removed the retained one: under the
+// backup name, never started.
 func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	o, err := b.c.original()
 	if err != nil {
 		return dropcap.Result{Status: http.StatusGone}, err
 	}
-	o.Filled = nil // a volume may have been emptied since: nothing of the image's may be copied into it
+	// a volume may have been emptied since: nothing of the image's may be copied into it
+	o.Filled = nil
 	recipe, err := recreate.Read(o)
 	if err != nil {
 		return dropcap.Result{Status: http.StatusGone}, err
@@ -180,7 +191,8 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	if err != nil {
 		return dropcap.Result{Status: http.StatusGone}, err
 	}
-	result, err := b.do(ctx, b.c, create("create-again", "make the old "+b.c.Name+" again, from the journal", creation))
+	result, err := b.do(ctx, b.c, create("create-again", "make the old "+b.c.Name+
+		" again, from the journal", creation))
 	if err != nil {
 		return result, err
 	}
@@ -195,7 +207,8 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	}
 	b.m.whole = true
 	b.c.Before = id
-	b.c.Because = joined(b.c.Because, "somebody had removed the retained container; it was made again from the journal")
+	b.c.Because = joined(b.c.Because,
+		"somebody had removed the retained container; it was made again from the journal")
 	if err := b.note(ctx, b.c, "note-made-again", b.c.State); err != nil {
 		b.log("%s: %v", b.c.Name, err)
 	}
@@ -206,18 +219,22 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 func (b *backing) ended(w wanted, old *seen) error {
 	switch {
 	case old == nil:
-		b.c.Because = joined(b.c.Because, "somebody has removed the container before anything was stopped")
+		b.c.Because = joined(b.c.Because,
+			"somebody has removed the container before anything was stopped")
 	case b.m.started && !old.alive() && old.State.ExitCode != 0:
-		return b.lost(fmt.Errorf("it was started, and ended with exit status %d%s", old.State.ExitCode, ofError(old.State.Error)))
+		return b.lost(fmt.Errorf("it was started, and ended with exit status %d%s",
+			old.State.ExitCode, ofError(old.State.Error)))
 	}
 	return nil
 }
 
 // lost says what a person has to do.
 func (b *backing) lost(err error) error {
-	hint := fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: `docker rename %s %s; docker start %s`, once the new one is stopped",
+	hint := fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: `docker rename %s %s; "+
+		"docker start %s`, once the new one is stopped",
 		b.c.ID, short(b.c.Before), b.c.Name, b.c.Name)
-	return dropcap.Errorf(dropcap.CodePerson, hint, "cannot put the old %s back: %w", b.c.Name, plain(err))
+	return dropcap.Errorf(dropcap.CodePerson, hint, "cannot put the old %s back: %w", b.c.Name,
+		plain(err))
 }
 
 // plain takes the beginning off a sentence that becomes part of another.

@@ -8,7 +8,8 @@ import (
 	"dropcap"
 )
 
-// Backout takes changes back, in the order given, and stops at the first that fails. Each has an outcome.
+// Backout takes changes back, in the order given, and stops at the first that fails. Each has an
+// outcome.
 func (r *Runner) Backout(ctx context.Context, list []dropcap.Change) []Outcome {
 	outcomes := make([]Outcome, 0, len(list))
 	var failed error
@@ -32,10 +33,12 @@ func (r *Runner) backout(ctx context.Context, known dropcap.Change) (dropcap.Cha
 	switch known.State {
 	case dropcap.Applied, dropcap.NeedsPerson:
 	case dropcap.RolledBack, dropcap.BackedOut:
-		return known, dropcap.Errorf(dropcap.CodeError, "see `dropcap history`", "cannot back out change %s of %s: it was %s already", known.ID, known.Name,
+		return known, dropcap.Errorf(dropcap.CodeError, "see `dropcap history`",
+			"cannot back out change %s of %s: it was %s already", known.ID, known.Name,
 			words(known.State))
 	default:
-		return known, dropcap.Errorf(dropcap.CodeError, "first `dropcap recover`", "cannot back out change %s of %s: it is %s", known.ID, known.Name, words(known.State))
+		return known, dropcap.Errorf(dropcap.CodeError, "first `dropcap recover`",
+			"cannot back out change %s of %s: it is %s", known.ID, known.Name, words(known.State))
 	}
 	s, err := r.strategy(known.Strategy)
 	if err != nil {
@@ -62,7 +65,9 @@ func (r *Runner) backedOut(ctx context.Context, s strategy, c *change) (dropcap.
 	err := s.back(ctx, c)
 	if err == nil {
 		if err := r.try(ctx, c, "note-backed-out", dropcap.BackedOut); err != nil {
-			return c.Change, dropcap.Errorf(dropcap.CodeError, "mend that, then `dropcap recover` writes it down; the old container is in its place",
+			return c.Change, dropcap.Errorf(dropcap.CodeError,
+				"mend that, then `dropcap recover` writes it down; the old container is in its "+
+					"place",
 				"cannot write down that %s is backed out: %w", c.Name, plain(err))
 		}
 		return c.Change, nil
@@ -70,7 +75,8 @@ func (r *Runner) backedOut(ctx context.Context, s strategy, c *change) (dropcap.
 	if stands, unseen := s.stands(ctx, c); unseen == nil && stands {
 		c.Because = joined(c.Because, trimCannot(err.Error()))
 		r.try(ctx, c, "note-applied", dropcap.Applied)
-		return c.Change, dropcap.Errorf(dropcap.CodeError, hintOf(err), "cannot back out %s: %w; the new container runs on", c.Name, plain(err))
+		return c.Change, dropcap.Errorf(dropcap.CodeError, hintOf(err),
+			"cannot back out %s: %w; the new container runs on", c.Name, plain(err))
 	}
 	return r.person(ctx, c, err)
 }
@@ -86,22 +92,27 @@ func (r *Runner) newest(ctx context.Context, c *change) error {
 			return nil
 		}
 		if later.Before == c.After && (later.State == dropcap.Applied || !later.State.Over()) {
-			return dropcap.Errorf(dropcap.CodeError, fmt.Sprintf("first `dropcap backout %s`", later.ID),
-				"cannot back out change %s of %s: change %s was built on it", c.ID, c.Name, later.ID)
+			return dropcap.Errorf(dropcap.CodeError, fmt.Sprintf("first `dropcap backout %s`",
+				later.ID),
+				"cannot back out change %s of %s: change %s was built on it", c.ID, c.Name,
+				later.ID)
 		}
 	}
 	return nil
 }
 
-// mayBack refuses where the name belongs to somebody else's container: the owner has made another one since.
+// mayBack refuses where the name belongs to somebody else's container: the owner has made another
+// one since.
 func (s recreating) mayBack(ctx context.Context, c *change) error {
 	owner, err := s.look(ctx, c, "look-name", c.Name)
 	if err != nil {
 		return err
 	}
 	if owner != nil && owner.Name == c.Name && owner.ID != c.After && owner.ID != c.Before {
-		return dropcap.Errorf(dropcap.CodeError, "rename or remove that one if you want the former back, then try again",
-			"cannot back out change %s: %s is another container now, which was made later", c.ID, c.Name)
+		return dropcap.Errorf(dropcap.CodeError,
+			"rename or remove that one if you want the former back, then try again",
+			"cannot back out change %s: %s is another container now, which was made later", c.ID,
+			c.Name)
 	}
 	return nil
 }
@@ -116,8 +127,10 @@ func (s recreating) stands(ctx context.Context, c *change) (bool, error) {
 			if new != nil && c.After == "" {
 				return false, nil
 			}
-			if c.State != dropcap.BackingOut && c.DowntimeMS == 0 && new.alive() { // the journal has not seen the end of it
-				c.DowntimeMS = max(0, new.State.StartedAt.Sub(c.when("note-switching")).Milliseconds())
+			if c.State != dropcap.BackingOut && c.DowntimeMS == 0 && new.alive() {
+				// the journal has not seen the end of it
+				c.DowntimeMS = max(0, new.State.StartedAt.Sub(c.when("note-switching")).
+					Milliseconds())
 			}
 			w, err := c.wanted()
 			return err == nil && w.stands(old, new), err
@@ -147,20 +160,22 @@ func words(s dropcap.ChangeState) string {
 	return string(s)
 }
 
-// Prunable gives the changes whose retained container, or kept log, is older than a time and may go, newest first.
+// Prunable gives the changes whose retained container, or kept log, is older than a time and may
+// go, newest first.
 func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
 	var list []dropcap.Change
 	for _, c := range all {
 		ended, err := time.Parse(time.RFC3339, c.Ended)
-		if err == nil && (c.Retained() != "" || c.Logged && c.State != dropcap.NeedsPerson) && ended.Before(before) {
+		if err == nil && (c.Retained() != "" || c.Logged && c.State != dropcap.NeedsPerson) &&
+			ended.Before(before) {
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// Prune removes the containers that changes left behind, never their volumes. One that runs, or that somebody has given another name, is
-// in use and stays.
+// Prune removes the containers that changes left behind, never their volumes. One that runs, or
+// that somebody has given another name, is in use and stays.
 func (r *Runner) Prune(ctx context.Context, list []dropcap.Change) []Outcome {
 	outcomes := make([]Outcome, 0, len(list))
 	for _, known := range list {
@@ -185,8 +200,10 @@ func (r *Runner) prune(ctx context.Context, c *change) (dropcap.Change, error) {
 	}
 	if s != nil {
 		if s.alive() || s.Name != c.backupName() && s.Name != c.newName() {
-			return c.Change, dropcap.Errorf(dropcap.CodeIncomplete, "it is somebody's now: remove it by hand if nobody needs it",
-				"cannot remove the container that change %s retained: it is called %s and is %s", c.ID, s.Name, s.State.Status)
+			return c.Change, dropcap.Errorf(dropcap.CodeIncomplete,
+				"it is somebody's now: remove it by hand if nobody needs it",
+				"cannot remove the container that change %s retained: it is called %s and is %s",
+				c.ID, s.Name, s.State.Status)
 		}
 		if _, err := r.do(ctx, c, remove("remove-retained", "remove "+s.Name, id)); err != nil {
 			return c.Change, err
@@ -196,7 +213,8 @@ func (r *Runner) prune(ctx context.Context, c *change) (dropcap.Change, error) {
 	return c.Change, r.note(ctx, c, "note-pruned", c.State)
 }
 
-// sweep removes new containers that the engine made only after recover had looked for them. They have never run.
+// sweep removes new containers that the engine made only after recover had looked for them. They
+// have never run.
 func (r *Runner) sweep(ctx context.Context) error {
 	all, err := r.Journal.Changes(ctx)
 	if err != nil {
@@ -204,7 +222,8 @@ func (r *Runner) sweep(ctx context.Context) error {
 	}
 	for _, known := range all[:min(len(all), 20)] {
 		ended, _ := time.Parse(time.RFC3339, known.Ended)
-		if known.State != dropcap.RolledBack || known.After != "" || known.Strategy != dropcap.StrategyRecreate || r.now().Sub(ended) > 24*time.Hour {
+		if known.State != dropcap.RolledBack || known.After != "" ||
+			known.Strategy != dropcap.StrategyRecreate || r.now().Sub(ended) > 24*time.Hour {
 			continue
 		}
 		c := &change{Change: known}
@@ -215,7 +234,8 @@ func (r *Runner) sweep(ctx context.Context) error {
 		if s == nil || s.began() || s.Name != c.newName() {
 			continue
 		}
-		if _, err := r.do(ctx, c, remove("remove-new", "remove the new "+c.Name+", which came late", s.ID)); err != nil {
+		if _, err := r.do(ctx, c, remove("remove-new", "remove the new "+c.Name+", which came late",
+			s.ID)); err != nil {
 			return err
 		}
 	}

@@ -31,15 +31,18 @@ type change struct {
 const (
 	keepOriginal = "original" // recreate.Original
 	keepGate     = "gate"     // Gate
-	keepDiscard  = "discard"  // true: the old one's own layer held something, and it was said that such may be lost
+	// true: the old one's own layer held something, and it was said that such may be lost
+	keepDiscard = "discard"
 )
 
 // begin makes the change of a job. Nothing is done yet.
 func (r *Runner) begin(j *Job) *change {
 	c := &change{job: j, gate: j.Gate, keep: map[string]json.RawMessage{}}
 	c.Change = dropcap.Change{
-		ID: r.newID(), Plan: j.Plan, Host: j.Host, Workload: j.Step.Workload, Name: j.Step.Container.Name, Strategy: j.Step.Strategy,
-		Before: j.Step.Container.ID, Was: j.Step.Before, Is: j.Step.After, State: dropcap.Preparing, Started: r.now().UTC().Format(time.RFC3339),
+		ID: r.newID(), Plan: j.Plan, Host: j.Host, Workload: j.Step.Workload,
+		Name: j.Step.Container.Name, Strategy: j.Step.Strategy,
+		Before: j.Step.Container.ID, Was: j.Step.Before, Is: j.Step.After, State: dropcap.Preparing,
+		Started:  r.now().UTC().Format(time.RFC3339),
 		Timeline: []dropcap.Event{},
 	}
 	return c
@@ -69,17 +72,20 @@ func (c *change) original() (recreate.Original, error) {
 	}
 	b, ok := c.keep[keepOriginal]
 	if !ok {
-		return o, dropcap.Errorf(dropcap.CodeError, "", "cannot find in the journal what %s was like", c.Name)
+		return o, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot find in the journal what %s was like", c.Name)
 	}
 	err := json.Unmarshal(b, &o)
 	return o, err
 }
 
 // note writes the change as it is now, and its state. Every note has a name, like every effect.
-func (r *Runner) note(ctx context.Context, c *change, name string, state dropcap.ChangeState) error {
+func (r *Runner) note(ctx context.Context, c *change, name string,
+	state dropcap.ChangeState) error {
 	n := &dropcap.Note{Change: c.Change}
 	n.Change.State = state
-	n.Change.Timeline = append(n.Change.Timeline[:len(c.Timeline):len(c.Timeline)], dropcap.Event{At: r.stamp(), Event: name})
+	n.Change.Timeline = append(n.Change.Timeline[:len(c.Timeline):len(c.Timeline)],
+		dropcap.Event{At: r.stamp(), Event: name})
 	switch {
 	case !state.Over():
 		n.Change.Ended = ""
@@ -90,18 +96,22 @@ func (r *Runner) note(ctx context.Context, c *change, name string, state dropcap
 	case name == "note-begin":
 		n.Keep = maps.Clone(c.keep)
 	case state == dropcap.RolledBack || state == dropcap.BackedOut:
-		n.Keep = map[string]json.RawMessage{} // nothing is left to be restored, and it may hold secrets
+		// nothing is left to be restored, and it may hold secrets
+		n.Keep = map[string]json.RawMessage{}
 		if log := c.keep[KeepLog]; log != nil {
 			n.Keep[KeepLog] = log
 		}
 	}
-	c.Change = n.Change // what is done next follows from the decision, also where it cannot be written
-	_, err := r.do(ctx, c, dropcap.Effect{Name: name, Says: "write to the journal: " + string(state), Action: n})
+	// what is done next follows from the decision, also where it cannot be written
+	c.Change = n.Change
+	_, err := r.do(ctx, c, dropcap.Effect{Name: name, Says: "write to the journal: " +
+		string(state), Action: n})
 	c.begun = c.begun || err == nil
 	return err
 }
 
-// do does one effect, within its time. An interrupt does not cut it short: it is looked for between effects.
+// do does one effect, within its time. An interrupt does not cut it short: it is looked for between
+// effects.
 func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.Result, error) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.limit(e))
 	defer cancel()

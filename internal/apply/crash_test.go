@@ -47,7 +47,8 @@ func (s *scripted) check(t *testing.T, ran bool) {
 	}
 	web := s.find("web")
 	if web == nil && s.fault.how == "rename" {
-		web = s.find("somebody-renamed-it") // that is for him to say, as long as dropcap has stopped nothing
+		// that is for him to say, as long as dropcap has stopped nothing
+		web = s.find("somebody-renamed-it")
 	}
 	if web == nil {
 		t.Fatalf("nobody is called web: %s", s.names())
@@ -58,13 +59,15 @@ func (s *scripted) check(t *testing.T, ran bool) {
 	if !web.policy.same(s.wish) {
 		t.Errorf("web's restart policy is %v", web.policy)
 	}
-	if s.idFile != web.id && s.fault.how != "prune" && s.fault.effect != "write-idfile" && s.fault.effect != "note-applied" && s.full == "" {
+	if s.idFile != web.id && s.fault.how != "prune" && s.fault.effect != "write-idfile" &&
+		s.fault.effect != "note-applied" && s.full == "" {
 		t.Errorf("the id file names %s", s.idFile)
 	}
 	applied := len(s.changes) > 0 && s.changes[len(s.changes)-1].State == dropcap.Applied
 	dropped := strings.Contains(string(s.inspect(web)), "NET_RAW")
 	if applied != dropped {
-		t.Errorf("the journal says applied: %v, and web has the new declaration: %v", applied, dropped)
+		t.Errorf("the journal says applied: %v, and web has the new declaration: %v", applied,
+			dropped)
 	}
 	for _, b := range s.boxes {
 		if b == web {
@@ -141,8 +144,8 @@ func failing(s *scripted, j Job) {
 	forth(s, j)
 }
 
-// Whatever goes wrong at whichever effect, recover leads to exactly one container that owns the name, runs as before with the old or the new
-// declaration, and at no time did both run.
+// Whatever goes wrong at whichever effect, recover leads to exactly one container that owns the
+// name, runs as before with the old or the new declaration, and at no time did both run.
 func TestWhateverGoesWrongWhereverItDoes(t *testing.T) {
 	for _, way := range []struct {
 		name string
@@ -153,14 +156,17 @@ func TestWhateverGoesWrongWhereverItDoes(t *testing.T) {
 			t.Fatalf("%s: only %v", way.name, effects)
 		}
 		for _, effect := range effects {
-			for _, how := range []string{"crash", "late", "error", "hang", "power", "engine", "both", "prune", "rename"} {
+			for _, how := range []string{"crash", "late", "error", "hang", "power", "engine",
+				"both", "prune", "rename"} {
 				for _, when := range []string{"before", "after"} {
-					if how == "late" && (when == "after" || strings.HasPrefix(effect, "note-")) { // what is dead writes no note
+					if how == "late" && (when == "after" || strings.HasPrefix(effect, "note-")) {
+						// what is dead writes no note
 						continue
 					}
 					f := fault{when, effect, how}
 					for _, k := range kindsFor(how) {
-						t.Run(way.name+" "+f.String()+" "+k.policy+map[bool]string{true: " running", false: " created"}[k.ran], func(t *testing.T) {
+						t.Run(way.name+" "+f.String()+" "+k.policy+map[bool]string{true: " running",
+							false: " created"}[k.ran], func(t *testing.T) {
 							strike(t, f, k.policy, k.ran, way.do)
 						})
 					}
@@ -178,7 +184,8 @@ func strike(t *testing.T, f fault, policy string, ran bool, do func(*scripted, J
 	open, _ := s.Unfinished(t.Context())
 	s.settle(t)
 	if f.how == "prune" && s.find("web") == nil && len(s.boxes) == 0 && !ran {
-		return // somebody removed a container that did not run, before dropcap had done anything to it
+		// somebody removed a container that did not run, before dropcap had done anything to it
+		return
 	}
 	if f.how == "power" || f.how == "engine" || f.how == "both" {
 		// What was not dropcap's to stop is as the engine's boot has left it.
@@ -189,5 +196,8 @@ func strike(t *testing.T, f fault, policy string, ran bool, do func(*scripted, J
 
 // touched tells whether the latest change has stopped anything.
 func (s *scripted) touched() bool {
-	return len(s.changes) > 0 && slices.ContainsFunc(s.changes[len(s.changes)-1].Timeline, func(e dropcap.Event) bool { return e.Event == "note-switching" })
+	return len(s.changes) > 0 && slices.ContainsFunc(s.changes[len(s.changes)-1].Timeline,
+		func(e dropcap.Event) bool {
+			return e.Event == "note-switching"
+		})
 }

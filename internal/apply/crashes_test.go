@@ -42,7 +42,8 @@ func TestACrashInTheRecoveryOfACrash(t *testing.T) {
 	}
 }
 
-// A full disk: before the switch it aborts at no downtime, after it the journal stands in nobody's way, and is put right afterwards.
+// A full disk: before the switch it aborts at no downtime, after it the journal stands in nobody's
+// way, and is put right afterwards.
 func TestAJournalThatCannotBeWritten(t *testing.T) {
 	for _, way := range []struct {
 		name string
@@ -56,7 +57,8 @@ func TestAJournalThatCannotBeWritten(t *testing.T) {
 				s, j := stage(t, "always", true)
 				s.full = from
 				way.do(s, j)
-				if (from == "note-created" || from == "note-switching") && slices.Contains(s.log, "stop-old") {
+				if (from == "note-created" || from == "note-switching") && slices.Contains(s.log,
+					"stop-old") {
 					t.Error("the old one was stopped though the journal does not know it")
 				}
 				if web := s.find("web"); web == nil || !web.running {
@@ -86,15 +88,18 @@ func TestANameThatSomebodyTook(t *testing.T) {
 	}
 	s.find("web").name = "elsewhere"
 	list, _ := s.Changes(t.Context())
-	if o := s.runner().Backout(t.Context(), list[:1])[0]; o.Err != nil || o.Change.State != dropcap.BackedOut {
+	if o := s.runner().Backout(t.Context(), list[:1])[0]; o.Err != nil ||
+		o.Change.State != dropcap.BackedOut {
 		t.Fatalf("%v: %v", o.Change.State, o.Err)
 	}
-	if web := s.find("web"); web == nil || web.id != old || !web.running || web.policy.Name != "always" {
+	if web := s.find("web"); web == nil || web.id != old || !web.running ||
+		web.policy.Name != "always" {
 		t.Errorf("it is not back: %s", s.names())
 	}
 }
 
-// When a change is over the retained one is not started by the engine, whoever has updated it meanwhile.
+// When a change is over the retained one is not started by the engine, whoever has updated it
+// meanwhile.
 func TestARetainedOneThatSomebodyUpdates(t *testing.T) {
 	for _, way := range []struct {
 		name string
@@ -124,7 +129,8 @@ func TestARetainedOneThatSomebodyStarts(t *testing.T) {
 	s, j := stage(t, "always", true)
 	s.fault = fault{"before", "note-checking", "start"}
 	o := s.runner().Apply(t.Context(), []Job{j}, false)[0]
-	if dropcap.ExitOf(o.Err) != dropcap.ExitRolledBack || !strings.Contains(o.Err.Error(), "somebody has started the old container") {
+	if dropcap.ExitOf(o.Err) != dropcap.ExitRolledBack || !strings.Contains(o.Err.Error(),
+		"somebody has started the old container") {
 		t.Errorf("%s: %v", o.Change.State, o.Err)
 	}
 	if web := s.find("web"); web.id != old || !web.running || len(s.boxes) != 1 {

@@ -10,8 +10,9 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// discard removes the new container of a backout once the old one is in its place again: nobody needs it, and its last log is kept. It stays, as
-// a retained one, where its own layer holds what nobody said may be lost, and where the engine does not remove it: nothing hangs on that.
+// discard removes the new container of a backout once the old one is in its place again: nobody
+// needs it, and its last log is kept. It stays, as a retained one, where its own layer holds what
+// nobody said may be lost, and where the engine does not remove it: nothing hangs on that.
 func (b *backing) discard(ctx context.Context, w wanted, new *seen) {
 	if new == nil {
 		b.c.Pruned = true
@@ -21,19 +22,21 @@ func (b *backing) discard(ctx context.Context, w wanted, new *seen) {
 		return // somebody has a use for it
 	}
 	if why := b.precious(ctx, new); why != "" {
-		b.log("%s: %s stays, stopped, since %s; `dropcap prune` removes it", b.c.Name, new.Name, why)
+		b.log("%s: %s stays, stopped, since %s; `dropcap prune` removes it", b.c.Name, new.Name,
+			why)
 		return
 	}
 	b.keepLog(ctx, b.c, new)
-	if _, err := b.insist(ctx, remove("remove-backed-out", "remove "+new.Name+", which has no use any more", new.ID)); err != nil {
+	if _, err := b.insist(ctx, remove("remove-backed-out", "remove "+new.Name+
+		", which has no use any more", new.ID)); err != nil {
 		b.log("%s: %s stays, stopped: %v; `dropcap prune` removes it", b.c.Name, new.Name, err)
 		return
 	}
 	b.c.Pruned = true
 }
 
-// precious tells what the container has written into its own layer that is nowhere else. Who was told of the old one's and changed it all the
-// same has said that it may be lost.
+// precious tells what the container has written into its own layer that is nowhere else. Who was
+// told of the old one's and changed it all the same has said that it may be lost.
 func (b *backing) precious(ctx context.Context, new *seen) string {
 	o, err := b.c.original()
 	if err != nil {
@@ -42,8 +45,10 @@ func (b *backing) precious(ctx context.Context, new *seen) string {
 	if b.c.keep[keepDiscard] != nil {
 		return ""
 	}
-	result, err := b.insist(ctx, dropcap.Effect{Name: "look-layer", Says: "look at what " + new.Name + " has written",
-		Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + new.ID + "/changes", Timeout: slow}})
+	result, err := b.insist(ctx, dropcap.Effect{Name: "look-layer", Says: "look at what " +
+		new.Name + " has written",
+		Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + new.ID + "/changes",
+			Timeout: slow}})
 	if err != nil {
 		return "what it has written cannot be told: " + err.Error()
 	}
@@ -57,10 +62,12 @@ func (b *backing) precious(ctx context.Context, new *seen) string {
 		return ""
 	}
 	const shown = 3
-	return fmt.Sprintf("its own layer holds %s%s", strings.Join(lost[:min(shown, len(lost))], ", "), more(len(lost)-shown))
+	return fmt.Sprintf("its own layer holds %s%s", strings.Join(lost[:min(shown, len(lost))], ", "),
+		more(len(lost)-shown))
 }
 
-// insist does an effect that may be done twice: an engine that does not answer is waited for, one that refuses is asked again a few times.
+// insist does an effect that may be done twice: an engine that does not answer is waited for, one
+// that refuses is asked again a few times.
 func (b *backing) insist(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
 	refused, mute := 0, 0
 	for end := b.now().Add(b.patience()); ; b.sleep(ctx, b.poll()) {

@@ -8,7 +8,8 @@ import (
 	"dropcap"
 )
 
-// Nobody needs the new container after a backout: it goes, once the old one runs, and its log is kept; unless it holds what is nowhere else.
+// Nobody needs the new container after a backout: it goes, once the old one runs, and its log is
+// kept; unless it holds what is nowhere else.
 func TestABackoutLeavesNothingBehind(t *testing.T) {
 	const data = `[{"Path":"/data","Kind":1}]`
 	for _, c := range []struct {
@@ -16,7 +17,8 @@ func TestABackoutLeavesNothingBehind(t *testing.T) {
 		stays               bool
 	}{
 		{"nothing written", "", "", false},
-		{"a lock file in a folder that nobody counts on", "", `[{"Path":"/run","Kind":0},{"Path":"/run/pid","Kind":1}]`, false},
+		{"a lock file in a folder that nobody counts on", "",
+			`[{"Path":"/run","Kind":0},{"Path":"/run/pid","Kind":1}]`, false},
 		{"data of its own", "", data, true},
 		{"data, after it was said that it may be lost", data, data, false},
 	} {
@@ -34,11 +36,13 @@ func TestABackoutLeavesNothingBehind(t *testing.T) {
 			if o.Err != nil || o.Change.State != dropcap.BackedOut {
 				t.Fatalf("%s: %v", o.Change.State, o.Err)
 			}
-			if left := len(s.boxes) == 2; left != c.stays || (o.Change.Retained() != "") != c.stays {
+			if left := len(s.boxes) == 2; left != c.stays ||
+				(o.Change.Retained() != "") != c.stays {
 				t.Errorf("left: %s; retained: %q", s.names(), o.Change.Retained())
 			}
 			removed := slices.Index(s.log, "remove-backed-out")
-			if !c.stays && (removed < slices.Index(s.log, "start-old") || removed < slices.Index(s.log, "read-log")) {
+			if !c.stays && (removed < slices.Index(s.log, "start-old") ||
+				removed < slices.Index(s.log, "read-log")) {
 				t.Errorf("it was removed too early: %s", strings.Join(s.log, " "))
 			}
 			s.check(t, true)

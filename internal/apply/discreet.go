@@ -7,8 +7,9 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// discreet is a text of the engine's, or of a program that repeats it, without what a container's own
-// configuration hides: an error names the program that could not be started, or the option that was not taken.
+// discreet is a text of the engine's, or of a program that repeats it, without what a container's
+// own configuration hides: an error names the program that could not be started, or the option that
+// was not taken.
 func (c *change) discreet(text string) string {
 	if text == "" {
 		return ""

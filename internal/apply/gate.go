@@ -13,17 +13,21 @@ import (
 
 // Gate is what a changed container has to pass.
 type Gate struct {
-	Probe     []string      `json:"probe,omitempty"`      // a program of this host and its arguments; it must exit with 0
-	ProbeExec []string      `json:"probe_exec,omitempty"` // the same in the container
-	Soak      time.Duration `json:"soak"`                 // how long it must go on well once it is ready
-	Timeout   time.Duration `json:"timeout"`              // how long it may take to be ready; 0: by its healthcheck
+	// a program of this host and its arguments; it must exit with 0
+	Probe     []string `json:"probe,omitempty"`
+	ProbeExec []string `json:"probe_exec,omitempty"` // the same in the container
+	// how long it must go on well once it is ready
+	Soak time.Duration `json:"soak"`
+	// how long it may take to be ready; 0: by its healthcheck
+	Timeout time.Duration `json:"timeout"`
 }
 
 // ready is how long a probe may take to succeed where neither --timeout nor a healthcheck says so.
 const ready = 30 * time.Second
 
-// patience is how long the container may take to be ready. A check that fails counts as unhealthy only after Retries in a row after
-// StartPeriod (moby daemon/health.go), each of which takes up to Timeout; zeroes are the engine's defaults.
+// patience is how long the container may take to be ready. A check that fails counts as unhealthy
+// only after Retries in a row after StartPeriod (moby daemon/health.go), each of which takes up to
+// Timeout; zeroes are the engine's defaults.
 func (g Gate) patience(h *healthcheck) time.Duration {
 	switch {
 	case g.Timeout > 0:
@@ -48,7 +52,8 @@ func (g Gate) patience(h *healthcheck) time.Duration {
 // checks tells whether there is a healthcheck that runs.
 func (h *healthcheck) checks() bool { return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" }
 
-// gate watches a container that has just been started until it has proven itself. The error says what it did wrong.
+// gate watches a container that has just been started until it has proven itself. The error says
+// what it did wrong.
 func (r *Runner) gate(ctx context.Context, c *change, container string) error {
 	g := &gating{Runner: r, c: c, container: container, sick: c.wasSick()}
 	first, err := g.look(ctx)
@@ -95,7 +100,8 @@ func (c *change) wasSick() bool {
 	return err == nil && s.State.Health != nil && s.State.Health.Status == "unhealthy"
 }
 
-// look inspects the container and fails if it does not run as it has since the first look, or was denied something.
+// look inspects the container and fails if it does not run as it has since the first look, or was
+// denied something.
 func (g *gating) look(ctx context.Context) (*seen, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -111,7 +117,8 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	if g.Watcher != nil {
 		watched := g.c.Change
 		watched.After = g.container
-		if denied, err = g.Watcher.Denied(ctx, watched, g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
+		if denied, err = g.Watcher.Denied(ctx, watched,
+			g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
 			g.log("%s: cannot tell whether it is denied anything: %v", g.c.Name, err)
 		}
 	}
@@ -119,8 +126,10 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	case s == nil:
 		return fail("was removed by somebody")
 	case denied != "":
-		return nil, dropcap.Errorf(dropcap.CodeError, "keep it in the policy; or --no-watch, if the program can do without", "%s", denied)
-	case s.State.Restarting || s.RestartCount > 0 || g.first != nil && !s.State.StartedAt.Equal(g.first.State.StartedAt):
+		return nil, dropcap.Errorf(dropcap.CodeError,
+			"keep it in the policy; or --no-watch, if the program can do without", "%s", denied)
+	case s.State.Restarting || s.RestartCount > 0 ||
+		g.first != nil && !s.State.StartedAt.Equal(g.first.State.StartedAt):
 		return fail("restarts by itself%s", g.lastExit(ctx, s))
 	case !s.State.Running:
 		return fail("has ended with exit status %d%s", s.State.ExitCode, ofError(s.State.Error))
@@ -139,7 +148,8 @@ func ofError(text string) string {
 	return ": " + text
 }
 
-// patiently inspects; an engine that does not answer is waited for, since it may be starting again and the container may be well.
+// patiently inspects; an engine that does not answer is waited for, since it may be starting again
+// and the container may be well.
 func (r *Runner) patiently(ctx context.Context, c *change, effect, id string) (*seen, error) {
 	for end := r.now().Add(r.patience()); ; {
 		s, err := r.look(ctx, c, effect, id)
@@ -153,11 +163,13 @@ func (r *Runner) patiently(ctx context.Context, c *change, effect, id string) (*
 // healthy waits for the healthcheck's word.
 func (g *gating) healthy(ctx context.Context, end time.Time) error {
 	for s := g.first; ; {
-		if g.sick || !s.Config.Healthcheck.checks() || s.State.Health != nil && s.State.Health.Status == "healthy" {
+		if g.sick || !s.Config.Healthcheck.checks() ||
+			s.State.Health != nil && s.State.Health.Status == "healthy" {
 			return nil
 		}
 		if g.now().After(end) {
-			return dropcap.Errorf(dropcap.CodeError, "a longer --timeout waits longer", "it has not become healthy in time")
+			return dropcap.Errorf(dropcap.CodeError, "a longer --timeout waits longer",
+				"it has not become healthy in time")
 		}
 		g.sleep(ctx, g.poll())
 		var err error
@@ -186,7 +198,8 @@ func (g *gating) probes(ctx context.Context, end time.Time) error {
 				return err
 			}
 			if !g.now().Before(end) {
-				return dropcap.Errorf(dropcap.CodeError, "", "its probe (%s %s) failed: %s", p.what, p.args[0], failed)
+				return dropcap.Errorf(dropcap.CodeError, "", "its probe (%s %s) failed: %s", p.what,
+					p.args[0], failed)
 			}
 			g.sleep(ctx, 5*g.poll())
 		}
@@ -199,7 +212,8 @@ const probeOnce = 30 * time.Second
 
 // probe runs a program of this host. What it printed is not repeated: it may be a secret.
 func (g *gating) probe(ctx context.Context, args []string) (failed string, err error) {
-	result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe", Says: "probe " + g.c.Name, Action: &dropcap.Run{Args: args, Timeout: probeOnce}})
+	result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe", Says: "probe " + g.c.Name,
+		Action: &dropcap.Run{Args: args, Timeout: probeOnce}})
 	if err != nil || result.Status == 0 {
 		return "", err
 	}
@@ -208,11 +222,13 @@ func (g *gating) probe(ctx context.Context, args []string) (failed string, err e
 
 // probeExec runs a program in the container, and waits for it.
 func (g *gating) probeExec(ctx context.Context, args []string) (failed string, err error) {
-	body, err := json.Marshal(map[string]any{"Cmd": args, "AttachStdout": false, "AttachStderr": false})
+	body, err := json.Marshal(map[string]any{"Cmd": args, "AttachStdout": false,
+		"AttachStderr": false})
 	if err != nil {
 		return "", err
 	}
-	result, err := g.do(ctx, g.c, post("probe-exec-create", "prepare the probe in "+g.c.Name, "/containers/"+g.container+"/exec", nil, body, 0))
+	result, err := g.do(ctx, g.c, post("probe-exec-create", "prepare the probe in "+g.c.Name,
+		"/containers/"+g.container+"/exec", nil, body, 0))
 	if err != nil {
 		return "", err
 	}
@@ -220,11 +236,14 @@ func (g *gating) probeExec(ctx context.Context, args []string) (failed string, e
 	if err != nil {
 		return "", err
 	}
-	if _, err := g.do(ctx, g.c, post("probe-exec-start", "probe in "+g.c.Name, "/exec/"+id+"/start", nil, json.RawMessage(`{"Detach":true}`), 0)); err != nil {
+	if _, err := g.do(ctx, g.c, post("probe-exec-start", "probe in "+g.c.Name, "/exec/"+id+"/start",
+		nil, json.RawMessage(`{"Detach":true}`), 0)); err != nil {
 		return "", err
 	}
-	for end := g.now().Add(probeOnce); g.now().Before(end) && ctx.Err() == nil; g.sleep(ctx, g.poll()) {
-		result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe-exec-result", Says: "wait for the probe in " + g.c.Name,
+	for end := g.now().Add(probeOnce); g.now().Before(end) && ctx.Err() == nil; g.sleep(ctx,
+		g.poll()) {
+		result, err := g.do(ctx, g.c, dropcap.Effect{Name: "probe-exec-result",
+			Says:   "wait for the probe in " + g.c.Name,
 			Action: &dropcap.Call{Method: http.MethodGet, Path: "/exec/" + id + "/json"}})
 		if err != nil {
 			return "", err
@@ -246,8 +265,9 @@ func (g *gating) probeExec(ctx context.Context, args []string) (failed string, e
 	return "it did not end in time", nil
 }
 
-// Split makes a command line a program and its arguments, at spaces; quotes and backslashes as a shell has them, but nothing else of a shell:
-// no variables, no patterns, no pipes. False if a quote is left open.
+// Split makes a command line a program and its arguments, at spaces; quotes and backslashes as a
+// shell has them, but nothing else of a shell: no variables, no patterns, no pipes. False if a
+// quote is left open.
 func Split(line string) ([]string, bool) {
 	var args []string
 	var word strings.Builder

@@ -12,11 +12,12 @@ import (
 
 // InPlace is what changing the engine's own file takes.
 type InPlace struct {
-	File  string   `json:"file"`  // hostconfig.json of the container
-	Stop  []string `json:"stop"`  // the program that stops the engine, and its socket, and waits for it
+	File string `json:"file"` // hostconfig.json of the container
+	// the program that stops the engine, and its socket, and waits for it
+	Stop  []string `json:"stop"`
 	Start []string `json:"start"` // and the one that starts it
-	// Survive tells that containers run on while the engine is stopped (live-restore). Otherwise Running, the ids of all that ran, are started
-	// again.
+	// Survive tells that containers run on while the engine is stopped (live-restore). Otherwise
+	// Running, the ids of all that ran, are started again.
 	Survive bool     `json:"survive"`
 	Running []string `json:"running"`
 }
@@ -30,8 +31,9 @@ const (
 // bounce is how long an engine may take to stop, or to start.
 const bounce = 5 * time.Minute
 
-// inPlacing changes the lists in the engine's own file while the engine is stopped, since a running one writes the file from its memory
-// (moby container/container.go, CheckpointTo). It stays the same container.
+// inPlacing changes the lists in the engine's own file while the engine is stopped, since a running
+// one writes the file from its memory (moby container/container.go, CheckpointTo). It stays the
+// same container.
 type inPlacing struct {
 	*Runner
 	nothingRetained
@@ -45,13 +47,15 @@ func (c *change) inPlace() (*InPlace, error) {
 	}
 	var p InPlace
 	if err := json.Unmarshal(c.keep[keepInPlace], &p); err != nil || p.File == "" {
-		return nil, dropcap.Errorf(dropcap.CodePerson, "put it back by hand", "cannot find in the journal how %s was changed", c.Name)
+		return nil, dropcap.Errorf(dropcap.CodePerson, "put it back by hand",
+			"cannot find in the journal how %s was changed", c.Name)
 	}
 	return &p, nil
 }
 
 func (s inPlacing) engine(name, says string, args []string) dropcap.Effect {
-	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Run{Args: args, Dir: "/", Timeout: bounce}}
+	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Run{Args: args, Dir: "/",
+		Timeout: bounce}}
 }
 
 func (s inPlacing) restart(name string, c *change, grace time.Duration) dropcap.Effect {
@@ -69,11 +73,14 @@ func (s inPlacing) effects(c *change) []dropcap.Effect {
 	}
 	list := []dropcap.Effect{
 		inspect("inspect-old", "look whether "+c.Name+" is still the same", c.Before),
-		s.engine("stop-engine", "stop the engine", p.Stop), {Name: "write-file", Says: "change the lists in " + p.File},
-		s.engine("start-engine", "start the engine", p.Start), inspect("inspect-new", "look whether the engine has read it", c.Before),
+		s.engine("stop-engine", "stop the engine", p.Stop),
+		{Name: "write-file", Says: "change the lists in " + p.File},
+		s.engine("start-engine", "start the engine", p.Start),
+		inspect("inspect-new", "look whether the engine has read it", c.Before),
 	}
 	if c.ran() {
-		list = append(list, s.restart("restart-new", c, 0), inspect("inspect-gate", "look whether it runs well", c.Before))
+		list = append(list, s.restart("restart-new", c, 0),
+			inspect("inspect-gate", "look whether it runs well", c.Before))
 	}
 	return list
 }
@@ -106,7 +113,8 @@ func (s inPlacing) prepare(ctx context.Context, c *change) error {
 	return interrupted(ctx)
 }
 
-// file is the replacement of the engine's file by one with the lists of g, from what stands there now.
+// file is the replacement of the engine's file by one with the lists of g, from what stands there
+// now.
 func (s inPlacing) file(c *change, p *InPlace, g dropcap.Grant) (*dropcap.File, error) {
 	if s.Read == nil {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read files here")
@@ -124,21 +132,25 @@ func (s inPlacing) file(c *change, p *InPlace, g dropcap.Grant) (*dropcap.File, 
 	}
 	is, err := source.HostConfig(now, from, g)
 	if err != nil {
-		return nil, dropcap.Errorf(dropcap.CodeError, "plan again", "cannot change %s: %w", c.Name, err)
+		return nil, dropcap.Errorf(dropcap.CodeError, "plan again", "cannot change %s: %w", c.Name,
+			err)
 	}
 	return &dropcap.File{Path: p.File, Was: now, Is: is}, nil
 }
 
-// rewrite stops the engine, changes the files of these changes so that they say what lists wants, and starts the engine again, whatever became
-// of the files. An error of one file is that change's own; any other is all theirs.
-func (s inPlacing) rewrite(ctx context.Context, batch []*change, lists func(*change) dropcap.Grant, suffix string) ([]error, error) {
+// rewrite stops the engine, changes the files of these changes so that they say what lists wants,
+// and starts the engine again, whatever became of the files. An error of one file is that change's
+// own; any other is all theirs.
+func (s inPlacing) rewrite(ctx context.Context, batch []*change, lists func(*change) dropcap.Grant,
+	suffix string) ([]error, error) {
 	p, err := batch[0].inPlace()
 	if err != nil {
 		return nil, err
 	}
 	first := batch[0]
 	each := make([]error, len(batch))
-	if err = s.program(ctx, first, s.engine("stop-engine"+suffix, "stop the engine", p.Stop)); err == nil {
+	if err = s.program(ctx, first, s.engine("stop-engine"+suffix, "stop the engine",
+		p.Stop)); err == nil {
 		err = s.asleep(ctx, first)
 	}
 	if err == nil {
@@ -161,7 +173,8 @@ func (s inPlacing) writeOne(ctx context.Context, c *change, g dropcap.Grant, suf
 	if err != nil {
 		return err
 	}
-	_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " + p.File, Action: f})
+	_, err = s.do(ctx, c, dropcap.Effect{Name: "write-file" + suffix, Says: "change the lists in " +
+		p.File, Action: f})
 	return err
 }
 
@@ -169,7 +182,8 @@ func former(c *change) dropcap.Grant { return c.Was }
 func wished(c *change) dropcap.Grant { return c.Is }
 
 // rewriteOne is rewrite for one.
-func (s inPlacing) rewriteOne(ctx context.Context, c *change, lists func(*change) dropcap.Grant, suffix string) error {
+func (s inPlacing) rewriteOne(ctx context.Context, c *change, lists func(*change) dropcap.Grant,
+	suffix string) error {
 	each, err := s.rewrite(ctx, []*change{c}, lists, suffix)
 	if err != nil {
 		return err
@@ -177,11 +191,14 @@ func (s inPlacing) rewriteOne(ctx context.Context, c *change, lists func(*change
 	return each[0]
 }
 
-// asleep makes sure that it is this engine that was stopped: a running one would write its file over ours, and there may be several on a host.
+// asleep makes sure that it is this engine that was stopped: a running one would write its file
+// over ours, and there may be several on a host.
 func (s inPlacing) asleep(ctx context.Context, c *change) error {
-	result, err := s.do(ctx, c, inspect("look-engine", "look whether the engine is stopped", c.Before))
+	result, err := s.do(ctx, c, inspect("look-engine", "look whether the engine is stopped",
+		c.Before))
 	if err == nil || result.Status != 0 {
-		return fmt.Errorf("the engine answers though it was stopped: another one was, or it was started at once")
+		return fmt.Errorf("the engine answers though it was stopped: another one was, or it was " +
+			"started at once")
 	}
 	return nil
 }
@@ -190,7 +207,8 @@ func (s inPlacing) asleep(ctx context.Context, c *change) error {
 func (s inPlacing) program(ctx context.Context, c *change, e dropcap.Effect) error {
 	result, err := s.do(ctx, c, e)
 	if err == nil && result.Status != 0 {
-		err = fmt.Errorf("%s: %s ended with exit status %d", e.Says, e.Action.(*dropcap.Run).Args[0], result.Status)
+		err = fmt.Errorf("%s: %s ended with exit status %d", e.Says,
+			e.Action.(*dropcap.Run).Args[0], result.Status)
 	}
 	return err
 }
@@ -199,7 +217,8 @@ func (s inPlacing) program(ctx context.Context, c *change, e dropcap.Effect) err
 func (s inPlacing) awake(ctx context.Context, c *change, p *InPlace, suffix string) error {
 	var err error
 	for i := range most {
-		if err = s.program(ctx, c, s.engine("start-engine"+suffix, "start the engine", p.Start)); err == nil {
+		if err = s.program(ctx, c, s.engine("start-engine"+suffix, "start the engine",
+			p.Start)); err == nil {
 			break
 		}
 		s.sleep(ctx, s.poll()*time.Duration(1+i))
@@ -247,7 +266,8 @@ func (s inPlacing) swap(ctx context.Context, c *change) error {
 	return s.taken(ctx, c, began)
 }
 
-// taken makes sure that the engine has read the file, and restarts the container with what it says. Began is when the engine was told to stop.
+// taken makes sure that the engine has read the file, and restarts the container with what it says.
+// Began is when the engine was told to stop.
 func (s inPlacing) taken(ctx context.Context, c *change, began time.Time) error {
 	p, err := c.inPlace()
 	if err != nil {
@@ -282,7 +302,8 @@ func (s inPlacing) taken(ctx context.Context, c *change, began time.Time) error 
 	return nil
 }
 
-// stands tells whether the engine has the new lists and the container was started since with them, if it should run.
+// stands tells whether the engine has the new lists and the container was started since with them,
+// if it should run.
 func (s inPlacing) stands(ctx context.Context, c *change) (bool, error) {
 	w, err := c.wanted()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"dropcap"
 )
 
-// back puts the former lists into the file, if they are not there, and restarts the container if it was started with the others.
+// back puts the former lists into the file, if they are not there, and restarts the container if it
+// was started with the others.
 func (s inPlacing) back(ctx context.Context, c *change) error {
 	ctx = context.WithoutCancel(ctx)
 	if c.State == dropcap.Preparing {
@@ -26,7 +27,8 @@ func (s inPlacing) back(ctx context.Context, c *change) error {
 		s.log("%s: %v", c.Name, err)
 		s.sleep(ctx, s.poll()*time.Duration(1+i))
 	}
-	return dropcap.Errorf(dropcap.CodePerson, fmt.Sprintf("mend that, then `dropcap backout %s`", c.ID), "cannot put %s back as it was: %w", c.Name, plain(err))
+	return dropcap.Errorf(dropcap.CodePerson, fmt.Sprintf("mend that, then `dropcap backout %s`",
+		c.ID), "cannot put %s back as it was: %w", c.Name, plain(err))
 }
 
 func (s inPlacing) backOnce(ctx context.Context, c *change, p *InPlace, tried int) error {
@@ -46,27 +48,33 @@ func (s inPlacing) backOnce(ctx context.Context, c *change, p *InPlace, tried in
 	if now == nil {
 		return fmt.Errorf("somebody has removed the container")
 	}
-	// What ran with the new lists must be restarted. Which it had is not told; if it was started since, it may have been those.
+	// What ran with the new lists must be restarted. Which it had is not told; if it was started
+	// since, it may have been those.
 	again := w.ran && (s.restarted(c, now) || !now.alive())
 	if !now.declares(c.Was) {
 		if err := s.rewriteOne(ctx, c, former, "-back"); err != nil {
 			return err
 		}
-		if now, err = s.look(ctx, c, "inspect-back", c.Before); err != nil || now == nil || !now.declares(c.Was) {
+		if now, err = s.look(ctx, c, "inspect-back", c.Before); err != nil || now == nil ||
+			!now.declares(c.Was) {
 			return fmt.Errorf("the engine has not taken its former file over")
 		}
 	} else if err := s.revive(ctx, c, p, "-back"); err != nil {
 		return err
 	}
-	if !again || tried > 0 && now.alive() && slices.ContainsFunc(c.Timeline, func(e dropcap.Event) bool { return e.Event == "restart-back" }) {
+	if !again || tried > 0 && now.alive() && slices.ContainsFunc(c.Timeline,
+		func(e dropcap.Event) bool {
+			return e.Event == "restart-back"
+		}) {
 		return nil
 	}
 	_, err = s.do(ctx, c, s.restart("restart-back", c, w.grace))
 	return err
 }
 
-// InPlacePending tells which program starts the engine again for a change that stopped it and did not come to its end; nil if there is none.
-// An engine that does not answer cannot be asked anything, so this needs the journal alone.
+// InPlacePending tells which program starts the engine again for a change that stopped it and did
+// not come to its end; nil if there is none. An engine that does not answer cannot be asked
+// anything, so this needs the journal alone.
 func InPlacePending(ctx context.Context, j Journal) ([]string, error) {
 	list, err := j.Unfinished(ctx)
 	if err != nil {

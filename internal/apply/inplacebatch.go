@@ -6,17 +6,20 @@ import (
 	"dropcap"
 )
 
-// inPlaceJobs is how many of the jobs, from the first on, are changes in place: one stop of the engine serves them all.
+// inPlaceJobs is how many of the jobs, from the first on, are changes in place: one stop of the
+// engine serves them all.
 func inPlaceJobs(jobs []Job) int {
 	n := 0
-	for n < len(jobs) && jobs[n].Step.Strategy == dropcap.StrategyInPlace && jobs[n].InPlace != nil {
+	for n < len(jobs) && jobs[n].Step.Strategy == dropcap.StrategyInPlace &&
+		jobs[n].InPlace != nil {
 		n++
 	}
 	return n
 }
 
-// batch does several changes in place with one stop of the engine; each has its own restart, gate, and way back. After one has failed the
-// others are taken back unstarted, unless all are to be tried.
+// batch does several changes in place with one stop of the engine; each has its own restart, gate,
+// and way back. After one has failed the others are taken back unstarted, unless all are to be
+// tried.
 func (r *Runner) batch(ctx context.Context, jobs []Job, all bool) []Outcome {
 	s := inPlacing{Runner: r}
 	outcomes := make([]Outcome, len(jobs))

@@ -11,23 +11,28 @@ import (
 	"dropcap"
 )
 
-// KeepLog is the name under which the journal keeps what a new container that failed printed last. It may hold secrets, so it is nowhere else.
+// KeepLog is the name under which the journal keeps what a new container that failed printed last.
+// It may hold secrets, so it is nowhere else.
 const KeepLog = "log"
 
 const (
 	logLines = "200"
 	logBytes = 64 << 10
-	// logTime is how long reading it may take: nothing hangs on it, and the old container waits to be started.
+	// logTime is how long reading it may take: nothing hangs on it, and the old container waits to
+	// be started.
 	logTime = 3 * time.Second
 )
 
-// keepLog keeps what a container printed last, since it is about to be removed and its log with it. Some log drivers cannot be read.
+// keepLog keeps what a container printed last, since it is about to be removed and its log with it.
+// Some log drivers cannot be read.
 func (r *Runner) keepLog(ctx context.Context, c *change, s *seen) {
 	if s == nil || !s.began() || c.keep == nil || c.keep[KeepLog] != nil {
 		return
 	}
-	result, err := r.do(ctx, c, dropcap.Effect{Name: "read-log", Says: "keep what " + s.Name + " printed last", Action: &dropcap.Call{
-		Method: http.MethodGet, Path: "/containers/" + s.ID + "/logs", Query: map[string]string{"stdout": "1", "stderr": "1", "tail": logLines}, Timeout: logTime,
+	result, err := r.do(ctx, c, dropcap.Effect{Name: "read-log", Says: "keep what " + s.Name +
+		" printed last", Action: &dropcap.Call{
+		Method: http.MethodGet, Path: "/containers/" + s.ID + "/logs",
+		Query: map[string]string{"stdout": "1", "stderr": "1", "tail": logLines}, Timeout: logTime,
 	}})
 	if err != nil {
 		r.log("%s: its log is not kept: %v", c.Name, err)
@@ -37,13 +42,15 @@ func (r *Runner) keepLog(ctx context.Context, c *change, s *seen) {
 	if text = text[max(0, len(text)-logBytes):]; len(text) == 0 {
 		return
 	}
-	if c.keep[KeepLog], err = json.Marshal(string(bytes.ToValidUTF8(text, []byte("?")))); err == nil {
+	if c.keep[KeepLog], err = json.Marshal(
+		string(bytes.ToValidUTF8(text, []byte("?")))); err == nil {
 		c.Logged = true
 	}
 }
 
-// unframed takes a log apart as the engine sends it: frames of a stream's number, three zeroes, a length, and that many bytes; of a container
-// with a terminal, the bytes alone (docker's API, ContainerAttach).
+// unframed takes a log apart as the engine sends it: frames of a stream's number, three zeroes, a
+// length, and that many bytes; of a container with a terminal, the bytes alone (docker's API,
+// ContainerAttach).
 func unframed(body []byte) []byte {
 	var text []byte
 	for rest := body; len(rest) > 0; {
@@ -60,7 +67,8 @@ func unframed(body []byte) []byte {
 	return text
 }
 
-// keepLogOfOne keeps the log of one of the containers that compose made and is about to remove: one that has ended, if any has.
+// keepLogOfOne keeps the log of one of the containers that compose made and is about to remove: one
+// that has ended, if any has.
 func (s composing) keepLogOfOne(ctx context.Context, c *change) {
 	list, err := s.list(ctx, c)
 	if err != nil {

@@ -2,7 +2,8 @@ package apply
 
 import "testing"
 
-// A log comes in frames, or, of a container with a terminal, as it is; what is cut short is kept all the same.
+// A log comes in frames, or, of a container with a terminal, as it is; what is cut short is kept
+// all the same.
 func TestLogsAreTakenApart(t *testing.T) {
 	for _, c := range []struct{ body, text string }{
 		{"\x01\x00\x00\x00\x00\x00\x00\x03one\x02\x00\x00\x00\x00\x00\x00\x04 two", "one two"},

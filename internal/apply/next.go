@@ -15,10 +15,12 @@ type wanted struct {
 	keepNew                 bool
 	grace                   time.Duration
 	startedAt               time.Time // the old one's last start before the change
-	switched                time.Time // when the stop may have gone out, at the earliest; zero if it has not
+	// when the stop may have gone out, at the earliest; zero if it has not
+	switched time.Time
 }
 
-// memory is what this attempt has learnt beside what can be seen. It only makes the attempt end: nothing that must be done hangs on it.
+// memory is what this attempt has learnt beside what can be seen. It only makes the attempt end:
+// nothing that must be done hangs on it.
 type memory struct {
 	irremovable bool // the new one could not be removed
 	whole       bool // the old one was made again, with its networks
@@ -26,16 +28,19 @@ type memory struct {
 	started     bool
 }
 
-// next tells what comes next on the way back, from what is seen of the two; nil: wait, or all is done. It is a function of that alone, so that
-// it leads to the same end after a crash anywhere, also of an earlier attempt. The order keeps at most one of the two able to run: the new
-// one is stopped, and gone or held, before the old one has its name and policy again.
+// next tells what comes next on the way back, from what is seen of the two; nil: wait, or all is
+// done. It is a function of that alone, so that it leads to the same end after a crash anywhere,
+// also of an earlier attempt. The order keeps at most one of the two able to run: the new one is
+// stopped, and gone or held, before the old one has its name and policy again.
 func (w wanted) next(now time.Time, old, new *seen, m memory) (e *dropcap.Effect, wait bool) {
 	if w.touched && old == nil {
 		return &dropcap.Effect{Name: "create-again"}, false
 	}
 	if w.touched && old.ID != w.id && !old.began() && !m.whole {
-		// An earlier attempt made it again and ended before it was whole, or before that was noted. It has never run.
-		return one(remove("remove-again", "remove the unfinished copy of the old "+w.name, old.ID)), false
+		// An earlier attempt made it again and ended before it was whole, or before that was noted.
+		// It has never run.
+		return one(remove("remove-again", "remove the unfinished copy of the old "+w.name, old.ID)),
+			false
 	}
 	if e := w.clear(new, m); e != nil {
 		return e, false
@@ -47,9 +52,11 @@ func (w wanted) next(now time.Time, old, new *seen, m memory) (e *dropcap.Effect
 	case old.Name != w.name:
 		return one(rename("rename-old-back", old.ID, w.name)), false
 	case !old.HostConfig.RestartPolicy.same(w.policy):
-		return one(policy("restore-old", "give the old "+w.name+" its restart policy back", old.ID, w.policy)), false
+		return one(policy("restore-old", "give the old "+w.name+" its restart policy back", old.ID,
+			w.policy)), false
 	case w.stopping(old, m) && w.grace < 0 && now.Sub(w.switched) < time.Hour:
-		// It may have been told to stop and may do so whenever it likes: only a stop of our own says when it has.
+		// It may have been told to stop and may do so whenever it likes: only a stop of our own
+		// says when it has.
 		return one(stop("stop-old", "wait for the old "+w.name+" to stop", old.ID, w.grace)), false
 	case w.stopping(old, m) && now.Before(w.switched.Add(w.grace+settling)):
 		return nil, true
@@ -59,16 +66,20 @@ func (w wanted) next(now time.Time, old, new *seen, m memory) (e *dropcap.Effect
 	return nil, false
 }
 
-// settling is how long a stop may take beyond its grace period: the kill, and the engine's own bookkeeping.
+// settling is how long a stop may take beyond its grace period: the kill, and the engine's own
+// bookkeeping.
 const settling = 10 * time.Second
 
-// stopping tells whether a stop that went out may still be under way in the engine: it goes on there without us.
+// stopping tells whether a stop that went out may still be under way in the engine: it goes on
+// there without us.
 func (w wanted) stopping(old *seen, m memory) bool {
-	return old.alive() && !w.switched.IsZero() && !m.stopped && !m.started && old.State.StartedAt.Equal(w.startedAt)
+	return old.alive() && !w.switched.IsZero() && !m.stopped && !m.started &&
+		old.State.StartedAt.Equal(w.startedAt)
 }
 
-// clear takes the new one out of the way. A removal that the engine does, does not begin while a start is under way, and no start comes
-// after it (moby daemon/delete.go): so a start that nobody knows the end of can do no harm any more.
+// clear takes the new one out of the way. A removal that the engine does, does not begin while a
+// start is under way, and no start comes after it (moby daemon/delete.go): so a start that nobody
+// knows the end of can do no harm any more.
 func (w wanted) clear(new *seen, m memory) *dropcap.Effect {
 	switch {
 	case new == nil:
@@ -78,7 +89,8 @@ func (w wanted) clear(new *seen, m memory) *dropcap.Effect {
 	case !w.keepNew && !m.irremovable:
 		return one(remove("remove-new", "remove the new "+w.name, new.ID))
 	case !new.HostConfig.RestartPolicy.never():
-		return one(policy("hold-new", "keep the engine from starting the new one", new.ID, restartPolicy{Name: "no"}))
+		return one(policy("hold-new", "keep the engine from starting the new one", new.ID,
+			restartPolicy{Name: "no"}))
 	case new.Name != w.aside:
 		return one(rename("rename-new-back", new.ID, w.aside))
 	}

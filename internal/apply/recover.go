@@ -8,8 +8,9 @@ import (
 	"dropcap"
 )
 
-// Recover brings every change that went on when dropcap ended to its end: forward where the new container stands in its place and passes
-// the gate, back in all other cases. It may be called as often as one likes, and be killed anywhere.
+// Recover brings every change that went on when dropcap ended to its end: forward where the new
+// container stands in its place and passes the gate, back in all other cases. It may be called as
+// often as one likes, and be killed anywhere.
 func (r *Runner) Recover(ctx context.Context) ([]Outcome, error) {
 	list, err := r.Journal.Unfinished(ctx)
 	if err != nil {
@@ -50,18 +51,22 @@ func (r *Runner) recover(ctx context.Context, c *change) (dropcap.Change, error)
 		if stands {
 			return r.forgiven(r.prove(ctx, s, c))
 		}
-		return r.forgiven(r.undo(ctx, s, c, fmt.Errorf("dropcap ended before the new container was in its place")))
+		return r.forgiven(r.undo(ctx, s, c,
+			fmt.Errorf("dropcap ended before the new container was in its place")))
 	case dropcap.BackingOut:
 		return r.backedOut(ctx, s, c)
 	case dropcap.RollingBack:
-		return r.forgiven(r.undo(ctx, s, c, fmt.Errorf("%s", joined(c.Because, "dropcap ended meanwhile"))))
+		return r.forgiven(r.undo(ctx, s, c,
+			fmt.Errorf("%s", joined(c.Because, "dropcap ended meanwhile"))))
 	default:
-		return r.forgiven(r.undo(ctx, s, c, fmt.Errorf("dropcap ended before anything was stopped")))
+		return r.forgiven(r.undo(ctx, s, c,
+			fmt.Errorf("dropcap ended before anything was stopped")))
 	}
 }
 
-// still is for how long nothing must move before anything is decided: what dropcap asked for last may still be under way in the engine. (A
-// stop, which may take longer than this, is waited for on the way back.)
+// still is for how long nothing must move before anything is decided: what dropcap asked for last
+// may still be under way in the engine. (A stop, which may take longer than this, is waited for on
+// the way back.)
 const still = 2 * time.Second
 
 // settle waits until the containers have not changed for a while, and the engine answers.
@@ -89,7 +94,8 @@ func where(s *seen) string {
 	if s == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%s %s %s %s %v", s.ID, s.Name, s.State.Status, s.HostConfig.RestartPolicy.Name, s.State.StartedAt)
+	return fmt.Sprintf("%s %s %s %s %v", s.ID, s.Name, s.State.Status,
+		s.HostConfig.RestartPolicy.Name, s.State.StartedAt)
 }
 
 // forgiven makes a rollback a success: it is what a recovery is for.

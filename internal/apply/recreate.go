@@ -27,7 +27,8 @@ func (s recreating) effects(c *change) []dropcap.Effect {
 	for _, to := range creation.Connect {
 		list = append(list, connect("connect-new", id, to))
 	}
-	list = append(list, inspect("inspect-new", "compare it with "+c.Name, id), inspect("inspect-old", "look whether "+c.Name+" is still the same", c.Before))
+	list = append(list, inspect("inspect-new", "compare it with "+c.Name, id),
+		inspect("inspect-old", "look whether "+c.Name+" is still the same", c.Before))
 	old, err := read(c.job.Original.Inspect)
 	if err != nil {
 		return nil
@@ -36,7 +37,8 @@ func (s recreating) effects(c *change) []dropcap.Effect {
 	if old.alive() {
 		list = append(list, inspect("inspect-gate", "look whether it runs well", id))
 	}
-	return append(list, inspect("inspect-retained", "look whether the old one is at rest", c.Before))
+	return append(list, inspect("inspect-retained", "look whether the old one is at rest",
+		c.Before))
 }
 
 // switching are the effects between the stop of the old and the start of the new.
@@ -45,9 +47,11 @@ func (s recreating) switching(c *change, old *seen, id string) []dropcap.Effect 
 	if old.alive() {
 		list = append(list, stop("stop-old", "stop "+c.Name, old.ID, old.grace()))
 	}
-	list = append(list, rename("rename-old", old.ID, c.backupName()), rename("rename-new", id, c.Name))
+	list = append(list, rename("rename-old", old.ID, c.backupName()),
+		rename("rename-new", id, c.Name))
 	if !old.HostConfig.RestartPolicy.never() {
-		list = append(list, policy("hold-old", "keep the engine from starting the old one", old.ID, restartPolicy{Name: "no"}))
+		list = append(list, policy("hold-old", "keep the engine from starting the old one", old.ID,
+			restartPolicy{Name: "no"}))
 	}
 	if old.alive() {
 		list = append(list, start("start-new", "start the new "+c.Name, id))
@@ -98,7 +102,8 @@ func createdID(body json.RawMessage) (string, error) {
 		ID string `json:"Id"`
 	}
 	if err := json.Unmarshal(body, &made); err != nil || len(made.ID) != 64 {
-		return "", dropcap.Errorf(dropcap.CodeError, "see the engine's log", "cannot read the engine's answer to a create: it names no id")
+		return "", dropcap.Errorf(dropcap.CodeError, "see the engine's log",
+			"cannot read the engine's answer to a create: it names no id")
 	}
 	return made.ID, nil
 }
@@ -110,14 +115,16 @@ func (s recreating) compare(ctx context.Context, c *change) error {
 		return err
 	}
 	if new == nil {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot go on: somebody has removed the new container of %s", c.Name)
+		return dropcap.Errorf(dropcap.CodeError, "",
+			"cannot go on: somebody has removed the new container of %s", c.Name)
 	}
 	list := c.job.Recipe.Check(new.raw, c.Is)
 	if len(list) == 0 {
 		return nil
 	}
 	return dropcap.Errorf(dropcap.CodeError, "please report this; nothing was stopped",
-		"cannot make the same container as %s: the engine made one that differs in more than capabilities: %s", c.Name, places(list))
+		"cannot make the same container as %s: the engine made one that differs in more than "+
+			"capabilities: %s", c.Name, places(list))
 }
 
 // places says where containers differ, in a few words.
@@ -132,7 +139,8 @@ func places(list []recreate.Difference) string {
 	return strings.Join(out, ", ")
 }
 
-// unchanged looks whether the old one is still what the plan was made of: others may use the engine too.
+// unchanged looks whether the old one is still what the plan was made of: others may use the engine
+// too.
 func (r *Runner) unchanged(ctx context.Context, c *change) error {
 	old, err := r.look(ctx, c, "inspect-old", c.Before)
 	if err != nil {
@@ -145,11 +153,15 @@ func (r *Runner) unchanged(ctx context.Context, c *change) error {
 	hint := "plan again"
 	switch {
 	case old == nil:
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: somebody has removed it meanwhile", c.Name)
+		return dropcap.Errorf(dropcap.CodeError, hint,
+			"cannot change %s: somebody has removed it meanwhile", c.Name)
 	case old.Name != was.Name:
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: somebody has renamed it meanwhile, to %s", c.Name, old.Name)
+		return dropcap.Errorf(dropcap.CodeError, hint,
+			"cannot change %s: somebody has renamed it meanwhile, to %s", c.Name, old.Name)
 	case old.State.Status != was.State.Status || !old.State.StartedAt.Equal(was.State.StartedAt):
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: it was %s, and meanwhile is %s, started %s", c.Name, was.State.Status, old.State.Status,
+		return dropcap.Errorf(dropcap.CodeError, hint,
+			"cannot change %s: it was %s, and meanwhile is %s, started %s", c.Name,
+			was.State.Status, old.State.Status,
 			old.State.StartedAt.Format(time.RFC3339))
 	}
 	o := c.job.Original
@@ -158,8 +170,10 @@ func (r *Runner) unchanged(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(now.Declared(), c.job.Recipe.Declared()) || old.HostConfig.RestartPolicy != was.HostConfig.RestartPolicy {
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s: somebody has changed its configuration meanwhile", c.Name)
+	if !bytes.Equal(now.Declared(), c.job.Recipe.Declared()) ||
+		old.HostConfig.RestartPolicy != was.HostConfig.RestartPolicy {
+		return dropcap.Errorf(dropcap.CodeError, hint,
+			"cannot change %s: somebody has changed its configuration meanwhile", c.Name)
 	}
 	return nil
 }
@@ -191,8 +205,9 @@ func (s recreating) swap(ctx context.Context, c *change) error {
 	return nil
 }
 
-// alone makes sure that the old one does not run: an engine that was started again since the stop has started one with the policy "always"
-// again, though it was stopped by hand (moby daemon/daemon.go, restore). It cannot do so any more once the policy is "no".
+// alone makes sure that the old one does not run: an engine that was started again since the stop
+// has started one with the policy "always" again, though it was stopped by hand (moby
+// daemon/daemon.go, restore). It cannot do so any more once the policy is "no".
 func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
 	if old.HostConfig.RestartPolicy.never() {
 		return nil
@@ -202,13 +217,15 @@ func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
 		return err
 	}
 	if now.alive() {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot start the new %s: the engine has started the old one again meanwhile", c.Name)
+		return dropcap.Errorf(dropcap.CodeError, "",
+			"cannot start the new %s: the engine has started the old one again meanwhile", c.Name)
 	}
 	return nil
 }
 
-// rest makes sure that the old one neither runs nor is started by the engine: somebody may have started or updated it since it was held. One
-// that is gone does no harm; a backout makes it again from the journal.
+// rest makes sure that the old one neither runs nor is started by the engine: somebody may have
+// started or updated it since it was held. One that is gone does no harm; a backout makes it again
+// from the journal.
 func (s recreating) rest(ctx context.Context, c *change) error {
 	ctx = context.WithoutCancel(ctx) // the new one has passed: it is too late for an interrupt
 	var failed error
@@ -218,25 +235,31 @@ func (s recreating) rest(ctx context.Context, c *change) error {
 		case err != nil:
 			return err
 		case old.alive():
-			return dropcap.Errorf(dropcap.CodeError, "", "somebody has started the old container again meanwhile")
+			return dropcap.Errorf(dropcap.CodeError, "",
+				"somebody has started the old container again meanwhile")
 		case old == nil || old.HostConfig.RestartPolicy.never():
 			return nil
 		}
-		if _, failed = s.do(ctx, c, policy("hold-retained", "keep the engine from starting the old one", old.ID, restartPolicy{Name: "no"})); failed != nil {
+		if _, failed = s.do(ctx, c,
+			policy("hold-retained", "keep the engine from starting the old one", old.ID,
+				restartPolicy{Name: "no"})); failed != nil {
 			s.sleep(ctx, s.poll())
 		}
 	}
 	if failed == nil {
-		return dropcap.Errorf(dropcap.CodeError, "", "somebody gives the old container a restart policy again and again")
+		return dropcap.Errorf(dropcap.CodeError, "",
+			"somebody gives the old container a restart policy again and again")
 	}
 	return failed
 }
 
-// starting starts a container; a port that is not free yet is waited for briefly, since the engine frees ports after it has told of a stop.
+// starting starts a container; a port that is not free yet is waited for briefly, since the engine
+// frees ports after it has told of a stop.
 func (r *Runner) starting(ctx context.Context, c *change, e dropcap.Effect) error {
 	for end := r.now().Add(5 * time.Second); ; {
 		result, err := r.do(ctx, c, e)
-		if err == nil || result.Status != http.StatusInternalServerError || !portTaken(err) || r.now().After(end) {
+		if err == nil || result.Status != http.StatusInternalServerError || !portTaken(err) ||
+			r.now().After(end) {
 			return err
 		}
 		r.sleep(context.WithoutCancel(ctx), r.poll())
@@ -244,7 +267,8 @@ func (r *Runner) starting(ctx context.Context, c *change, e dropcap.Effect) erro
 }
 
 func portTaken(err error) bool {
-	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
+	return strings.Contains(err.Error(), "port is already allocated") ||
+		strings.Contains(err.Error(), "address already in use")
 }
 
 // keepOriginal has the journal keep what a backout, or a recovery, needs.

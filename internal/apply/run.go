@@ -14,8 +14,8 @@ import (
 // ErrNotTried is the cause of an outcome that is none: an earlier job failed.
 var ErrNotTried = errors.New("not tried, since an earlier one failed")
 
-// Apply does jobs one after the other, and stops at the first that fails unless all are to be tried. An interrupt rolls back the one that
-// is under way and ends it. Each has an outcome.
+// Apply does jobs one after the other, and stops at the first that fails unless all are to be
+// tried. An interrupt rolls back the one that is under way and ends it. Each has an outcome.
 func (r *Runner) Apply(ctx context.Context, jobs []Job, all bool) []Outcome {
 	outcomes := make([]Outcome, 0, len(jobs))
 	failed := false
@@ -30,7 +30,9 @@ func (r *Runner) Apply(ctx context.Context, jobs []Job, all bool) []Outcome {
 		case n > 1:
 			list := r.batch(ctx, jobs[i:i+n], all)
 			outcomes, i = append(outcomes, list...), i+n-1
-			failed = failed || slices.ContainsFunc(list, func(o Outcome) bool { return o.Err != nil })
+			failed = failed || slices.ContainsFunc(list, func(o Outcome) bool {
+				return o.Err != nil
+			})
 			continue
 		default:
 			o.Change, o.Err = r.apply(ctx, j)
@@ -76,16 +78,19 @@ func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Chan
 		return r.undo(ctx, s, c, err)
 	}
 	if err := r.try(ctx, c, "note-applied", dropcap.Applied); err != nil {
-		// It stands and has proven itself, and recover will find it so: a rollback would cost a downtime and mend nothing.
-		return c.Change, dropcap.Errorf(dropcap.CodeError, "mend that, then `dropcap recover` writes it down; the new container runs and has passed",
+		// It stands and has proven itself, and recover will find it so: a rollback would cost a
+		// downtime and mend nothing.
+		return c.Change, dropcap.Errorf(dropcap.CodeError,
+			"mend that, then `dropcap recover` writes it down; the new container runs and has "+
+				"passed",
 			"cannot write down that %s is changed: %w", c.Name, plain(err))
 	}
 	r.idFile(ctx, c, c.Before, c.After)
 	return c.Change, nil
 }
 
-// idFile writes the container's id into the file of docker run --cidfile, which a service may go by, if the other's stands there. Nothing hangs
-// on it: the file may be gone, and is not ours.
+// idFile writes the container's id into the file of docker run --cidfile, which a service may go
+// by, if the other's stands there. Nothing hangs on it: the file may be gone, and is not ours.
 func (r *Runner) idFile(ctx context.Context, c *change, from, to string) {
 	o, err := c.original()
 	if err != nil || from == "" || to == "" || from == to {
@@ -122,7 +127,8 @@ func (r *Runner) try(ctx context.Context, c *change, name string, state dropcap.
 }
 
 // undo brings the old one back because of an error, and gives the error that says how that ended.
-func (r *Runner) undo(ctx context.Context, s strategy, c *change, why error) (dropcap.Change, error) {
+func (r *Runner) undo(ctx context.Context, s strategy, c *change,
+	why error) (dropcap.Change, error) {
 	c.Because = trimCannot(why.Error())
 	r.log("%s: %s: rolling back", c.Name, c.Because)
 	touched := c.State != dropcap.Preparing
@@ -142,7 +148,8 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change, why error) (dr
 	}
 	code, hint := dropcap.CodeRolledBack, hintOf(why)
 	if codeOf(why) == dropcap.CodeInterrupt {
-		return c.Change, dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot finish: interrupted; %s was rolled back: %s", c.Name, how)
+		return c.Change, dropcap.Errorf(dropcap.CodeInterrupt, "",
+			"cannot finish: interrupted; %s was rolled back: %s", c.Name, how)
 	}
 	if hint == "" && c.Logged {
 		hint = "`dropcap history " + c.ID + " --log` shows what the new container printed last"
@@ -150,7 +157,8 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change, why error) (dr
 	if noted != nil {
 		hint = "mend the store, then `dropcap recover` writes it down"
 	}
-	return c.Change, dropcap.Errorf(code, hint, "cannot change %s: %w; rolled back: %s", c.Name, plain(why), how)
+	return c.Change, dropcap.Errorf(code, hint, "cannot change %s: %w; rolled back: %s", c.Name,
+		plain(why), how)
 }
 
 // person ends a change that only a person can end.
@@ -192,7 +200,8 @@ func joined(a, b string) string {
 	return a + "; " + b
 }
 
-// Effects lists what applying a job would do to the engine, in order, and does none of it. What is not known before has a name that says so.
+// Effects lists what applying a job would do to the engine, in order, and does none of it. What is
+// not known before has a name that says so.
 func (r *Runner) Effects(j *Job) ([]dropcap.Effect, error) {
 	s, err := r.strategy(j.Step.Strategy)
 	if err != nil {

@@ -39,7 +39,8 @@ type restartPolicy struct {
 	MaximumRetryCount int
 }
 
-// never tells whether the engine never starts the container by itself. An empty name is what some clients send.
+// never tells whether the engine never starts the container by itself. An empty name is what some
+// clients send.
 func (p restartPolicy) never() bool { return p.Name == "" || p.Name == "no" }
 
 // same tells whether two policies are the same to the engine.
@@ -73,7 +74,8 @@ func (s *seen) alive() bool {
 // began tells whether it was ever started.
 func (s *seen) began() bool { return s.State.Status != "created" && s.State.StartedAt.Year() > 1 }
 
-// grace is how long the engine lets the container end by itself before it kills it; negative: for ever.
+// grace is how long the engine lets the container end by itself before it kills it; negative: for
+// ever.
 func (s *seen) grace() time.Duration {
 	if s.Config.StopTimeout == nil {
 		return 10 * time.Second // moby container/container.go, defaultStopTimeout

@@ -20,8 +20,8 @@ type Source struct {
 	Swarm   *Swarm   `json:"swarm,omitempty"`
 }
 
-// keepSource is the name under which the journal keeps the Source: the former files, and the environment in which they were understood, since
-// a file may name its variables.
+// keepSource is the name under which the journal keeps the Source: the former files, and the
+// environment in which they were understood, since a file may name its variables.
 const keepSource = "source"
 
 // newSource is decided by each change, since the journal holds changes of either kind.
@@ -35,7 +35,8 @@ func (s sourcing) of(c *change) (strategy, error) {
 	if c.job != nil {
 		from = c.job.Source
 	} else if err := json.Unmarshal(c.keep[keepSource], from); err != nil {
-		return nil, dropcap.Errorf(dropcap.CodePerson, "put it back by hand", "cannot find in the journal how %s was changed: %w", c.Name, err)
+		return nil, dropcap.Errorf(dropcap.CodePerson, "put it back by hand",
+			"cannot find in the journal how %s was changed: %w", c.Name, err)
 	}
 	switch {
 	case from != nil && from.Compose != nil:
@@ -43,7 +44,8 @@ func (s sourcing) of(c *change) (strategy, error) {
 	case from != nil && from.Swarm != nil:
 		return swarming{Runner: s.Runner, from: from.Swarm}, nil
 	}
-	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot change %s at its source: it is not known", c.Name)
+	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says",
+		"cannot change %s at its source: it is not known", c.Name)
 }
 
 func (s sourcing) effects(c *change) []dropcap.Effect {
@@ -131,15 +133,18 @@ func (m member) name() string {
 	return strings.TrimPrefix(m.Names[0], "/")
 }
 
-// members lists the containers with these labels, running or not, by name. Whether the labels are believed is the caller's to ask.
+// members lists the containers with these labels, running or not, by name. Whether the labels are
+// believed is the caller's to ask.
 func (r *Runner) members(ctx context.Context, c *change, labels ...string) ([]member, error) {
 	filters, err := json.Marshal(map[string][]string{"label": labels})
 	if err != nil {
 		return nil, err
 	}
-	result, err := r.do(ctx, c, dropcap.Effect{Name: "list-service", Says: "look at the containers of " + c.Workload, Action: &dropcap.Call{
-		Method: http.MethodGet, Path: "/containers/json", Query: map[string]string{"all": "1", "filters": string(filters)},
-	}})
+	result, err := r.do(ctx, c, dropcap.Effect{Name: "list-service",
+		Says: "look at the containers of " + c.Workload, Action: &dropcap.Call{
+			Method: http.MethodGet, Path: "/containers/json", Query: map[string]string{"all": "1",
+				"filters": string(filters)},
+		}})
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +173,11 @@ func (r *Runner) imageLabels(ctx context.Context, c *change, id string) (dropcap
 	if id == "" || strings.ContainsAny(id, "/?#%") {
 		return dropcap.Labels{}, nil
 	}
-	result, err := r.do(ctx, c, dropcap.Effect{Name: "look-image", Says: "look at the labels of an image", Action: &dropcap.Call{
-		Method: http.MethodGet, Path: "/images/" + id + "/json", Fine: []int{http.StatusNotFound},
-	}})
+	result, err := r.do(ctx, c, dropcap.Effect{Name: "look-image",
+		Says: "look at the labels of an image", Action: &dropcap.Call{
+			Method: http.MethodGet, Path: "/images/" + id + "/json",
+			Fine: []int{http.StatusNotFound},
+		}})
 	if err != nil || result.Status == http.StatusNotFound {
 		return dropcap.Labels{}, err
 	}
@@ -195,10 +202,12 @@ func (s *seen) declares(g dropcap.Grant) bool {
 		return false
 	}
 	h := b.HostConfig
-	return h.Privileged == g.Privileged && source.SameNames(h.CapAdd, g.CapAdd) && source.SameNames(h.CapDrop, g.CapDrop)
+	return h.Privileged == g.Privileged && source.SameNames(h.CapAdd, g.CapAdd) &&
+		source.SameNames(h.CapDrop, g.CapDrop)
 }
 
-// gated lets every member pass the gate but the one that is the change's own, whose turn comes by itself.
+// gated lets every member pass the gate but the one that is the change's own, whose turn comes by
+// itself.
 func (r *Runner) gated(ctx context.Context, c *change, ids []string) error {
 	for _, id := range ids {
 		if id == c.After {
@@ -218,7 +227,8 @@ func output(r dropcap.Result) string {
 	return text
 }
 
-// engineSays is the last thing that a program repeated of the engine's own errors. Its other words may be of files that hold secrets.
+// engineSays is the last thing that a program repeated of the engine's own errors. Its other words
+// may be of files that hold secrets.
 func engineSays(text string) string {
 	said := ""
 	for line := range strings.Lines(text) {

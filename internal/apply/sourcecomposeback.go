@@ -9,7 +9,8 @@ import (
 	"dropcap/internal/source"
 )
 
-// back puts the former files back and lets compose make the containers from them, unless nothing was stopped yet.
+// back puts the former files back and lets compose make the containers from them, unless nothing
+// was stopped yet.
 func (s composing) back(ctx context.Context, c *change) error {
 	for _, f := range s.from.Files {
 		if err := s.restore(ctx, c, f); err != nil {
@@ -55,7 +56,8 @@ func (s composing) restore(ctx context.Context, c *change, f source.Edited) erro
 		if _, err = s.do(ctx, c, s.write("restore-source", f, true)); err == nil {
 			return nil
 		}
-		same := dropcap.Effect{Name: "check-source", Says: "look whether the former " + f.Path + " stands", Action: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Was}}
+		same := dropcap.Effect{Name: "check-source", Says: "look whether the former " + f.Path +
+			" stands", Action: &dropcap.File{Path: f.Path, Was: f.Was, Is: f.Was}}
 		if _, no := s.do(ctx, c, same); no == nil {
 			return nil
 		}
@@ -65,8 +67,12 @@ func (s composing) restore(ctx context.Context, c *change, f source.Edited) erro
 }
 
 func (s composing) lost(c *change, err error) error {
-	return dropcap.Errorf(dropcap.CodePerson, fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: take the change of the file back, and %s", c.ID,
-		source.Line(s.from.Project.Up(s.from.Replicas))), "cannot put the old %s back: %w", c.Name, plain(err))
+	return dropcap.Errorf(dropcap.CodePerson,
+		fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: take the change of the file "+
+			"back, and %s", c.ID,
+			source.Line(s.from.Project.Up(s.from.Replicas))), "cannot put the old %s back: %w",
+		c.Name,
+		plain(err))
 }
 
 // mayBack refuses where a backout would bring more about than it says.
@@ -76,7 +82,8 @@ func (s composing) mayBack(ctx context.Context, c *change) error {
 		return err
 	}
 	if len(list) == 0 {
-		return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand", "cannot back out change %s: the service has no containers any more", c.ID)
+		return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand",
+			"cannot back out change %s: the service has no containers any more", c.ID)
 	}
 	s.from.Replicas = len(list)
 	names, err := s.running(ctx, c)
@@ -85,7 +92,8 @@ func (s composing) mayBack(ctx context.Context, c *change) error {
 	}
 	for _, f := range s.from.Files {
 		if _, err := s.do(ctx, c, s.asLeft(f)); err != nil {
-			return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand", "cannot back out change %s: %w", c.ID, err)
+			return dropcap.Errorf(dropcap.CodeError, "take the change of the file back by hand",
+				"cannot back out change %s: %w", c.ID, err)
 		}
 	}
 	return s.nothingPending(ctx, c, names, true)

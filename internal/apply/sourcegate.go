@@ -14,9 +14,9 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// composeGate stands between compose and the engine: whatever compose has read, it gets to make no container
-// but its predecessor with the capabilities that were asked for, to start none that was not compared, and to
-// touch nobody else's.
+// composeGate stands between compose and the engine: whatever compose has read, it gets to make no
+// container but its predecessor with the capabilities that were asked for, to start none that was
+// not compared, and to touch nobody else's.
 type composeGate struct {
 	composing
 	c       *change
@@ -33,8 +33,10 @@ func (s composing) looking(c *change) *composeGate {
 	return &composeGate{composing: s, c: c, looks: true}
 }
 
-// composeUp has compose make the service's containers, each as g declares it. The error is why it was kept from it.
-func (s composing) composeUp(ctx context.Context, c *change, name string, edited bool, g dropcap.Grant) (dropcap.Result, error) {
+// composeUp has compose make the service's containers, each as g declares it. The error is why it
+// was kept from it.
+func (s composing) composeUp(ctx context.Context, c *change, name string, edited bool,
+	g dropcap.Grant) (dropcap.Result, error) {
 	gate := &composeGate{composing: s, c: c, allowed: g, made: map[string]bool{}}
 	result, err := s.do(ctx, c, s.up(c, name, edited, gate))
 	gate.mu.Lock()
@@ -46,12 +48,13 @@ func (s composing) composeUp(ctx context.Context, c *change, name string, edited
 	return result, err
 }
 
-// The requests by which compose makes a service again (docker/compose pkg/compose/convergence.go, and
-// executor.go since 5). Its requests about images, volumes, networks and commands are not among them: none of
-// that is pending, as the rehearsal has said.
+// The requests by which compose makes a service again (docker/compose pkg/compose/convergence.go,
+// and executor.go since 5). Its requests about images, volumes, networks and commands are not among
+// them: none of that is pending, as the rehearsal has said.
 var (
-	onContainer = regexp.MustCompile(`^/containers/([a-zA-Z0-9][a-zA-Z0-9_.-]*)(?:/(start|stop|kill|wait|rename|archive))?$`)
-	onNetwork   = regexp.MustCompile(`^/networks/([a-zA-Z0-9][a-zA-Z0-9_.-]*)/connect$`)
+	onContainer = regexp.MustCompile(
+		`^/containers/([a-zA-Z0-9][a-zA-Z0-9_.-]*)(?:/(start|stop|kill|wait|rename|archive))?$`)
+	onNetwork = regexp.MustCompile(`^/networks/([a-zA-Z0-9][a-zA-Z0-9_.-]*)/connect$`)
 )
 
 const toCreate = "/containers/create"
@@ -74,7 +77,8 @@ func (k *composeGate) refuse(do func() error) error {
 	return k.refused
 }
 
-func (k *composeGate) decide(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+func (k *composeGate) decide(ctx context.Context, method, path string,
+	body []byte) ([]byte, error) {
 	id, verb := "", ""
 	if m := onContainer.FindStringSubmatch(path); m != nil {
 		id, verb = m[1], m[2]
@@ -85,24 +89,29 @@ func (k *composeGate) decide(ctx context.Context, method, path string, body []by
 	case method == http.MethodPost && path == toCreate:
 		return k.create(body)
 	case method == http.MethodPost && onNetwork.MatchString(path):
-		if json.Unmarshal(body, &connected) == nil && k.made[connected.Container] && k.known(onNetwork.FindStringSubmatch(path)[1]) {
+		if json.Unmarshal(body, &connected) == nil && k.made[connected.Container] &&
+			k.known(onNetwork.FindStringSubmatch(path)[1]) {
 			return body, nil // it is compared before it is started
 		}
-	case method == http.MethodPut && verb == "archive": // contents of configs and secrets, which stand in the files
+	case method == http.MethodPut && verb == "archive":
+		// contents of configs and secrets, which stand in the files
 		if k.made[id] {
 			return body, nil
 		}
 	case method == http.MethodPost && verb == "start":
 		return body, k.start(ctx, id)
-	case method == http.MethodPost && verb != "" && verb != "archive", method == http.MethodDelete && id != "" && verb == "":
+	case method == http.MethodPost && verb != "" && verb != "archive",
+		method == http.MethodDelete && id != "" && verb == "":
 		return body, k.member(ctx, id)
 	}
-	return nil, dropcap.Errorf(dropcap.CodeError, "do that with docker compose yourself; then plan again",
-		"cannot let compose do more than make %s again: it asks for %s %s", k.c.Name, method, printable.Cut(path, 200))
+	return nil, dropcap.Errorf(dropcap.CodeError,
+		"do that with docker compose yourself; then plan again",
+		"cannot let compose do more than make %s again: it asks for %s %s", k.c.Name, method,
+		printable.Cut(path, 200))
 }
 
-// create lets a container of the service be made, with the labels that say where its files are: compose was
-// given copies.
+// create lets a container of the service be made, with the labels that say where its files are:
+// compose was given copies.
 func (k *composeGate) create(body []byte) ([]byte, error) {
 	var whole map[string]json.RawMessage
 	var labels map[string]string
@@ -114,8 +123,10 @@ func (k *composeGate) create(body []byte) ([]byte, error) {
 	}
 	const p = "com.docker.compose."
 	was, ok := k.predecessor(labels[p+"container-number"])
-	if labels[p+"project"] != k.from.Project.Name || labels[p+"service"] != k.from.Project.Service || !ok {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot let compose make a container that is not in the place of one of the service's")
+	if labels[p+"project"] != k.from.Project.Name ||
+		labels[p+"service"] != k.from.Project.Service || !ok {
+		return nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot let compose make a container that is not in the place of one of the service's")
 	}
 	for _, name := range []string{p + "project.config_files", p + "project.environment_file"} {
 		delete(labels, name)
@@ -131,8 +142,10 @@ func (k *composeGate) create(body []byte) ([]byte, error) {
 	return json.Marshal(whole)
 }
 
-// Answered implements dropcap.Gatekeeper: what was made is compared before anything is stopped for it.
-func (k *composeGate) Answered(ctx context.Context, method, path string, status int, body []byte) error {
+// Answered implements dropcap.Gatekeeper: what was made is compared before anything is stopped for
+// it.
+func (k *composeGate) Answered(ctx context.Context, method, path string, status int,
+	body []byte) error {
 	if method != http.MethodPost || path != toCreate || status != http.StatusCreated {
 		return nil
 	}
@@ -148,12 +161,14 @@ func (k *composeGate) Answered(ctx context.Context, method, path string, status 
 		if err != nil || now == nil {
 			return err
 		}
-		return k.differing(k.c, now, k.allowed, !older(k.c, "1.44")) // before, the other networks come later
+		// before, the other networks come later
+		return k.differing(k.c, now, k.allowed, !older(k.c, "1.44"))
 	})
 	if err == nil {
 		return nil
 	}
-	if _, no := k.do(ctx, k.c, remove("remove-made", "remove what compose has made otherwise", id)); no != nil {
+	if _, no := k.do(ctx, k.c, remove("remove-made", "remove what compose has made otherwise",
+		id)); no != nil {
 		k.log("%s: %v", k.c.Name, no)
 	}
 	return err
@@ -187,7 +202,8 @@ func (k *composeGate) member(ctx context.Context, id string) error {
 	if k.made[id] {
 		return nil
 	}
-	return dropcap.Errorf(dropcap.CodeError, "do that with docker compose yourself; then plan again",
+	return dropcap.Errorf(dropcap.CodeError,
+		"do that with docker compose yourself; then plan again",
 		"cannot let compose touch %s, which is not of the service", printable.Cut(id, 200))
 }
 
@@ -220,7 +236,8 @@ func (s composing) former(id string) bool {
 	return false
 }
 
-// asBefore reports whether the service's containers are the former ones, and run: then nothing is to be made.
+// asBefore reports whether the service's containers are the former ones, and run: then nothing is
+// to be made.
 func (s composing) asBefore(ctx context.Context, c *change) bool {
 	list, err := s.list(ctx, c)
 	if err != nil || len(list) == 0 || len(list) != len(s.from.Members) {
@@ -262,8 +279,9 @@ func (s composing) predecessor(number string) (formerOne, bool) {
 	return formerOne{}, false
 }
 
-// differing is nil if a container is as its predecessor was, but for the capabilities, which are as g says.
-// Without networks, one that is missing does not count yet. Of a change that an older dropcap began, no former ones are known.
+// differing is nil if a container is as its predecessor was, but for the capabilities, which are as
+// g says. Without networks, one that is missing does not count yet. Of a change that an older
+// dropcap began, no former ones are known.
 func (s composing) differing(c *change, now *seen, g dropcap.Grant, networks bool) error {
 	if len(s.from.Members) == 0 {
 		return nil
@@ -276,26 +294,31 @@ func (s composing) differing(c *change, now *seen, g dropcap.Grant, networks boo
 	}
 	was, ok := s.predecessor(b.Config.Labels["com.docker.compose.container-number"])
 	if !ok {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot tell what %s is in the place of", now.Name)
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot tell what %s is in the place of",
+			now.Name)
 	}
 	o, err := c.original()
 	if err != nil {
 		return err
 	}
-	recipe, err := recreate.Read(recreate.Original{API: o.API, Engine: o.Engine, Version: o.Version, Inspect: was.raw, Networks: o.Networks})
+	recipe, err := recreate.Read(recreate.Original{API: o.API, Engine: o.Engine, Version: o.Version,
+		Inspect: was.raw, Networks: o.Networks})
 	if err != nil {
 		return err
 	}
 	var list []recreate.Difference
 	for _, d := range recipe.Remade(now.raw, g) {
-		if networks || !(strings.HasPrefix(d.Path, "NetworkSettings.Networks.") && d.Because == "missing") {
+		if networks || !(strings.HasPrefix(d.Path, "NetworkSettings.Networks.") &&
+			d.Because == "missing") {
 			list = append(list, d)
 		}
 	}
 	if len(list) == 0 {
 		return nil
 	}
-	return dropcap.Errorf(dropcap.CodeError, "see what has changed in the files, the environment or the engine; or change the container itself with --strategy recreate",
+	return dropcap.Errorf(dropcap.CodeError,
+		"see what has changed in the files, the environment or the engine; or change the "+
+			"container itself with --strategy recreate",
 		"cannot let compose make %s otherwise than it was: it differs in more than capabilities: %s", c.Name, places(list))
 }
 

@@ -8,11 +8,13 @@ import (
 	"dropcap/internal/source"
 )
 
-// Compose makes the successor under an interim name, stops and removes the old one, and gives the successor its name. Ended in between (it ends
-// when dropcap is killed and its output goes nowhere), it leaves both, or a successor without its name; at its next run it keeps either of the
+// Compose makes the successor under an interim name, stops and removes the old one, and gives the
+// successor its name. Ended in between (it ends when dropcap is killed and its output goes
+// nowhere), it leaves both, or a successor without its name; at its next run it keeps either of the
 // two, and takes the name as it is.
 
-// sweepInterim removes successors that have never run and whose predecessor is still there. Their volumes are the predecessor's.
+// sweepInterim removes successors that have never run and whose predecessor is still there. Their
+// volumes are the predecessor's.
 func (s composing) sweepInterim(ctx context.Context, c *change) error {
 	list, err := s.list(ctx, c)
 	if err != nil {
@@ -30,7 +32,8 @@ func (s composing) sweepInterim(ctx context.Context, c *change) error {
 		if now == nil || now.began() {
 			continue
 		}
-		if _, err := s.do(ctx, c, remove("remove-interim", "remove the unfinished "+m.name(), m.ID)); err != nil {
+		if _, err := s.do(ctx, c, remove("remove-interim", "remove the unfinished "+m.name(),
+			m.ID)); err != nil {
 			return err
 		}
 	}

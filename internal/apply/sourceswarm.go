@@ -19,7 +19,8 @@ type Swarm struct {
 	Spec json.RawMessage `json:"spec"` // the whole former specification
 }
 
-// swarming changes the service; the swarm replaces its tasks, and takes the change back if it is configured so.
+// swarming changes the service; the swarm replaces its tasks, and takes the change back if it is
+// configured so.
 type swarming struct {
 	nothingRetained
 	*Runner
@@ -27,9 +28,11 @@ type swarming struct {
 }
 
 func (s swarming) update(name, says string, version uint64, spec json.RawMessage) dropcap.Effect {
-	// The engine keeps the registry's credentials of the specification that it has (api/types/swarm, RegistryAuthFromSpec).
+	// The engine keeps the registry's credentials of the specification that it has
+	// (api/types/swarm, RegistryAuthFromSpec).
 	return post(name, says, "/services/"+s.from.ID+"/update",
-		map[string]string{"version": strconv.FormatUint(version, 10), "registryAuthFrom": "spec"}, spec, slow)
+		map[string]string{"version": strconv.FormatUint(version, 10), "registryAuthFrom": "spec"},
+		spec, slow)
 }
 
 func (s swarming) effects(c *change) []dropcap.Effect {
@@ -43,7 +46,8 @@ func (s swarming) effects(c *change) []dropcap.Effect {
 }
 
 func (s swarming) service(ctx context.Context, c *change) (source.Service, error) {
-	result, err := s.do(ctx, c, dropcap.Effect{Name: "look-service", Says: "look at the service", Action: &dropcap.Call{Method: http.MethodGet, Path: "/services/" + s.from.ID}})
+	result, err := s.do(ctx, c, dropcap.Effect{Name: "look-service", Says: "look at the service",
+		Action: &dropcap.Call{Method: http.MethodGet, Path: "/services/" + s.from.ID}})
 	if err != nil {
 		return source.Service{}, err
 	}
@@ -52,7 +56,8 @@ func (s swarming) service(ctx context.Context, c *change) (source.Service, error
 
 func (s swarming) declares(v source.Service, g dropcap.Grant) bool {
 	d, err := v.Declares()
-	return err == nil && source.SameNames(d.CapAdd, g.CapAdd) && source.SameNames(d.CapDrop, g.CapDrop)
+	return err == nil && source.SameNames(d.CapAdd, g.CapAdd) && source.SameNames(d.CapDrop,
+		g.CapDrop)
 }
 
 // busy are the states in which the swarm is at work on an update.
@@ -65,11 +70,15 @@ func (s swarming) prepare(ctx context.Context, c *change) error {
 	}
 	switch {
 	case busy(v.State):
-		return dropcap.Errorf(dropcap.CodeError, "wait for its end", "cannot change %s: an update of its service is under way", c.Name)
+		return dropcap.Errorf(dropcap.CodeError, "wait for its end",
+			"cannot change %s: an update of its service is under way", c.Name)
 	case !s.declares(v, c.Was):
-		return dropcap.Errorf(dropcap.CodeError, "plan again", "cannot change %s: its service declares other capabilities than the container has", c.Name)
+		return dropcap.Errorf(dropcap.CodeError, "plan again",
+			"cannot change %s: its service declares other capabilities than the container has",
+			c.Name)
 	case string(v.Spec) != string(s.from.Spec):
-		return dropcap.Errorf(dropcap.CodeError, "plan again", "cannot change %s: somebody has changed its service meanwhile", c.Name)
+		return dropcap.Errorf(dropcap.CodeError, "plan again",
+			"cannot change %s: somebody has changed its service meanwhile", c.Name)
 	}
 	if err := s.note(ctx, c, "note-created", dropcap.Preparing); err != nil {
 		return err
@@ -87,7 +96,8 @@ func (s swarming) swap(ctx context.Context, c *change) error {
 		return err
 	}
 	c.stopped = s.now()
-	if _, err := s.do(ctx, c, s.update("update-service", "update the service", v.Version, spec)); err != nil {
+	if _, err := s.do(ctx, c, s.update("update-service", "update the service", v.Version,
+		spec)); err != nil {
 		return err
 	}
 	if err := s.ended(ctx, c, c.Is); err != nil {
@@ -115,8 +125,10 @@ func (s swarming) ended(ctx context.Context, c *change, g dropcap.Grant) error {
 		case err != nil:
 		case s.declares(v, g) && (v.State == "completed" || v.State == "rollback_completed"):
 			return nil
-		case v.State == "paused" || v.State == "rollback_paused" || v.State == "rollback_completed" && !s.declares(v, g):
-			return fmt.Errorf("the swarm has ended the update as %s: %s", v.State, c.discreet(v.Message))
+		case v.State == "paused" || v.State == "rollback_paused" ||
+			v.State == "rollback_completed" && !s.declares(v, g):
+			return fmt.Errorf("the swarm has ended the update as %s: %s", v.State,
+				c.discreet(v.Message))
 		}
 		if s.now().After(end) {
 			return fmt.Errorf("the swarm has not ended its update in time")
@@ -167,7 +179,8 @@ func (s swarming) made(ctx context.Context, c *change, g dropcap.Grant) ([]strin
 		}
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("none of its containers runs on this node any more, so that they cannot be watched here")
+		return nil, fmt.Errorf("none of its containers runs on this node any more, so that they " +
+			"cannot be watched here")
 	}
 	return ids, nil
 }
@@ -188,7 +201,8 @@ func (s swarming) stands(ctx context.Context, c *change) (bool, error) {
 	return true, nil
 }
 
-// back submits the former specification, unless it stands: what the swarm calls the previous one may be somebody else's.
+// back submits the former specification, unless it stands: what the swarm calls the previous one
+// may be somebody else's.
 func (s swarming) back(ctx context.Context, c *change) error {
 	if c.State == dropcap.Preparing {
 		return nil
@@ -200,7 +214,9 @@ func (s swarming) back(ctx context.Context, c *change) error {
 		}
 		s.sleep(ctx, s.poll()*time.Duration(1+i))
 	}
-	return dropcap.Errorf(dropcap.CodePerson, fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: docker service rollback %s", c.ID, s.from.ID),
+	return dropcap.Errorf(dropcap.CodePerson,
+		fmt.Sprintf("mend that, then `dropcap backout %s`; by hand: docker service rollback %s",
+			c.ID, s.from.ID),
 		"cannot put the former service of %s back: %w", c.Name, plain(last))
 }
 
@@ -214,7 +230,8 @@ func (s swarming) backOnce(ctx context.Context, c *change) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.do(ctx, c, s.update("update-service-back", "give the service its former capabilities back", v.Version, spec)); err != nil {
+		if _, err := s.do(ctx, c, s.update("update-service-back",
+			"give the service its former capabilities back", v.Version, spec)); err != nil {
 			return err
 		}
 		if err := s.ended(ctx, c, c.Was); err != nil {

@@ -44,7 +44,8 @@ func stage(t *testing.T, policy string, ran bool) (*scripted, Job) {
 		t.Fatal(err)
 	}
 	s := &scripted{
-		t: t, now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), boxes: map[string]*box{}, keep: map[string]map[string]json.RawMessage{},
+		t: t, now: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), boxes: map[string]*box{},
+		keep: map[string]map[string]json.RawMessage{},
 		wish: restartPolicy{Name: policy},
 	}
 	if err := json.Unmarshal(o.Inspect, &s.made); err != nil {
@@ -68,7 +69,8 @@ func stage(t *testing.T, policy string, ran bool) (*scripted, Job) {
 	return s, Job{
 		Plan: "plan", Host: "host", Original: o, Recipe: recipe, Gate: Gate{Soak: time.Second},
 		Step: dropcap.Step{
-			Container: dropcap.Target{ID: old, Name: "web"}, Workload: "docker:web", Strategy: dropcap.StrategyRecreate, Before: was, After: is,
+			Container: dropcap.Target{ID: old, Name: "web"}, Workload: "docker:web",
+			Strategy: dropcap.StrategyRecreate, Before: was, After: is,
 		},
 	}
 }

@@ -29,8 +29,9 @@ type box struct {
 // crashed is what a World panics with when dropcap dies.
 type crashed struct{}
 
-// scripted is an engine, a journal and a clock, with a fault at one effect. It follows the engine's rules that decide anything here: names
-// are unique, a running container is not removed, one that was never started is not started at boot.
+// scripted is an engine, a journal and a clock, with a fault at one effect. It follows the engine's
+// rules that decide anything here: names are unique, a running container is not removed, one that
+// was never started is not started at boot.
 type scripted struct {
 	t       *testing.T
 	now     time.Time
@@ -45,14 +46,16 @@ type scripted struct {
 	most    int    // how many of ours ran at once, at most
 	full    string // the note from which on the disk is full
 	isFull  bool
-	steal   string         // the effect at which somebody takes the name
-	written string         // what is in the layers of all containers, as the engine tells it; empty is nothing
-	idFile  string         // what the file of docker run --cidfile holds
-	sick    bool           // whoever lacks a capability ends as soon as it is looked at
-	ended   []int          // exit statuses of a new container that was started again each time; it runs
-	down    time.Time      // until then the engine does not answer
-	wish    restartPolicy  // of the original
-	made    map[string]any // the original's inspect
+	steal   string // the effect at which somebody takes the name
+	// what is in the layers of all containers, as the engine tells it; empty is nothing
+	written string
+	idFile  string // what the file of docker run --cidfile holds
+	sick    bool   // whoever lacks a capability ends as soon as it is looked at
+	// exit statuses of a new container that was started again each time; it runs
+	ended []int
+	down  time.Time      // until then the engine does not answer
+	wish  restartPolicy  // of the original
+	made  map[string]any // the original's inspect
 }
 
 type late struct {
@@ -74,7 +77,9 @@ func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, erro
 	if s.strikes("before", e.Name) {
 		switch s.fault.how {
 		case "late": // dropcap dies, and what it asked for is done all the same
-			s.late = append(s.late, late{s.now.Add(1500 * time.Millisecond), func() { _, _ = s.really(e) }})
+			s.late = append(s.late, late{s.now.Add(1500 * time.Millisecond), func() {
+				_, _ = s.really(e)
+			}})
 			panic(crashed{})
 		case "error":
 			return dropcap.Result{Status: 500}, errors.New("a fault")
@@ -153,13 +158,15 @@ func (s *scripted) strike() {
 	}
 }
 
-// boot starts the engine again: containers are stopped, and started by their policies (moby daemon/daemon.go, restore).
+// boot starts the engine again: containers are stopped, and started by their policies (moby
+// daemon/daemon.go, restore).
 func (s *scripted) boot(quick bool) {
 	s.tick(time.Second)
 	for _, b := range s.boxes {
 		was := b.running
 		b.running = false
-		again := b.policy.Name == "always" || b.policy.Name == "unless-stopped" && !b.byHand || b.policy.Name == "on-failure" && was
+		again := b.policy.Name == "always" || b.policy.Name == "unless-stopped" && !b.byHand ||
+			b.policy.Name == "on-failure" && was
 		if b.began && again {
 			b.running, b.started = true, s.now
 		}
@@ -236,7 +243,8 @@ func (s *scripted) events(e dropcap.Effect) (dropcap.Result, error) {
 	}
 	body := ""
 	for _, code := range s.ended {
-		body += fmt.Sprintf(`{"Type":"container","Action":"die","Actor":{"ID":%q,"Attributes":{"exitCode":"%d","name":"web"}}}`+"\n", b.id, code)
+		body += fmt.Sprintf(
+			`{"Type":"container","Action":"die","Actor":{"ID":%q,"Attributes":{"exitCode":"%d","name":"web"}}}`+"\n", b.id, code)
 	}
 	return dropcap.Result{Status: 200, Body: json.RawMessage(body)}, nil
 }
@@ -303,7 +311,8 @@ func (s *scripted) create(e dropcap.Effect) (dropcap.Result, error) {
 		return dropcap.Result{Status: 400}, err
 	}
 	s.next++
-	b := &box{id: fmt.Sprintf("%064x", s.next), name: e.Call().Query["name"], raw: maps.Clone(s.made), policy: s.wish}
+	b := &box{id: fmt.Sprintf("%064x", s.next), name: e.Call().Query["name"],
+		raw: maps.Clone(s.made), policy: s.wish}
 	host := maps.Clone(b.raw["HostConfig"].(map[string]any))
 	b.raw["HostConfig"] = host
 	host["CapAdd"], host["CapDrop"] = body.HostConfig.CapAdd, body.HostConfig.CapDrop
@@ -328,7 +337,8 @@ func (s *scripted) inspect(b *box) json.RawMessage {
 	case b.began:
 		status = "exited"
 	}
-	raw["State"] = map[string]any{"Status": status, "Running": b.running, "StartedAt": b.started, "ExitCode": b.exit}
+	raw["State"] = map[string]any{"Status": status, "Running": b.running, "StartedAt": b.started,
+		"ExitCode": b.exit}
 	if drops, _ := host["CapDrop"].([]string); len(drops) > 0 {
 		raw["RestartCount"] = len(s.ended)
 	}
@@ -374,7 +384,9 @@ func (s *scripted) Kept(_ context.Context, id string) (map[string]json.RawMessag
 
 func (s *scripted) runner() *Runner {
 	return &Runner{
-		World: s, Journal: s, Now: func() time.Time { return s.now }, Sleep: func(_ context.Context, d time.Duration) { s.tick(d) },
+		World: s, Journal: s, Now: func() time.Time {
+			return s.now
+		}, Sleep: func(_ context.Context, d time.Duration) { s.tick(d) },
 		NewID: func() string { s.next++; return fmt.Sprintf("%012x", s.next) },
 	}
 }

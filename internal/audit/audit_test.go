@@ -14,7 +14,8 @@ var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 func host() dropcap.Host {
 	defaults, all := caps.DockerDefaults, caps.UpTo(caps.Last)
-	return dropcap.Host{Engine: dropcap.Engine{Name: "docker", Version: "29.0.0"}, Defaults: &defaults, Grantable: &all}
+	return dropcap.Host{Engine: dropcap.Engine{Name: "docker", Version: "29.0.0"},
+		Defaults: &defaults, Grantable: &all}
 }
 
 // container makes a running one whose processes hold exactly what is granted.
@@ -26,11 +27,13 @@ func container(name string, d dropcap.Declared) dropcap.Container {
 	}
 	held := set
 	return dropcap.Container{
-		ID: strings.Repeat("a", 64), Name: name, Image: "app:1", State: "running", PID: 10, Workload: "docker:" + name,
-		Owner: dropcap.Owner{Kind: "docker"}, Declared: d, Predicted: &set,
+		ID: strings.Repeat("a", 64), Name: name, Image: "app:1", State: "running", PID: 10,
+		Workload: "docker:" + name,
+		Owner:    dropcap.Owner{Kind: "docker"}, Declared: d, Predicted: &set,
 		Kernel: dropcap.Kernel{
 			Visible: true, Bounding: &held, Effective: &held,
-			Processes: []dropcap.Process{{PIDs: []int{10}, Comm: "app", Origin: dropcap.OriginInit, Bounding: held.Mask(), Effective: held.Mask()}},
+			Processes: []dropcap.Process{{PIDs: []int{10}, Comm: "app", Origin: dropcap.OriginInit,
+				Bounding: held.Mask(), Effective: held.Mask()}},
 		},
 	}
 }
@@ -46,13 +49,15 @@ func stopped(name string, d dropcap.Declared) dropcap.Container {
 func withExec(c dropcap.Container, origin string, more caps.Set) dropcap.Container {
 	all := *c.Kernel.Bounding | more
 	c.Kernel.Bounding = &all
-	c.Kernel.Processes = append(c.Kernel.Processes, dropcap.Process{PIDs: []int{77}, Comm: "sh", Origin: origin, Bounding: all.Mask()})
+	c.Kernel.Processes = append(c.Kernel.Processes, dropcap.Process{PIDs: []int{77}, Comm: "sh",
+		Origin: origin, Bounding: all.Mask()})
 	return c
 }
 
 func judgeOne(t *testing.T, c dropcap.Container, p dropcap.Policy) dropcap.Judged {
 	t.Helper()
-	a := Judge(dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{c}}, Options{Policy: p, Now: now})
+	a := Judge(dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{c}},
+		Options{Policy: p, Now: now})
 	if len(a.Containers) != 1 || a.Summary.Containers != 1 {
 		t.Fatalf("judged %d containers, summary %+v; want one", len(a.Containers), a.Summary)
 	}
@@ -84,7 +89,8 @@ func TestVerdictAtLevelCIS(t *testing.T) {
 	unpredicted.Predicted, unpredicted.WhyNot = nil, "CapAdd: \"CAP_X\" is not a capability"
 	empty := container("empty", dropcap.Declared{})
 	empty.Kernel.Bounding = nil
-	unread := dropcap.Container{ID: "u", Name: "unread", Unread: "it is larger than 8 MiB", WhyNot: "it is larger than 8 MiB"}
+	unread := dropcap.Container{ID: "u", Name: "unread", Unread: "it is larger than 8 MiB",
+		WhyNot: "it is larger than 8 MiB"}
 
 	for _, x := range []struct {
 		c       dropcap.Container
@@ -95,12 +101,17 @@ func TestVerdictAtLevelCIS(t *testing.T) {
 		{container("hardened", dropcap.Declared{Drop: []string{"NET_RAW"}}), dropcap.Pass, ""},
 		{container("lower", dropcap.Declared{Drop: []string{"cap_net_raw"}}), dropcap.Pass, ""},
 		{container("none", dropcap.Declared{Drop: []string{"all"}}), dropcap.Pass, ""},
-		{container("bind", dropcap.Declared{Drop: []string{"ALL"}, Add: []string{"NET_BIND_SERVICE"}}), dropcap.Pass, ""},
-		{container("raw-again", dropcap.Declared{Drop: []string{"ALL"}, Add: []string{"NET_RAW"}}), dropcap.Fail, "net-raw:NET_RAW"},
-		{container("admin", dropcap.Declared{Drop: []string{"NET_RAW"}, Add: []string{"net_admin"}}), dropcap.Fail, "added:NET_ADMIN"},
-		{container("both", dropcap.Declared{Drop: []string{"NET_RAW"}, Add: []string{"NET_RAW"}}), dropcap.Fail, "net-raw:NET_RAW inert:NET_RAW"},
+		{container("bind", dropcap.Declared{Drop: []string{"ALL"},
+			Add: []string{"NET_BIND_SERVICE"}}), dropcap.Pass, ""},
+		{container("raw-again", dropcap.Declared{Drop: []string{"ALL"}, Add: []string{"NET_RAW"}}),
+			dropcap.Fail, "net-raw:NET_RAW"},
+		{container("admin", dropcap.Declared{Drop: []string{"NET_RAW"},
+			Add: []string{"net_admin"}}), dropcap.Fail, "added:NET_ADMIN"},
+		{container("both", dropcap.Declared{Drop: []string{"NET_RAW"}, Add: []string{"NET_RAW"}}),
+			dropcap.Fail, "net-raw:NET_RAW inert:NET_RAW"},
 		{container("priv", dropcap.Declared{Privileged: true}), dropcap.Fail, "privileged"},
-		{container("priv-drop", dropcap.Declared{Privileged: true, Drop: []string{"NET_RAW"}}), dropcap.Fail, "privileged inert:NET_RAW"},
+		{container("priv-drop", dropcap.Declared{Privileged: true, Drop: []string{"NET_RAW"}}),
+			dropcap.Fail, "privileged inert:NET_RAW"},
 		{stopped("exited", dropcap.Declared{}), dropcap.Fail, "net-raw:NET_RAW"},
 		{stopped("exited-good", dropcap.Declared{Drop: []string{"NET_RAW"}}), dropcap.Pass, ""},
 		{hidden, dropcap.Unknown, "unseen"},
@@ -109,7 +120,8 @@ func TestVerdictAtLevelCIS(t *testing.T) {
 		{empty, dropcap.Unknown, "net-raw:NET_RAW unseen"},
 		{unread, dropcap.Unknown, "unseen"},
 		{
-			withExec(container("exec", dropcap.Declared{Drop: []string{"ALL"}}), dropcap.OriginExecPrivileged, caps.Of(caps.NetRaw, caps.SysAdmin)),
+			withExec(container("exec", dropcap.Declared{Drop: []string{"ALL"}}),
+				dropcap.OriginExecPrivileged, caps.Of(caps.NetRaw, caps.SysAdmin)),
 			dropcap.Fail, "drift:NET_RAW,SYS_ADMIN",
 		},
 	} {
@@ -141,7 +153,8 @@ func TestALLAddedNamesEverythingBeyondDefaults(t *testing.T) {
 
 func TestLeastDemandsSupportForEachCapability(t *testing.T) {
 	c := container("web", dropcap.Declared{})
-	p := dropcap.Policy{Level: dropcap.LevelLeast, Keeps: []dropcap.Keep{{Caps: caps.Of(caps.Chown, caps.Setuid), Reason: "workers"}}}
+	p := dropcap.Policy{Level: dropcap.LevelLeast,
+		Keeps: []dropcap.Keep{{Caps: caps.Of(caps.Chown, caps.Setuid), Reason: "workers"}}}
 	j := judgeOne(t, c, p)
 	var left caps.Set
 	for _, f := range j.Findings {
@@ -153,7 +166,8 @@ func TestLeastDemandsSupportForEachCapability(t *testing.T) {
 }
 
 func TestKeepSatisfiesTheControl(t *testing.T) {
-	p := dropcap.Policy{Keeps: []dropcap.Keep{{Containers: dropcap.Selector{Name: "web"}, Caps: caps.Of(caps.NetRaw), Reason: "ping"}}}
+	p := dropcap.Policy{Keeps: []dropcap.Keep{{Containers: dropcap.Selector{Name: "web"},
+		Caps: caps.Of(caps.NetRaw), Reason: "ping"}}}
 	if j := judgeOne(t, container("web", dropcap.Declared{}), p); j.Verdict != dropcap.Pass {
 		t.Errorf("kept NET_RAW still gives %s: %s", j.Verdict, told(j))
 	}
@@ -163,8 +177,10 @@ func TestKeepSatisfiesTheControl(t *testing.T) {
 }
 
 func TestWaiverCoversOnlyWhatItNames(t *testing.T) {
-	c := container("vpn", dropcap.Declared{Drop: []string{"NET_RAW"}, Add: []string{"NET_ADMIN", "SYS_TIME"}})
-	w := dropcap.Waiver{Containers: dropcap.Selector{Name: "vpn"}, Caps: caps.Of(caps.NetAdmin), Owner: "ops", Reason: "tunnel", Expires: now.Add(time.Hour)}
+	c := container("vpn", dropcap.Declared{Drop: []string{"NET_RAW"},
+		Add: []string{"NET_ADMIN", "SYS_TIME"}})
+	w := dropcap.Waiver{Containers: dropcap.Selector{Name: "vpn"}, Caps: caps.Of(caps.NetAdmin),
+		Owner: "ops", Reason: "tunnel", Expires: now.Add(time.Hour)}
 	j := judgeOne(t, c, dropcap.Policy{Waivers: []dropcap.Waiver{w}})
 	if j.Verdict != dropcap.Fail || len(j.Findings) != 2 {
 		t.Fatalf("got %s [%s], want fail: SYS_TIME is not waived", j.Verdict, told(j))
@@ -175,33 +191,43 @@ func TestWaiverCoversOnlyWhatItNames(t *testing.T) {
 		}
 	}
 	w.Caps |= caps.Of(caps.SysTime)
-	if j := judgeOne(t, c, dropcap.Policy{Waivers: []dropcap.Waiver{w}}); j.Verdict != dropcap.Waived {
+	if j := judgeOne(t, c,
+		dropcap.Policy{Waivers: []dropcap.Waiver{w}}); j.Verdict != dropcap.Waived {
 		t.Errorf("got %s [%s], want waived", j.Verdict, told(j))
 	}
 }
 
 func TestExpiredAndUnmatchedWaiversAreFindings(t *testing.T) {
 	p := dropcap.Policy{Waivers: []dropcap.Waiver{
-		{Containers: dropcap.Selector{Name: "web"}, Caps: caps.Of(caps.NetRaw), Expires: now.Add(-time.Second), Line: 3},
-		{Containers: dropcap.Selector{Name: "nobody"}, Caps: caps.Of(caps.NetRaw), Expires: now.Add(time.Hour), Line: 9},
+		{Containers: dropcap.Selector{Name: "web"}, Caps: caps.Of(caps.NetRaw),
+			Expires: now.Add(-time.Second), Line: 3},
+		{Containers: dropcap.Selector{Name: "nobody"}, Caps: caps.Of(caps.NetRaw),
+			Expires: now.Add(time.Hour), Line: 9},
 	}}
-	s := dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{container("web", dropcap.Declared{})}}
+	s := dropcap.Snapshot{Host: host(),
+		Containers: []dropcap.Container{container("web", dropcap.Declared{})}}
 	a := Judge(s, Options{Policy: p, Now: now})
 	if len(a.Findings) != 2 || a.Containers[0].Verdict != dropcap.Fail {
-		t.Fatalf("got %d findings and %s, want both waivers reported and the container failed", len(a.Findings), a.Containers[0].Verdict)
+		t.Fatalf("got %d findings and %s, want both waivers reported and the container failed",
+			len(a.Findings), a.Containers[0].Verdict)
 	}
 	if Status(a) != dropcap.ExitFindings {
 		t.Errorf("status %d, want 3", Status(a))
 	}
 	if a := Judge(s, Options{Policy: p, Now: now, Partial: true}); len(a.Findings) != 1 {
-		t.Errorf("of some containers only, %d waivers are blamed; want the expired one alone", len(a.Findings))
+		t.Errorf("of some containers only, %d waivers are blamed; want the expired one alone",
+			len(a.Findings))
 	}
 }
 
 func TestBaselineFailsOnlyOnWhatIsNew(t *testing.T) {
-	s := dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{container("web", dropcap.Declared{})}}
-	known := func(id string, f dropcap.Finding) bool { return id == "docker:web" && f.Rule == dropcap.RuleNetRaw }
-	if a := Judge(s, Options{Now: now, Known: known}); Status(a) != dropcap.ExitOK || a.Containers[0].Verdict != dropcap.Waived {
+	s := dropcap.Snapshot{Host: host(),
+		Containers: []dropcap.Container{container("web", dropcap.Declared{})}}
+	known := func(id string, f dropcap.Finding) bool {
+		return id == "docker:web" && f.Rule == dropcap.RuleNetRaw
+	}
+	if a := Judge(s, Options{Now: now, Known: known}); Status(a) != dropcap.ExitOK ||
+		a.Containers[0].Verdict != dropcap.Waived {
 		t.Errorf("status %d, verdict %s; want 0, waived", Status(a), a.Containers[0].Verdict)
 	}
 	s.Containers[0] = container("web", dropcap.Declared{Add: []string{"SYS_ADMIN"}})
@@ -238,17 +264,21 @@ func TestHostileNamesStayWithinASentence(t *testing.T) {
 }
 
 func evidenceOf(workload string, needed, held caps.Set) dropcap.WorkloadEvidence {
-	w := dropcap.WorkloadEvidence{Workload: workload, Revision: "sha256:r", Held: held, Sources: []dropcap.Source{{Container: "c", Since: "s"}}}
+	w := dropcap.WorkloadEvidence{Workload: workload, Revision: "sha256:r", Held: held,
+		Sources: []dropcap.Source{{Container: "c", Since: "s"}}}
 	for _, c := range needed.List() {
-		w.Needs = append(w.Needs, dropcap.Need{Cap: c, Outcome: dropcap.Granted, Class: dropcap.Decisive, Count: 1, Sources: 1, Because: "b"})
+		w.Needs = append(w.Needs, dropcap.Need{Cap: c, Outcome: dropcap.Granted,
+			Class: dropcap.Decisive, Count: 1, Sources: 1, Because: "b"})
 	}
 	return evidence.Conclude(w)
 }
 
 func TestEvidenceSupportsAndAccuses(t *testing.T) {
 	c := container("web", dropcap.Declared{})
-	s := dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{c, container("other", dropcap.Declared{})}}
-	e := []dropcap.WorkloadEvidence{evidenceOf("docker:web", caps.Of(caps.Chown, caps.NetRaw), caps.DockerDefaults)}
+	s := dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{c,
+		container("other", dropcap.Declared{})}}
+	e := []dropcap.WorkloadEvidence{evidenceOf("docker:web", caps.Of(caps.Chown, caps.NetRaw),
+		caps.DockerDefaults)}
 	a := Judge(s, Options{Policy: dropcap.Policy{Level: dropcap.LevelLeast}, Evidence: e, Now: now})
 	var left caps.Set
 	for _, f := range a.Containers[0].Findings {
@@ -268,7 +298,8 @@ func TestEvidenceSupportsAndAccuses(t *testing.T) {
 	}
 	x := Explain(a.Containers[0], a, Options{Evidence: e})
 	for _, h := range x.Holds {
-		if needed := strings.HasPrefix(h.Evidence, "needed"); needed != (h.Cap == caps.Chown || h.Cap == caps.NetRaw) {
+		if needed := strings.HasPrefix(h.Evidence, "needed"); needed != (h.Cap == caps.Chown ||
+			h.Cap == caps.NetRaw) {
 			t.Errorf("%s: %q", h.Cap, h.Evidence)
 		}
 	}
@@ -276,9 +307,12 @@ func TestEvidenceSupportsAndAccuses(t *testing.T) {
 
 // A waiver may be for the one that could not be read: nobody says then that it picks nothing.
 func TestNoWaiverIsBlamedForWhatCouldNotBeRead(t *testing.T) {
-	p := dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Image: "x*"}, Caps: caps.Of(caps.NetRaw), Expires: time.Now().Add(time.Hour)}}}
-	s := dropcap.Snapshot{Containers: []dropcap.Container{container("plain", dropcap.Declared{}), {ID: "u", Name: "unread", Unread: "it hangs"}}}
-	if a := Judge(s, Options{Policy: p, Now: time.Now()}); len(a.Findings) != 0 || a.Summary.Unknown != 1 {
+	p := dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Image: "x*"},
+		Caps: caps.Of(caps.NetRaw), Expires: time.Now().Add(time.Hour)}}}
+	s := dropcap.Snapshot{Containers: []dropcap.Container{container("plain", dropcap.Declared{}),
+		{ID: "u", Name: "unread", Unread: "it hangs"}}}
+	if a := Judge(s, Options{Policy: p, Now: time.Now()}); len(a.Findings) != 0 ||
+		a.Summary.Unknown != 1 {
 		t.Errorf("got %+v, %+v", a.Findings, a.Summary)
 	}
 	s.Containers = s.Containers[:1]

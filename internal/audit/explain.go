@@ -8,9 +8,11 @@ import (
 	"dropcap/internal/policy"
 )
 
-// Explain tells of a judged container why it holds what it holds, the most dangerous capability first.
+// Explain tells of a judged container why it holds what it holds, the most dangerous capability
+// first.
 func Explain(j dropcap.Judged, a dropcap.Audit, o Options) dropcap.Explanation {
-	e := dropcap.Explanation{Schema: dropcap.SchemaExplanation, Created: a.Created, Host: a.Host, Policy: a.Policy, Container: j, Holds: []dropcap.Held{}}
+	e := dropcap.Explanation{Schema: dropcap.SchemaExplanation, Created: a.Created, Host: a.Host,
+		Policy: a.Policy, Container: j, Holds: []dropcap.Held{}}
 	held := j.Holds()
 	if held == nil {
 		return e
@@ -71,7 +73,8 @@ func (x subject) evidence(c caps.Cap) string {
 func (x subject) because(c caps.Cap) string {
 	if x.c.Predicted != nil && !x.c.Predicted.Has(c) {
 		if p, ok := x.holder(caps.Of(c)); ok {
-			return fmt.Sprintf("held by process %d (%s, %s) only, not by the configuration", first(p.PIDs), plain(p.Comm), p.Origin)
+			return fmt.Sprintf("held by process %d (%s, %s) only, not by the configuration",
+				first(p.PIDs), plain(p.Comm), p.Origin)
 		}
 	}
 	switch sourceOf(x.c.Declared, x.host.Defaults, c) {

@@ -15,8 +15,9 @@ type Edit struct {
 	Only      *caps.Set // instead of both: CapDrop ALL, and exactly this in CapAdd
 }
 
-// Without finds the shortest edit after which the engine no longer grants the set, of what it grants now. A name in CapAdd has to go from
-// there, since an add wins over a drop; the rest is dropped by name, or everything is and the little that stays is added.
+// Without finds the shortest edit after which the engine no longer grants the set, of what it
+// grants now. A name in CapAdd has to go from there, since an add wins over a drop; the rest is
+// dropped by name, or everything is and the little that stays is added.
 func Without(d dropcap.Declared, defaults *caps.Set, granted *caps.Set, set caps.Set) Edit {
 	var e Edit
 	for _, c := range set.List() {
@@ -93,30 +94,40 @@ func (x subject) mend(findings []dropcap.Finding) string {
 // languages tells, by owner, how an edit is said there.
 var languages = map[string]func(dropcap.Container, Edit) string{
 	"compose": func(c dropcap.Container, e Edit) string {
-		// The project may not be the one that the file's folder stands for: without its name a second one would be started.
-		return fmt.Sprintf("in the compose file of project %[1]s, service %[2]s: %[3]s; then docker compose -p %[1]s up -d --no-deps %[2]s",
-			quoted(c.Owner.Project), quoted(c.Owner.Service), words(c.Declared, e, "cap_add", "cap_drop: [%s]", "cap_add: [%s]"))
+		// The project may not be the one that the file's folder stands for: without its name a
+		// second one would be started.
+		return fmt.Sprintf("in the compose file of project %[1]s, service %[2]s: %[3]s; then "+
+			"docker compose -p %[1]s up -d --no-deps %[2]s",
+			quoted(c.Owner.Project), quoted(c.Owner.Service), words(c.Declared, e, "cap_add",
+				"cap_drop: [%s]", "cap_add: [%s]"))
 	},
 	"swarm": func(c dropcap.Container, e Edit) string {
-		update := "docker service update" + swarmFlags(c.Declared, e) + " " + quoted(c.Owner.Service)
-		if c.State == "exited" || c.State == "dead" { // swarm keeps some ended tasks, and never starts one again
+		update := "docker service update" + swarmFlags(c.Declared, e) + " " +
+			quoted(c.Owner.Service)
+		if c.State == "exited" || c.State == "dead" {
+			// swarm keeps some ended tasks, and never starts one again
 			return update + " && docker rm " + quoted(c.Name)
 		}
 		return update
 	},
 	"ecs": func(c dropcap.Container, e Edit) string {
-		return "in a new revision of task definition " + quoted(c.Owner.Project) + ", container " + quoted(c.Owner.Service) + ": " +
-			words(c.Declared, e, "linuxParameters.capabilities.add", "linuxParameters.capabilities.drop: [%s]", "linuxParameters.capabilities.add: [%s]")
+		return "in a new revision of task definition " + quoted(c.Owner.Project) + ", container " +
+			quoted(c.Owner.Service) + ": " +
+			words(c.Declared, e, "linuxParameters.capabilities.add",
+				"linuxParameters.capabilities.drop: [%s]", "linuxParameters.capabilities.add: [%s]")
 	},
 	"kubernetes": func(c dropcap.Container, e Edit) string {
-		return "in the pod's securityContext: " + words(c.Declared, e, "capabilities.add", "capabilities.drop: [%s]", "capabilities.add: [%s]")
+		return "in the pod's securityContext: " + words(c.Declared, e, "capabilities.add",
+			"capabilities.drop: [%s]", "capabilities.add: [%s]")
 	},
 	"nomad": func(c dropcap.Container, e Edit) string {
-		return "in the job's docker task config: " + words(c.Declared, e, "cap_add", "cap_drop = [%s]", "cap_add = [%s]")
+		return "in the job's docker task config: " + words(c.Declared, e, "cap_add",
+			"cap_drop = [%s]", "cap_add = [%s]")
 	},
 }
 
-// dockerRun is the language of a container that somebody started by hand: the control's own command.
+// dockerRun is the language of a container that somebody started by hand: the control's own
+// command.
 func dockerRun(c dropcap.Container, e Edit) string {
 	image := "<image>" // an agentless look does not tell it
 	if c.Image != "" {
@@ -124,20 +135,24 @@ func dockerRun(c dropcap.Container, e Edit) string {
 	}
 	rest := " <arguments> " + image + " <command>"
 	switch {
-	case e.Only != nil && len(c.Declared.Add)+len(c.Declared.Drop) > 0: // an ALL that stays among the arguments would win
-		return "re-create it, in place of its own --cap-add and --cap-drop with: docker run --cap-drop=ALL" + flags(*e.Only, " --cap-add=") + rest
+	case e.Only != nil && len(c.Declared.Add)+len(c.Declared.Drop) > 0:
+		// an ALL that stays among the arguments would win
+		return "re-create it, in place of its own --cap-add and --cap-drop with: docker run " +
+			"--cap-drop=ALL" + flags(*e.Only, " --cap-add=") + rest
 	case e.Only != nil:
 		return "re-create it: docker run --cap-drop=ALL" + flags(*e.Only, " --cap-add=") + rest
 	case !e.RemoveAdd.Empty():
-		return "re-create it without" + flags(e.RemoveAdd, " --cap-add=") + ": docker run" + flags(e.AddDrop, " --cap-drop=") + rest
+		return "re-create it without" + flags(e.RemoveAdd, " --cap-add=") + ": docker run" +
+			flags(e.AddDrop, " --cap-drop=") + rest
 	default:
 		return "re-create it: docker run" + flags(e.AddDrop, " --cap-drop=") + rest
 	}
 }
 
-// swarmFlags says an edit by the flags of `docker service update`, which take one capability each. Dropping what the service adds only takes
-// the add back, and the other way round (docker/cli updateCapabilities, since 20.10): where that is not enough, the word RESET empties both
-// lists, and they are written anew.
+// swarmFlags says an edit by the flags of `docker service update`, which take one capability each.
+// Dropping what the service adds only takes the add back, and the other way round (docker/cli
+// updateCapabilities, since 20.10): where that is not enough, the word RESET empties both lists,
+// and they are written anew.
 func swarmFlags(d dropcap.Declared, e Edit) string {
 	if e.Only == nil && (e.RemoveAdd & e.AddDrop).Empty() {
 		return flags(e.RemoveAdd|e.AddDrop, " --cap-drop ")
@@ -153,8 +168,8 @@ func swarmFlags(d dropcap.Declared, e Edit) string {
 	return s
 }
 
-// words says an edit of a file: which names are taken out, and how the lists are written there. A list of drops is told as a whole, with
-// the names that it had.
+// words says an edit of a file: which names are taken out, and how the lists are written there. A
+// list of drops is told as a whole, with the names that it had.
 func words(d dropcap.Declared, e Edit, adds, drop, add string) string {
 	if e.Only != nil {
 		return fmt.Sprintf(drop, caps.All) + " and " + fmt.Sprintf(add, join(*e.Only))
@@ -199,17 +214,22 @@ func shortNames(l []string) string {
 }
 
 func (x subject) fixPrivileged() string {
-	const instead = "add only the devices and capabilities that it needs, with --device and --cap-add, after --cap-drop=ALL"
+	const instead = "add only the devices and capabilities that it needs, with --device and " +
+		"--cap-add, after --cap-drop=ALL"
 	switch x.c.Owner.Kind {
 	case "compose":
-		return fmt.Sprintf("in the compose file of project %s, service %s: remove privileged: true; add only the devices and cap_add that it needs",
+		return fmt.Sprintf("in the compose file of project %s, service %s: remove privileged: "+
+			"true; add only the devices and cap_add that it needs",
 			quoted(x.c.Owner.Project), quoted(x.c.Owner.Service))
 	case "ecs":
-		return "in a new revision of the task definition: privileged: false; add only the linuxParameters.devices and capabilities that it needs"
+		return "in a new revision of the task definition: privileged: false; add only the " +
+			"linuxParameters.devices and capabilities that it needs"
 	case "kubernetes":
-		return "in the pod's securityContext: privileged: false; add only the capabilities that it needs"
+		return "in the pod's securityContext: privileged: false; add only the capabilities that " +
+			"it needs"
 	case "nomad":
-		return "in the job's docker task config: privileged = false; add only the devices and cap_add that it needs"
+		return "in the job's docker task config: privileged = false; add only the devices and " +
+			"cap_add that it needs"
 	default:
 		return "re-create it without --privileged; " + instead
 	}
@@ -229,7 +249,8 @@ func (x subject) fixInert(set caps.Set) string {
 func (x subject) restart() string {
 	switch x.c.Owner.Kind {
 	case "compose":
-		return "docker compose -p " + quoted(x.c.Owner.Project) + " restart " + quoted(x.c.Owner.Service)
+		return "docker compose -p " + quoted(x.c.Owner.Project) + " restart " +
+			quoted(x.c.Owner.Service)
 	case "swarm":
 		return "docker service update --force " + quoted(x.c.Owner.Service)
 	default:
@@ -237,7 +258,8 @@ func (x subject) restart() string {
 	}
 }
 
-// quoted makes a name that a container controls safe to paste into a shell: in single quotes unless it is plain.
+// quoted makes a name that a container controls safe to paste into a shell: in single quotes unless
+// it is plain.
 func quoted(s string) string {
 	s = plain(s)
 	if s != "" && strings.IndexFunc(s, notPlain) < 0 {
@@ -247,5 +269,6 @@ func quoted(s string) string {
 }
 
 func notPlain(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@+%", r))
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune("_-./:@+%", r))
 }

@@ -11,7 +11,8 @@ import (
 	"dropcap/caps"
 )
 
-// After the edit the engine must no longer grant the set, whatever was declared before, and must take nothing else away.
+// After the edit the engine must no longer grant the set, whatever was declared before, and must
+// take nothing else away.
 func TestEditTakesAwayExactlyTheSet(t *testing.T) {
 	defaults := caps.DockerDefaults
 	g := caps.Grants{Defaults: defaults, All: caps.UpTo(caps.Last)}
@@ -44,11 +45,13 @@ func TestEditTakesAwayExactlyTheSet(t *testing.T) {
 
 func TestOneFixForAllFindings(t *testing.T) {
 	c := container("vpn", dropcap.Declared{Add: []string{"NET_ADMIN"}})
-	const want = "re-create it without --cap-add=NET_ADMIN: docker run --cap-drop=NET_RAW <arguments> app:1 <command>"
+	const want = "re-create it without --cap-add=NET_ADMIN: docker run --cap-drop=NET_RAW " +
+		"<arguments> app:1 <command>"
 	if j := judgeOne(t, c, dropcap.Policy{}); j.Fix != want {
 		t.Errorf("got %q", j.Fix)
 	}
-	p := dropcap.Policy{Level: dropcap.LevelLeast, Keeps: []dropcap.Keep{{Caps: caps.Of(caps.Setuid), Reason: "r"}}}
+	p := dropcap.Policy{Level: dropcap.LevelLeast,
+		Keeps: []dropcap.Keep{{Caps: caps.Of(caps.Setuid), Reason: "r"}}}
 	const least = "re-create it, in place of its own --cap-add and --cap-drop with: " +
 		"docker run --cap-drop=ALL --cap-add=SETUID <arguments> app:1 <command>"
 	if j := judgeOne(t, c, p); j.Fix != least {
@@ -65,7 +68,8 @@ func TestFixSpeaksTheOwnersLanguage(t *testing.T) {
 		d     dropcap.Declared
 		want  string
 	}{
-		{dropcap.Owner{Kind: "docker"}, dropcap.Declared{}, "re-create it: docker run --cap-drop=NET_RAW <arguments> app:1 <command>"},
+		{dropcap.Owner{Kind: "docker"}, dropcap.Declared{},
+			"re-create it: docker run --cap-drop=NET_RAW <arguments> app:1 <command>"},
 		{
 			dropcap.Owner{Kind: "docker"},
 			dropcap.Declared{Drop: []string{"ALL"}, Add: []string{"NET_RAW"}},
@@ -74,18 +78,22 @@ func TestFixSpeaksTheOwnersLanguage(t *testing.T) {
 		{
 			dropcap.Owner{Kind: "compose", Project: "shop", Service: "web"},
 			dropcap.Declared{},
-			"in the compose file of project shop, service web: cap_drop: [NET_RAW]; then docker compose -p shop up -d --no-deps web",
+			"in the compose file of project shop, service web: cap_drop: [NET_RAW]; then docker " +
+				"compose -p shop up -d --no-deps web",
 		},
 		{
 			dropcap.Owner{Kind: "compose", Project: "shop", Service: "web"},
 			dropcap.Declared{Drop: []string{"CAP_MKNOD"}},
-			"in the compose file of project shop, service web: cap_drop: [MKNOD, NET_RAW]; then docker compose -p shop up -d --no-deps web",
+			"in the compose file of project shop, service web: cap_drop: [MKNOD, NET_RAW]; then " +
+				"docker compose -p shop up -d --no-deps web",
 		},
-		{dropcap.Owner{Kind: "swarm", Service: "api"}, dropcap.Declared{}, "docker service update --cap-drop NET_RAW api"},
+		{dropcap.Owner{Kind: "swarm", Service: "api"}, dropcap.Declared{},
+			"docker service update --cap-drop NET_RAW api"},
 		{
 			dropcap.Owner{Kind: "ecs", Project: "pay", Service: "web"},
 			dropcap.Declared{},
-			"in a new revision of task definition pay, container web: linuxParameters.capabilities.drop: [NET_RAW]",
+			"in a new revision of task definition pay, container web: " +
+				"linuxParameters.capabilities.drop: [NET_RAW]",
 		},
 	} {
 		c := container("web", x.d)
@@ -97,15 +105,18 @@ func TestFixSpeaksTheOwnersLanguage(t *testing.T) {
 	}
 }
 
-// What is left of --cap-add ALL among the arguments would win over every drop, so the fix says that it has to go.
+// What is left of --cap-add ALL among the arguments would win over every drop, so the fix says that
+// it has to go.
 func TestFixOfAllReplacesTheDeclaredLists(t *testing.T) {
 	j := judgeOne(t, container("web", dropcap.Declared{Add: []string{"ALL"}}), dropcap.Policy{})
-	if got := j.Findings[0].Fix; !strings.HasPrefix(got, "re-create it, in place of its own --cap-add and --cap-drop with: docker run --cap-drop=ALL") {
+	if got := j.Findings[0].Fix; !strings.HasPrefix(got,
+		"re-create it, in place of its own --cap-add and --cap-drop with: docker run --cap-drop=ALL") {
 		t.Errorf("got %q", got)
 	}
 }
 
-// An ended task of a service is never started again: after the update it is still there, and still fails.
+// An ended task of a service is never started again: after the update it is still there, and still
+// fails.
 func TestFixOfAnEndedTaskRemovesIt(t *testing.T) {
 	c := container("api.1.x", dropcap.Declared{})
 	c.Owner = dropcap.Owner{Kind: "swarm", Service: "api"}
@@ -145,13 +156,15 @@ func TestSwarmUpdateTakesAwayExactlyTheSet(t *testing.T) {
 			t.Fatal(err)
 		}
 		if after != before.Minus(set) {
-			t.Fatalf("%+v without %s: after%s it grants %s, want %s", d, set, args, after, before.Minus(set))
+			t.Fatalf("%+v without %s: after%s it grants %s, want %s", d, set, args, after,
+				before.Minus(set))
 		}
 	}
 }
 
-// serviceUpdate is what docker's client makes of a service's lists (docker/cli, updateCapabilities): a name that stands in the other list
-// is taken out there, and only otherwise added here; RESET empties a list first.
+// serviceUpdate is what docker's client makes of a service's lists (docker/cli,
+// updateCapabilities): a name that stands in the other list is taken out there, and only otherwise
+// added here; RESET empties a list first.
 func serviceUpdate(d dropcap.Declared, args string) dropcap.Declared {
 	add, drop := namesOf(d.Add), namesOf(d.Drop)
 	toAdd, toDrop := map[string]bool{}, map[string]bool{}
@@ -180,7 +193,8 @@ func serviceUpdate(d dropcap.Declared, args string) dropcap.Declared {
 	maps.DeleteFunc(toDrop, func(n string, _ bool) bool { return toAdd[n] })
 	move(toDrop, add, drop)
 	move(toAdd, drop, add)
-	return dropcap.Declared{Add: slices.Collect(maps.Keys(add)), Drop: slices.Collect(maps.Keys(drop))}
+	return dropcap.Declared{Add: slices.Collect(maps.Keys(add)),
+		Drop: slices.Collect(maps.Keys(drop))}
 }
 
 func namesOf(l []string) map[string]bool {

@@ -8,9 +8,9 @@ import (
 	"dropcap/caps"
 )
 
-// reverted finds a change of ours that somebody has undone: the container's configuration grants again
-// what its latest change has dropped. A change that was rolled back or backed out is not undone by
-// somebody, and neither is one that was followed by such.
+// reverted finds a change of ours that somebody has undone: the container's configuration grants
+// again what its latest change has dropped. A change that was rolled back or backed out is not
+// undone by somebody, and neither is one that was followed by such.
 func (x subject) reverted() *dropcap.Finding {
 	if x.c.Retained != "" {
 		return nil
@@ -33,7 +33,8 @@ func (x subject) reverted() *dropcap.Finding {
 	}
 	return &dropcap.Finding{
 		Rule: dropcap.RuleReverted, Severity: again.Severity().Worse(caps.Medium), Caps: again,
-		Because: fmt.Sprintf("change %s of %s dropped %s, and %s", change.ID, change.Started, again.Short(), how),
+		Because: fmt.Sprintf("change %s of %s dropped %s, and %s", change.ID, change.Started,
+			again.Short(), how),
 		Fix: "find out who made it again, and change it there; dropcap plan " + quoted(x.c.Name) +
 			" shows what to write, and dropcap apply " + quoted(x.c.Name) + " does it here",
 	}

@@ -12,7 +12,8 @@ func TestAChangeThatSomebodyHasUndoneIsAFinding(t *testing.T) {
 	all, less := caps.DockerDefaults, caps.DockerDefaults.Minus(caps.Of(caps.NetRaw))
 	change := func(id string, state dropcap.ChangeState) dropcap.Change {
 		return dropcap.Change{
-			ID: id, Workload: "docker:web", Name: "web", Started: "2026-06-30T10:00:00Z", State: state,
+			ID: id, Workload: "docker:web", Name: "web", Started: "2026-06-30T10:00:00Z",
+			State: state,
 			After: strings.Repeat("b", 64),
 			Was:   dropcap.Grant{Holds: all}, Is: dropcap.Grant{Holds: less},
 		}
@@ -29,22 +30,27 @@ func TestAChangeThatSomebodyHasUndoneIsAFinding(t *testing.T) {
 		changes   []dropcap.Change
 		want      string
 	}{
-		"made again without it":    {undone, []dropcap.Change{applied}, "made the container again"},
-		"its configuration edited": {edited, []dropcap.Change{applied}, "changed its configuration"},
-		"as it was left":           {kept, []dropcap.Change{applied}, ""},
-		"of another workload":      {other, []dropcap.Change{applied}, ""},
-		"no change":                {undone, nil, ""},
-		"backed out since":         {undone, []dropcap.Change{change("bbbbbbbbbbbb", dropcap.BackedOut), applied}, ""},
-		"only rolled back":         {undone, []dropcap.Change{change("cccccccccccc", dropcap.RolledBack)}, ""},
-		"what a change retains":    {retained, []dropcap.Change{applied}, ""},
+		"made again without it": {undone, []dropcap.Change{applied}, "made the container again"},
+		"its configuration edited": {edited, []dropcap.Change{applied},
+			"changed its configuration"},
+		"as it was left":      {kept, []dropcap.Change{applied}, ""},
+		"of another workload": {other, []dropcap.Change{applied}, ""},
+		"no change":           {undone, nil, ""},
+		"backed out since": {undone,
+			[]dropcap.Change{change("bbbbbbbbbbbb", dropcap.BackedOut), applied}, ""},
+		"only rolled back": {undone,
+			[]dropcap.Change{change("cccccccccccc", dropcap.RolledBack)}, ""},
+		"what a change retains": {retained, []dropcap.Change{applied}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			snap := dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{c.container}}
 			got := ""
-			for _, f := range Judge(snap, Options{Changes: c.changes, Now: now}).Containers[0].Findings {
+			for _, f := range Judge(snap, Options{Changes: c.changes, Now: now}).
+				Containers[0].Findings {
 				if f.Rule == dropcap.RuleReverted {
 					got = f.Because
-					if f.Caps != caps.Of(caps.NetRaw) || !strings.Contains(f.Fix, "dropcap apply web") {
+					if f.Caps != caps.Of(caps.NetRaw) ||
+						!strings.Contains(f.Fix, "dropcap apply web") {
 						t.Errorf("the finding is %+v", f)
 					}
 				}

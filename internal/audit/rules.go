@@ -20,8 +20,8 @@ type subject struct {
 	changes []dropcap.Change
 }
 
-// findings applies the rules in the order of their weight. The sets of net-raw, added and unneeded do not overlap; each is split where a
-// waiver covers only a part of it.
+// findings applies the rules in the order of their weight. The sets of net-raw, added and unneeded
+// do not overlap; each is split where a waiver covers only a part of it.
 func (x subject) findings() []dropcap.Finding {
 	list := []dropcap.Finding{}
 	list = append(list, x.whole(x.privileged())...)
@@ -45,7 +45,8 @@ func (x subject) whole(f *dropcap.Finding) []dropcap.Finding {
 	return []dropcap.Finding{*f}
 }
 
-// split makes a finding for the part of the set that no waiver names, and one for each waiver's part.
+// split makes a finding for the part of the set that no waiver names, and one for each waiver's
+// part.
 func (x subject) split(set caps.Set, finding func(caps.Set) dropcap.Finding) []dropcap.Finding {
 	if set.Empty() {
 		return nil
@@ -63,8 +64,9 @@ func (x subject) split(set caps.Set, finding func(caps.Set) dropcap.Finding) []d
 	return list
 }
 
-// configured is what the container has by its configuration, whether its processes hold it or gave it up and will
-// get it back. Where that cannot be predicted it is what they hold; false if that is not known either.
+// configured is what the container has by its configuration, whether its processes hold it or gave
+// it up and will get it back. Where that cannot be predicted it is what they hold; false if that is
+// not known either.
 func (x subject) configured() (caps.Set, bool) {
 	if x.c.Predicted != nil {
 		return *x.c.Predicted, true
@@ -75,7 +77,8 @@ func (x subject) configured() (caps.Set, bool) {
 	return 0, false
 }
 
-// regained says of what the processes gave up that this is no protection; empty if they hold the whole set.
+// regained says of what the processes gave up that this is no protection; empty if they hold the
+// whole set.
 func (x subject) regained(set caps.Set) string {
 	gone := set & x.c.GaveUp()
 	which := gone.Short()
@@ -85,7 +88,8 @@ func (x subject) regained(set caps.Set) string {
 	case gone == set:
 		which = them(set)
 	}
-	s := fmt.Sprintf("its processes gave %s up, but a restart, an exec or a health check gets %s back", which, them(gone))
+	s := fmt.Sprintf("its processes gave %s up, but a restart, an exec or a health check gets %s "+
+		"back", which, them(gone))
 	if x.host.GrantableFrom == "assumed" && (x.c.Declared.Privileged || hasAll(x.c.Declared.Add)) {
 		s += " (as far as it is known what ALL means to this engine)"
 	}
@@ -105,14 +109,16 @@ func (x subject) privileged() *dropcap.Finding {
 		return nil
 	}
 	has, _ := x.configured()
-	const because = "it is privileged: every capability of the engine, all devices, and no seccomp, AppArmor or masked paths"
+	const because = "it is privileged: every capability of the engine, all devices, and no " +
+		"seccomp, AppArmor or masked paths"
 	return &dropcap.Finding{
 		Rule: dropcap.RulePrivileged, Severity: caps.Critical, Caps: has,
 		Because: also(because, x.regained(has)), Fix: x.fixPrivileged(),
 	}
 }
 
-// excess is what the container has by its configuration and policy does not keep; empty for a privileged one, which has its own rule.
+// excess is what the container has by its configuration and policy does not keep; empty for a
+// privileged one, which has its own rule.
 func (x subject) excess() caps.Set {
 	has, ok := x.configured()
 	if !ok || x.c.Declared.Privileged {
@@ -132,7 +138,8 @@ func (x subject) netRaw(set caps.Set) dropcap.Finding {
 	}
 }
 
-// beyond is what a container may not hold without a reason at level cis: all but the benchmark's defaults that this engine grants too.
+// beyond is what a container may not hold without a reason at level cis: all but the benchmark's
+// defaults that this engine grants too.
 func (x subject) beyond() caps.Set {
 	defaults := caps.DockerDefaults
 	if x.host.Defaults != nil {
@@ -144,8 +151,9 @@ func (x subject) beyond() caps.Set {
 func (x subject) added(set caps.Set) dropcap.Finding {
 	return dropcap.Finding{
 		Rule: dropcap.RuleAdded, Severity: set.Severity(), Caps: set,
-		Because: also(fmt.Sprintf("%s, beyond the defaults, and nothing says that it needs %s", x.source(set), them(set)), x.regained(set)),
-		Fix:     x.fix(set),
+		Because: also(fmt.Sprintf("%s, beyond the defaults, and nothing says that it needs %s",
+			x.source(set), them(set)), x.regained(set)),
+		Fix: x.fix(set),
 	}
 }
 
@@ -160,8 +168,9 @@ func (x subject) rest() caps.Set {
 func (x subject) unneeded(set caps.Set) dropcap.Finding {
 	return dropcap.Finding{
 		Rule: dropcap.RuleUnneeded, Severity: set.Severity(), Caps: set,
-		Because: also(fmt.Sprintf("%s, and %s", x.source(set), x.unsupported(set)), x.regained(set)),
-		Fix:     x.fix(set),
+		Because: also(fmt.Sprintf("%s, and %s", x.source(set), x.unsupported(set)),
+			x.regained(set)),
+		Fix: x.fix(set),
 	}
 }
 
@@ -185,8 +194,9 @@ func (x subject) drift() *dropcap.Finding {
 	}
 	f := dropcap.Finding{
 		Rule: dropcap.RuleDrift, Severity: more.Severity().Worse(caps.Medium), Caps: more,
-		Because: fmt.Sprintf("its processes hold %s, which its configuration does not grant", more.Short()),
-		Fix:     "restart the container, so that it holds what it declares: " + x.restart(),
+		Because: fmt.Sprintf("its processes hold %s, which its configuration does not grant",
+			more.Short()),
+		Fix: "restart the container, so that it holds what it declares: " + x.restart(),
 	}
 	p, ok := x.holder(more)
 	if !ok {
@@ -195,13 +205,16 @@ func (x subject) drift() *dropcap.Finding {
 	who := fmt.Sprintf("process %d (%s)", first(p.PIDs), plain(p.Comm))
 	switch p.Origin {
 	case dropcap.OriginExecPrivileged:
-		f.Because = fmt.Sprintf("%s came by `docker exec --privileged` and holds %s beyond what the container is granted", who, more.Short())
+		f.Because = fmt.Sprintf("%s came by `docker exec --privileged` and holds %s beyond what "+
+			"the container is granted", who, more.Short())
 		f.Fix = fmt.Sprintf("end that exec: sudo kill %d", first(p.PIDs))
 	case dropcap.OriginExec:
-		f.Because = fmt.Sprintf("%s came by `docker exec` and holds %s beyond what the container is granted", who, more.Short())
+		f.Because = fmt.Sprintf("%s came by `docker exec` and holds %s beyond what the container "+
+			"is granted", who, more.Short())
 		f.Fix = fmt.Sprintf("end that exec: sudo kill %d", first(p.PIDs))
 	default:
-		f.Because = fmt.Sprintf("%s holds %s, which the container's configuration does not grant", who, more.Short())
+		f.Because = fmt.Sprintf("%s holds %s, which the container's configuration does not grant",
+			who, more.Short())
 	}
 	return &f
 }
@@ -221,13 +234,15 @@ func (x subject) holder(set caps.Set) (dropcap.Process, bool) {
 	return best, most > 0
 }
 
-// inert reports a declared drop that does nothing: whoever wrote it believes in a protection that is not there.
+// inert reports a declared drop that does nothing: whoever wrote it believes in a protection that
+// is not there.
 func (x subject) inert() *dropcap.Finding {
 	set, why := inertDrops(x.c.Declared)
 	if why == "" {
 		return nil
 	}
-	f := dropcap.Finding{Rule: dropcap.RuleInert, Severity: caps.Low, Caps: set, Because: why, Fix: x.fixInert(set)}
+	f := dropcap.Finding{Rule: dropcap.RuleInert, Severity: caps.Low, Caps: set, Because: why,
+		Fix: x.fixInert(set)}
 	if set.Empty() { // the word ALL: it is about whatever the container has
 		f.Caps, _ = x.configured()
 	}
@@ -242,12 +257,14 @@ func (x subject) unseen() *dropcap.Finding {
 	if why := unseen(x.c); why != "" {
 		f.Because = "what it holds could not be seen: " + why
 	} else if why := unpredicted(x.c); why != "" {
-		f.Because = "what its configuration grants at a restart, an exec or a health check is not known: " + plain(why)
+		f.Because = "what its configuration grants at a restart, an exec or a health check is " +
+			"not known: " + plain(why)
 	} else {
 		return nil
 	}
 	if x.c.Unread != "" {
-		f.Fix = "see what docker inspect " + quoted(x.c.Name) + " says, and make it again without what cannot be read"
+		f.Fix = "see what docker inspect " + quoted(x.c.Name) +
+			" says, and make it again without what cannot be read"
 	}
 	return &f
 }

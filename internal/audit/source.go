@@ -34,7 +34,8 @@ func sourceOf(d dropcap.Declared, defaults *caps.Set, c caps.Cap) string {
 	}
 }
 
-// source says in one clause how it came to hold the set: "CAP_NET_RAW is a default that was not dropped".
+// source says in one clause how it came to hold the set: "CAP_NET_RAW is a default that was not
+// dropped".
 func (x subject) source(set caps.Set) string {
 	by := map[string]caps.Set{}
 	for _, c := range set.List() {
@@ -52,10 +53,12 @@ func (x subject) source(set caps.Set) string {
 			parts = append(parts, fmt.Sprintf("%s "+many, s.Short()))
 		}
 	}
-	say(sourceDefault, "is granted by default and not dropped", "are granted by default and not dropped")
+	say(sourceDefault, "is granted by default and not dropped",
+		"are granted by default and not dropped")
 	say(sourceAdded, "is added by name", "are added by name")
 	say(sourceAll, "comes with --cap-add ALL", "come with --cap-add ALL")
-	say(sourceOther, "is granted by the engine's configuration", "are granted by the engine's configuration")
+	say(sourceOther, "is granted by the engine's configuration",
+		"are granted by the engine's configuration")
 	return strings.Join(parts, "; ")
 }
 
@@ -93,17 +96,20 @@ func inertDrops(d dropcap.Declared) (caps.Set, string) {
 	both := dropped & added
 	switch {
 	case d.Privileged && len(d.Drop) > 0:
-		return dropped, fmt.Sprintf("it drops %s, but is privileged: the engine does not even read the list", listed(d.Drop))
+		return dropped, fmt.Sprintf("it drops %s, but is privileged: the engine does not even "+
+			"read the list", listed(d.Drop))
 	case hasAll(d.Add) && hasAll(d.Drop):
 		return 0, "it drops ALL and adds ALL: the engine lets the add win, so nothing is dropped"
 	case !both.Empty() && !hasAll(d.Add):
-		return both, fmt.Sprintf("it both drops and adds %s: the engine lets the add win", both.Short())
+		return both, fmt.Sprintf("it both drops and adds %s: the engine lets the add win",
+			both.Short())
 	default:
 		return 0, ""
 	}
 }
 
-// listed prints declared names, made safe for a sentence: the engine checks them, but a document from elsewhere may hold anything.
+// listed prints declared names, made safe for a sentence: the engine checks them, but a document
+// from elsewhere may hold anything.
 func listed(l []string) string { return plain(strings.Join(l, ",")) }
 
 // plain keeps a string that a container controls within one line of a sentence.

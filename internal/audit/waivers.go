@@ -35,7 +35,8 @@ func (x subject) parts(rule dropcap.Rule, set caps.Set) (open caps.Set, parts []
 	return open, parts
 }
 
-// stale gives a finding for each waiver that is expired, or that has matched nothing although everything was looked at.
+// stale gives a finding for each waiver that is expired, or that has matched nothing although
+// everything was looked at.
 func stale(w *policy.Waivers, seen []dropcap.Container, partial bool) []dropcap.Finding {
 	list := []dropcap.Finding{}
 	for _, s := range w.Stale(seen) {
@@ -43,11 +44,14 @@ func stale(w *policy.Waivers, seen []dropcap.Container, partial bool) []dropcap.
 			continue
 		}
 		v := s.Waiver
-		f := dropcap.Finding{Rule: dropcap.RuleWaiver, Severity: caps.Low, Caps: v.Caps, Fix: "remove it from the policy, or correct its selector"}
-		what := fmt.Sprintf("the waiver for %s at line %d (owner %s)", v.Caps.Short(), v.Line, plain(v.Owner))
+		f := dropcap.Finding{Rule: dropcap.RuleWaiver, Severity: caps.Low, Caps: v.Caps,
+			Fix: "remove it from the policy, or correct its selector"}
+		what := fmt.Sprintf("the waiver for %s at line %d (owner %s)", v.Caps.Short(), v.Line,
+			plain(v.Owner))
 		switch s.Why {
 		case policy.Expired:
-			f.Because = fmt.Sprintf("%s expired on %s", what, v.Expires.UTC().Format("2006-01-02 15:04"))
+			f.Because = fmt.Sprintf("%s expired on %s", what,
+				v.Expires.UTC().Format("2006-01-02 15:04"))
 			f.Fix = "drop the capability, or renew the waiver with a reason and a new date"
 		case policy.NoContainer:
 			f.Because = what + " picks no container of this host"

@@ -32,14 +32,16 @@ func (c *Client) caller(ctx context.Context) (string, error) {
 	if c.cfg.Credentials == nil {
 		return "", noCredentials("cannot find out whose account this is", nil)
 	}
-	if _, err := c.cfg.Credentials.Retrieve(ctx); err != nil { // apart from the request, to tell a lack of credentials from a refusal
+	if _, err := c.cfg.Credentials.Retrieve(ctx); err != nil {
+		// apart from the request, to tell a lack of credentials from a refusal
 		if ctx.Err() != nil {
 			return "", interrupted("find out whose account this is", ctx.Err())
 		}
 		return "", noCredentials("cannot find out whose account this is", err)
 	}
 	client := sts.NewFromConfig(c.cfg)
-	t := task{api: "sts:GetCallerIdentity", what: "find out whose account this is", scope: "caller/" + c.cfg.Region}
+	t := task{api: "sts:GetCallerIdentity", what: "find out whose account this is",
+		scope: "caller/" + c.cfg.Region}
 	out, err := ask(ctx, c, t, func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
 		return client.GetCallerIdentity(ctx, nil)
 	})
@@ -52,7 +54,8 @@ func (c *Client) caller(ctx context.Context) (string, error) {
 	return c.own, nil
 }
 
-// config gives the configuration with an account's credentials: the caller's own, or an assumed role's.
+// config gives the configuration with an account's credentials: the caller's own, or an assumed
+// role's.
 func (c *Client) config(ctx context.Context, account string) (sdk.Config, error) {
 	if arn, ok := c.roles[account]; ok {
 		c.mu.Lock()
@@ -60,7 +63,10 @@ func (c *Client) config(ctx context.Context, account string) (sdk.Config, error)
 		cfg, ok := c.accounts[account]
 		if !ok {
 			cfg = c.cfg.Copy()
-			cfg.Credentials = sdk.NewCredentialsCache(&role{c: c, arn: arn}, func(o *sdk.CredentialsCacheOptions) { o.ExpiryWindow = 5 * time.Minute })
+			cfg.Credentials = sdk.NewCredentialsCache(&role{c: c, arn: arn},
+				func(o *sdk.CredentialsCacheOptions) {
+					o.ExpiryWindow = 5 * time.Minute
+				})
 			c.accounts[account] = cfg
 		}
 		return cfg, nil
@@ -70,13 +76,16 @@ func (c *Client) config(ctx context.Context, account string) (sdk.Config, error)
 		return sdk.Config{}, err
 	}
 	if own != account {
-		return sdk.Config{}, &dropcap.Error{Code: dropcap.CodeUsage, Message: "cannot reach account " + account + ": the credentials are for account " + own,
-			Hint: "name a role of that account with --role-arn", Err: &caused{"unknown-account", dropcap.ErrDenied}}
+		return sdk.Config{}, &dropcap.Error{Code: dropcap.CodeUsage,
+			Message: "cannot reach account " + account + ": the credentials are for account " + own,
+			Hint:    "name a role of that account with --role-arn", Err: &caused{"unknown-account",
+				dropcap.ErrDenied}}
 	}
 	return c.cfg, nil
 }
 
-// role gives credentials of an assumed role, within the rate and with the repetitions of every request. The SDK's cache is before it.
+// role gives credentials of an assumed role, within the rate and with the repetitions of every
+// request. The SDK's cache is before it.
 type role struct {
 	c   *Client
 	arn string
@@ -85,26 +94,36 @@ type role struct {
 // Retrieve assumes the role.
 func (r *role) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	client := sts.NewFromConfig(r.c.cfg)
-	t := task{api: "sts:AssumeRole", what: "assume the role " + r.arn, scope: "caller/" + r.c.cfg.Region,
-		hint: "allow sts:AssumeRole on this role to the caller, and let the role's own policy trust it"}
+	t := task{api: "sts:AssumeRole", what: "assume the role " + r.arn, scope: "caller/" +
+		r.c.cfg.Region,
+		hint: "allow sts:AssumeRole on this role to the caller, and let the role's own policy " +
+			"trust it"}
 	out, err := ask(ctx, r.c, t, func(ctx context.Context) (*sts.AssumeRoleOutput, error) {
-		return client.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &r.arn, RoleSessionName: sdk.String("dropcap")})
+		return client.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &r.arn,
+			RoleSessionName: sdk.String("dropcap")})
 	})
 	if err != nil {
 		return sdk.Credentials{}, err
 	}
 	k := out.Credentials
 	if k == nil {
-		return sdk.Credentials{}, dropcap.Errorf(dropcap.CodeError, "", "cannot assume the role %s: the answer has no credentials", r.arn)
+		return sdk.Credentials{}, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot assume the role %s: the answer has no credentials", r.arn)
 	}
-	return sdk.Credentials{AccessKeyID: sdk.ToString(k.AccessKeyId), SecretAccessKey: sdk.ToString(k.SecretAccessKey), SessionToken: sdk.ToString(k.SessionToken),
-		CanExpire: k.Expiration != nil, Expires: sdk.ToTime(k.Expiration), Source: "dropcap"}, nil
+	return sdk.Credentials{AccessKeyID: sdk.ToString(k.AccessKeyId),
+			SecretAccessKey: sdk.ToString(k.SecretAccessKey),
+			SessionToken:    sdk.ToString(k.SessionToken),
+			CanExpire:       k.Expiration != nil, Expires: sdk.ToTime(k.Expiration),
+			Source: "dropcap"},
+		nil
 }
 
-// at gives the site of a place. The place's role is not looked at: the options say how an account is reached.
+// at gives the site of a place. The place's role is not looked at: the options say how an account
+// is reached.
 func (c *Client) at(ctx context.Context, p dropcap.Place) (*site, error) {
 	if !regionForm.MatchString(p.Region) {
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "a region is called like us-east-1", "cannot use %q as a region", p.Region)
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "a region is called like us-east-1",
+			"cannot use %q as a region", p.Region)
 	}
 	p.Role = c.roles[p.Account]
 	c.mu.Lock()
@@ -119,7 +138,8 @@ func (c *Client) at(ctx context.Context, p dropcap.Place) (*site, error) {
 	}
 	cfg = cfg.Copy()
 	cfg.Region = p.Region
-	s = &site{Place: p, cfg: cfg, ssm: managerOf(cfg), groups: groupsOf(cfg), hub: hubOf(cfg), s3: bucketsOf(cfg)}
+	s = &site{Place: p, cfg: cfg, ssm: managerOf(cfg), groups: groupsOf(cfg), hub: hubOf(cfg),
+		s3: bucketsOf(cfg)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if before := c.sites[p]; before != nil {

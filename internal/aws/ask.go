@@ -52,8 +52,10 @@ const (
 	faulty                   // 5xx: it may have taken effect
 )
 
-// ask makes a request within the rate, and again after failures that pass by themselves. Its error is a *dropcap.Error.
-func ask[T any](ctx context.Context, c *Client, t task, do func(context.Context) (T, error)) (T, error) {
+// ask makes a request within the rate, and again after failures that pass by themselves. Its error
+// is a *dropcap.Error.
+func ask[T any](ctx context.Context, c *Client, t task,
+	do func(context.Context) (T, error)) (T, error) {
 	l := c.limit(t.scope, t.api)
 	for attempt := 0; ; attempt++ {
 		if err := l.wait(ctx, c.clock); err != nil {
@@ -90,7 +92,8 @@ func once[T any](ctx context.Context, t task, do func(context.Context) (T, error
 	return do(ctx)
 }
 
-// again tells whether to try once more. One that must be done once at most is repeated only where it certainly had no effect.
+// again tells whether to try once more. One that must be done once at most is repeated only where
+// it certainly had no effect.
 func (t task) again(kind trouble, attempt int) bool {
 	switch kind {
 	case throttled:
@@ -145,7 +148,8 @@ func connection(err error) bool {
 	var send *smithyhttp.RequestSendError
 	var timeout net.Error
 	var cut *smithy.DeserializationError
-	return errors.As(err, &send) || errors.As(err, &timeout) || errors.As(err, &cut) || errors.Is(err, context.DeadlineExceeded)
+	return errors.As(err, &send) || errors.As(err, &timeout) || errors.As(err, &cut) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 // codeOf gives the service's own name of an error; empty if it is none of a service.

@@ -1,6 +1,7 @@
-// Package aws carries the fleet's commands through AWS Systems Manager, and puts documents, objects, findings and compliance where AWS keeps
-// them. It is the only importer of the AWS SDK. It asks each API of each place no faster than it is told to, and never sends a command a second
-// time that may have taken effect.
+// Package aws carries the fleet's commands through AWS Systems Manager, and puts documents,
+// objects, findings and compliance where AWS keeps them. It is the only importer of the AWS SDK. It
+// asks each API of each place no faster than it is told to, and never sends a command a second time
+// that may have taken effect.
 package aws
 
 import (
@@ -24,7 +25,8 @@ import (
 // DefaultRate is how many requests a second each API of a place gets.
 const DefaultRate = 5
 
-// Options say whose nodes are meant. The rest comes from the SDK's standard configuration: environment, shared files, the instance's role.
+// Options say whose nodes are meant. The rest comes from the SDK's standard configuration:
+// environment, shared files, the instance's role.
 type Options struct {
 	Regions []string // empty: the configuration's region
 	Profile string   // empty: the configuration's
@@ -81,7 +83,8 @@ var (
 
 // Open reads the configuration. It asks nothing of AWS yet.
 func Open(ctx context.Context, o Options) (*Client, error) {
-	c := &Client{clock: o.Clock, rate: o.Rate, roles: map[string]string{}, accounts: map[string]sdk.Config{}, sites: map[dropcap.Place]*site{},
+	c := &Client{clock: o.Clock, rate: o.Rate, roles: map[string]string{},
+		accounts: map[string]sdk.Config{}, sites: map[dropcap.Place]*site{},
 		limits: map[string]*limiter{}, buckets: map[string]string{}}
 	if c.clock == nil {
 		c.clock = Wall{}
@@ -90,15 +93,19 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 		c.rate = DefaultRate
 	}
 	if !(c.rate > 0 && c.rate <= 1000) {
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "it is above 0 and at most 1000", "cannot ask %v times a second", o.Rate)
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "it is above 0 and at most 1000",
+			"cannot ask %v times a second", o.Rate)
 	}
 	for _, arn := range o.Roles {
 		m := roleForm.FindStringSubmatch(arn)
 		if m == nil {
-			return nil, dropcap.Errorf(dropcap.CodeUsage, "a role looks like arn:aws:iam::111122223333:role/NAME", "cannot use %q as a role", arn)
+			return nil, dropcap.Errorf(dropcap.CodeUsage,
+				"a role looks like arn:aws:iam::111122223333:role/NAME", "cannot use %q as a role",
+				arn)
 		}
 		if before, ok := c.roles[m[1]]; ok && before != arn {
-			return nil, dropcap.Errorf(dropcap.CodeUsage, "name one role for each account", "cannot use two roles of account %s", m[1])
+			return nil, dropcap.Errorf(dropcap.CodeUsage, "name one role for each account",
+				"cannot use two roles of account %s", m[1])
 		}
 		c.roles[m[1]] = arn
 	}
@@ -132,11 +139,14 @@ func (c *Client) setRegions(o Options) error {
 		c.regions = []string{c.cfg.Region}
 	}
 	if len(c.regions) == 0 {
-		return dropcap.Errorf(dropcap.CodeUsage, "name it with --region, set AWS_REGION, or run aws configure", "cannot tell in which region of AWS the nodes are")
+		return dropcap.Errorf(dropcap.CodeUsage,
+			"name it with --region, set AWS_REGION, or run aws configure",
+			"cannot tell in which region of AWS the nodes are")
 	}
 	for _, r := range c.regions {
 		if !regionForm.MatchString(r) {
-			return dropcap.Errorf(dropcap.CodeUsage, "a region is called like us-east-1", "cannot use %q as a region", r)
+			return dropcap.Errorf(dropcap.CodeUsage, "a region is called like us-east-1",
+				"cannot use %q as a region", r)
 		}
 	}
 	if c.cfg.Region == "" {
@@ -153,9 +163,13 @@ func misconfigured(o Options, err error) error {
 		if name == "" {
 			name = o.Profile
 		}
-		return dropcap.Errorf(dropcap.CodeUsage, "aws configure list-profiles tells which there are", "cannot find the profile %q in the configuration of AWS", name)
+		return dropcap.Errorf(dropcap.CodeUsage,
+			"aws configure list-profiles tells which there are",
+			"cannot find the profile %q in the configuration of AWS", name)
 	default:
-		return dropcap.Errorf(dropcap.CodeUsage, "look at AWS_* in the environment and at ~/.aws/config", "cannot read the configuration of AWS: %s", oneLine(err.Error()))
+		return dropcap.Errorf(dropcap.CodeUsage,
+			"look at AWS_* in the environment and at ~/.aws/config",
+			"cannot read the configuration of AWS: %s", oneLine(err.Error()))
 	}
 }
 

@@ -53,8 +53,10 @@ func (c *leaping) Sleep(ctx context.Context, d time.Duration) error {
 // environment is what the SDK reads; nothing of the machine's own.
 func environment(t *testing.T, endpoint string, more map[string]string) {
 	t.Helper()
-	for k, v := range map[string]string{"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": cloud.AccessKey, "AWS_SECRET_ACCESS_KEY": cloud.SecretKey,
-		"AWS_SESSION_TOKEN": "", "AWS_REGION": east, "AWS_DEFAULT_REGION": "", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": endpoint,
+		"AWS_ACCESS_KEY_ID": cloud.AccessKey, "AWS_SECRET_ACCESS_KEY": cloud.SecretKey,
+		"AWS_SESSION_TOKEN": "", "AWS_REGION": east, "AWS_DEFAULT_REGION": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 		"AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true"} {
 		t.Setenv(k, v)
 	}
@@ -87,7 +89,8 @@ func id(k int) string { return fmt.Sprintf("i-%017x", k) }
 
 // script is a command by the control's own way.
 func script(nodes ...string) dropcap.NodeCommand {
-	return dropcap.NodeCommand{Place: here, Nodes: nodes, Document: "AWS-RunShellScript", Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
+	return dropcap.NodeCommand{Place: here, Nodes: nodes, Document: "AWS-RunShellScript",
+		Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
 }
 
 // told checks an error's whole form: a sentence, a remedy where there is one, a slug, a cause.
@@ -113,7 +116,8 @@ func told(t *testing.T, err error, slug string, cause error, words ...string) {
 			t.Errorf("%q with the hint %q does not say %q", e.Message, e.Hint, w)
 		}
 	}
-	if text := e.Message + e.Hint; strings.Contains(text, cloud.SecretKey) || strings.Contains(text, "Signature=") {
+	if text := e.Message + e.Hint; strings.Contains(text, cloud.SecretKey) ||
+		strings.Contains(text, "Signature=") {
 		t.Errorf("a secret is in %q", text)
 	}
 }

@@ -16,8 +16,9 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// answeredFirst is a connection whose writes of a body return only after the answer has begun to come, as they may where the service is near and
-// this process slow. The answer comes in small pieces.
+// answeredFirst is a connection whose writes of a body return only after the answer has begun to
+// come, as they may where the service is near and this process slow. The answer comes in small
+// pieces.
 type answeredFirst struct {
 	net.Conn
 	read chan struct{}
@@ -53,11 +54,17 @@ func (c *answeredFirst) Write(b []byte) (int, error) {
 func client(t *testing.T, transport http.RoundTripper) (*cloud.Cloud, *Client) {
 	t.Helper()
 	double := cloud.New(nil)
-	double.Add(cloud.Node{ID: talker, Simulated: func(cloud.Script) (string, string, int) { return strings.Repeat("x", 24000), "", 0 }})
+	double.Add(cloud.Node{ID: talker, Simulated: func(cloud.Script) (string, string, int) {
+		return strings.Repeat("x", 24000), "", 0
+	}})
 	srv := httptest.NewServer(double)
 	t.Cleanup(srv.Close)
-	for k, v := range map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_ACCESS_KEY_ID": cloud.AccessKey, "AWS_SECRET_ACCESS_KEY": cloud.SecretKey, "AWS_SESSION_TOKEN": "",
-		"AWS_REGION": "us-east-1", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true"} {
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": srv.URL,
+		"AWS_ACCESS_KEY_ID": cloud.AccessKey, "AWS_SECRET_ACCESS_KEY": cloud.SecretKey,
+		"AWS_SESSION_TOKEN": "",
+		"AWS_REGION":        "us-east-1", "AWS_CONFIG_FILE": os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "",
+		"AWS_EC2_METADATA_DISABLED": "true"} {
 		t.Setenv(k, v)
 	}
 	c, err := Open(t.Context(), Options{Rate: 1000})
@@ -73,7 +80,8 @@ const talker = "i-00000000000000001"
 // converse sends a command and asks for its output.
 func converse(t *testing.T, c *Client) {
 	t.Helper()
-	n := dropcap.NodeCommand{Place: dropcap.Place{Account: cloud.DefaultAccount, Region: "us-east-1"}, Nodes: []string{talker}, Document: "AWS-RunShellScript",
+	n := dropcap.NodeCommand{Place: dropcap.Place{Account: cloud.DefaultAccount,
+		Region: "us-east-1"}, Nodes: []string{talker}, Document: "AWS-RunShellScript",
 		Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
 	id, err := c.Send(t.Context(), n)
 	if err != nil {
@@ -85,7 +93,8 @@ func converse(t *testing.T, c *Client) {
 }
 
 func TestAnAnswerThatOvertakesTheEndOfTheRequestIsTaken(t *testing.T) {
-	slow := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+	slow := &http.Transport{DialContext: func(ctx context.Context, network,
+		address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		return &answeredFirst{conn, make(chan struct{}, 1)}, err
 	}}

@@ -30,8 +30,11 @@ func like(pattern, text string) bool {
 
 func (p bucketPolicy) lets(userid, action, key string) bool {
 	for _, s := range p.Statement {
-		if s.Effect == "Allow" && slices.Contains(s.Action, action) && like(s.Condition["StringLike"]["aws:userid"], userid) &&
-			slices.ContainsFunc(s.Resource, func(r string) bool { return like(r, "arn:aws:s3:::my-bucket/"+key) }) {
+		if s.Effect == "Allow" && slices.Contains(s.Action, action) &&
+			like(s.Condition["StringLike"]["aws:userid"], userid) &&
+			slices.ContainsFunc(s.Resource, func(r string) bool {
+				return like(r, "arn:aws:s3:::my-bucket/"+key)
+			}) {
 			return true
 		}
 	}
@@ -54,7 +57,9 @@ func TestTheBucketPolicyLetsANodeWriteBelowItsOwnIDOnly(t *testing.T) {
 		t.Fatalf("%v: %+v", err, p)
 	}
 	const node, hybrid, other = "i-0123456789abcdef0", "mi-0123456789abcdef0", "i-0000000000000000b"
-	at := func(id, rest string) string { return "dropcap/01234567-89ab-cdef-0123-456789abcdef/" + id + rest }
+	at := func(id, rest string) string {
+		return "dropcap/01234567-89ab-cdef-0123-456789abcdef/" + id + rest
+	}
 	const output = "/awsrunShellScript/dropcap/stdout"
 	for _, c := range []struct {
 		userid, key string
@@ -70,7 +75,8 @@ func TestTheBucketPolicyLetsANodeWriteBelowItsOwnIDOnly(t *testing.T) {
 		{"AROAEXAMPLE:" + node, at(other, "/"+node+output), false},
 		{"AROAEXAMPLE:" + node, at(other, "/awsrunShellScript/"+node+output), false},
 		{"AROAEXAMPLE:" + node, "dropcap/x/" + node + output, false},
-		{"AROAEXAMPLE:" + node, "other/01234567-89ab-cdef-0123-456789abcdef/" + node + output, false},
+		{"AROAEXAMPLE:" + node, "other/01234567-89ab-cdef-0123-456789abcdef/" + node + output,
+			false},
 		{"AIDAEXAMPLE", at(node, output), false},
 	} {
 		if got := p.lets(c.userid, "s3:PutObject", c.key); got != c.may {

@@ -22,7 +22,8 @@ const (
 	packageDocument = "AWS-ConfigureAWSPackage"
 )
 
-// Limits of one command (the API model, and the agent: an executionTimeout outside its limits silently becomes an hour).
+// Limits of one command (the API model, and the agent: an executionTimeout outside its limits
+// silently becomes an hour).
 const (
 	maxNodes     = 50
 	maxComment   = 100
@@ -32,8 +33,9 @@ const (
 	maxExecution = 172800 * time.Second
 )
 
-// Send sends a command once, and gives its id. It is repeated only after refusals that certainly had no effect. Nodes are named as targets, so
-// that one that is gone meanwhile does not keep the command from the others; that one is in no answer of Poll.
+// Send sends a command once, and gives its id. It is repeated only after refusals that certainly
+// had no effect. Nodes are named as targets, so that one that is gone meanwhile does not keep the
+// command from the others; that one is in no answer of Poll.
 func (c *Client) Send(ctx context.Context, n dropcap.NodeCommand) (string, error) {
 	if err := checkCommand(n); err != nil {
 		return "", err
@@ -43,8 +45,10 @@ func (c *Client) Send(ctx context.Context, n dropcap.NodeCommand) (string, error
 		return "", err
 	}
 	in := &ssm.SendCommandInput{
-		DocumentName: &n.Document, Parameters: parameters(n), TimeoutSeconds: sdk.Int32(int32(n.Delivery / time.Second)),
-		Targets: []types.Target{{Key: sdk.String("InstanceIds"), Values: n.Nodes}}, MaxConcurrency: sdk.String(everyNode), MaxErrors: sdk.String(everyNode),
+		DocumentName: &n.Document, Parameters: parameters(n),
+		TimeoutSeconds: sdk.Int32(int32(n.Delivery / time.Second)),
+		Targets:        []types.Target{{Key: sdk.String("InstanceIds"), Values: n.Nodes}},
+		MaxConcurrency: sdk.String(everyNode), MaxErrors: sdk.String(everyNode),
 	}
 	if n.Comment != "" {
 		in.Comment = &n.Comment
@@ -57,18 +61,21 @@ func (c *Client) Send(ctx context.Context, n dropcap.NodeCommand) (string, error
 	}
 	t := s.task("ssm:SendCommand", "send a command to "+plural(len(n.Nodes), "a node", "%d nodes"))
 	t.once, t.subject = true, n.Document
-	out, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.SendCommandOutput, error) { return s.ssm.SendCommand(ctx, in) })
+	out, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.SendCommandOutput, error) {
+		return s.ssm.SendCommand(ctx, in)
+	})
 	if err != nil {
 		return "", err
 	}
 	if out.Command == nil || sdk.ToString(out.Command.CommandId) == "" {
-		return "", dropcap.Errorf(dropcap.CodeError, "", "cannot %s: the answer does not name the command", t.what)
+		return "", dropcap.Errorf(dropcap.CodeError, "",
+			"cannot %s: the answer does not name the command", t.what)
 	}
 	return *out.Command.CommandId, nil
 }
 
-// everyNode: a wave is all at once, and one node's failure does not keep a command from the others. By default it would: MaxErrors is 0, and
-// an exit status that is not 0 counts.
+// everyNode: a wave is all at once, and one node's failure does not keep a command from the others.
+// By default it would: MaxErrors is 0, and an exit status that is not 0 counts.
 const everyNode = "100%"
 
 // parameters are what the document gets.
@@ -81,12 +88,14 @@ func parameters(n dropcap.NodeCommand) map[string][]string {
 		out["commands"] = n.Lines
 		return out
 	}
-	out["verb"], out["request"], out["arguments"] = []string{n.Verb}, []string{n.Request}, []string{strings.Join(n.Args, " ")}
+	out["verb"], out["request"], out["arguments"] = []string{n.Verb}, []string{n.Request},
+		[]string{strings.Join(n.Args, " ")}
 	return out
 }
 
-// packageParameters are what Distributor gets. Its document has no executionTimeout. What an uninstall is told goes to the package's own script as
-// environment; the agent takes names that begin with SSM_.
+// packageParameters are what Distributor gets. Its document has no executionTimeout. What an
+// uninstall is told goes to the package's own script as environment; the agent takes names that
+// begin with SSM_.
 func packageParameters(p dropcap.PackageAction) map[string][]string {
 	out := map[string][]string{"action": {"Install"}, "name": {p.Name}}
 	if p.Version != "" {
@@ -95,7 +104,8 @@ func packageParameters(p dropcap.PackageAction) map[string][]string {
 	if p.Uninstall {
 		yes := map[bool]string{true: "yes", false: "no"}
 		out["action"] = []string{"Uninstall"}
-		out["additionalArguments"] = []string{`{"SSM_DROPCAP_FORCE":"` + yes[p.Force] + `","SSM_DROPCAP_PURGE":"` + yes[p.Purge] + `"}`}
+		out["additionalArguments"] = []string{`{"SSM_DROPCAP_FORCE":"` + yes[p.Force] +
+			`","SSM_DROPCAP_PURGE":"` + yes[p.Purge] + `"}`}
 	}
 	return out
 }
@@ -109,7 +119,9 @@ func checkCommand(n dropcap.NodeCommand) error {
 	}
 	sorted := slices.Sorted(slices.Values(n.Nodes))
 	strange := slices.IndexFunc(n.Nodes, func(id string) bool { return !nodeForm.MatchString(id) })
-	split := slices.IndexFunc(n.Args, func(a string) bool { return a == "" || strings.ContainsAny(a, " \t\r\n") })
+	split := slices.IndexFunc(n.Args, func(a string) bool {
+		return a == "" || strings.ContainsAny(a, " \t\r\n")
+	})
 	switch {
 	case len(n.Nodes) == 0 || len(n.Nodes) > maxNodes:
 		return bad("it has %d nodes, and 1 to %d go at once", len(n.Nodes), maxNodes)
@@ -122,9 +134,11 @@ func checkCommand(n dropcap.NodeCommand) error {
 	case utf8.RuneCountInString(n.Comment) > maxComment:
 		return bad("its comment is longer than %d characters", maxComment)
 	case n.Delivery < minDelivery || n.Delivery > maxDelivery:
-		return bad("%s is no time for its delivery: it is %s to %s", n.Delivery, minDelivery, maxDelivery)
+		return bad("%s is no time for its delivery: it is %s to %s", n.Delivery, minDelivery,
+			maxDelivery)
 	case n.Execution < minExecution || n.Execution > maxExecution:
-		return bad("%s is no time for its execution: it is %s to %s", n.Execution, minExecution, maxExecution)
+		return bad("%s is no time for its execution: it is %s to %s", n.Execution, minExecution,
+			maxExecution)
 	case n.Document == shellDocument && len(n.Lines) == 0:
 		return bad("there is nothing to run")
 	case (n.Document == packageDocument) != (n.Package.Name != ""):
@@ -132,7 +146,8 @@ func checkCommand(n dropcap.NodeCommand) error {
 	case n.Document != shellDocument && len(n.Lines) > 0:
 		return bad("lines of a script go by %s only", shellDocument)
 	case split >= 0:
-		return bad("the argument %q has a space or is empty, and arguments go as one text", oneLine(n.Args[split]))
+		return bad("the argument %q has a space or is empty, and arguments go as one text",
+			oneLine(n.Args[split]))
 	case n.Bucket == "" && n.Prefix != "":
 		return bad("it has a prefix and no bucket")
 	}
@@ -140,7 +155,8 @@ func checkCommand(n dropcap.NodeCommand) error {
 }
 
 // Poll tells how a command stands on all nodes that it went to, sorted by node.
-func (c *Client) Poll(ctx context.Context, p dropcap.Place, id string) ([]dropcap.Invocation, error) {
+func (c *Client) Poll(ctx context.Context, p dropcap.Place,
+	id string) ([]dropcap.Invocation, error) {
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return nil, err
@@ -149,25 +165,30 @@ func (c *Client) Poll(ctx context.Context, p dropcap.Place, id string) ([]dropca
 	in := &ssm.ListCommandInvocationsInput{CommandId: &id, MaxResults: sdk.Int32(pageSize)}
 	t := s.task("ssm:ListCommandInvocations", fmt.Sprintf("see how command %s stands", oneLine(id)))
 	for {
-		page, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.ListCommandInvocationsOutput, error) {
-			return s.ssm.ListCommandInvocations(ctx, in)
-		})
+		page, err := ask(ctx, c, t,
+			func(ctx context.Context) (*ssm.ListCommandInvocationsOutput, error) {
+				return s.ssm.ListCommandInvocations(ctx, in)
+			})
 		if err != nil {
 			return nil, err
 		}
 		for _, i := range page.CommandInvocations {
-			out = append(out, dropcap.Invocation{Node: sdk.ToString(i.InstanceId), Status: detail(i.StatusDetails, string(i.Status))})
+			out = append(out, dropcap.Invocation{Node: sdk.ToString(i.InstanceId),
+				Status: detail(i.StatusDetails, string(i.Status))})
 		}
 		if sdk.ToString(page.NextToken) == "" {
 			break
 		}
 		in.NextToken = page.NextToken
 	}
-	slices.SortFunc(out, func(a, b dropcap.Invocation) int { return strings.Compare(a.Node, b.Node) })
+	slices.SortFunc(out, func(a, b dropcap.Invocation) int {
+		return strings.Compare(a.Node, b.Node)
+	})
 	return out, nil
 }
 
-// detail is StatusDetails without the spaces that the service's guide has in some of them ("Delivery Timed Out").
+// detail is StatusDetails without the spaces that the service's guide has in some of them
+// ("Delivery Timed Out").
 func detail(details *string, status string) string {
 	if d := strings.ReplaceAll(sdk.ToString(details), " ", ""); d != "" {
 		return d

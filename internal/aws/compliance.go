@@ -27,12 +27,14 @@ type ComplianceItem struct {
 	Details   map[string]string // keys of at most 64 characters, values of at most 4096
 }
 
-// PutCompliance puts all items of a node in place of those before. Where the hash, by default that of the items, is what it was, the service
-// leaves everything as it is.
-func (c *Client) PutCompliance(ctx context.Context, p dropcap.Place, node string, items []ComplianceItem, hash string) error {
+// PutCompliance puts all items of a node in place of those before. Where the hash, by default that
+// of the items, is what it was, the service leaves everything as it is.
+func (c *Client) PutCompliance(ctx context.Context, p dropcap.Place, node string,
+	items []ComplianceItem, hash string) error {
 	what := in(p, "put the compliance of %s", oneLine(node))
 	if len(items) > maxItems {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot %s: there are %d items, and %d are the most", what, len(items), maxItems)
+		return dropcap.Errorf(dropcap.CodeError, "",
+			"cannot %s: there are %d items, and %d are the most", what, len(items), maxItems)
 	}
 	s, err := c.at(ctx, p)
 	if err != nil {
@@ -45,15 +47,20 @@ func (c *Client) PutCompliance(ctx context.Context, p dropcap.Place, node string
 		}
 		hash = fmt.Sprintf("%x", sha256.Sum256(text))
 	}
-	in := &ssm.PutComplianceItemsInput{ResourceId: &node, ResourceType: sdk.String("ManagedInstance"), ComplianceType: sdk.String(ComplianceType),
-		ItemContentHash: &hash, ExecutionSummary: &types.ComplianceExecutionSummary{ExecutionTime: sdk.Time(c.clock.Now()), ExecutionType: sdk.String("Command")},
+	in := &ssm.PutComplianceItemsInput{ResourceId: &node,
+		ResourceType: sdk.String("ManagedInstance"), ComplianceType: sdk.String(ComplianceType),
+		ItemContentHash: &hash,
+		ExecutionSummary: &types.ComplianceExecutionSummary{ExecutionTime: sdk.Time(c.clock.Now()),
+			ExecutionType: sdk.String("Command")},
 		Items: []types.ComplianceItemEntry{}}
 	for _, i := range items {
-		in.Items = append(in.Items, types.ComplianceItemEntry{Id: &i.ID, Title: &i.Title, Severity: types.ComplianceSeverity(i.Severity),
-			Status: types.ComplianceStatus(i.Status), Details: i.Details})
+		in.Items = append(in.Items, types.ComplianceItemEntry{Id: &i.ID, Title: &i.Title,
+			Severity: types.ComplianceSeverity(i.Severity),
+			Status:   types.ComplianceStatus(i.Status), Details: i.Details})
 	}
-	_, err = ask(ctx, c, s.task("ssm:PutComplianceItems", "put the compliance of "+oneLine(node)), func(ctx context.Context) (*ssm.PutComplianceItemsOutput, error) {
-		return s.ssm.PutComplianceItems(ctx, in)
-	})
+	_, err = ask(ctx, c, s.task("ssm:PutComplianceItems", "put the compliance of "+oneLine(node)),
+		func(ctx context.Context) (*ssm.PutComplianceItemsOutput, error) {
+			return s.ssm.PutComplianceItems(ctx, in)
+		})
 	return err
 }

@@ -16,15 +16,18 @@ import (
 	"dropcap"
 )
 
-// How long a new document may take until it can be used. A package's files are copied meanwhile: a few minutes (user guide, "Create a package").
+// How long a new document may take until it can be used. A package's files are copied meanwhile: a
+// few minutes (user guide, "Create a package").
 const (
 	looks        = 30
 	packageLooks = 600
 	lookPause    = time.Second
 )
 
-// EnsureDocument makes a document of the account be the default version of its name, and tells whether it was not so before.
-func (c *Client) EnsureDocument(ctx context.Context, p dropcap.Place, name, content string) (changed bool, err error) {
+// EnsureDocument makes a document of the account be the default version of its name, and tells
+// whether it was not so before.
+func (c *Client) EnsureDocument(ctx context.Context, p dropcap.Place, name,
+	content string) (changed bool, err error) {
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return false, err
@@ -57,9 +60,11 @@ func (s *site) documentTask(api, do, name string) task {
 }
 
 func (c *Client) document(ctx context.Context, s *site, name string) (string, error) {
-	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name), func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
-		return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name, DocumentFormat: types.DocumentFormatJson})
-	})
+	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name),
+		func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
+			return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name,
+				DocumentFormat: types.DocumentFormatJson})
+		})
 	if err != nil {
 		return "", err
 	}
@@ -67,13 +72,17 @@ func (c *Client) document(ctx context.Context, s *site, name string) (string, er
 }
 
 func (c *Client) createDocument(ctx context.Context, s *site, name, content string) error {
-	_, err := ask(ctx, c, s.documentTask("ssm:CreateDocument", "create", name), func(ctx context.Context) (*ssm.CreateDocumentOutput, error) {
-		out, err := s.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{Name: &name, Content: &content, DocumentType: types.DocumentTypeCommand, DocumentFormat: types.DocumentFormatJson})
-		if codeOf(err) == "DocumentAlreadyExists" { // a lost answer of ours, or somebody else's: it is looked at below
-			return nil, nil
-		}
-		return out, err
-	})
+	_, err := ask(ctx, c, s.documentTask("ssm:CreateDocument", "create", name),
+		func(ctx context.Context) (*ssm.CreateDocumentOutput, error) {
+			out, err := s.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{Name: &name,
+				Content: &content, DocumentType: types.DocumentTypeCommand,
+				DocumentFormat: types.DocumentFormatJson})
+			if codeOf(err) == "DocumentAlreadyExists" {
+				// a lost answer of ours, or somebody else's: it is looked at below
+				return nil, nil
+			}
+			return out, err
+		})
 	if err != nil {
 		return err
 	}
@@ -82,21 +91,27 @@ func (c *Client) createDocument(ctx context.Context, s *site, name, content stri
 	}
 	there, err := c.document(ctx, s, name)
 	if err == nil && !same(there, content) {
-		return dropcap.Errorf(dropcap.CodeError, "try again", "cannot %s: somebody else has made one at the same time", in(s.Place, "create the document %s", oneLine(name)))
+		return dropcap.Errorf(dropcap.CodeError, "try again",
+			"cannot %s: somebody else has made one at the same time",
+			in(s.Place, "create the document %s", oneLine(name)))
 	}
 	return err
 }
 
-// updateDocument makes a new version and then the default of it. Where the newest has this content already, that one becomes the default.
+// updateDocument makes a new version and then the default of it. Where the newest has this content
+// already, that one becomes the default.
 func (c *Client) updateDocument(ctx context.Context, s *site, name, content string) error {
 	version := "$LATEST"
-	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocument", "update", name), func(ctx context.Context) (*ssm.UpdateDocumentOutput, error) {
-		out, err := s.ssm.UpdateDocument(ctx, &ssm.UpdateDocumentInput{Name: &name, Content: &content, DocumentVersion: &version, DocumentFormat: types.DocumentFormatJson})
-		if codeOf(err) == "DuplicateDocumentContent" {
-			return nil, nil
-		}
-		return out, err
-	})
+	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocument", "update", name),
+		func(ctx context.Context) (*ssm.UpdateDocumentOutput, error) {
+			out, err := s.ssm.UpdateDocument(ctx, &ssm.UpdateDocumentInput{Name: &name,
+				Content: &content, DocumentVersion: &version,
+				DocumentFormat: types.DocumentFormatJson})
+			if codeOf(err) == "DuplicateDocumentContent" {
+				return nil, nil
+			}
+			return out, err
+		})
 	if err != nil {
 		return err
 	}
@@ -109,48 +124,59 @@ func (c *Client) updateDocument(ctx context.Context, s *site, name, content stri
 
 // choose makes a version the default.
 func (c *Client) choose(ctx context.Context, s *site, name, version string) error {
-	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocumentDefaultVersion", "choose the version of", name), func(ctx context.Context) (*ssm.UpdateDocumentDefaultVersionOutput, error) {
-		return s.ssm.UpdateDocumentDefaultVersion(ctx, &ssm.UpdateDocumentDefaultVersionInput{Name: &name, DocumentVersion: &version})
-	})
+	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocumentDefaultVersion",
+		"choose the version of", name),
+		func(ctx context.Context) (*ssm.UpdateDocumentDefaultVersionOutput, error) {
+			return s.ssm.UpdateDocumentDefaultVersion(ctx,
+				&ssm.UpdateDocumentDefaultVersionInput{Name: &name, DocumentVersion: &version})
+		})
 	return err
 }
 
 // ready waits until a version can be used, and gives its number.
-func (c *Client) ready(ctx context.Context, s *site, name, version string, looks int) (string, error) {
+func (c *Client) ready(ctx context.Context, s *site, name, version string,
+	looks int) (string, error) {
 	t := s.documentTask("ssm:DescribeDocument", "look at", name)
 	for range looks {
 		out, err := ask(ctx, c, t, func(ctx context.Context) (*ssm.DescribeDocumentOutput, error) {
-			return s.ssm.DescribeDocument(ctx, &ssm.DescribeDocumentInput{Name: &name, DocumentVersion: &version})
+			return s.ssm.DescribeDocument(ctx, &ssm.DescribeDocumentInput{Name: &name,
+				DocumentVersion: &version})
 		})
 		if err != nil {
 			return "", err
 		}
 		d := out.Document
 		if d == nil {
-			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot %s: the answer is empty", t.what)
+			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot %s: the answer is empty",
+				t.what)
 		}
 		switch d.Status {
 		case types.DocumentStatusActive:
 			return sdk.ToString(d.DocumentVersion), nil
 		case types.DocumentStatusFailed, types.DocumentStatusDeleting:
-			return "", s.unusable(name, oneLine(fmt.Sprint(d.Status, " ", sdk.ToString(d.StatusInformation))))
+			return "", s.unusable(name,
+				oneLine(fmt.Sprint(d.Status, " ", sdk.ToString(d.StatusInformation))))
 		}
 		if err := c.clock.Sleep(ctx, lookPause); err != nil {
 			return "", interrupted(t.what, err)
 		}
 	}
-	return "", &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name + " in " + s.Place.String() + ": it is not ready yet", Hint: "try again later",
+	return "", &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name +
+		" in " + s.Place.String() + ": it is not ready yet", Hint: "try again later",
 		Err: &caused{"not-yet", dropcap.ErrTemporary}}
 }
 
 // errUnusable says that a document will never be active.
 var errUnusable = errors.New("the document failed")
 
-// unusable tells why a document failed. What its creator may not read in a bucket is found out only then.
+// unusable tells why a document failed. What its creator may not read in a bucket is found out only
+// then.
 func (s *site) unusable(name, why string) error {
-	e := &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name + " in " + s.Place.String() + ": " + why, Err: &caused{"aws", errUnusable}}
+	e := &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name +
+		" in " + s.Place.String() + ": " + why, Err: &caused{"aws", errUnusable}}
 	if strings.Contains(why, "AccessDenied") {
-		e.Code, e.Hint, e.Err = dropcap.CodeHost, "allow s3:GetObject on the bucket"+policies, errors.Join(&caused{"denied", dropcap.ErrDenied}, errUnusable)
+		e.Code, e.Hint, e.Err = dropcap.CodeHost, "allow s3:GetObject on the bucket"+policies,
+			errors.Join(&caused{"denied", dropcap.ErrDenied}, errUnusable)
 		e.Message += " (s3:GetObject)"
 	}
 	return e
@@ -162,9 +188,10 @@ func (c *Client) RemoveDocument(ctx context.Context, p dropcap.Place, name strin
 	if err != nil {
 		return err
 	}
-	_, err = ask(ctx, c, s.documentTask("ssm:DeleteDocument", "remove", name), func(ctx context.Context) (*ssm.DeleteDocumentOutput, error) {
-		return s.ssm.DeleteDocument(ctx, &ssm.DeleteDocumentInput{Name: &name})
-	})
+	_, err = ask(ctx, c, s.documentTask("ssm:DeleteDocument", "remove", name),
+		func(ctx context.Context) (*ssm.DeleteDocumentOutput, error) {
+			return s.ssm.DeleteDocument(ctx, &ssm.DeleteDocumentInput{Name: &name})
+		})
 	if Cause(err) == "no-document" {
 		return nil
 	}

@@ -23,7 +23,8 @@ type caused struct {
 func (c *caused) Error() string { return c.slug }
 func (c *caused) Unwrap() error { return c.err }
 
-// Cause gives the slug of an error of this package: denied, expired, no-credentials, throttled, unreachable, unknown-region, no-document, …
+// Cause gives the slug of an error of this package: denied, expired, no-credentials, throttled,
+// unreachable, unknown-region, no-document, …
 func Cause(err error) string {
 	var c *caused
 	if errors.As(err, &c) {
@@ -42,7 +43,8 @@ type reason struct {
 }
 
 const (
-	signIn   = "set AWS_PROFILE or --profile, run aws configure or aws sso login, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+	signIn = "set AWS_PROFILE or --profile, run aws configure or aws sso login, or set " +
+		"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	policies = "; docs/fleet-iam.md has the least policy for each command"
 )
 
@@ -54,24 +56,47 @@ var reasons = func() map[string]reason {
 			out[c] = r
 		}
 	}
-	put(reason{"expired", "the session has expired", "sign in again, with aws sso login or however the credentials were made", dropcap.ErrDenied, dropcap.CodeHost},
+	put(reason{"expired", "the session has expired",
+		"sign in again, with aws sso login or however the credentials were made", dropcap.ErrDenied,
+		dropcap.CodeHost},
 		"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
-	put(reason{"clock", "the request's time is not AWS's", "set the clock of this machine", dropcap.ErrDenied, dropcap.CodeHost},
+	put(reason{"clock", "the request's time is not AWS's", "set the clock of this machine",
+		dropcap.ErrDenied, dropcap.CodeHost},
 		"RequestExpired", "RequestTimeTooSkewed")
-	put(reason{"no-credentials", "AWS does not accept the credentials", "see that they are right and that the region is enabled for the account, or sign in: " + signIn,
-		dropcap.ErrDenied, dropcap.CodeHost}, "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "MissingAuthenticationToken",
+	put(reason{"no-credentials", "AWS does not accept the credentials",
+		"see that they are right and that the region is enabled for the account, or sign in: " +
+			signIn,
+		dropcap.ErrDenied, dropcap.CodeHost}, "UnrecognizedClientException", "InvalidClientTokenId",
+		"InvalidAccessKeyId", "MissingAuthenticationToken",
 		"MissingAuthenticationTokenException", "AuthFailure", "InvalidToken", "OptInRequired")
-	put(reason{"no-credentials", "the signature is wrong", "see that the secret key is right, and the clock of this machine", dropcap.ErrDenied, dropcap.CodeHost},
-		"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException")
-	put(reason{"denied", "", "", dropcap.ErrDenied, dropcap.CodeHost}, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "AuthorizationError")
-	put(reason{"no-security-hub", "Security Hub is not enabled there", "enable it with aws securityhub enable-security-hub", nil, dropcap.CodeHost}, "InvalidAccessException")
-	put(reason{"no-document", "there is no such document", "dropcap fleet install puts dropcap's documents there", nil, dropcap.CodeHost}, "InvalidDocument", "InvalidDocumentVersion")
-	put(reason{"unknown-node", "", "see dropcap fleet ls: a node must run, with the agent and a role of its own", nil, dropcap.CodeError}, "InvalidInstanceId")
-	put(reason{"parameters", "", "the document there may be another version's: dropcap fleet install updates it", nil, dropcap.CodeError}, "InvalidParameters")
-	put(reason{"too-large", "the document and its parameters are above 64 KB", "send it to fewer at once, or by a bucket", nil, dropcap.CodeError}, "MaxDocumentSizeExceeded")
-	put(reason{"not-yet", "AWS does not know of it yet", "ask again in a moment", dropcap.ErrTemporary, dropcap.CodeError}, "InvocationDoesNotExist")
-	put(reason{"unknown-command", "AWS does not know this command, or no longer", "it keeps commands for 30 days", nil, dropcap.CodeError}, "InvalidCommandId")
-	put(reason{"no-bucket", "there is no such bucket", "make it, or name another", nil, dropcap.CodeError}, "NoSuchBucket")
+	put(reason{"no-credentials", "the signature is wrong",
+		"see that the secret key is right, and the clock of this machine", dropcap.ErrDenied,
+		dropcap.CodeHost},
+		"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature",
+		"IncompleteSignatureException")
+	put(reason{"denied", "", "", dropcap.ErrDenied, dropcap.CodeHost}, "AccessDenied",
+		"AccessDeniedException", "UnauthorizedOperation", "Forbidden", "AuthorizationError")
+	put(reason{"no-security-hub", "Security Hub is not enabled there",
+		"enable it with aws securityhub enable-security-hub", nil, dropcap.CodeHost},
+		"InvalidAccessException")
+	put(reason{"no-document", "there is no such document",
+		"dropcap fleet install puts dropcap's documents there", nil, dropcap.CodeHost},
+		"InvalidDocument", "InvalidDocumentVersion")
+	put(reason{"unknown-node", "",
+		"see dropcap fleet ls: a node must run, with the agent and a role of its own", nil,
+		dropcap.CodeError}, "InvalidInstanceId")
+	put(reason{"parameters", "",
+		"the document there may be another version's: dropcap fleet install updates it", nil,
+		dropcap.CodeError}, "InvalidParameters")
+	put(reason{"too-large", "the document and its parameters are above 64 KB",
+		"send it to fewer at once, or by a bucket", nil, dropcap.CodeError},
+		"MaxDocumentSizeExceeded")
+	put(reason{"not-yet", "AWS does not know of it yet", "ask again in a moment",
+		dropcap.ErrTemporary, dropcap.CodeError}, "InvocationDoesNotExist")
+	put(reason{"unknown-command", "AWS does not know this command, or no longer",
+		"it keeps commands for 30 days", nil, dropcap.CodeError}, "InvalidCommandId")
+	put(reason{"no-bucket", "there is no such bucket", "make it, or name another", nil,
+		dropcap.CodeError}, "NoSuchBucket")
 	return out
 }()
 
@@ -92,18 +117,26 @@ func (t task) explain(ctx context.Context, err error, kind trouble) *dropcap.Err
 	case errors.As(err, &told):
 		return told
 	case kind == throttled:
-		r = reason{"throttled", "AWS is asked too often", "wait, or ask less often with --rate", dropcap.ErrTemporary, dropcap.CodeError}
+		r = reason{"throttled", "AWS is asked too often", "wait, or ask less often with --rate",
+			dropcap.ErrTemporary, dropcap.CodeError}
 	case known:
 	case kind == faulty:
-		r = reason{"aws-fault", "AWS has a fault of its own (" + http.StatusText(status) + ")", "try again later", dropcap.ErrTemporary, dropcap.CodeError}
+		r = reason{"aws-fault", "AWS has a fault of its own (" + http.StatusText(status) + ")",
+			"try again later", dropcap.ErrTemporary, dropcap.CodeError}
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
 		r = reasons["AccessDenied"]
 	case errors.As(err, &name) && name.IsNotFound:
-		r = reason{"unknown-region", "there is no address " + oneLine(name.Name), "see that the region is spelled right, and that this machine can look names up", nil, dropcap.CodeHost}
+		r = reason{"unknown-region", "there is no address " + oneLine(name.Name),
+			"see that the region is spelled right, and that this machine can look names up", nil,
+			dropcap.CodeHost}
 	case kind == unsent:
-		r = reason{"unreachable", "cannot connect: " + network(err), "see that this machine reaches AWS (a proxy, AWS_ENDPOINT_URL)", dropcap.ErrTemporary, dropcap.CodeHost}
+		r = reason{"unreachable", "cannot connect: " + network(err),
+			"see that this machine reaches AWS (a proxy, AWS_ENDPOINT_URL)", dropcap.ErrTemporary,
+			dropcap.CodeHost}
 	case kind == dropped:
-		r = reason{"unreachable", "no answer came: " + network(err), "see that this machine reaches AWS (a proxy, AWS_ENDPOINT_URL)", dropcap.ErrTemporary, dropcap.CodeHost}
+		r = reason{"unreachable", "no answer came: " + network(err),
+			"see that this machine reaches AWS (a proxy, AWS_ENDPOINT_URL)", dropcap.ErrTemporary,
+			dropcap.CodeHost}
 	case errors.As(err, &api):
 		r = reason{slug: "aws", code: dropcap.CodeError}
 	case credentials(err):
@@ -117,10 +150,12 @@ func (t task) explain(ctx context.Context, err error, kind trouble) *dropcap.Err
 // skewed tells whether a signature was refused for its time.
 func skewed(err error) bool {
 	var api smithy.APIError
-	if !errors.As(err, &api) || reasons[api.ErrorCode()].says != reasons["SignatureDoesNotMatch"].says {
+	if !errors.As(err, &api) ||
+		reasons[api.ErrorCode()].says != reasons["SignatureDoesNotMatch"].says {
 		return false
 	}
-	return strings.HasPrefix(api.ErrorMessage(), "Signature expired") || strings.HasPrefix(api.ErrorMessage(), "Signature not yet current")
+	return strings.HasPrefix(api.ErrorMessage(), "Signature expired") ||
+		strings.HasPrefix(api.ErrorMessage(), "Signature not yet current")
 }
 
 func (t task) because(r reason, err error) *dropcap.Error {
@@ -140,7 +175,8 @@ func (t task) because(r reason, err error) *dropcap.Error {
 	if t.subject != "" && (r.slug == "no-document" || r.slug == "no-bucket") {
 		says += " (" + t.subject + ")"
 	}
-	return &dropcap.Error{Code: r.code, Message: "cannot " + t.what + ": " + says, Hint: hint, Err: &caused{r.slug, r.err}}
+	return &dropcap.Error{Code: r.code, Message: "cannot " + t.what + ": " + says, Hint: hint,
+		Err: &caused{r.slug, r.err}}
 }
 
 func interrupted(what string, cause error) *dropcap.Error {
@@ -148,24 +184,32 @@ func interrupted(what string, cause error) *dropcap.Error {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		code, says = dropcap.CodeError, "it took too long"
 	}
-	return &dropcap.Error{Code: code, Message: "cannot " + what + ": " + says, Err: &caused{"interrupted", cause}}
+	return &dropcap.Error{Code: code, Message: "cannot " + what + ": " + says,
+		Err: &caused{"interrupted", cause}}
 }
 
-// noCredentials never tells the SDK's own words, which may quote a credential process or an address with a token.
+// noCredentials never tells the SDK's own words, which may quote a credential process or an address
+// with a token.
 func noCredentials(message string, err error) *dropcap.Error {
 	slug, says, hint := "no-credentials", "there are no credentials for AWS", signIn
-	if err != nil && (strings.Contains(err.Error(), "SSO") || strings.Contains(err.Error(), "sso")) {
-		slug, says, hint = "expired", "the session of single sign-on has expired", "run aws sso login"
+	if err != nil && (strings.Contains(err.Error(), "SSO") ||
+		strings.Contains(err.Error(), "sso")) {
+		slug, says, hint = "expired", "the session of single sign-on has expired",
+			"run aws sso login"
 	}
-	return &dropcap.Error{Code: dropcap.CodeHost, Message: message + ": " + says, Hint: hint, Err: &caused{slug, dropcap.ErrDenied}}
+	return &dropcap.Error{Code: dropcap.CodeHost, Message: message + ": " + says, Hint: hint,
+		Err: &caused{slug, dropcap.ErrDenied}}
 }
 
 // credentials tells whether the SDK failed before there was a request, for want of keys.
 func credentials(err error) bool {
-	return strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "refresh cached credentials") || strings.Contains(err.Error(), "get identity")
+	return strings.Contains(err.Error(), "get credentials") ||
+		strings.Contains(err.Error(), "refresh cached credentials") ||
+		strings.Contains(err.Error(), "get identity")
 }
 
-// network says what is wrong with a connection, without the address, whose query may have a signature.
+// network says what is wrong with a connection, without the address, whose query may have a
+// signature.
 func network(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -184,7 +228,8 @@ func network(err error) string {
 	}
 }
 
-// oneLine makes a text of others printable: its first line, at most 300 characters. A refused signature's further lines quote the request.
+// oneLine makes a text of others printable: its first line, at most 300 characters. A refused
+// signature's further lines quote the request.
 func oneLine(text string) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	text = strings.Map(func(r rune) rune {

@@ -21,16 +21,23 @@ func TestEachRefusalIsExplained(t *testing.T) {
 		cause error
 		words []string
 	}{
-		{"an expired session", cloud.Fault{Kind: cloud.ExpiredTokens, API: "ssm:SendCommand"}, sends(script(one)), "expired", dropcap.ErrDenied, []string{"sign in again"}},
-		{"a denied action", cloud.Fault{Kind: cloud.AccessDenied, API: "ssm:SendCommand"}, sends(script(one)), "denied", dropcap.ErrDenied,
+		{"an expired session", cloud.Fault{Kind: cloud.ExpiredTokens, API: "ssm:SendCommand"},
+			sends(script(one)), "expired", dropcap.ErrDenied, []string{"sign in again"}},
+		{"a denied action", cloud.Fault{Kind: cloud.AccessDenied, API: "ssm:SendCommand"},
+			sends(script(one)), "denied", dropcap.ErrDenied,
 			[]string{"do not allow ssm:SendCommand", "docs/fleet-iam.md"}},
-		{"a missing document", cloud.Fault{Kind: "none"}, sends(dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Delivery: 1e11, Execution: 1e11}),
+		{"a missing document", cloud.Fault{Kind: "none"},
+			sends(dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look",
+				Delivery: 1e11, Execution: 1e11}),
 			"no-document", nil, []string{"dropcap-look", "dropcap fleet install"}},
 		{"an unknown command", cloud.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error {
-			_, err := c.Output(t.Context(), script(one), "00000000-0000-4000-8000-000000000000", one)
+			_, err := c.Output(t.Context(), script(one), "00000000-0000-4000-8000-000000000000",
+				one)
 			return err
 		}, "unknown-command", nil, []string{"does not know"}},
-		{"a missing bucket", cloud.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error { return c.DeleteObject(t.Context(), here, "none", "x") },
+		{"a missing bucket", cloud.Fault{Kind: "none"}, func(t *testing.T, c *aws.Client) error {
+			return c.DeleteObject(t.Context(), here, "none", "x")
+		},
 			"no-bucket", nil, []string{"none"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -42,7 +49,8 @@ func TestEachRefusalIsExplained(t *testing.T) {
 	}
 }
 
-// The services say by one word that a signature is wrong and that it is of another time; a person does different things about that.
+// The services say by one word that a signature is wrong and that it is of another time; a person
+// does different things about that.
 func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
 	double := cloud.New(newClock())
 	late := false
@@ -50,7 +58,8 @@ func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
 		if late {
 			w.Header().Set("X-Amzn-ErrorType", "InvalidSignatureException")
 			w.WriteHeader(http.StatusBadRequest)
-			_, _ = w.Write([]byte(`{"__type":"InvalidSignatureException","message":"Signature expired: 20260102T000000Z is now earlier than 20260102T000500Z"}`))
+			_, _ = w.Write([]byte(
+				`{"__type":"InvalidSignatureException","message":"Signature expired: 20260102T000000Z is now earlier than 20260102T000500Z"}`))
 			return
 		}
 		double.ServeHTTP(w, r)
@@ -69,9 +78,11 @@ func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
 	told(t, err, "clock", dropcap.ErrDenied, "set the clock")
 	late = false
 	environment(t, srv.URL, map[string]string{"AWS_SECRET_ACCESS_KEY": "another"})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "the signature is wrong", "the secret key is right")
+	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "the signature is wrong",
+		"the secret key is right")
 	environment(t, srv.URL, map[string]string{"AWS_ACCESS_KEY_ID": "AKIAANOTHERKEY234567"})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "does not accept the credentials")
+	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied,
+		"does not accept the credentials")
 }
 
 func sends(n dropcap.NodeCommand) func(*testing.T, *aws.Client) error {
@@ -94,22 +105,26 @@ func finds(t *testing.T, o aws.Options) error {
 }
 
 func TestWithoutCredentialsItTellsHowToSignIn(t *testing.T) {
-	environment(t, "http://127.0.0.1:1", map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "aws sso login", "--profile")
+	environment(t, "http://127.0.0.1:1", map[string]string{"AWS_ACCESS_KEY_ID": "",
+		"AWS_SECRET_ACCESS_KEY": ""})
+	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "aws sso login",
+		"--profile")
 }
 
 func TestUnknownKeysAreTold(t *testing.T) {
 	srv := httptest.NewServer(cloud.New(nil))
 	t.Cleanup(srv.Close)
 	environment(t, srv.URL, map[string]string{"AWS_ACCESS_KEY_ID": "AKIAUNKNOWN"})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "does not accept the credentials")
+	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied,
+		"does not accept the credentials")
 }
 
 func TestWithoutARegionItTellsHowToNameOne(t *testing.T) {
 	environment(t, "http://127.0.0.1:1", map[string]string{"AWS_REGION": ""})
 	_, err := aws.Open(t.Context(), aws.Options{})
 	told(t, err, "aws", nil, "--region", "AWS_REGION")
-	if _, err := aws.Open(t.Context(), aws.Options{Regions: []string{"us_east"}}); dropcap.ExitOf(err) != dropcap.ExitUsage {
+	if _, err := aws.Open(t.Context(), aws.Options{Regions: []string{"us_east"}}); dropcap.ExitOf(
+		err) != dropcap.ExitUsage {
 		t.Errorf("a region of the wrong form: %v", err)
 	}
 }
@@ -118,11 +133,13 @@ func TestTheProfilesRegionIsTheDefault(t *testing.T) {
 	srv := httptest.NewServer(cloud.New(nil))
 	t.Cleanup(srv.Close)
 	file := filepath.Join(t.TempDir(), "config")
-	text := "[profile fleet]\nregion = " + west + "\naws_access_key_id = " + cloud.AccessKey + "\naws_secret_access_key = " + cloud.SecretKey + "\n"
+	text := "[profile fleet]\nregion = " + west + "\naws_access_key_id = " + cloud.AccessKey +
+		"\naws_secret_access_key = " + cloud.SecretKey + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	environment(t, srv.URL, map[string]string{"AWS_REGION": "", "AWS_CONFIG_FILE": file, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+	environment(t, srv.URL, map[string]string{"AWS_REGION": "", "AWS_CONFIG_FILE": file,
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
 	c, err := aws.Open(t.Context(), aws.Options{Profile: "fleet"})
 	if err != nil {
 		t.Fatal(err)
@@ -137,8 +154,11 @@ func TestTheProfilesRegionIsTheDefault(t *testing.T) {
 
 func TestWhatIsNoRoleIsRefused(t *testing.T) {
 	environment(t, "http://127.0.0.1:1", nil)
-	for _, roles := range [][]string{{"fleet"}, {"arn:aws:iam::1:role/x"}, {"arn:aws:iam::" + other + ":user/x"}, {"arn:aws:iam::" + other + ":role/a", "arn:aws:iam::" + other + ":role/b"}} {
-		if _, err := aws.Open(t.Context(), aws.Options{Roles: roles}); dropcap.ExitOf(err) != dropcap.ExitUsage {
+	for _, roles := range [][]string{{"fleet"}, {"arn:aws:iam::1:role/x"},
+		{"arn:aws:iam::" + other + ":user/x"}, {"arn:aws:iam::" + other + ":role/a",
+			"arn:aws:iam::" + other + ":role/b"}} {
+		if _, err := aws.Open(t.Context(), aws.Options{Roles: roles}); dropcap.ExitOf(
+			err) != dropcap.ExitUsage {
 			t.Errorf("%v: %v", roles, err)
 		}
 	}
@@ -158,7 +178,8 @@ func TestAnUnreachableEndpointIsTemporary(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	srv.Close()
 	environment(t, srv.URL, nil)
-	told(t, finds(t, aws.Options{}), "unreachable", dropcap.ErrTemporary, "cannot connect", "connection refused")
+	told(t, finds(t, aws.Options{}), "unreachable", dropcap.ErrTemporary, "cannot connect",
+		"connection refused")
 }
 
 func TestAnAddressThatThereIsNotIsTheRegions(t *testing.T) {
@@ -177,14 +198,16 @@ func TestAnAnswerThatIsNoneOfTheServicesIsAnErrorAndNoPanic(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	told(t, err, aws.Cause(err), map[bool]error{true: dropcap.ErrTemporary}[aws.Cause(err) == "unreachable"])
+	told(t, err, aws.Cause(err),
+		map[bool]error{true: dropcap.ErrTemporary}[aws.Cause(err) == "unreachable"])
 }
 
 func TestTheServicesWordsAreOnePrintableLineWithoutTheRequest(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Amzn-ErrorType", "StrangeException")
 		w.WriteHeader(http.StatusBadRequest)
-		_, _ = w.Write([]byte(`{"__type":"StrangeException","message":"\u001b[31mstrange\nThe Canonical String was x-amz-security-token:` + cloud.SecretKey + `"}`))
+		_, _ = w.Write([]byte(
+			`{"__type":"StrangeException","message":"\u001b[31mstrange\nThe Canonical String was x-amz-security-token:` + cloud.SecretKey + `"}`))
 	}))
 	t.Cleanup(srv.Close)
 	environment(t, srv.URL, nil)

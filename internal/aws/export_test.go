@@ -14,11 +14,17 @@ import (
 // finding is one in the AWS Security Finding Format; text makes it as long as one likes.
 func finding(k int, state, text string) json.RawMessage {
 	raw, _ := json.Marshal(map[string]any{
-		"SchemaVersion": "2018-10-08", "Id": fmt.Sprintf("dropcap/%d", k), "ProductArn": aws.ProductARN(here), "GeneratorId": "dropcap/net-raw",
-		"AwsAccountId": here.Account, "Types": []string{"Software and Configuration Checks"}, "CreatedAt": "2026-01-02T00:00:00Z", "UpdatedAt": "2026-01-02T00:00:00Z",
-		"Severity": map[string]any{"Label": "HIGH"}, "Title": "a title", "Description": "d" + text, "RecordState": state,
-		"Compliance": map[string]any{"Status": "FAILED"}, "Workflow": map[string]any{"Status": "NEW"},
-		"Resources": []any{map[string]any{"Type": "Container", "Id": "x", "Details": map[string]any{"Container": map[string]any{"Name": "web", "ImageName": "nginx:1"}}}},
+		"SchemaVersion": "2018-10-08", "Id": fmt.Sprintf("dropcap/%d", k),
+		"ProductArn": aws.ProductARN(here), "GeneratorId": "dropcap/net-raw",
+		"AwsAccountId": here.Account, "Types": []string{"Software and Configuration Checks"},
+		"CreatedAt": "2026-01-02T00:00:00Z", "UpdatedAt": "2026-01-02T00:00:00Z",
+		"Severity": map[string]any{"Label": "HIGH"}, "Title": "a title", "Description": "d" + text,
+		"RecordState": state,
+		"Compliance":  map[string]any{"Status": "FAILED"},
+		"Workflow":    map[string]any{"Status": "NEW"},
+		"Resources": []any{map[string]any{"Type": "Container", "Id": "x",
+			"Details": map[string]any{"Container": map[string]any{"Name": "web",
+				"ImageName": "nginx:1"}}}},
 	})
 	return raw
 }
@@ -67,7 +73,8 @@ func TestFindingsGoInBatchesOf240KB(t *testing.T) {
 func TestAFindingWithAFieldThatThereIsNotIsNotSent(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	bad := strings.Replace(string(finding(1, "ACTIVE", "")), `"Title"`, `"Titel"`, 1)
-	n, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(0, "ACTIVE", ""), json.RawMessage(bad)})
+	n, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(0, "ACTIVE", ""),
+		json.RawMessage(bad)})
 	told(t, err, "aws", nil, "number 2", "Titel")
 	if n != 0 || double.Calls()["securityhub:BatchImportFindings"] != 0 {
 		t.Errorf("%d were taken", n)
@@ -77,7 +84,8 @@ func TestAFindingWithAFieldThatThereIsNotIsNotSent(t *testing.T) {
 func TestFindingsThatAreRefusedAreCounted(t *testing.T) {
 	_, c := open(t, aws.Options{})
 	bad := strings.ReplaceAll(string(finding(1, "ACTIVE", "")), here.Account, other)
-	n, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(0, "ACTIVE", ""), json.RawMessage(bad)})
+	n, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(0, "ACTIVE", ""),
+		json.RawMessage(bad)})
 	told(t, err, "refused", nil, "1 of 2", "InvalidInput", "dropcap/1")
 	if n != 1 || dropcap.ExitOf(err) != dropcap.ExitIncomplete {
 		t.Errorf("%d, %v", n, err)
@@ -88,9 +96,11 @@ func TestOurActiveFindingsComeBackAndCanBeArchived(t *testing.T) {
 	_, c := open(t, aws.Options{})
 	var list []json.RawMessage
 	for k := range 120 {
-		list = append(list, finding(k, map[bool]string{true: "ACTIVE", false: "ARCHIVED"}[k < 110], ""))
+		list = append(list, finding(k, map[bool]string{true: "ACTIVE", false: "ARCHIVED"}[k < 110],
+			""))
 	}
-	list = append(list, json.RawMessage(strings.Replace(string(finding(500, "ACTIVE", "")), "dropcap/net-raw", "other/net-raw", 1)))
+	list = append(list, json.RawMessage(strings.Replace(string(finding(500, "ACTIVE", "")),
+		"dropcap/net-raw", "other/net-raw", 1)))
 	if _, err := c.ImportFindings(t.Context(), here, list); err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +109,14 @@ func TestOurActiveFindingsComeBackAndCanBeArchived(t *testing.T) {
 		t.Fatalf("%d, %v", len(active), err)
 	}
 	var f map[string]any
-	if err := json.Unmarshal(active[0], &f); err != nil || f["Title"] != "a title" || f["Severity"].(map[string]any)["Label"] != "HIGH" || strings.Contains(string(active[0]), "null") {
+	if err := json.Unmarshal(active[0], &f); err != nil || f["Title"] != "a title" ||
+		f["Severity"].(map[string]any)["Label"] != "HIGH" || strings.Contains(string(active[0]),
+		"null") {
 		t.Errorf("%s, %v", active[0], err)
 	}
 	for i := range active {
-		active[i] = json.RawMessage(strings.Replace(string(active[i]), `"RecordState":"ACTIVE"`, `"RecordState":"ARCHIVED"`, 1))
+		active[i] = json.RawMessage(strings.Replace(string(active[i]), `"RecordState":"ACTIVE"`,
+			`"RecordState":"ARCHIVED"`, 1))
 	}
 	if n, err := c.ImportFindings(t.Context(), here, active); err != nil || n != 110 {
 		t.Fatalf("%d, %v", n, err)
@@ -123,14 +136,17 @@ func TestWithoutSecurityHubItTellsHowToEnableIt(t *testing.T) {
 func TestComplianceIsPutAndTheSameIsPutOnce(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Add(cloud.Node{ID: one})
-	items := []aws.ComplianceItem{{ID: "web/net-raw", Title: "web may create raw sockets", Severity: "HIGH", Status: "NON_COMPLIANT", Details: map[string]string{"caps": "CAP_NET_RAW"}},
+	items := []aws.ComplianceItem{{ID: "web/net-raw", Title: "web may create raw sockets",
+		Severity: "HIGH", Status: "NON_COMPLIANT",
+		Details: map[string]string{"caps": "CAP_NET_RAW"}},
 		{ID: "db", Title: "db", Severity: "UNSPECIFIED", Status: "COMPLIANT"}}
 	for range 2 {
 		if err := c.PutCompliance(t.Context(), here, one, items, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := double.Compliance(here.Account, east, one, aws.ComplianceType); len(got) != 2 || got[0] != "web/net-raw NON_COMPLIANT" || got[1] != "db COMPLIANT" {
+	if got := double.Compliance(here.Account, east, one, aws.ComplianceType); len(got) != 2 ||
+		got[0] != "web/net-raw NON_COMPLIANT" || got[1] != "db COMPLIANT" {
 		t.Errorf("%v", got)
 	}
 	if err := c.PutCompliance(t.Context(), here, one, nil, ""); err != nil {
@@ -159,7 +175,8 @@ func TestAFindingThatIsTooLargeIsLeftOut(t *testing.T) {
 	if calls := double.Calls()["securityhub:BatchImportFindings"]; n != 1000 || calls != 10 {
 		t.Errorf("%d were taken, in %d batches", n, calls)
 	}
-	if active, err := c.ActiveFindings(t.Context(), here, "dropcap/"); err != nil || len(active) != 1000 {
+	if active, err := c.ActiveFindings(t.Context(), here, "dropcap/"); err != nil ||
+		len(active) != 1000 {
 		t.Errorf("%d are there, %v", len(active), err)
 	}
 }

@@ -43,9 +43,11 @@ type wanted struct {
 	ids []string
 }
 
-// Find resolves targets to nodes, sorted by host: the union of those named, those that match all tags, and the groups'. A place that cannot be
-// asked is a failure, and an error only if none can. A node, tag or group that is nowhere is a failure too.
-func (c *Client) Find(ctx context.Context, t dropcap.Targets) ([]dropcap.Node, []dropcap.HostFailure, error) {
+// Find resolves targets to nodes, sorted by host: the union of those named, those that match all
+// tags, and the groups'. A place that cannot be asked is a failure, and an error only if none can.
+// A node, tag or group that is nowhere is a failure too.
+func (c *Client) Find(ctx context.Context,
+	t dropcap.Targets) ([]dropcap.Node, []dropcap.HostFailure, error) {
 	bare, placed, err := split(t.Nodes)
 	if err != nil {
 		return nil, nil, err
@@ -70,7 +72,8 @@ func (c *Client) Find(ctx context.Context, t dropcap.Targets) ([]dropcap.Node, [
 		work[p] = w
 	}
 	if len(work) == 0 {
-		return nil, nil, dropcap.Errorf(dropcap.CodeUsage, "name ids, tags or groups, or all", "cannot tell which nodes are meant")
+		return nil, nil, dropcap.Errorf(dropcap.CodeUsage, "name ids, tags or groups, or all",
+			"cannot tell which nodes are meant")
 	}
 	results := c.everywhere(ctx, work)
 	nodes, failures, err := collect(results)
@@ -81,7 +84,9 @@ func (c *Client) Find(ctx context.Context, t dropcap.Targets) ([]dropcap.Node, [
 		return nil, nil, err
 	}
 	failures = append(failures, missing(t, bare, placed, asked, results)...)
-	slices.SortStableFunc(failures, func(a, b dropcap.HostFailure) int { return strings.Compare(a.Host, b.Host) })
+	slices.SortStableFunc(failures, func(a, b dropcap.HostFailure) int {
+		return strings.Compare(a.Host, b.Host)
+	})
 	return nodes, failures, nil
 }
 
@@ -91,9 +96,13 @@ func split(nodes []string) (bare []string, placed map[dropcap.Place][]string, er
 	for _, n := range nodes {
 		parts := strings.Split(n, "/")
 		id := parts[len(parts)-1]
-		ok := nodeForm.MatchString(id) && (len(parts) == 1 || len(parts) == 3 && accountForm.MatchString(parts[0]) && regionForm.MatchString(parts[1]))
+		ok := nodeForm.MatchString(id) &&
+			(len(parts) == 1 || len(parts) == 3 && accountForm.MatchString(parts[0]) &&
+				regionForm.MatchString(parts[1]))
 		if !ok {
-			return nil, nil, dropcap.Errorf(dropcap.CodeUsage, "a node is called like i-0123456789abcdef0, mi-0123456789abcdef0 or 111122223333/us-east-1/i-0123456789abcdef0",
+			return nil, nil, dropcap.Errorf(dropcap.CodeUsage,
+				"a node is called like i-0123456789abcdef0, mi-0123456789abcdef0 or "+
+					"111122223333/us-east-1/i-0123456789abcdef0",
 				"cannot use %q as a node", oneLine(n))
 		}
 		if len(parts) == 1 {
@@ -108,7 +117,9 @@ func split(nodes []string) (bare []string, placed map[dropcap.Place][]string, er
 
 // everywhere asks all places at the same time; the results are sorted by place.
 func (c *Client) everywhere(ctx context.Context, work map[dropcap.Place]wanted) []found {
-	places := slices.SortedFunc(maps.Keys(work), func(a, b dropcap.Place) int { return strings.Compare(a.String(), b.String()) })
+	places := slices.SortedFunc(maps.Keys(work), func(a, b dropcap.Place) int {
+		return strings.Compare(a.String(), b.String())
+	})
 	out := make([]found, len(places))
 	var wg sync.WaitGroup
 	for i, p := range places {
@@ -135,7 +146,9 @@ func collect(results []found) ([]dropcap.Node, []dropcap.HostFailure, error) {
 	if len(failures) == len(results) {
 		return nil, nil, first
 	}
-	slices.SortFunc(nodes, func(a, b dropcap.Node) int { return strings.Compare(a.Host(), b.Host()) })
+	slices.SortFunc(nodes, func(a, b dropcap.Node) int {
+		return strings.Compare(a.Host(), b.Host())
+	})
 	return nodes, failures, nil
 }
 
@@ -150,7 +163,8 @@ func failureOf(host string, err error) dropcap.HostFailure {
 
 // search finds the targets of one place.
 func (c *Client) search(ctx context.Context, p dropcap.Place, w wanted) found {
-	f := found{place: p, nodes: map[string]dropcap.Node{}, matched: map[string]bool{}, members: map[string]string{}}
+	f := found{place: p, nodes: map[string]dropcap.Node{}, matched: map[string]bool{},
+		members: map[string]string{}}
 	s, err := c.at(ctx, p)
 	if err != nil {
 		f.err = err
@@ -160,7 +174,8 @@ func (c *Client) search(ctx context.Context, p dropcap.Place, w wanted) found {
 		f.err = c.describe(ctx, s, nil, f.nodes)
 		return f
 	}
-	for _, step := range []func(context.Context, *site, wanted, *found) error{c.byID, c.byTags, c.byGroups} {
+	for _, step := range []func(context.Context, *site, wanted, *found) error{c.byID, c.byTags,
+		c.byGroups} {
 		if f.err = step(ctx, s, w, &f); f.err != nil {
 			return f
 		}
@@ -178,9 +193,12 @@ func (c *Client) byID(ctx context.Context, s *site, w wanted, f *found) error {
 	return nil
 }
 
-// chunk asks for some ids. Where the service refuses them for the sake of one, the halves are asked for.
-func (c *Client) chunk(ctx context.Context, s *site, ids []string, into map[string]dropcap.Node) error {
-	err := c.describe(ctx, s, &types.InstanceInformationStringFilter{Key: sdk.String("InstanceIds"), Values: ids}, into)
+// chunk asks for some ids. Where the service refuses them for the sake of one, the halves are asked
+// for.
+func (c *Client) chunk(ctx context.Context, s *site, ids []string,
+	into map[string]dropcap.Node) error {
+	err := c.describe(ctx, s, &types.InstanceInformationStringFilter{Key: sdk.String("InstanceIds"),
+		Values: ids}, into)
 	switch {
 	case err == nil || Cause(err) != "unknown-node":
 		return err
@@ -198,9 +216,11 @@ func (c *Client) chunk(ctx context.Context, s *site, ids []string, into map[stri
 func (c *Client) byTags(ctx context.Context, s *site, w wanted, f *found) error {
 	var both map[string]dropcap.Node
 	for _, key := range slices.Sorted(maps.Keys(w.Tags)) {
-		filter := &types.InstanceInformationStringFilter{Key: sdk.String("tag:" + key), Values: w.Tags[key]}
+		filter := &types.InstanceInformationStringFilter{Key: sdk.String("tag:" + key),
+			Values: w.Tags[key]}
 		if len(w.Tags[key]) == 0 {
-			filter = &types.InstanceInformationStringFilter{Key: sdk.String("tag-key"), Values: []string{key}}
+			filter = &types.InstanceInformationStringFilter{Key: sdk.String("tag-key"),
+				Values: []string{key}}
 		}
 		these := map[string]dropcap.Node{}
 		if err := c.describe(ctx, s, filter, these); err != nil {
@@ -211,7 +231,10 @@ func (c *Client) byTags(ctx context.Context, s *site, w wanted, f *found) error 
 			both = these
 			continue
 		}
-		maps.DeleteFunc(both, func(id string, _ dropcap.Node) bool { _, ok := these[id]; return !ok })
+		maps.DeleteFunc(both, func(id string, _ dropcap.Node) bool {
+			_, ok := these[id]
+			return !ok
+		})
 	}
 	if len(both) > 0 {
 		f.matched["tags"] = true
@@ -221,15 +244,17 @@ func (c *Client) byTags(ctx context.Context, s *site, w wanted, f *found) error 
 }
 
 // describe pages through the managed nodes that a filter lets pass.
-func (c *Client) describe(ctx context.Context, s *site, filter *types.InstanceInformationStringFilter, into map[string]dropcap.Node) error {
+func (c *Client) describe(ctx context.Context, s *site,
+	filter *types.InstanceInformationStringFilter, into map[string]dropcap.Node) error {
 	in := &ssm.DescribeInstanceInformationInput{MaxResults: sdk.Int32(pageSize)}
 	if filter != nil {
 		in.Filters = []types.InstanceInformationStringFilter{*filter}
 	}
 	for {
-		out, err := ask(ctx, c, s.task("ssm:DescribeInstanceInformation", "list the managed nodes"), func(ctx context.Context) (*ssm.DescribeInstanceInformationOutput, error) {
-			return s.ssm.DescribeInstanceInformation(ctx, in)
-		})
+		out, err := ask(ctx, c, s.task("ssm:DescribeInstanceInformation", "list the managed nodes"),
+			func(ctx context.Context) (*ssm.DescribeInstanceInformationOutput, error) {
+				return s.ssm.DescribeInstanceInformation(ctx, in)
+			})
 		if err != nil {
 			return err
 		}
@@ -245,8 +270,10 @@ func (c *Client) describe(ctx context.Context, s *site, filter *types.InstanceIn
 }
 
 func (s *site) node(i types.InstanceInformation) dropcap.Node {
-	return dropcap.Node{Place: s.Place, ID: sdk.ToString(i.InstanceId), Name: sdk.ToString(i.ComputerName), Platform: string(i.PlatformType),
-		PlatformName: sdk.ToString(i.PlatformName), PlatformVersion: sdk.ToString(i.PlatformVersion), Agent: sdk.ToString(i.AgentVersion),
+	return dropcap.Node{Place: s.Place, ID: sdk.ToString(i.InstanceId),
+		Name: sdk.ToString(i.ComputerName), Platform: string(i.PlatformType),
+		PlatformName:    sdk.ToString(i.PlatformName),
+		PlatformVersion: sdk.ToString(i.PlatformVersion), Agent: sdk.ToString(i.AgentVersion),
 		Online: i.PingStatus == types.PingStatusOnline, Pinged: sdk.ToTime(i.LastPingDateTime)}
 }
 

@@ -26,7 +26,8 @@ func causes(failures []dropcap.HostFailure) []string {
 	return out
 }
 
-func find(t *testing.T, c *aws.Client, want dropcap.Targets) ([]dropcap.Node, []dropcap.HostFailure) {
+func find(t *testing.T, c *aws.Client,
+	want dropcap.Targets) ([]dropcap.Node, []dropcap.HostFailure) {
 	t.Helper()
 	nodes, failures, err := c.Find(t.Context(), want)
 	if err != nil {
@@ -59,7 +60,8 @@ func TestANodeIsAsTheServiceSays(t *testing.T) {
 		t.Fatalf("%v", nodes)
 	}
 	a, b := nodes[0], nodes[1]
-	if a.Name != "web-1" || a.Platform != "Linux" || a.PlatformName != "Debian GNU/Linux" || a.PlatformVersion != "12" || a.Agent != "3.3.987.0" || !a.Online || a.Pinged.IsZero() {
+	if a.Name != "web-1" || a.Platform != "Linux" || a.PlatformName != "Debian GNU/Linux" ||
+		a.PlatformVersion != "12" || a.Agent != "3.3.987.0" || !a.Online || a.Pinged.IsZero() {
 		t.Errorf("%+v", a)
 	}
 	if b.Platform != "Windows" || b.Online {
@@ -75,7 +77,8 @@ func Test120NamedNodesAreAskedForInChunks(t *testing.T) {
 		ids = append(ids, id(k))
 	}
 	nodes, failures := find(t, c, dropcap.Targets{Nodes: append(ids, id(500))})
-	if len(nodes) != 120 || !slices.Equal(causes(failures), []string{here.String() + "/" + id(500) + " unknown-node"}) {
+	if len(nodes) != 120 || !slices.Equal(causes(failures),
+		[]string{here.String() + "/" + id(500) + " unknown-node"}) {
 		t.Errorf("%d nodes, %v", len(nodes), failures)
 	}
 	if n := double.Calls()["ssm:DescribeInstanceInformation"]; n != 3 {
@@ -85,7 +88,9 @@ func Test120NamedNodesAreAskedForInChunks(t *testing.T) {
 
 func TestSeveralTagsMustAllMatchAndAnyOfTheirValues(t *testing.T) {
 	double, c := open(t, aws.Options{})
-	for k, tags := range []map[string]string{{"role": "web", "env": "prod"}, {"role": "db", "env": "prod"}, {"role": "web", "env": "test"}, {"role": "mail", "env": "prod"}, {}} {
+	for k, tags := range []map[string]string{{"role": "web", "env": "prod"},
+		{"role": "db", "env": "prod"}, {"role": "web", "env": "test"},
+		{"role": "mail", "env": "prod"}, {}} {
 		double.Add(cloud.Node{ID: id(k), Tags: tags})
 	}
 	for _, tt := range []struct {
@@ -117,10 +122,13 @@ func TestATagThatMatchesNothingIsNamed(t *testing.T) {
 		say  string
 	}{
 		{map[string][]string{"role": {"webb"}}, "the tag role=webb"},
-		{map[string][]string{"role": {"web"}, "env": {"prod"}}, "all of the tags env=prod, role=web"},
+		{map[string][]string{"role": {"web"}, "env": {"prod"}},
+			"all of the tags env=prod, role=web"},
 	} {
 		nodes, failures := find(t, c, dropcap.Targets{Tags: tt.tags})
-		if len(nodes) != 0 || !slices.Equal(causes(failures), []string{here.String() + " no-nodes"}) || !strings.Contains(failures[0].Message, tt.say) || failures[0].Hint == "" {
+		if len(nodes) != 0 || !slices.Equal(causes(failures),
+			[]string{here.String() + " no-nodes"}) || !strings.Contains(failures[0].Message,
+			tt.say) || failures[0].Hint == "" {
 			t.Errorf("%v: %v, %+v", tt.tags, nodes, failures)
 		}
 	}
@@ -135,7 +143,8 @@ func TestAGroupGivesItsMembersAndTellsWhichAreNoManagedNodes(t *testing.T) {
 	}
 	double.Group(cloud.DefaultAccount, east, "web", append(ids, id(99))...)
 	nodes, failures := find(t, c, dropcap.Targets{Groups: []string{"web"}})
-	if len(nodes) != 70 || !slices.Equal(causes(failures), []string{here.String() + "/" + id(99) + " unknown-node"}) {
+	if len(nodes) != 70 || !slices.Equal(causes(failures),
+		[]string{here.String() + "/" + id(99) + " unknown-node"}) {
 		t.Errorf("%d nodes, %v", len(nodes), failures)
 	}
 }
@@ -144,7 +153,8 @@ func TestAnUnknownGroupIsNamed(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Add(cloud.Node{ID: one})
 	nodes, failures := find(t, c, dropcap.Targets{Groups: []string{"none"}, Nodes: []string{one}})
-	if len(nodes) != 1 || !slices.Equal(causes(failures), []string{here.String() + " no-nodes"}) || !strings.Contains(failures[0].Message, "resource group none") {
+	if len(nodes) != 1 || !slices.Equal(causes(failures), []string{here.String() + " no-nodes"}) ||
+		!strings.Contains(failures[0].Message, "resource group none") {
 		t.Errorf("%v, %+v", nodes, failures)
 	}
 }
@@ -156,7 +166,8 @@ func TestTargetsAreUnited(t *testing.T) {
 	double.Add(cloud.Node{ID: id(3)})
 	double.Add(cloud.Node{ID: id(4)})
 	double.Group(cloud.DefaultAccount, east, "some", id(2), id(1))
-	nodes, failures := find(t, c, dropcap.Targets{Nodes: []string{id(3)}, Tags: map[string][]string{"role": {"web"}}, Groups: []string{"some"}})
+	nodes, failures := find(t, c, dropcap.Targets{Nodes: []string{id(3)},
+		Tags: map[string][]string{"role": {"web"}}, Groups: []string{"some"}})
 	if len(nodes) != 3 || len(failures) != 0 {
 		t.Errorf("%v, %v", hosts(nodes), failures)
 	}
@@ -164,10 +175,14 @@ func TestTargetsAreUnited(t *testing.T) {
 
 func TestTwoRegionsAndTwoAccounts(t *testing.T) {
 	double, c := open(t, aws.Options{Regions: []string{west, east},
-		Roles: []string{"arn:aws:iam::" + other + ":role/fleet", "arn:aws:iam::" + cloud.DefaultAccount + ":role/fleet"}})
+		Roles: []string{"arn:aws:iam::" + other + ":role/fleet", "arn:aws:iam::" +
+			cloud.DefaultAccount + ":role/fleet"}})
 	var want []string
-	for k, p := range []dropcap.Place{{Account: cloud.DefaultAccount, Region: west}, {Account: cloud.DefaultAccount, Region: east}, {Account: other, Region: west}, {Account: other, Region: east}} {
-		double.Add(cloud.Node{ID: id(k), Account: p.Account, Region: p.Region, Simulated: answers(p.String(), 0)})
+	for k, p := range []dropcap.Place{{Account: cloud.DefaultAccount, Region: west},
+		{Account: cloud.DefaultAccount, Region: east}, {Account: other, Region: west},
+		{Account: other, Region: east}} {
+		double.Add(cloud.Node{ID: id(k), Account: p.Account, Region: p.Region,
+			Simulated: answers(p.String(), 0)})
 		want = append(want, p.String()+"/"+id(k))
 	}
 	nodes, failures := find(t, c, dropcap.Targets{All: true})
@@ -179,12 +194,14 @@ func TestTwoRegionsAndTwoAccounts(t *testing.T) {
 	}
 	last := nodes[3]
 	cmd := script(last.ID)
-	cmd.Place = dropcap.Place{Account: last.Account, Region: last.Region} // as a run that is gone on with knows it
+	// as a run that is gone on with knows it
+	cmd.Place = dropcap.Place{Account: last.Account, Region: last.Region}
 	sent, err := c.Send(t.Context(), cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := c.Output(t.Context(), cmd, sent, last.ID); err != nil || out.Stdout != last.Place.String() || last.Role != "arn:aws:iam::"+other+":role/fleet" {
+	if out, err := c.Output(t.Context(), cmd, sent, last.ID); err != nil ||
+		out.Stdout != last.Place.String() || last.Role != "arn:aws:iam::"+other+":role/fleet" {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
@@ -193,7 +210,8 @@ func TestABareIDIsLookedForInAllPlaces(t *testing.T) {
 	double, c := open(t, aws.Options{Regions: []string{east, west}})
 	double.Add(cloud.Node{ID: one, Region: west})
 	nodes, failures := find(t, c, dropcap.Targets{Nodes: []string{one, two}})
-	if !slices.Equal(hosts(nodes), []string{cloud.DefaultAccount + "/" + west + "/" + one}) || !slices.Equal(causes(failures), []string{two + " unknown-node"}) {
+	if !slices.Equal(hosts(nodes), []string{cloud.DefaultAccount + "/" + west + "/" + one}) ||
+		!slices.Equal(causes(failures), []string{two + " unknown-node"}) {
 		t.Errorf("%v, %+v", hosts(nodes), failures)
 	}
 }
@@ -203,7 +221,8 @@ func TestAFullIDIsLookedForInItsPlaceAlone(t *testing.T) {
 	double.Add(cloud.Node{ID: one, Region: west})
 	full := cloud.DefaultAccount + "/" + west + "/"
 	nodes, failures := find(t, c, dropcap.Targets{Nodes: []string{full + one, full + two}})
-	if !slices.Equal(hosts(nodes), []string{full + one}) || !slices.Equal(causes(failures), []string{full + two + " unknown-node"}) {
+	if !slices.Equal(hosts(nodes), []string{full + one}) || !slices.Equal(causes(failures),
+		[]string{full + two + " unknown-node"}) {
 		t.Errorf("%v, %+v", hosts(nodes), failures)
 	}
 	for _, call := range double.Log() {
@@ -216,8 +235,11 @@ func TestAFullIDIsLookedForInItsPlaceAlone(t *testing.T) {
 func TestAPlaceThatCannotBeAskedIsAFailure(t *testing.T) {
 	double, c := open(t, aws.Options{Regions: []string{east}})
 	double.Add(cloud.Node{ID: one})
-	nodes, failures := find(t, c, dropcap.Targets{All: true, Nodes: []string{other + "/" + east + "/" + two}})
-	if len(nodes) != 1 || !slices.Equal(causes(failures), []string{other + "/" + east + " unknown-account"}) || !strings.Contains(failures[0].Hint, "--role-arn") {
+	nodes, failures := find(t, c,
+		dropcap.Targets{All: true, Nodes: []string{other + "/" + east + "/" + two}})
+	if len(nodes) != 1 || !slices.Equal(causes(failures),
+		[]string{other + "/" + east + " unknown-account"}) || !strings.Contains(failures[0].Hint,
+		"--role-arn") {
 		t.Errorf("%v, %+v", nodes, failures)
 	}
 }
@@ -226,7 +248,8 @@ func TestIfNoPlaceCanBeAskedItIsAnError(t *testing.T) {
 	double, c := open(t, aws.Options{Regions: []string{east, west}})
 	double.Deny("ssm:DescribeInstanceInformation")
 	_, _, err := c.Find(t.Context(), dropcap.Targets{All: true})
-	told(t, err, "denied", dropcap.ErrDenied, "ssm:DescribeInstanceInformation", "docs/fleet-iam.md")
+	told(t, err, "denied", dropcap.ErrDenied, "ssm:DescribeInstanceInformation",
+		"docs/fleet-iam.md")
 }
 
 func TestARegionWithoutNodesIsTold(t *testing.T) {
@@ -240,13 +263,15 @@ func TestARegionWithoutNodesIsTold(t *testing.T) {
 
 func TestWhatIsNoIDIsRefused(t *testing.T) {
 	_, c := open(t, aws.Options{})
-	for _, bad := range []string{"web", "i-1", "i-0000000000000000g", other + "/" + one, other + "/nowhere/" + one, "1/" + east + "/" + one, one + "\n"} {
+	for _, bad := range []string{"web", "i-1", "i-0000000000000000g", other + "/" + one,
+		other + "/nowhere/" + one, "1/" + east + "/" + one, one + "\n"} {
 		_, _, err := c.Find(t.Context(), dropcap.Targets{Nodes: []string{bad}})
 		if dropcap.ExitOf(err) != dropcap.ExitUsage {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if _, _, err := c.Find(t.Context(), dropcap.Targets{}); dropcap.ExitOf(err) != dropcap.ExitUsage {
+	if _, _, err := c.Find(t.Context(), dropcap.Targets{}); dropcap.ExitOf(
+		err) != dropcap.ExitUsage {
 		t.Errorf("no targets: %v", err)
 	}
 }

@@ -15,19 +15,23 @@ import (
 
 // Limits of BatchImportFindings.
 const (
-	maxFindings     = 100
-	maxFindingBytes = 240_000 // "240 KB" of one; a batch has no more, so that it is never too large either
+	maxFindings = 100
+	// "240 KB" of one; a batch has no more, so that it is never too large either
+	maxFindingBytes = 240_000
 )
 
 // ProductARN is the product that an account's own findings belong to.
 func ProductARN(p dropcap.Place) string {
-	return fmt.Sprintf("arn:%s:securityhub:%s:%s:product/%s/default", p.Partition(), p.Region, p.Account, p.Account)
+	return fmt.Sprintf("arn:%s:securityhub:%s:%s:product/%s/default", p.Partition(), p.Region,
+		p.Account, p.Account)
 }
 
-// ImportFindings gives findings in the AWS Security Finding Format (JSON) to Security Hub, in batches, and tells how many it took. A finding
-// whose id is there updates it. One that is too large is left out, and counts as refused; one with a field that the format has not is an error
+// ImportFindings gives findings in the AWS Security Finding Format (JSON) to Security Hub, in
+// batches, and tells how many it took. A finding whose id is there updates it. One that is too
+// large is left out, and counts as refused; one with a field that the format has not is an error
 // before anything is sent.
-func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place, findings []json.RawMessage) (int, error) {
+func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place,
+	findings []json.RawMessage) (int, error) {
 	what := in(p, "give findings to Security Hub")
 	batches, failed, why, err := batch(what, findings)
 	if err != nil {
@@ -39,9 +43,12 @@ func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place, findings [
 	}
 	done := 0
 	for _, b := range batches {
-		out, err := ask(ctx, c, s.task("securityhub:BatchImportFindings", "give findings to Security Hub"), func(ctx context.Context) (*securityhub.BatchImportFindingsOutput, error) {
-			return s.hub.BatchImportFindings(ctx, &securityhub.BatchImportFindingsInput{Findings: b})
-		})
+		out, err := ask(ctx, c, s.task("securityhub:BatchImportFindings",
+			"give findings to Security Hub"),
+			func(ctx context.Context) (*securityhub.BatchImportFindingsOutput, error) {
+				return s.hub.BatchImportFindings(ctx,
+					&securityhub.BatchImportFindingsInput{Findings: b})
+			})
 		if err != nil {
 			return done, err
 		}
@@ -49,29 +56,36 @@ func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place, findings [
 		failed += int(sdk.ToInt32(out.FailedCount))
 		for _, f := range out.FailedFindings {
 			if why == "" {
-				why = oneLine(fmt.Sprintf("%s: %s (%s)", sdk.ToString(f.ErrorCode), sdk.ToString(f.ErrorMessage), sdk.ToString(f.Id)))
+				why = oneLine(fmt.Sprintf("%s: %s (%s)", sdk.ToString(f.ErrorCode),
+					sdk.ToString(f.ErrorMessage), sdk.ToString(f.Id)))
 			}
 		}
 	}
 	if failed > 0 {
-		return done, &dropcap.Error{Code: dropcap.CodeIncomplete, Message: fmt.Sprintf("cannot %s: it refused %d of %d: %s", what, failed, len(findings), why), Err: &caused{"refused", nil}}
+		return done, &dropcap.Error{Code: dropcap.CodeIncomplete,
+			Message: fmt.Sprintf("cannot %s: it refused %d of %d: %s", what, failed, len(findings),
+				why), Err: &caused{"refused", nil}}
 	}
 	return done, nil
 }
 
-// batch reads the findings and puts together what goes in one request. Those that are too large are counted, with what there is to say of the first.
-func batch(what string, findings []json.RawMessage) (out [][]types.AwsSecurityFinding, large int, why string, err error) {
+// batch reads the findings and puts together what goes in one request. Those that are too large are
+// counted, with what there is to say of the first.
+func batch(what string, findings []json.RawMessage) (out [][]types.AwsSecurityFinding, large int,
+	why string, err error) {
 	room, bytesLeft := 0, 0
 	for i, raw := range findings {
 		var f types.AwsSecurityFinding
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&f); err != nil {
-			return nil, 0, "", dropcap.Errorf(dropcap.CodeError, "", "cannot %s: number %d is not in its format: %w", what, i+1, err)
+			return nil, 0, "", dropcap.Errorf(dropcap.CodeError, "",
+				"cannot %s: number %d is not in its format: %w", what, i+1, err)
 		}
 		if len(raw) > maxFindingBytes {
 			if large++; large == 1 {
-				why = oneLine(fmt.Sprintf("%s has %d bytes, and %d are the most", sdk.ToString(f.Id), len(raw), maxFindingBytes))
+				why = oneLine(fmt.Sprintf("%s has %d bytes, and %d are the most",
+					sdk.ToString(f.Id), len(raw), maxFindingBytes))
 			}
 			continue
 		}
@@ -85,8 +99,10 @@ func batch(what string, findings []json.RawMessage) (out [][]types.AwsSecurityFi
 	return out, large, why, nil
 }
 
-// ActiveFindings gives the account's own findings that are active and whose generator begins so, in the AWS Security Finding Format.
-func (c *Client) ActiveFindings(ctx context.Context, p dropcap.Place, generator string) ([]json.RawMessage, error) {
+// ActiveFindings gives the account's own findings that are active and whose generator begins so, in
+// the AWS Security Finding Format.
+func (c *Client) ActiveFindings(ctx context.Context, p dropcap.Place,
+	generator string) ([]json.RawMessage, error) {
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return nil, err
@@ -94,22 +110,28 @@ func (c *Client) ActiveFindings(ctx context.Context, p dropcap.Place, generator 
 	filter := func(how types.StringFilterComparison, value string) []types.StringFilter {
 		return []types.StringFilter{{Comparison: how, Value: &value}}
 	}
-	in := &securityhub.GetFindingsInput{MaxResults: sdk.Int32(maxFindings), Filters: &types.AwsSecurityFindingFilters{
-		ProductArn:  filter(types.StringFilterComparisonEquals, ProductARN(p)),
-		GeneratorId: filter(types.StringFilterComparisonPrefix, generator),
-		RecordState: filter(types.StringFilterComparisonEquals, string(types.RecordStateActive)),
-	}}
+	in := &securityhub.GetFindingsInput{MaxResults: sdk.Int32(maxFindings),
+		Filters: &types.AwsSecurityFindingFilters{
+			ProductArn:  filter(types.StringFilterComparisonEquals, ProductARN(p)),
+			GeneratorId: filter(types.StringFilterComparisonPrefix, generator),
+			RecordState: filter(types.StringFilterComparisonEquals,
+				string(types.RecordStateActive)),
+		}}
 	var out []json.RawMessage
 	t := s.task("securityhub:GetFindings", "get the findings of Security Hub")
 	for {
-		page, err := ask(ctx, c, t, func(ctx context.Context) (*securityhub.GetFindingsOutput, error) { return s.hub.GetFindings(ctx, in) })
+		page, err := ask(ctx, c, t,
+			func(ctx context.Context) (*securityhub.GetFindingsOutput, error) {
+				return s.hub.GetFindings(ctx, in)
+			})
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range page.Findings {
 			raw, err := plainJSON(f)
 			if err != nil {
-				return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read a finding of Security Hub: %w", err)
+				return nil, dropcap.Errorf(dropcap.CodeError, "",
+					"cannot read a finding of Security Hub: %w", err)
 			}
 			out = append(out, raw)
 		}

@@ -34,13 +34,14 @@ func (c *Client) members(ctx context.Context, s *site, name string) ([]string, e
 	in := &resourcegroups.ListGroupResourcesInput{Group: &name, MaxResults: sdk.Int32(pageSize)}
 	t := s.task("resource-groups:ListGroupResources", "list the resource group "+oneLine(name))
 	for {
-		out, err := ask(ctx, c, t, func(ctx context.Context) (*resourcegroups.ListGroupResourcesOutput, error) {
-			out, err := s.groups.ListGroupResources(ctx, in)
-			if codeOf(err) == "NotFoundException" {
-				return &resourcegroups.ListGroupResourcesOutput{}, nil
-			}
-			return out, err
-		})
+		out, err := ask(ctx, c, t,
+			func(ctx context.Context) (*resourcegroups.ListGroupResourcesOutput, error) {
+				out, err := s.groups.ListGroupResources(ctx, in)
+				if codeOf(err) == "NotFoundException" {
+					return &resourcegroups.ListGroupResourcesOutput{}, nil
+				}
+				return out, err
+			})
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +49,8 @@ func (c *Client) members(ctx context.Context, s *site, name string) ([]string, e
 			if r.Identifier == nil {
 				continue
 			}
-			// arn:aws:ec2:REGION:ACCOUNT:instance/i-…, arn:aws:ssm:REGION:ACCOUNT:managed-instance/mi-…
+			// arn:aws:ec2:REGION:ACCOUNT:instance/i-…,
+			// arn:aws:ssm:REGION:ACCOUNT:managed-instance/mi-…
 			arn := sdk.ToString(r.Identifier.ResourceArn)
 			if id := arn[strings.LastIndex(arn, "/")+1:]; nodeForm.MatchString(id) {
 				ids = append(ids, id)

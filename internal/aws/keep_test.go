@@ -36,7 +36,8 @@ func TestADocumentIsMadeOnceAndChangedWhenItDiffers(t *testing.T) {
 	ensure(newer, false)
 	ensure(lookDocument, true)
 	calls := double.Calls()
-	if calls["ssm:CreateDocument"] != 1 || calls["ssm:UpdateDocument"] != 2 || calls["ssm:UpdateDocumentDefaultVersion"] != 2 {
+	if calls["ssm:CreateDocument"] != 1 || calls["ssm:UpdateDocument"] != 2 ||
+		calls["ssm:UpdateDocumentDefaultVersion"] != 2 {
 		t.Errorf("%v", calls)
 	}
 }
@@ -52,7 +53,8 @@ func TestAVersionThatWasNotMadeTheDefaultBecomesIt(t *testing.T) {
 	told(t, err, "denied", dropcap.ErrDenied, "ssm:UpdateDocumentDefaultVersion")
 	double.Heal()
 	for _, want := range []bool{true, false} {
-		if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", newer); err != nil || changed != want {
+		if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", newer); err != nil ||
+			changed != want {
 			t.Errorf("%v, %v", changed, err)
 		}
 	}
@@ -61,7 +63,8 @@ func TestAVersionThatWasNotMadeTheDefaultBecomesIt(t *testing.T) {
 func TestALostAnswerToCreateDocumentIsNoError(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Inject(cloud.Fault{Kind: cloud.Drop, API: "ssm:CreateDocument", Times: 1})
-	if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil || !changed {
+	if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look",
+		lookDocument); err != nil || !changed {
 		t.Errorf("%v, %v", changed, err)
 	}
 }
@@ -76,7 +79,8 @@ func TestADocumentIsRemovedAndThenNotThere(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil || !changed {
+	if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look",
+		lookDocument); err != nil || !changed {
 		t.Errorf("%v, %v", changed, err)
 	}
 }
@@ -87,7 +91,8 @@ func TestAnObjectIsThereForWhoeverHasTheSignedAddress(t *testing.T) {
 		double.Bucket(cloud.DefaultAccount, region, "lab")
 		data := bytes.Repeat([]byte("binary\x00"), 100000)
 		double.Inject(cloud.Fault{Kind: cloud.Throttle, API: "s3:PutObject", Times: 1})
-		if err := c.PutObject(t.Context(), here, "lab", "dropcap/1", bytes.NewReader(data)); err != nil {
+		if err := c.PutObject(t.Context(), here, "lab", "dropcap/1",
+			bytes.NewReader(data)); err != nil {
 			t.Fatal(err)
 		}
 		address, err := c.PresignGet(t.Context(), here, "lab", "dropcap/1", time.Minute)
@@ -117,7 +122,8 @@ func TestAnObjectIsThereForWhoeverHasTheSignedAddress(t *testing.T) {
 func TestAnAddressIsSignedForSevenDaysAtMost(t *testing.T) {
 	_, c := open(t, aws.Options{})
 	for _, d := range []time.Duration{0, 8 * 24 * time.Hour} {
-		if _, err := c.PresignGet(t.Context(), here, "lab", "x", d); dropcap.ExitOf(err) != dropcap.ExitUsage {
+		if _, err := c.PresignGet(t.Context(), here, "lab", "x",
+			d); dropcap.ExitOf(err) != dropcap.ExitUsage {
 			t.Errorf("%s: %v", d, err)
 		}
 	}

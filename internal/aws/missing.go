@@ -11,11 +11,13 @@ import (
 const (
 	noNodes     = "no-nodes"
 	unknownNode = "unknown-node"
-	seeNodes    = "dropcap fleet ls --targets all tells which there are; a node must run, with the agent and a role of its own"
+	seeNodes    = "dropcap fleet ls --targets all tells which there are; a node must run, with " +
+		"the agent and a role of its own"
 )
 
 // missing tells what was asked for and is in no place that answered.
-func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string, asked []dropcap.Place, results []found) []dropcap.HostFailure {
+func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string,
+	asked []dropcap.Place, results []found) []dropcap.HostFailure {
 	var out []dropcap.HostFailure
 	here := map[dropcap.Place]found{}
 	var answered []found // those where everything was looked for
@@ -30,8 +32,10 @@ func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string
 	if t.All {
 		for _, f := range answered {
 			if len(f.nodes) == 0 {
-				out = append(out, dropcap.HostFailure{Host: f.place.String(), Cause: noNodes, Message: "there is no managed node in " + f.place.String(),
-					Hint: "see that the region is right, and that its instances run the agent with a role of their own"})
+				out = append(out, dropcap.HostFailure{Host: f.place.String(), Cause: noNodes,
+					Message: "there is no managed node in " + f.place.String(),
+					Hint: "see that the region is right, and that its instances run the agent " +
+						"with a role of their own"})
 			}
 		}
 	} else if len(answered) > 0 {
@@ -46,8 +50,10 @@ func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string
 		}
 		for id, group := range f.members {
 			if _, ok := f.nodes[id]; !ok {
-				out = append(out, dropcap.HostFailure{Host: f.place.String() + "/" + id, Cause: unknownNode,
-					Message: "the resource group " + oneLine(group) + " has " + id + ", which is no managed node", Hint: seeNodes})
+				out = append(out, dropcap.HostFailure{Host: f.place.String() + "/" + id,
+					Cause: unknownNode,
+					Message: "the resource group " + oneLine(group) + " has " + id +
+						", which is no managed node", Hint: seeNodes})
 			}
 		}
 	}
@@ -59,14 +65,17 @@ func strangers(f found, ids []string) []dropcap.HostFailure {
 	var out []dropcap.HostFailure
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 		if _, ok := f.nodes[id]; !ok {
-			out = append(out, dropcap.HostFailure{Host: f.place.String() + "/" + id, Cause: unknownNode,
-				Message: "there is no managed node " + id + " in " + f.place.String(), Hint: seeNodes})
+			out = append(out, dropcap.HostFailure{Host: f.place.String() + "/" + id,
+				Cause:   unknownNode,
+				Message: "there is no managed node " + id + " in " + f.place.String(),
+				Hint:    seeNodes})
 		}
 	}
 	return out
 }
 
-// absent are bare ids that no place has. Where there are several places nobody knows which one was meant.
+// absent are bare ids that no place has. Where there are several places nobody knows which one was
+// meant.
 func absent(bare []string, answered []found, asked []dropcap.Place) []dropcap.HostFailure {
 	if len(asked) == 1 {
 		return strangers(answered[0], bare)
@@ -77,7 +86,8 @@ func absent(bare []string, answered []found, asked []dropcap.Place) []dropcap.Ho
 			continue
 		}
 		out = append(out, dropcap.HostFailure{Host: id, Cause: unknownNode,
-			Message: "there is no managed node " + id + " in " + plural(len(answered), "the place that answered", "the %d places that answered"), Hint: seeNodes})
+			Message: "there is no managed node " + id + " in " + plural(len(answered),
+				"the place that answered", "the %d places that answered"), Hint: seeNodes})
 	}
 	return out
 }
@@ -108,8 +118,9 @@ func unmatched(t dropcap.Targets, answered []found) []dropcap.HostFailure {
 	var out []dropcap.HostFailure
 	for _, f := range answered {
 		for _, w := range without {
-			out = append(out, dropcap.HostFailure{Host: f.place.String(), Cause: noNodes, Message: "no managed node in " + f.place.String() + " has " + w,
-				Hint: "see how it is spelled (upper and lower case matter), and the region"})
+			out = append(out, dropcap.HostFailure{Host: f.place.String(), Cause: noNodes,
+				Message: "no managed node in " + f.place.String() + " has " + w,
+				Hint:    "see how it is spelled (upper and lower case matter), and the region"})
 		}
 	}
 	return out

@@ -13,7 +13,8 @@ import (
 	"dropcap"
 )
 
-// maxOutput bounds what is read of an output: frame.MaxEncoded with its lines, and room for what a script says besides.
+// maxOutput bounds what is read of an output: frame.MaxEncoded with its lines, and room for what a
+// script says besides.
 const maxOutput = 48 << 20
 
 // longestPresigned is what Signature Version 4 allows; credentials of a session end it sooner.
@@ -21,7 +22,8 @@ const longestPresigned = 7 * 24 * time.Hour
 
 var errNoObject = errors.New("there is no such object")
 
-// bucketsOf makes a client of S3. At an endpoint of one's own there are no names of buckets to look up.
+// bucketsOf makes a client of S3. At an endpoint of one's own there are no names of buckets to look
+// up.
 func bucketsOf(cfg sdk.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }
@@ -32,8 +34,10 @@ func (s *site) objectTask(api, what, bucket string) task {
 	return t
 }
 
-// inBucket makes a request in the region where a bucket is, which the service tells if it is not the place's.
-func inBucket[T any](ctx context.Context, c *Client, s *site, t task, do func(context.Context, *s3.Client) (T, error)) (T, error) {
+// inBucket makes a request in the region where a bucket is, which the service tells if it is not
+// the place's.
+func inBucket[T any](ctx context.Context, c *Client, s *site, t task,
+	do func(context.Context, *s3.Client) (T, error)) (T, error) {
 	var other string
 	out, err := ask(ctx, c, t, func(ctx context.Context) (T, error) {
 		out, err := do(ctx, c.bucketClient(s, t.subject, ""))
@@ -43,7 +47,9 @@ func inBucket[T any](ctx context.Context, c *Client, s *site, t task, do func(co
 	if err == nil || other == "" || other == s.Region || !regionForm.MatchString(other) {
 		return out, err
 	}
-	return ask(ctx, c, t, func(ctx context.Context) (T, error) { return do(ctx, c.bucketClient(s, t.subject, other)) })
+	return ask(ctx, c, t, func(ctx context.Context) (T, error) {
+		return do(ctx, c.bucketClient(s, t.subject, other))
+	})
 }
 
 // bucketClient gives the client for a bucket; other is its region, as was just learned.
@@ -62,42 +68,50 @@ func (c *Client) bucketClient(s *site, bucket, other string) *s3.Client {
 	return bucketsOf(cfg)
 }
 
-// regionOf gives the region that a refusal names (301 PermanentRedirect, 400 AuthorizationHeaderMalformed).
+// regionOf gives the region that a refusal names (301 PermanentRedirect, 400
+// AuthorizationHeaderMalformed).
 func regionOf(err error) string {
 	var resp *smithyhttp.ResponseError
-	if err != nil && errors.As(err, &resp) && resp.Response != nil && resp.Response.Response != nil {
+	if err != nil && errors.As(err, &resp) && resp.Response != nil &&
+		resp.Response.Response != nil {
 		return resp.Response.Header.Get("X-Amz-Bucket-Region")
 	}
 	return ""
 }
 
 // PutObject stores a body, which is read again from its beginning if need be.
-func (c *Client) PutObject(ctx context.Context, p dropcap.Place, bucket, key string, body io.ReadSeeker) error {
+func (c *Client) PutObject(ctx context.Context, p dropcap.Place, bucket, key string,
+	body io.ReadSeeker) error {
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return err
 	}
-	t := s.objectTask("s3:PutObject", "store "+oneLine(key)+" in the bucket "+oneLine(bucket), bucket)
-	_, err = inBucket(ctx, c, s, t, func(ctx context.Context, client *s3.Client) (*s3.PutObjectOutput, error) {
-		if _, err := body.Seek(0, io.SeekStart); err != nil {
-			return nil, err
-		}
-		return client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: body})
-	})
+	t := s.objectTask("s3:PutObject", "store "+oneLine(key)+" in the bucket "+oneLine(bucket),
+		bucket)
+	_, err = inBucket(ctx, c, s, t,
+		func(ctx context.Context, client *s3.Client) (*s3.PutObjectOutput, error) {
+			if _, err := body.Seek(0, io.SeekStart); err != nil {
+				return nil, err
+			}
+			return client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: body})
+		})
 	return err
 }
 
 // PresignGet makes an address by which anybody may get an object until it expires. It is a secret.
-func (c *Client) PresignGet(ctx context.Context, p dropcap.Place, bucket, key string, expiry time.Duration) (string, error) {
+func (c *Client) PresignGet(ctx context.Context, p dropcap.Place, bucket, key string,
+	expiry time.Duration) (string, error) {
 	if expiry < time.Second || expiry > longestPresigned {
-		return "", dropcap.Errorf(dropcap.CodeUsage, "", "cannot sign an address for %s: it is 1s to %s", expiry, longestPresigned)
+		return "", dropcap.Errorf(dropcap.CodeUsage, "",
+			"cannot sign an address for %s: it is 1s to %s", expiry, longestPresigned)
 	}
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return "", err
 	}
 	t := s.objectTask("s3:GetObject", "sign an address of "+oneLine(key), bucket)
-	signed, err := s3.NewPresignClient(c.bucketClient(s, bucket, "")).PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key}, s3.WithPresignExpires(expiry))
+	signed, err := s3.NewPresignClient(c.bucketClient(s, bucket, "")).PresignGetObject(ctx,
+		&s3.GetObjectInput{Bucket: &bucket, Key: &key}, s3.WithPresignExpires(expiry))
 	if err != nil {
 		return "", t.explain(ctx, err, troubleOf(err))
 	}
@@ -110,33 +124,40 @@ func (c *Client) DeleteObject(ctx context.Context, p dropcap.Place, bucket, key 
 	if err != nil {
 		return err
 	}
-	t := s.objectTask("s3:DeleteObject", "remove "+oneLine(key)+" from the bucket "+oneLine(bucket), bucket)
-	_, err = inBucket(ctx, c, s, t, func(ctx context.Context, client *s3.Client) (*s3.DeleteObjectOutput, error) {
-		return client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
-	})
+	t := s.objectTask("s3:DeleteObject", "remove "+oneLine(key)+" from the bucket "+oneLine(bucket),
+		bucket)
+	_, err = inBucket(ctx, c, s, t,
+		func(ctx context.Context, client *s3.Client) (*s3.DeleteObjectOutput, error) {
+			return client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+		})
 	return err
 }
 
-// getObject reads an object, which is errNoObject if it is not there. Without s3:ListBucket S3 says of such a one that it is forbidden.
+// getObject reads an object, which is errNoObject if it is not there. Without s3:ListBucket S3 says
+// of such a one that it is forbidden.
 func (c *Client) getObject(ctx context.Context, s *site, bucket, key string) (string, error) {
-	t := s.objectTask("s3:GetObject", "get "+oneLine(key)+" from the bucket "+oneLine(bucket), bucket)
+	t := s.objectTask("s3:GetObject", "get "+oneLine(key)+" from the bucket "+oneLine(bucket),
+		bucket)
 	none := false
-	text, err := inBucket(ctx, c, s, t, func(ctx context.Context, client *s3.Client) (string, error) {
-		out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-		none = codeOf(err) == "NoSuchKey"
-		if err != nil {
-			return "", err
-		}
-		defer out.Body.Close()
-		data, err := io.ReadAll(io.LimitReader(out.Body, maxOutput+1))
-		if err != nil {
-			return "", &smithyhttp.RequestSendError{Err: err} // the connection broke off
-		}
-		if len(data) > maxOutput {
-			return "", dropcap.Errorf(dropcap.CodeError, "", "cannot get %s from the bucket %s: it is larger than %d MiB", oneLine(key), oneLine(bucket), maxOutput>>20)
-		}
-		return string(data), nil
-	})
+	text, err := inBucket(ctx, c, s, t,
+		func(ctx context.Context, client *s3.Client) (string, error) {
+			out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+			none = codeOf(err) == "NoSuchKey"
+			if err != nil {
+				return "", err
+			}
+			defer out.Body.Close()
+			data, err := io.ReadAll(io.LimitReader(out.Body, maxOutput+1))
+			if err != nil {
+				return "", &smithyhttp.RequestSendError{Err: err} // the connection broke off
+			}
+			if len(data) > maxOutput {
+				return "", dropcap.Errorf(dropcap.CodeError, "",
+					"cannot get %s from the bucket %s: it is larger than %d MiB", oneLine(key),
+					oneLine(bucket), maxOutput>>20)
+			}
+			return string(data), nil
+		})
 	if none {
 		return "", errNoObject
 	}
@@ -144,11 +165,14 @@ func (c *Client) getObject(ctx context.Context, s *site, bucket, key string) (st
 }
 
 // listObjects gives up to a thousand keys that begin so.
-func (c *Client) listObjects(ctx context.Context, s *site, bucket, prefix string) ([]string, error) {
+func (c *Client) listObjects(ctx context.Context, s *site, bucket,
+	prefix string) ([]string, error) {
 	t := s.objectTask("s3:ListBucket", "list the bucket "+oneLine(bucket), bucket)
-	out, err := inBucket(ctx, c, s, t, func(ctx context.Context, client *s3.Client) (*s3.ListObjectsV2Output, error) {
-		return client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
-	})
+	out, err := inBucket(ctx, c, s, t,
+		func(ctx context.Context, client *s3.Client) (*s3.ListObjectsV2Output, error) {
+			return client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket,
+				Prefix: &prefix})
+		})
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,10 @@ const (
 	cutMark = "--output truncated--"
 )
 
-// Output gets what one node printed. Where the command has a bucket and Run Command did not keep all, the whole comes from there.
-func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id, node string) (dropcap.NodeOutput, error) {
+// Output gets what one node printed. Where the command has a bucket and Run Command did not keep
+// all, the whole comes from there.
+func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id,
+	node string) (dropcap.NodeOutput, error) {
 	s, err := c.at(ctx, n.Place)
 	if err != nil {
 		return dropcap.NodeOutput{}, err
@@ -35,39 +37,49 @@ func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id, node str
 	if err != nil {
 		return dropcap.NodeOutput{}, err
 	}
-	out := dropcap.NodeOutput{Stdout: sdk.ToString(got.StandardOutputContent), Stderr: sdk.ToString(got.StandardErrorContent),
-		Exit: int(got.ResponseCode), Status: detail(got.StatusDetails, string(got.Status))}
+	out := dropcap.NodeOutput{Stdout: sdk.ToString(got.StandardOutputContent),
+		Stderr: sdk.ToString(got.StandardErrorContent),
+		Exit:   int(got.ResponseCode), Status: detail(got.StatusDetails, string(got.Status))}
 	if n.Bucket == "" || !wasCut(out.Stdout) {
 		return out, nil
 	}
 	whole, err := c.whole(ctx, s, n, id, node, sdk.ToString(got.StandardOutputUrl))
 	switch {
-	case errors.Is(err, errNoObject): // the node could not write there, which is no reason to do without what there is
+	case errors.Is(err, errNoObject):
+		// the node could not write there, which is no reason to do without what there is
 	case err != nil:
 		return out, err
 	case !strings.HasPrefix(whole, headOf(out.Stdout)):
-		out.Refused = "what the bucket " + oneLine(n.Bucket) + " has of its output does not begin as what Run Command kept of it: somebody else wrote it"
+		out.Refused = "what the bucket " + oneLine(n.Bucket) +
+			" has of its output does not begin as what Run Command kept of it: somebody else " +
+			"wrote it"
 	default:
 		out.Stdout, out.Kept = whole, len(headOf(out.Stdout))
 	}
 	return out, nil
 }
 
-// headOf is the beginning of an output that was cut, without the mark, and without a character that the cut went through.
+// headOf is the beginning of an output that was cut, without the mark, and without a character that
+// the cut went through.
 func headOf(text string) string {
 	return strings.TrimRight(strings.TrimSuffix(text, cutMark), "\uFFFD")
 }
 
 func wasCut(text string) bool {
-	return utf8.RuneCountInString(text) >= kept || len(text) >= kept-len(cutMark) && strings.HasSuffix(text, cutMark)
+	return utf8.RuneCountInString(text) >= kept ||
+		len(text) >= kept-len(cutMark) && strings.HasSuffix(text, cutMark)
 }
 
-// whole gets all of standard output from the bucket: {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout, of which the agent makes single slashes
-// and none before. The service tells the key; where it does not, the step is as AWS-RunShellScript has it, or whatever there is.
-func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, node, told string) (string, error) {
+// whole gets all of standard output from the bucket:
+// {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout, of which the agent makes single
+// slashes and none before. The service tells the key; where it does not, the step is as
+// AWS-RunShellScript has it, or whatever there is.
+func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, node,
+	told string) (string, error) {
 	base := strings.TrimPrefix(path.Join(n.Prefix, id, node)+"/", "/")
 	keys := []string{base + "awsrunShellScript/0.awsrunShellScript/stdout"}
-	if key := keyOf(told, n.Bucket); strings.HasPrefix(key, base) && stepOutput.MatchString(strings.TrimPrefix(key, base)) {
+	if key := keyOf(told, n.Bucket); strings.HasPrefix(key, base) &&
+		stepOutput.MatchString(strings.TrimPrefix(key, base)) {
 		keys = []string{key}
 	}
 	text, err := c.getObject(ctx, s, n.Bucket, keys[0])
@@ -86,12 +98,14 @@ func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, 
 	return "", errNoObject
 }
 
-// stepOutput is what stands below a command and a node in a key. What is deeper is none of the agent's.
+// stepOutput is what stands below a command and a node in a key. What is deeper is none of the
+// agent's.
 var stepOutput = regexp.MustCompile(`^awsrunShellScript/[^/]+/stdout$`)
 
 var pathStyle = regexp.MustCompile(`^s3[.-]`)
 
-// keyOf takes the key out of StandardOutputUrl: https://s3.REGION.amazonaws.com/BUCKET/KEY or https://BUCKET.s3.REGION.amazonaws.com/KEY.
+// keyOf takes the key out of StandardOutputUrl: https://s3.REGION.amazonaws.com/BUCKET/KEY or
+// https://BUCKET.s3.REGION.amazonaws.com/KEY.
 func keyOf(address, bucket string) string {
 	u, err := url.Parse(address)
 	if err != nil {

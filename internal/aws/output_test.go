@@ -53,7 +53,8 @@ func TestTheStepOfOurDocumentIsFound(t *testing.T) {
 	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
 		t.Fatal(err)
 	}
-	out, err := printed(t, c, dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Verb: "audit", Request: strings.Repeat("0f", 16),
+	out, err := printed(t, c, dropcap.NodeCommand{Place: here, Nodes: []string{one},
+		Document: "dropcap-look", Verb: "audit", Request: strings.Repeat("0f", 16),
 		Delivery: time.Minute, Execution: time.Minute})
 	if err != nil || out.Stdout != long {
 		t.Errorf("%d characters, %v", len(out.Stdout), err)
@@ -78,7 +79,8 @@ func TestAnAgentsOutputComesWholeFromTheBucket(t *testing.T) {
 	cmd.Prefix = "/big//x/"       // of which the agent makes big/x
 	cmd.Delivery = 24 * time.Hour // the clock leaps as we ask
 	cmd.Lines = []string{"i=0; while [ $i -lt 10000 ]; do echo 0123456789; i=$((i+1)); done"}
-	if out, err := printed(t, c, cmd); err != nil || out.Stdout != strings.Repeat("0123456789\n", 10000) {
+	if out, err := printed(t, c, cmd); err != nil || out.Stdout != strings.Repeat("0123456789\n",
+		10000) {
 		t.Errorf("%d characters, %v", len(out.Stdout), err)
 	}
 }
@@ -87,7 +89,8 @@ func TestAShortOutputAsksNothingOfTheBucket(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Bucket(cloud.DefaultAccount, east, "lab")
 	double.Add(cloud.Node{ID: one, Simulated: answers("short", 0)})
-	if out, err := printed(t, c, script(one)); err != nil || out.Stdout != "short" || double.Calls()["s3:GetObject"] != 0 {
+	if out, err := printed(t, c, script(one)); err != nil || out.Stdout != "short" ||
+		double.Calls()["s3:GetObject"] != 0 {
 		t.Errorf("%+v, %v, %v", out, err, double.Calls())
 	}
 }
@@ -102,7 +105,8 @@ func TestWithoutTheObjectThereIsWhatRunCommandKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Poll(t.Context(), here, id); err != nil { // the node prints, and there is no bucket yet
+		if _, err := c.Poll(t.Context(), here, id); err != nil {
+			// the node prints, and there is no bucket yet
 			t.Fatal(err)
 		}
 		return id
@@ -149,12 +153,14 @@ func TestAnInvocationThatIsNotThereYetIsTemporary(t *testing.T) {
 	double.Inject(cloud.Fault{Kind: cloud.NotYet, Times: 1})
 	_, err = c.Output(t.Context(), script(one), sent, one)
 	told(t, err, "not-yet", dropcap.ErrTemporary, one)
-	if out, err := c.Output(t.Context(), script(one), sent, one); err != nil || out.Stdout != "fine" {
+	if out, err := c.Output(t.Context(), script(one), sent, one); err != nil ||
+		out.Stdout != "fine" {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
 
-// Nodes may write into the bucket, and what one wrote must not pass for another's: an object begins with what Run Command itself kept.
+// Nodes may write into the bucket, and what one wrote must not pass for another's: an object begins
+// with what Run Command itself kept.
 func TestAnObjectThatAnotherWroteIsRefused(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Bucket(cloud.DefaultAccount, east, "lab")
@@ -165,16 +171,22 @@ func TestAnObjectThatAnotherWroteIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || out.Stdout != long || out.Refused != "" || out.Kept < 23000 {
-		t.Fatalf("%d characters, of which %d were kept, %q, %v", len(out.Stdout), out.Kept, out.Refused, err)
+	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || out.Stdout != long ||
+		out.Refused != "" || out.Kept < 23000 {
+		t.Fatalf("%d characters, of which %d were kept, %q, %v", len(out.Stdout), out.Kept,
+			out.Refused, err)
 	}
 	key := "runs/1/" + sent + "/" + one + "/awsrunShellScript/0.awsrunShellScript/stdout"
-	for name, forged := range map[string]string{"another text": strings.Repeat("forged ", 9000), "none": "", "another beginning": "x" + long[1:], "its end before what was kept": long[:20000]} {
-		if err := c.PutObject(t.Context(), here, "lab", key, strings.NewReader(forged)); err != nil {
+	for name, forged := range map[string]string{"another text": strings.Repeat("forged ", 9000),
+		"none": "", "another beginning": "x" + long[1:],
+		"its end before what was kept": long[:20000]} {
+		if err := c.PutObject(t.Context(), here, "lab", key,
+			strings.NewReader(forged)); err != nil {
 			t.Fatal(err)
 		}
 		out, err := c.Output(t.Context(), cmd, sent, one)
-		if err != nil || out.Refused == "" || out.Kept != 0 || !strings.HasPrefix(long, strings.TrimSuffix(out.Stdout, "--output truncated--")) {
+		if err != nil || out.Refused == "" || out.Kept != 0 ||
+			!strings.HasPrefix(long, strings.TrimSuffix(out.Stdout, "--output truncated--")) {
 			t.Errorf("%s: %d characters, %q, %v", name, len(out.Stdout), out.Refused, err)
 		}
 	}
@@ -193,11 +205,13 @@ func TestAnObjectThatIsNotTheAgentsIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"/i-0000000000000000b/awsrunShellScript/0.awsrunShellScript/stdout", "/stdout", "/awsrunShellScript/a/b/stdout"} {
-		if err := c.PutObject(t.Context(), here, "lab", "runs/1/"+sent+"/"+one+key, strings.NewReader(long)); err != nil {
+		if err := c.PutObject(t.Context(), here, "lab", "runs/1/"+sent+"/"+one+key,
+			strings.NewReader(long)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || out.Kept != 0 || len(out.Stdout) > 24000 {
+	if out, err := c.Output(t.Context(), cmd, sent, one); err != nil || out.Kept != 0 ||
+		len(out.Stdout) > 24000 {
 		t.Errorf("%d characters, %v", len(out.Stdout), err)
 	}
 }

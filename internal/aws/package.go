@@ -12,9 +12,11 @@ import (
 	"dropcap"
 )
 
-// HasPackage tells whether a version of a package is published with all of these files, perhaps with more. One that is there with others is an
-// error: what nodes have as a version must not become something else.
-func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, pkg dropcap.Package) (bool, error) {
+// HasPackage tells whether a version of a package is published with all of these files, perhaps
+// with more. One that is there with others is an error: what nodes have as a version must not
+// become something else.
+func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string,
+	pkg dropcap.Package) (bool, error) {
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return false, err
@@ -27,8 +29,12 @@ func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, p
 	case err != nil || out == nil:
 		return false, err
 	case !includes(sdk.ToString(out.Content), pkg.Manifest):
-		return false, dropcap.Errorf(dropcap.CodeError, "leave out --bucket to install what is there; or build with another VERSION; or `aws ssm delete-document --name "+name+
-			" --version-name "+pkg.Version+"`", "cannot publish version %s of the package %s: it is there with other files", pkg.Version, in(p, "%s", oneLine(name)))
+		return false, dropcap.Errorf(dropcap.CodeError,
+			"leave out --bucket to install what is there; or build with another VERSION; or `aws "+
+				"ssm delete-document --name "+name+
+				" --version-name "+pkg.Version+"`",
+			"cannot publish version %s of the package %s: it is there with other files",
+			pkg.Version, in(p, "%s", oneLine(name)))
 	}
 	if out.Status != types.DocumentStatusActive { // somebody publishes it just now, or could not
 		_, err = c.ready(ctx, s, name, sdk.ToString(out.DocumentVersion), packageLooks)
@@ -36,22 +42,26 @@ func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string, p
 	return err == nil, err
 }
 
-// packageOf gives a version of a package's document, nil where there is none. Somebody's own document of another kind must neither become a package
-// nor be removed as one.
-func (c *Client) packageOf(ctx context.Context, s *site, name string, version *string) (*ssm.GetDocumentOutput, error) {
-	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name), func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
-		return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name, VersionName: version})
-	})
+// packageOf gives a version of a package's document, nil where there is none. Somebody's own
+// document of another kind must neither become a package nor be removed as one.
+func (c *Client) packageOf(ctx context.Context, s *site, name string,
+	version *string) (*ssm.GetDocumentOutput, error) {
+	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name),
+		func(ctx context.Context) (*ssm.GetDocumentOutput, error) {
+			return s.ssm.GetDocument(ctx, &ssm.GetDocumentInput{Name: &name, VersionName: version})
+		})
 	switch {
 	case Cause(err) == "no-document":
 		return nil, nil
 	case err == nil && out.DocumentType != types.DocumentTypePackage:
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "name another one with --distributor", "cannot take a document for a package: %s", in(s.Place, "%s is none", oneLine(name)))
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "name another one with --distributor",
+			"cannot take a document for a package: %s", in(s.Place, "%s is none", oneLine(name)))
 	}
 	return out, err
 }
 
-// RemovePackage removes a package of the account, all its versions; one that is not there is no error.
+// RemovePackage removes a package of the account, all its versions; one that is not there is no
+// error.
 func (c *Client) RemovePackage(ctx context.Context, p dropcap.Place, name string) error {
 	s, err := c.at(ctx, p)
 	if err != nil {
@@ -80,24 +90,30 @@ func includes(published, wanted string) bool {
 	return len(b.Files) > 0
 }
 
-// PublishPackage makes a version of a package, and the default of its name, out of files that are in a bucket below a prefix, and waits until it can
-// be used: the service has copies then. One that the service could not make is removed.
-func (c *Client) PublishPackage(ctx context.Context, p dropcap.Place, name string, pkg dropcap.Package, bucket, prefix string) error {
+// PublishPackage makes a version of a package, and the default of its name, out of files that are
+// in a bucket below a prefix, and waits until it can be used: the service has copies then. One that
+// the service could not make is removed.
+func (c *Client) PublishPackage(ctx context.Context, p dropcap.Place, name string,
+	pkg dropcap.Package, bucket, prefix string) error {
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return err
 	}
-	from := []types.AttachmentsSource{{Key: types.AttachmentsSourceKeySourceUrl, Values: []string{"s3://" + bucket + "/" + prefix}}}
+	from := []types.AttachmentsSource{{Key: types.AttachmentsSourceKeySourceUrl,
+		Values: []string{"s3://" + bucket + "/" + prefix}}}
 	created := false
-	_, err = ask(ctx, c, s.documentTask("ssm:CreateDocument", "create", name), func(ctx context.Context) (*ssm.CreateDocumentOutput, error) {
-		out, err := s.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{Name: &name, Content: &pkg.Manifest, DocumentType: types.DocumentTypePackage,
-			DocumentFormat: types.DocumentFormatJson, VersionName: &pkg.Version, Attachments: from})
-		created = err == nil
-		if codeOf(err) == "DocumentAlreadyExists" {
-			return nil, nil
-		}
-		return out, err
-	})
+	_, err = ask(ctx, c, s.documentTask("ssm:CreateDocument", "create", name),
+		func(ctx context.Context) (*ssm.CreateDocumentOutput, error) {
+			out, err := s.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{Name: &name,
+				Content: &pkg.Manifest, DocumentType: types.DocumentTypePackage,
+				DocumentFormat: types.DocumentFormatJson, VersionName: &pkg.Version,
+				Attachments: from})
+			created = err == nil
+			if codeOf(err) == "DocumentAlreadyExists" {
+				return nil, nil
+			}
+			return out, err
+		})
 	if err == nil && !created {
 		err = c.addVersion(ctx, s, name, pkg, from)
 	}
@@ -115,28 +131,36 @@ func (c *Client) PublishPackage(ctx context.Context, p dropcap.Place, name strin
 }
 
 // withdraw removes what the service could not make, so that it can be tried again.
-func (c *Client) withdraw(ctx context.Context, s *site, name, version string, whole bool, because error) error {
-	_, err := ask(ctx, c, s.documentTask("ssm:DeleteDocument", "remove", name), func(ctx context.Context) (*ssm.DeleteDocumentOutput, error) {
-		in := &ssm.DeleteDocumentInput{Name: &name, VersionName: &version}
-		if whole {
-			in.VersionName = nil
-		}
-		return s.ssm.DeleteDocument(ctx, in)
-	})
+func (c *Client) withdraw(ctx context.Context, s *site, name, version string, whole bool,
+	because error) error {
+	_, err := ask(ctx, c, s.documentTask("ssm:DeleteDocument", "remove", name),
+		func(ctx context.Context) (*ssm.DeleteDocumentOutput, error) {
+			in := &ssm.DeleteDocumentInput{Name: &name, VersionName: &version}
+			if whole {
+				in.VersionName = nil
+			}
+			return s.ssm.DeleteDocument(ctx, in)
+		})
 	if err != nil {
 		return errors.Join(because, err)
 	}
 	return because
 }
 
-func (c *Client) addVersion(ctx context.Context, s *site, name string, pkg dropcap.Package, from []types.AttachmentsSource) error {
-	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocument", "update", name), func(ctx context.Context) (*ssm.UpdateDocumentOutput, error) {
-		out, err := s.ssm.UpdateDocument(ctx, &ssm.UpdateDocumentInput{Name: &name, Content: &pkg.Manifest, DocumentVersion: sdk.String("$LATEST"),
-			DocumentFormat: types.DocumentFormatJson, VersionName: &pkg.Version, Attachments: from})
-		if code := codeOf(err); code == "DuplicateDocumentContent" || code == "DuplicateDocumentVersionName" { // a lost answer of ours
-			return nil, nil
-		}
-		return out, err
-	})
+func (c *Client) addVersion(ctx context.Context, s *site, name string, pkg dropcap.Package,
+	from []types.AttachmentsSource) error {
+	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocument", "update", name),
+		func(ctx context.Context) (*ssm.UpdateDocumentOutput, error) {
+			out, err := s.ssm.UpdateDocument(ctx, &ssm.UpdateDocumentInput{Name: &name,
+				Content: &pkg.Manifest, DocumentVersion: sdk.String("$LATEST"),
+				DocumentFormat: types.DocumentFormatJson, VersionName: &pkg.Version,
+				Attachments: from})
+			if code := codeOf(err); code == "DuplicateDocumentContent" ||
+				code == "DuplicateDocumentVersionName" {
+				// a lost answer of ours
+				return nil, nil
+			}
+			return out, err
+		})
 	return err
 }

@@ -32,7 +32,8 @@ func publish(t *testing.T, c *aws.Client, name string, p dropcap.Package) error 
 	}
 	prefix := "dropcap/" + p.Version
 	for file, data := range p.Files {
-		if err := c.PutObject(t.Context(), here, "lab", prefix+"/"+file, bytes.NewReader(data)); err != nil {
+		if err := c.PutObject(t.Context(), here, "lab", prefix+"/"+file,
+			bytes.NewReader(data)); err != nil {
 			return err
 		}
 	}
@@ -57,11 +58,13 @@ func TestAPackageIsPublishedOnceAndBecomesTheDefault(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := double.Calls(); n["ssm:UpdateDocument"] != 1 || n["ssm:UpdateDocumentDefaultVersion"] != 1 || n["s3:PutObject"] != 2 {
+	if n := double.Calls(); n["ssm:UpdateDocument"] != 1 ||
+		n["ssm:UpdateDocumentDefaultVersion"] != 1 || n["s3:PutObject"] != 2 {
 		t.Errorf("%v", n)
 	}
 	for _, version := range []string{"1.0", "1.1"} { // the older one is there still
-		if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, version, version)); !there || err != nil {
+		if there, err := c.HasPackage(t.Context(), here, "dropcap",
+			packaged(t, version, version)); !there || err != nil {
 			t.Errorf("%s: %v, %v", version, there, err)
 		}
 	}
@@ -69,14 +72,16 @@ func TestAPackageIsPublishedOnceAndBecomesTheDefault(t *testing.T) {
 
 func TestAVersionForMoreArchitecturesIsThereForEachOfThem(t *testing.T) {
 	_, c := withBucket(t)
-	both, err := fleet.NewPackage("1.0", map[string][]byte{"amd64": []byte("x"), "arm64": []byte("y")})
+	both, err := fleet.NewPackage("1.0", map[string][]byte{"amd64": []byte("x"),
+		"arm64": []byte("y")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := publish(t, c, "dropcap", both); err != nil {
 		t.Fatal(err)
 	}
-	if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.0", "x")); !there || err != nil {
+	if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.0", "x")); !there ||
+		err != nil {
 		t.Errorf("%v, %v", there, err)
 	}
 	if _, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.0", "y")); err == nil {
@@ -88,14 +93,16 @@ func TestAPackageThatSomebodyPublishesJustNowIsWaitedFor(t *testing.T) {
 	double, c := withBucket(t)
 	p := packaged(t, "1.0", "x")
 	for file, data := range p.Files {
-		if err := c.PutObject(t.Context(), here, "lab", "a/"+file, bytes.NewReader(data)); err != nil {
+		if err := c.PutObject(t.Context(), here, "lab", "a/"+file,
+			bytes.NewReader(data)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	double.Deny("ssm:DescribeDocument") // who published it is gone
 	_ = c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "a")
 	double.Heal()
-	if there, err := c.HasPackage(t.Context(), here, "dropcap", p); !there || err != nil || double.Calls()["ssm:DescribeDocument"] < 2 {
+	if there, err := c.HasPackage(t.Context(), here, "dropcap", p); !there || err != nil ||
+		double.Calls()["ssm:DescribeDocument"] < 2 {
 		t.Errorf("%v, %v, %v", there, err, double.Calls())
 	}
 }
@@ -106,19 +113,23 @@ func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := double.Calls()["s3:PutObject"]
-	told(t, publish(t, c, "dropcap", packaged(t, "1.0", "evil")), "aws", nil, "with other files", "delete-document --name dropcap --version-name 1.0")
+	told(t, publish(t, c, "dropcap", packaged(t, "1.0", "evil")), "aws", nil, "with other files",
+		"delete-document --name dropcap --version-name 1.0")
 	if n := double.Calls()["s3:PutObject"]; n != before {
 		t.Errorf("%d were uploaded for nothing", n-before)
 	}
 }
 
-// What the service could not make does not stay in the way of the next attempt.
-// A document of the account that is no package stays as it is, whoever asks to publish under its name or to remove it.
+// What the service could not make does not stay in the way of the next attempt. A document of the
+// account that is no package stays as it is, whoever asks to publish under its name or to remove
+// it.
 func TestADocumentOfAnotherKindIsLeftAsItIs(t *testing.T) {
 	double, c := withBucket(t)
 	double.Document(cloud.DefaultAccount, east, "mine", lookDocument)
-	told(t, publish(t, c, "mine", packaged(t, "1.0", "x")), "aws", nil, "mine is none in 111122223333/us-east-1")
-	told(t, c.RemovePackage(t.Context(), here, "mine"), "aws", nil, "mine is none in 111122223333/us-east-1")
+	told(t, publish(t, c, "mine", packaged(t, "1.0", "x")), "aws", nil,
+		"mine is none in 111122223333/us-east-1")
+	told(t, c.RemovePackage(t.Context(), here, "mine"), "aws", nil,
+		"mine is none in 111122223333/us-east-1")
 	if err := c.RemovePackage(t.Context(), here, "nowhere"); err != nil {
 		t.Error(err)
 	}
@@ -136,14 +147,16 @@ func TestAPackageThatFailsIsToldAndRemoved(t *testing.T) {
 	}
 	double.Inject(cloud.Fault{Kind: cloud.AccessDenied, API: "s3:GetObject", Times: 1})
 	told(t, publish1(t, c, "1.1"), "denied", dropcap.ErrDenied, "s3:GetObject")
-	if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.1", "x")); there || err != nil {
+	if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.1", "x")); there ||
+		err != nil {
 		t.Errorf("%v, %v", there, err)
 	}
 	if err := publish(t, c, "dropcap", packaged(t, "1.1", "x")); err != nil {
 		t.Fatal(err)
 	}
 	p := packaged(t, "1.2", "x") // never uploaded
-	told(t, c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "nowhere"), "aws", nil, "Failed", "NoSuchKey")
+	told(t, c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "nowhere"), "aws", nil,
+		"Failed", "NoSuchKey")
 }
 
 // publish1 publishes a version, and gives the first error alone.
@@ -157,14 +170,19 @@ func publish1(t *testing.T, c *aws.Client, version string) error {
 }
 
 func distributes(name string) dropcap.NodeCommand {
-	return dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "AWS-ConfigureAWSPackage", Package: dropcap.PackageAction{Name: name, Version: "1.0"},
+	return dropcap.NodeCommand{Place: here, Nodes: []string{one},
+		Document: "AWS-ConfigureAWSPackage", Package: dropcap.PackageAction{Name: name,
+			Version: "1.0"},
 		Delivery: time.Minute, Execution: time.Minute}
 }
 
 func TestWhatDistributorIsAskedIsOfItsForm(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	var asked []map[string]any
-	double.Add(cloud.Node{ID: one, Simulated: func(s cloud.Script) (string, string, int) { asked = append(asked, s.Package); return "", "", 0 }})
+	double.Add(cloud.Node{ID: one, Simulated: func(s cloud.Script) (string, string, int) {
+		asked = append(asked, s.Package)
+		return "", "", 0
+	}})
 	for _, uninstall := range []bool{false, true} {
 		cmd := distributes("dropcap")
 		cmd.Package.Uninstall, cmd.Package.Purge = uninstall, true
@@ -176,19 +194,28 @@ func TestWhatDistributorIsAskedIsOfItsForm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(asked) != 2 || asked[0]["action"] != "Install" || asked[0]["name"] != "dropcap" || asked[0]["version"] != "1.0" || asked[1]["action"] != "Uninstall" {
+	if len(asked) != 2 || asked[0]["action"] != "Install" || asked[0]["name"] != "dropcap" ||
+		asked[0]["version"] != "1.0" || asked[1]["action"] != "Uninstall" {
 		t.Fatalf("%v", asked)
 	}
 	var arguments map[string]string
 	text, _ := asked[1]["additionalArguments"].(string)
-	if err := json.Unmarshal([]byte(text), &arguments); err != nil || arguments["SSM_DROPCAP_PURGE"] != "yes" || arguments["SSM_DROPCAP_FORCE"] != "no" || len(arguments) != 2 {
+	if err := json.Unmarshal([]byte(text), &arguments); err != nil ||
+		arguments["SSM_DROPCAP_PURGE"] != "yes" || arguments["SSM_DROPCAP_FORCE"] != "no" ||
+		len(arguments) != 2 {
 		t.Errorf("%q, %v", text, err)
 	}
 	for name, change := range map[string]func(*dropcap.NodeCommand){
-		"a package by another document":      func(n *dropcap.NodeCommand) { n.Document = "dropcap-look" },
+		"a package by another document": func(n *dropcap.NodeCommand) {
+			n.Document = "dropcap-look"
+		},
 		"Distributor's document, no package": func(n *dropcap.NodeCommand) { n.Package.Name = "" },
-		"lines of a script beside a package": func(n *dropcap.NodeCommand) { n.Lines = []string{"id"} },
-		"a package by the shell's document":  func(n *dropcap.NodeCommand) { n.Document, n.Lines = "AWS-RunShellScript", []string{"true"} },
+		"lines of a script beside a package": func(n *dropcap.NodeCommand) {
+			n.Lines = []string{"id"}
+		},
+		"a package by the shell's document": func(n *dropcap.NodeCommand) {
+			n.Document, n.Lines = "AWS-RunShellScript", []string{"true"}
+		},
 	} {
 		cmd := distributes("dropcap")
 		change(&cmd)
@@ -206,10 +233,12 @@ func TestThePrintedCommandOfAPackageIsReadAsItIsMeant(t *testing.T) {
 	list, rest, ok2 := strings.Cut(list, `,name=`)
 	var texts []string
 	var arguments map[string]string
-	if err := json.Unmarshal([]byte(list), &texts); !ok || !ok2 || err != nil || len(texts) != 1 || rest != `["dropcap"],version=["1.0"]` {
+	if err := json.Unmarshal([]byte(list), &texts); !ok || !ok2 || err != nil || len(texts) != 1 ||
+		rest != `["dropcap"],version=["1.0"]` {
 		t.Fatalf("%s: %v", got, err)
 	}
-	if err := json.Unmarshal([]byte(texts[0]), &arguments); err != nil || arguments["SSM_DROPCAP_PURGE"] != "no" {
+	if err := json.Unmarshal([]byte(texts[0]), &arguments); err != nil ||
+		arguments["SSM_DROPCAP_PURGE"] != "no" {
 		t.Errorf("%q: %v", texts, err)
 	}
 }

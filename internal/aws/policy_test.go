@@ -89,8 +89,10 @@ func (p policy) documents() (out []string) {
 	return out
 }
 
-// byResourceGroups is what that service asks for in the caller's name (its user guide, "ListGroupResources": minimum permissions).
-var byResourceGroups = []string{"tag:GetResources", "cloudformation:DescribeStacks", "cloudformation:ListStackResources"}
+// byResourceGroups is what that service asks for in the caller's name (its user guide,
+// "ListGroupResources": minimum permissions).
+var byResourceGroups = []string{"tag:GetResources", "cloudformation:DescribeStacks",
+	"cloudformation:ListStackResources"}
 
 // apis are operations that IAM knows by another name.
 var apis = map[string]string{"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket"}
@@ -116,13 +118,18 @@ type duty struct {
 }
 
 var duties = map[string]duty{
-	"Looking":                   {documents: []string{"dropcap-look"}, do: asksAndSends("dropcap-look")},
-	"Changing":                  {documents: []string{"dropcap-look", "dropcap-change"}, do: asksAndSends("dropcap-look", "dropcap-change")},
-	"Installing":                {documents: []string{"AWS-RunShellScript"}, do: installs},
-	"Installing by Distributor": {documents: []string{"AWS-ConfigureAWSPackage", "dropcap-look"}, do: distributesAndAsks},
-	"Auditing without dropcap on the hosts": {documents: []string{"AWS-RunShellScript"}, do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
-		return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one}, Tags: map[string][]string{"role": {"web"}}}, script(one))
-	}},
+	"Looking": {documents: []string{"dropcap-look"},
+		do: asksAndSends("dropcap-look")},
+	"Changing": {documents: []string{"dropcap-look", "dropcap-change"},
+		do: asksAndSends("dropcap-look", "dropcap-change")},
+	"Installing": {documents: []string{"AWS-RunShellScript"}, do: installs},
+	"Installing by Distributor": {documents: []string{"AWS-ConfigureAWSPackage", "dropcap-look"},
+		do: distributesAndAsks},
+	"Auditing without dropcap on the hosts": {documents: []string{"AWS-RunShellScript"},
+		do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
+			return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one},
+				Tags: map[string][]string{"role": {"web"}}}, script(one))
+		}},
 	"Exporting to Security Hub": {do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		_, err := c.ActiveFindings(t.Context(), here, "dropcap")
 		_, err2 := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(1, "ACTIVE", "")})
@@ -131,13 +138,15 @@ var duties = map[string]duty{
 	"Exporting to SSM Compliance": {do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		return c.PutCompliance(t.Context(), here, one, nil, "")
 	}},
-	"Several accounts": {options: aws.Options{Roles: []string{"arn:aws:iam::" + cloud.DefaultAccount + ":role/dropcap-fleet"}},
+	"Several accounts": {options: aws.Options{Roles: []string{"arn:aws:iam::" +
+		cloud.DefaultAccount + ":role/dropcap-fleet"}},
 		do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 			return c.DeleteObject(t.Context(), here, "lab", "x") // whatever the role may
 		}},
 }
 
-func findsAndSends(t *testing.T, c *aws.Client, targets dropcap.Targets, commands ...dropcap.NodeCommand) error {
+func findsAndSends(t *testing.T, c *aws.Client, targets dropcap.Targets,
+	commands ...dropcap.NodeCommand) error {
 	if _, _, err := c.Find(t.Context(), targets); err != nil {
 		return err
 	}
@@ -156,26 +165,31 @@ func findsAndSends(t *testing.T, c *aws.Client, targets dropcap.Targets, command
 	return nil
 }
 
-// asksAndSends finds nodes in every way and sends by the documents; the outputs are too long for Run Command, and not where they should be.
+// asksAndSends finds nodes in every way and sends by the documents; the outputs are too long for
+// Run Command, and not where they should be.
 func asksAndSends(documents ...string) func(*testing.T, *cloud.Cloud, *aws.Client) error {
 	return func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		var commands []dropcap.NodeCommand
 		for _, name := range documents {
-			commands = append(commands, dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: name, Verb: "audit", Request: strings.Repeat("0f", 16),
+			commands = append(commands, dropcap.NodeCommand{Place: here, Nodes: []string{one},
+				Document: name, Verb: "audit", Request: strings.Repeat("0f", 16),
 				Delivery: time.Minute, Execution: time.Minute, Bucket: "lab", Prefix: "no-such"})
 		}
-		return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one}, Tags: map[string][]string{"role": {"web"}}, Groups: []string{"web"}}, commands...)
+		return findsAndSends(t, c, dropcap.Targets{Nodes: []string{one},
+			Tags: map[string][]string{"role": {"web"}}, Groups: []string{"web"}}, commands...)
 	}
 }
 
 func installs(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	newer := strings.Replace(lookDocument, `"d"`, `"newer"`, 1)
-	for _, name := range []string{"dropcap-look", "dropcap-change"} { // the look document is there, in an older version
+	for _, name := range []string{"dropcap-look", "dropcap-change"} {
+		// the look document is there, in an older version
 		if _, err := c.EnsureDocument(t.Context(), here, name, newer); err != nil {
 			return err
 		}
 	}
-	if err := c.PutObject(t.Context(), here, "lab", "binary", bytes.NewReader([]byte("x"))); err != nil {
+	if err := c.PutObject(t.Context(), here, "lab", "binary",
+		bytes.NewReader([]byte("x"))); err != nil {
 		return err
 	}
 	address, err := c.PresignGet(t.Context(), here, "lab", "binary", time.Minute)
@@ -188,7 +202,9 @@ func installs(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot get the binary: s3:GetObject: %w", dropcap.ErrDenied) // a node's curl says so
+		// a node's curl says so
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot get the binary: s3:GetObject: %w",
+			dropcap.ErrDenied)
 	}
 	if err := findsAndSends(t, c, dropcap.Targets{All: true}, script(one)); err != nil {
 		return err
@@ -199,7 +215,8 @@ func installs(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	return c.RemoveDocument(t.Context(), here, "dropcap-look")
 }
 
-// distributesAndAsks publishes two versions of a package, has one installed, asks the node which dropcap answers, and removes the package.
+// distributesAndAsks publishes two versions of a package, has one installed, asks the node which
+// dropcap answers, and removes the package.
 func distributesAndAsks(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	if _, err := c.EnsureDocument(t.Context(), here, "dropcap-look", lookDocument); err != nil {
 		return err
@@ -209,19 +226,24 @@ func distributesAndAsks(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 			return err
 		}
 	}
-	hello := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Verb: "hello", Request: strings.Repeat("0f", 16), Delivery: time.Minute, Execution: time.Minute}
-	if err := findsAndSends(t, c, dropcap.Targets{All: true}, distributes("dropcap"), hello); err != nil {
+	hello := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look",
+		Verb: "hello", Request: strings.Repeat("0f", 16), Delivery: time.Minute,
+		Execution: time.Minute}
+	if err := findsAndSends(t, c, dropcap.Targets{All: true}, distributes("dropcap"),
+		hello); err != nil {
 		return err
 	}
 	return c.RemovePackage(t.Context(), here, "dropcap")
 }
 
-// stage prepares a cloud for a duty: nodes with long outputs, documents, a bucket that what the nodes write does not get into.
+// stage prepares a cloud for a duty: nodes with long outputs, documents, a bucket that what the
+// nodes write does not get into.
 func stage(t *testing.T, name string, d duty) (*cloud.Cloud, *aws.Client) {
 	t.Helper()
 	double, c := open(t, d.options)
 	double.Bucket(cloud.DefaultAccount, east, "lab")
-	double.Add(cloud.Node{ID: one, Tags: map[string]string{"role": "web"}, Simulated: answers(long, 0)})
+	double.Add(cloud.Node{ID: one, Tags: map[string]string{"role": "web"},
+		Simulated: answers(long, 0)})
 	double.Group(cloud.DefaultAccount, east, "web", one)
 	double.Document(cloud.DefaultAccount, east, "dropcap-look", lookDocument)
 	if name != "Installing" {
@@ -233,7 +255,8 @@ func stage(t *testing.T, name string, d duty) (*cloud.Cloud, *aws.Client) {
 
 func TestEachPolicyAllowsWhatIsCalledAndNothingElse(t *testing.T) {
 	policies := documented(t)
-	if got, want := slices.Sorted(maps.Keys(policies)), slices.Sorted(maps.Keys(duties)); !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(policies)),
+		slices.Sorted(maps.Keys(duties)); !slices.Equal(got, want) {
 		t.Fatalf("the document has policies for %q, and known are %q", got, want)
 	}
 	for name, d := range duties {
@@ -244,7 +267,9 @@ func TestEachPolicyAllowsWhatIsCalledAndNothingElse(t *testing.T) {
 			}
 			calls := called(double)
 			if name == "Several accounts" {
-				calls = slices.DeleteFunc(calls, func(a string) bool { return !strings.HasPrefix(a, "sts:") })
+				calls = slices.DeleteFunc(calls, func(a string) bool {
+					return !strings.HasPrefix(a, "sts:")
+				})
 			}
 			if got := policies[name].actions(); !slices.Equal(got, calls) {
 				t.Errorf("the policy allows %q, and called are %q", got, calls)
@@ -266,7 +291,8 @@ func TestWithoutAnyOneOfItsActionsTheErrorNamesIt(t *testing.T) {
 				api = "s3:ListObjectsV2"
 			}
 			double.Deny(api)
-			if err := d.do(t, double, c); !errors.Is(err, dropcap.ErrDenied) || !strings.Contains(err.Error(), action) {
+			if err := d.do(t, double, c); !errors.Is(err, dropcap.ErrDenied) ||
+				!strings.Contains(err.Error(), action) {
 				t.Errorf("%s without %s: %v", name, action, err)
 			}
 		}
@@ -279,9 +305,12 @@ func TestPoliciesAreNoWiderThanTheyMustBe(t *testing.T) {
 			t.Errorf("%s: version %s", name, p.Version)
 		}
 		for _, s := range p.Statement {
-			narrow := []string{"ssm:SendCommand", "ssm:GetDocument", "ssm:DeleteDocument", "s3:GetObject", "s3:ListBucket", "sts:AssumeRole", "securityhub:BatchImportFindings"}
+			narrow := []string{"ssm:SendCommand", "ssm:GetDocument", "ssm:DeleteDocument",
+				"s3:GetObject", "s3:ListBucket", "sts:AssumeRole",
+				"securityhub:BatchImportFindings"}
 			if s.Effect != "Allow" || slices.ContainsFunc(s.Action, func(a string) bool {
-				return strings.Contains(a, "*") || slices.Contains(narrow, a) && slices.Contains(s.Resource, "*")
+				return strings.Contains(a, "*") ||
+					slices.Contains(narrow, a) && slices.Contains(s.Resource, "*")
 			}) {
 				t.Errorf("%s: the statement %s is too wide", name, s.Sid)
 			}

@@ -10,7 +10,8 @@ import (
 	"dropcap"
 )
 
-// PrintAWS gives the command of the AWS CLI that does the same as Send, on one line, for a POSIX shell.
+// PrintAWS gives the command of the AWS CLI that does the same as Send, on one line, for a POSIX
+// shell.
 func PrintAWS(n dropcap.NodeCommand) string {
 	words := []string{"aws", "ssm", "send-command"}
 	option := func(name, value string) { words = append(words, name, value) }
@@ -33,14 +34,16 @@ func PrintAWS(n dropcap.NodeCommand) string {
 	return strings.Join(words, " ")
 }
 
-// cliParameters is commands=["…"], as people write it; but JSON where that short form, which knows the escapes \" and \\ only, would
-// not give the same.
+// cliParameters is commands=["…"], as people write it; but JSON where that short form, which knows
+// the escapes \" and \\ only, would not give the same.
 func cliParameters(given map[string][]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		text, short := jsonOf(given[name]), true
 		for _, v := range given[name] {
-			short = short && !strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' })
+			short = short && !strings.ContainsFunc(v, func(r rune) bool {
+				return r < ' ' || r > '~' || r == '\\'
+			})
 		}
 		if !short {
 			return jsonOf(given)

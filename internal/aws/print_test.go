@@ -34,23 +34,29 @@ func option(list []string, name string) string {
 
 func TestThePrintedCommandIsTheControlsOwn(t *testing.T) {
 	cmd := script(one)
-	cmd.Lines = []string{"docker ps --quiet --all | xargs docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }}'"}
-	want := `aws ssm send-command --region us-east-1 --document-name "AWS-RunShellScript" --targets "Key=instanceIds,Values=` + one + `" --parameters ` +
-		`'commands=["docker ps --quiet --all | xargs docker inspect --format '\''{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }}'\''"],executionTimeout=["60"]' ` +
-		`--timeout-seconds 60 --max-concurrency 100% --max-errors 100%`
+	cmd.Lines = []string{"docker ps --quiet --all | xargs docker inspect --format '{{ .Id }}: " +
+		"CapAdd={{ .HostConfig.CapAdd }}'"}
+	want :=
+		`aws ssm send-command --region us-east-1 --document-name "AWS-RunShellScript" --targets "Key=instanceIds,Values=` + one + `" --parameters ` +
+			`'commands=["docker ps --quiet --all | xargs docker inspect --format '\''{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }}'\''"],executionTimeout=["60"]' ` +
+			`--timeout-seconds 60 --max-concurrency 100% --max-errors 100%`
 	if got := aws.PrintAWS(cmd); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
 func TestAShellReadsThePrintedCommandAsItIsMeant(t *testing.T) {
-	for _, line := range []string{`echo "$HOME" 'a b' \n ${x} $(id) ` + "`id`", "ä\ttab", "two\nlines", `back\slash`, "it's", `"`, "<&>", "!history", "-n", ""} {
+	for _, line := range []string{`echo "$HOME" 'a b' \n ${x} $(id) ` + "`id`", "ä\ttab",
+		"two\nlines", `back\slash`, "it's", `"`, "<&>", "!history", "-n", ""} {
 		cmd := script(one, two)
 		cmd.Lines = []string{line, "true"}
 		cmd.Comment, cmd.Bucket, cmd.Prefix = "it's $HOME", "lab", "a b/$c"
 		w := words(t, aws.PrintAWS(cmd))
-		for name, want := range map[string]string{"--region": east, "--document-name": "AWS-RunShellScript", "--targets": "Key=instanceIds,Values=" + one + "," + two,
-			"--comment": cmd.Comment, "--output-s3-bucket-name": "lab", "--output-s3-key-prefix": cmd.Prefix, "--timeout-seconds": "60"} {
+		for name, want := range map[string]string{"--region": east,
+			"--document-name": "AWS-RunShellScript", "--targets": "Key=instanceIds,Values=" + one +
+				"," + two,
+			"--comment": cmd.Comment, "--output-s3-bucket-name": "lab",
+			"--output-s3-key-prefix": cmd.Prefix, "--timeout-seconds": "60"} {
 			if got := option(w, name); got != want {
 				t.Errorf("%s: got %q, want %q", name, got, want)
 			}
@@ -61,7 +67,8 @@ func TestAShellReadsThePrintedCommandAsItIsMeant(t *testing.T) {
 	}
 }
 
-// commands reads --parameters as the CLI does: JSON, or its short form, where all of JSON's escapes but \" and \\ are nothing special.
+// commands reads --parameters as the CLI does: JSON, or its short form, where all of JSON's escapes
+// but \" and \\ are nothing special.
 func commands(t *testing.T, text string) []string {
 	t.Helper()
 	var given struct{ Commands []string }
@@ -79,8 +86,11 @@ func commands(t *testing.T, text string) []string {
 }
 
 func TestTheDocumentsParametersArePrinted(t *testing.T) {
-	cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look", Verb: "audit", Request: "0f", Args: []string{"--level", "cis"}, Delivery: 1e11, Execution: 1e11}
-	if got := option(words(t, aws.PrintAWS(cmd)), "--parameters"); got != `arguments=["--level cis"],executionTimeout=["100"],request=["0f"],verb=["audit"]` {
+	cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: "dropcap-look",
+		Verb: "audit", Request: "0f", Args: []string{"--level", "cis"}, Delivery: 1e11,
+		Execution: 1e11}
+	if got := option(words(t, aws.PrintAWS(cmd)),
+		"--parameters"); got != `arguments=["--level cis"],executionTimeout=["100"],request=["0f"],verb=["audit"]` {
 		t.Errorf("%s", got)
 	}
 }

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// limiter lets one request pass at a time, none sooner than the gap after the one before: there are no bursts, since AWS publishes no rates.
+// limiter lets one request pass at a time, none sooner than the gap after the one before: there are
+// no bursts, since AWS publishes no rates.
 type limiter struct {
 	turn chan struct{} // holds one token, which is who may look at next
 	gap  time.Duration
@@ -18,7 +19,8 @@ func newLimiter(rate float64) *limiter {
 	return l
 }
 
-// wait returns when a request may be sent. Whoever waits holds the turn, so that a clock that leaps lets no two pass together.
+// wait returns when a request may be sent. Whoever waits holds the turn, so that a clock that leaps
+// lets no two pass together.
 func (l *limiter) wait(ctx context.Context, clock Clock) error {
 	select {
 	case <-l.turn:

@@ -39,7 +39,8 @@ func TestNoAPIIsAskedMoreOftenThanItsRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		double.Inject(cloud.Fault{Kind: cloud.Throttle, API: "ssm:ListCommandInvocations", Times: 3, After: 20})
+		double.Inject(cloud.Fault{Kind: cloud.Throttle, API: "ssm:ListCommandInvocations", Times: 3,
+			After: 20})
 		var wg sync.WaitGroup
 		for range 5 {
 			wg.Go(func() {
@@ -54,7 +55,8 @@ func TestNoAPIIsAskedMoreOftenThanItsRate(t *testing.T) {
 		if rate == 0 {
 			rate = aws.DefaultRate
 		}
-		// Arrivals of requests that are under way together say nothing of when they were let go: all of them together must have taken their time.
+		// Arrivals of requests that are under way together say nothing of when they were let go:
+		// all of them together must have taken their time.
 		log := double.Log()
 		n := double.Calls()["ssm:ListCommandInvocations"]
 		least := time.Duration(float64(n-1) / rate * float64(time.Second))
@@ -67,7 +69,8 @@ func TestNoAPIIsAskedMoreOftenThanItsRate(t *testing.T) {
 func TestOneAfterTheOtherTheRateIsExact(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	for range 30 {
-		if _, err := c.Poll(t.Context(), here, "00000000-0000-4000-8000-000000000000"); aws.Cause(err) != "unknown-command" {
+		if _, err := c.Poll(t.Context(), here, "00000000-0000-4000-8000-000000000000"); aws.Cause(
+			err) != "unknown-command" {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +84,8 @@ func TestPlacesDoNotWaitForEachOther(t *testing.T) {
 	before := len(double.Log())
 	for k := range 10 {
 		p := dropcap.Place{Account: cloud.DefaultAccount, Region: fmt.Sprintf("us-east-%d", k)}
-		if _, err := c.Poll(t.Context(), p, "00000000-0000-4000-8000-000000000000"); aws.Cause(err) != "unknown-command" {
+		if _, err := c.Poll(t.Context(), p, "00000000-0000-4000-8000-000000000000"); aws.Cause(
+			err) != "unknown-command" {
 			t.Fatal(err)
 		}
 	}
@@ -94,7 +98,8 @@ func TestPlacesDoNotWaitForEachOther(t *testing.T) {
 func TestARateOutOfBoundsIsRefused(t *testing.T) {
 	environment(t, "http://127.0.0.1:1", nil)
 	for _, rate := range []float64{-1, 1e9} {
-		if _, err := aws.Open(t.Context(), aws.Options{Rate: rate}); dropcap.ExitOf(err) != dropcap.ExitUsage {
+		if _, err := aws.Open(t.Context(), aws.Options{Rate: rate}); dropcap.ExitOf(
+			err) != dropcap.ExitUsage {
 			t.Errorf("%v: %v", rate, err)
 		}
 	}

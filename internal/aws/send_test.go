@@ -28,11 +28,14 @@ func TestACommandGoesToItsNodesAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := c.Poll(t.Context(), here, sent)
-	if err != nil || len(list) != 2 || list[0] != (dropcap.Invocation{Node: one, Status: "Failed"}) || list[1] != (dropcap.Invocation{Node: two, Status: "Success"}) {
+	if err != nil || len(list) != 2 ||
+		list[0] != (dropcap.Invocation{Node: one, Status: "Failed"}) ||
+		list[1] != (dropcap.Invocation{Node: two, Status: "Success"}) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	out, err := c.Output(t.Context(), cmd, sent, one)
-	if err != nil || out.Stdout != "fine" || out.Exit != 3 || out.Status != "Failed" || !strings.Contains(out.Stderr, "exit status 3") {
+	if err != nil || out.Stdout != "fine" || out.Exit != 3 || out.Status != "Failed" ||
+		!strings.Contains(out.Stderr, "exit status 3") {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
@@ -40,7 +43,10 @@ func TestACommandGoesToItsNodesAndComesBack(t *testing.T) {
 func TestTheFleetsDocumentsGetTheirParameters(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	var ran []cloud.Script
-	double.Add(cloud.Node{ID: one, Simulated: func(s cloud.Script) (string, string, int) { ran = append(ran, s); return "", "", 0 }})
+	double.Add(cloud.Node{ID: one, Simulated: func(s cloud.Script) (string, string, int) {
+		ran = append(ran, s)
+		return "", "", 0
+	}})
 	for _, d := range fleet.Documents() {
 		if _, err := c.EnsureDocument(t.Context(), here, d.Name, d.Content); err != nil {
 			t.Fatal(err)
@@ -51,12 +57,15 @@ func TestTheFleetsDocumentsGetTheirParameters(t *testing.T) {
 		verb, want string
 		args       []string
 	}{
-		{"audit", "dropcap node 'audit' --request='" + request + "' --level=cis --whole", []string{"--level=cis", "--whole"}},
+		{"audit", "dropcap node 'audit' --request='" + request + "' --level=cis --whole",
+			[]string{"--level=cis", "--whole"}},
 		{"audit", "dropcap node 'audit' --request='" + request + "' ", nil},
-		{"apply", "dropcap node 'apply' --request='" + request + "' --plan=x", []string{"--plan=x"}},
+		{"apply", "dropcap node 'apply' --request='" + request + "' --plan=x",
+			[]string{"--plan=x"}},
 	} {
 		ran = nil
-		cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: fleet.DocumentFor(tt.verb), Verb: tt.verb, Request: request, Args: tt.args,
+		cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one},
+			Document: fleet.DocumentFor(tt.verb), Verb: tt.verb, Request: request, Args: tt.args,
 			Delivery: time.Minute, Execution: 7 * time.Minute}
 		sent, err := c.Send(t.Context(), cmd)
 		if err != nil {
@@ -65,7 +74,8 @@ func TestTheFleetsDocumentsGetTheirParameters(t *testing.T) {
 		if _, err := c.Poll(t.Context(), here, sent); err != nil {
 			t.Fatal(err)
 		}
-		if len(ran) != 1 || ran[0].Lines[len(ran[0].Lines)-1] != tt.want || ran[0].Timeout != cmd.Execution {
+		if len(ran) != 1 || ran[0].Lines[len(ran[0].Lines)-1] != tt.want ||
+			ran[0].Timeout != cmd.Execution {
 			t.Errorf("%s %v: %+v", tt.verb, tt.args, ran)
 		}
 	}
@@ -78,20 +88,24 @@ func TestWhatWouldBeRefusedIsNotSent(t *testing.T) {
 		many[k] = id(k)
 	}
 	for name, change := range map[string]func(*dropcap.NodeCommand){
-		"no node":             func(n *dropcap.NodeCommand) { n.Nodes = nil },
-		"51 nodes":            func(n *dropcap.NodeCommand) { n.Nodes = many },
-		"a node twice":        func(n *dropcap.NodeCommand) { n.Nodes = []string{one, one} },
-		"a strange id":        func(n *dropcap.NodeCommand) { n.Nodes = []string{"*"} },
-		"no document":         func(n *dropcap.NodeCommand) { n.Document = "" },
-		"a long comment":      func(n *dropcap.NodeCommand) { n.Comment = strings.Repeat("ä", 101) },
+		"no node":      func(n *dropcap.NodeCommand) { n.Nodes = nil },
+		"51 nodes":     func(n *dropcap.NodeCommand) { n.Nodes = many },
+		"a node twice": func(n *dropcap.NodeCommand) { n.Nodes = []string{one, one} },
+		"a strange id": func(n *dropcap.NodeCommand) { n.Nodes = []string{"*"} },
+		"no document":  func(n *dropcap.NodeCommand) { n.Document = "" },
+		"a long comment": func(n *dropcap.NodeCommand) {
+			n.Comment = strings.Repeat("ä", 101)
+		},
 		"a delivery of 29 s":  func(n *dropcap.NodeCommand) { n.Delivery = 29 * time.Second },
 		"a delivery too long": func(n *dropcap.NodeCommand) { n.Delivery = 31 * 24 * time.Hour },
 		"an execution of 4 s": func(n *dropcap.NodeCommand) { n.Execution = 4 * time.Second },
 		"one of 49 h":         func(n *dropcap.NodeCommand) { n.Execution = 49 * time.Hour },
 		"nothing to run":      func(n *dropcap.NodeCommand) { n.Lines = nil },
 		"a script elsewhere":  func(n *dropcap.NodeCommand) { n.Document = "dropcap-look" },
-		"an argument in two":  func(n *dropcap.NodeCommand) { n.Document, n.Lines, n.Args = "dropcap-look", nil, []string{"a b"} },
-		"a prefix alone":      func(n *dropcap.NodeCommand) { n.Prefix = "x" },
+		"an argument in two": func(n *dropcap.NodeCommand) {
+			n.Document, n.Lines, n.Args = "dropcap-look", nil, []string{"a b"}
+		},
+		"a prefix alone": func(n *dropcap.NodeCommand) { n.Prefix = "x" },
 	} {
 		cmd := script(one)
 		change(&cmd)
@@ -110,7 +124,8 @@ func TestADroppedConnectionDoesNotSendTwice(t *testing.T) {
 		double.Add(cloud.Node{ID: one})
 		double.Inject(cloud.Fault{Kind: kind, API: "ssm:SendCommand", Times: 1})
 		_, err := c.Send(t.Context(), script(one))
-		told(t, err, map[string]string{cloud.Drop: "unreachable", cloud.ServerError: "aws-fault"}[kind], dropcap.ErrTemporary, "send a command")
+		told(t, err, map[string]string{cloud.Drop: "unreachable",
+			cloud.ServerError: "aws-fault"}[kind], dropcap.ErrTemporary, "send a command")
 		if n := double.Calls()["ssm:SendCommand"]; n != 1 {
 			t.Errorf("%s: sent %d times", kind, n)
 		}
@@ -159,7 +174,8 @@ func TestANodeThatIsGoneKeepsTheCommandFromNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list, err := c.Poll(t.Context(), here, sent); err != nil || len(list) != 1 || list[0].Status != "Success" {
+	if list, err := c.Poll(t.Context(), here, sent); err != nil || len(list) != 1 ||
+		list[0].Status != "Success" {
 		t.Errorf("%v, %v", list, err)
 	}
 	_, err = c.Output(t.Context(), cmd, sent, two)

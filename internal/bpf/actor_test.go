@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// actorEnv makes this test program an actor: it performs the acts named, in order, on one thread, and exits. "setuid0:5 capset" is five calls of
-// the act setuid0 and one of capset.
+// actorEnv makes this test program an actor: it performs the acts named, in order, on one thread,
+// and exits. "setuid0:5 capset" is five calls of the act setuid0 and one of capset.
 const actorEnv = "DROPCAP_BPF_ACTS"
 
 func TestMain(m *testing.M) {
@@ -67,7 +67,8 @@ var kept [][]byte // what system calls read must not be collected
 
 const foreign = 4242
 
-// allActs are calls whose checks are known exactly. The files lie in the actor's folder: newBox makes them.
+// allActs are calls whose checks are known exactly. The files lie in the actor's folder: newBox
+// makes them.
 var allActs map[string]func(i int)
 
 func init() {
@@ -86,39 +87,51 @@ func init() {
 			mknodat(at(device))
 			unlink(at(device))
 		},
-		"rawsocket":       func(int) { rawSocket() },
-		"chroot":          func(int) { unix.Chroot("/") },
-		"chmod-own":       func(int) { fchmodat(at(file), 0o600) },
-		"chmod-other":     func(int) { fchmodat(at(other), 0o600) },
-		"chmod-setgid":    func(int) { fchmodat(at(other), 0o2600) },
-		"drop-all":        func(int) { capset(0, 0, 0) },
-		"securebits":      func(int) { unix.Prctl(unix.PR_SET_SECUREBITS, 0, 0, 0, 0) },
-		"lose-chown":      func(int) { unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_CHOWN, 0, 0, 0) },
-		"lose-all":        func(int) { loseAll() },
-		"user":            func(int) { raw(unix.SYS_SETRESUID, 33, 33, 33) },
-		"fsuser":          func(int) { raw(unix.SYS_SETFSUID, 33, 0, 0) },
-		"keep-caps":       func(int) { unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0) },
-		"lose-chroot":     func(int) { unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_CHROOT, 0, 0, 0) },
+		"rawsocket":    func(int) { rawSocket() },
+		"chroot":       func(int) { unix.Chroot("/") },
+		"chmod-own":    func(int) { fchmodat(at(file), 0o600) },
+		"chmod-other":  func(int) { fchmodat(at(other), 0o600) },
+		"chmod-setgid": func(int) { fchmodat(at(other), 0o2600) },
+		"drop-all":     func(int) { capset(0, 0, 0) },
+		"securebits":   func(int) { unix.Prctl(unix.PR_SET_SECUREBITS, 0, 0, 0, 0) },
+		"lose-chown":   func(int) { unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_CHOWN, 0, 0, 0) },
+		"lose-all":     func(int) { loseAll() },
+		"user":         func(int) { raw(unix.SYS_SETRESUID, 33, 33, 33) },
+		"fsuser":       func(int) { raw(unix.SYS_SETFSUID, 33, 0, 0) },
+		"keep-caps":    func(int) { unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0) },
+		"lose-chroot": func(int) {
+			unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_CHROOT, 0, 0, 0)
+		},
 		"keep-sys-chroot": func(int) { capset(1<<unix.CAP_SYS_CHROOT, 1<<unix.CAP_SYS_CHROOT, 0) },
 		"keep-chown":      func(int) { capset(1, 1, 0) },
 		"inherit":         func(int) { capset(1, 1, 1) },
 		"raise-limit":     func(int) { limit(unix.RLIM_INFINITY) },
 		"same-limit":      func(int) { limit(0) },
-		"fake-comm":       func(int) { unix.Prctl(unix.PR_SET_NAME, cstring("runc:[2:INIT]"), 0, 0, 0) },
-		"foreign-exe":     func(int) { child("/proc/self/exe", "setgid0:4") },
-		"hostname":        func(int) { unix.Sethostname([]byte("dropcap")) },
-		"fork":            func(int) { child(executable(), "setuid0:7") },
-		"exec":            func(int) { unix.Exec(executable(), []string{"x"}, []string{actorEnv + "=setgid0:3"}) },
-		"threads":         func(int) { twoThreads() },
-		"copy":            func(int) { child(copyOf(), "setgid0:2") },
-		"memfd":           func(int) { execMemory("setgid0:9") },
-		"look":            func(int) { unix.Prctl(unix.PR_CAPBSET_READ, unix.CAP_SYS_TIME, 0, 0, 0) },
-		"look-beyond":     func(int) { unix.Prctl(unix.PR_CAPBSET_READ, 48, 0, 0, 0) },
-		"raise-ambient":   func(int) { unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, unix.CAP_CHOWN, 0, 0) },
-		"is-ambient":      func(int) { unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, unix.CAP_CHOWN, 0, 0) },
-		"nested":          func(int) { nested() },
-		"tell":            func(int) { os.Stdout.WriteString("here\n") },
-		"await":           func(int) { os.Stdin.Read(make([]byte, 1)) },
+		"fake-comm": func(int) {
+			unix.Prctl(unix.PR_SET_NAME, cstring("runc:[2:INIT]"), 0, 0, 0)
+		},
+		"foreign-exe": func(int) { child("/proc/self/exe", "setgid0:4") },
+		"hostname":    func(int) { unix.Sethostname([]byte("dropcap")) },
+		"fork":        func(int) { child(executable(), "setuid0:7") },
+		"exec": func(int) {
+			unix.Exec(executable(), []string{"x"}, []string{actorEnv + "=setgid0:3"})
+		},
+		"threads": func(int) { twoThreads() },
+		"copy":    func(int) { child(copyOf(), "setgid0:2") },
+		"memfd":   func(int) { execMemory("setgid0:9") },
+		"look": func(int) {
+			unix.Prctl(unix.PR_CAPBSET_READ, unix.CAP_SYS_TIME, 0, 0, 0)
+		},
+		"look-beyond": func(int) { unix.Prctl(unix.PR_CAPBSET_READ, 48, 0, 0, 0) },
+		"raise-ambient": func(int) {
+			unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, unix.CAP_CHOWN, 0, 0)
+		},
+		"is-ambient": func(int) {
+			unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, unix.CAP_CHOWN, 0, 0)
+		},
+		"nested": func(int) { nested() },
+		"tell":   func(int) { os.Stdout.WriteString("here\n") },
+		"await":  func(int) { os.Stdin.Read(make([]byte, 1)) },
 	}
 }
 
@@ -135,7 +148,8 @@ func fchownat(path uintptr, uid int) {
 func fchmodat(path uintptr, mode uintptr) { raw(unix.SYS_FCHMODAT, dirFD(), path, mode) }
 
 func mknodat(path uintptr) {
-	unix.RawSyscall6(unix.SYS_MKNODAT, dirFD(), path, unix.S_IFCHR|0o600, uintptr(unix.Mkdev(1, 3)), 0, 0)
+	unix.RawSyscall6(unix.SYS_MKNODAT, dirFD(), path, unix.S_IFCHR|0o600, uintptr(unix.Mkdev(1, 3)),
+		0, 0)
 }
 
 func unlink(path uintptr) { raw(unix.SYS_UNLINKAT, dirFD(), path, 0) }
@@ -163,13 +177,15 @@ func loseAll() {
 func nested() {
 	path := executable()
 	// The mappings are written in a /proc that knows the actor's own numbers.
-	if unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") != nil || unix.Mount("proc", "/proc", "proc", 0, "") != nil {
+	if unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") != nil ||
+		unix.Mount("proc", "/proc", "proc", 0, "") != nil {
 		os.Exit(3)
 	}
 	one := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
 	cmd := exec.Command(path)
 	cmd.Env, cmd.Stderr = []string{actorEnv + "=setgid0:4"}, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: one, GidMappings: one, GidMappingsEnableSetgroups: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: one,
+		GidMappings: one, GidMappingsEnableSetgroups: true}
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(3)
@@ -207,7 +223,8 @@ func copyOf() string {
 		os.Exit(3)
 	}
 	dir, err := filepath.Abs(filepath.Join("deep", "er", "still"))
-	if err != nil || os.MkdirAll(dir, 0o755) != nil || os.WriteFile(filepath.Join(dir, "written"), program, 0o755) != nil {
+	if err != nil || os.MkdirAll(dir, 0o755) != nil || os.WriteFile(filepath.Join(dir, "written"),
+		program, 0o755) != nil {
 		os.Exit(3)
 	}
 	return filepath.Join(dir, "written")
@@ -228,7 +245,8 @@ func twoThreads() {
 
 // child runs this program again as another actor and waits for it.
 func child(path, acts string) {
-	attr := &os.ProcAttr{Env: []string{actorEnv + "=" + acts}, Files: []*os.File{nil, nil, os.Stderr}}
+	attr := &os.ProcAttr{Env: []string{actorEnv + "=" + acts},
+		Files: []*os.File{nil, nil, os.Stderr}}
 	p, err := os.StartProcess(path, []string{path}, attr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

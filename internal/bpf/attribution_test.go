@@ -16,13 +16,15 @@ import (
 	"dropcap/caps"
 )
 
-// A runtime's program comes from outside the container's mounts, whatever it calls itself; the container's begins with the first exec inside.
+// A runtime's program comes from outside the container's mounts, whatever it calls itself; the
+// container's begins with the first exec inside.
 func TestTheRuntimesOwnChecksAreNotTheContainers(t *testing.T) {
 	tr := start(t, Options{})
 	t.Run("before the exec", func(t *testing.T) {
 		b := newBox(t)
 		finish(t, b.command("/proc/self/exe", "setuid0:5 chown:2 exec"))
-		b.expect(tr, map[string]uint64{"SETUID setuid current granted": 0, "CHOWN fchownat granted": 0, "SETGID setgid current granted": 3})
+		b.expect(tr, map[string]uint64{"SETUID setuid current granted": 0,
+			"CHOWN fchownat granted": 0, "SETGID setgid current granted": 3})
 	})
 	t.Run("before it has namespaces of its own", func(t *testing.T) {
 		b := newBox(t)
@@ -34,7 +36,8 @@ func TestTheRuntimesOwnChecksAreNotTheContainers(t *testing.T) {
 	t.Run("but its children's are", func(t *testing.T) {
 		b := newBox(t)
 		finish(t, b.command("/proc/self/exe", "setgid0:5 fork"))
-		b.expect(tr, map[string]uint64{"SETGID setgid current granted": 0, "SETUID setuid current granted": 7})
+		b.expect(tr, map[string]uint64{"SETGID setgid current granted": 0,
+			"SETUID setuid current granted": 7})
 	})
 }
 
@@ -45,10 +48,14 @@ func TestAContainersProcessCannotHide(t *testing.T) {
 		want       map[string]uint64
 		memory     bool
 	}{
-		{"behind the runtime's name", "fake-comm setgid0:6", map[string]uint64{"SETGID setgid current granted": 6}, false},
-		{"in memory", "setuid0:2 memfd", map[string]uint64{"SETUID setuid current granted": 2, "SETGID setgid current granted": 9}, true},
-		{"in a program of another mount namespace", "setuid0:2 foreign-exe", map[string]uint64{"SETGID setgid current granted": 4}, false},
-		{"in a second thread", "threads", map[string]uint64{"SETUID setuid current granted": 2000}, false},
+		{"behind the runtime's name", "fake-comm setgid0:6",
+			map[string]uint64{"SETGID setgid current granted": 6}, false},
+		{"in memory", "setuid0:2 memfd", map[string]uint64{"SETUID setuid current granted": 2,
+			"SETGID setgid current granted": 9}, true},
+		{"in a program of another mount namespace", "setuid0:2 foreign-exe",
+			map[string]uint64{"SETGID setgid current granted": 4}, false},
+		{"in a second thread", "threads", map[string]uint64{"SETUID setuid current granted": 2000},
+			false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBox(t)
@@ -66,8 +73,10 @@ func TestAContainersProcessCannotHide(t *testing.T) {
 func TestAProgramThatIsGoneHasItsPath(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	b.run("copy setuid0")
-	list := find(b.expect(tr, map[string]uint64{"SETGID setgid current granted": 2}), caps.Setgid, "setgid")
-	if want := filepath.Join(b.work, "deep/er/still/written"); len(list) != 1 || list[0].Exe.Path != want {
+	list := find(b.expect(tr, map[string]uint64{"SETGID setgid current granted": 2}), caps.Setgid,
+		"setgid")
+	if want := filepath.Join(b.work, "deep/er/still/written"); len(list) != 1 ||
+		list[0].Exe.Path != want {
 		t.Errorf("%+v, want %s", list, want)
 	}
 }
@@ -94,8 +103,10 @@ func TestNamesOfContainersAreRecognised(t *testing.T) {
 	tr, top := start(t, Options{}), tree(t)
 	id := randomID(t)
 	for name, want := range map[string]bool{
-		id: true, "docker-" + id + ".scope": true, "libpod-" + id + ".scope": true, "libpod-" + id: true, "docker-" + id + ".slice": false,
-		id[1:]: false, "x" + id[1:]: false, id + "0": false, "libpod-conmon-" + id + ".scope": false, "dockex-" + id + ".scope": false,
+		id: true, "docker-" + id + ".scope": true, "libpod-" + id + ".scope": true,
+		"libpod-" + id: true, "docker-" + id + ".slice": false,
+		id[1:]: false, "x" + id[1:]: false, id + "0": false, "libpod-conmon-" + id +
+			".scope": false, "dockex-" + id + ".scope": false,
 	} {
 		b := boxAt(t, top, name)
 		b.run("setuid0:3")
@@ -113,7 +124,8 @@ func TestExecsAreToldApart(t *testing.T) {
 		name  string
 		flags uintptr
 		join  bool
-	}{{"with a PID namespace", unix.CLONE_NEWNS | unix.CLONE_NEWPID, true}, {"without", unix.CLONE_NEWNS, false}} {
+	}{{"with a PID namespace", unix.CLONE_NEWNS | unix.CLONE_NEWPID, true},
+		{"without", unix.CLONE_NEWNS, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBox(t)
 			first := b.command(self(t), "setuid0 tell await setuid0 fork")
@@ -121,15 +133,19 @@ func TestExecsAreToldApart(t *testing.T) {
 			end := background(t, first)
 			second := b.command(self(t), "setgid0 fork")
 			second.SysProcAttr.Cloneflags = unix.CLONE_NEWNS
-			second.SysProcAttr.Pdeathsig = 0 // a child that cannot see its parent's number takes it for dead
+			// a child that cannot see its parent's number takes it for dead
+			second.SysProcAttr.Pdeathsig = 0
 			runIn(t, second, first, c.join)
 			end()
-			list := b.expect(tr, map[string]uint64{"SETGID setgid current granted": 1, "SETUID setuid current granted": 16})
+			list := b.expect(tr, map[string]uint64{"SETGID setgid current granted": 1,
+				"SETUID setuid current granted": 16})
 			origins := map[string]uint64{}
-			for _, k := range append(find(list, caps.Setuid, "setuid"), find(list, caps.Setgid, "setgid")...) {
+			for _, k := range append(find(list, caps.Setuid, "setuid"),
+				find(list, caps.Setgid, "setgid")...) {
 				origins[k.Origin+" "+k.Syscall] += k.Count
 			}
-			if got, want := fmt.Sprint(origins), "map[exec setgid:1 exec setuid:7 init setuid:9]"; got != want {
+			if got, want := fmt.Sprint(origins),
+				"map[exec setgid:1 exec setuid:7 init setuid:9]"; got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
 		})
@@ -252,7 +268,8 @@ func TestASightingTellsWhichContainer(t *testing.T) {
 	found := false
 	for _, s := range all {
 		if s.Cgroup == b.id {
-			found = s.Name == b.name && s.Parent == parent.Ino && s.Ancestors[0] == parent.Ino && !s.First.IsZero()
+			found = s.Name == b.name && s.Parent == parent.Ino && s.Ancestors[0] == parent.Ino &&
+				!s.First.IsZero()
 		}
 	}
 	if !found {
@@ -275,9 +292,17 @@ func TestForgetFreesWhatAContainerHeld(t *testing.T) {
 	}
 	b.expect(tr, map[string]uint64{"SETUID setuid current granted": 4})
 	for name, left := range map[string]int{
-		capabilityMapCallPaths: leftOf(t, tr, capabilityMapCallPaths, func(k capabilityCallPath) uint64 { return k.Check.Own }, a.id),
-		capabilityMapPrograms:  leftOf(t, tr, capabilityMapPrograms, func(k capabilityProgram) uint64 { return k.Own }, a.id),
-		capabilityMapGroups:    leftOf(t, tr, capabilityMapGroups, func(k uint64) uint64 { return k }, a.id),
+		capabilityMapCallPaths: leftOf(t, tr, capabilityMapCallPaths,
+			func(k capabilityCallPath) uint64 {
+				return k.Check.Own
+			}, a.id),
+		capabilityMapPrograms: leftOf(t, tr, capabilityMapPrograms,
+			func(k capabilityProgram) uint64 {
+				return k.Own
+			}, a.id),
+		capabilityMapGroups: leftOf(t, tr, capabilityMapGroups, func(k uint64) uint64 {
+			return k
+		}, a.id),
 	} {
 		if left > 0 {
 			t.Errorf("%d entries left in %s", left, name)
@@ -287,7 +312,8 @@ func TestForgetFreesWhatAContainerHeld(t *testing.T) {
 	a.expect(tr, map[string]uint64{"SETUID setuid current granted": 5})
 }
 
-func leftOf[K comparable](t *testing.T, tr *Tracer, name string, own func(K) uint64, cgroup uint64) (n int) {
+func leftOf[K comparable](t *testing.T, tr *Tracer, name string, own func(K) uint64,
+	cgroup uint64) (n int) {
 	t.Helper()
 	m := tr.collection.Maps[name]
 	all := m.Iterate()

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// BenchmarkCheck tells what counting adds to one check: the same loop of setuid(0) untraced, in a cgroup that is not watched, and in one that
-// is. Rounds are interleaved and the medians compared, in processor time, since hosts are noisy.
+// BenchmarkCheck tells what counting adds to one check: the same loop of setuid(0) untraced, in a
+// cgroup that is not watched, and in one that is. Rounds are interleaved and the medians compared,
+// in processor time, since hosts are noisy.
 func BenchmarkCheck(b *testing.B) {
 	const calls, rounds = 300_000, 15
 	took := map[string][]float64{}
@@ -46,5 +47,6 @@ func onceAs(b *testing.B, mode string, calls int) float64 {
 	if err := cmd.Run(); err != nil {
 		b.Fatal(err)
 	}
-	return float64((cmd.ProcessState.SystemTime() + cmd.ProcessState.UserTime()).Nanoseconds()) / float64(calls)
+	return float64((cmd.ProcessState.SystemTime() + cmd.ProcessState.UserTime()).
+		Nanoseconds()) / float64(calls)
 }

@@ -39,8 +39,8 @@ func start(t testing.TB, o Options) *Tracer {
 	return tr
 }
 
-// box is a cgroup with a container's name, and what runs in it runs as a container's processes do: in a mount namespace and a PID namespace of
-// their own.
+// box is a cgroup with a container's name, and what runs in it runs as a container's processes do:
+// in a mount namespace and a PID namespace of their own.
 type box struct {
 	t    testing.TB
 	dir  string // of the cgroup
@@ -108,7 +108,8 @@ func boxAt(t testing.TB, parent, name string) *box {
 	})
 	for name, owner := range map[string]int{"file": 0, "other": 77} {
 		path := filepath.Join(b.work, name)
-		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, owner, owner)); err != nil {
+		if err := errors.Join(os.WriteFile(path, nil, 0o600),
+			os.Chown(path, owner, owner)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,7 +132,8 @@ func (b *box) command(path, acts string) *exec.Cmd {
 	cmd := exec.Command(path)
 	cmd.Env, cmd.Dir = []string{actorEnv + "=" + acts}, b.work
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		UseCgroupFD: true, CgroupFD: int(dir.Fd()), Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL,
+		UseCgroupFD: true, CgroupFD: int(dir.Fd()),
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL,
 	}
 	return cmd
 }
@@ -184,7 +186,8 @@ func (b *box) counts(tr *Tracer) (map[string]uint64, []dropcap.KernelCheck) {
 	return n, mine
 }
 
-var args = []string{"", " foreign", " saved", " current", " setid", " nosetid", " raise", " noraise", " within", " more", " look", " ambient"}
+var args = []string{"", " foreign", " saved", " current", " setid", " nosetid", " raise",
+	" noraise", " within", " more", " look", " ambient"}
 
 // kind spells a check: "SETUID setuid current granted", with what is out of the ordinary behind it.
 func kind(c dropcap.KernelCheck) string {
@@ -193,7 +196,9 @@ func kind(c dropcap.KernelCheck) string {
 		verdict = "granted"
 	}
 	s := c.Cap.Short() + " " + c.Syscall + args[c.Arg] + " " + verdict
-	for what, is := range map[string]bool{" other-cred": !c.OwnCred, " child": c.Reach == dropcap.ReachChild, " beyond": c.Reach == dropcap.ReachBeyond, " nested": c.Reach == dropcap.ReachNested} {
+	for what, is := range map[string]bool{" other-cred": !c.OwnCred,
+		" child": c.Reach == dropcap.ReachChild, " beyond": c.Reach == dropcap.ReachBeyond,
+		" nested": c.Reach == dropcap.ReachNested} {
 		if is {
 			s += what
 		}
@@ -201,7 +206,8 @@ func kind(c dropcap.KernelCheck) string {
 	return s
 }
 
-// expect compares the counts of the kinds named, and nothing else: the actor's own run-time makes checks too.
+// expect compares the counts of the kinds named, and nothing else: the actor's own run-time makes
+// checks too.
 func (b *box) expect(tr *Tracer, want map[string]uint64) []dropcap.KernelCheck {
 	b.t.Helper()
 	got, list := b.counts(tr)

@@ -13,16 +13,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// callHook finds the best hook for prctl(2) beside one of the checks; why says that there is none. A function's own hook costs other calls
-// nothing. The call's tracepoint makes the kernel look at every system call of the host, so it is the last resort.
+// callHook finds the best hook for prctl(2) beside one of the checks; why says that there is none.
+// A function's own hook costs other calls nothing. The call's tracepoint makes the kernel look at
+// every system call of the host, so it is the last resort.
 func callHook(beside candidate) (c candidate, why string) {
 	const function = "security_task_prctl"
 	list := []candidate{
-		{"fentry/" + function, ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFEntry, AttachTo: function},
+		{"fentry/" + function, ebpf.ProgramSpec{Type: ebpf.Tracing,
+			AttachType: ebpf.AttachTraceFEntry, AttachTo: function},
 			func(p *ebpf.Program) (link.Link, error) {
-				return link.AttachTracing(link.TracingOptions{Program: p, AttachType: ebpf.AttachTraceFEntry})
+				return link.AttachTracing(link.TracingOptions{Program: p,
+					AttachType: ebpf.AttachTraceFEntry})
 			}},
-		{"kprobe/" + function, ebpf.ProgramSpec{Type: ebpf.Kprobe}, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(function, p, nil) }},
+		{"kprobe/" + function, ebpf.ProgramSpec{Type: ebpf.Kprobe},
+			func(p *ebpf.Program) (link.Link, error) {
+				return link.Kprobe(function, p, nil)
+			}},
 		{"tracepoint/sys_enter_prctl", ebpf.ProgramSpec{Type: ebpf.TracePoint}, attachPrctl},
 	}
 	if beside.spec.Type == ebpf.Kprobe {
@@ -39,8 +45,8 @@ func callHook(beside candidate) (c candidate, why string) {
 	return candidate{}, strings.Join(refused, ", ")
 }
 
-// event is a program's link to a tracepoint, made in the way that every kernel knows. The library's own reads the tracepoint's number from a
-// folder that need not be mounted.
+// event is a program's link to a tracepoint, made in the way that every kernel knows. The library's
+// own reads the tracepoint's number from a folder that need not be mounted.
 type event struct {
 	link.Link
 	file *os.File
@@ -53,13 +59,16 @@ func attachPrctl(p *ebpf.Program) (link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
-	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC) // on any processor: programs are the tracepoint's
+	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id,
+		Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
+	// on any processor: programs are the tracepoint's
+	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("open the tracepoint: %w", err)
 	}
 	e := event{file: os.NewFile(uintptr(fd), "sys_enter_prctl")}
-	err = errors.Join(unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, p.FD()), unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0))
+	err = errors.Join(unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, p.FD()),
+		unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0))
 	if err != nil {
 		e.Close()
 		return nil, fmt.Errorf("attach to the tracepoint: %w", err)
@@ -82,7 +91,8 @@ func tracepoint(name string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(text), 10, 64)
 }
 
-// readUnmounted reads a file of a file system that is mounted nowhere, nor is afterwards (since 5.2).
+// readUnmounted reads a file of a file system that is mounted nowhere, nor is afterwards (since
+// 5.2).
 func readUnmounted(kind, file string) (string, error) {
 	config, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
 	if err != nil {

@@ -7,12 +7,14 @@ import (
 	"dropcap/caps"
 )
 
-// What programs do with their own sets makes no check, or none that tells which capability it is about.
+// What programs do with their own sets makes no check, or none that tells which capability it is
+// about.
 func TestWhatProgramsDoWithTheirOwnSetsIsSeen(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	b.run("look:3 look-beyond is-ambient raise-ambient:2 keep-chown inherit raise-ambient:5")
 	list := b.expect(tr, map[string]uint64{
-		"SYS_TIME prctl look granted": 3, "48 prctl look denied": 1, "CHOWN prctl ambient denied": 2, "CHOWN prctl ambient granted": 5,
+		"SYS_TIME prctl look granted": 3, "48 prctl look denied": 1,
+		"CHOWN prctl ambient denied": 2, "CHOWN prctl ambient granted": 5,
 	})
 	for _, c := range list {
 		if c.Syscall == "capset" && c.Handed == caps.Of(caps.Chown) {
@@ -38,7 +40,8 @@ func TestWhatAProgramHeldWhenItBeganIsKnown(t *testing.T) {
 func TestWhatIsDoneInAUserNamespaceOfItsOwnIsToldApart(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	b.run("setuid0 nested")
-	list := b.expect(tr, map[string]uint64{"SETGID setgid current granted nested": 4, "SETGID setgid current granted": 0, "SETUID setuid current granted": 1})
+	list := b.expect(tr, map[string]uint64{"SETGID setgid current granted nested": 4,
+		"SETGID setgid current granted": 0, "SETUID setuid current granted": 1})
 	for _, c := range list {
 		if c.Reach == dropcap.ReachNested && c.Held != 0 {
 			t.Errorf("what it holds there nobody gave it: %+v", c)

@@ -15,16 +15,22 @@ import (
 
 // Stats tells what the counts do not contain, and what they cost.
 type Stats struct {
-	// Lost are checks that were not counted: no room for another key or cgroup, or the kernel did not run the program because it was running
-	// already. The last is of the whole host, since nobody knows whose they were.
+	// Lost are checks that were not counted: no room for another key or cgroup, or the kernel did
+	// not run the program because it was running already. The last is of the whole host, since
+	// nobody knows whose they were.
 	Lost   uint64
 	LostOf map[uint64]uint64 // those that are known to be of a container, by its cgroup
 	// LossUnknown is set where the kernel does not count what the hook missed.
 	LossUnknown bool
-	// NoCalls says why not what programs do with their own sets without a check is seen; empty if it is.
-	NoCalls  string
-	NoStack  uint64 // call paths that were due and not kept, for want of room; the kernel tries again at the next check of the kind
-	NoPath   uint64 // executables' paths that user space was too slow for; the kernel tries again at the next start of the program
+	// NoCalls says why not what programs do with their own sets without a check is seen; empty if
+	// it is.
+	NoCalls string
+	// call paths that were due and not kept, for want of room; the kernel tries again at the next
+	// check of the kind
+	NoStack uint64
+	// executables' paths that user space was too slow for; the kernel tries again at the next start
+	// of the program
+	NoPath   uint64
 	NoName   uint64 // containers that no Sighting tells of
 	Keys     int    // kinds of checks that are kept now
 	MaxKeys  int
@@ -33,7 +39,8 @@ type Stats struct {
 	BytesEach uint64
 }
 
-// Checks gives everything counted so far and not forgotten: one entry for each kind of check and call path.
+// Checks gives everything counted so far and not forgotten: one entry for each kind of check and
+// call path.
 func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 	if err := t.prune(); err != nil {
 		return nil, Stats{}, fmt.Errorf("make room for cgroups: %w", err)
@@ -78,9 +85,11 @@ func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 // check names what a key holds as numbers.
 func (t *Tracer) check(k capabilityCheck) dropcap.KernelCheck {
 	c := dropcap.KernelCheck{
-		Cgroup: k.Own, Cap: caps.Cap(k.Cap), Granted: k.Granted != 0, Spent: k.Spent != 0, OwnCred: k.OwnCred != 0, Reach: dropcap.Reach(k.Reach),
+		Cgroup: k.Own, Cap: caps.Cap(k.Cap), Granted: k.Granted != 0, Spent: k.Spent != 0,
+		OwnCred: k.OwnCred != 0, Reach: dropcap.Reach(k.Reach),
 		Arg: dropcap.Arg(k.Arg), Syscall: syscallName(k.Syscall), Origin: dropcap.OriginInit,
-		Exe: dropcap.Executable{Dev: device(k.Dev), Inode: k.Ino, From: from(k.From), Old: k.From == fromOld},
+		Exe: dropcap.Executable{Dev: device(k.Dev), Inode: k.Ino, From: from(k.From),
+			Old: k.From == fromOld},
 	}
 	if k.Origin != 0 {
 		c.Origin = dropcap.OriginExec
@@ -93,7 +102,8 @@ func (t *Tracer) check(k capabilityCheck) dropcap.KernelCheck {
 }
 
 // The values of FROM_… in programs/maps.h.
-var origins = []string{dropcap.FromUnknown, dropcap.FromImage, dropcap.FromWritten, dropcap.FromVolume, dropcap.FromMemory}
+var origins = []string{dropcap.FromUnknown, dropcap.FromImage, dropcap.FromWritten,
+	dropcap.FromVolume, dropcap.FromMemory}
 
 const fromOld = 5
 
@@ -104,11 +114,13 @@ func from(n uint8) string {
 	return dropcap.FromUnknown
 }
 
-// device turns the kernel's own form of a device number (MINORBITS is 20, include/linux/kdev_t.h) into stat's.
+// device turns the kernel's own form of a device number (MINORBITS is 20, include/linux/kdev_t.h)
+// into stat's.
 func device(dev uint32) uint64 { return unix.Mkdev(dev>>20, dev&(1<<20-1)) }
 
 // framesOf names the call paths of each key; paths that differ in no function are one.
-func (t *Tracer) framesOf(called []entry[capabilityCallPath, uint64]) (map[capabilityCheck][][]string, error) {
+func (t *Tracer) framesOf(called []entry[capabilityCallPath,
+	uint64]) (map[capabilityCheck][][]string, error) {
 	numbers := make([]uint64, len(called))
 	for i, e := range called {
 		numbers[i] = e.key.Stack
@@ -140,7 +152,8 @@ func (t *Tracer) framesOf(called []entry[capabilityCallPath, uint64]) (map[capab
 
 type numbered = entry[capabilityCallStack, uint64]
 
-// stacks reads all that the kernel has. Where they become many, those that are in no path go: their containers are forgotten.
+// stacks reads all that the kernel has. Where they become many, those that are in no path go: their
+// containers are forgotten.
 func (t *Tracer) stacks(used []uint64) ([]numbered, error) {
 	m := t.collection.Maps[capabilityMapStacks]
 	all, err := entries[capabilityCallStack, uint64](m)
@@ -177,22 +190,26 @@ func (t *Tracer) afterLosses(makeRoom func() error) error {
 // retry takes away a call path that cannot be told, so that the kernel may keep it again.
 func (t *Tracer) retry(p capabilityCallPath) error {
 	t.untold.Add(1)
-	if err := t.collection.Maps[capabilityMapCallPaths].Delete(p); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+	if err := t.collection.Maps[capabilityMapCallPaths].Delete(p); err != nil &&
+		!errors.Is(err, ebpf.ErrKeyNotExist) {
 		return err
 	}
 	return nil
 }
 
 func (t *Tracer) stats(keys int) (Stats, error) {
-	s := Stats{LossUnknown: t.lossUnknown, NoCalls: t.noCalls, Keys: keys, MaxKeys: int(t.collection.Maps[capabilityMapChecks].MaxEntries()), LostOf: map[uint64]uint64{}}
+	s := Stats{LossUnknown: t.lossUnknown, NoCalls: t.noCalls, Keys: keys,
+		MaxKeys: int(t.collection.Maps[capabilityMapChecks].MaxEntries()),
+		LostOf:  map[uint64]uint64{}}
 	missed, err := t.missed()
 	if err != nil {
 		return s, err
 	}
 	var full, group uint64
 	for name, into := range map[string]*uint64{
-		capabilityVarLostFull: &full, capabilityVarLostGroup: &group, capabilityVarLostStacks: &s.NoStack,
-		capabilityVarLostPaths: &s.NoPath, capabilityVarLostSightings: &s.NoName,
+		capabilityVarLostFull: &full, capabilityVarLostGroup: &group,
+		capabilityVarLostStacks: &s.NoStack,
+		capabilityVarLostPaths:  &s.NoPath, capabilityVarLostSightings: &s.NoName,
 	} {
 		if err := t.collection.Variables[name].Get(into); err != nil {
 			return s, fmt.Errorf("read what was lost: %w", err)
@@ -229,14 +246,16 @@ func (t *Tracer) missed() (uint64, error) {
 		if p.Type() != ebpf.Kprobe {
 			continue
 		}
-		if info, err := t.links[i].Info(); err == nil && info.PerfEvent() != nil && info.PerfEvent().Kprobe() != nil {
+		if info, err := t.links[i].Info(); err == nil && info.PerfEvent() != nil &&
+			info.PerfEvent().Kprobe() != nil {
 			missed += info.PerfEvent().Kprobe().Missed
 		}
 	}
 	return missed, nil
 }
 
-// countsKprobes tells whether the kernel counts what kprobes and their programs miss: since Linux 6.7.
+// countsKprobes tells whether the kernel counts what kprobes and their programs miss: since Linux
+// 6.7.
 func countsKprobes() bool {
 	var u unix.Utsname
 	var major, minor int

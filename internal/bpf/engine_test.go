@@ -11,8 +11,9 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// Engines with runc 1.1 and runc 1.3: each makes hundreds of checks of its own in the container's cgroup before the container's program
-// begins, and none of them may be counted; a program that lives for milliseconds must be.
+// Engines with runc 1.1 and runc 1.3: each makes hundreds of checks of its own in the container's
+// cgroup before the container's program begins, and none of them may be counted; a program that
+// lives for milliseconds must be.
 func TestEngineContainersOfMillisecondsAreAttributed(t *testing.T) {
 	kinds := []dockertest.Kind{dockertest.Docker20}
 	if os.Getenv("DROPCAP_TEST_FULL") == "1" {
@@ -34,7 +35,8 @@ func milliseconds(t *testing.T, kind dockertest.Kind) {
 		"host PIDs": `{"Image":"app:1","Cmd":["chown","1","/tmp"],"HostConfig":{"PidMode":"host"}}`,
 	}
 	if kind == dockertest.Docker29 {
-		bodies["privileged"] = `{"Image":"app:1","Cmd":["chown","1","/tmp"],"HostConfig":{"Privileged":true}}`
+		bodies["privileged"] =
+			`{"Image":"app:1","Cmd":["chown","1","/tmp"],"HostConfig":{"Privileged":true}}`
 	}
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
@@ -63,10 +65,13 @@ func checksOf(t *testing.T, tr *Tracer, id string) []dropcap.KernelCheck {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(all, func(c dropcap.KernelCheck) bool { return c.Cgroup != seen[i].Cgroup })
+	return slices.DeleteFunc(all, func(c dropcap.KernelCheck) bool {
+		return c.Cgroup != seen[i].Cgroup
+	})
 }
 
-// only wants one granted check of the program for the capability, and beside it none but the kernel's look at SYS_ADMIN when memory is asked for.
+// only wants one granted check of the program for the capability, and beside it none but the
+// kernel's look at SYS_ADMIN when memory is asked for.
 func only(t *testing.T, list []dropcap.KernelCheck, want caps.Cap) {
 	t.Helper()
 	var n uint64
@@ -77,7 +82,9 @@ func only(t *testing.T, list []dropcap.KernelCheck, want caps.Cap) {
 		switch {
 		case c.Cap == want && c.Granted && c.OwnCred:
 			n += c.Count
-		case c.Cap == caps.SysAdmin && slices.ContainsFunc(c.Frames, func(f string) bool { return strings.Contains(f, "vm_enough_memory") }):
+		case c.Cap == caps.SysAdmin && slices.ContainsFunc(c.Frames, func(f string) bool {
+			return strings.Contains(f, "vm_enough_memory")
+		}):
 		case !c.OwnCred: // overlayfs asks with the mounter's credentials
 		default:
 			t.Errorf("a check that the program does not make: %+v", c)
@@ -94,7 +101,8 @@ func TestEngineExecsAreToldFromTheContainersOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr := start(t, Options{})
-	id := e.RunContainer(t, "", `{"Image":"app:1","Cmd":["sh","-c","chown 1 /tmp; while :; do sleep 1; done"]}`)
+	id := e.RunContainer(t, "",
+		`{"Image":"app:1","Cmd":["sh","-c","chown 1 /tmp; while :; do sleep 1; done"]}`)
 	e.Exec(t, id, dockertest.ExecOptions{Cmd: []string{"sh", "-c", "mknod /tmp/d c 1 3"}})
 	origins := map[caps.Cap]string{}
 	for _, c := range checksOf(t, tr, id) {

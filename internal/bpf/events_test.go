@@ -19,9 +19,12 @@ func TestEachCheckIsCountedExactly(t *testing.T) {
 		name, acts string
 		want       map[string]uint64
 	}{
-		{"setuid to the own id", "setuid0:5", map[string]uint64{"SETUID setuid current granted": 5}},
-		{"setuid to another", "setuid-foreign", map[string]uint64{"SETUID setuid foreign granted": 1}},
-		{"setuid to another, denied", "drop-all setuid-foreign:6", map[string]uint64{"SETUID setuid foreign denied": 6}},
+		{"setuid to the own id", "setuid0:5",
+			map[string]uint64{"SETUID setuid current granted": 5}},
+		{"setuid to another", "setuid-foreign",
+			map[string]uint64{"SETUID setuid foreign granted": 1}},
+		{"setuid to another, denied", "drop-all setuid-foreign:6",
+			map[string]uint64{"SETUID setuid foreign denied": 6}},
 		{"setuid to the saved id", "euid-foreign setuid0", map[string]uint64{
 			"SETUID setresuid foreign granted": 1, "SETUID setuid saved denied": 1}},
 		{"setgid", "setgid0:300", map[string]uint64{"SETGID setgid current granted": 300}},
@@ -32,7 +35,8 @@ func TestEachCheckIsCountedExactly(t *testing.T) {
 		{"mknod", "mknod:3", map[string]uint64{"MKNOD mknodat nosetid granted": 3}},
 		{"raw sockets", "rawsocket:4 drop-all rawsocket:3", map[string]uint64{
 			"NET_RAW socket granted": 4, "NET_RAW socket denied": 3}},
-		{"chroot", "chroot:2 drop-all chroot", map[string]uint64{"SYS_CHROOT chroot granted": 2, "SYS_CHROOT chroot denied": 1}},
+		{"chroot", "chroot:2 drop-all chroot", map[string]uint64{"SYS_CHROOT chroot granted": 2,
+			"SYS_CHROOT chroot denied": 1}},
 		// setattr_prepare and setattr_copy both ask for FSETID.
 		{"chmod of another's file", "chmod-own:9 chmod-other:5", map[string]uint64{
 			"FOWNER fchmodat nosetid granted": 5, "FSETID fchmodat nosetid granted": 10}},
@@ -40,18 +44,23 @@ func TestEachCheckIsCountedExactly(t *testing.T) {
 			"FOWNER fchmodat setid granted": 2, "FSETID fchmodat setid granted": 4}},
 		{"secure bits", "securebits:3 drop-all securebits:2", map[string]uint64{
 			"SETPCAP prctl granted": 3, "SETPCAP prctl denied": 2}},
-		{"a limit raised", "drop-all raise-limit:2", map[string]uint64{"SYS_RESOURCE prlimit64 raise denied": 2}},
-		// What this one may still have is CHOWN alone, so that the second is denied what the first is granted.
+		{"a limit raised", "drop-all raise-limit:2",
+			map[string]uint64{"SYS_RESOURCE prlimit64 raise denied": 2}},
+		// What this one may still have is CHOWN alone, so that the second is denied what the first
+		// is granted.
 		{"sets to hand on", "inherit keep-chown drop-all inherit", map[string]uint64{
-			"SETPCAP capset within granted": 1, "SETPCAP capset within denied": 2, "SETPCAP capset more denied": 1}},
-		{"a limit left", "same-limit:2", map[string]uint64{"SYS_RESOURCE prlimit64 raise granted": 0}},
+			"SETPCAP capset within granted": 1, "SETPCAP capset within denied": 2,
+			"SETPCAP capset more denied": 1}},
+		{"a limit left", "same-limit:2",
+			map[string]uint64{"SYS_RESOURCE prlimit64 raise granted": 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBox(t)
 			b.run(c.acts)
 			b.expect(tr, c.want)
 			_, stats, err := tr.Checks()
-			if err != nil || stats.Lost != before.Lost || stats.NoStack != before.NoStack || stats.NoPath != before.NoPath {
+			if err != nil || stats.Lost != before.Lost || stats.NoStack != before.NoStack ||
+				stats.NoPath != before.NoPath {
 				t.Errorf("stats %+v, %v; before %+v", stats, err, before)
 			}
 			before = stats
@@ -59,7 +68,8 @@ func TestEachCheckIsCountedExactly(t *testing.T) {
 	}
 }
 
-// The host's name belongs to the initial user namespace: nothing that a container in another may hold lets it be set.
+// The host's name belongs to the initial user namespace: nothing that a container in another may
+// hold lets it be set.
 func TestWhatNoContainerCanHoldIsBeyond(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	cmd := b.command(self(t), "hostname:3")
@@ -75,18 +85,21 @@ func TestArgumentsAreReadInTheCallersUserNamespace(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	cmd := b.command(self(t), "setuid0:2 setgid0:3 setuid-foreign")
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: 1, HostID: 100001, Size: 65535}}
+	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1},
+		{ContainerID: 1, HostID: 100001, Size: 65535}}
 	cmd.SysProcAttr.GidMappings = cmd.SysProcAttr.UidMappings
 	finish(t, cmd)
 	b.expect(tr, map[string]uint64{
-		"SETUID setuid current granted": 2, "SETGID setgid current granted": 3, "SETUID setuid foreign granted": 1})
+		"SETUID setuid current granted": 2, "SETGID setgid current granted": 3,
+		"SETUID setuid foreign granted": 1})
 }
 
 func TestACallSaysWhereWhoAndWhen(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	before := time.Now()
 	b.run("chown:5")
-	list := find(b.expect(tr, map[string]uint64{"CHOWN fchownat granted": 5}), caps.Chown, "fchownat")
+	list := find(b.expect(tr, map[string]uint64{"CHOWN fchownat granted": 5}), caps.Chown,
+		"fchownat")
 	if len(list) != 1 {
 		t.Fatalf("%d entries: %+v", len(list), list)
 	}
@@ -95,13 +108,16 @@ func TestACallSaysWhereWhoAndWhen(t *testing.T) {
 	if err := unix.Stat(self(t), &st); err != nil {
 		t.Fatal(err)
 	}
-	if c.Exe.Path != self(t) || c.Exe.Dev != st.Dev || c.Exe.Inode != st.Ino || c.Exe.From == dropcap.FromMemory {
+	if c.Exe.Path != self(t) || c.Exe.Dev != st.Dev || c.Exe.Inode != st.Ino ||
+		c.Exe.From == dropcap.FromMemory {
 		t.Errorf("executable %+v, want %s (%d, %d)", c.Exe, self(t), st.Dev, st.Ino)
 	}
-	if len(c.Frames) < 3 || !slices.Contains([]string{"chown_ok", "setattr_prepare"}, c.Frames[0]) || !slices.Contains(c.Frames, "notify_change") {
+	if len(c.Frames) < 3 || !slices.Contains([]string{"chown_ok", "setattr_prepare"},
+		c.Frames[0]) || !slices.Contains(c.Frames, "notify_change") {
 		t.Errorf("frames %q", c.Frames)
 	}
-	if c.First.Before(before.Add(-50*time.Millisecond)) || c.Last.After(time.Now()) || c.Last.Before(c.First) {
+	if c.First.Before(before.Add(-50*time.Millisecond)) || c.Last.After(time.Now()) ||
+		c.Last.Before(c.First) {
 		t.Errorf("from %v to %v, and it was %v", c.First, c.Last, before)
 	}
 	if c.UID != 0 || c.Origin != dropcap.OriginInit || c.Phase != dropcap.PhaseStart {
@@ -112,7 +128,8 @@ func TestACallSaysWhereWhoAndWhen(t *testing.T) {
 func TestCapsetTellsWhatWasAskedFor(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	b.run("keep-chown drop-all")
-	list := find(b.expect(tr, map[string]uint64{"SETPCAP capset within granted": 1, "SETPCAP capset within denied": 1}), caps.Setpcap, "capset")
+	list := find(b.expect(tr, map[string]uint64{"SETPCAP capset within granted": 1,
+		"SETPCAP capset within denied": 1}), caps.Setpcap, "capset")
 	for _, c := range list {
 		if want := caps.Of(caps.Chown); c.Granted && c.Asked != want || !c.Granted && c.Asked != 0 {
 			t.Errorf("asked %v, granted %v", c.Asked, c.Granted)

@@ -38,7 +38,8 @@ func TestWhatIsGeneratedIsCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(filepath.Base(path)); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the sources give (%v): run make gen, and commit it", filepath.Base(path), err)
+			t.Errorf("%s is not what the sources give (%v): run make gen, and commit it",
+				filepath.Base(path), err)
 		}
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"dropcap/caps"
 )
 
-// hooks gives a hook with those that it needs beside it. On kernels whose compiler has put cap_capable into its callers of the same file, capset
-// and prctl(PR_SET_SECUREBITS) check SETPCAP without calling it. The tracepoint is inside, so it sees them.
+// hooks gives a hook with those that it needs beside it. On kernels whose compiler has put
+// cap_capable into its callers of the same file, capset and prctl(PR_SET_SECUREBITS) check SETPCAP
+// without calling it. The tracepoint is inside, so it sees them.
 func hooks(c candidate) ([]candidate, error) {
 	all := []candidate{c}
 	kind, _, _ := strings.Cut(c.name, "/")
@@ -30,14 +31,17 @@ func hooks(c candidate) ([]candidate, error) {
 		beside.name = kind + "/" + function
 		beside.spec.AttachTo = function
 		if kind == "kprobe" {
-			beside.attach = func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(function, p, nil) }
+			beside.attach = func(p *ebpf.Program) (link.Link, error) {
+				return link.Kprobe(function, p, nil)
+			}
 		}
 		all = append(all, beside)
 	}
 	return all, nil
 }
 
-// capArgument is where a program finds cap_capable's third argument: in fexit's list, or in the registers at a kprobe.
+// capArgument is where a program finds cap_capable's third argument: in fexit's list, or in the
+// registers at a kprobe.
 func capArgument(c candidate) int16 {
 	const third, amd64RDX, arm64X2 = 2 * 8, 12 * 8, 2 * 8
 	switch {
@@ -50,16 +54,19 @@ func capArgument(c candidate) int16 {
 	}
 }
 
-// seesCapset tries: it counts the checks of SETPCAP at the hook while this thread sets its capabilities to what they are.
+// seesCapset tries: it counts the checks of SETPCAP at the hook while this thread sets its
+// capabilities to what they are.
 func seesCapset(c candidate) (bool, error) {
 	const times = 16 // others may call capset meanwhile, but not so often
-	counter, err := ebpf.NewMap(&ebpf.MapSpec{Name: "dropcap_probe", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	counter, err := ebpf.NewMap(&ebpf.MapSpec{Name: "dropcap_probe", Type: ebpf.Array, KeySize: 4,
+		ValueSize: 8, MaxEntries: 1})
 	if err != nil {
 		return false, err
 	}
 	defer counter.Close()
 	spec := c.spec
-	spec.Name, spec.License, spec.Instructions = "dropcap_probe", "GPL", countChecks(counter, capArgument(c))
+	spec.Name, spec.License, spec.Instructions = "dropcap_probe", "GPL",
+		countChecks(counter, capArgument(c))
 	p, err := ebpf.NewProgramWithOptions(&spec, ebpf.ProgramOptions{LogDisabled: true})
 	if err != nil {
 		return false, err
@@ -82,7 +89,8 @@ func seesCapset(c candidate) (bool, error) {
 func countChecks(counter *ebpf.Map, offset int16) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMem(asm.R1, asm.R1, offset, asm.DWord),
-		asm.JNE.Imm32(asm.R1, int32(caps.Setpcap), "end"), // an int: the upper half of the register may hold anything
+		// an int: the upper half of the register may hold anything
+		asm.JNE.Imm32(asm.R1, int32(caps.Setpcap), "end"),
 		asm.StoreImm(asm.RFP, -4, 0, asm.Word),
 		asm.LoadMapPtr(asm.R1, counter.FD()),
 		asm.Mov.Reg(asm.R2, asm.RFP),

@@ -2,10 +2,13 @@ package bpf
 
 import "github.com/cilium/ebpf/btf"
 
-// upperAt tells where in an overlay's inode its part in the upper layer is named, from the plain inode on. The kernel's own description tells,
-// where it has one by now; 0 stands for the place that it has had in every kernel since 4.13: right behind.
+// upperAt tells where in an overlay's inode its part in the upper layer is named, from the plain
+// inode on. The kernel's own description tells, where it has one by now; 0 stands for the place
+// that it has had in every kernel since 4.13: right behind.
 func upperAt() int64 {
-	for _, load := range []func() (*btf.Spec, error){btf.LoadKernelSpec, func() (*btf.Spec, error) { return btf.LoadKernelModuleSpec("overlay") }} {
+	for _, load := range []func() (*btf.Spec, error){btf.LoadKernelSpec, func() (*btf.Spec, error) {
+		return btf.LoadKernelModuleSpec("overlay")
+	}} {
 		spec, err := load()
 		if err != nil {
 			continue

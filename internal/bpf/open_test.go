@@ -18,7 +18,8 @@ func TestOpenSaysWhatIsInTheWay(t *testing.T) {
 	if os.Getenv("DROPCAP_BPF_TEST") != "" {
 		_, err := Open(Options{})
 		var e *dropcap.Error
-		if !errors.As(err, &e) || e.Code != dropcap.CodeHost || e.Hint != "run dropcap as root" || !strings.HasPrefix(e.Message, "cannot ") {
+		if !errors.As(err, &e) || e.Code != dropcap.CodeHost || e.Hint != "run dropcap as root" ||
+			!strings.HasPrefix(e.Message, "cannot ") {
 			t.Errorf("%#v", err)
 		}
 		return
@@ -61,7 +62,8 @@ func TestFramesBeginWithTheFunctionThatAsked(t *testing.T) {
 	if err := s.parse(strings.NewReader(kallsyms)); err != nil {
 		t.Fatal(err)
 	}
-	got := s.frames([]uint64{0xffffffffc0001010, 0xffffffff81000401, 0xffffffff81000310, 0xffffffff81000300, 0xffffffffc0000004, 0xffffffff81000505, 0, 7})
+	got := s.frames([]uint64{0xffffffffc0001010, 0xffffffff81000401, 0xffffffff81000310,
+		0xffffffff81000300, 0xffffffffc0000004, 0xffffffff81000505, 0, 7})
 	if want := []string{"chown_ok", "nfs_thing"}; !slices.Equal(got, want) {
 		t.Errorf("frames %q, want %q", got, want)
 	}
@@ -90,7 +92,8 @@ func FuzzSymbols(f *testing.F) {
 
 func TestSystemCallsHaveNames(t *testing.T) {
 	for number, want := range map[int32]string{
-		-1: "", syscall.SYS_SETUID: "setuid", syscall.SYS_CAPSET: "capset", syscall.SYS_PRLIMIT64: "prlimit64", 99999: "", compat + 99999: "",
+		-1: "", syscall.SYS_SETUID: "setuid", syscall.SYS_CAPSET: "capset",
+		syscall.SYS_PRLIMIT64: "prlimit64", 99999: "", compat + 99999: "",
 	} {
 		if got := syscallName(number); got != want {
 			t.Errorf("system call %d is %q, want %q", number, got, want)

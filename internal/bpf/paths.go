@@ -11,7 +11,8 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// paths keeps the executables' paths, which programs spell out when they first see one, so that they are known of processes that are gone.
+// paths keeps the executables' paths, which programs spell out when they first see one, so that
+// they are known of processes that are gone.
 type paths struct {
 	reader *ringbuf.Reader
 	done   chan struct{}
@@ -21,7 +22,8 @@ type paths struct {
 	known map[capabilityProgram]string
 }
 
-// maxPaths bounds the memory that hostile containers can make this use: one takes some 100 to 600 bytes.
+// maxPaths bounds the memory that hostile containers can make this use: one takes some 100 to 600
+// bytes.
 const maxPaths = 32768
 
 func readPaths(m *ebpf.Map) (*paths, error) {
@@ -29,7 +31,8 @@ func readPaths(m *ebpf.Map) (*paths, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &paths{reader: r, done: make(chan struct{}), caught: make(chan struct{}, 1), known: map[capabilityProgram]string{}}
+	p := &paths{reader: r, done: make(chan struct{}), caught: make(chan struct{}, 1),
+		known: map[capabilityProgram]string{}}
 	go p.read()
 	return p, nil
 }
@@ -56,7 +59,8 @@ func (p *paths) read() {
 
 func (p *paths) keep(sample []byte) {
 	var e capabilityProgramPath
-	if binary.Read(bytes.NewReader(sample), binary.NativeEndian, &e) != nil || int(e.Begin) > pathEnd {
+	if binary.Read(bytes.NewReader(sample), binary.NativeEndian, &e) != nil ||
+		int(e.Begin) > pathEnd {
 		return
 	}
 	path := text(append(e.Text[e.Begin:pathEnd:pathEnd], 0))

@@ -1,5 +1,5 @@
-// Package bpf loads eBPF programs: the only importer of cilium/ebpf. What it loads observes; nothing here changes a verdict, and a probe is
-// closed before it returns.
+// Package bpf loads eBPF programs: the only importer of cilium/ebpf. What it loads observes;
+// nothing here changes a verdict, and a probe is closed before it returns.
 package bpf
 
 import (
@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hook is one place in the kernel where capability checks could be watched, and whether that works here.
+// Hook is one place in the kernel where capability checks could be watched, and whether that works
+// here.
 type Hook struct {
 	Name string // as "tp_btf/cap_capable"
 	OK   bool   // a program loads and attaches, and the kernel will call it
@@ -30,8 +31,9 @@ type candidate struct {
 	attach func(*ebpf.Program) (link.Link, error)
 }
 
-// candidates are in the order of preference: fexit tells arguments, options and verdict at once, the tracepoints (since Linux 6.14) all but
-// the options, a kprobe neither; the last two see the modules' verdict but not those who call cap_capable directly.
+// candidates are in the order of preference: fexit tells arguments, options and verdict at once,
+// the tracepoints (since Linux 6.14) all but the options, a kprobe neither; the last two see the
+// modules' verdict but not those who call cap_capable directly.
 func candidates() []candidate {
 	tracing := func(at ebpf.AttachType) func(*ebpf.Program) (link.Link, error) {
 		return func(p *ebpf.Program) (link.Link, error) {
@@ -39,26 +41,35 @@ func candidates() []candidate {
 		}
 	}
 	return []candidate{
-		{"fexit/cap_capable", ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFExit, AttachTo: "cap_capable"},
+		{"fexit/cap_capable", ebpf.ProgramSpec{Type: ebpf.Tracing,
+			AttachType: ebpf.AttachTraceFExit, AttachTo: "cap_capable"},
 			tracing(ebpf.AttachTraceFExit)},
-		{"tp_btf/cap_capable", ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "cap_capable"},
+		{"tp_btf/cap_capable", ebpf.ProgramSpec{Type: ebpf.Tracing,
+			AttachType: ebpf.AttachTraceRawTp, AttachTo: "cap_capable"},
 			tracing(ebpf.AttachTraceRawTp)},
-		{"raw_tp/cap_capable", ebpf.ProgramSpec{Type: ebpf.RawTracepoint}, func(p *ebpf.Program) (link.Link, error) {
-			return link.AttachRawTracepoint(link.RawTracepointOptions{Name: "cap_capable", Program: p})
-		}},
-		{"kprobe/cap_capable", ebpf.ProgramSpec{Type: ebpf.Kprobe}, func(p *ebpf.Program) (link.Link, error) {
-			return link.Kprobe("cap_capable", p, nil)
-		}},
+		{"raw_tp/cap_capable", ebpf.ProgramSpec{Type: ebpf.RawTracepoint},
+			func(p *ebpf.Program) (link.Link, error) {
+				return link.AttachRawTracepoint(link.RawTracepointOptions{Name: "cap_capable",
+					Program: p})
+			}},
+		{"kprobe/cap_capable", ebpf.ProgramSpec{Type: ebpf.Kprobe},
+			func(p *ebpf.Program) (link.Link, error) {
+				return link.Kprobe("cap_capable", p, nil)
+			}},
 		{"fmod_ret/security_capable",
-			ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachModifyReturn, AttachTo: "security_capable"},
+			ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachModifyReturn,
+				AttachTo: "security_capable"},
 			tracing(ebpf.AttachModifyReturn)},
-		{"lsm/capable", ebpf.ProgramSpec{Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "capable"},
-			func(p *ebpf.Program) (link.Link, error) { return link.AttachLSM(link.LSMOptions{Program: p}) }},
+		{"lsm/capable", ebpf.ProgramSpec{Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac,
+			AttachTo: "capable"},
+			func(p *ebpf.Program) (link.Link, error) {
+				return link.AttachLSM(link.LSMOptions{Program: p})
+			}},
 	}
 }
 
-// Probe tries each hook for real: an empty program is loaded, attached and closed at once. In the order of preference. After ctx ends the
-// rest is not tried.
+// Probe tries each hook for real: an empty program is loaded, attached and closed at once. In the
+// order of preference. After ctx ends the rest is not tried.
 func Probe(ctx context.Context) []Hook {
 	allowMemory()
 	var list []Hook
@@ -94,20 +105,23 @@ func try(c candidate) error {
 	return l.Close()
 }
 
-// allowMemory lifts the limit of locked memory, which kernels before 5.11 charge programs to. Where that is not allowed the load itself
-// will tell. Not the library's own helper: merely importing that probes the kernel at each start of the program.
+// allowMemory lifts the limit of locked memory, which kernels before 5.11 charge programs to. Where
+// that is not allowed the load itself will tell. Not the library's own helper: merely importing
+// that probes the kernel at each start of the program.
 func allowMemory() {
 	most := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &most)
 }
 
-// lsmCalled tells whether the kernel calls BPF security modules: others attach without an error all the same.
+// lsmCalled tells whether the kernel calls BPF security modules: others attach without an error all
+// the same.
 func lsmCalled() bool {
 	text, err := os.ReadFile("/sys/kernel/security/lsm")
 	return err == nil && slices.Contains(strings.Split(strings.TrimSpace(string(text)), ","), "bpf")
 }
 
-// why says the commonest refusals in words; the kernel's or the library's own are about their insides.
+// why says the commonest refusals in words; the kernel's or the library's own are about their
+// insides.
 func why(c candidate, err error) string {
 	const kprobes = "/sys/bus/event_source/devices/kprobe"
 	if _, missing := os.Stat(kprobes); c.spec.Type == ebpf.Kprobe && missing != nil {
@@ -119,7 +133,8 @@ func why(c candidate, err error) string {
 	return clause(err)
 }
 
-// clause shortens an error: the kernel's word for it where there is one, without the verifier's log.
+// clause shortens an error: the kernel's word for it where there is one, without the verifier's
+// log.
 func clause(err error) string {
 	var v *ebpf.VerifierError
 	if errors.As(err, &v) {
@@ -133,7 +148,8 @@ func clause(err error) string {
 	return text
 }
 
-// Best is the first hook of the order of preference that works and tells a verdict for every check: fexit, tp_btf, raw_tp, kprobe.
+// Best is the first hook of the order of preference that works and tells a verdict for every check:
+// fexit, tp_btf, raw_tp, kprobe.
 func Best(list []Hook) (Hook, bool) {
 	for _, h := range list {
 		if h.OK && strings.HasSuffix(h.Name, "/cap_capable") {
@@ -145,9 +161,10 @@ func Best(list []Hook) (Hook, bool) {
 
 // Kernel is what else decides whether programs load.
 type Kernel struct {
-	BTF          bool
-	Lockdown     string // "none", "integrity" or "confidentiality"; empty if it cannot be known
-	Unprivileged string // kernel.unprivileged_bpf_disabled: "0", "1" or "2"; empty if it cannot be known
+	BTF      bool
+	Lockdown string // "none", "integrity" or "confidentiality"; empty if it cannot be known
+	// kernel.unprivileged_bpf_disabled: "0", "1" or "2"; empty if it cannot be known
+	Unprivileged string
 }
 
 // Facts reads what the kernel says of itself.

@@ -22,7 +22,8 @@ func names(list []Hook) string {
 	return strings.Join(n, " ")
 }
 
-const order = "fexit/cap_capable tp_btf/cap_capable raw_tp/cap_capable kprobe/cap_capable fmod_ret/security_capable lsm/capable"
+const order = "fexit/cap_capable tp_btf/cap_capable raw_tp/cap_capable kprobe/cap_capable " +
+	"fmod_ret/security_capable lsm/capable"
 
 func TestProbeFindsAHookWhereThereIsBTF(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.BTF)
@@ -95,7 +96,8 @@ func TestBestNeverTakesAHookThatMissesChecks(t *testing.T) {
 	if h, ok := Best([]Hook{{Name: "fexit/cap_capable"}, {Name: "lsm/capable", OK: true}}); ok {
 		t.Errorf("Best = %+v", h)
 	}
-	if h, _ := Best([]Hook{{Name: "fexit/cap_capable"}, {Name: "raw_tp/cap_capable", OK: true}}); h.Name != "raw_tp/cap_capable" {
+	if h, _ := Best([]Hook{{Name: "fexit/cap_capable"},
+		{Name: "raw_tp/cap_capable", OK: true}}); h.Name != "raw_tp/cap_capable" {
 		t.Errorf("Best = %+v", h)
 	}
 }
@@ -105,13 +107,15 @@ func TestClauseIsOneShortLine(t *testing.T) {
 	if got := clause(long); len([]rune(got)) != 161 || strings.Contains(got, "log") {
 		t.Errorf("clause = %q", got)
 	}
-	if got := clause(&ebpf.VerifierError{Cause: syscall.EPERM, Log: []string{"a", "b"}}); got != "operation not permitted" {
+	if got := clause(&ebpf.VerifierError{Cause: syscall.EPERM,
+		Log: []string{"a", "b"}}); got != "operation not permitted" {
 		t.Errorf("clause = %q", got)
 	}
 }
 
 func TestLockdownIsTheWordInBrackets(t *testing.T) {
-	for text, want := range map[string]string{"none [integrity] confidentiality\n": "integrity", "[none] integrity": "none", "": "", "[": ""} {
+	for text, want := range map[string]string{"none [integrity] confidentiality\n": "integrity",
+		"[none] integrity": "none", "": "", "[": ""} {
 		if got := chosen(text); got != want {
 			t.Errorf("chosen(%q) = %q; want %q", text, got, want)
 		}

@@ -18,8 +18,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// A program counts as the image's only where path, inode and content are the image's own, however short it lives and whatever becomes of its
-// file afterwards.
+// A program counts as the image's only where path, inode and content are the image's own, however
+// short it lives and whatever becomes of its file afterwards.
 func TestEngineOnlyTheImagesProgramsAreTheImages(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
@@ -33,28 +33,40 @@ func TestEngineOnlyTheImagesProgramsAreTheImages(t *testing.T) {
 	const plant = "cp /bin/busybox %[1]s/chown && %[1]s/chown 1 /tmp && rm %[1]s/chown"
 	for _, c := range []struct{ name, script, want string }{
 		{"the image's own", "/bin/chown 1 /tmp", dropcap.FromImage},
-		{"the image's own, through its own mount", "mkdir /mnt && mount --bind /bin /mnt && /mnt/chown 1 /tmp", dropcap.FromImage},
+		{"the image's own, through its own mount",
+			"mkdir /mnt && mount --bind /bin /mnt && /mnt/chown 1 /tmp", dropcap.FromImage},
 		{"written and unlinked", fmt.Sprintf(plant, "/tmp"), dropcap.FromWritten},
-		{"written where the image has one", "cp /bin/busybox /tmp/b && mv /tmp/b /bin/busybox && /bin/chown 1 /tmp", dropcap.FromWritten},
+		{"written where the image has one",
+			"cp /bin/busybox /tmp/b && mv /tmp/b /bin/busybox && /bin/chown 1 /tmp",
+			dropcap.FromWritten},
 		{"changed in place", "chmod 711 /bin/busybox && /bin/chown 1 /tmp", dropcap.FromWritten},
-		{"another name for the image's", "ln /bin/busybox /tmp/chown && /tmp/chown 1 /tmp", dropcap.FromWritten},
+		{"another name for the image's", "ln /bin/busybox /tmp/chown && /tmp/chown 1 /tmp",
+			dropcap.FromWritten},
 		{"in /dev", fmt.Sprintf(plant, "/dev"), dropcap.FromMemory},
-		{"in /dev/shm", "mount -o remount,exec /dev/shm; " + fmt.Sprintf(plant, "/dev/shm"), dropcap.FromMemory},
+		{"in /dev/shm", "mount -o remount,exec /dev/shm; " + fmt.Sprintf(plant, "/dev/shm"),
+			dropcap.FromMemory},
 		{"in a tmpfs", fmt.Sprintf(plant, "/scratch"), dropcap.FromMemory},
 		{"in a volume", fmt.Sprintf(plant, "/named"), dropcap.FromVolume},
 		{"in a folder of the host", fmt.Sprintf(plant, "/bound"), dropcap.FromVolume},
-		{"in an overlay of its own", "mkdir /scratch/l /scratch/u /scratch/w /mnt && cp /bin/busybox /scratch/l/chown && " +
-			"mount -t overlay -o lowerdir=/scratch/l,upperdir=/scratch/u,workdir=/scratch/w none /mnt && /mnt/chown 1 /tmp", dropcap.FromVolume},
-		{"in a root of its own", "cp /bin/busybox /scratch/busybox && mkdir /scratch/bin /scratch/tmp && ln -s /busybox /scratch/bin/sh && " +
-			"chroot /scratch /busybox chown 1 /tmp", dropcap.FromMemory},
+		{"in an overlay of its own",
+			"mkdir /scratch/l /scratch/u /scratch/w /mnt && cp /bin/busybox /scratch/l/chown && " +
+				"mount -t overlay -o lowerdir=/scratch/l,upperdir=/scratch/u,workdir=/scratch/w " +
+				"none " +
+				"/mnt && /mnt/chown 1 /tmp", dropcap.FromVolume},
+		{"in a root of its own",
+			"cp /bin/busybox /scratch/busybox && mkdir /scratch/bin /scratch/tmp && ln -s " +
+				"/busybox /scratch/bin/sh && " +
+				"chroot /scratch /busybox chown 1 /tmp", dropcap.FromMemory},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			host := map[string]any{
-				"Tmpfs": map[string]string{"/scratch": "exec"}, "Binds": []string{volume + ":/bound"}, "CapAdd": []string{"SYS_ADMIN"},
+				"Tmpfs": map[string]string{"/scratch": "exec"},
+				"Binds": []string{volume + ":/bound"}, "CapAdd": []string{"SYS_ADMIN"},
 				"SecurityOpt": []string{"seccomp=unconfined", "apparmor=unconfined"},
 			}
 			body, _ := json.Marshal(map[string]any{
-				"Image": "app:1", "Cmd": []string{"sh", "-ec", c.script}, "Volumes": map[string]any{"/named": map[string]any{}}, "HostConfig": host,
+				"Image": "app:1", "Cmd": []string{"sh", "-ec", c.script},
+				"Volumes": map[string]any{"/named": map[string]any{}}, "HostConfig": host,
 			})
 			id := e.Create(t, "", string(body))
 			e.StartContainer(t, id)
@@ -84,10 +96,13 @@ func TestEngineProvenanceIsKnownOfContainersThatRanBefore(t *testing.T) {
 	if _, err := e.Import("app:1"); err != nil {
 		t.Fatal(err)
 	}
-	image := e.RunContainer(t, "", `{"Image":"app:1","Cmd":["sh","-c","while :; do chown 1 /tmp; sleep 0.1; done"]}`)
-	planted := e.RunContainer(t, "", `{"Image":"app:1","Cmd":["sh","-c","cp /bin/busybox /tmp/chown; while :; do /tmp/chown 1 /tmp; sleep 0.1; done"]}`)
+	image := e.RunContainer(t, "",
+		`{"Image":"app:1","Cmd":["sh","-c","while :; do chown 1 /tmp; sleep 0.1; done"]}`)
+	planted := e.RunContainer(t, "",
+		`{"Image":"app:1","Cmd":["sh","-c","cp /bin/busybox /tmp/chown; while :; do /tmp/chown 1 /tmp; sleep 0.1; done"]}`)
 	tr := start(t, Options{})
-	want, got := map[string]string{image: dropcap.FromImage, planted: dropcap.FromWritten}, map[string]string{}
+	want, got := map[string]string{image: dropcap.FromImage, planted: dropcap.FromWritten},
+		map[string]string{}
 	cgroups := map[uint64]string{}
 	dockertest.Eventually(t, 20*time.Second, "a check of each", func() bool {
 		seen, err := tr.Sightings()
@@ -113,11 +128,13 @@ func TestEngineProvenanceIsKnownOfContainersThatRanBefore(t *testing.T) {
 	}
 }
 
-// On a file system without layers a file is as the container was made if it has not been changed since it was started.
+// On a file system without layers a file is as the container was made if it has not been changed
+// since it was started.
 func TestProvenanceOfARootWithoutLayersGoesByTheLastChange(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	b.run("setuid0 copy")
-	list := b.expect(tr, map[string]uint64{"SETUID setuid current granted": 1, "SETGID setgid current granted": 2})
+	list := b.expect(tr, map[string]uint64{"SETUID setuid current granted": 1,
+		"SETGID setgid current granted": 2})
 	for call, old := range map[caps.Cap]bool{caps.Setuid: true, caps.Setgid: false} {
 		for _, c := range find(list, call, strings.ToLower(call.Short())) {
 			if c.Exe.From == dropcap.FromImage || c.Exe.Old != old {
@@ -137,8 +154,12 @@ func TestProvenanceInAnOverlayGoesByItsLayers(t *testing.T) {
 		want          string
 	}{
 		{"in a lower layer", "/actor", func() error { return nil }, dropcap.FromImage},
-		{"copied up", "/actor", func() error { return os.Chmod(filepath.Join(root, "actor"), 0o711) }, dropcap.FromWritten},
-		{"made in the upper", "/made", func() error { return copyFile(self(t), filepath.Join(root, "made")) }, dropcap.FromWritten},
+		{"copied up", "/actor", func() error {
+			return os.Chmod(filepath.Join(root, "actor"), 0o711)
+		}, dropcap.FromWritten},
+		{"made in the upper", "/made", func() error {
+			return copyFile(self(t), filepath.Join(root, "made"))
+		}, dropcap.FromWritten},
 	} {
 		if err := step.before(); err != nil {
 			t.Fatal(err)
@@ -148,7 +169,8 @@ func TestProvenanceInAnOverlayGoesByItsLayers(t *testing.T) {
 		finish(t, cmd)
 		_, list := b.counts(tr)
 		mine := func(c dropcap.KernelCheck) bool {
-			return c.Syscall == "setuid" && strings.HasSuffix(c.Exe.Path, step.program) && c.Exe.From == step.want
+			return c.Syscall == "setuid" && strings.HasSuffix(c.Exe.Path, step.program) &&
+				c.Exe.From == step.want
 		}
 		if !slices.ContainsFunc(list, mine) {
 			t.Errorf("%s: %+v", step.name, list)
@@ -156,7 +178,8 @@ func TestProvenanceInAnOverlayGoesByItsLayers(t *testing.T) {
 	}
 }
 
-// layered mounts an overlay whose lower layer has this program as "actor"; its libraries, if it needs any, are mounted.
+// layered mounts an overlay whose lower layer has this program as "actor"; its libraries, if it
+// needs any, are mounted.
 func layered(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -183,7 +206,8 @@ func layered(t *testing.T) string {
 		if _, err := os.Stat("/" + libraries); err != nil {
 			continue
 		}
-		if err := errors.Join(os.MkdirAll(on, 0o755), unix.Mount("/"+libraries, on, "", unix.MS_BIND, "")); err != nil {
+		if err := errors.Join(os.MkdirAll(on, 0o755), unix.Mount("/"+libraries, on, "",
+			unix.MS_BIND, "")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -29,7 +29,8 @@ func TestTheServicesCapabilitiesSuffice(t *testing.T) {
 	}
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	b := newBox(t)
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestTheServicesCapabilitiesSuffice$", "-test.v")
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestTheServicesCapabilitiesSuffice$",
+		"-test.v")
 	cmd.Env = append(os.Environ(), "DROPCAP_TEST_RECORD="+strconv.FormatUint(b.id, 10))
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -55,7 +56,8 @@ func TestTheServicesCapabilitiesSuffice(t *testing.T) {
 	stdin.Close()
 	rest, _ := io.ReadAll(said)
 	// Where in the kernel depends on what was inlined; that it is named shows that addresses were.
-	want := regexp.MustCompile("CHOWN fchownat granted, 7 times, by " + filepath.Base(self(t)) + " at [a-z]+")
+	want := regexp.MustCompile("CHOWN fchownat granted, 7 times, by " + filepath.Base(self(t)) +
+		" at [a-z]+")
 	if err := cmd.Wait(); err != nil || !want.Match(rest) {
 		t.Errorf("%v: no %s in %s", err, want, rest)
 	}
@@ -122,7 +124,8 @@ func startWithin(cmd *exec.Cmd, set caps.Set) error {
 				continue
 			}
 			// Beyond the kernel's last one there is nothing to drop (EINVAL).
-			if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil && err != unix.EINVAL {
+			if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil &&
+				err != unix.EINVAL {
 				done <- err
 				return
 			}

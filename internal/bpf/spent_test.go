@@ -6,7 +6,8 @@ import (
 	"dropcap/caps"
 )
 
-// Who has given rights up by itself would be denied with any bounding set; who has all that the bounding set lets it have would not.
+// Who has given rights up by itself would be denied with any bounding set; who has all that the
+// bounding set lets it have would not.
 func TestADeniedCheckTellsWhetherRightsWereGivenUp(t *testing.T) {
 	tr := start(t, Options{})
 	for _, c := range []struct {
@@ -18,7 +19,8 @@ func TestADeniedCheckTellsWhetherRightsWereGivenUp(t *testing.T) {
 		{"root that still has what it lost", "lose-chown keep-sys-chroot chown", true},
 		{"another user", "lose-chown again user chown", true},
 		{"another user, and nothing was there to give up", "lose-all user chown", true},
-		{"another user that means to keep its capabilities", "lose-all keep-caps user chown", false},
+		{"another user that means to keep its capabilities", "lose-all keep-caps user chown",
+			false},
 		{"effectively another user", "lose-chown again euid-foreign chown", true},
 		{"another user for files", "lose-chown again fsuser chown", true},
 		{"another user for files, about something else", "lose-chroot again fsuser chroot", false},
@@ -29,7 +31,8 @@ func TestADeniedCheckTellsWhetherRightsWereGivenUp(t *testing.T) {
 			b.run(c.acts)
 			_, list := b.counts(tr)
 			denied := 0
-			for _, k := range append(find(list, caps.Chown, "fchownat"), find(list, caps.SysChroot, "chroot")...) {
+			for _, k := range append(find(list, caps.Chown, "fchownat"),
+				find(list, caps.SysChroot, "chroot")...) {
 				if k.Granted {
 					continue
 				}

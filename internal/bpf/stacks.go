@@ -14,7 +14,8 @@ import (
 	"sync"
 )
 
-// symbols names addresses in the kernel, by /proc/kallsyms. Names are kept in one string, since there are some hundred thousand.
+// symbols names addresses in the kernel, by /proc/kallsyms. Names are kept in one string, since
+// there are some hundred thousand.
 type symbols struct {
 	mu        sync.Mutex
 	modules   string              // /proc/modules when it was read
@@ -80,7 +81,8 @@ func (s *symbols) parse(r io.Reader) error {
 	return nil
 }
 
-// function reads a line of kallsyms, "ffffffff81000000 T _stext [module]". ok is false for data, and where addresses are hidden.
+// function reads a line of kallsyms, "ffffffff81000000 T _stext [module]". ok is false for data,
+// and where addresses are hidden.
 func function(line []byte) (address uint64, name []byte, ok bool) {
 	fields := bytes.Fields(line)
 	if len(fields) < 3 || !bytes.Contains([]byte("tTwW"), fields[1]) {
@@ -105,9 +107,10 @@ func (s *symbols) name(address uint64) string {
 	return s.names[s.begins[i]:s.begins[i+1]]
 }
 
-// stacks names numbered stacks. load reads all that the kernel has, and is called only where one has no name yet. What is not among those
-// has none in the result either.
-func (s *symbols) stacks(wanted []uint64, load func() ([]numbered, error)) (map[uint64][]string, error) {
+// stacks names numbered stacks. load reads all that the kernel has, and is called only where one
+// has no name yet. What is not among those has none in the result either.
+func (s *symbols) stacks(wanted []uint64,
+	load func() ([]numbered, error)) (map[uint64][]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if text, _ := os.ReadFile("/proc/modules"); string(text) != s.modules {
@@ -137,7 +140,8 @@ func (s *symbols) stacks(wanted []uint64, load func() ([]numbered, error)) (map[
 	return out, nil
 }
 
-// frames names a stack, innermost first, from the function that asked for the capability up to the system call.
+// frames names a stack, innermost first, from the function that asked for the capability up to the
+// system call.
 func (s *symbols) frames(addresses []uint64) []string {
 	names := []string{} // not nil, which would be a stack that is not known
 	for i, a := range addresses {
@@ -149,7 +153,8 @@ func (s *symbols) frames(addresses []uint64) []string {
 		}
 		names = append(names, plain(s.name(a)))
 	}
-	// Above it are the tracer's own: programs, trampolines, tracepoints. Those have no lasting address.
+	// Above it are the tracer's own: programs, trampolines, tracepoints. Those have no lasting
+	// address.
 	if i := slices.Index(names, "cap_capable"); i >= 0 {
 		names = names[i:]
 	}
@@ -162,18 +167,26 @@ func plain(name string) string {
 	return before
 }
 
-// passing are the functions that every check passes through, which so tell nothing (include/linux/capability.h, security/, kernel/capability.c,
-// and each machine's entry of system calls).
+// passing are the functions that every check passes through, which so tell nothing
+// (include/linux/capability.h, security/, kernel/capability.c, and each machine's entry of system
+// calls).
 var passing = []string{
-	"", "cap_capable", "cap_capable_helper", "security_capable", "ns_capable_common", "ns_capable", "ns_capable_noaudit", "ns_capable_setid", "capable",
-	"has_ns_capability", "has_ns_capability_noaudit", "has_capability", "has_capability_noaudit", "file_ns_capable", "privileged_wrt_inode_uidgid",
-	"capable_wrt_inode_uidgid", "security_capable_noaudit", "do_syscall_64", "entry_SYSCALL_64_after_hwframe", "entry_SYSCALL_64",
-	"entry_SYSCALL_64_safe_stack", "x64_sys_call", "do_syscall_x64", "do_fast_syscall_32", "do_int80_emulation", "int80_emulation",
-	"el0t_64_sync", "el0t_64_sync_handler", "el0_svc", "do_el0_svc", "invoke_syscall", "el0_svc_common",
+	"", "cap_capable", "cap_capable_helper", "security_capable", "ns_capable_common", "ns_capable",
+	"ns_capable_noaudit", "ns_capable_setid", "capable",
+	"has_ns_capability", "has_ns_capability_noaudit", "has_capability", "has_capability_noaudit",
+	"file_ns_capable", "privileged_wrt_inode_uidgid",
+	"capable_wrt_inode_uidgid", "security_capable_noaudit", "do_syscall_64",
+	"entry_SYSCALL_64_after_hwframe", "entry_SYSCALL_64",
+	"entry_SYSCALL_64_safe_stack", "x64_sys_call", "do_syscall_x64", "do_fast_syscall_32",
+	"do_int80_emulation", "int80_emulation",
+	"el0t_64_sync", "el0t_64_sync_handler", "el0_svc", "do_el0_svc", "invoke_syscall",
+	"el0_svc_common",
 }
 
 func passed(name string) bool {
-	return slices.Contains(passing, name) || strings.HasPrefix(name, "bpf_prog_") || strings.HasPrefix(name, "bpf_trampoline_") ||
-		strings.HasPrefix(name, "__traceiter_") || strings.HasPrefix(name, "__bpf_trace_") || strings.HasPrefix(name, "bpf_trace_run") ||
+	return slices.Contains(passing, name) || strings.HasPrefix(name, "bpf_prog_") ||
+		strings.HasPrefix(name, "bpf_trampoline_") ||
+		strings.HasPrefix(name, "__traceiter_") || strings.HasPrefix(name, "__bpf_trace_") ||
+		strings.HasPrefix(name, "bpf_trace_run") ||
 		strings.HasPrefix(name, "__bpf_prog_")
 }

@@ -26,7 +26,8 @@ func fill(t *testing.T, tr *Tracer, left int) {
 	}
 }
 
-const manyActs = "setuid0:3 setgid0:3 setgroups:3 chown:3 mknod:3 rawsocket:3 chroot:3 chmod-other:3 chmod-setgid:3 securebits:3 keep-chown:3"
+const manyActs = "setuid0:3 setgid0:3 setgroups:3 chown:3 mknod:3 rawsocket:3 chroot:3 " +
+	"chmod-other:3 chmod-setgid:3 securebits:3 keep-chown:3"
 
 func TestNoCallPathIsLostWhileThereIsRoom(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
@@ -54,7 +55,8 @@ func TestCallPathsWithoutRoomAreCountedAndComeBack(t *testing.T) {
 		_, list := b.counts(tr)
 		return find(list, caps.Chown, "fchownat")[0]
 	}
-	if c := chown(); c.Count != 3 || c.Frames != nil { // this makes room: none of those that were there is in a path
+	if c := chown(); c.Count != 3 || c.Frames != nil {
+		// this makes room: none of those that were there is in a path
 		t.Errorf("%+v", c)
 	}
 	_, full, err := tr.Checks()
@@ -86,7 +88,9 @@ func TestAPathWithoutItsStackIsCounted(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	watchOnly(t, tr, b)
 	b.run("chown:3")
-	if err := drop(tr.collection.Maps[capabilityMapStacks], func(capabilityCallStack, uint64) bool { return true }); err != nil {
+	if err := drop(tr.collection.Maps[capabilityMapStacks], func(capabilityCallStack, uint64) bool {
+		return true
+	}); err != nil {
 		t.Fatal(err)
 	}
 	_, list := b.counts(tr)
@@ -94,17 +98,20 @@ func TestAPathWithoutItsStackIsCounted(t *testing.T) {
 	if err != nil || stats.NoStack == 0 {
 		t.Errorf("%+v, %v", stats, err)
 	}
-	if c := find(list, caps.Chown, "fchownat"); len(c) != 1 || c[0].Count != 3 || c[0].Frames != nil {
+	if c := find(list, caps.Chown, "fchownat"); len(c) != 1 || c[0].Count != 3 ||
+		c[0].Frames != nil {
 		t.Errorf("%+v", c)
 	}
 	b.run("chown:2")
 	_, list = b.counts(tr)
-	if c := find(list, caps.Chown, "fchownat"); len(c) != 1 || c[0].Count != 5 || len(c[0].Frames) == 0 {
+	if c := find(list, caps.Chown, "fchownat"); len(c) != 1 || c[0].Count != 5 ||
+		len(c[0].Frames) == 0 {
 		t.Errorf("%+v", c)
 	}
 }
 
-// Until the engine's word comes, a container that began before the tracer is running, and another starting.
+// Until the engine's word comes, a container that began before the tracer is running, and another
+// starting.
 func TestThePhaseIsKnownBeforeItIsSet(t *testing.T) {
 	for name, flags := range map[string]uintptr{"with a PID namespace": unix.CLONE_NEWNS | unix.CLONE_NEWPID, "without": unix.CLONE_NEWNS} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 
 const storming = 8
 
-// A million checks from eight processes at once, ten under DROPCAP_TEST_FULL: the kernel must have counted each.
+// A million checks from eight processes at once, ten under DROPCAP_TEST_FULL: the kernel must have
+// counted each.
 func TestAStormLosesNothing(t *testing.T) {
 	each := 125_000
 	if os.Getenv("DROPCAP_TEST_FULL") == "1" {
@@ -46,7 +47,8 @@ func TestWhatDoesNotFitIsCountedAsLost(t *testing.T) {
 		a.run("setuid0:2 setgid0:2 chown:2 rawsocket:2 chroot:2")
 		got, _ := a.counts(tr)
 		_, stats, err := tr.Checks()
-		if err != nil || len(got) > 4 || stats.LostOf[a.id] < 2 || stats.Lost != stats.LostOf[a.id] {
+		if err != nil || len(got) > 4 || stats.LostOf[a.id] < 2 ||
+			stats.Lost != stats.LostOf[a.id] {
 			t.Errorf("%v %+v %v", got, stats, err)
 		}
 		b.run("mknod:2") // the other has room still, for its first keys
@@ -60,7 +62,8 @@ func TestWhatDoesNotFitIsCountedAsLost(t *testing.T) {
 		b.run("chown:50 rawsocket:50 setuid0:50")
 		got, _ := b.counts(tr)
 		_, stats, err := tr.Checks()
-		if err != nil || stats.Keys > 2 || stats.MaxKeys != 2 || stats.Lost < 50 || stats.LostOf[b.id] != stats.Lost {
+		if err != nil || stats.Keys > 2 || stats.MaxKeys != 2 || stats.Lost < 50 ||
+			stats.LostOf[b.id] != stats.Lost {
 			t.Errorf("%v %+v %v", got, stats, err)
 		}
 	})

@@ -21,14 +21,16 @@ import (
 type Options struct {
 	// Hook forces one, as "kprobe/cap_capable" or "kprobe"; empty takes the best that loads.
 	Hook string
-	// MaxKeys bounds the kinds of checks that are kept at once, over all containers, and their call paths; 65,536 by default. One takes about
-	// 350 bytes of the kernel's memory, used or not.
+	// MaxKeys bounds the kinds of checks that are kept at once, over all containers, and their call
+	// paths; 65,536 by default. One takes about 350 bytes of the kernel's memory, used or not.
 	MaxKeys int
-	// MaxKeysEach bounds those of one container, so that none can crowd out the others; 4,096 by default.
+	// MaxKeysEach bounds those of one container, so that none can crowd out the others; 4,096 by
+	// default.
 	MaxKeysEach int
 }
 
-// Tracer counts the capability checks of containers in the kernel. Its methods may be called from several goroutines.
+// Tracer counts the capability checks of containers in the kernel. Its methods may be called from
+// several goroutines.
 type Tracer struct {
 	hook        string
 	collection  *ebpf.Collection
@@ -39,7 +41,8 @@ type Tracer struct {
 	paths       *paths
 	untold      atomic.Uint64 // call paths whose stack was gone
 	lostStacks  atomic.Uint64 // what the kernel had counted at the last look
-	noCalls     string        // why not what programs do with their own sets without a check is seen
+	// why not what programs do with their own sets without a check is seen
+	noCalls string
 
 	mu     sync.Mutex // over phases and changes of groups
 	phases []string   // by number: see ownPhases
@@ -48,8 +51,8 @@ type Tracer struct {
 // ownPhases are those that programs choose by themselves: PHASE_… in programs/maps.h.
 var ownPhases = []string{"", dropcap.PhaseStart, dropcap.PhaseRun}
 
-// Open loads the programs and attaches the best hook that works here. Nothing is watched before Default or Watch say so. The error has
-// CodeHost.
+// Open loads the programs and attaches the best hook that works here. Nothing is watched before
+// Default or Watch say so. The error has CodeHost.
 func Open(o Options) (*Tracer, error) {
 	allowMemory()
 	var refused []string
@@ -67,7 +70,8 @@ func Open(o Options) (*Tracer, error) {
 		refused = append(refused, c.name+": "+why(c, err))
 	}
 	if len(refused) == 0 {
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "choose fexit, tp_btf, raw_tp or kprobe", "cannot watch capability checks: there is no hook %q", o.Hook)
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "choose fexit, tp_btf, raw_tp or kprobe",
+			"cannot watch capability checks: there is no hook %q", o.Hook)
 	}
 	return nil, refusal(strings.Join(refused, "; "))
 }
@@ -88,7 +92,8 @@ func refusal(because string) error {
 	case os.Geteuid() != 0:
 		hint = "run dropcap as root"
 	case !facts.BTF:
-		hint = "boot a kernel with BTF (CONFIG_DEBUG_INFO_BTF), as the current ones of Debian, Ubuntu and Amazon Linux are"
+		hint = "boot a kernel with BTF (CONFIG_DEBUG_INFO_BTF), as the current ones of Debian, " +
+			"Ubuntu and Amazon Linux are"
 	case facts.Lockdown == "confidentiality":
 		hint = "the kernel is locked down (confidentiality): boot without lockdown=confidentiality"
 	}
@@ -123,8 +128,10 @@ func openAll(all []candidate, o Options) (*Tracer, error) {
 		return nil, err
 	}
 	c := all[0]
-	t := &Tracer{hook: c.name, phases: slices.Clone(ownPhases), lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
-	if t.collection, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}); err != nil {
+	t := &Tracer{hook: c.name, phases: slices.Clone(ownPhases),
+		lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
+	if t.collection, err = ebpf.NewCollectionWithOptions(spec,
+		ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}); err != nil {
 		return nil, err
 	}
 	if err := t.attach(all); err != nil {
@@ -170,7 +177,8 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 	if o.MaxKeys > 0 {
 		spec.Maps[capabilityMapChecks].MaxEntries = uint32(o.MaxKeys)
 		spec.Maps[capabilityMapCallPaths].MaxEntries = uint32(o.MaxKeys)
-		spec.Maps[capabilityMapStacks].MaxEntries = max(uint32(o.MaxKeys)/8, 64) // many checks come by the same way
+		// many checks come by the same way
+		spec.Maps[capabilityMapStacks].MaxEntries = max(uint32(o.MaxKeys)/8, 64)
 	}
 	each := uint32(4096)
 	if o.MaxKeysEach > 0 {
@@ -193,8 +201,9 @@ func sinceBoot() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// rootCgroup is the id of the highest cgroup that this process can see: above it may be a container that dropcap itself runs in. 0 when
-// there is no version 2 tree to be seen, and then all are looked at.
+// rootCgroup is the id of the highest cgroup that this process can see: above it may be a container
+// that dropcap itself runs in. 0 when there is no version 2 tree to be seen, and then all are
+// looked at.
 func rootCgroup() uint64 {
 	text, _ := os.ReadFile("/proc/self/mountinfo")
 	for line := range strings.Lines(string(text)) {

@@ -18,7 +18,8 @@ const (
 	watchOff
 )
 
-// Default says what becomes of containers that Watch has not named: with all, whatever looks like one is watched.
+// Default says what becomes of containers that Watch has not named: with all, whatever looks like
+// one is watched.
 func (t *Tracer) Default(all bool) error {
 	var v uint8
 	if all {
@@ -30,7 +31,8 @@ func (t *Tracer) Default(all bool) error {
 	return nil
 }
 
-// Watch turns the watching of one container on or off, by its own cgroup's id, whatever the default is. It need not have been seen.
+// Watch turns the watching of one container on or off, by its own cgroup's id, whatever the default
+// is. It need not have been seen.
 func (t *Tracer) Watch(cgroup uint64, on bool) error {
 	return t.change(cgroup, func(g *capabilityGroup) {
 		g.Watch = watchOff
@@ -40,8 +42,9 @@ func (t *Tracer) Watch(cgroup uint64, on bool) error {
 	})
 }
 
-// SetPhase names the phase that the container's checks are counted under from now on. Before the first call it is "start" if the container's
-// first process is younger than the tracer, else "run". There is room for 255 different names.
+// SetPhase names the phase that the container's checks are counted under from now on. Before the
+// first call it is "start" if the container's first process is younger than the tracer, else "run".
+// There is room for 255 different names.
 func (t *Tracer) SetPhase(cgroup uint64, phase string) error {
 	number, err := t.phase(phase)
 	if err != nil {
@@ -57,7 +60,8 @@ func (t *Tracer) phase(name string) (uint8, error) {
 		return uint8(i), nil
 	}
 	if len(t.phases) > 255 {
-		return 0, dropcap.Errorf(dropcap.CodeError, "", "cannot name phase %q: 255 others have been named", name)
+		return 0, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot name phase %q: 255 others have been named", name)
 	}
 	t.phases = append(t.phases, name)
 	return uint8(len(t.phases) - 1), nil
@@ -91,8 +95,10 @@ func (t *Tracer) change(cgroup uint64, edit func(*capabilityGroup)) error {
 
 // Sighting is a container whose processes were seen to make a check, whether watched or not.
 type Sighting struct {
-	Cgroup    uint64
-	Name      string   // the leaf name: "<64 hex>", "docker-<64 hex>.scope", "libpod-<64 hex>.scope". A claim, until the engine confirms the id
+	Cgroup uint64
+	// the leaf name: "<64 hex>", "docker-<64 hex>.scope", "libpod-<64 hex>.scope". A claim, until
+	// the engine confirms the id
+	Name      string
 	Parent    uint64   // the cgroup above; 0 if it is the root
 	Ancestors []uint64 // from the parent up, 8 at most
 	First     time.Time
@@ -126,8 +132,8 @@ func (t *Tracer) Sightings() ([]Sighting, error) {
 	return out, nil
 }
 
-// Forget frees what the kernel holds of containers that are gone. Read their checks before. It reads through all that is held, so many are
-// best forgotten at once.
+// Forget frees what the kernel holds of containers that are gone. Read their checks before. It
+// reads through all that is held, so many are best forgotten at once.
 func (t *Tracer) Forget(cgroups ...uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,10 +143,18 @@ func (t *Tracer) Forget(cgroups ...uint64) error {
 	}
 	maps := t.collection.Maps
 	err := errors.Join(
-		drop(maps[capabilityMapChecks], func(k capabilityCheck, _ capabilityTally) bool { return gone[k.Own] }),
-		drop(maps[capabilityMapCallPaths], func(k capabilityCallPath, _ uint64) bool { return gone[k.Check.Own] }),
-		drop(maps[capabilityMapPrograms], func(k capabilityProgram, _ uint8) bool { return gone[k.Own] }),
-		drop(maps[capabilityMapGroups], func(_ uint64, g capabilityGroup) bool { return gone[g.Own] }),
+		drop(maps[capabilityMapChecks], func(k capabilityCheck, _ capabilityTally) bool {
+			return gone[k.Own]
+		}),
+		drop(maps[capabilityMapCallPaths], func(k capabilityCallPath, _ uint64) bool {
+			return gone[k.Check.Own]
+		}),
+		drop(maps[capabilityMapPrograms], func(k capabilityProgram, _ uint8) bool {
+			return gone[k.Own]
+		}),
+		drop(maps[capabilityMapGroups], func(_ uint64, g capabilityGroup) bool {
+			return gone[g.Own]
+		}),
 		drop(maps[capabilityMapHomes], func(k uint64, _ capabilityHome) bool { return gone[k] }),
 		drop(maps[capabilityMapLosses], func(k, _ uint64) bool { return gone[k] }),
 	)
@@ -151,7 +165,8 @@ func (t *Tracer) Forget(cgroups ...uint64) error {
 	return nil
 }
 
-// prune makes room for other cgroups: those that are no container's are found out again in a moment.
+// prune makes room for other cgroups: those that are no container's are found out again in a
+// moment.
 func (t *Tracer) prune() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

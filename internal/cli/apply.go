@@ -30,18 +30,20 @@ func (a *app) apply() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN.json|CONTAINER...",
 		Short: "Change containers as planned, and roll back by itself what does not work",
-		Long: `Apply a saved plan, or plan for the named containers, show that, ask, and apply it. An argument that ends in .json, has a slash in it
-or is - (standard input) is a plan.
+		Long: `Apply a saved plan, or plan for the named containers, show that, ask, and apply it.
+An argument that ends in .json, has a slash in it or is - (standard input) is a plan.
 
-Each container in turn: a new one is made, stopped, and compared with the old one, which must differ in nothing but capabilities; then the old
-one is stopped and put aside, and the new one started in its place. It has to keep running, not restart, become healthy if it has a
-healthcheck, pass the probes, and go on so for the time of --soak. If it does not, the very same old container runs again. The old one is
-retained until a backout or prune.
+Each container in turn: a new one is made, stopped, and compared with the old one, which must
+differ in nothing but capabilities; then the old one is stopped and put aside, and the new one
+started in its place. It has to keep running, not restart, become healthy if it has a healthcheck,
+pass the probes, and go on so for the time of --soak. If it does not, the very same old container
+runs again. The old one is retained until a backout or prune.
 
-A plan is checked, not believed: every step is planned again, and refused if it would come out otherwise, or if the container has been
-changed since. Nothing is ever granted.
+A plan is checked, not believed: every step is planned again, and refused if it would come out
+otherwise, or if the container has been changed since. Nothing is ever granted.
 
---probe and --probe-exec take a program and its arguments, quoted as for a shell, but no shell runs them.
+--probe and --probe-exec take a program and its arguments, quoted as for a shell, but no shell runs
+them.
 ` + changeExitHelp,
 		Example: `  sudo dropcap apply web
   sudo dropcap plan web --out plan.json && sudo dropcap apply plan.json --yes
@@ -50,7 +52,9 @@ changed since. Nothing is ever granted.
   sudo dropcap apply web --dry-run              print each call to the engine, and do none`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completePlans,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runApply(cmd.Context(), args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runApply(cmd.Context(), args, f)
+		},
 	}
 	fl := cmd.Flags()
 	f.outputFlags.register(cmd, render.ChangeFormats(), "table")
@@ -58,12 +62,14 @@ changed since. Nothing is ever granted.
 	f.planFlags.register(fl)
 	f.changeFlags.register(fl)
 	f.inPlaceFlags.register(fl)
-	fl.BoolVar(&f.dryRun, "dry-run", false, "print each call to the engine that would be made, and change nothing")
+	fl.BoolVar(&f.dryRun, "dry-run", false,
+		"print each call to the engine that would be made, and change nothing")
 	fl.BoolVar(&f.all, "all", false, "go on with the other containers after one was rolled back")
 	fl.StringVar(&f.probe, "probe", "", "a program of this host that must succeed")
 	fl.StringVar(&f.probeExec, "probe-exec", "", "a program in the container that must succeed")
 	fl.DurationVar(&f.gate.Soak, "soak", 5*time.Second, "how long it must go on well")
-	fl.DurationVar(&f.gate.Timeout, "timeout", 0, "how long it may take to be ready (default: by its healthcheck, at least 30s)")
+	fl.DurationVar(&f.gate.Timeout, "timeout", 0,
+		"how long it may take to be ready (default: by its healthcheck, at least 30s)")
 	fl.BoolVar(&f.noWatch, "no-watch", false, "do not watch for denied capability checks")
 	completePlan(cmd)
 	return cmd
@@ -76,7 +82,8 @@ func (f *applyCommand) check() error {
 	}{{"--probe", f.probe, &f.gate.Probe}, {"--probe-exec", f.probeExec, &f.gate.ProbeExec}} {
 		args, ok := apply.Split(p.line)
 		if !ok || p.line != "" && (len(args) == 0 || args[0] == "") {
-			return usageError("for example "+p.flag+" 'curl -fsS http://127.0.0.1:8080/'", "cannot read the command of %s", p.flag)
+			return usageError("for example "+p.flag+" 'curl -fsS http://127.0.0.1:8080/'",
+				"cannot read the command of %s", p.flag)
 		}
 		*p.into = args
 	}
@@ -116,7 +123,8 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 	return a.outcome(r, err)
 }
 
-func (a *app) applyRequest(ctx context.Context, args []string, f *applyCommand) (q host.ApplyRequest, err error) {
+func (a *app) applyRequest(ctx context.Context, args []string,
+	f *applyCommand) (q host.ApplyRequest, err error) {
 	saved, err := a.savedPlan(ctx, args)
 	if err != nil {
 		return q, err
@@ -128,7 +136,8 @@ func (a *app) applyRequest(ctx context.Context, args []string, f *applyCommand) 
 			f.level = string(saved.Policy.Level)
 		}
 	}
-	q = host.ApplyRequest{Saved: saved, Gate: f.gate, All: f.all, NoWatch: f.noWatch, CallTimeout: f.changeFlags.usual}
+	q = host.ApplyRequest{Saved: saved, Gate: f.gate, All: f.all, NoWatch: f.noWatch,
+		CallTimeout: f.changeFlags.usual}
 	if q.PlanRequest, err = a.planRequest(ctx, names, &f.planFlags); err != nil {
 		return q, err
 	}

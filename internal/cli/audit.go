@@ -33,11 +33,13 @@ func (a *app) audit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit [CONTAINER...]",
 		Short: "Tell what containers may really do, and judge it",
-		Long: `Look at every container, running or not: what its configuration declares, what the engine grants for that, and what its
-processes hold by the kernel's own word; judge it by the policy, and say what mends each finding.
+		Long: `Look at every container, running or not: what its configuration declares, what the
+engine grants for that, and what its processes hold by the kernel's own word; judge it by the
+policy, and say what mends each finding.
 
-A running container is judged on what its processes hold and on what its configuration grants, since what they gave up is there again after a
-restart and in every exec. One whose processes cannot be seen is "unknown", never "pass". Nothing is changed.
+A running container is judged on what its processes hold and on what its configuration grants,
+since what they gave up is there again after a restart and in every exec. One whose processes
+cannot be seen is "unknown", never "pass". Nothing is changed.
 ` + exitHelp,
 		Example: `  dropcap audit                                   all containers, as a table
   dropcap audit web db                            two of them
@@ -49,25 +51,34 @@ restart and in every exec. One whose processes cannot be seen is "unknown", neve
   dropcap audit --snapshot host.json; dropcap audit --from host.json --level least`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runAudit(cmd.Context(), args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runAudit(cmd.Context(), args, f)
+		},
 	}
 	f.register(cmd, render.Formats(), "table")
 	fl := cmd.Flags()
-	fl.StringArrayVarP(&f.filters, "filter", "f", nil, "docker's filters (name=, label=, status=, …) and ours: verdict=, rule=, cap=, owner=")
-	fl.StringVar(&f.policy, "policy", "", "policy file (default: /etc/dropcap/policy.yaml; if not root, also ./dropcap.yaml)")
-	fl.StringVar(&f.level, "level", "", "how much to demand: cis or least (default: the policy's, else cis)")
-	fl.StringVar(&f.baseline, "baseline", "", "an earlier audit as JSON: only findings that it does not have count")
-	fl.StringVar(&f.from, "from", "", "judge a saved snapshot or audit instead of this host; - is standard input")
+	fl.StringArrayVarP(&f.filters, "filter", "f", nil,
+		"docker's filters (name=, label=, status=, …) and ours: verdict=, rule=, cap=, owner=")
+	fl.StringVar(&f.policy, "policy", "",
+		"policy file (default: /etc/dropcap/policy.yaml; if not root, also ./dropcap.yaml)")
+	fl.StringVar(&f.level, "level", "",
+		"how much to demand: cis or least (default: the policy's, else cis)")
+	fl.StringVar(&f.baseline, "baseline", "",
+		"an earlier audit as JSON: only findings that it does not have count")
+	fl.StringVar(&f.from, "from", "",
+		"judge a saved snapshot or audit instead of this host; - is standard input")
 	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store, for evidence")
 	fl.StringVar(&f.saveTo, "snapshot", "", "save what was seen, unjudged, to this file")
 	ifPresent(fl, &f.ifPresent)
-	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("level", cobra.FixedCompletions([]string{"cis", "least"}, cobra.ShellCompDirectiveNoFileComp)))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("level",
+		cobra.FixedCompletions([]string{"cis", "least"}, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
 }
 
 // ifPresent is for requests of a fleet: a name that one host lacks may be another's.
 func ifPresent(fl *pflag.FlagSet, into *bool) {
-	fl.BoolVar(into, "if-present", false, "tell which of the names no container has, and do not fail")
+	fl.BoolVar(into, "if-present", false,
+		"tell which of the names no container has, and do not fail")
 	cobra.CheckErr(fl.MarkHidden("if-present"))
 }
 
@@ -90,7 +101,8 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 		return err
 	}
 	q := host.AuditRequest{Policy: pol, Known: base, SeeRequest: host.SeeRequest{
-		Names: names, Filters: engine, IfPresent: f.ifPresent, HostUnseen: f.saveTo == "" && hostUnseen(targets),
+		Names: names, Filters: engine, IfPresent: f.ifPresent, HostUnseen: f.saveTo == "" &&
+			hostUnseen(targets),
 	}}
 	if q.Saved, err = a.saved(ctx, q, f.from); err != nil {
 		return err
@@ -112,7 +124,8 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 }
 
 // saved reads the snapshot that --from names; nil without one.
-func (a *app) saved(ctx context.Context, q host.AuditRequest, from string) (*dropcap.Snapshot, error) {
+func (a *app) saved(ctx context.Context, q host.AuditRequest,
+	from string) (*dropcap.Snapshot, error) {
 	if from == "" {
 		return nil, nil
 	}
@@ -126,7 +139,9 @@ func (a *app) saved(ctx context.Context, q host.AuditRequest, from string) (*dro
 
 // hostUnseen tells whether no output describes the host.
 func hostUnseen(targets []target) bool {
-	return !slices.ContainsFunc(targets, func(t target) bool { return !slices.Contains([]string{"table", "wide", "cis"}, t.format) })
+	return !slices.ContainsFunc(targets, func(t target) bool {
+		return !slices.Contains([]string{"table", "wide", "cis"}, t.format)
+	})
 }
 
 // progress shows on a terminal how far long work is; it stays silent for the first second.
@@ -158,9 +173,10 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// completeContainers completes containers' names from the engine, but for those that are named already; an engine that does not answer
-// completes nothing.
-func (a *app) completeContainers(cmd *cobra.Command, named []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeContainers completes containers' names from the engine, but for those that are named
+// already; an engine that does not answer completes nothing.
+func (a *app) completeContainers(cmd *cobra.Command, named []string,
+	_ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 	defer cancel()
 	refs, err := a.host("").List(ctx)

@@ -24,9 +24,10 @@ func (a *app) backout() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backout [CHANGE|CONTAINER]",
 		Short: "Take a change back: the very same old container runs again",
-		Long: `Take back a change, or the latest of a container: the new container is stopped, and the old one, which was retained, gets its name and
-restart policy back and is started; then the new one is removed, unless it holds files of its own. If the old one was removed, it is made again from the journal. A change that needs a person can
-be taken back so once the cause is mended.
+		Long: `Take back a change, or the latest of a container: the new container is stopped, and
+the old one, which was retained, gets its name and restart policy back and is started; then the new
+one is removed, unless it holds files of its own. If the old one was removed, it is made again from
+the journal. A change that needs a person can be taken back so once the cause is mended.
 ` + changeExitHelp,
 		Example: `  sudo dropcap backout web
   sudo dropcap backout 1f0c5a9e77b2
@@ -34,7 +35,9 @@ be taken back so once the cause is mended.
   sudo dropcap backout --all --yes`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeChanges(host.CanBeBackedOut),
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runBackout(cmd.Context(), args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runBackout(cmd.Context(), args, f)
+		},
 	}
 	f.outputFlags.register(cmd, render.ChangeFormats(), "table")
 	cmd.Flags().Lookup("quiet").Usage = "show ids of changes only"
@@ -56,7 +59,8 @@ func (a *app) runBackout(ctx context.Context, args []string, f *backoutCommand) 
 		}
 	}
 	if given != 1 {
-		return usageError("for example `dropcap backout web`", "cannot tell what to back out: give a change, a container, --last or --all")
+		return usageError("for example `dropcap backout web`",
+			"cannot tell what to back out: give a change, a container, --last or --all")
 	}
 	q := host.BackoutRequest{Last: f.last, All: f.all, CallTimeout: f.changeFlags.usual}
 	if len(args) > 0 {

@@ -25,13 +25,15 @@ func (f *changeFlags) register(fl *pflag.FlagSet) {
 		fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
 	}
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	fl.DurationVar(&f.usual, "call-timeout", host.DefaultCallTimeout, "give up a request to the engine after this time")
+	fl.DurationVar(&f.usual, "call-timeout", host.DefaultCallTimeout,
+		"give up a request to the engine after this time")
 	cobra.CheckErr(fl.MarkHidden("call-timeout"))
 }
 
 const changeExitHelp = `
-Exit status: 0 done, or nothing to do; 1 error; 2 usage; 4 rolled back: the old container runs; 5 putting it back failed: a person is needed;
-6 this host can't (no engine, no permission); 7 something was refused or not tried; 130 interrupted, after the step was finished or rolled back.`
+Exit status: 0 done, or nothing to do; 1 error; 2 usage; 4 rolled back: the old container runs; 5
+putting it back failed: a person is needed; 6 this host can't (no engine, no permission); 7
+something was refused or not tried; 130 interrupted, after the step was finished or rolled back.`
 
 // outcome notes what came of changes.
 func (a *app) outcome(r host.Changed, err error) error {
@@ -41,7 +43,8 @@ func (a *app) outcome(r host.Changed, err error) error {
 	return err
 }
 
-// tellEffect shows each effect that changes something as it ends; one that is repeated, such as a probe, only when it comes out otherwise.
+// tellEffect shows each effect that changes something as it ends; one that is repeated, such as a
+// probe, only when it comes out otherwise.
 func (a *app) tellEffect(p apply.Progress) {
 	now := fmt.Sprint(p.Container, p.Effect.Name, p.Err)
 	if !p.Ended || now == a.lastEffect {

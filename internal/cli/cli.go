@@ -1,5 +1,5 @@
-// Package cli is the shell around the verbs: flags, wiring, printing and exit statuses, one file per command. It decides nothing about
-// containers.
+// Package cli is the shell around the verbs: flags, wiring, printing and exit statuses, one file
+// per command. It decides nothing about containers.
 package cli
 
 import (
@@ -22,10 +22,11 @@ import (
 
 // app is one run of the program: its streams and what the global flags say.
 type app struct {
-	in         io.Reader
-	out, err   io.Writer
-	engine     engineFlags
-	status     int                   // what the command wants to exit with, if it ends without an error
+	in       io.Reader
+	out, err io.Writer
+	engine   engineFlags
+	// what the command wants to exit with, if it ends without an error
+	status     int
 	yes        bool                  // no question needs an answer
 	showPlan   bool                  // show a plan before the question whether to apply it
 	lastEffect string                // what of a change was shown last
@@ -35,9 +36,11 @@ type app struct {
 	held       bool                  // whoever does a fleet's request runs this, and waits for it
 }
 
-// Main runs one command line and gives its exit status. Nothing else in the program prints errors or decides the status.
+// Main runs one command line and gives its exit status. Nothing else in the program prints errors
+// or decides the status.
 func Main(args []string, in io.Reader, out, errw io.Writer) int {
-	// A reader that has had enough (| head) is no error: without this the first write after it would kill the process.
+	// A reader that has had enough (| head) is no error: without this the first write after it
+	// would kill the process.
 	signal.Ignore(syscall.SIGPIPE)
 	held := keepHeld()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -48,7 +51,8 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if ctx.Err() != nil && !a.finished && (err == nil || errors.Is(err, context.Canceled)) {
-		err = dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot finish: interrupted; nothing was changed")
+		err = dropcap.Errorf(dropcap.CodeInterrupt, "",
+			"cannot finish: interrupted; nothing was changed")
 	}
 	if err != nil {
 		a.report(err, wantsJSON(cmd))
@@ -57,7 +61,8 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	return a.status
 }
 
-// report prints an error: a sentence and its remedy on stderr, and as a document on stdout when JSON was asked for.
+// report prints an error: a sentence and its remedy on stderr, and as a document on stdout when
+// JSON was asked for.
 func (a *app) report(err error, asJSON bool) {
 	e := asError(err)
 	fmt.Fprintf(a.err, "dropcap: error: %s\n", lines(e.Message))
@@ -69,7 +74,8 @@ func (a *app) report(err error, asJSON bool) {
 	}
 }
 
-// wantsJSON tells whether standard output was to be JSON, as far as the command line was understood.
+// wantsJSON tells whether standard output was to be JSON, as far as the command line was
+// understood.
 func wantsJSON(cmd *cobra.Command) bool {
 	f := cmd.Flag("format")
 	if f == nil {
@@ -98,7 +104,8 @@ func asError(err error) *dropcap.Error {
 		return e
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot finish: " + err.Error(), Hint: "a longer --timeout may help", Err: err}
+		return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot finish: " + err.Error(),
+			Hint: "a longer --timeout may help", Err: err}
 	}
 	msg := err.Error()
 	if !strings.HasPrefix(msg, "cannot ") {
@@ -110,7 +117,8 @@ func asError(err error) *dropcap.Error {
 // usage turns what the flag parser says into an error of ours.
 func usage(cmd *cobra.Command, err error) error {
 	hint := fmt.Sprintf("`%s --help` tells what it takes", cmd.CommandPath())
-	return &dropcap.Error{Code: dropcap.CodeUsage, Message: "cannot read the command line: " + err.Error(), Hint: hint, Err: err}
+	return &dropcap.Error{Code: dropcap.CodeUsage, Message: "cannot read the command line: " +
+		err.Error(), Hint: hint, Err: err}
 }
 
 // pipe is a stream whose reader may go away: then the rest is dropped and it is no error.

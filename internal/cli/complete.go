@@ -11,8 +11,10 @@ import (
 	"dropcap/internal/store"
 )
 
-// completeKept offers what one argument may be, out of the store, if there is one: a key pressed in a shell makes none.
-func completeKept(usual string, offer func(context.Context, *store.Store) []string) cobra.CompletionFunc {
+// completeKept offers what one argument may be, out of the store, if there is one: a key pressed in
+// a shell makes none.
+func completeKept(usual string,
+	offer func(context.Context, *store.Store) []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		folder := usual
 		if given := cmd.Flags().Lookup("store"); given != nil && given.Changed {
@@ -30,7 +32,8 @@ func completeKept(usual string, offer func(context.Context, *store.Store) []stri
 	}
 }
 
-// completeChanges offers the changes for which able says yes, by their containers and by their ids, with what each was beside it.
+// completeChanges offers the changes for which able says yes, by their containers and by their ids,
+// with what each was beside it.
 func completeChanges(able func(dropcap.Change) bool) cobra.CompletionFunc {
 	return completeKept(defaultStore(), func(ctx context.Context, s *store.Store) []string {
 		changes, _ := s.Changes(ctx)
@@ -60,7 +63,8 @@ func completeRuns() cobra.CompletionFunc {
 }
 
 // completePlans offers containers, and files where none has such a name: apply takes either.
-func (a *app) completePlans(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completePlans(cmd *cobra.Command, args []string,
+	typed string) ([]string, cobra.ShellCompDirective) {
 	names, _ := a.completeContainers(cmd, args, typed)
 	return names, cobra.ShellCompDirectiveDefault
 }
@@ -79,7 +83,8 @@ func completeWorkloads() cobra.CompletionFunc {
 }
 
 // completeNeeds offers a workload, then a capability.
-func completeNeeds(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func completeNeeds(cmd *cobra.Command, args []string,
+	typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) != 1 {
 		return completeWorkloads()(cmd, args, typed)
 	}

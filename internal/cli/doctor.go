@@ -14,12 +14,14 @@ func (a *app) doctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Tell what dropcap can and cannot do on this host",
-		Long: `Check what dropcap stands on: the engine and the permission to talk to it, whether /proc shows the containers' processes,
-cgroups, BTF, which eBPF hooks load, security modules, live-restore, room for the store. What is missing comes with its remedy.
-The status is 6 if audit cannot work here.
+		Long: `Check what dropcap stands on: the engine and the permission to talk to it, whether
+/proc shows the containers' processes, cgroups, BTF, which eBPF hooks load, security modules,
+live-restore, room for the store. What is missing comes with its remedy. The status is 6 if audit
+cannot work here.
 ` + exitHelp,
-		Example: "  dropcap doctor\n  dropcap --host ssh://host doctor\n  dropcap doctor --format json",
-		Args:    cobra.NoArgs,
+		Example: "  dropcap doctor\n  dropcap --host ssh://host doctor\n  dropcap doctor " +
+			"--format json",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
 				return usageError("text or json", "cannot report in the format %q", format)

@@ -18,8 +18,9 @@ import (
 // mostDocument is the largest document that is read: about 20,000 containers.
 const mostDocument = 256 << 20
 
-// readAll reads a file, or standard input if there is one and the path is "-", up to a size. An interrupt ends the wait for a pipe that
-// nobody writes; the read itself is left behind, since it cannot be ended.
+// readAll reads a file, or standard input if there is one and the path is "-", up to a size. An
+// interrupt ends the wait for a pipe that nobody writes; the read itself is left behind, since it
+// cannot be ended.
 func readAll(ctx context.Context, stdin io.Reader, path string, most int64) ([]byte, error) {
 	type result struct {
 		b   []byte
@@ -43,17 +44,20 @@ func readFile(stdin io.Reader, path string, most int64) ([]byte, error) {
 	if stdin == nil || path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name, host.Cause(err))
+			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name,
+				host.Cause(err))
 		}
 		defer f.Close()
 		r = f
 	}
 	b, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name, host.Cause(err))
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", name,
+			host.Cause(err))
 	}
 	if int64(len(b)) > most {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: it is larger than %d MiB", name, most>>20)
+		return nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot read %s: it is larger than %d MiB", name, most>>20)
 	}
 	return b, nil
 }
@@ -67,7 +71,8 @@ func called(stdin io.Reader, path string) string {
 }
 
 // readSnapshot reads a saved snapshot, or an audit whose judgement is then made anew.
-func readSnapshot(ctx context.Context, stdin io.Reader, path string, names []string) (dropcap.Snapshot, error) {
+func readSnapshot(ctx context.Context, stdin io.Reader, path string,
+	names []string) (dropcap.Snapshot, error) {
 	var s dropcap.Snapshot
 	b, err := readAll(ctx, stdin, path, mostDocument)
 	if err != nil {
@@ -75,7 +80,8 @@ func readSnapshot(ctx context.Context, stdin io.Reader, path string, names []str
 	}
 	path = called(stdin, path)
 	if err := json.Unmarshal(b, &s); err != nil {
-		return s, dropcap.Errorf(dropcap.CodeError, "save one with `dropcap audit --snapshot FILE`", "cannot read %s: %w", path, err)
+		return s, dropcap.Errorf(dropcap.CodeError, "save one with `dropcap audit --snapshot FILE`",
+			"cannot read %s: %w", path, err)
 	}
 	if s.Schema != dropcap.SchemaSnapshot && s.Schema != dropcap.SchemaAudit {
 		return s, dropcap.Errorf(dropcap.CodeError, "save one with `dropcap audit --snapshot FILE`",
@@ -107,7 +113,8 @@ func pick(s dropcap.Snapshot, names []string) (dropcap.Snapshot, error) {
 	return s, nil
 }
 
-// notInSnapshot makes the error for a name that no container of the snapshot has, with the nearest one that there is.
+// notInSnapshot makes the error for a name that no container of the snapshot has, with the nearest
+// one that there is.
 func notInSnapshot(s dropcap.Snapshot, name string) error {
 	var names []string
 	for _, c := range s.Containers {
@@ -132,10 +139,12 @@ func loadBaseline(ctx context.Context, path string) (func(string, dropcap.Findin
 	}
 	var a dropcap.Audit
 	if err := json.Unmarshal(b, &a); err != nil {
-		return nil, dropcap.Errorf(dropcap.CodeError, "make one with `dropcap audit --format json=FILE`", "cannot read %s: %w", path, err)
+		return nil, dropcap.Errorf(dropcap.CodeError,
+			"make one with `dropcap audit --format json=FILE`", "cannot read %s: %w", path, err)
 	}
 	if a.Schema != dropcap.SchemaAudit {
-		return nil, dropcap.Errorf(dropcap.CodeError, "make one with `dropcap audit --format json=FILE`",
+		return nil, dropcap.Errorf(dropcap.CodeError,
+			"make one with `dropcap audit --format json=FILE`",
 			"cannot read %s: its schema is %q, not %s", path, a.Schema, dropcap.SchemaAudit)
 	}
 	return policy.Known(a), nil

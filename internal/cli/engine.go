@@ -12,7 +12,8 @@ import (
 	"dropcap/internal/render"
 )
 
-// engineFlags say which engine to talk to: docker's own flags, with its own meaning and environment variables.
+// engineFlags say which engine to talk to: docker's own flags, with its own meaning and environment
+// variables.
 type engineFlags struct {
 	host, context, config string
 	timeout               time.Duration
@@ -20,12 +21,17 @@ type engineFlags struct {
 }
 
 func (e *engineFlags) register(f *pflag.FlagSet) {
-	f.StringVarP(&e.host, "host", "H", "", "engine to talk to: unix://, tcp:// or ssh:// (default: DOCKER_HOST, or the context's)")
-	f.StringVarP(&e.context, "context", "c", "", "docker context to use (default: DOCKER_CONTEXT, or the current one)")
-	f.StringVar(&e.config, "config", "", "docker's folder of client configuration (default: DOCKER_CONFIG, or ~/.docker)")
-	f.DurationVar(&e.timeout, "timeout", 30*time.Second, "give up a request to the engine after this time")
+	f.StringVarP(&e.host, "host", "H", "",
+		"engine to talk to: unix://, tcp:// or ssh:// (default: DOCKER_HOST, or the context's)")
+	f.StringVarP(&e.context, "context", "c", "",
+		"docker context to use (default: DOCKER_CONTEXT, or the current one)")
+	f.StringVar(&e.config, "config", "",
+		"docker's folder of client configuration (default: DOCKER_CONFIG, or ~/.docker)")
+	f.DurationVar(&e.timeout, "timeout", 30*time.Second,
+		"give up a request to the engine after this time")
 	f.BoolVar(&e.tls.Enable, "tls", false, "use TLS")
-	f.BoolVar(&e.tls.Verify, "tlsverify", false, "use TLS and verify the engine (default: DOCKER_TLS_VERIFY)")
+	f.BoolVar(&e.tls.Verify, "tlsverify", false,
+		"use TLS and verify the engine (default: DOCKER_TLS_VERIFY)")
 	f.StringVar(&e.tls.CAFile, "tlscacert", "", "trust certificates that are signed by this CA")
 	f.StringVar(&e.tls.CertFile, "tlscert", "", "TLS certificate")
 	f.StringVar(&e.tls.KeyFile, "tlskey", "", "TLS key")
@@ -39,10 +45,11 @@ func (a *app) host(store string) *host.Host { return a.hostWatched(store, a.watc
 
 func (a *app) hostWatched(store string, watch []string) *host.Host {
 	e := a.engine
-	return host.New(host.Config{Store: store, Watch: watch, Observer: terminal{a}, Engine: docker.Options{
-		Host: e.host, Context: e.context, ConfigDir: e.config, TLS: e.tls, Timeout: e.timeout,
-		UserAgent: "dropcap/" + version(),
-	}})
+	return host.New(host.Config{Store: store, Watch: watch, Observer: terminal{a},
+		Engine: docker.Options{
+			Host: e.host, Context: e.context, ConfigDir: e.config, TLS: e.tls, Timeout: e.timeout,
+			UserAgent: "dropcap/" + version(),
+		}})
 }
 
 // terminal tells what a host reports on standard error, and asks there.
@@ -65,7 +72,8 @@ func (t terminal) Progress(p host.Progress) {
 	case host.Begun:
 		t.finished = true
 	case host.Recovered:
-		fmt.Fprintf(t.err, "recovered change %s of %s: %s\n", p.Change.ID, oneLine(p.Change.Name), p.Change.State)
+		fmt.Fprintf(t.err, "recovered change %s of %s: %s\n", p.Change.ID, oneLine(p.Change.Name),
+			p.Change.State)
 	case host.Note:
 		t.clearLine()
 		fmt.Fprintf(t.err, "%s\n", oneLine(p.Text))

@@ -22,11 +22,13 @@ func (a *app) evidence() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evidence [WORKLOAD]",
 		Short: "Show, import, approve or forget what workloads were seen to need",
-		Long: `Show the evidence of all workloads, or of one, as learn recorded it: what is required and by what, what is unused, the
-recommended settings for docker run, compose, ECS and Kubernetes, and how sure that is. Export it with --format json.
+		Long: `Show the evidence of all workloads, or of one, as learn recorded it: what is
+required and by what, what is unused, the recommended settings for docker run, compose, ECS and
+Kubernetes, and how sure that is. Export it with --format json.
 
-What is flagged was shown only by programs that are not the image's, or only by docker exec: it keeps nothing (beyond the engine's
-defaults) until "dropcap evidence approve" says that it is the workload's own.
+What is flagged was shown only by programs that are not the image's, or only by docker exec: it
+keeps nothing (beyond the engine's defaults) until "dropcap evidence approve" says that it is the
+workload's own.
 ` + evidenceExit,
 		Example: `  sudo dropcap evidence
   sudo dropcap evidence compose:shop/web
@@ -42,24 +44,31 @@ defaults) until "dropcap evidence approve" says that it is the workload's own.
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "import FILE", Short: "Take in evidence that another host exported",
-			Long:    "Take in evidence that another host exported; - is standard input. It stands beside this host's own, never in it.\n" + evidenceExit,
+			Long: "Take in evidence that another host exported; - is standard input. It " +
+				"stands beside this host's own, never in it.\n" + evidenceExit,
 			Example: "  sudo dropcap evidence import evidence.json",
 			Args:    cobra.ExactArgs(1),
-			RunE:    func(cmd *cobra.Command, args []string) error { return a.importEvidence(cmd.Context(), args[0], folder) },
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return a.importEvidence(cmd.Context(), args[0], folder)
+			},
 		},
 		&cobra.Command{
 			Use: "forget WORKLOAD", Short: "Forget the evidence of a workload",
-			Long:    "Forget all evidence of a workload, of every revision and host.\n" + evidenceExit,
+			Long: "Forget all evidence of a workload, of every revision and host.\n" +
+				evidenceExit,
 			Example: "  sudo dropcap evidence forget docker:web",
 			Args:    cobra.ExactArgs(1), ValidArgsFunction: completeWorkloads(),
-			RunE: func(cmd *cobra.Command, args []string) error { return a.forgetEvidence(cmd.Context(), args[0], folder) },
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return a.forgetEvidence(cmd.Context(), args[0], folder)
+			},
 		},
 		a.approve(&folder))
 	return cmd
 }
 
 const evidenceExit = `
-Exit status: 0 done; 1 error (also where there is no evidence of what is named); 2 usage; 130 interrupted.`
+Exit status: 0 done; 1 error (also where there is no evidence of what is named); 2 usage; 130
+interrupted.`
 
 func (a *app) showEvidence(ctx context.Context, args []string, format, folder string) error {
 	var q host.EvidenceRequest
@@ -85,7 +94,8 @@ func (a *app) importEvidence(ctx context.Context, file, folder string) error {
 	if err := a.host(folder).Import(ctx, doc); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "took in the evidence of %s\n", printable.Count(len(doc.Workloads), "workload"))
+	fmt.Fprintf(a.err, "took in the evidence of %s\n", printable.Count(len(doc.Workloads),
+		"workload"))
 	return nil
 }
 

@@ -24,9 +24,10 @@ func (a *app) explain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [CAPABILITY|CONTAINER]",
 		Short: "Tell what a capability is good for, or why a container holds what it holds",
-		Long: `Of a capability: what it permits, what an attacker does with it, what confines it in a container, who needs it, and
-what breaks without it. Of a container: each capability that it holds and how it came by it, and what mends its findings.
-Without an argument: all capabilities, a line each.
+		Long: `Of a capability: what it permits, what an attacker does with it, what confines it in
+a container, who needs it, and what breaks without it. Of a container: each capability that it
+holds and how it came by it, and what mends its findings. Without an argument: all capabilities, a
+line each.
 ` + exitHelp,
 		Example: `  dropcap explain NET_RAW
   dropcap explain web
@@ -47,7 +48,8 @@ Without an argument: all capabilities, a line each.
 	fl.StringVar(&f.from, "from", "", "explain a container of a saved snapshot or audit")
 	completeDocument(cmd)
 	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store, for evidence")
-	fl.BoolVar(&f.container, "container", false, "the argument is a container, even if it is named like a capability")
+	fl.BoolVar(&f.container, "container", false,
+		"the argument is a container, even if it is named like a capability")
 	return cmd
 }
 
@@ -124,7 +126,8 @@ func (a *app) explainContainer(ctx context.Context, name string, f *explainFlags
 	if r.Audit.Summary.Unknown > 0 {
 		a.status = dropcap.ExitIncomplete
 	}
-	return a.print([]target{{format: f.format}}, func(w io.Writer, format string, o render.Options) error {
+	return a.print([]target{{format: f.format}}, func(w io.Writer, format string,
+		o render.Options) error {
 		if format == "json" {
 			return writeJSON(w, e)
 		}
@@ -132,7 +135,8 @@ func (a *app) explainContainer(ctx context.Context, name string, f *explainFlags
 	}, outputFlags{})
 }
 
-func (a *app) completeExplain(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeExplain(cmd *cobra.Command, args []string,
+	typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -148,7 +152,8 @@ func spellings(typed string) (names []string) {
 	return names
 }
 
-// spelt writes a capability the way that somebody has begun to, since shells compare letter by letter.
+// spelt writes a capability the way that somebody has begun to, since shells compare letter by
+// letter.
 func spelt(c caps.Cap, typed string) string {
 	name := c.Short()
 	if len(typed) > 1 && strings.HasPrefix("CAP_", strings.ToUpper(typed[:min(4, len(typed))])) {

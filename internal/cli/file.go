@@ -10,11 +10,13 @@ import (
 	"dropcap/internal/host"
 )
 
-// writeFile writes a file of mode 0600 whole or not at all: to a temporary name beside it, synced, then renamed. A device or a pipe
-// (/dev/stderr) is written as it is, also where a shell has put a file in its place.
+// writeFile writes a file of mode 0600 whole or not at all: to a temporary name beside it, synced,
+// then renamed. A device or a pipe (/dev/stderr) is written as it is, also where a shell has put a
+// file in its place.
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	fail := func(err error) error {
-		return dropcap.Errorf(dropcap.CodeError, "is there space, and may you write there?", "cannot write %s: %w", path, host.Cause(err))
+		return dropcap.Errorf(dropcap.CodeError, "is there space, and may you write there?",
+			"cannot write %s: %w", path, host.Cause(err))
 	}
 	if isStream(path) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -55,8 +57,8 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
-// isStream tells what cannot be replaced by a file: devices, pipes, and the names of open files in /dev and /proc, which are links to
-// whatever a shell redirected them to.
+// isStream tells what cannot be replaced by a file: devices, pipes, and the names of open files in
+// /dev and /proc, which are links to whatever a shell redirected them to.
 func isStream(path string) bool {
 	if i, err := os.Stat(path); err == nil && !i.Mode().IsRegular() && !i.IsDir() {
 		return true

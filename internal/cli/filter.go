@@ -8,8 +8,8 @@ import (
 	"dropcap/caps"
 )
 
-// ownFilters are the filters on what was judged; docker's go to the engine. As in docker, values of one key are alternatives and
-// different keys must all match.
+// ownFilters are the filters on what was judged; docker's go to the engine. As in docker, values of
+// one key are alternatives and different keys must all match.
 type ownFilters map[string][]string
 
 var ownKeys = []string{"verdict", "rule", "cap", "owner"}
@@ -20,7 +20,8 @@ func splitFilters(list []string) (engine []string, ours ownFilters, err error) {
 	for _, f := range list {
 		key, value, found := strings.Cut(f, "=")
 		if !found || key == "" {
-			return nil, nil, usageError("for example --filter status=running", "cannot read the filter %q: it is no key=value", f)
+			return nil, nil, usageError("for example --filter status=running",
+				"cannot read the filter %q: it is no key=value", f)
 		}
 		if !slices.Contains(ownKeys, key) {
 			engine = append(engine, f)
@@ -43,11 +44,13 @@ func checkOwn(key, value string) error {
 		}
 	case "rule":
 		if !slices.Contains(dropcap.Rules(), dropcap.Rule(value)) {
-			return usageError("rules: "+strings.Join(ruleNames(), ", "), "cannot filter by rule %q", value)
+			return usageError("rules: "+strings.Join(ruleNames(), ", "), "cannot filter by rule %q",
+				value)
 		}
 	case "cap":
 		if _, err := caps.Parse(value); err != nil {
-			return usageError("`dropcap explain` lists the capabilities", "cannot filter by capability: %v", err)
+			return usageError("`dropcap explain` lists the capabilities",
+				"cannot filter by capability: %v", err)
 		}
 	}
 	return nil
@@ -90,7 +93,9 @@ func has(c dropcap.Judged, key, value string) bool {
 	case "verdict":
 		return string(c.Verdict) == value
 	case "rule":
-		return slices.ContainsFunc(c.Findings, func(f dropcap.Finding) bool { return string(f.Rule) == value })
+		return slices.ContainsFunc(c.Findings, func(f dropcap.Finding) bool {
+			return string(f.Rule) == value
+		})
 	case "cap":
 		p, err := caps.Parse(value)
 		held := c.Holds()

@@ -12,7 +12,8 @@ import (
 	"dropcap"
 )
 
-// Whoever goes on with a run does as it was told; whoever changes something by it only goes the same ways. Flags win.
+// Whoever goes on with a run does as it was told; whoever changes something by it only goes the
+// same ways. Flags win.
 func TestHostsAreReachedAsTheRunDid(t *testing.T) {
 	flags := func(args ...string) (*fleetFlags, *pflag.FlagSet) {
 		f, fl := &fleetFlags{}, pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -22,25 +23,32 @@ func TestHostsAreReachedAsTheRunDid(t *testing.T) {
 		}
 		return f, fl
 	}
-	was, _ := flags("--profile", "p", "--role-arn", "r", "--shell", "--s3-bucket", "b", "--s3-prefix", "x", "--rate", "9", "--delivery-timeout", "40s",
+	was, _ := flags("--profile", "p", "--role-arn", "r", "--shell", "--s3-bucket", "b",
+		"--s3-prefix", "x", "--rate", "9", "--delivery-timeout", "40s",
 		"--execution-timeout", "6s", "--patience", "1500ms")
-	run := dropcap.FleetRun{Places: []string{"1/eu-west-1", "2/us-east-1", "2/eu-west-1"}, Reach: was.reach()}
+	run := dropcap.FleetRun{Places: []string{"1/eu-west-1", "2/us-east-1", "2/eu-west-1"},
+		Reach: was.reach()}
 	f, fl := flags("--rate", "3")
 	f.as(run, fl, true)
-	if got := f.reach(); !slices.Equal(got.Roles, []string{"r"}) || got.Profile != "p" || !got.Shell || got.Bucket != "b" || got.Prefix != "x" || got.Rate != 3 ||
-		f.delivery != 40*time.Second || f.execution != 6*time.Second || f.patience != 2*time.Second || !slices.Equal(f.regions, []string{"eu-west-1", "us-east-1"}) {
+	if got := f.reach(); !slices.Equal(got.Roles, []string{"r"}) || got.Profile != "p" ||
+		!got.Shell || got.Bucket != "b" || got.Prefix != "x" || got.Rate != 3 ||
+		f.delivery != 40*time.Second || f.execution != 6*time.Second ||
+		f.patience != 2*time.Second ||
+		!slices.Equal(f.regions, []string{"eu-west-1", "us-east-1"}) {
 		t.Errorf("gone on with: %+v", f)
 	}
 	if f, fl = flags("--profile", "mine"); f.patience != 2*time.Hour {
 		t.Fatalf("%+v", f)
 	}
-	if f.as(run, fl, false); f.profile != "mine" || f.bucket != "b" || f.patience != 2*time.Hour || f.execution != 10*time.Minute {
+	if f.as(run, fl, false); f.profile != "mine" || f.bucket != "b" || f.patience != 2*time.Hour ||
+		f.execution != 10*time.Minute {
 		t.Errorf("changed by it: %+v", f)
 	}
 	if f, fl = flags(); f.rate == 0 {
 		t.Fatalf("%+v", f)
 	}
-	if f.as(dropcap.FleetRun{Places: []string{"1/eu-west-1"}}, fl, true); f.rate == 0 || f.patience != 2*time.Hour || !slices.Equal(f.regions, []string{"eu-west-1"}) {
+	if f.as(dropcap.FleetRun{Places: []string{"1/eu-west-1"}}, fl, true); f.rate == 0 ||
+		f.patience != 2*time.Hour || !slices.Equal(f.regions, []string{"eu-west-1"}) {
 		t.Errorf("one that did not keep it: %+v", f)
 	}
 }
@@ -55,12 +63,14 @@ func TestHelpOfFleetShowsNoFlagWithoutEffect(t *testing.T) {
 	var look func(*cobra.Command)
 	look = func(cmd *cobra.Command) {
 		help := cmd.UsageString()
-		for _, flag := range []string{"--host ", "--context ", "--config ", "--timeout ", "--tls", "Global Flags", "has no effect here"} {
+		for _, flag := range []string{"--host ", "--context ", "--config ", "--timeout ", "--tls",
+			"Global Flags", "has no effect here"} {
 			if strings.Contains(help, flag) {
 				t.Errorf("%s shows %s:\n%s", cmd.CommandPath(), flag, help)
 			}
 		}
-		if err := cmd.ParseFlags([]string{"-H", "unix:///nowhere", "--timeout", "1s", "--tlsverify"}); err != nil {
+		if err := cmd.ParseFlags([]string{"-H", "unix:///nowhere", "--timeout", "1s",
+			"--tlsverify"}); err != nil {
 			t.Errorf("%s: %v", cmd.CommandPath(), err)
 		}
 		for _, sub := range cmd.Commands() {
@@ -68,11 +78,13 @@ func TestHelpOfFleetShowsNoFlagWithoutEffect(t *testing.T) {
 		}
 	}
 	look(fleet)
-	if audit, _, err := root.Find([]string{"audit"}); err != nil || !strings.Contains(audit.UsageString(), "--tlsverify") {
+	if audit, _, err := root.Find([]string{"audit"}); err != nil ||
+		!strings.Contains(audit.UsageString(), "--tlsverify") {
 		t.Errorf("%v: %s", err, audit.UsageString())
 	}
 	status, _, err := root.Find([]string{"fleet", "status"})
-	if err != nil || status.ParseFlags([]string{"-q"}) != nil || strings.Contains(status.UsageString(), "--quiet") {
+	if err != nil || status.ParseFlags([]string{"-q"}) != nil ||
+		strings.Contains(status.UsageString(), "--quiet") {
 		t.Errorf("%v: %s", err, status.UsageString())
 	}
 }

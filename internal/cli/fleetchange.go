@@ -33,11 +33,15 @@ type fleetChangeCommand struct {
 func (f *fleetChangeCommand) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	f.fleetFlags.register(fl, false)
-	fl.BoolVar(&f.printAWS, "print-aws", false, "print the aws commands that would send the same, and send nothing")
+	fl.BoolVar(&f.printAWS, "print-aws", false,
+		"print the aws commands that would send the same, and send nothing")
 	f.outputFlags.register(cmd, render.FleetFormats("apply"), "table")
 	noQuiet(cmd)
-	fl.StringVar(&f.waves, "waves", "", "hosts after which to look at the gate, as numbers or percentages of all, cumulated: 1,10%,100% (default: all at once)")
-	fl.IntVar(&f.rules.MaxConcurrency, "max-concurrency", 50, "hosts that are asked at once; 0: no limit")
+	fl.StringVar(&f.waves, "waves", "",
+		"hosts after which to look at the gate, as numbers or percentages of all, cumulated: "+
+			"1,10%,100% (default: all at once)")
+	fl.IntVar(&f.rules.MaxConcurrency, "max-concurrency", 50,
+		"hosts that are asked at once; 0: no limit")
 	fl.IntVar(&f.maxErrors, "max-errors", 0, "hosts that may fail before nothing more is sent")
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 }
@@ -54,16 +58,19 @@ func (f *fleetChangeCommand) read() error {
 	}
 	args, ok := apply.Split(f.probe)
 	if !ok {
-		return usageError("for example --probe 'curl -fsS https://shop.example/health'", "cannot read the command of --probe")
+		return usageError("for example --probe 'curl -fsS https://shop.example/health'",
+			"cannot read the command of --probe")
 	}
 	if len(args) > 0 {
 		if _, err := exec.LookPath(args[0]); err != nil {
-			return usageError("it is a program of this machine, with its arguments", "cannot run the probe %q: %w", args[0], host.Cause(err))
+			return usageError("it is a program of this machine, with its arguments",
+				"cannot run the probe %q: %w", args[0], host.Cause(err))
 		}
 	}
 	f.rules.Probe = args
 	if f.rules.MaxConcurrency < 0 || f.rules.MaxErrors < 0 || f.soak < 0 || f.hostSoak < 0 {
-		return usageError("--max-concurrency, --max-errors, --soak and --host-soak are 0 or more", "cannot use a negative number")
+		return usageError("--max-concurrency, --max-errors, --soak and --host-soak are 0 or more",
+			"cannot use a negative number")
 	}
 	return nil
 }
@@ -73,38 +80,51 @@ func (a *app) fleetApply() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply RUN",
 		Short: "Apply the plans of a run of fleet plan, in waves with a gate between",
-		Long: `Send each host the id and digest of the plan that it made and kept, wave by wave. Each host applies it as "dropcap apply" does: compared, gated,
-rolled back by itself. After each wave, the last too, the gate demands: no more than --max-errors hosts have failed; then, after the soak, the
-probe succeeds, and an audit of the wave's hosts has no new finding and whatever ran runs. A gate that fails stops the run (status 1; 4 if
-changes were rolled back on a host, 5 if a person is needed); with --auto-backout every host that was changed in it is backed out (4; where that
-fails, as without, or 5 if a person is needed there).
+		Long: `Send each host the id and digest of the plan that it made and kept, wave by wave.
+Each host applies it as "dropcap apply" does: compared, gated, rolled back by itself. After each
+wave, the last too, the gate demands: no more than --max-errors hosts have failed; then, after the
+soak, the probe succeeds, and an audit of the wave's hosts has no new finding and whatever ran
+runs. A gate that fails stops the run (status 1; 4 if changes were rolled back on a host, 5 if a
+person is needed); with --auto-backout every host that was changed in it is backed out (4; where
+that fails, as without, or 5 if a person is needed there).
 
-The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, and no host does anything twice.
+The controller may be killed at any moment: "dropcap fleet resume RUN" goes on, and no host does
+anything twice.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet apply 1f0c5a9e77b2 --waves 1,10%,100% --soak 5m --auto-backout
   dropcap fleet apply 1f0c5a9e77b2 --waves 1 --approve --window 22:00-04:00
   dropcap fleet apply 1f0c5a9e77b2 --probe 'curl -fsS https://shop.example/health' --yes`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRuns(),
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetApply(cmd, args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runFleetApply(cmd, args[0], f)
+		},
 	}
 	f.register(cmd)
 	fl := cmd.Flags()
 	fl.DurationVar(&f.soak, "soak", 0, "how long a wave's hosts must run so before the next wave")
-	fl.DurationVar(&f.hostSoak, "host-soak", 5*time.Second, "how long each container must go on well on its host")
-	fl.StringVar(&f.probe, "probe", "", "a program of this machine that must succeed after each wave; no shell runs it; DROPCAP_HOSTS names the wave's hosts")
+	fl.DurationVar(&f.hostSoak, "host-soak", 5*time.Second,
+		"how long each container must go on well on its host")
+	fl.StringVar(&f.probe, "probe", "",
+		"a program of this machine that must succeed after each wave; no shell runs it; "+
+			"DROPCAP_HOSTS names the wave's hosts")
 	fl.BoolVar(&f.rules.Approve, "approve", false, "ask before each wave but the first")
-	fl.StringVar(&f.rules.Window, "window", "", "time of day in which waves may begin, local: 22:00-04:00")
-	fl.BoolVar(&f.rules.AutoBackout, "auto-backout", false, "back out every host of this run when a gate fails")
-	fl.BoolVar(&f.anyVersion, "any-version", false, "go on although hosts run another version of dropcap than this machine")
-	fl.BoolVar(&f.all, "all", false, "each host goes on with its other containers after one was rolled back")
+	fl.StringVar(&f.rules.Window, "window", "",
+		"time of day in which waves may begin, local: 22:00-04:00")
+	fl.BoolVar(&f.rules.AutoBackout, "auto-backout", false,
+		"back out every host of this run when a gate fails")
+	fl.BoolVar(&f.anyVersion, "any-version", false,
+		"go on although hosts run another version of dropcap than this machine")
+	fl.BoolVar(&f.all, "all", false,
+		"each host goes on with its other containers after one was rolled back")
 	return cmd
 }
 
 func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand) error {
 	ctx := cmd.Context()
 	if f.rules.Approve && !isTerminal(a.err) {
-		return usageError("leave out --approve, or give it a terminal", "cannot ask before each wave without a terminal")
+		return usageError("leave out --approve, or give it a terminal",
+			"cannot ask before each wave without a terminal")
 	}
 	c, of, targets, err := a.changeOf(cmd, id, "plan", f)
 	if err != nil {
@@ -131,13 +151,17 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	if !f.anyVersion {
 		f.rules.Version = version()
 	}
-	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args, Rules: f.rules}
+	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args,
+		Rules: f.rules}
 	if !f.printAWS && !f.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("Change containers on %s, as run %s planned?", printable.Count(len(nodes), "host"), of.ID)); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Change containers on %s, as run %s planned?",
+			printable.Count(len(nodes), "host"), of.ID)); err != nil {
 			return err
 		}
 	}
-	run, hosts, err := c.Start(ctx, run, nodes, func(host string) []string { return []string{"--plans=" + digests[host]} })
+	run, hosts, err := c.Start(ctx, run, nodes, func(host string) []string {
+		return []string{"--plans=" + digests[host]}
+	})
 	if err != nil {
 		return err
 	}
@@ -149,12 +173,14 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 		return err
 	}
 	defer unlock()
-	fmt.Fprintf(a.err, "run %s: %s in %s\n", run.ID, printable.Count(len(nodes), "host"), printable.Count(len(run.Waves), "wave"))
+	fmt.Fprintf(a.err, "run %s: %s in %s\n", run.ID, printable.Count(len(nodes), "host"),
+		printable.Count(len(run.Waves), "wave"))
 	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
 }
 
 // changed does a run that changes something, and says how it ended.
-func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, targets []target, out *outputFlags) error {
+func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
+	targets []target, out *outputFlags) error {
 	run, hosts, err := c.finish(ctx, run, hosts, targets, out)
 	if err != nil {
 		return err
@@ -176,7 +202,10 @@ func sent(hosts []dropcap.FleetHost) bool {
 func (a *app) ended(run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 	switch run.State {
 	case dropcap.RunBackedOut:
-		return dropcap.Errorf(dropcap.CodeRolledBack, "`dropcap fleet status "+run.ID+"` tells each host", "cannot finish run %s: %s; every host that it changed was backed out", run.ID, run.Because)
+		return dropcap.Errorf(dropcap.CodeRolledBack, "`dropcap fleet status "+run.ID+
+			"` tells each host",
+			"cannot finish run %s: %s; every host that it changed was backed out", run.ID,
+			run.Because)
 	case dropcap.RunStopped:
 		code := dropcap.CodeError
 		switch a.status { // of the hosts' own, the worst
@@ -195,7 +224,8 @@ func (a *app) ended(run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 }
 
 // changeOf opens a session for a change by a run of a verb, and gives that run.
-func (a *app) changeOf(cmd *cobra.Command, id, verb string, f *fleetChangeCommand) (*control, dropcap.FleetRun, []target, error) {
+func (a *app) changeOf(cmd *cobra.Command, id, verb string,
+	f *fleetChangeCommand) (*control, dropcap.FleetRun, []target, error) {
 	if err := f.read(); err != nil {
 		return nil, dropcap.FleetRun{}, nil, err
 	}
@@ -216,17 +246,22 @@ func (a *app) fleetBackout() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backout RUN",
 		Short: "Take back everything that a run of fleet apply changed",
-		Long: `Ask every host that may have been changed by the run to back its changes out: the very same old containers run again. A host that did nothing
-has nothing to take back. Done twice, it changes nothing more. Hosts that fail keep it from no other; then the status is 1, or 5 if a person is needed.
+		Long: `Ask every host that may have been changed by the run to back its changes out: the
+very same old containers run again. A host that did nothing has nothing to take back. Done twice,
+it changes nothing more. Hosts that fail keep it from no other; then the status is 1, or 5 if a
+person is needed.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet backout 7be13c4f02aa
   dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRuns(),
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetBackout(cmd, args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runFleetBackout(cmd, args[0], f)
+		},
 	}
 	f.register(cmd)
-	cmd.Flags().Lookup("max-errors").Usage = "has no effect: a backout goes on, however many hosts fail"
+	cmd.Flags().Lookup("max-errors").Usage = "has no effect: a backout goes on, however many " +
+		"hosts fail"
 	return cmd
 }
 
@@ -249,9 +284,11 @@ func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeComma
 	if err != nil {
 		return err
 	}
-	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list)) // whoever takes back wants to get as far as can be
+	// whoever takes back wants to get as far as can be
+	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list))
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, fmt.Sprintf("Back out what run %s changed on %s?", of.ID, printable.Count(len(list), "host"))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Back out what run %s changed on %s?", of.ID,
+			printable.Count(len(list), "host"))); err != nil {
 			return err
 		}
 	}
@@ -276,8 +313,10 @@ func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeComma
 	return c.takenBack(ctx, of.ID, run, hosts)
 }
 
-// takenBack notes what came of a backout, and is the error that stands for one that did not get everything back.
-func (c *control) takenBack(ctx context.Context, of string, run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
+// takenBack notes what came of a backout, and is the error that stands for one that did not get
+// everything back.
+func (c *control) takenBack(ctx context.Context, of string, run dropcap.FleetRun,
+	hosts []dropcap.FleetHost) error {
 	was, err := c.TakenBack(ctx, of, run, hosts)
 	if err != nil || was.State == dropcap.RunBackedOut {
 		return err
@@ -286,6 +325,7 @@ func (c *control) takenBack(ctx context.Context, of string, run dropcap.FleetRun
 	if c.app.status == dropcap.ExitPerson { // of the hosts' own, the worst
 		code = dropcap.CodePerson
 	}
-	return dropcap.Errorf(code, "`dropcap fleet status "+run.ID+"` tells each host; `dropcap fleet backout "+of+"` tries again",
+	return dropcap.Errorf(code, "`dropcap fleet status "+run.ID+
+		"` tells each host; `dropcap fleet backout "+of+"` tries again",
 		"cannot back out all of run %s: %s", of, was.Because)
 }

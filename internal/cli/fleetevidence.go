@@ -20,16 +20,21 @@ import (
 )
 
 func (a *app) fleetEvidence() *cobra.Command {
-	cmd := a.look("evidence", "evidence", "Get what workloads were seen to need off the hosts, and keep it",
-		`Get the evidence of each host, keep it in the controller's store (hosts are short-lived), and show it merged per workload and revision, with
-dissent: how many of the recordings showed a need. Workloads of compose, swarm and ECS are the same on every host; containers that merely share a
-name are with --merge only. "dropcap fleet evidence push" brings it to hosts that have not learned yet.
+	cmd := a.look("evidence", "evidence",
+		"Get what workloads were seen to need off the hosts, and keep it",
+		`Get the evidence of each host, keep it in the controller's store (hosts are short-lived),
+and show it merged per workload and revision, with dissent: how many of the recordings showed a
+need. Workloads of compose, swarm and ECS are the same on every host; containers that merely share
+a name are with --merge only. "dropcap fleet evidence push" brings it to hosts that have not
+learned yet.
 `, `  dropcap fleet evidence --targets tag:role=web
   dropcap fleet evidence --targets all --workload compose:shop/web --format json=evidence.json
   dropcap fleet evidence push --targets i-0123456789abcdef0 --workload compose:shop/web`,
 		func(cmd *cobra.Command, f *fleetLookCommand) {
-			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil, "only this workload; may be repeated")
-			cmd.Flags().BoolVar(&f.merge, "merge", false, "containers of the same name on several hosts are the same workload")
+			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil,
+				"only this workload; may be repeated")
+			cmd.Flags().BoolVar(&f.merge, "merge", false,
+				"containers of the same name on several hosts are the same workload")
 		},
 		func(ctx context.Context, c *control, f *fleetLookCommand) error {
 			return c.pull(ctx, f)
@@ -44,7 +49,8 @@ func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "evidence", Args: f.workloadWords()}, nil)
+	run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "evidence",
+		Args: f.workloadWords()}, nil)
 	if err != nil {
 		return err
 	}
@@ -91,30 +97,35 @@ func (f *fleetLookCommand) workloadWords() []string {
 	return list
 }
 
-// keepEvidence keeps what hosts say of themselves, as `dropcap evidence import` does. Records of another host that answered too are left out.
-func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet, ids map[string]string) error {
+// keepEvidence keeps what hosts say of themselves, as `dropcap evidence import` does. Records of
+// another host that answered too are left out.
+func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet,
+	ids map[string]string) error {
 	list, _ := fleet.OwnEvidence(doc, ids) // the failures were told with what is shown
 	kept := 0
 	for _, w := range list {
 		if len(w.Sources) == 0 {
 			continue
 		}
-		if err := (host.Keeper{Store: c.store, Host: w.Sources[0].Host.ID}).Keep(ctx, w); err != nil {
+		if err := (host.Keeper{Store: c.store, Host: w.Sources[0].Host.ID}).Keep(ctx,
+			w); err != nil {
 			return err
 		}
 		kept++
 	}
-	fmt.Fprintf(c.app.err, "kept in %s: evidence of %s from %s\n", c.store.Folder(), printable.Count(kept, "workload"), printable.Count(len(doc.Documents), "host"))
+	fmt.Fprintf(c.app.err, "kept in %s: evidence of %s from %s\n", c.store.Folder(),
+		printable.Count(kept, "workload"), printable.Count(len(doc.Documents), "host"))
 	return nil
 }
 
 func (a *app) fleetPush() *cobra.Command {
 	return a.look("receive", "push", "Bring evidence from the controller's store to hosts",
-		`Send the evidence of the named workloads, or all, to each host, where it counts as that of another host: with its source named, and less than
-the host's own.
+		`Send the evidence of the named workloads, or all, to each host, where it counts as that of
+another host: with its source named, and less than the host's own.
 `, `  dropcap fleet evidence push --targets tag:new=yes --workload compose:shop/web`,
 		func(cmd *cobra.Command, f *fleetLookCommand) {
-			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil, "only this workload; may be repeated")
+			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil,
+				"only this workload; may be repeated")
 		},
 		func(ctx context.Context, c *control, f *fleetLookCommand) error { return c.push(ctx, f) })
 }
@@ -131,11 +142,13 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 	if len(f.workloads) > 0 {
 		var absent []string
 		if all, absent = host.Choose(all, f.workloads); len(absent) > 0 {
-			return dropcap.Errorf(dropcap.CodeError, hint, "cannot push evidence of %s: there is none in %s", quoted(absent), c.store.Folder())
+			return dropcap.Errorf(dropcap.CodeError, hint,
+				"cannot push evidence of %s: there is none in %s", quoted(absent), c.store.Folder())
 		}
 	}
 	if len(all) == 0 {
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot push: there is no such evidence in %s", c.store.Folder())
+		return dropcap.Errorf(dropcap.CodeError, hint,
+			"cannot push: there is no such evidence in %s", c.store.Folder())
 	}
 	raw, err := json.Marshal(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: all})
 	if err != nil {
@@ -145,11 +158,14 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	parts := slices.Collect(slices.Chunk([]byte(base64.RawURLEncoding.EncodeToString(raw)), partSize))
+	parts := slices.Collect(slices.Chunk([]byte(base64.RawURLEncoding.EncodeToString(raw)),
+		partSize))
 	sum := sha256.Sum256(raw)
 	for k, part := range parts {
-		args := []string{fmt.Sprintf("--part=%d/%d", k+1, len(parts)), "--sum=" + hex.EncodeToString(sum[:]), "--data=" + string(part)}
-		run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "receive", Args: args}, nil)
+		args := []string{fmt.Sprintf("--part=%d/%d", k+1, len(parts)),
+			"--sum=" + hex.EncodeToString(sum[:]), "--data=" + string(part)}
+		run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "receive",
+			Args: args}, nil)
 		if err != nil {
 			return err
 		}
@@ -163,7 +179,9 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 			if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.app.err, "%d of %s: the evidence of %s is there now\n", len(hosts)-len(fleet.ResultOf(run, hosts).Failures), printable.Count(len(hosts), "host"), printable.Count(len(all), "workload"))
+			fmt.Fprintf(c.app.err, "%d of %s: the evidence of %s is there now\n",
+				len(hosts)-len(fleet.ResultOf(run, hosts).Failures),
+				printable.Count(len(hosts), "host"), printable.Count(len(all), "workload"))
 			return nil
 		}
 		if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {

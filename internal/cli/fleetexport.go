@@ -27,8 +27,10 @@ func checkExports(list []string) error {
 	return nil
 }
 
-// export puts an audit's findings where AWS shows them. What is refused there keeps nothing else from it, and makes the result incomplete.
-func (c *control) export(ctx context.Context, to []string, run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
+// export puts an audit's findings where AWS shows them. What is refused there keeps nothing else
+// from it, and makes the result incomplete.
+func (c *control) export(ctx context.Context, to []string, run dropcap.FleetRun,
+	hosts []dropcap.FleetHost) error {
 	doc := fleet.ResultOf(run, hosts)
 	for _, e := range to {
 		var err error
@@ -48,7 +50,9 @@ func (c *control) export(ctx context.Context, to []string, run dropcap.FleetRun,
 const generator = "dropcap/"
 
 func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet) error {
-	whole := !slices.ContainsFunc(doc.Run.Args, func(a string) bool { return strings.HasPrefix(a, "--container=") })
+	whole := !slices.ContainsFunc(doc.Run.Args, func(a string) bool {
+		return strings.HasPrefix(a, "--container=")
+	})
 	for _, p := range c.places {
 		current, err := fleet.ASFF(doc, p, "", time.Now())
 		if err != nil {
@@ -59,16 +63,19 @@ func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet) error {
 			return err
 		}
 		gone := fleet.Resolved(existing, current, doc, whole, time.Now())
-		n, err := c.client.ImportFindings(ctx, p, append(fleet.Continued(existing, current), gone...))
+		n, err := c.client.ImportFindings(ctx, p, append(fleet.Continued(existing, current),
+			gone...))
 		if err = c.refused(err); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.app.err, "%s: Security Hub: %s, %d of them archived since they are gone\n", p, printable.Count(n, "finding"), len(gone))
+		fmt.Fprintf(c.app.err, "%s: Security Hub: %s, %d of them archived since they are gone\n", p,
+			printable.Count(n, "finding"), len(gone))
 	}
 	return nil
 }
 
-// refused tells of an error that is about one thing among many, and lets the others go on: one host must not decide for all.
+// refused tells of an error that is about one thing among many, and lets the others go on: one host
+// must not decide for all.
 func (c *control) refused(err error) error {
 	if cause := aws.Cause(err); err == nil || cause != "refused" && cause != "aws" {
 		return err
@@ -91,9 +98,11 @@ func (c *control) toCompliance(ctx context.Context, doc dropcap.Fleet) error {
 		}
 		items := make([]aws.ComplianceItem, 0, len(one.Items))
 		for _, i := range one.Items {
-			items = append(items, aws.ComplianceItem{ID: i.Id, Title: i.Title, Severity: i.Severity, Status: i.Status, Details: i.Details})
+			items = append(items, aws.ComplianceItem{ID: i.Id, Title: i.Title, Severity: i.Severity,
+				Status: i.Status, Details: i.Details})
 		}
-		err := c.client.PutCompliance(ctx, place, dropcap.NodeOf(one.Host), items, one.ItemContentHash)
+		err := c.client.PutCompliance(ctx, place, dropcap.NodeOf(one.Host), items,
+			one.ItemContentHash)
 		if err == nil {
 			n++
 		}
@@ -119,7 +128,8 @@ func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	ask := fleet.Scripted{Engine: c.Engine, Lines: fleet.AgentlessLines(), Comment: "dropcap audit --agentless", Judge: true}
+	ask := fleet.Scripted{Engine: c.Engine, Lines: fleet.AgentlessLines(),
+		Comment: "dropcap audit --agentless", Judge: true}
 	if f.printAWS {
 		for _, cmd := range ask.Commands(nodes) {
 			fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
@@ -137,7 +147,8 @@ func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
 	for _, r := range results {
 		hosts = append(hosts, judgedFrom(r, pol))
 	}
-	run := dropcap.FleetRun{Verb: "audit", Targets: f.fleetFlags.targets, Args: []string{"--agentless"}, State: dropcap.RunDone, Hosts: len(nodes)}
+	run := dropcap.FleetRun{Verb: "audit", Targets: f.fleetFlags.targets,
+		Args: []string{"--agentless"}, State: dropcap.RunDone, Hosts: len(nodes)}
 	doc := fleet.ResultOf(run, hosts)
 	c.app.status = fleet.StatusCode(doc)
 	if err := c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
@@ -157,7 +168,8 @@ func judgedFrom(r fleet.ScriptResult, pol dropcap.Policy) dropcap.FleetHost {
 	snap, err := fleet.Agentless(r.Node, r.Output, time.Now())
 	if err != nil {
 		e := asError(err)
-		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "unreadable", Message: oneLine(e.Message), Hint: e.Hint}
+		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "unreadable",
+			Message: oneLine(e.Message), Hint: e.Hint}
 		return h
 	}
 	raw, err := json.Marshal(audit.Judge(snap, audit.Options{Policy: pol, Now: time.Now()}))
@@ -165,6 +177,7 @@ func judgedFrom(r fleet.ScriptResult, pol dropcap.Policy) dropcap.FleetHost {
 		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "error", Message: err.Error()}
 		return h
 	}
-	foreign.Take(&h, dropcap.Receipt{Schema: dropcap.SchemaReceipt, State: dropcap.ReceiptDone, Document: raw})
+	foreign.Take(&h, dropcap.Receipt{Schema: dropcap.SchemaReceipt, State: dropcap.ReceiptDone,
+		Document: raw})
 	return h
 }

@@ -38,14 +38,18 @@ func (a *app) fleetInstall() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Put dropcap on hosts, and its documents into Systems Manager",
-		Long: `Create dropcap's two Command documents (dropcap-look, dropcap-change) where they are missing or old, so that nobody needs AWS-RunShellScript, which
-is root everywhere; and bring this binary to the hosts: by a presigned address in --bucket, verified by SHA-256 in a folder of root's before it may
-run. A host that has this very binary already is left alone.
+		Long: `Create dropcap's two Command documents (dropcap-look, dropcap-change) where they are
+missing or old, so that nobody needs AWS-RunShellScript, which is root everywhere; and bring this
+binary to the hosts: by a presigned address in --bucket, verified by SHA-256 in a folder of root's
+before it may run. A host that has this very binary already is left alone.
 
-Installing sends a script, so it goes through AWS-RunShellScript; nothing else needs to. docs/fleet-iam.md has a policy for it.
+Installing sends a script, so it goes through AWS-RunShellScript; nothing else needs to.
+docs/fleet-iam.md has a policy for it.
 
---distributor NAME goes through Distributor instead: with --bucket the binary becomes a version of that package of the account, unless it is there;
-then the hosts' agents install it (AWS-ConfigureAWSPackage), and each host is asked which dropcap answers. Without --bucket only the latter two.
+--distributor NAME goes through Distributor instead: with --bucket the binary becomes a version of
+that package of the account, unless it is there; then the hosts' agents install it
+(AWS-ConfigureAWSPackage), and each host is asked which dropcap answers. Without --bucket only the
+latter two.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet install --documents-only
   dropcap fleet install --targets tag:role=web --bucket my-bucket
@@ -53,16 +57,23 @@ then the hosts' agents install it (AWS-ConfigureAWSPackage), and each host is as
   dropcap fleet install --distributor dropcap --bucket my-bucket --targets tag:role=web
   dropcap fleet install --distributor dropcap --package-version 1.2.3 --targets all`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetInstall(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runFleetInstall(cmd.Context(), f)
+		},
 	}
 	fl := cmd.Flags()
 	f.fleetFlags.register(fl, true)
-	fl.StringArrayVar(&f.binaries, "bin", nil, "ARCH=FILE, a static binary for amd64 or arm64; may be repeated (default: this one)")
-	fl.StringVar(&f.bucket, "bucket", "", "bucket through which the binary goes; its object is removed afterwards")
+	fl.StringArrayVar(&f.binaries, "bin", nil,
+		"ARCH=FILE, a static binary for amd64 or arm64; may be repeated (default: this one)")
+	fl.StringVar(&f.bucket, "bucket", "",
+		"bucket through which the binary goes; its object is removed afterwards")
 	fl.BoolVar(&f.documentsOnly, "documents-only", false, "only the documents; no host is touched")
-	fl.StringVar(&f.distributor, "distributor", "", "install through Distributor, by this package of the account")
-	fl.StringVar(&f.packaged, "package-version", "", "which version of a package that is published already (default: its default version)")
-	fl.DurationVar(&f.expires, "expires", time.Hour, "for how long the address of the binary is valid")
+	fl.StringVar(&f.distributor, "distributor", "",
+		"install through Distributor, by this package of the account")
+	fl.StringVar(&f.packaged, "package-version", "",
+		"which version of a package that is published already (default: its default version)")
+	fl.DurationVar(&f.expires, "expires", time.Hour,
+		"for how long the address of the binary is valid")
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	return cmd
 }
@@ -76,7 +87,8 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 			return err
 		}
 		if f.distributor == "" && f.bucket == "" {
-			return usageError("--bucket NAME, or --documents-only for the documents alone", "cannot bring the binary to hosts without a bucket")
+			return usageError("--bucket NAME, or --documents-only for the documents alone",
+				"cannot bring the binary to hosts without a bucket")
 		}
 	}
 	c, err := a.control(ctx, &f.fleetFlags)
@@ -95,7 +107,8 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 		return err
 	}
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, "Install dropcap "+version()+" on "+strings.Join(f.targets, " ")+"?"); err != nil {
+		if err := a.confirm(ctx, "Install dropcap "+version()+" on "+strings.Join(f.targets, " ")+
+			"?"); err != nil {
 			return err
 		}
 	}
@@ -133,7 +146,8 @@ func (f *fleetInstallCommand) read() (map[string][]byte, error) {
 	for _, s := range f.binaries {
 		arch, file, ok := strings.Cut(s, "=")
 		if !ok || arch != "amd64" && arch != "arm64" {
-			return nil, usageError("for example --bin arm64=dist/dropcap-arm64", "cannot read --bin %q", s)
+			return nil, usageError("for example --bin arm64=dist/dropcap-arm64",
+				"cannot read --bin %q", s)
 		}
 		list[arch] = file
 	}
@@ -148,7 +162,8 @@ func (f *fleetInstallCommand) read() (map[string][]byte, error) {
 	for arch, file := range list {
 		b, err := os.ReadFile(filepath.Clean(file))
 		if err != nil {
-			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", file, host.Cause(err))
+			return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", file,
+				host.Cause(err))
 		}
 		out[arch] = b
 	}
@@ -156,7 +171,8 @@ func (f *fleetInstallCommand) read() (map[string][]byte, error) {
 }
 
 // install uploads the binaries for as long as it takes, and has the hosts fetch them.
-func (c *control) install(ctx context.Context, f *fleetInstallCommand, binaries map[string][]byte) error {
+func (c *control) install(ctx context.Context, f *fleetInstallCommand,
+	binaries map[string][]byte) error {
 	nodes, failures, err := c.find(ctx, &f.fleetFlags)
 	if err != nil {
 		return err
@@ -165,16 +181,20 @@ func (c *control) install(ctx context.Context, f *fleetInstallCommand, binaries 
 	for arch, b := range binaries {
 		sum := sha256.Sum256(b)
 		digest := hex.EncodeToString(sum[:])
-		key := "dropcap/" + digest + "/" + rand.Text() + "/dropcap" // of this install alone, which removes it
-		if f.printAWS {                                             // nothing is sent, so there is no address yet
-			list[arch] = fleet.Binary{URL: "https://" + f.bucket + ".s3." + place.Region + ".amazonaws.com/" + key + "?PRESIGNED", SHA256: digest, Size: int64(len(b))}
+		// of this install alone, which removes it
+		key := "dropcap/" + digest + "/" + rand.Text() + "/dropcap"
+		if f.printAWS {
+			// nothing is sent, so there is no address yet
+			list[arch] = fleet.Binary{URL: "https://" + f.bucket + ".s3." + place.Region +
+				".amazonaws.com/" + key + "?PRESIGNED", SHA256: digest, Size: int64(len(b))}
 			continue
 		}
 		if err := c.client.PutObject(ctx, place, f.bucket, key, bytes.NewReader(b)); err != nil {
 			return err
 		}
 		defer func() {
-			if err := c.client.DeleteObject(context.WithoutCancel(ctx), place, f.bucket, key); err != nil {
+			if err := c.client.DeleteObject(context.WithoutCancel(ctx), place, f.bucket,
+				key); err != nil {
 				c.app.warn(err)
 			}
 		}()
@@ -196,21 +216,26 @@ func (a *app) fleetUninstall() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Take dropcap off hosts",
-		Long: `Remove the binary, its units and its configuration from hosts; with --purge the store too, and its documents where --targets all is given. A host
-that retains containers of changes for their backout is left alone: prune or back out first. What came by Distributor goes by --distributor NAME, and
-with --purge and --targets all that package of the account too.
+		Long: `Remove the binary, its units and its configuration from hosts; with --purge the
+store too, and its documents where --targets all is given. A host that retains containers of
+changes for their backout is left alone: prune or back out first. What came by Distributor goes by
+--distributor NAME, and with --purge and --targets all that package of the account too.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet uninstall --targets tag:role=web
   dropcap fleet uninstall --targets all --purge --yes
   dropcap fleet uninstall --distributor dropcap --targets tag:role=web`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetUninstall(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runFleetUninstall(cmd.Context(), f)
+		},
 	}
 	f.fleetFlags.register(cmd.Flags(), true)
-	cmd.Flags().BoolVar(&f.purge, "purge", false, "also the store: evidence and history are gone then")
+	cmd.Flags().BoolVar(&f.purge, "purge", false,
+		"also the store: evidence and history are gone then")
 	cmd.Flags().BoolVar(&f.force, "force", false, "also where changes could be backed out still")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().StringVar(&f.distributor, "distributor", "", "through Distributor, by this package of the account")
+	cmd.Flags().StringVar(&f.distributor, "distributor", "",
+		"through Distributor, by this package of the account")
 	return cmd
 }
 
@@ -228,12 +253,14 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 		return err
 	}
 	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, fmt.Sprintf("Remove dropcap from %s?", printable.Count(len(nodes), "host"))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Remove dropcap from %s?",
+			printable.Count(len(nodes), "host"))); err != nil {
 			return err
 		}
 	}
 	if f.distributor != "" {
-		err = c.byPackage(ctx, f, nodes, failures, dropcap.PackageAction{Uninstall: true, Name: f.distributor, Purge: f.purge, Force: f.force})
+		err = c.byPackage(ctx, f, nodes, failures, dropcap.PackageAction{Uninstall: true,
+			Name: f.distributor, Purge: f.purge, Force: f.force})
 	} else {
 		err = c.script(ctx, f, nodes, failures, fleet.UninstallLines(f.purge, f.force), "uninstall")
 	}
@@ -246,7 +273,8 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 				return err
 			}
 		}
-		if f.distributor != "" && !strings.HasPrefix(f.distributor, "arn:") { // another account's is not ours to remove
+		if f.distributor != "" && !strings.HasPrefix(f.distributor, "arn:") {
+			// another account's is not ours to remove
 			if err := c.client.RemovePackage(ctx, p, f.distributor); err != nil {
 				return err
 			}
@@ -255,8 +283,10 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 	return nil
 }
 
-// script runs lines on nodes once and tells each host's last line. It changes no container, so it needs no receipt: doing it again is harmless.
-func (c *control) script(ctx context.Context, f *fleetInstallCommand, nodes []dropcap.Node, failures []dropcap.HostFailure, lines []string, what string) error {
+// script runs lines on nodes once and tells each host's last line. It changes no container, so it
+// needs no receipt: doing it again is harmless.
+func (c *control) script(ctx context.Context, f *fleetInstallCommand, nodes []dropcap.Node,
+	failures []dropcap.HostFailure, lines []string, what string) error {
 	ask := fleet.Scripted{Engine: c.Engine, Lines: lines, Comment: "dropcap " + what}
 	if f.printAWS {
 		for _, cmd := range ask.Commands(nodes) {
@@ -272,7 +302,8 @@ func (c *control) script(ctx context.Context, f *fleetInstallCommand, nodes []dr
 }
 
 // outcome tells each host's last line, or why there is none.
-func (c *control) outcome(results []fleet.ScriptResult, failures []dropcap.HostFailure, what string) error {
+func (c *control) outcome(results []fleet.ScriptResult, failures []dropcap.HostFailure,
+	what string) error {
 	good := 0
 	for _, r := range results {
 		if r.Failure != nil {

@@ -22,17 +22,20 @@ import (
 	"dropcap/internal/printable"
 )
 
-const labHelp = `Start a small fleet on this machine, for trying the fleet commands without an AWS account: a double of AWS on a local port, and nodes that
-run real scripts, each with a private Docker engine and a few containers where the host can (root, and dockerd with containerd).
+const labHelp = `Start a small fleet on this machine, for trying the fleet commands without an AWS
+account: a double of AWS on a local port, and nodes that run real scripts, each with a private
+Docker engine and a few containers where the host can (root, and dockerd with containerd).
 
-Standard output is for eval and holds the settings that make dropcap, and any program with AWS's SDK, speak to the lab and never to AWS:
+Standard output is for eval and holds the settings that make dropcap, and any program with AWS's
+SDK, speak to the lab and never to AWS:
 
   eval "$(dropcap fleet lab --nodes 3)"
   dropcap fleet ls
   eval "$(dropcap fleet lab --stop)"
 
-The lab goes on in the background until it is stopped or its time is over, and leaves nothing behind. Nodes are folders and engines, not machines:
-what a script does outside of them, it does to this machine, as you.
+The lab goes on in the background until it is stopped or its time is over, and leaves nothing
+behind. Nodes are folders and engines, not machines: what a script does outside of them, it does to
+this machine, as you.
 ` + exitHelp
 
 // labFlags are what the command line says.
@@ -43,7 +46,10 @@ type labFlags struct {
 }
 
 func (a *app) fleetLab() *cobra.Command {
-	f := labFlags{Config: lab.Config{Keep: []string{"fleet", "lab", "keep"}, Version: version(), Say: func(s string) { a.say("%s", s) }}}
+	f := labFlags{Config: lab.Config{Keep: []string{"fleet", "lab", "keep"}, Version: version(),
+		Say: func(s string) {
+			a.say("%s", s)
+		}}}
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "A small fleet on this machine, for trying the fleet commands without an AWS account",
@@ -61,24 +67,32 @@ func (a *app) fleetLab() *cobra.Command {
 	s.BoolVar(&f.Windows, "windows", false, "one more node, with Windows")
 	s.BoolVar(&f.Bare, "bare", false, "nodes have no dropcap, until fleet install brings it")
 	s.BoolVar(&f.Offline, "offline", false, "one more node, which does not answer")
-	s.IntVar(&f.Fails, "node-fails", 0, "`number` of a node with a container that does not bear to lose NET_RAW, so that an apply there rolls back")
-	s.StringVar(&f.engines, "engines", string(lab.Auto), "auto, private (one for each node), shared (this host's, for the first node only) or none")
-	s.StringVar(&f.Dockerd, "dockerd", "", "`path` of the dockerd for private engines (default: the one in PATH)")
+	s.IntVar(&f.Fails, "node-fails", 0,
+		"`number` of a node with a container that does not bear to lose NET_RAW, so that an "+
+			"apply there rolls back")
+	s.StringVar(&f.engines, "engines", string(lab.Auto),
+		"auto, private (one for each node), shared (this host's, for the first node only) or none")
+	s.StringVar(&f.Dockerd, "dockerd", "",
+		"`path` of the dockerd for private engines (default: the one in PATH)")
 	s.StringVar(&f.Region, "region", "us-east-1", "AWS region that the nodes are in")
 	s.IntVar(&f.Port, "port", 0, "port on 127.0.0.1 (default: any)")
 	s.DurationVar(&f.For, "for", 2*time.Hour, "how long it stays")
-	s.StringVar(&f.Folder, "folder", "", "where all of it lies (default: $DROPCAP_LAB, or a folder for temporary files)")
+	s.StringVar(&f.Folder, "folder", "",
+		"where all of it lies (default: $DROPCAP_LAB, or a folder for temporary files)")
 	s.BoolVar(&f.foreground, "foreground", false, "stay in the foreground")
 	s.BoolVar(&f.stop, "stop", false, "stop the lab, and print what takes the settings back")
 	s.BoolVar(&f.status, "status", false, "tell what runs")
 	s.BoolVar(&f.env, "env", false, "print the settings of the lab that runs")
 	cmd.MarkFlagsMutuallyExclusive("stop", "status", "env", "foreground")
-	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("engines", cobra.FixedCompletions([]string{"auto", "private", "shared", "none"}, cobra.ShellCompDirectiveNoFileComp)))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("engines",
+		cobra.FixedCompletions([]string{"auto", "private", "shared", "none"},
+			cobra.ShellCompDirectiveNoFileComp)))
 	cmd.AddCommand(a.labKeep())
 	return cmd
 }
 
-// labKeep is the process that keeps one private engine, and takes it down when the lab ends, however it ends. The lab starts it.
+// labKeep is the process that keeps one private engine, and takes it down when the lab ends,
+// however it ends. The lab starts it.
 func (a *app) labKeep() *cobra.Command {
 	return &cobra.Command{
 		Use:    "keep",
@@ -88,7 +102,8 @@ func (a *app) labKeep() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			status, asked := lab.KeepEngine()
 			if !asked {
-				return usageError("`dropcap fleet lab` starts it", "cannot keep an engine: only a lab asks for that")
+				return usageError("`dropcap fleet lab` starts it",
+					"cannot keep an engine: only a lab asks for that")
 			}
 			a.status, a.finished = status, true
 			return nil
@@ -144,15 +159,18 @@ func (f *labFlags) check() error {
 	f.Engines = lab.Engines(f.engines)
 	switch {
 	case f.Nodes < 1 || f.Nodes > 50:
-		return usageError("--nodes takes 1 to 50", "cannot start a lab of %s", printable.Count(f.Nodes, "node"))
+		return usageError("--nodes takes 1 to 50", "cannot start a lab of %s",
+			printable.Count(f.Nodes, "node"))
 	case f.Fails < 0 || f.Fails > f.Nodes:
-		return usageError("nodes are numbered from 1", "cannot make node %d fail: there are %d", f.Fails, f.Nodes)
+		return usageError("nodes are numbered from 1", "cannot make node %d fail: there are %d",
+			f.Fails, f.Nodes)
 	case f.For <= 0:
 		return usageError("--for takes a duration such as 30m", "cannot start a lab for %v", f.For)
 	case f.Port < 0 || f.Port > 65535:
 		return usageError("--port takes 1 to 65535", "cannot open port %d", f.Port)
 	case !slices.Contains([]lab.Engines{lab.Auto, lab.Private, lab.Shared, lab.None}, f.Engines):
-		return usageError("auto, private, shared or none", "cannot give nodes %q as engines", f.engines)
+		return usageError("auto, private, shared or none", "cannot give nodes %q as engines",
+			f.engines)
 	case strings.Trim(f.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || f.Region == "":
 		return usageError("us-east-1, for example", "cannot use %q as a region", f.Region)
 	}
@@ -161,7 +179,9 @@ func (f *labFlags) check() error {
 
 func labError(err error) error {
 	if errors.Is(err, lab.ErrRunning) {
-		return dropcap.Errorf(dropcap.CodeError, "`dropcap fleet lab --env` prints its settings, `dropcap fleet lab --stop` ends it", "cannot start a lab: one runs already")
+		return dropcap.Errorf(dropcap.CodeError,
+			"`dropcap fleet lab --env` prints its settings, `dropcap fleet lab --stop` ends it",
+			"cannot start a lab: one runs already")
 	}
 	return err
 }
@@ -176,7 +196,8 @@ func (a *app) stopLab(folder string) error {
 	} else {
 		a.say("no lab runs")
 	}
-	_, err = fmt.Fprintf(a.out, "unset %s\n", strings.Join(slices.Sorted(maps.Keys(labSettings(lab.State{}))), " "))
+	_, err = fmt.Fprintf(a.out, "unset %s\n",
+		strings.Join(slices.Sorted(maps.Keys(labSettings(lab.State{}))), " "))
 	return err
 }
 
@@ -186,7 +207,8 @@ func runningLab(folder string) (lab.State, error) {
 		return s, nil
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = dropcap.Errorf(dropcap.CodeError, "`eval \"$(dropcap fleet lab)\"` starts one", "cannot find a running lab in %s", folder)
+		err = dropcap.Errorf(dropcap.CodeError, "`eval \"$(dropcap fleet lab)\"` starts one",
+			"cannot find a running lab in %s", folder)
 	}
 	return s, err
 }
@@ -212,7 +234,8 @@ func (a *app) labStatus(ctx context.Context, folder string) error {
 	for _, n := range served {
 		total += n
 	}
-	fmt.Fprintf(a.out, "\n%s, up for %v, until %s; process %d, folder %s\n", s.Endpoint, time.Since(s.Started).Round(time.Second),
+	fmt.Fprintf(a.out, "\n%s, up for %v, until %s; process %d, folder %s\n", s.Endpoint,
+		time.Since(s.Started).Round(time.Second),
 		s.Until.Local().Format("15:04"), s.PID, s.Folder)
 	fmt.Fprintf(a.out, "%d requests served", total)
 	for _, api := range slices.Sorted(maps.Keys(served)) {

@@ -70,15 +70,18 @@ func failedLab(log *os.File) error {
 
 // arguments are those of the lab in the foreground.
 func (f *labFlags) arguments() []string {
-	return []string{"fleet", "lab", "--foreground", "--folder", f.Folder, "--nodes", strconv.Itoa(f.Nodes), "--windows=" + strconv.FormatBool(f.Windows),
-		"--offline=" + strconv.FormatBool(f.Offline), "--bare=" + strconv.FormatBool(f.Bare), "--node-fails", strconv.Itoa(f.Fails), "--engines", f.engines, "--dockerd", f.Dockerd,
+	return []string{"fleet", "lab", "--foreground", "--folder", f.Folder, "--nodes",
+		strconv.Itoa(f.Nodes), "--windows=" + strconv.FormatBool(f.Windows),
+		"--offline=" + strconv.FormatBool(f.Offline), "--bare=" + strconv.FormatBool(f.Bare),
+		"--node-fails", strconv.Itoa(f.Fails), "--engines", f.engines, "--dockerd", f.Dockerd,
 		"--region", f.Region, "--port", strconv.Itoa(f.Port), "--for", f.For.String()}
 }
 
 // labEnvironment is what a lab needs of ours: no keys and contexts.
 func labEnvironment() []string {
 	var list []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG", "DOCKER_HOST", "DROPCAP_TEST_CACHE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG", "DOCKER_HOST",
+		"DROPCAP_TEST_CACHE"} {
 		if v, ok := os.LookupEnv(name); ok {
 			list = append(list, name+"="+v)
 		}
@@ -86,18 +89,24 @@ func labEnvironment() []string {
 	return list
 }
 
-// labSettings make any program with AWS's SDK speak to the lab, and to nobody else. Whatever else could name keys or an address is unset.
+// labSettings make any program with AWS's SDK speak to the lab, and to nobody else. Whatever else
+// could name keys or an address is unset.
 func labSettings(s lab.State) map[string]string {
 	return map[string]string{
-		"AWS_ENDPOINT_URL": s.Endpoint, "AWS_ACCESS_KEY_ID": s.Key, "AWS_SECRET_ACCESS_KEY": s.Secret, "AWS_REGION": s.Region,
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "DROPCAP_LAB": s.Folder,
+		"AWS_ENDPOINT_URL": s.Endpoint, "AWS_ACCESS_KEY_ID": s.Key,
+		"AWS_SECRET_ACCESS_KEY": s.Secret, "AWS_REGION": s.Region,
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_EC2_METADATA_DISABLED": "true", "DROPCAP_LAB": s.Folder,
 	}
 }
 
 var labUnset = []string{
-	"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
-	"AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SECURITYHUB", "AWS_ENDPOINT_URL_RESOURCE_GROUPS",
+	"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN",
+	"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+	"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+	"AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS",
+	"AWS_ENDPOINT_URL_SECURITYHUB", "AWS_ENDPOINT_URL_RESOURCE_GROUPS",
 }
 
 // printLab prints the settings for a shell's eval.
@@ -105,7 +114,8 @@ func (a *app) printLab(s lab.State) {
 	fmt.Fprintf(a.out, "unset %s\n", strings.Join(labUnset, " "))
 	settings := labSettings(s)
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		fmt.Fprintf(a.out, "export %s='%s'\n", name, strings.ReplaceAll(settings[name], "'", `'\''`))
+		fmt.Fprintf(a.out, "export %s='%s'\n", name, strings.ReplaceAll(settings[name], "'",
+			`'\''`))
 	}
 }
 
@@ -121,9 +131,12 @@ func (a *app) tellLab(s lab.State) {
 	if s.Why != "" {
 		a.say("nodes have no engines of their own: %s", s.Why)
 		if s.Nodes[0].Engine != "" {
-			a.say("%s uses the engine of this host, and what is applied there changes this host's containers", s.Nodes[0].Name)
+			a.say("%s uses the engine of this host, and what is applied there changes this "+
+				"host's containers", s.Nodes[0].Name)
 		}
 	}
-	a.say("all are in the resource group %s; there is a bucket %s; the log is %s", lab.Group, lab.Bucket, filepath.Join(s.Folder, lab.LogFile))
-	a.say("it stays until %s; to stop it: eval \"$(dropcap fleet lab --stop)\"", s.Until.Local().Format("15:04"))
+	a.say("all are in the resource group %s; there is a bucket %s; the log is %s", lab.Group,
+		lab.Bucket, filepath.Join(s.Folder, lab.LogFile))
+	a.say("it stays until %s; to stop it: eval \"$(dropcap fleet lab --stop)\"",
+		s.Until.Local().Format("15:04"))
 }

@@ -17,14 +17,17 @@ func (a *app) fleetList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List managed nodes: online, platform, agent, Docker, dropcap",
-		Long: `List the managed nodes that the targets mean, by the service's own word, and ask those that are online which dropcap and which engine they run.
-Without --targets all are meant. --quick asks the service only.
+		Long: `List the managed nodes that the targets mean, by the service's own word, and ask
+those that are online which dropcap and which engine they run. Without --targets all are meant.
+--quick asks the service only.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet ls --targets all
   dropcap fleet ls --targets tag:role=web --region eu-west-1 --region us-east-1
   dropcap fleet ls --targets all --quick --format json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetList(cmd.Context(), f, out, quick) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runFleetList(cmd.Context(), f, out, quick)
+		},
 	}
 	f.register(cmd.Flags(), true)
 	out.register(cmd, render.FleetFormats("ls"), "table")
@@ -52,7 +55,8 @@ func (a *app) runFleetList(ctx context.Context, f *fleetFlags, out *outputFlags,
 	}
 	answers := map[string]dropcap.ReceiptHost{}
 	if !quick {
-		run, hosts, err := c.Start(ctx, dropcap.FleetRun{Verb: "hello", Targets: f.targets}, nodes, nil)
+		run, hosts, err := c.Start(ctx, dropcap.FleetRun{Verb: "hello", Targets: f.targets}, nodes,
+			nil)
 		if err != nil {
 			return err
 		}

@@ -23,19 +23,23 @@ func (a *app) fleetPrune() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Forget old runs of this controller",
-		Long: `Remove runs that ended long enough ago, with what their hosts answered, from the controller's store. A run that was stopped, or whose changes could
-be backed out, stays, with its backout and the audits of its gate, unless --all; one that a process is at work on always. Nothing is asked of AWS, and
-hosts keep what they have.
+		Long: `Remove runs that ended long enough ago, with what their hosts answered, from the
+controller's store. A run that was stopped, or whose changes could be backed out, stays, with its
+backout and the audits of its gate, unless --all; one that a process is at work on always. Nothing
+is asked of AWS, and hosts keep what they have.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet prune --older-than 90d --dry-run
   dropcap fleet prune --older-than 0s --all --yes`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFleetPrune(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runFleetPrune(cmd.Context(), f)
+		},
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.store, "store", fleetStore(), "the folder of the controller's store")
 	fl.StringVar(&f.older, "older-than", "30d", "runs that ended so long ago: 12h, 90d")
-	fl.BoolVar(&f.all, "all", false, "also runs that could be resumed or backed out; that is not possible any more then")
+	fl.BoolVar(&f.all, "all", false,
+		"also runs that could be resumed or backed out; that is not possible any more then")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "list them, and remove nothing")
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	return cmd
@@ -64,7 +68,8 @@ func (a *app) runFleetPrune(ctx context.Context, f *fleetPruneCommand) error {
 		a.listRuns(list)
 		return nil
 	case !f.yes:
-		if err := a.confirm(ctx, fmt.Sprintf("Remove %s of %d?", printable.Count(len(list), "run"), len(runs))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Remove %s of %d?", printable.Count(len(list), "run"),
+			len(runs))); err != nil {
 			return err
 		}
 	}
@@ -106,6 +111,7 @@ func forget(ctx context.Context, s *store.Store, r dropcap.FleetRun) error {
 // listRuns is a line for each run.
 func (a *app) listRuns(list []dropcap.FleetRun) {
 	for _, r := range list {
-		fmt.Fprintf(a.out, "%s  %s  %-8s  %11s  %-12s  %s\n", r.ID, r.Started, r.Verb, printable.Count(r.Hosts, "host"), r.State, oneLine(r.Because))
+		fmt.Fprintf(a.out, "%s  %s  %-8s  %11s  %-12s  %s\n", r.ID, r.Started, r.Verb,
+			printable.Count(r.Hosts, "host"), r.State, oneLine(r.Because))
 	}
 }

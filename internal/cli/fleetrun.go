@@ -16,7 +16,8 @@ import (
 )
 
 // start begins a run on the targets. Failures are of nodes that could not be found.
-func (c *control) start(ctx context.Context, f *fleetFlags, run dropcap.FleetRun, extra func(string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+func (c *control) start(ctx context.Context, f *fleetFlags, run dropcap.FleetRun,
+	extra func(string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	nodes, failures, err := c.find(ctx, f)
 	if err != nil {
 		return run, nil, err
@@ -33,7 +34,8 @@ func (c *control) start(ctx context.Context, f *fleetFlags, run dropcap.FleetRun
 }
 
 // do starts a run, does it, and prints what came of it.
-func (c *control) do(ctx context.Context, f *fleetFlags, run dropcap.FleetRun, out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+func (c *control) do(ctx context.Context, f *fleetFlags, run dropcap.FleetRun,
+	out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	targets, err := out.targets(checkFleet(run.Verb))
 	if err != nil {
 		return run, nil, err
@@ -54,7 +56,8 @@ func (c *control) do(ctx context.Context, f *fleetFlags, run dropcap.FleetRun, o
 }
 
 // finish does a run that was started, and prints what came of it.
-func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, targets []target, out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
+	targets []target, out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	run, hosts, err := c.Go(ctx, run, hosts, c.places)
 	c.app.clearLine()
 	if err != nil {
@@ -95,21 +98,27 @@ func (a *app) warned(hosts []dropcap.FleetHost) {
 		a.warn(fmt.Errorf("%s: %s", where, w.Text))
 	}
 	if more := len(list) - mostWarnings; more > 0 {
-		a.warn(fmt.Errorf("%d more like these: `dropcap fleet status RUN --format json` has them all", more))
+		a.warn(fmt.Errorf("%d more like these: `dropcap fleet status RUN --format json` has them "+
+			"all", more))
 	}
 }
 
-// nowhere tells of names that no host has. Where all hosts have answered it is the error that it is on one host.
+// nowhere tells of names that no host has. Where all hosts have answered it is the error that it is
+// on one host.
 func (a *app) nowhere(doc dropcap.Fleet) error {
 	names, answered := fleet.Nowhere(doc)
 	if len(names) == 0 {
 		return nil
 	}
-	what, hint := "a container named ", "`dropcap fleet audit` without --container shows those that there are"
+	what, hint := "a container named ",
+		"`dropcap fleet audit` without --container shows those that there are"
 	if doc.Run.Verb == "evidence" {
-		what, hint = "evidence of ", "`dropcap fleet evidence` without --workload shows what there is; `dropcap fleet learn` records it"
+		what, hint = "evidence of ",
+			"`dropcap fleet evidence` without --workload shows what there is; `dropcap fleet "+
+				"learn` records it"
 	}
-	err := dropcap.Errorf(dropcap.CodeError, hint, "cannot find %s%s on any of %s", what, quoted(names), printable.Count(answered, "host"))
+	err := dropcap.Errorf(dropcap.CodeError, hint, "cannot find %s%s on any of %s", what,
+		quoted(names), printable.Count(answered, "host"))
 	if len(doc.Failures) == 0 {
 		return err
 	}

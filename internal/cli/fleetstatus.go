@@ -18,8 +18,10 @@ import (
 	"dropcap/internal/store"
 )
 
-// findRun picks a run by its id or a beginning of at least four digits; verb is the one that it must be of, empty: any.
-func findRun(ctx context.Context, s *store.Store, id, verb string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+// findRun picks a run by its id or a beginning of at least four digits; verb is the one that it
+// must be of, empty: any.
+func findRun(ctx context.Context, s *store.Store, id,
+	verb string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	runs, err := s.Runs(ctx)
 	if err != nil {
 		return dropcap.FleetRun{}, nil, err
@@ -32,11 +34,14 @@ func findRun(ctx context.Context, s *store.Store, id, verb string) (dropcap.Flee
 	}
 	switch {
 	case len(found) == 0:
-		return dropcap.FleetRun{}, nil, dropcap.Errorf(dropcap.CodeError, "`dropcap fleet runs` lists them", "cannot find a run %q", id)
+		return dropcap.FleetRun{}, nil, dropcap.Errorf(dropcap.CodeError,
+			"`dropcap fleet runs` lists them", "cannot find a run %q", id)
 	case len(found) > 1:
-		return dropcap.FleetRun{}, nil, usageError("give more of its digits", "cannot tell which run %q is: %d begin so", id, len(found))
+		return dropcap.FleetRun{}, nil, usageError("give more of its digits",
+			"cannot tell which run %q is: %d begin so", id, len(found))
 	case verb != "" && found[0].Verb != verb:
-		return dropcap.FleetRun{}, nil, usageError("make one with `dropcap fleet "+verb+"`; `dropcap fleet runs` lists those there are",
+		return dropcap.FleetRun{}, nil, usageError("make one with `dropcap fleet "+verb+
+			"`; `dropcap fleet runs` lists those there are",
 			"cannot use run %s: it is one of %s, not of %s", found[0].ID, found[0].Verb, verb)
 	}
 	return s.Run(ctx, found[0].ID)
@@ -49,7 +54,8 @@ func (a *app) fleetStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status RUN",
 		Short: "Show how far a run has come: waves, hosts, errors by their cause",
-		Long: `Show a run from the controller's store: progress of each wave, hosts that are at work or failed, errors grouped by cause. Nothing is asked of AWS.
+		Long: `Show a run from the controller's store: progress of each wave, hosts that are at
+work or failed, errors grouped by cause. Nothing is asked of AWS.
 ` + fleetExitHelp,
 		Example: `  dropcap fleet status 7be13c4f02aa
   dropcap fleet status 7be13c4f02aa --watch
@@ -67,7 +73,8 @@ func (a *app) fleetStatus() *cobra.Command {
 	return cmd
 }
 
-func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, folder string, watch bool) error {
+func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, folder string,
+	watch bool) error {
 	targets, err := f.targets(checkFleet("status"))
 	if err != nil {
 		return err
@@ -96,7 +103,8 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 		}
 		left := leftBehind(s, run)
 		if left {
-			a.warn(fmt.Errorf("no process is at work on run %s any more: `dropcap fleet resume %s` goes on", run.ID, run.ID))
+			a.warn(fmt.Errorf("no process is at work on run %s any more: `dropcap fleet resume "+
+				"%s` goes on", run.ID, run.ID))
 		}
 		if !watch || run.State.Over() || left {
 			if fleet.Changes(run.Verb) {
@@ -115,8 +123,9 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 	}
 }
 
-// leftBehind tells whether a run's controller is gone before it was over. A run is kept a moment before it is locked, so that a very young one is not
-// judged. A backout and the audits of a gate are the work of whoever has the run of which they are.
+// leftBehind tells whether a run's controller is gone before it was over. A run is kept a moment
+// before it is locked, so that a very young one is not judged. A backout and the audits of a gate
+// are the work of whoever has the run of which they are.
 func leftBehind(s *store.Store, run dropcap.FleetRun) bool {
 	started, err := time.Parse(time.RFC3339, run.Started)
 	if err != nil || run.State.Over() || time.Since(started) < 2*time.Second {
@@ -133,9 +142,10 @@ func (a *app) fleetRuns() *cobra.Command {
 	var folder string
 	var quiet bool
 	cmd := &cobra.Command{
-		Use:     "runs",
-		Short:   "List the runs that this controller knows",
-		Long:    "List the runs in the controller's store, the newest first. Nothing is asked of AWS.\n" + fleetExitHelp,
+		Use:   "runs",
+		Short: "List the runs that this controller knows",
+		Long: "List the runs in the controller's store, the newest first. Nothing is asked of " +
+			"AWS.\n" + fleetExitHelp,
 		Example: "  dropcap fleet runs\n  dropcap fleet runs -q",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -169,16 +179,20 @@ func (a *app) fleetResume() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume RUN",
 		Short: "Go on with a run that its controller did not finish",
-		Long: `Go on where a killed or interrupted controller stopped, or ask those hosts again of which is not known what they did. Hosts that may have got their
-request are asked for its receipt before anything is sent to them again; no host does a request twice.
+		Long: `Go on where a killed or interrupted controller stopped, or ask those hosts again of
+which is not known what they did. Hosts that may have got their request are asked for its receipt
+before anything is sent to them again; no host does a request twice.
 
-A run that a gate stopped is looked at again: the soak, the probe and the audit. Hosts are reached as before, and waited for as long, unless flags say
-otherwise; --format takes what the run's verb takes.
+A run that a gate stopped is looked at again: the soak, the probe and the audit. Hosts are reached
+as before, and waited for as long, unless flags say otherwise; --format takes what the run's verb
+takes.
 ` + fleetExitHelp,
 		Example:           `  dropcap fleet resume 7be13c4f02aa`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRuns(),
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runFleetResume(cmd, args[0], f, out) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runFleetResume(cmd, args[0], f, out)
+		},
 	}
 	f.register(cmd.Flags(), false)
 	out.register(cmd, render.FleetFormats("audit"), "")
@@ -226,7 +240,8 @@ func (c *control) reachable(run dropcap.FleetRun) error {
 			ok = ok || known.String() == p
 		}
 		if !ok {
-			return usageError("give the --profile and --role-arn that reach it", "cannot reach %s with these credentials, and run %s has hosts there", p, run.ID)
+			return usageError("give the --profile and --role-arn that reach it",
+				"cannot reach %s with these credentials, and run %s has hosts there", p, run.ID)
 		}
 	}
 	return nil

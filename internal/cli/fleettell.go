@@ -8,8 +8,9 @@ import (
 	"dropcap/internal/printable"
 )
 
-// fleetTeller shows how a run goes on: a line for each host of a change, and a counter for the rest; where something is waited for, a line a
-// minute tells what, also where nobody sits at a terminal.
+// fleetTeller shows how a run goes on: a line for each host of a change, and a counter for the
+// rest; where something is waited for, a line a minute tells what, also where nobody sits at a
+// terminal.
 func (a *app) fleetTeller() func(fleet.Progress) {
 	l := &lookTeller{app: a, terminal: isTerminal(a.err)}
 	return func(p fleet.Progress) {
@@ -24,7 +25,8 @@ func (a *app) fleetTeller() func(fleet.Progress) {
 		}
 		switch {
 		case p.Host != nil:
-			fmt.Fprintf(a.err, "%s: %d of %d: %s: %s\n", where, p.Done, p.Total, oneLine(p.Host.Host), oneLine(fleet.Tale(*p.Host)))
+			fmt.Fprintf(a.err, "%s: %d of %d: %s: %s\n", where, p.Done, p.Total,
+				oneLine(p.Host.Host), oneLine(fleet.Tale(*p.Host)))
 		case p.Note != "":
 			fmt.Fprintf(a.err, "%s: %s\n", where, oneLine(p.Note))
 		case p.Run.State != dropcap.RunGoing || p.Total > 0:
@@ -33,7 +35,8 @@ func (a *app) fleetTeller() func(fleet.Progress) {
 	}
 }
 
-// lookTeller tells of looks. What hosts have answered is shown once the first of them keeps the others waiting.
+// lookTeller tells of looks. What hosts have answered is shown once the first of them keeps the
+// others waiting.
 type lookTeller struct {
 	app      *app
 	terminal bool
@@ -50,19 +53,22 @@ func (l *lookTeller) tell(p fleet.Progress) {
 	switch {
 	case p.Host != nil:
 		if l.shown+len(l.answered) < mostShown {
-			l.answered = append(l.answered, fmt.Sprintf("%s: %s: %s", p.Run.Verb, oneLine(p.Host.Host), oneLine(fleet.Tale(*p.Host))))
+			l.answered = append(l.answered, fmt.Sprintf("%s: %s: %s", p.Run.Verb,
+				oneLine(p.Host.Host), oneLine(fleet.Tale(*p.Host))))
 		}
 		if l.waits {
 			l.show()
 		}
 		if l.terminal {
-			fmt.Fprintf(a.err, "\r\033[K%s: %d of %s", p.Run.Verb, p.Done, printable.Count(p.Total, "host"))
+			fmt.Fprintf(a.err, "\r\033[K%s: %d of %s", p.Run.Verb, p.Done,
+				printable.Count(p.Total, "host"))
 		}
 	case p.Waits:
 		a.clearLine()
 		l.waits = true
 		l.show()
-		fmt.Fprintf(a.err, "%s: %d of %s: %s\n", p.Run.Verb, p.Done, printable.Count(p.Total, "host"), oneLine(p.Note))
+		fmt.Fprintf(a.err, "%s: %d of %s: %s\n", p.Run.Verb, p.Done,
+			printable.Count(p.Total, "host"), oneLine(p.Note))
 	}
 }
 

@@ -19,8 +19,8 @@ func (a *app) history() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history [CHANGE|CONTAINER]",
 		Short: "Show the changes of this host, or one of them event by event",
-		Long: `List the changes that were made on this host, the newest first; or tell one of them, or all of one container, event by event.
-No engine is asked.
+		Long: `List the changes that were made on this host, the newest first; or tell one of them,
+or all of one container, event by event. No engine is asked.
 ` + exitHelp,
 		Example: `  sudo dropcap history
   sudo dropcap history 1f0c5a9e77b2
@@ -35,12 +35,14 @@ No engine is asked.
 	}
 	f.register(cmd, render.ChangeFormats(), "")
 	cmd.Flags().Lookup("quiet").Usage = "show ids of changes only"
-	cmd.Flags().BoolVar(&log, "log", false, "show what the new container of that change printed last, if it failed; it may hold secrets")
+	cmd.Flags().BoolVar(&log, "log", false,
+		"show what the new container of that change printed last, if it failed; it may hold secrets")
 	cmd.Flags().StringVar(&folder, "store", defaultStore(), "the folder of the store")
 	return cmd
 }
 
-func (a *app) runHistory(ctx context.Context, args []string, f *outputFlags, folder string, log bool) error {
+func (a *app) runHistory(ctx context.Context, args []string, f *outputFlags, folder string,
+	log bool) error {
 	f.usual = "table"
 	q := host.HistoryRequest{}
 	if len(args) > 0 {
@@ -62,7 +64,8 @@ func (a *app) runHistory(ctx context.Context, args []string, f *outputFlags, fol
 	}, *f)
 }
 
-// printLog prints the log that is kept of the newest of these changes, line by line as it may be shown.
+// printLog prints the log that is kept of the newest of these changes, line by line as it may be
+// shown.
 func (a *app) printLog(ctx context.Context, q host.HistoryRequest, folder string) error {
 	text, err := a.host(folder).Log(ctx, q)
 	if err != nil {

@@ -36,17 +36,21 @@ func (a *app) learn() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "learn [CONTAINER...] [-- COMMAND [ARG...]]",
 		Short: "Record which capabilities containers really use",
-		Long: `Count, in the kernel, every capability check that the containers' processes cause, and keep as evidence what each workload
-needs: with the program, the system call and the place in the kernel, and what breaks without it. Without arguments all containers are
-watched, also those that start meanwhile. It ends after --for, with --until stopped, when COMMAND ends, or on Ctrl-C; what was
-recorded until then is kept. Nothing is changed, but --restart restarts the named containers so that their stop and start are seen.
+		Long: `Count, in the kernel, every capability check that the containers' processes cause,
+and keep as evidence what each workload needs: with the program, the system call and the place in
+the kernel, and what breaks without it. Without arguments all containers are watched, also those
+that start meanwhile. It ends after --for, with --until stopped, when COMMAND ends, or on Ctrl-C;
+what was recorded until then is kept. Nothing is changed, but --restart restarts the named
+containers so that their stop and start are seen.
 
-The more of a container's life is seen, the surer the evidence: a first and a second start, a reload, a stop, an hour of work.
-What an administrator runs with docker exec is shown and keeps no capability, unless --execs says that it is the workload's own work, or
-"dropcap evidence approve" says so later; a healthcheck is the workload's own. docs/learning.md tells what is seen and what cannot be.
+The more of a container's life is seen, the surer the evidence: a first and a second start, a
+reload, a stop, an hour of work. What an administrator runs with docker exec is shown and keeps no
+capability, unless --execs says that it is the workload's own work, or "dropcap evidence approve"
+says so later; a healthcheck is the workload's own. docs/learning.md tells what is seen and what
+cannot be.
 
---service is for a daemon: it watches all containers for weeks in bounded memory, logs a line for what is worth one, and tells systemd
-when it is ready (packaging/systemd/dropcap-learn.service).
+--service is for a daemon: it watches all containers for weeks in bounded memory, logs a line for
+what is worth one, and tells systemd when it is ready (packaging/systemd/dropcap-learn.service).
 ` + learnExit,
 		Example: `  sudo dropcap learn --for 10m
   sudo dropcap learn web db --restart --for 1h
@@ -69,21 +73,28 @@ when it is ready (packaging/systemd/dropcap-learn.service).
 	fl := cmd.Flags()
 	fl.DurationVar(&f.span, "for", 0, "record for this long; otherwise until Ctrl-C")
 	fl.StringVar(&f.until, "until", "", "stopped: until none of the containers runs any more")
-	fl.BoolVar(&f.restart, "restart", false, "restart the named containers, to see them stop and start")
+	fl.BoolVar(&f.restart, "restart", false,
+		"restart the named containers, to see them stop and start")
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask before restarting")
-	fl.BoolVar(&f.complete, "complete", false, "everything that the containers ever do is exercised meanwhile")
-	fl.BoolVar(&f.execs, "execs", false, "what docker exec runs is the workload's own work, and keeps what it needs")
-	fl.BoolVar(&f.daemon, "service", false, "run as a daemon: watch all containers for weeks, log to standard error, print no evidence at the end")
+	fl.BoolVar(&f.complete, "complete", false,
+		"everything that the containers ever do is exercised meanwhile")
+	fl.BoolVar(&f.execs, "execs", false,
+		"what docker exec runs is the workload's own work, and keeps what it needs")
+	fl.BoolVar(&f.daemon, "service", false,
+		"run as a daemon: watch all containers for weeks, log to standard error, print no "+
+			"evidence at the end")
 	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
-	fl.StringVar(&f.hook, "hook", "", "force a kernel hook: fexit, tp_btf, raw_tp or kprobe (default: the best that loads)")
+	fl.StringVar(&f.hook, "hook", "",
+		"force a kernel hook: fexit, tp_btf, raw_tp or kprobe (default: the best that loads)")
 	fl.StringVar(&f.format, "format", "text", "output: text or json")
 	return cmd
 }
 
 const learnExit = `
-Exit status: 0 done; 1 error (what was recorded is printed all the same, and kept where that is possible); 2 usage; 6 this host can't (no
-engine, not root, no eBPF); 7 incomplete (some container was not
-seen starting, or its checks could not be told apart); 130 interrupted before anything was recorded.`
+Exit status: 0 done; 1 error (what was recorded is printed all the same, and kept where that is
+possible); 2 usage; 6 this host can't (no engine, not root, no eBPF); 7 incomplete (some container
+was not seen starting, or its checks could not be told apart); 130 interrupted before anything was
+recorded.`
 
 func (f *learnFlags) check(names, command []string) error {
 	switch {
@@ -91,14 +102,18 @@ func (f *learnFlags) check(names, command []string) error {
 		return usageError("text or json", "cannot report in the format %q", f.format)
 	case f.until != "" && f.until != "stopped":
 		return usageError("for example --until stopped", "cannot record until %q", f.until)
-	case f.daemon && (len(names)+len(command) > 0 || f.restart || f.complete || f.until != "" || f.span != 0 || f.format != "text"):
-		return usageError("`dropcap learn --service` alone; it watches all containers until it is told to end", "cannot combine --service with what names or ends a recording")
+	case f.daemon && (len(names)+len(command) > 0 || f.restart || f.complete || f.until != "" ||
+		f.span != 0 || f.format != "text"):
+		return usageError("`dropcap learn --service` alone; it watches all containers until it "+
+			"is told to end", "cannot combine --service with what names or ends a recording")
 	case f.restart && len(names) == 0:
-		return usageError("for example dropcap learn --restart web", "cannot restart containers that are not named")
+		return usageError("for example dropcap learn --restart web",
+			"cannot restart containers that are not named")
 	case f.span < 0:
 		return usageError("for example --for 10m", "cannot record for %s", f.span)
 	case len(command) > 0 && f.restart:
-		return usageError("do one after the other", "cannot run a command and restart containers in one recording")
+		return usageError("do one after the other",
+			"cannot run a command and restart containers in one recording")
 	}
 	return nil
 }
@@ -118,7 +133,8 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 		return err
 	}
 	if !here.Engine || here.Release != info.Kernel {
-		return dropcap.Errorf(dropcap.CodeHost, "run dropcap there", "cannot learn here: the engine runs on another machine or in a VM")
+		return dropcap.Errorf(dropcap.CodeHost, "run dropcap there",
+			"cannot learn here: the engine runs on another machine or in a VM")
 	}
 	l := newLearner(h)
 	q, err := a.learnQuery(ctx, l, names, f)
@@ -148,12 +164,15 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 	return a.record(ctx, l, tracer{t}, host.Keeper{Store: s, Host: here.ID}, q, command, f)
 }
 
-// openTracer says the likeliest cause in one clause where there is one: what each hook answered helps nobody who is not root.
+// openTracer says the likeliest cause in one clause where there is one: what each hook answered
+// helps nobody who is not root.
 func openTracer(hook string) (*bpf.Tracer, error) {
 	t, err := bpf.Open(bpf.Options{Hook: hook})
 	var e *dropcap.Error
 	if err != nil && os.Geteuid() != 0 && errors.As(err, &e) && e.Code == dropcap.CodeHost {
-		err = &dropcap.Error{Code: dropcap.CodeHost, Message: "cannot watch capability checks: that takes root", Hint: "run dropcap with sudo", Err: err}
+		err = &dropcap.Error{Code: dropcap.CodeHost,
+			Message: "cannot watch capability checks: that takes root",
+			Hint:    "run dropcap with sudo", Err: err}
 	}
 	if err != nil {
 		return nil, err
@@ -167,7 +186,8 @@ func openTracer(hook string) (*bpf.Tracer, error) {
 }
 
 // record records until it is told to end, and prints what was seen, whatever ended it.
-func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q learn.Query, command []string, f *learnFlags) error {
+func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q learn.Query,
+	command []string, f *learnFlags) error {
 	recordCtx, end := context.WithCancel(ctx)
 	defer end()
 	if f.span > 0 && len(command) > 0 {
@@ -195,7 +215,8 @@ func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q 
 	if list == nil && err != nil {
 		return err
 	}
-	doc := dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: evidence.Merge(list, evidence.ByHost)}
+	doc := dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: evidence.Merge(list,
+		evidence.ByHost)}
 	if f.restart {
 		doc.NotStarted = a.unstarted(f.named, list)
 	}
@@ -204,8 +225,10 @@ func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q 
 }
 
 // learnQuery resolves the names, and asks before anything is restarted.
-func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *learnFlags) (learn.Query, error) {
-	q := learn.Query{Complete: f.complete, Execs: f.execs, Warn: a.learnWarn(), Scanning: a.scanning(), Enough: enough, Progress: a.learnProgress(f.span)}
+func (a *app) learnQuery(ctx context.Context, l learner, names []string,
+	f *learnFlags) (learn.Query, error) {
+	q := learn.Query{Complete: f.complete, Execs: f.execs, Warn: a.learnWarn(),
+		Scanning: a.scanning(), Enough: enough, Progress: a.learnProgress(f.span)}
 	if f.daemon {
 		q.Service, q.Read, q.Say, q.Warn = true, 30*time.Second, a.say, a.sayOnce()
 		q.Progress = a.alive()
@@ -224,14 +247,16 @@ func (a *app) learnQuery(ctx context.Context, l learner, names []string, f *lear
 		q.Until = func(s learn.Session) bool { return s.Containers > 0 && s.Live == 0 }
 	}
 	if f.restart && !f.yes {
-		if err := a.confirm(ctx, fmt.Sprintf("Restart %s?", strings.Join(names, ", "))); err != nil {
+		if err := a.confirm(ctx,
+			fmt.Sprintf("Restart %s?", strings.Join(names, ", "))); err != nil {
 			return q, err
 		}
 	}
 	return q, nil
 }
 
-// learnWarn also makes the recording incomplete where a container was not seen. What was interrupted is said once, whatever it was.
+// learnWarn also makes the recording incomplete where a container was not seen. What was
+// interrupted is said once, whatever it was.
 func (a *app) learnWarn() func(error) {
 	var mu sync.Mutex
 	said := false
@@ -269,7 +294,8 @@ func (a *app) scanning() func(left int) {
 		a.clearLine()
 		switch {
 		case isTerminal(a.err):
-			fmt.Fprintf(a.err, "looking at the files of %s; Ctrl-C leaves that to the next time", printable.Count(left, "image"))
+			fmt.Fprintf(a.err, "looking at the files of %s; Ctrl-C leaves that to the next time",
+				printable.Count(left, "image"))
 		case !said:
 			fmt.Fprintf(a.err, "looking at the files of %s\n", printable.Count(left, "image"))
 		}

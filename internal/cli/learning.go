@@ -15,7 +15,8 @@ import (
 	"dropcap/internal/snapshot"
 )
 
-// learner gives the recording what it asks for: the tracer, the engine and the store, each in its words.
+// learner gives the recording what it asks for: the tracer, the engine and the store, each in its
+// words.
 type learner struct {
 	host   *host.Session
 	engine *steady
@@ -23,7 +24,8 @@ type learner struct {
 
 func newLearner(h *host.Session) learner { return learner{h, &steady{Session: h}} }
 
-// steady describes the engine's host once in a while: it is asked for with each container, and the engine asks its runtimes each time.
+// steady describes the engine's host once in a while: it is asked for with each container, and the
+// engine asks its runtimes each time.
 type steady struct {
 	*host.Session
 	mu      sync.Mutex
@@ -67,7 +69,8 @@ func (l learner) Events(ctx context.Context) (<-chan learn.Event, error) {
 		defer close(out)
 		for ev := range in {
 			select {
-			case out <- learn.Event{Action: ev.Action, ID: ev.ID, Signal: ev.Signal, Exec: ev.Exec, Ran: ev.Ran, Name: ev.Name, Time: ev.Time, At: time.Now()}:
+			case out <- learn.Event{Action: ev.Action, ID: ev.ID, Signal: ev.Signal, Exec: ev.Exec,
+				Ran: ev.Ran, Name: ev.Name, Time: ev.Time, At: time.Now()}:
 			case <-ctx.Done():
 				return
 			}
@@ -86,10 +89,11 @@ func (l learner) Running(ctx context.Context) ([]dropcap.Ref, error) {
 	return l.host.List(ctx, []string{"status=running"})
 }
 
-// See looks at the container's processes once: a snapshot would look again and again at one that holds more than it is granted, and the
-// recording must go on meanwhile.
+// See looks at the container's processes once: a snapshot would look again and again at one that
+// holds more than it is granted, and the recording must go on meanwhile.
 func (l learner) See(ctx context.Context, id string) (dropcap.Container, error) {
-	s, err := snapshot.Take(ctx, l.engine, unseen{}, l.engine.here, snapshot.Query{Names: []string{id}})
+	s, err := snapshot.Take(ctx, l.engine, unseen{}, l.engine.here,
+		snapshot.Query{Names: []string{id}})
 	if err != nil {
 		return dropcap.Container{}, err
 	}
@@ -98,7 +102,8 @@ func (l learner) See(ctx context.Context, id string) (dropcap.Container, error) 
 	}
 	c := s.Containers[0]
 	if c.Unread != "" {
-		return c, dropcap.Errorf(dropcap.CodeIncomplete, "see what docker inspect says of it", "cannot learn from %s: %s", oneLine(c.Name), oneLine(c.Unread))
+		return c, dropcap.Errorf(dropcap.CodeIncomplete, "see what docker inspect says of it",
+			"cannot learn from %s: %s", oneLine(c.Name), oneLine(c.Unread))
 	}
 	if k, err := l.host.Kernel.Look(ctx, c); err == nil && c.Running() {
 		c.Kernel = k
@@ -116,17 +121,20 @@ func (unseen) Look(context.Context, dropcap.Container) (dropcap.Kernel, error) {
 func (l learner) Details(ctx context.Context, id string) (learn.Details, error) {
 	d, err := l.host.Client.Details(ctx, id)
 	out := learn.Details{
-		Volumes: d.Volumes, Ran: !d.FinishedAt.IsZero(), Started: d.StartedAt, Entry: d.Path, NoNewPrivs: d.NoNewPrivs, Seccomp: d.Seccomp != "unconfined", Health: d.Health,
+		Volumes: d.Volumes, Ran: !d.FinishedAt.IsZero(), Started: d.StartedAt, Entry: d.Path,
+		NoNewPrivs: d.NoNewPrivs, Seccomp: d.Seccomp != "unconfined", Health: d.Health,
 	}
 	if err != nil {
 		return out, err
 	}
 	h, err := l.engine.Host(ctx)
-	out.HealthAny = d.Healthcheck && h.Engine.Name == "podman" // which does not tell what its execs run
+	// which does not tell what its execs run
+	out.HealthAny = d.Healthcheck && h.Engine.Name == "podman"
 	return out, err
 }
 
-// Files reads the container's files as the engine exports them: no shell in the container is needed.
+// Files reads the container's files as the engine exports them: no shell in the container is
+// needed.
 func (l learner) Files(ctx context.Context, id string, limits image.Limits) (image.Files, error) {
 	r, err := l.host.Export(ctx, id)
 	if err != nil {
@@ -138,7 +146,8 @@ func (l learner) Files(ctx context.Context, id string, limits image.Limits) (ima
 
 func (l learner) Cgroup(c dropcap.Container) (uint64, error) { return l.host.Kernel.CgroupID(c) }
 
-// Written asks for what was changed or added in the container's layer; deleted files (kind 2) run no more.
+// Written asks for what was changed or added in the container's layer; deleted files (kind 2) run
+// no more.
 func (l learner) Written(ctx context.Context, id string) (map[string]bool, error) {
 	_, body, err := l.host.Do(ctx, http.MethodGet, "/containers/"+id+"/changes", nil, nil)
 	if err != nil {
@@ -172,5 +181,6 @@ func (t tracer) Sightings() ([]learn.Sighting, error) {
 
 func (t tracer) Checks() ([]dropcap.KernelCheck, learn.Loss, error) {
 	list, s, err := t.Tracer.Checks()
-	return list, learn.Loss{Checks: s.Lost, Of: s.LostOf, Unknown: s.LossUnknown, CallsUnseen: s.NoCalls}, err
+	return list, learn.Loss{Checks: s.Lost, Of: s.LostOf, Unknown: s.LossUnknown,
+		CallsUnseen: s.NoCalls}, err
 }

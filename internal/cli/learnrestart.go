@@ -44,11 +44,14 @@ func (r restarting) run(ctx context.Context, members []learn.Member) error {
 		return nil
 	}
 	slices.Sort(failed)
-	return dropcap.Errorf(dropcap.CodeError, "see `docker ps --all` for their state and `docker logs` for why; what was recorded is kept all the same",
+	return dropcap.Errorf(dropcap.CodeError,
+		"see `docker ps --all` for their state and `docker logs` for why; what was recorded is "+
+			"kept all the same",
 		"cannot restart %s", strings.Join(failed, ", "))
 }
 
-// members finds out which of them use others, and tells whom a restart cuts off who is not among them.
+// members finds out which of them use others, and tells whom a restart cuts off who is not among
+// them.
 func (r restarting) members(ctx context.Context) ([]learn.Member, error) {
 	all, err := r.c.List(ctx, []string{"status=running"})
 	if err != nil {
@@ -80,11 +83,14 @@ func (r restarting) members(ctx context.Context) ([]learn.Member, error) {
 				m.After = append(m.After, other)
 				list[ref.ID] = m
 			case u.Namespace():
-				r.app.warn(fmt.Errorf("%s uses the %s namespace of %s and loses it: restart it too", ref.Name, u.Kind, list[other].Name))
+				r.app.warn(fmt.Errorf("%s uses the %s namespace of %s and loses it: restart it too",
+					ref.Name, u.Kind, list[other].Name))
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(list), func(a, b learn.Member) int { return strings.Compare(a.Name, b.Name) }), nil
+	return slices.SortedFunc(maps.Values(list), func(a, b learn.Member) int {
+		return strings.Compare(a.Name, b.Name)
+	}), nil
 }
 
 // restart returns once the container is up again, or is known not to be.
@@ -104,7 +110,8 @@ func (r restarting) restart(ctx context.Context, m learn.Member) error {
 	case t != nil:
 		grace = time.Duration(*t) * time.Second
 	}
-	if _, err := r.c.Perform(ctx, dropcap.Call{Method: http.MethodPost, Path: "/containers/" + m.ID + "/restart", Timeout: grace + restartPatience}); err != nil {
+	if _, err := r.c.Perform(ctx, dropcap.Call{Method: http.MethodPost, Path: "/containers/" +
+		m.ID + "/restart", Timeout: grace + restartPatience}); err != nil {
 		return err
 	}
 	raw, err = r.c.RawContainer(ctx, m.ID)
@@ -126,7 +133,8 @@ func (r restarting) restart(ctx context.Context, m learn.Member) error {
 	return nil
 }
 
-// unstarted names those of the named containers whose start the recording has not seen, also on standard error.
+// unstarted names those of the named containers whose start the recording has not seen, also on
+// standard error.
 func (a *app) unstarted(names map[string]string, list []dropcap.WorkloadEvidence) []string {
 	left := maps.Clone(names)
 	for _, w := range list {
@@ -139,7 +147,8 @@ func (a *app) unstarted(names map[string]string, list []dropcap.WorkloadEvidence
 	missing := slices.Sorted(maps.Values(left))
 	if len(missing) > 0 {
 		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
-		a.warn(fmt.Errorf("not seen starting: %s; a need that shows only then is missing", strings.Join(missing, ", ")))
+		a.warn(fmt.Errorf("not seen starting: %s; a need that shows only then is missing",
+			strings.Join(missing, ", ")))
 	}
 	return missing
 }

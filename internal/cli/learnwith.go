@@ -17,8 +17,10 @@ import (
 	"dropcap/internal/render"
 )
 
-// exercise does what is to be watched: restarts, or a command; nothing otherwise. The time of a recording begins when the last one is up again.
-func (a *app) exercise(ctx context.Context, end func(), c *docker.Client, command []string, f *learnFlags) (failed error) {
+// exercise does what is to be watched: restarts, or a command; nothing otherwise. The time of a
+// recording begins when the last one is up again.
+func (a *app) exercise(ctx context.Context, end func(), c *docker.Client, command []string,
+	f *learnFlags) (failed error) {
 	switch {
 	case len(command) > 0:
 		defer end()
@@ -45,7 +47,8 @@ func (a *app) command(ctx context.Context, line []string) error {
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.err, a.err // standard output is for the evidence
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
-		return dropcap.Errorf(dropcap.CodeError, "what was recorded is kept all the same", "cannot run %s to its end: %w", oneLine(line[0]), err)
+		return dropcap.Errorf(dropcap.CodeError, "what was recorded is kept all the same",
+			"cannot run %s to its end: %w", oneLine(line[0]), err)
 	}
 	return nil
 }
@@ -67,10 +70,12 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	select {
 	case <-ctx.Done(): // a read cannot be interrupted, and the program ends
 		fmt.Fprintln(a.err)
-		return dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot go on: interrupted; nothing was done")
+		return dropcap.Errorf(dropcap.CodeInterrupt, "",
+			"cannot go on: interrupted; nothing was done")
 	case word := <-answers:
 		if word != "y" && word != "yes" {
-			return dropcap.Errorf(dropcap.CodeError, "", "cannot go on: not confirmed; nothing was done")
+			return dropcap.Errorf(dropcap.CodeError, "",
+				"cannot go on: not confirmed; nothing was done")
 		}
 		return nil
 	}
@@ -116,9 +121,11 @@ func texts(w dropcap.WorkloadEvidence) [][2]string {
 	if ecs == "" {
 		ecs = t.ECSNote
 	}
-	list := [][2]string{{"docker run", t.Docker}, {"compose", t.Compose}, {"ECS", ecs}, {"Kubernetes", t.Kubernetes}}
+	list := [][2]string{{"docker run", t.Docker}, {"compose", t.Compose}, {"ECS", ecs},
+		{"Kubernetes", t.Kubernetes}}
 	if step, ok := evidence.RecommendCIS(w); ok {
-		list = append(list, [2]string{"level cis", evidence.TextsOf(step).Docker + "   (the smaller step: nothing else changes)"})
+		list = append(list, [2]string{"level cis", evidence.TextsOf(step).Docker +
+			"   (the smaller step: nothing else changes)"})
 	}
 	return list
 }

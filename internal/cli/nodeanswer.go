@@ -20,7 +20,8 @@ const (
 	mostMessage  = 500 // bytes of each
 )
 
-// printReceipt prints a line for people and the receipt from the offset on, so much that Run Command keeps all of it.
+// printReceipt prints a line for people and the receipt from the offset on, so much that Run
+// Command keeps all of it.
 func (a *app) printReceipt(r dropcap.Receipt, q nodeRequest) error {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -31,7 +32,8 @@ func (a *app) printReceipt(r dropcap.Receipt, q nodeRequest) error {
 		return err
 	}
 	if q.offset > 0 && q.offset >= part.Total {
-		return usageError("ask from 0 on", "cannot print the receipt from character %d on: it has %d", q.offset, part.Total)
+		return usageError("ask from 0 on",
+			"cannot print the receipt from character %d on: it has %d", q.offset, part.Total)
 	}
 	if !q.whole {
 		part = part.Cut(q.offset, frame.Fits)
@@ -40,7 +42,8 @@ func (a *app) printReceipt(r dropcap.Receipt, q nodeRequest) error {
 	if name == "" {
 		name = "-"
 	}
-	if _, err := fmt.Fprintf(a.out, "dropcap %s %s %d %s\n%s", name, r.State, r.Status, printable.Cut(r.Summary, mostSummary), part); err != nil {
+	if _, err := fmt.Fprintf(a.out, "dropcap %s %s %d %s\n%s", name, r.State, r.Status,
+		printable.Cut(r.Summary, mostSummary), part); err != nil {
 		return fmt.Errorf("cannot write the result: %w", err)
 	}
 	return nil
@@ -51,7 +54,8 @@ func messages(text string) []string {
 	list := []string{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "dropcap: error: ") || strings.HasPrefix(line, "dropcap: hint: ") {
+		if line == "" || strings.HasPrefix(line, "dropcap: error: ") ||
+			strings.HasPrefix(line, "dropcap: hint: ") {
 			continue
 		}
 		list = append(list, printable.Cut(line, mostMessage))
@@ -62,7 +66,8 @@ func messages(text string) []string {
 // failing is an error as a receipt has it.
 func failing(err error) *dropcap.Failing {
 	e := asError(err)
-	return &dropcap.Failing{Code: e.Code, Message: printable.Cut(e.Message, 4*mostMessage), Hint: printable.Cut(e.Hint, mostMessage)}
+	return &dropcap.Failing{Code: e.Code, Message: printable.Cut(e.Message, 4*mostMessage),
+		Hint: printable.Cut(e.Hint, mostMessage)}
 }
 
 // thisHost says who answers, without asking the engine.
@@ -70,7 +75,8 @@ func thisHost() dropcap.ReceiptHost {
 	h := dropcap.ReceiptHost{Node: fromAgent("AWS_SSM_INSTANCE_ID", managedID), Dropcap: version()}
 	if k, err := kernel.New("/"); err == nil {
 		here := k.Host()
-		h.ID, h.Name, h.Kernel = here.ID, printable.Cut(here.Name, mostSummary), printable.Cut(here.Release, mostSummary)
+		h.ID, h.Name, h.Kernel = here.ID, printable.Cut(here.Name, mostSummary),
+			printable.Cut(here.Release, mostSummary)
 	}
 	return h
 }

@@ -35,7 +35,8 @@ func (w *worker) backout(ctx context.Context) error {
 			doc.Changes = append(doc.Changes, one.Changes...)
 		}
 		if r.failing != nil && w.r.Error == nil {
-			w.r.Error = failing(&dropcap.Error{Code: r.failing.Code, Message: r.failing.Message, Hint: r.failing.Hint})
+			w.r.Error = failing(&dropcap.Error{Code: r.failing.Code, Message: r.failing.Message,
+				Hint: r.failing.Hint})
 		}
 		w.r.Status = dropcap.Worst(w.r.Status, r.status)
 		w.r.Messages = append(w.r.Messages, r.said...)
@@ -58,7 +59,8 @@ func (w *worker) backout(ctx context.Context) error {
 
 func unfinished(c dropcap.Change) bool { return !c.State.Over() }
 
-// recoveredFor ends what the process of a request to apply left unfinished when it was killed, and gives the changes to back out then.
+// recoveredFor ends what the process of a request to apply left unfinished when it was killed, and
+// gives the changes to back out then.
 func (w *worker) recoveredFor(ctx context.Context) ([]dropcap.Change, error) {
 	r, err := w.run(ctx, "recover", "--wait", "15s", "--busy")
 	if err != nil {
@@ -70,7 +72,10 @@ func (w *worker) recoveredFor(ctx context.Context) ([]dropcap.Change, error) {
 		return nil, err
 	}
 	if i := slices.IndexFunc(list, unfinished); i >= 0 {
-		return nil, dropcap.Errorf(dropcap.CodeIncomplete, "dropcap recover, on the host, tells why", "cannot back out change %s of %s: it is not at an end (%s)", list[i].ID, list[i].Name, list[i].State)
+		return nil, dropcap.Errorf(dropcap.CodeIncomplete,
+			"dropcap recover, on the host, tells why",
+			"cannot back out change %s of %s: it is not at an end (%s)", list[i].ID, list[i].Name,
+			list[i].State)
 	}
 	return list, nil
 }
@@ -78,13 +83,16 @@ func (w *worker) recoveredFor(ctx context.Context) ([]dropcap.Change, error) {
 // applyPatience is how long a backout waits for the request that it takes back.
 const applyPatience = time.Hour
 
-// settled waits until a request to apply is over. One that has not arrived is recorded as taken back, so that it is not done when it arrives.
+// settled waits until a request to apply is over. One that has not arrived is recorded as taken
+// back, so that it is not done when it arrives.
 func (w *worker) settled(ctx context.Context, request string) (dropcap.Receipt, error) {
 	r, err := w.s.Receipt(ctx, request)
 	if errors.Is(err, dropcap.ErrNotFound) {
 		none := w.app.newReceipt(nodeRequest{id: request, verb: "apply"})
-		none.Command, none.State, none.Ended, none.Status = "", dropcap.ReceiptDone, none.Started, dropcap.ExitError
-		none.Error = failing(dropcap.Errorf(dropcap.CodeError, "plan again", "cannot apply: the request was taken back before it arrived; nothing was changed"))
+		none.Command, none.State, none.Ended, none.Status = "", dropcap.ReceiptDone, none.Started,
+			dropcap.ExitError
+		none.Error = failing(dropcap.Errorf(dropcap.CodeError, "plan again",
+			"cannot apply: the request was taken back before it arrived; nothing was changed"))
 		none.Summary = none.Error.Message
 		r, _, err = w.s.BeginReceipt(ctx, none)
 	}
@@ -94,7 +102,8 @@ func (w *worker) settled(ctx context.Context, request string) (dropcap.Receipt, 
 	return w.app.nodeWait(ctx, w.s, request, applyPatience, recovering(request))
 }
 
-// named are the changes of the requests that a request to back out names, as they are now, the newest first. One that still goes on is an error.
+// named are the changes of the requests that a request to back out names, as they are now, the
+// newest first. One that still goes on is an error.
 func (w *worker) named(ctx context.Context) ([]dropcap.Change, error) {
 	all, err := w.s.Changes(ctx)
 	if err != nil {
@@ -109,7 +118,9 @@ func (w *worker) named(ctx context.Context) ([]dropcap.Change, error) {
 		case r.Verb != "apply":
 			continue // nothing was changed for it
 		case !r.State.Over():
-			return nil, dropcap.Errorf(dropcap.CodeIncomplete, "ask for its receipt until it is over", "cannot back out request %s: it still goes on", request)
+			return nil, dropcap.Errorf(dropcap.CodeIncomplete,
+				"ask for its receipt until it is over",
+				"cannot back out request %s: it still goes on", request)
 		}
 		for _, c := range changesFor(r, all) {
 			ids[c.ID] = true
@@ -118,8 +129,9 @@ func (w *worker) named(ctx context.Context) ([]dropcap.Change, error) {
 	return slices.DeleteFunc(all, func(c dropcap.Change) bool { return !ids[c.ID] }), nil
 }
 
-// changesFor are the changes of the journal that a request to apply has made: those that its receipt names, and those of its plan that began while
-// it went on, for one whose document was lost or never written.
+// changesFor are the changes of the journal that a request to apply has made: those that its
+// receipt names, and those of its plan that began while it went on, for one whose document was lost
+// or never written.
 func changesFor(r dropcap.Receipt, all []dropcap.Change) []dropcap.Change {
 	var doc dropcap.Changes
 	_ = json.Unmarshal(r.Document, &doc) // without one the plan decides
@@ -134,8 +146,11 @@ func changesFor(r dropcap.Receipt, all []dropcap.Change) []dropcap.Change {
 	}
 	var list []dropcap.Change
 	for _, c := range all {
-		within := plans[c.Plan] && moment(c.Started) >= moment(r.Started) && (r.Ended == "" || moment(c.Started) <= moment(r.Ended))
-		if within || slices.ContainsFunc(doc.Changes, func(d dropcap.Change) bool { return d.ID == c.ID }) {
+		within := plans[c.Plan] && moment(c.Started) >= moment(r.Started) &&
+			(r.Ended == "" || moment(c.Started) <= moment(r.Ended))
+		if within || slices.ContainsFunc(doc.Changes, func(d dropcap.Change) bool {
+			return d.ID == c.ID
+		}) {
 			list = append(list, c)
 		}
 	}
@@ -161,7 +176,8 @@ func argument(args []string, name string) string {
 	return ""
 }
 
-// interrupted ends a request whose process died: what it left unfinished is recovered, and what it changed is told. False if that cannot be done now.
+// interrupted ends a request whose process died: what it left unfinished is recovered, and what it
+// changed is told. False if that cannot be done now.
 func (w *worker) interrupted(ctx context.Context) bool {
 	w.r.State, w.r.Document, w.r.Messages = dropcap.ReceiptInterrupted, nil, []string{}
 	what := "cannot tell what came of it: dropcap ended amid the request"
@@ -171,14 +187,17 @@ func (w *worker) interrupted(ctx context.Context) bool {
 		list, err := w.recovered(ctx)
 		if err != nil {
 			w.r.State, w.r.Error = dropcap.ReceiptRunning, failing(err)
-			w.r.Summary = printable.Cut("interrupted; waits for a recovery: "+w.r.Error.Message, mostSummary)
+			w.r.Summary = printable.Cut("interrupted; waits for a recovery: "+w.r.Error.Message,
+				mostSummary)
 			return false
 		}
 		w.document(dropcap.Changes{Schema: dropcap.SchemaChange, Changes: list})
 		w.countChanges()
 		what = "cannot finish: dropcap ended amid the request; nothing was changed"
 		if len(list) > 0 {
-			w.r.Status, what = statusOf(list), "cannot finish: dropcap ended amid the request; the changes that it began were brought to an end"
+			w.r.Status, what = statusOf(list),
+				"cannot finish: dropcap ended amid the request; the changes that it began were "+
+					"brought to an end"
 		}
 	}
 	if w.r.Document == nil || w.r.Summary == "" {
@@ -186,7 +205,8 @@ func (w *worker) interrupted(ctx context.Context) bool {
 	} else {
 		w.r.Summary = "interrupted; " + w.r.Summary
 	}
-	w.r.Error = failing(&dropcap.Error{Code: dropcap.CodeInterrupt, Message: what, Hint: "send it again as a new request"})
+	w.r.Error = failing(&dropcap.Error{Code: dropcap.CodeInterrupt, Message: what,
+		Hint: "send it again as a new request"})
 	return true
 }
 
@@ -209,11 +229,14 @@ func (w *worker) recovered(ctx context.Context) ([]dropcap.Change, error) {
 	}
 	for _, c := range list {
 		if !c.State.Over() {
-			return nil, dropcap.Errorf(dropcap.CodeError, "dropcap recover, on the host, tells why", "cannot end change %s of %s (%s)", c.ID, c.Name, c.State)
+			return nil, dropcap.Errorf(dropcap.CodeError, "dropcap recover, on the host, tells why",
+				"cannot end change %s of %s (%s)", c.ID, c.Name, c.State)
 		}
 	}
-	if r.status != dropcap.ExitOK && r.status != dropcap.ExitRolledBack && r.status != dropcap.ExitPerson && len(list) == 0 {
-		return nil, fmt.Errorf("cannot recover: exit status %d", r.status) // nobody knows whether anything is unfinished
+	if r.status != dropcap.ExitOK && r.status != dropcap.ExitRolledBack &&
+		r.status != dropcap.ExitPerson && len(list) == 0 {
+		// nobody knows whether anything is unfinished
+		return nil, fmt.Errorf("cannot recover: exit status %d", r.status)
 	}
 	if list == nil {
 		list = []dropcap.Change{}
@@ -221,7 +244,8 @@ func (w *worker) recovered(ctx context.Context) ([]dropcap.Change, error) {
 	return list, nil
 }
 
-// statusOf is the exit status that tells how changes stand after an interruption; that not all was done is the least.
+// statusOf is the exit status that tells how changes stand after an interruption; that not all was
+// done is the least.
 func statusOf(list []dropcap.Change) int {
 	status := dropcap.ExitIncomplete
 	for _, c := range list {

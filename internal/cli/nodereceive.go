@@ -33,7 +33,8 @@ func (w *worker) receive(ctx context.Context) error {
 	}
 	piece, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(data, "="))
 	if err != nil {
-		return usageError("base64 of RFC 4648, section 5", "cannot read the data of the part: %w", err)
+		return usageError("base64 of RFC 4648, section 5", "cannot read the data of the part: %w",
+			err)
 	}
 	held, err := w.alone(sum[:32])
 	if err != nil {
@@ -45,7 +46,10 @@ func (w *worker) receive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(path, func(to io.Writer) error { _, err := to.Write(piece); return err }); err != nil {
+	if err := writeFile(path, func(to io.Writer) error {
+		_, err := to.Write(piece)
+		return err
+	}); err != nil {
 		return err
 	}
 	whole, all, err := w.joined(sum, n)
@@ -58,7 +62,8 @@ func (w *worker) receive(ctx context.Context) error {
 	}
 	defer w.forget(sum, n)
 	if got := fmt.Sprintf("%x", sha256.Sum256(whole)); got != sum {
-		return dropcap.Errorf(dropcap.CodeError, "send all parts again", "cannot take the evidence: its digest is %s and not %s", got, sum)
+		return dropcap.Errorf(dropcap.CodeError, "send all parts again",
+			"cannot take the evidence: its digest is %s and not %s", got, sum)
 	}
 	return w.imported(ctx, whole)
 }
@@ -68,7 +73,10 @@ func (w *worker) imported(ctx context.Context, whole []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(path, func(to io.Writer) error { _, err := to.Write(whole); return err }); err != nil {
+	if err := writeFile(path, func(to io.Writer) error {
+		_, err := to.Write(whole)
+		return err
+	}); err != nil {
 		return err
 	}
 	r, err := w.run(ctx, "evidence", "import", path)
@@ -77,7 +85,8 @@ func (w *worker) imported(ctx context.Context, whole []byte) error {
 	case err != nil:
 		return err
 	case r.status != 0:
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot take the evidence in: %s", w.lastWord())
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot take the evidence in: %s",
+			w.lastWord())
 	}
 	w.r.Summary = strings.Join(r.said, "; ")
 	return nil
@@ -107,7 +116,8 @@ func (w *worker) alone(name string) (*os.File, error) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return nil, dropcap.Errorf(dropcap.CodeIncomplete, "send it again", "cannot take a part: another request puts the same evidence together")
+	return nil, dropcap.Errorf(dropcap.CodeIncomplete, "send it again",
+		"cannot take a part: another request puts the same evidence together")
 }
 
 func (w *worker) partFile(sum string, k, n int) (string, error) {
@@ -126,11 +136,14 @@ func (w *worker) joined(sum string, n int) (whole []byte, all bool, err error) {
 			return nil, false, nil
 		}
 		if err != nil {
-			return nil, false, dropcap.Errorf(dropcap.CodeError, "", "cannot read a part: %w", host.Cause(err))
+			return nil, false, dropcap.Errorf(dropcap.CodeError, "", "cannot read a part: %w",
+				host.Cause(err))
 		}
 		if whole = append(whole, piece...); len(whole) > mostReceived {
 			w.forget(sum, n)
-			return nil, false, dropcap.Errorf(dropcap.CodeError, "send the evidence of fewer workloads", "cannot take evidence of more than %d MiB", mostReceived>>20)
+			return nil, false, dropcap.Errorf(dropcap.CodeError,
+				"send the evidence of fewer workloads", "cannot take evidence of more than %d MiB",
+				mostReceived>>20)
 		}
 	}
 	return whole, true, nil
@@ -148,7 +161,8 @@ func (w *worker) forget(sum string, n int) {
 func (w *worker) sweep() {
 	old, _ := filepath.Glob(filepath.Join(w.s.Folder(), "requests", "*"))
 	for _, path := range old {
-		if i, err := os.Lstat(path); err == nil && !strings.HasSuffix(path, ".lock") && time.Since(i.ModTime()) > partsKept {
+		if i, err := os.Lstat(path); err == nil && !strings.HasSuffix(path, ".lock") &&
+			time.Since(i.ModTime()) > partsKept {
 			os.Remove(path)
 		}
 	}

@@ -58,10 +58,12 @@ type nodeForm struct {
 }
 
 var nodeForms = map[string]nodeForm{
-	"hello":    {},
-	"audit":    {args: forms("level", levelWord, "container", nameWord)},
-	"plan":     {args: forms("level", levelWord, "accept", lowWord, "strategy", strategyWord, "container", nameWord)},
-	"apply":    {args: forms("soak", spanWord, "timeout", spanWord, "all", noWord), must: forms("plans", planWords)},
+	"hello": {},
+	"audit": {args: forms("level", levelWord, "container", nameWord)},
+	"plan": {args: forms("level", levelWord, "accept", lowWord, "strategy", strategyWord,
+		"container", nameWord)},
+	"apply": {args: forms("soak", spanWord, "timeout", spanWord, "all", noWord),
+		must: forms("plans", planWords)},
 	"backout":  {must: forms("of", requestWords)},
 	"learn":    {must: forms("for", spanWord)},
 	"evidence": {args: forms("workload", workloadWord)},
@@ -72,7 +74,8 @@ var nodeForms = map[string]nodeForm{
 }
 
 // transport are arguments about the answer and not about what is done.
-var transport = forms("request", requestWord, "offset", offsetWord, "whole", noWord, "deadline", secondsWord,
+var transport = forms("request", requestWord, "offset", offsetWord, "whole", noWord, "deadline",
+	secondsWord,
 	"each", noWord)
 
 func forms(pairs ...any) map[string]*regexp.Regexp {
@@ -126,14 +129,17 @@ func readRequest(args []string) (nodeRequest, error) {
 	return q, nil
 }
 
-// ofThisNode makes the names of requests this node's own, where --each says that they stand for those of many nodes.
+// ofThisNode makes the names of requests this node's own, where --each says that they stand for
+// those of many nodes.
 func (q *nodeRequest) ofThisNode() error {
 	if !q.has("each") {
 		return nil
 	}
 	node := fromAgent("AWS_SSM_INSTANCE_ID", managedID)
 	if node == "" {
-		return dropcap.Errorf(dropcap.CodeHost, "amazon-ssm-agent sets it; bring the agent up to date", "cannot tell which node this is: AWS_SSM_INSTANCE_ID is not set")
+		return dropcap.Errorf(dropcap.CodeHost,
+			"amazon-ssm-agent sets it; bring the agent up to date",
+			"cannot tell which node this is: AWS_SSM_INSTANCE_ID is not set")
 	}
 	for _, name := range []string{"request", "of"} {
 		for i, value := range q.values[name] {
@@ -158,8 +164,10 @@ func (q *nodeRequest) take(form nodeForm, word string) error {
 		if !ok {
 			continue
 		}
-		if !strings.HasPrefix(word, "--") || !nodeWord.MatchString(word) || !pattern.MatchString(value) {
-			return usageError(hintNode, "cannot take --%s of %s: its value is not of the form %s", name, q.verb, pattern)
+		if !strings.HasPrefix(word, "--") || !nodeWord.MatchString(word) ||
+			!pattern.MatchString(value) {
+			return usageError(hintNode, "cannot take --%s of %s: its value is not of the form %s",
+				name, q.verb, pattern)
 		}
 		if q.has(name) && name != "container" && name != "workload" {
 			return usageError("give it once", "cannot take --%s twice", name)
@@ -211,7 +219,8 @@ func now() string { return time.Now().UTC().Format(time.RFC3339) }
 // newReceipt is what is known as a request begins.
 func (a *app) newReceipt(q nodeRequest) dropcap.Receipt {
 	return dropcap.Receipt{
-		Schema: dropcap.SchemaReceipt, Request: q.id, Command: fromAgent("SSM_COMMAND_ID", commandID), Verb: q.verb, Args: told(q.args),
+		Schema: dropcap.SchemaReceipt, Request: q.id, Command: fromAgent("SSM_COMMAND_ID",
+			commandID), Verb: q.verb, Args: told(q.args),
 		Host: thisHost(), State: dropcap.ReceiptRunning, Started: now(), Messages: []string{},
 	}
 }

@@ -19,12 +19,13 @@ import (
 
 // nodeVerbs do a request: its document, status, messages and summary go into the receipt.
 var nodeVerbs = map[string]func(*worker, context.Context) error{
-	"audit": (*worker).audit, "plan": (*worker).plan, "apply": (*worker).apply, "backout": (*worker).backout, "learn": (*worker).learn,
+	"audit": (*worker).audit, "plan": (*worker).plan, "apply": (*worker).apply,
+	"backout": (*worker).backout, "learn": (*worker).learn,
 	"evidence": (*worker).evidence, "receive": (*worker).receive, "history": (*worker).history,
 }
 
-// ourself is a command of this very program, also when its file was replaced meanwhile. An end that is asked for is left to the command: it
-// finishes its step or takes it back.
+// ourself is a command of this very program, also when its file was replaced meanwhile. An end that
+// is asked for is left to the command: it finishes its step or takes it back.
 func ourself(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
 	cmd.Args[0] = "dropcap"
@@ -60,13 +61,16 @@ func (w *worker) audit(ctx context.Context) error {
 	}
 	var d struct{ Summary dropcap.Summary }
 	if w.read(&d) {
-		w.r.Summary = printable.Count(d.Summary.Containers, "container") + ": " + several("pass", d.Summary.Pass, "fail", d.Summary.Fail, "waived", d.Summary.Waived, "unknown", d.Summary.Unknown)
+		w.r.Summary = printable.Count(d.Summary.Containers, "container") + ": " +
+			several("pass", d.Summary.Pass, "fail", d.Summary.Fail, "waived", d.Summary.Waived,
+				"unknown", d.Summary.Unknown)
 	}
 	return nil
 }
 
 func (w *worker) plan(ctx context.Context) error {
-	args := append([]string{"plan", "--if-present", "--no-source-files", "--format", "json"}, w.flags("level", "accept", "strategy")...)
+	args := append([]string{"plan", "--if-present", "--no-source-files", "--format", "json"},
+		w.flags("level", "accept", "strategy")...)
 	if err := w.command(ctx, append(args, w.q.values["container"]...)...); err != nil {
 		return err
 	}
@@ -80,7 +84,8 @@ func (w *worker) plan(ctx context.Context) error {
 				change++
 			}
 		}
-		w.r.Summary = "plan " + printable.Cut(p.ID, 20) + ", " + printable.Count(len(p.Steps), "container") + ": " + several("to change", change, "refused", refused)
+		w.r.Summary = "plan " + printable.Cut(p.ID, 20) + ", " + printable.Count(len(p.Steps),
+			"container") + ": " + several("to change", change, "refused", refused)
 	}
 	return nil
 }
@@ -92,7 +97,8 @@ func (w *worker) apply(ctx context.Context) error {
 	}
 	going := w.r
 	going.State = dropcap.ReceiptRunning
-	if err := w.s.SaveReceipt(ctx, going); err != nil { // whoever ends this one knows which plan it was
+	if err := w.s.SaveReceipt(ctx, going); err != nil {
+		// whoever ends this one knows which plan it was
 		return err
 	}
 	path, err := w.s.RequestFile(w.q.id, "plan.json")
@@ -106,7 +112,8 @@ func (w *worker) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{"apply", path, "--yes", "--no-source-files", "--format", "json"}, w.flags("soak", "timeout", "all")...)
+	args := append([]string{"apply", path, "--yes", "--no-source-files", "--format", "json"},
+		w.flags("soak", "timeout", "all")...)
 	return w.changed(ctx, args...)
 }
 
@@ -142,11 +149,14 @@ func (w *worker) planned(ctx context.Context) (json.RawMessage, error) {
 			}
 		}
 	}
-	return nil, dropcap.Errorf(dropcap.CodeNoPlan, "plan again; a host keeps its plans for seven days", "cannot apply: this host has made and kept none of the plans")
+	return nil, dropcap.Errorf(dropcap.CodeNoPlan,
+		"plan again; a host keeps its plans for seven days",
+		"cannot apply: this host has made and kept none of the plans")
 }
 
 func (w *worker) learn(ctx context.Context) error {
-	if err := w.command(ctx, append([]string{"learn", "--format", "json"}, w.flags("for")...)...); err != nil {
+	if err := w.command(ctx, append([]string{"learn", "--format", "json"},
+		w.flags("for")...)...); err != nil {
 		return err
 	}
 	w.countWorkloads()
@@ -189,7 +199,8 @@ func (w *worker) countChanges() {
 		return
 	}
 	var pairs []any
-	for _, state := range []dropcap.ChangeState{dropcap.Applied, dropcap.BackedOut, dropcap.RolledBack, dropcap.NeedsPerson} {
+	for _, state := range []dropcap.ChangeState{dropcap.Applied, dropcap.BackedOut,
+		dropcap.RolledBack, dropcap.NeedsPerson} {
 		n := 0
 		for _, c := range d.Changes {
 			if c.State == state {
@@ -227,7 +238,8 @@ func several(pairs ...any) string {
 	return strings.Join(list, ", ")
 }
 
-// nextJSON reads one value and gives what comes behind it; no value where only space is left. The value is compacted, as it is kept.
+// nextJSON reads one value and gives what comes behind it; no value where only space is left. The
+// value is compacted, as it is kept.
 func nextJSON(text []byte, into *json.RawMessage) (rest []byte, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	var raw json.RawMessage

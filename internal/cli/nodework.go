@@ -20,8 +20,8 @@ import (
 // mostResult bounds a verb's document, so that its receipt fits a frame.
 const mostResult = frame.MaxWhole - 1<<20
 
-// worker does one request. The lock is held from before the receipt says that it goes on until after it says that it is over: a receipt that
-// says so without a holder is of a process that died.
+// worker does one request. The lock is held from before the receipt says that it goes on until
+// after it says that it is over: a receipt that says so without a holder is of a process that died.
 type worker struct {
 	app  *app
 	s    *store.Store
@@ -30,7 +30,8 @@ type worker struct {
 	held *os.File
 }
 
-// nodeWork is the process that does a request, or ends one whose process died. Its first line tells whoever started it whether it could begin.
+// nodeWork is the process that does a request, or ends one whose process died. Its first line tells
+// whoever started it whether it could begin.
 func (a *app) nodeWork(ctx context.Context, q nodeRequest) error {
 	a.finished = true
 	s, err := store.Open(defaultStore())
@@ -59,7 +60,8 @@ func (a *app) nodeWork(ctx context.Context, q nodeRequest) error {
 	case w.r.State.Over(), !w.mayEnd():
 		return nil
 	case !w.interrupted(ctx):
-		return w.s.SaveReceipt(context.WithoutCancel(ctx), w.r) // still running: whoever asks next tries again
+		// still running: whoever asks next tries again
+		return w.s.SaveReceipt(context.WithoutCancel(ctx), w.r)
 	}
 	return w.end(context.WithoutCancel(ctx))
 }
@@ -91,7 +93,8 @@ func (w *worker) begin(ctx context.Context) (begun bool, err error) {
 	return begun, err
 }
 
-// mayEnd tells whether this worker may end the request that it found dead: one that came to look must not recover what another changed.
+// mayEnd tells whether this worker may end the request that it found dead: one that came to look
+// must not recover what another changed.
 func (w *worker) mayEnd() bool {
 	return w.q.verb == "recover" || w.q.verb == w.r.Verb || !changesContainers(w.r.Verb)
 }
@@ -100,7 +103,8 @@ func (w *worker) mayEnd() bool {
 func (w *worker) do(ctx context.Context) {
 	w.r.State = dropcap.ReceiptDone
 	if err := nodeVerbs[w.q.verb](w, ctx); err != nil {
-		w.r.Error, w.r.Status, w.r.Summary = failing(err), dropcap.Worst(w.r.Status, dropcap.ExitOf(err)), ""
+		w.r.Error, w.r.Status, w.r.Summary = failing(err),
+			dropcap.Worst(w.r.Status, dropcap.ExitOf(err)), ""
 	}
 	w.r.Host.Docker = w.app.engineVersion(context.WithoutCancel(ctx))
 }
@@ -136,8 +140,9 @@ type ran struct {
 	said     []string
 }
 
-// run runs a command of this program, as a person would, and reads what it printed as JSON. It inherits the lock: should this process die, the
-// request is not free before the command has ended too.
+// run runs a command of this program, as a person would, and reads what it printed as JSON. It
+// inherits the lock: should this process die, the request is not free before the command has ended
+// too.
 func (w *worker) run(ctx context.Context, args ...string) (ran, error) {
 	var out limited
 	said := &host.Tail{}
@@ -149,11 +154,14 @@ func (w *worker) run(ctx context.Context, args ...string) (ran, error) {
 	r := ran{status: cmd.ProcessState.ExitCode(), said: messages(string(said.Text))}
 	switch {
 	case cmd.ProcessState == nil:
-		return r, dropcap.Errorf(dropcap.CodeError, "", "cannot start dropcap %s: %w", args[0], host.Cause(err))
+		return r, dropcap.Errorf(dropcap.CodeError, "", "cannot start dropcap %s: %w", args[0],
+			host.Cause(err))
 	case out.over:
-		return r, dropcap.Errorf(dropcap.CodeError, "name fewer containers", "cannot take the result of %s: it is larger than %d MiB", args[0], mostResult>>20)
+		return r, dropcap.Errorf(dropcap.CodeError, "name fewer containers",
+			"cannot take the result of %s: it is larger than %d MiB", args[0], mostResult>>20)
 	case r.status < 0:
-		return r, dropcap.Errorf(dropcap.CodeError, "", "cannot finish %s: %s", args[0], cmd.ProcessState)
+		return r, dropcap.Errorf(dropcap.CodeError, "", "cannot finish %s: %s", args[0],
+			cmd.ProcessState)
 	}
 	return r, r.read(out.b)
 }
@@ -187,14 +195,16 @@ func (r *ran) read(out []byte) error {
 func (w *worker) take(r ran) {
 	w.r.Document, w.r.Status, w.r.Messages = r.document, r.status, r.said
 	if r.failing != nil {
-		w.r.Error = failing(&dropcap.Error{Code: r.failing.Code, Message: r.failing.Message, Hint: r.failing.Hint})
+		w.r.Error = failing(&dropcap.Error{Code: r.failing.Code, Message: r.failing.Message,
+			Hint: r.failing.Hint})
 	}
 }
 
 // heldVariable tells a command of ours the file that it holds for whoever started it.
 const heldVariable = "DROPCAP_HELD"
 
-// keepHeld sees to it that what this command starts in turn does not hold the file as well, and reports whether this one does.
+// keepHeld sees to it that what this command starts in turn does not hold the file as well, and
+// reports whether this one does.
 func keepHeld() bool {
 	if os.Getenv(heldVariable) != "3" {
 		return false

@@ -23,14 +23,17 @@ func (a *app) plan() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan [CONTAINER...]",
 		Short: "Say what would be dropped, how, and what speaks against it",
-		Long: `Decide, for every container or the named ones, which capabilities it loses and which it keeps and on what evidence; in which
-way it would be changed, what that promises and how long it takes; what is refused, and why. Nothing is changed, and a plan never grants.
+		Long: `Decide, for every container or the named ones, which capabilities it loses and which
+it keeps and on what evidence; in which way it would be changed, what that promises and how long it
+takes; what is refused, and why. Nothing is changed, and a plan never grants.
 
-Level cis drops NET_RAW unless evidence, policy or the container's own settings ask for it, and what goes beyond the defaults once evidence
-says that it is not needed. Level least drops all that neither evidence nor policy supports.
+Level cis drops NET_RAW unless evidence, policy or the container's own settings ask for it, and
+what goes beyond the defaults once evidence says that it is not needed. Level least drops all that
+neither evidence nor policy supports.
 
-Printed commands are complete. What people put secrets in stands in a file that --reveal writes: values of the environment, labels,
-options of drivers, health checks, and each argument that is not the image's own.
+Printed commands are complete. What people put secrets in stands in a file that --reveal writes:
+values of the environment, labels, options of drivers, health checks, and each argument that is not
+the image's own.
 ` + planExitHelp,
 		Example: `  sudo dropcap plan                               all containers
   sudo dropcap plan web --out plan.json           to be applied later, if web is still the same then
@@ -40,27 +43,34 @@ options of drivers, health checks, and each argument that is not the image's own
   sudo dropcap plan -q                            ids of the containers that would be changed`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.runPlan(cmd.Context(), args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runPlan(cmd.Context(), args, f)
+		},
 	}
 	f.outputFlags.register(cmd, render.PlanFormats(), "text")
 	fl := cmd.Flags()
 	f.planFlags.register(fl)
 	fl.StringVar(&f.out, "out", "", "save the plan as JSON to this file, for apply")
-	fl.StringVar(&f.reveal, "reveal", "", "write the values that the printed command of the one container needs to this file, mode 0600")
+	fl.StringVar(&f.reveal, "reveal", "",
+		"write the values that the printed command of the one container needs to this file, mode "+
+			"0600")
 	ifPresent(fl, &f.ifPresent)
 	completePlan(cmd)
 	return cmd
 }
 
 const planExitHelp = `
-Exit status: 0 nothing to change; 1 error; 2 usage; 3 changes pending; 6 this host can't (no engine, no permission);
-7 incomplete (something was refused or is not known, and nothing is pending); 130 interrupted.`
+Exit status: 0 nothing to change; 1 error; 2 usage; 3 changes pending; 6 this host can't (no
+engine, no permission); 7 incomplete (something was refused or is not known, and nothing is
+pending); 130 interrupted.`
 
 func completePlan(cmd *cobra.Command) {
 	for flag, words := range map[string][]string{
-		"level": {"cis", "least"}, "accept": {"low"}, "strategy": {"recreate", "in-place", "source", "manual"},
+		"level": {"cis", "least"}, "accept": {"low"}, "strategy": {"recreate", "in-place", "source",
+			"manual"},
 	} {
-		cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)))
+		cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag,
+			cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)))
 	}
 }
 
@@ -70,7 +80,8 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 		return err
 	}
 	if f.out != "" && f.reveal != "" && sameFile([]string{f.out, f.reveal}) {
-		return usageError("give each a file of its own", "cannot write the plan and the values to one file: %s", f.out)
+		return usageError("give each a file of its own",
+			"cannot write the plan and the values to one file: %s", f.out)
 	}
 	if _, err := f.options(); err != nil {
 		return err
@@ -104,7 +115,9 @@ func (f *planCommand) write(p host.Planned) error {
 	if f.out == "" {
 		return nil
 	}
-	return writeFile(f.out, func(w io.Writer) error { return render.Plan(w, "json", p.Plan, render.Options{}) })
+	return writeFile(f.out, func(w io.Writer) error {
+		return render.Plan(w, "json", p.Plan, render.Options{})
+	})
 }
 
 // reveal writes what the one container's printed command needs.

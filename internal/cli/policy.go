@@ -11,7 +11,8 @@ import (
 	"dropcap/internal/policy"
 )
 
-// loadPolicy reads the named policy, or the first that is found, or takes the built-in one; level, if given, replaces its level.
+// loadPolicy reads the named policy, or the first that is found, or takes the built-in one; level,
+// if given, replaces its level.
 func (a *app) loadPolicy(ctx context.Context, path, level string) (p dropcap.Policy, err error) {
 	if path != "" { // named by the user, so trusted like the command line itself
 		p, err = namedPolicy(ctx, path)
@@ -67,15 +68,17 @@ func (a *app) policy() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	check := &cobra.Command{
-		Use:     "check FILE",
-		Short:   "Check a policy file",
-		Long:    "Read a policy file as audit would, and say each mistake with its line and column.\n" + exitHelp,
+		Use:   "check FILE",
+		Short: "Check a policy file",
+		Long: "Read a policy file as audit would, and say each mistake with its line and " +
+			"column.\n" + exitHelp,
 		Example: "  dropcap policy check /etc/dropcap/policy.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := namedPolicy(cmd.Context(), args[0])
 			if err == nil {
-				fmt.Fprintf(a.out, "%s: level %s, %d keeps, %d waivers\n", oneLine(args[0]), p.Level, len(p.Keeps), len(p.Waivers))
+				fmt.Fprintf(a.out, "%s: level %s, %d keeps, %d waivers\n", oneLine(args[0]),
+					p.Level, len(p.Keeps), len(p.Waivers))
 			}
 			return err
 		},

@@ -19,13 +19,16 @@ func (a *app) prune() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Remove old retained containers, never their volumes",
-		Long: `Remove the containers that changes have left behind for a backout, if the change ended long enough ago. Volumes are never removed. A
-change whose container is gone can still be backed out: the container is then made again from the journal.
+		Long: `Remove the containers that changes have left behind for a backout, if the change
+ended long enough ago. Volumes are never removed. A change whose container is gone can still be
+backed out: the container is then made again from the journal.
 ` + changeExitHelp,
 		Example: `  sudo dropcap prune --older-than 30d
   sudo dropcap prune --older-than 0s --yes`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runPrune(cmd.Context(), f, older) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runPrune(cmd.Context(), f, older)
+		},
 	}
 	f.register(cmd.Flags())
 	cmd.Flags().StringVar(&older, "older-than", "7d", "of changes that ended so long ago: 12h, 30d")
@@ -40,7 +43,8 @@ func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error 
 	a.yes = f.yes
 	ctx, done := hangup(ctx)
 	defer done()
-	gone, r, err := a.host(f.store).Prune(ctx, host.PruneRequest{OlderThan: age, CallTimeout: f.usual})
+	gone, r, err := a.host(f.store).Prune(ctx, host.PruneRequest{OlderThan: age,
+		CallTimeout: f.usual})
 	switch {
 	case a.finished:
 		fmt.Fprintf(a.err, "removed %s\n", printable.Count(gone, "retained container"))

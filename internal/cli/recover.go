@@ -25,10 +25,12 @@ func (a *app) recover() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover",
 		Short: "Bring to an end what a crash has left unfinished",
-		Long: `Bring every change to its end that went on when dropcap or this host ended: forward where the new container is in its place and passes
-the gate, back in all other cases. It decides by what the engine says of the containers, and may be run at any time and any number of
-times; apply, backout and prune do it first by themselves. A service does it at boot. While dropcap changes something, a process of its
-own watches over it, and does this at once if it is killed; DROPCAP_WATCH=off leaves that to you.
+		Long: `Bring every change to its end that went on when dropcap or this host ended: forward
+where the new container is in its place and passes the gate, back in all other cases. It decides by
+what the engine says of the containers, and may be run at any time and any number of times; apply,
+backout and prune do it first by themselves. A service does it at boot. While dropcap changes
+something, a process of its own watches over it, and does this at once if it is killed;
+DROPCAP_WATCH=off leaves that to you.
 ` + changeExitHelp,
 		Example: `  sudo dropcap recover
   sudo dropcap recover --wait 5m`,
@@ -39,7 +41,8 @@ own watches over it, and does this at once if it is killed; DROPCAP_WATCH=off le
 	f.register(fl)
 	fl.DurationVar(&f.wait, "wait", time.Minute, "how long to wait for the engine to answer")
 	fl.BoolVar(&f.busy, "busy", false, "wait for another dropcap that changes containers, too")
-	fl.StringVar(&f.after, "after", "", "wait until this process has ended, as PID:START of proc(5)")
+	fl.StringVar(&f.after, "after", "",
+		"wait until this process has ended, as PID:START of proc(5)")
 	for _, name := range []string{"yes", "busy", "after"} {
 		cobra.CheckErr(fl.MarkHidden(name))
 	}
@@ -65,7 +68,8 @@ func (a *app) runRecover(ctx context.Context, f *recoverCommand) error {
 	return a.outcome(r, err)
 }
 
-// endRequests ends requests of a fleet whose process died, so that whoever asks for their receipts learns what came of them.
+// endRequests ends requests of a fleet whose process died, so that whoever asks for their receipts
+// learns what came of them.
 func (a *app) endRequests(ctx context.Context) {
 	if _, err := os.Stat(filepath.Join(defaultStore(), "store.db")); err != nil {
 		return // nor is one made
@@ -90,7 +94,8 @@ func (a *app) endRequests(ctx context.Context) {
 	}
 }
 
-// watchCommand is the command that ends a change if this process is killed: it reaches the engine as this one does.
+// watchCommand is the command that ends a change if this process is killed: it reaches the engine
+// as this one does.
 func (a *app) watchCommand(folder string) []string {
 	self, err := os.Executable()
 	if err != nil || folder == "" || os.Getenv("DROPCAP_WATCH") == "off" {
@@ -100,9 +105,12 @@ func (a *app) watchCommand(folder string) []string {
 	for _, f := range []struct {
 		name, value string
 		path        bool
-	}{{"store", folder, true}, {"host", e.host, false}, {"context", e.context, false}, {"config", e.config, true},
-		{"tlscacert", e.tls.CAFile, true}, {"tlscert", e.tls.CertFile, true}, {"tlskey", e.tls.KeyFile, true}} {
-		if abs, err := filepath.Abs(f.value); f.path && f.value != "" && err == nil { // it runs in another folder
+	}{{"store", folder, true}, {"host", e.host, false}, {"context", e.context, false},
+		{"config", e.config, true},
+		{"tlscacert", e.tls.CAFile, true}, {"tlscert", e.tls.CertFile, true},
+		{"tlskey", e.tls.KeyFile, true}} {
+		if abs, err := filepath.Abs(f.value); f.path && f.value != "" && err == nil {
+			// it runs in another folder
 			f.value = abs
 		}
 		if f.value != "" {

@@ -15,13 +15,15 @@ import (
 	"dropcap/internal/printable"
 )
 
-// The memory that a daemon's heap is kept within, and how much garbage may gather: it runs for weeks beside what it watches.
+// The memory that a daemon's heap is kept within, and how much garbage may gather: it runs for
+// weeks beside what it watches.
 const (
 	serviceMemory  = 48 << 20
 	serviceGarbage = 40
 )
 
-// logging prepares for a daemon: a line on standard error for what is worth one, which the journal dates.
+// logging prepares for a daemon: a line on standard error for what is worth one, which the journal
+// dates.
 func (a *app) logging() {
 	debug.SetGCPercent(serviceGarbage)
 	debug.SetMemoryLimit(serviceMemory)
@@ -40,7 +42,8 @@ func (a *app) ready() {
 	notify("READY=1\nSTATUS=recording")
 }
 
-// sayOnce warns of the same thing once in ten minutes: a full disk is told of, and not each time that it is still full.
+// sayOnce warns of the same thing once in ten minutes: a full disk is told of, and not each time
+// that it is still full.
 func (a *app) sayOnce() func(error) {
 	const again, most = 10 * time.Minute, 1000
 	var mu sync.Mutex
@@ -72,11 +75,14 @@ func (a *app) alive() func(learn.Session) {
 			return
 		}
 		last = time.Now()
-		notify(fmt.Sprintf("WATCHDOG=1\nSTATUS=%s running, %d so far, %s lost", printable.Count(s.Live, "container"), s.Containers, printable.Count(int(s.Lost), "check")))
+		notify(fmt.Sprintf("WATCHDOG=1\nSTATUS=%s running, %d so far, %s lost",
+			printable.Count(s.Live, "container"), s.Containers,
+			printable.Count(int(s.Lost), "check")))
 	}
 }
 
-// notify tells the service manager, if there is one that listens (sd_notify(3)). Nobody is told when that fails: the service goes on.
+// notify tells the service manager, if there is one that listens (sd_notify(3)). Nobody is told
+// when that fails: the service goes on.
 func notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {

@@ -11,7 +11,8 @@ import (
 // release is the released version; the linker sets it (-X dropcap/internal/cli.release=0.1.0).
 var release = ""
 
-// version is the released version, or "devel" with the revision that it was built from, where Go recorded it.
+// version is the released version, or "devel" with the revision that it was built from, where Go
+// recorded it.
 func version() string {
 	if release != "" {
 		return release
@@ -44,12 +45,14 @@ func (a *app) version() *cobra.Command {
 				OS      string `json:"os"`
 				Arch    string `json:"arch"`
 			}
-			d := doc{"dropcap.version/v1", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH}
+			d := doc{"dropcap.version/v1", version(), runtime.Version(), runtime.GOOS,
+				runtime.GOARCH}
 			switch format {
 			case "json":
 				return writeJSON(a.out, d)
 			case "text":
-				_, err := fmt.Fprintf(a.out, "dropcap %s (%s, %s/%s)\n", d.Version, d.Go, d.OS, d.Arch)
+				_, err := fmt.Fprintf(a.out, "dropcap %s (%s, %s/%s)\n", d.Version, d.Go, d.OS,
+					d.Arch)
 				return err
 			default:
 				return usageError("text or json", "cannot print the version as %q", format)
@@ -63,5 +66,6 @@ func (a *app) version() *cobra.Command {
 
 // completeDocument completes the --format of commands that print text or JSON.
 func completeDocument(cmd *cobra.Command) {
-	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("format",
+		cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
 }

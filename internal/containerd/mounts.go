@@ -1,5 +1,5 @@
-// Package containerd asks containerd where the layers of a container are, for engines that keep them in
-// its image store (Docker 29's default). It asks one question and changes nothing.
+// Package containerd asks containerd where the layers of a container are, for engines that keep
+// them in its image store (Docker 29's default). It asks one question and changes nothing.
 package containerd
 
 import (
@@ -31,8 +31,8 @@ type Store struct {
 	Snapshotter string // "overlayfs"
 }
 
-// Upper returns the folder of a snapshot's own layer; of a container the key is its id. Only what overlayfs
-// mounts has one.
+// Upper returns the folder of a snapshot's own layer; of a container the key is its id. Only what
+// overlayfs mounts has one.
 func (s Store) Upper(ctx context.Context, key string) (string, error) {
 	options, err := s.mountOptions(ctx, key)
 	if err != nil {
@@ -93,8 +93,8 @@ func fields(message []byte, number protowire.Number) ([][]byte, error) {
 	return list, nil
 }
 
-// call makes one unary call as gRPC has it: a message behind five bytes of flag and length, in HTTP/2
-// without TLS, the status in the trailers (grpc doc/PROTOCOL-HTTP2.md).
+// call makes one unary call as gRPC has it: a message behind five bytes of flag and length, in
+// HTTP/2 without TLS, the status in the trailers (grpc doc/PROTOCOL-HTTP2.md).
 func (s Store) call(ctx context.Context, method string, message []byte) ([]byte, error) {
 	t := &http.Transport{
 		Protocols: new(http.Protocols),
@@ -111,7 +111,8 @@ func (s Store) call(ctx context.Context, method string, message []byte) ([]byte,
 		return nil, err
 	}
 	q.Header = http.Header{
-		"Content-Type": {"application/grpc+proto"}, "Te": {"trailers"}, "Containerd-Namespace": {s.Namespace},
+		"Content-Type": {"application/grpc+proto"}, "Te": {"trailers"},
+		"Containerd-Namespace": {s.Namespace},
 	}
 	r, err := (&http.Client{Transport: t}).Do(q)
 	if err != nil {
@@ -131,7 +132,8 @@ func (s Store) call(ctx context.Context, method string, message []byte) ([]byte,
 	return b[5:], nil
 }
 
-// status reads how a call went: from the trailers, or from the header of an answer that has nothing else.
+// status reads how a call went: from the trailers, or from the header of an answer that has nothing
+// else.
 func status(r *http.Response) error {
 	code, text := r.Trailer.Get("Grpc-Status"), r.Trailer.Get("Grpc-Message")
 	if code == "" {

@@ -11,8 +11,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// The folder that containerd names for a container, running or never started, is where the container's own
-// files are.
+// The folder that containerd names for a container, running or never started, is where the
+// container's own files are.
 func TestTheLayerOfAContainerIsFound(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker29)
 	if _, err := e.Import("layer:1"); err != nil {
@@ -32,10 +32,14 @@ func TestTheLayerOfAContainerIsFound(t *testing.T) {
 	if err := json.Unmarshal(body, &info); err != nil {
 		t.Fatal(err)
 	}
-	s := Store{Address: info.Containerd.Address, Namespace: info.Containerd.Namespaces.Containers, Snapshotter: info.Driver}
-	running := e.RunContainer(t, "running", `{"Image":"layer:1","Cmd":["sh","-c","echo mine >/written; exec sleep 1000"]}`)
+	s := Store{Address: info.Containerd.Address, Namespace: info.Containerd.Namespaces.Containers,
+		Snapshotter: info.Driver}
+	running := e.RunContainer(t, "running",
+		`{"Image":"layer:1","Cmd":["sh","-c","echo mine >/written; exec sleep 1000"]}`)
 	created := e.Create(t, "created", `{"Image":"layer:1","Cmd":["sleep","1000"]}`)
-	if _, code := e.Exec(t, running, dockertest.ExecOptions{Cmd: []string{"sh", "-c", "until [ -s /written ]; do :; done"}}); code != 0 {
+	if _, code := e.Exec(t, running,
+		dockertest.ExecOptions{Cmd: []string{"sh", "-c",
+			"until [ -s /written ]; do :; done"}}); code != 0 {
 		t.Fatalf("nothing was written: exit status %d", code)
 	}
 	upper, err := s.Upper(t.Context(), running)
@@ -49,7 +53,8 @@ func TestTheLayerOfAContainerIsFound(t *testing.T) {
 	if err != nil || other == upper {
 		t.Errorf("the layer of a container that never ran is %q, %v", other, err)
 	}
-	if _, err := s.Upper(t.Context(), strings.Repeat("0", 64)); err == nil || !strings.Contains(err.Error(), "does not exist") {
+	if _, err := s.Upper(t.Context(), strings.Repeat("0", 64)); err == nil ||
+		!strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("of a container that is not there it says: %v", err)
 	}
 }
@@ -79,7 +84,8 @@ func TestWhoeverIsNotContainerdIsAnError(t *testing.T) {
 }
 
 func TestBrokenMessagesAreErrors(t *testing.T) {
-	for _, b := range []string{"\x0a", "\x0a\xff", "\x0a\x05abc", "\x08", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+	for _, b := range []string{"\x0a", "\x0a\xff", "\x0a\x05abc", "\x08",
+		"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
 		if list, err := fields([]byte(b), 1); err == nil {
 			t.Errorf("%q is read as %q", b, list)
 		}

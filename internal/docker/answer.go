@@ -7,8 +7,8 @@ import (
 	"dropcap"
 )
 
-// answer is asked for once, however many wait for it. The first asker's end does not become everyone's answer, and each waits no longer than
-// its own context.
+// answer is asked for once, however many wait for it. The first asker's end does not become
+// everyone's answer, and each waits no longer than its own context.
 type answer[T any] struct {
 	once  sync.Once
 	done  chan struct{}

@@ -34,13 +34,15 @@ func each(ids []string, do func(id string)) {
 	wg.Wait()
 }
 
-// BenchmarkInspect compares a pass over 250 containers with the floor: a bare program that gets the same bodies over as many connections
-// and decodes nothing, or only what is needed. Engine and client share the processors.
+// BenchmarkInspect compares a pass over 250 containers with the floor: a bare program that gets the
+// same bodies over as many connections and decodes nothing, or only what is needed. Engine and
+// client share the processors.
 func BenchmarkInspect(b *testing.B) {
 	e := fake.Start(b, fake.Options{})
 	var ids []string
 	for range 250 {
-		ids = append(ids, e.Add(fake.Container{State: "running", HostConfig: fake.HostConfig{CapAdd: []string{"NET_ADMIN"}}}))
+		ids = append(ids, e.Add(fake.Container{State: "running",
+			HostConfig: fake.HostConfig{CapAdd: []string{"NET_ADMIN"}}}))
 	}
 	b.Run("floor", func(b *testing.B) {
 		client := bare(e.Socket)
@@ -61,7 +63,8 @@ func BenchmarkInspect(b *testing.B) {
 	})
 	b.Run("client", func(b *testing.B) {
 		for b.Loop() {
-			c, err := docker.Open(b.Context(), docker.Options{Host: e.Host, Getenv: noEnv, ConfigDir: b.TempDir()})
+			c, err := docker.Open(b.Context(), docker.Options{Host: e.Host, Getenv: noEnv,
+				ConfigDir: b.TempDir()})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -74,7 +77,8 @@ func BenchmarkInspect(b *testing.B) {
 		}
 	})
 	b.Run("list", func(b *testing.B) {
-		c, err := docker.Open(b.Context(), docker.Options{Host: e.Host, Getenv: noEnv, ConfigDir: b.TempDir()})
+		c, err := docker.Open(b.Context(), docker.Options{Host: e.Host, Getenv: noEnv,
+			ConfigDir: b.TempDir()})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -11,15 +11,17 @@ import (
 	"dropcap"
 )
 
-// Perform sends a request that changes something: the body as it is, under the version that it asks for, for as long as it may take. The
-// result carries the engine's status and answer also where the engine refuses; a status of 0 means that no answer came, so that nobody
-// knows whether it was done. Nothing is sent twice.
+// Perform sends a request that changes something: the body as it is, under the version that it asks
+// for, for as long as it may take. The result carries the engine's status and answer also where the
+// engine refuses; a status of 0 means that no answer came, so that nobody knows whether it was
+// done. Nothing is sent twice.
 func (c *Client) Perform(ctx context.Context, call dropcap.Call) (dropcap.Result, error) {
 	version := call.API
 	if version == "" {
 		version = c.engine.agreed
 	}
-	r := request{method: call.Method, path: "/v" + version + call.Path, body: call.Body, max: maxOne}
+	r := request{method: call.Method, path: "/v" + version + call.Path, body: call.Body,
+		max: maxOne}
 	if len(call.Query) > 0 {
 		r.query = url.Values{}
 		for k, v := range call.Query {
@@ -42,8 +44,8 @@ func (c *Client) Perform(ctx context.Context, call dropcap.Call) (dropcap.Result
 	return result, nil
 }
 
-// Raw gives the engine's answer to a question as it is, under the agreed version. The path begins with "/containers/…". The error is a
-// dropcap.ErrNotFound where there is no such thing.
+// Raw gives the engine's answer to a question as it is, under the agreed version. The path begins
+// with "/containers/…". The error is a dropcap.ErrNotFound where there is no such thing.
 func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
 	var body json.RawMessage
 	err := c.get(ctx, path, query, maxOne, &body)
@@ -53,7 +55,8 @@ func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.R
 // RawContainer is the whole answer of GET /containers/ID/json.
 func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, error) {
 	if !fullID.MatchString(id) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(id, 80), dropcap.ErrNotFound)
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
+			printable(id, 80), dropcap.ErrNotFound)
 	}
 	body, err := c.Raw(ctx, "/containers/"+id+"/json", nil)
 	if err != nil {
@@ -63,21 +66,25 @@ func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, 
 		ID string `json:"Id"`
 	}
 	if json.Unmarshal(body, &b) != nil || b.ID != id {
-		return nil, unreadable(request{method: http.MethodGet, path: "/containers/" + id + "/json"}, badID(b.ID))
+		return nil, unreadable(request{method: http.MethodGet, path: "/containers/" + id + "/json"},
+			badID(b.ID))
 	}
 	return body, nil
 }
 
-// Sketch is of GET /containers/ID/json what tells who the container is and what it uses of the host and of others, read whatever else stands
-// on it: Id, Name, Image, State, HostConfig and Mounts, as far as each is of a length that can be read.
+// Sketch is of GET /containers/ID/json what tells who the container is and what it uses of the host
+// and of others, read whatever else stands on it: Id, Name, Image, State, HostConfig and Mounts, as
+// far as each is of a length that can be read.
 func (c *Client) Sketch(ctx context.Context, id string) (json.RawMessage, error) {
 	if !fullID.MatchString(id) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(id, 80), dropcap.ErrNotFound)
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
+			printable(id, 80), dropcap.ErrNotFound)
 	}
 	path := "/containers/" + id + "/json"
 	var members map[string]json.RawMessage
 	err := c.skim(ctx, path, nil, func(r io.Reader) (err error) {
-		members, err = newSkimmer(r, "Id", "Name", "Image", "State", "HostConfig", "Mounts").object()
+		members, err = newSkimmer(r, "Id", "Name", "Image", "State", "HostConfig", "Mounts").
+			object()
 		return err
 	})
 	if err != nil {
@@ -96,7 +103,8 @@ func (c *Client) Sketch(ctx context.Context, id string) (json.RawMessage, error)
 // RawImage is the whole answer of GET /images/ID/json; nil without an error if the image is gone.
 func (c *Client) RawImage(ctx context.Context, id string) (json.RawMessage, error) {
 	if !imageID.MatchString(id) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect the image %q: that is no id", printable(id, 80))
+		return nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot inspect the image %q: that is no id", printable(id, 80))
 	}
 	body, err := c.Raw(ctx, "/images/"+id+"/json", nil)
 	if statusOf(err) == http.StatusNotFound {
@@ -108,7 +116,8 @@ func (c *Client) RawImage(ctx context.Context, id string) (json.RawMessage, erro
 // RawNetwork is the whole answer of GET /networks/ID; nil without an error if the network is gone.
 func (c *Client) RawNetwork(ctx context.Context, idOrName string) (json.RawMessage, error) {
 	if !anyName.MatchString(idOrName) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect the network %q: that is no name", printable(idOrName, 80))
+		return nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot inspect the network %q: that is no name", printable(idOrName, 80))
 	}
 	body, err := c.Raw(ctx, "/networks/"+idOrName, nil)
 	if statusOf(err) == http.StatusNotFound {
@@ -117,10 +126,12 @@ func (c *Client) RawNetwork(ctx context.Context, idOrName string) (json.RawMessa
 	return body, err
 }
 
-// RawLayer is the whole answer of GET /containers/ID/changes: what was written into the container's own layer. "null" if nothing was.
+// RawLayer is the whole answer of GET /containers/ID/changes: what was written into the container's
+// own layer. "null" if nothing was.
 func (c *Client) RawLayer(ctx context.Context, id string) (json.RawMessage, error) {
 	if !fullID.MatchString(id) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the layer of %q: %w", printable(id, 80), dropcap.ErrNotFound)
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the layer of %q: %w",
+			printable(id, 80), dropcap.ErrNotFound)
 	}
 	var body json.RawMessage
 	err := c.get(ctx, "/containers/"+id+"/changes", nil, maxList, &body)

@@ -27,7 +27,8 @@ func conformExecs(t *testing.T, s subject, c *docker.Client) {
 	var got []dropcap.Exec
 	dockertest.Eventually(t, 10*time.Second, "single live exec", func() bool {
 		got = inspect(t, c, id).Execs
-		if s.name == "podman" { // up to 4.5 it says for minutes that a detached exec runs which does not (podman#18424)
+		if s.name == "podman" {
+			// up to 4.5 it says for minutes that a detached exec runs which does not (podman#18424)
 			got = slices.DeleteFunc(got, func(x dropcap.Exec) bool { return x.ID == ended })
 		}
 		return len(got) == 1 && got[0].PID > 1
@@ -47,14 +48,16 @@ func conformLabels(t *testing.T, s subject, c *docker.Client) {
 		t.Fatal(err)
 	}
 	var made struct{ Id string }
-	s.must(t, http.MethodPost, "/containers/create?name=liar", `{"Image":"claims:1","Cmd":["sleep","1"]}`, &made)
+	s.must(t, http.MethodPost, "/containers/create?name=liar",
+		`{"Image":"claims:1","Cmd":["sleep","1"]}`, &made)
 	t.Cleanup(func() { s.remove(t, made.Id) })
 	got := inspect(t, c, made.Id)
 	if got.Said.Own[project] != "shop" || got.Said.Image[project] != "shop" {
 		t.Errorf("the image's labels are not told, or not on the container: %v", got.Said)
 	}
 	id := s.create(t, "true-one", `,"Labels":{"`+project+`":"shop","`+service+`":"web"}`)
-	if got := inspect(t, c, id); got.Said.Own[project] != "shop" || got.Said.Image[project] != "" || !got.Said.ImageKnown {
+	if got := inspect(t, c, id); got.Said.Own[project] != "shop" || got.Said.Image[project] != "" ||
+		!got.Said.ImageKnown {
 		t.Errorf("got %+v", got.Said)
 	}
 }
@@ -70,7 +73,8 @@ func conformDo(t *testing.T, s subject, c *docker.Client) {
 		t.Errorf("start: %d, %v", status, err)
 	}
 	status, answer, err = c.Do(t.Context(), http.MethodGet, "/containers/nobody/json", nil, nil)
-	if err != nil || status != 404 || !strings.Contains(strings.ToLower(string(answer)), "no such container") {
+	if err != nil || status != 404 || !strings.Contains(strings.ToLower(string(answer)),
+		"no such container") {
 		t.Errorf("%d %s %v", status, answer, err)
 	}
 }

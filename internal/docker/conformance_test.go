@@ -20,7 +20,8 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// subject is an engine that the suite runs against: the fake and every real one, so that the fake stays honest.
+// subject is an engine that the suite runs against: the fake and every real one, so that the fake
+// stays honest.
 type subject struct {
 	raw      func(ctx context.Context, method, path, body string) (int, []byte, error)
 	load     func(name string, changes ...string) (id string, err error)
@@ -35,16 +36,19 @@ type subject struct {
 func TestConformance(t *testing.T) {
 	t.Run("fake", func(t *testing.T) {
 		e := fake.Start(t, fake.Options{})
-		suite(t, subject{raw: e.Raw, load: e.Import, host: e.Host, name: "docker", version: "29.0.0", api: "1.56", isFake: true, runtimes: []string{"runc"}})
+		suite(t, subject{raw: e.Raw, load: e.Import, host: e.Host, name: "docker",
+			version: "29.0.0", api: "1.56", isFake: true, runtimes: []string{"runc"}})
 	})
 	t.Run("fake-podman", func(t *testing.T) {
 		e := fake.Start(t, fake.Options{Podman: true})
-		suite(t, subject{raw: e.Raw, load: e.Import, host: e.Host, name: "podman", version: "4.3.1", api: "1.41", isFake: true, runtimes: []string{"crun"}})
+		suite(t, subject{raw: e.Raw, load: e.Import, host: e.Host, name: "podman", version: "4.3.1",
+			api: "1.41", isFake: true, runtimes: []string{"crun"}})
 	})
 	for _, kind := range dockertest.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			e := dockertest.Start(t, kind)
-			s := subject{raw: e.Raw, load: e.Import, host: e.Host, name: "docker", version: e.Version, api: e.APIVersion, runtimes: []string{"runc"}}
+			s := subject{raw: e.Raw, load: e.Import, host: e.Host, name: "docker",
+				version: e.Version, api: e.APIVersion, runtimes: []string{"runc"}}
 			if kind == dockertest.Podman4 {
 				s.name, s.runtimes = "podman", []string{"crun", "runc"}
 			}
@@ -57,7 +61,8 @@ func suite(t *testing.T, s subject) {
 	if _, err := s.load("conform:1"); err != nil {
 		t.Fatal(err)
 	}
-	c, err := docker.Open(t.Context(), docker.Options{Host: s.host, Getenv: noEnv, ConfigDir: t.TempDir()})
+	c, err := docker.Open(t.Context(), docker.Options{Host: s.host, Getenv: noEnv,
+		ConfigDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +71,10 @@ func suite(t *testing.T, s subject) {
 		name string
 		run  func(*testing.T, subject, *docker.Client)
 	}{
-		{"host", conformHost}, {"list", conformList}, {"filters", conformFilters}, {"declared", conformDeclared}, {"inspect", conformInspect},
-		{"names", conformNames}, {"gone", conformGone}, {"execs", conformExecs}, {"owner", conformLabels}, {"do", conformDo},
+		{"host", conformHost}, {"list", conformList}, {"filters", conformFilters},
+		{"declared", conformDeclared}, {"inspect", conformInspect},
+		{"names", conformNames}, {"gone", conformGone}, {"execs", conformExecs},
+		{"owner", conformLabels}, {"do", conformDo},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s, c) })
 	}
@@ -80,14 +87,16 @@ func (s subject) create(t *testing.T, name, rest string) string {
 	t.Helper()
 	body := `{"Image":"conform:1","Cmd":["sleep","1000"]` + rest + `}`
 	var made struct{ Id string }
-	s.must(t, http.MethodPost, "/containers/create?"+url.Values{"name": {name}}.Encode(), body, &made)
+	s.must(t, http.MethodPost, "/containers/create?"+url.Values{"name": {name}}.Encode(), body,
+		&made)
 	t.Cleanup(func() { s.remove(t, made.Id) })
 	return made.Id
 }
 
 func (s subject) remove(t *testing.T, id string) {
 	t.Helper()
-	status, answer, err := s.raw(context.Background(), http.MethodDelete, "/containers/"+id+"?force=1&v=1", "")
+	status, answer, err := s.raw(context.Background(), http.MethodDelete, "/containers/"+id+
+		"?force=1&v=1", "")
 	if err != nil || status >= 400 && status != 404 {
 		t.Errorf("remove %s: %d %s %v", id, status, answer, err)
 	}
@@ -120,16 +129,19 @@ func conformHost(t *testing.T, s subject, c *docker.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.Engine.Name != s.name || h.Engine.Version != s.version || h.Engine.API != s.api || h.Engine.Rootless {
+	if h.Engine.Name != s.name || h.Engine.Version != s.version || h.Engine.API != s.api ||
+		h.Engine.Rootless {
 		t.Errorf("engine is %+v, want %s %s, API %s", h.Engine, s.name, s.version, s.api)
 	}
 	if h.Name == "" || h.Cgroup != "v1" && h.Cgroup != "v2" {
 		t.Errorf("name %q, cgroup %q", h.Name, h.Cgroup)
 	}
-	if release, _ := os.ReadFile("/proc/sys/kernel/osrelease"); !s.isFake && h.Kernel != strings.TrimSpace(string(release)) {
+	if release, _ := os.ReadFile("/proc/sys/kernel/osrelease"); !s.isFake &&
+		h.Kernel != strings.TrimSpace(string(release)) {
 		t.Errorf("kernel is %q, want %q", h.Kernel, release)
 	}
-	if hasID := strings.HasPrefix(h.ID, "engine:") && len(h.ID) > len("engine:"); hasID != (s.name == "docker") {
+	if hasID := strings.HasPrefix(h.ID, "engine:") &&
+		len(h.ID) > len("engine:"); hasID != (s.name == "docker") {
 		t.Errorf("id is %q: Docker has a lasting one, Podman makes it up", h.ID)
 	}
 	if h.Defaults == nil || h.Defaults.Empty() {
@@ -204,8 +216,8 @@ func conformFilters(t *testing.T, s subject, c *docker.Client) {
 	}
 }
 
-// conformPodmanCaps: Podman's own word on what it grants, also before the first start. It keeps no declaration, but makes one up of how that
-// differs from Docker's defaults.
+// conformPodmanCaps: Podman's own word on what it grants, also before the first start. It keeps no
+// declaration, but makes one up of how that differs from Docker's defaults.
 func conformPodmanCaps(t *testing.T, s subject, c *docker.Client) {
 	h, err := c.Host(t.Context())
 	if err != nil || h.Defaults == nil {
@@ -223,11 +235,13 @@ func conformPodmanCaps(t *testing.T, s subject, c *docker.Client) {
 	} {
 		got := inspect(t, c, s.create(t, fmt.Sprintf("granted%d", i), `,"HostConfig":`+test.host))
 		if got.Predicted == nil || *got.Predicted != test.want {
-			t.Errorf("%s: predicted %v, want %v (%s)", test.host, got.Predicted, test.want, got.WhyNot)
+			t.Errorf("%s: predicted %v, want %v (%s)", test.host, got.Predicted, test.want,
+				got.WhyNot)
 		}
 		add, err := caps.ParseAll(got.Declared.Add)
 		drop, err2 := caps.ParseAll(got.Declared.Drop)
-		if err != nil || err2 != nil || add != test.want.Minus(caps.DockerDefaults) || drop != caps.DockerDefaults.Minus(test.want) {
+		if err != nil || err2 != nil || add != test.want.Minus(caps.DockerDefaults) ||
+			drop != caps.DockerDefaults.Minus(test.want) {
 			t.Errorf("%s: declared %+v", test.host, got.Declared)
 		}
 	}
@@ -256,24 +270,31 @@ func conformDeclared(t *testing.T, s subject, c *docker.Client) {
 		if err := json.Unmarshal([]byte(host), &want); err != nil {
 			t.Fatal(err)
 		}
-		got := inspect(t, c, s.create(t, fmt.Sprintf("declared%d", i), `,"HostConfig":`+host)).Declared
-		if got.Privileged != want.Privileged || !slices.Equal(got.Add, want.CapAdd) || !slices.Equal(got.Drop, want.CapDrop) ||
-			(got.Add == nil) != (want.CapAdd == nil) || (got.Drop == nil) != (want.CapDrop == nil) { // the control's line shows null and [] as docker does
+		got := inspect(t, c, s.create(t, fmt.Sprintf("declared%d", i), `,"HostConfig":`+host)).
+			Declared
+		if got.Privileged != want.Privileged || !slices.Equal(got.Add, want.CapAdd) ||
+			!slices.Equal(got.Drop, want.CapDrop) ||
+			(got.Add == nil) != (want.CapAdd == nil) || (got.Drop == nil) != (want.CapDrop == nil) {
+			// the control's line shows null and [] as docker does
 			t.Errorf("%s: got %#v", host, got)
 		}
 	}
 }
 
 func conformInspect(t *testing.T, s subject, c *docker.Client) {
-	id := s.create(t, "whole", `,"User":"1000","Labels":{"b":"2","a":"secret"},"HostConfig":{"NetworkMode":"none"}`)
+	id := s.create(t, "whole",
+		`,"User":"1000","Labels":{"b":"2","a":"secret"},"HostConfig":{"NetworkMode":"none"}`)
 	got := inspect(t, c, id)
-	if got.ID != id || got.Name != "whole" || got.User != "1000" || got.State != "created" || got.PID != 0 || got.Network != "none" {
+	if got.ID != id || got.Name != "whole" || got.User != "1000" || got.State != "created" ||
+		got.PID != 0 || got.Network != "none" {
 		t.Errorf("got %+v", got)
 	}
-	if !strings.HasSuffix(got.Image, "conform:1") || len(got.ImageID) < 64 { // Podman writes localhost/ before it
+	if !strings.HasSuffix(got.Image, "conform:1") || len(got.ImageID) < 64 {
+		// Podman writes localhost/ before it
 		t.Errorf("image is %q, %q", got.Image, got.ImageID)
 	}
-	if own := got.Said.Own; own["a"] != "secret" || own["b"] != "2" || !got.Said.ImageKnown || got.Said.Image["a"] != "" {
+	if own := got.Said.Own; own["a"] != "secret" || own["b"] != "2" || !got.Said.ImageKnown ||
+		got.Said.Image["a"] != "" {
 		t.Errorf("labels are %v", got.Said)
 	}
 	if _, err := time.Parse(time.RFC3339Nano, got.Created); err != nil {
@@ -282,11 +303,13 @@ func conformInspect(t *testing.T, s subject, c *docker.Client) {
 	if !slices.Contains(s.runtimes, got.Runtime) {
 		t.Errorf("runtime %q", got.Runtime)
 	}
-	if s.name == "docker" && (got.Predicted != nil || got.WhyNot != "") || s.name == "podman" && got.Predicted == nil {
+	if s.name == "docker" && (got.Predicted != nil || got.WhyNot != "") ||
+		s.name == "podman" && got.Predicted == nil {
 		t.Errorf("predicted is %v, %q", got.Predicted, got.WhyNot)
 	}
 	s.must(t, http.MethodPost, "/containers/"+id+"/start", "", nil)
-	if got := inspect(t, c, id); got.State != "running" || got.PID <= 1 || got.Execs == nil || len(got.Execs) > 0 {
+	if got := inspect(t, c, id); got.State != "running" || got.PID <= 1 || got.Execs == nil ||
+		len(got.Execs) > 0 {
 		t.Errorf("after start: state %q, pid %d, execs %v", got.State, got.PID, got.Execs)
 	}
 }
@@ -298,8 +321,10 @@ func conformNames(t *testing.T, s subject, c *docker.Client) {
 			t.Errorf("%s is %s, want %s", name, got.ID, id)
 		}
 	}
-	for _, name := range []string{"", "nobody", "..", "../info", "a/b", "a?b", "a b", "-x", "called/json#", "\x1b[2J"} {
-		if _, err := c.Inspect(t.Context(), name); !errors.Is(err, dropcap.ErrNotFound) || strings.ContainsRune(err.Error(), 0x1b) {
+	for _, name := range []string{"", "nobody", "..", "../info", "a/b", "a?b", "a b", "-x",
+		"called/json#", "\x1b[2J"} {
+		if _, err := c.Inspect(t.Context(), name); !errors.Is(err, dropcap.ErrNotFound) ||
+			strings.ContainsRune(err.Error(), 0x1b) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -15,23 +15,25 @@ import (
 	"dropcap"
 )
 
-// Details are what learning needs of a container besides the noun. Entrypoint, Cmd, Path and Args may hold secrets: they are for
-// fingerprints and for finding the program, and enter no document.
+// Details are what learning needs of a container besides the noun. Entrypoint, Cmd, Path and Args
+// may hold secrets: they are for fingerprints and for finding the program, and enter no document.
 type Details struct {
-	ID, ImageID  string
-	Entrypoint   []string
-	Cmd          []string
-	Path         string   // the program that the engine starts, and its arguments
-	Args         []string // of Entrypoint and Cmd together
-	WorkingDir   string
-	User         string
-	Network      string   // the network mode
-	Volumes      []string // where anything is mounted into the container, sorted: a file below is not the image's
-	Seccomp      string   // "default" (the engine's), "unconfined" or "custom"
-	NoNewPrivs   bool
-	Healthcheck  bool   // one runs, the image's or the container's own
-	Health       string // a fingerprint of what it runs, as in Event.Ran; empty if none runs, or on Podman
-	AutoRemove   bool   // it is removed when it ends
+	ID, ImageID string
+	Entrypoint  []string
+	Cmd         []string
+	Path        string   // the program that the engine starts, and its arguments
+	Args        []string // of Entrypoint and Cmd together
+	WorkingDir  string
+	User        string
+	Network     string // the network mode
+	// where anything is mounted into the container, sorted: a file below is not the image's
+	Volumes     []string
+	Seccomp     string // "default" (the engine's), "unconfined" or "custom"
+	NoNewPrivs  bool
+	Healthcheck bool // one runs, the image's or the container's own
+	// a fingerprint of what it runs, as in Event.Ran; empty if none runs, or on Podman
+	Health       string
+	AutoRemove   bool // it is removed when it ends
 	RestartCount int
 	StartedAt    time.Time // zero if it never was
 	FinishedAt   time.Time // zero if it never did
@@ -63,7 +65,8 @@ type detailsBody struct {
 // Details asks for them. The error is a dropcap.ErrNotFound if there is no such container.
 func (c *Client) Details(ctx context.Context, id string) (Details, error) {
 	if !fullID.MatchString(id) {
-		return Details{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(id, 80), dropcap.ErrNotFound)
+		return Details{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
+			printable(id, 80), dropcap.ErrNotFound)
 	}
 	var b detailsBody
 	path := "/containers/" + id + "/json"
@@ -71,16 +74,20 @@ func (c *Client) Details(ctx context.Context, id string) (Details, error) {
 		return Details{}, inspectError(id, err)
 	}
 	if b.ID != id {
-		return Details{}, unreadable(request{method: http.MethodGet, path: path}, fmt.Errorf("it is about another container"))
+		return Details{}, unreadable(request{method: http.MethodGet, path: path},
+			fmt.Errorf("it is about another container"))
 	}
 	return b.details(), nil
 }
 
 func (b detailsBody) details() Details {
 	d := Details{
-		ID: b.ID, ImageID: b.Image, Entrypoint: b.Config.Entrypoint, Cmd: b.Config.Cmd, Path: b.Path, Args: b.Args,
-		WorkingDir: b.Config.WorkingDir, User: b.Config.User, Network: b.HostConfig.NetworkMode, Volumes: b.volumes(),
-		RestartCount: b.RestartCount, StartedAt: happened(b.State.StartedAt), FinishedAt: happened(b.State.FinishedAt),
+		ID: b.ID, ImageID: b.Image, Entrypoint: b.Config.Entrypoint, Cmd: b.Config.Cmd,
+		Path: b.Path, Args: b.Args,
+		WorkingDir: b.Config.WorkingDir, User: b.Config.User, Network: b.HostConfig.NetworkMode,
+		Volumes:      b.volumes(),
+		RestartCount: b.RestartCount, StartedAt: happened(b.State.StartedAt),
+		FinishedAt: happened(b.State.FinishedAt),
 	}
 	d.Seccomp, d.NoNewPrivs = security(b.HostConfig.SecurityOpt)
 	if b.HostConfig.Privileged { // which the engine lets override any profile
@@ -93,8 +100,8 @@ func (b detailsBody) details() Details {
 	return d
 }
 
-// healthPrint fingerprints a healthcheck as the engine tells of its execs: the program and its arguments, apart by spaces (moby
-// daemon/health.go, cmdProbe.run).
+// healthPrint fingerprints a healthcheck as the engine tells of its execs: the program and its
+// arguments, apart by spaces (moby daemon/health.go, cmdProbe.run).
 func healthPrint(test, shell []string) string {
 	line := test[1:]
 	if test[0] == "CMD-SHELL" {
@@ -106,7 +113,8 @@ func healthPrint(test, shell []string) string {
 	return commandPrint(strings.Join(line, " "))
 }
 
-// commandPrint tells commands apart without keeping them, since they may hold secrets. Empty for none.
+// commandPrint tells commands apart without keeping them, since they may hold secrets. Empty for
+// none.
 func commandPrint(line string) string {
 	if line = strings.TrimSpace(line); line == "" {
 		return ""
@@ -126,7 +134,8 @@ func (b detailsBody) volumes() []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// security reads the options as docker run takes them; Docker once wrote a colon for the sign (docker/cli, opts of run).
+// security reads the options as docker run takes them; Docker once wrote a colon for the sign
+// (docker/cli, opts of run).
 func security(options []string) (seccomp string, noNewPrivs bool) {
 	seccomp = "default"
 	for _, o := range options {

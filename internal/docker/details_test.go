@@ -22,28 +22,38 @@ func TestDetails(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := client(t, e.Host)
-			id := e.Create(t, "one", `{"Image":"box:1","Entrypoint":["sleep"],"Cmd":["1000"],"User":"1000:1000","Healthcheck":{"Test":["CMD","true"],"Interval":3600000000000},"HostConfig":{"NetworkMode":"none",
+			id := e.Create(t, "one",
+				`{"Image":"box:1","Entrypoint":["sleep"],"Cmd":["1000"],"User":"1000:1000","Healthcheck":{"Test":["CMD","true"],"Interval":3600000000000},"HostConfig":{"NetworkMode":"none",
 				"Tmpfs":{"/scratch":""},"Binds":["/usr/share:/mnt/share:ro"],"SecurityOpt":["no-new-privileges","seccomp=unconfined"]}}`)
 			got := details(t, c, id)
 			if !got.StartedAt.IsZero() || !got.FinishedAt.IsZero() || got.RestartCount != 0 {
 				t.Errorf("times of one that never ran: %+v", got)
 			}
-			if !slices.Equal(got.Entrypoint, []string{"sleep"}) || !slices.Equal(got.Cmd, []string{"1000"}) || got.User != "1000:1000" || got.Network != "none" ||
-				got.Seccomp != "unconfined" || !got.NoNewPrivs || !got.Healthcheck || got.Path != "sleep" || !slices.Equal(got.Args, []string{"1000"}) {
+			if !slices.Equal(got.Entrypoint, []string{"sleep"}) ||
+				!slices.Equal(got.Cmd, []string{"1000"}) || got.User != "1000:1000" ||
+				got.Network != "none" ||
+				got.Seccomp != "unconfined" || !got.NoNewPrivs || !got.Healthcheck ||
+				got.Path != "sleep" || !slices.Equal(got.Args, []string{"1000"}) {
 				t.Errorf("got %+v", got)
 			}
-			if want := []string{"/mnt/share", "/scratch", "/var/data"}; !slices.Equal(got.Volumes, want) {
+			if want := []string{"/mnt/share", "/scratch", "/var/data"}; !slices.Equal(got.Volumes,
+				want) {
 				t.Errorf("volumes %q, want %q", got.Volumes, want)
 			}
 			before := time.Now().Add(-time.Second)
 			e.StartContainer(t, id)
-			if got := details(t, c, id); got.StartedAt.Before(before) || got.StartedAt.After(time.Now()) {
+			if got := details(t, c, id); got.StartedAt.Before(before) ||
+				got.StartedAt.After(time.Now()) {
 				t.Errorf("started at %v", got.StartedAt)
 			}
-			if got := details(t, c, e.Create(t, "plain", `{"Image":"box:1","Cmd":["true"]}`)); got.Seccomp != "default" || got.NoNewPrivs {
+			if got := details(t, c,
+				e.Create(t, "plain",
+					`{"Image":"box:1","Cmd":["true"]}`)); got.Seccomp != "default" ||
+				got.NoNewPrivs {
 				t.Errorf("without options: %+v", got)
 			}
-			if _, err := c.Details(t.Context(), strings.Repeat("0", 64)); !errors.Is(err, dropcap.ErrNotFound) {
+			if _, err := c.Details(t.Context(), strings.Repeat("0", 64)); !errors.Is(err,
+				dropcap.ErrNotFound) {
 				t.Errorf("a missing one: %v", err)
 			}
 		})
@@ -67,15 +77,21 @@ func TestDetailsOfOptions(t *testing.T) {
 		want docker.Details
 	}{
 		{map[string]any{}, docker.Details{Seccomp: "default"}},
-		{map[string]any{"SecurityOpt": []string{"seccomp=builtin", "apparmor=unconfined", "label:disable"}}, docker.Details{Seccomp: "default"}},
+		{map[string]any{"SecurityOpt": []string{"seccomp=builtin", "apparmor=unconfined",
+			"label:disable"}}, docker.Details{Seccomp: "default"}},
 		{map[string]any{"SecurityOpt": []string{`seccomp={"defaultAction":"SCMP_ACT_ERRNO","x":"a=b"}`}}, docker.Details{Seccomp: "custom"}},
-		{map[string]any{"SecurityOpt": []string{"seccomp:unconfined", "no-new-privileges:true"}}, docker.Details{Seccomp: "unconfined", NoNewPrivs: true}},
-		{map[string]any{"SecurityOpt": []string{"no-new-privileges=false"}}, docker.Details{Seccomp: "default"}},
+		{map[string]any{"SecurityOpt": []string{"seccomp:unconfined", "no-new-privileges:true"}},
+			docker.Details{Seccomp: "unconfined", NoNewPrivs: true}},
+		{map[string]any{"SecurityOpt": []string{"no-new-privileges=false"}},
+			docker.Details{Seccomp: "default"}},
 		{map[string]any{"Privileged": true}, docker.Details{Seccomp: "unconfined"}},
-		{map[string]any{"Tmpfs": map[string]string{"/a/../b/": ""}}, docker.Details{Seccomp: "default", Volumes: []string{"/b"}}},
+		{map[string]any{"Tmpfs": map[string]string{"/a/../b/": ""}},
+			docker.Details{Seccomp: "default", Volumes: []string{"/b"}}},
 	} {
-		id := e.Add(fake.Container{Details: map[string]any{"HostConfig": test.host, "Config": map[string]any{}, "Path": "", "Args": nil,
-			"RestartCount": 3, "State": map[string]any{"StartedAt": "0001-01-01T00:00:00Z"}, "Image": ""}})
+		id := e.Add(fake.Container{Details: map[string]any{"HostConfig": test.host,
+			"Config": map[string]any{}, "Path": "", "Args": nil,
+			"RestartCount": 3, "State": map[string]any{"StartedAt": "0001-01-01T00:00:00Z"},
+			"Image": ""}})
 		test.want.ID, test.want.RestartCount = id, 3
 		if got := details(t, c, id); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%v: got %+v, want %+v", test.host, got, test.want)

@@ -1,5 +1,6 @@
-// Package docker is the engine: it finds it as docker's own client does, asks it, and turns its answers into the nouns. What an engine
-// says is not trusted: answers are bounded in size and time, and one that is not understood is an error, never a guess.
+// Package docker is the engine: it finds it as docker's own client does, asks it, and turns its
+// answers into the nouns. What an engine says is not trusted: answers are bounded in size and time,
+// and one that is not understood is an error, never a guess.
 package docker
 
 import (
@@ -14,7 +15,8 @@ import (
 // DefaultTimeout is how long an answer may take when Options do not say.
 const DefaultTimeout = 30 * time.Second
 
-// connections is how many requests run at once; the engine's inspect is cheap, and more than this gains nothing on its locks.
+// connections is how many requests run at once; the engine's inspect is cheap, and more than this
+// gains nothing on its locks.
 const connections = 16
 
 // Options say which engine, by the same means as docker's flags and variables.
@@ -28,7 +30,8 @@ type Options struct {
 	Getenv    func(string) string // nil is os.Getenv
 }
 
-// TLS are docker's flags of that name; what is empty is taken from DOCKER_TLS, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.
+// TLS are docker's flags of that name; what is empty is taken from DOCKER_TLS, DOCKER_TLS_VERIFY
+// and DOCKER_CERT_PATH.
 type TLS struct {
 	Enable, Verify            bool
 	CAFile, CertFile, KeyFile string
@@ -47,7 +50,8 @@ type Client struct {
 	images    imageCache
 }
 
-// Open finds the engine and agrees on an API version with it. The error says why there is none, and the remedy.
+// Open finds the engine and agrees on an API version with it. The error says why there is none, and
+// the remedy.
 func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
@@ -75,7 +79,8 @@ func (c *Client) Local() (socket string, ok bool) {
 	return c.endpoint.socket, c.endpoint.socket != ""
 }
 
-// Address is how the engine is reached, as people write it: "unix:///var/run/docker.sock". It carries no password.
+// Address is how the engine is reached, as people write it: "unix:///var/run/docker.sock". It
+// carries no password.
 func (c *Client) Address() string { return c.endpoint.shown() }
 
 // Version is the API version agreed on: "1.41".
@@ -92,5 +97,6 @@ func (c *Client) podman() bool { return c.engine.name == "podman" }
 
 // host starts the noun with what the first greeting told.
 func (c *Client) host() dropcap.Host {
-	return dropcap.Host{LSM: []string{}, Engine: dropcap.Engine{Name: c.engine.name, Version: c.engine.version, API: c.engine.newest}}
+	return dropcap.Host{LSM: []string{}, Engine: dropcap.Engine{Name: c.engine.name,
+		Version: c.engine.version, API: c.engine.newest}}
 }

@@ -49,8 +49,9 @@ var password = regexp.MustCompile(`://([^/@:\s]*):[^@\s]*@`)
 // redacted takes passwords out of the addresses in a text, also out of those that do not parse.
 func redacted(text string) string { return password.ReplaceAllString(text, "://$1:xxxxx@") }
 
-// resolve finds the endpoint by docker's order of preference (docker/cli cli/command/cli.go, resolveContextName and
-// resolveDefaultDockerEndpoint). Their package is not used itself, since it brings every command of docker.
+// resolve finds the endpoint by docker's order of preference (docker/cli cli/command/cli.go,
+// resolveContextName and resolveDefaultDockerEndpoint). Their package is not used itself, since it
+// brings every command of docker.
 func resolve(o Options) (endpoint, error) {
 	dir := configDir(o)
 	file, fileErr := config.Load(dir)
@@ -84,12 +85,13 @@ func configDir(o Options) string {
 	return config.Dir()
 }
 
-// contextName picks the context. A config file that cannot be read matters only when it is what decides: then guessing could mean
-// another engine.
+// contextName picks the context. A config file that cannot be read matters only when it is what
+// decides: then guessing could mean another engine.
 func contextName(o Options, file *configfile.ConfigFile, fileErr error) (string, error) {
 	switch {
 	case o.Context != "" && o.Host != "":
-		return "", dropcap.Errorf(dropcap.CodeUsage, "give only one of them", "cannot use --host and --context together")
+		return "", dropcap.Errorf(dropcap.CodeUsage, "give only one of them",
+			"cannot use --host and --context together")
 	case o.Context != "":
 		return o.Context, nil
 	case o.Host != "", o.Getenv(envHost) != "":
@@ -97,7 +99,9 @@ func contextName(o Options, file *configfile.ConfigFile, fileErr error) (string,
 	case o.Getenv(envContext) != "":
 		return o.Getenv(envContext), nil
 	case fileErr != nil:
-		return "", dropcap.Errorf(dropcap.CodeUsage, "mend that file, or name the engine with --host", "cannot read docker's configuration: %w", fileErr)
+		return "", dropcap.Errorf(dropcap.CodeUsage,
+			"mend that file, or name the engine with --host",
+			"cannot read docker's configuration: %w", fileErr)
 	case file.CurrentContext != "":
 		return file.CurrentContext, nil
 	}
@@ -113,7 +117,8 @@ func fromFlags(o Options, dir string) (ddocker.Endpoint, error) {
 	}
 	parsed, err := opts.ParseHost(on, host)
 	if err != nil {
-		return ddocker.Endpoint{}, dropcap.Errorf(dropcap.CodeUsage, "write it like unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host",
+		return ddocker.Endpoint{}, dropcap.Errorf(dropcap.CodeUsage,
+			"write it like unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host",
 			"cannot use the host %q: %s", redacted(host), redacted(err.Error()))
 	}
 	ep := ddocker.Endpoint{EndpointMeta: ddocker.EndpointMeta{Host: parsed}}
@@ -123,14 +128,15 @@ func fromFlags(o Options, dir string) (ddocker.Endpoint, error) {
 	ep.SkipTLSVerify = !verify
 	ep.TLSData, err = dcontext.TLSDataFromFiles(files.CAFile, files.CertFile, files.KeyFile)
 	if err != nil {
-		return ddocker.Endpoint{}, dropcap.Errorf(dropcap.CodeUsage, "see DOCKER_CERT_PATH, --tlscacert, --tlscert and --tlskey",
+		return ddocker.Endpoint{}, dropcap.Errorf(dropcap.CodeUsage,
+			"see DOCKER_CERT_PATH, --tlscacert, --tlscert and --tlskey",
 			"cannot read the TLS files: %w", err)
 	}
 	return ep, nil
 }
 
-// tlsFlags completes the flags from the environment. Certificate and key that nobody named may be missing (docker/cli
-// cli/flags/options.go, SetDefaultOptions).
+// tlsFlags completes the flags from the environment. Certificate and key that nobody named may be
+// missing (docker/cli cli/flags/options.go, SetDefaultOptions).
 func tlsFlags(o Options, dir string) (files TLS, verify, on bool) {
 	verify = o.TLS.Verify || o.Getenv(envTLSVerify) != ""
 	on = o.TLS.Enable || verify || o.Getenv(envTLS) != ""
@@ -162,10 +168,13 @@ func ifExists(path string) string {
 func fromStore(dir, name string) (ddocker.Endpoint, error) {
 	s := store.New(filepath.Join(dir, "contexts"), store.NewConfig(
 		func() any { return &map[string]any{} },
-		store.EndpointTypeGetter(ddocker.DockerEndpoint, func() any { return &ddocker.EndpointMeta{} }),
+		store.EndpointTypeGetter(ddocker.DockerEndpoint, func() any {
+			return &ddocker.EndpointMeta{}
+		}),
 	))
 	fail := func(err error) (ddocker.Endpoint, error) {
-		return ddocker.Endpoint{}, dropcap.Errorf(dropcap.CodeUsage, "see 'docker context ls'", "cannot use the context %q: %w", name, err)
+		return ddocker.Endpoint{}, dropcap.Errorf(dropcap.CodeUsage, "see 'docker context ls'",
+			"cannot use the context %q: %w", name, err)
 	}
 	meta, err := s.GetMetadata(name)
 	if err != nil {
@@ -185,8 +194,8 @@ func fromStore(dir, name string) (ddocker.Endpoint, error) {
 	return full, nil
 }
 
-// headers are those that a person's proxy before the engine may ask for: the config file's HttpHeaders, replaced by
-// DOCKER_CUSTOM_HEADERS as docker does.
+// headers are those that a person's proxy before the engine may ask for: the config file's
+// HttpHeaders, replaced by DOCKER_CUSTOM_HEADERS as docker does.
 func headers(o Options, file *configfile.ConfigFile) (map[string]string, error) {
 	line := o.Getenv(envHeaders)
 	if line == "" {
@@ -209,7 +218,8 @@ func headers(o Options, file *configfile.ConfigFile) (map[string]string, error) 
 
 // badHeaders does not repeat the value: it may be a secret.
 func badHeaders() error {
-	return dropcap.Errorf(dropcap.CodeUsage, "write it as name=value,name=value", "cannot read %s", envHeaders)
+	return dropcap.Errorf(dropcap.CodeUsage, "write it as name=value,name=value", "cannot read %s",
+		envHeaders)
 }
 
 // tlsConfig builds the connection's TLS from the endpoint's data; nil without TLS.

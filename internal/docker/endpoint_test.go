@@ -34,13 +34,17 @@ func (e env) get(k string) string { return e[k] }
 // saveContext writes a docker context as `docker context create` does.
 func saveContext(t *testing.T, dir, name, host string, files map[string][]byte) {
 	t.Helper()
-	s := store.New(filepath.Join(dir, "contexts"), store.NewConfig(func() any { return &map[string]any{} }))
-	meta := store.Metadata{Name: name, Endpoints: map[string]any{"docker": ddocker.EndpointMeta{Host: host}}}
+	s := store.New(filepath.Join(dir, "contexts"), store.NewConfig(func() any {
+		return &map[string]any{}
+	}))
+	meta := store.Metadata{Name: name,
+		Endpoints: map[string]any{"docker": ddocker.EndpointMeta{Host: host}}}
 	if err := s.CreateOrUpdate(meta); err != nil {
 		t.Fatal(err)
 	}
 	if files != nil {
-		if err := s.ResetEndpointTLSMaterial(name, "docker", &store.EndpointTLSData{Files: files}); err != nil {
+		if err := s.ResetEndpointTLSMaterial(name, "docker",
+			&store.EndpointTLSData{Files: files}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,15 +71,22 @@ func TestResolveOrder(t *testing.T) {
 		host   string
 		socket string
 	}{
-		{"nothing", Options{ConfigDir: bare}, nil, "unix:///var/run/docker.sock", "/var/run/docker.sock"},
+		{"nothing", Options{ConfigDir: bare}, nil, "unix:///var/run/docker.sock",
+			"/var/run/docker.sock"},
 		{"config", Options{ConfigDir: dir}, nil, "unix:///here.sock", "/here.sock"},
 		{"DOCKER_CONFIG", Options{}, env{"DOCKER_CONFIG": dir}, "unix:///here.sock", "/here.sock"},
-		{"DOCKER_CONTEXT over config", Options{ConfigDir: dir}, env{"DOCKER_CONTEXT": "there"}, "tcp://there:1", ""},
-		{"DOCKER_CONTEXT default", Options{ConfigDir: dir}, env{"DOCKER_CONTEXT": "default"}, "unix:///var/run/docker.sock", "/var/run/docker.sock"},
-		{"DOCKER_HOST over both", Options{ConfigDir: dir}, env{"DOCKER_HOST": "unix:///env", "DOCKER_CONTEXT": "there"}, "unix:///env", "/env"},
-		{"--host over DOCKER_HOST", Options{ConfigDir: dir, Host: "unix:///flag"}, env{"DOCKER_HOST": "unix:///env"}, "unix:///flag", "/flag"},
-		{"--context over DOCKER_HOST", Options{ConfigDir: dir, Context: "there"}, env{"DOCKER_HOST": "unix:///env"}, "tcp://there:1", ""},
-		{"--context default with DOCKER_HOST", Options{ConfigDir: dir, Context: "default"}, env{"DOCKER_HOST": "unix:///env"}, "unix:///env", "/env"},
+		{"DOCKER_CONTEXT over config", Options{ConfigDir: dir}, env{"DOCKER_CONTEXT": "there"},
+			"tcp://there:1", ""},
+		{"DOCKER_CONTEXT default", Options{ConfigDir: dir}, env{"DOCKER_CONTEXT": "default"},
+			"unix:///var/run/docker.sock", "/var/run/docker.sock"},
+		{"DOCKER_HOST over both", Options{ConfigDir: dir}, env{"DOCKER_HOST": "unix:///env",
+			"DOCKER_CONTEXT": "there"}, "unix:///env", "/env"},
+		{"--host over DOCKER_HOST", Options{ConfigDir: dir, Host: "unix:///flag"},
+			env{"DOCKER_HOST": "unix:///env"}, "unix:///flag", "/flag"},
+		{"--context over DOCKER_HOST", Options{ConfigDir: dir, Context: "there"},
+			env{"DOCKER_HOST": "unix:///env"}, "tcp://there:1", ""},
+		{"--context default with DOCKER_HOST", Options{ConfigDir: dir, Context: "default"},
+			env{"DOCKER_HOST": "unix:///env"}, "unix:///env", "/env"},
 		{"port by default", Options{ConfigDir: bare, Host: "tcp://h"}, nil, "tcp://h:2375", ""},
 		{"no scheme", Options{ConfigDir: bare, Host: "h:5"}, nil, "tcp://h:5", ""},
 		{"ssh", Options{ConfigDir: bare, Host: "ssh://me@h:22"}, nil, "ssh://me@h:22", ""},
@@ -105,24 +116,30 @@ func TestResolveErrors(t *testing.T) {
 		{"broken config", Options{ConfigDir: broken}, nil, "docker's configuration"},
 		{"scheme", Options{ConfigDir: dir, Host: "gopher://h"}, nil, "gopher"},
 		{"port", Options{ConfigDir: dir}, env{"DOCKER_HOST": "tcp://h:port"}, "tcp://h:port"},
-		{"no certificates", Options{ConfigDir: dir, Host: "tcp://h:1"}, env{"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/none"}, "/none/ca.pem"},
-		{"headers", Options{ConfigDir: dir, Host: "tcp://h:1"}, env{"DOCKER_CUSTOM_HEADERS": "token"}, "DOCKER_CUSTOM_HEADERS"},
+		{"no certificates", Options{ConfigDir: dir, Host: "tcp://h:1"},
+			env{"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/none"}, "/none/ca.pem"},
+		{"headers", Options{ConfigDir: dir, Host: "tcp://h:1"},
+			env{"DOCKER_CUSTOM_HEADERS": "token"}, "DOCKER_CUSTOM_HEADERS"},
 	} {
 		test.o.Getenv = test.env.get
 		_, err := Open(t.Context(), test.o)
-		if err == nil || !strings.HasPrefix(err.Error(), "cannot ") || !strings.Contains(err.Error(), test.part) || dropcap.ExitOf(err) != dropcap.ExitUsage {
+		if err == nil || !strings.HasPrefix(err.Error(), "cannot ") ||
+			!strings.Contains(err.Error(), test.part) || dropcap.ExitOf(err) != dropcap.ExitUsage {
 			t.Errorf("%s: %v, exit status %d", test.name, err, dropcap.ExitOf(err))
 		}
 	}
 	// A broken file does not matter where it does not decide.
-	if ep, err := resolve(Options{ConfigDir: broken, Host: "unix:///a", Getenv: env{}.get}); err != nil || ep.socket != "/a" {
+	if ep, err := resolve(Options{ConfigDir: broken, Host: "unix:///a",
+		Getenv: env{}.get}); err != nil || ep.socket != "/a" {
 		t.Errorf("%+v, %v", ep, err)
 	}
 }
 
 func TestPasswordsAreNotShown(t *testing.T) {
-	for _, host := range []string{"ssh://me:hunter2@127.0.0.1:1", "tcp://me:hunter2@127.0.0.1:1", "http://me:hunter2@127.0.0.1:1", "tcp://me:hunter2@h:x y"} {
-		_, err := Open(t.Context(), Options{Host: host, ConfigDir: t.TempDir(), Getenv: env{}.get, Timeout: 5 * time.Second})
+	for _, host := range []string{"ssh://me:hunter2@127.0.0.1:1", "tcp://me:hunter2@127.0.0.1:1",
+		"http://me:hunter2@127.0.0.1:1", "tcp://me:hunter2@h:x y"} {
+		_, err := Open(t.Context(), Options{Host: host, ConfigDir: t.TempDir(), Getenv: env{}.get,
+			Timeout: 5 * time.Second})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
 		}
@@ -131,8 +148,10 @@ func TestPasswordsAreNotShown(t *testing.T) {
 
 func TestVersionsAgreed(t *testing.T) {
 	for _, test := range []struct{ newest, forced, want string }{
-		{"1.40", "", "1.40"}, {"1.41", "", "1.41"}, {"1.56", "", "1.56"}, {"1.99", "", "1.56"}, {"1.45", "1.41", "1.41"}, {"1.45", "v1.41", "1.41"},
-		{"1.9", "", ""}, {"1.45", "1.39", ""}, {"1.45", "latest", ""}, {"1.45", "1.41/../..", ""}, {"", "", ""},
+		{"1.40", "", "1.40"}, {"1.41", "", "1.41"}, {"1.56", "", "1.56"}, {"1.99", "", "1.56"},
+		{"1.45", "1.41", "1.41"}, {"1.45", "v1.41", "1.41"},
+		{"1.9", "", ""}, {"1.45", "1.39", ""}, {"1.45", "latest", ""}, {"1.45", "1.41/../..", ""},
+		{"", "", ""},
 	} {
 		c := &Client{engine: engine{newest: test.newest}}
 		err := c.agree(strings.TrimPrefix(test.forced, "v"))
@@ -148,8 +167,9 @@ func TestHeadersAreSent(t *testing.T) {
 		env    env
 		want   string
 	}{
-		"config":   {`{"HttpHeaders":{"X-Token":"a"}}`, env{}, "a"},
-		"variable": {`{"HttpHeaders":{"X-Token":"a"}}`, env{"DOCKER_CUSTOM_HEADERS": `"x-token=b,c",other=d`}, "b,c"},
+		"config": {`{"HttpHeaders":{"X-Token":"a"}}`, env{}, "a"},
+		"variable": {`{"HttpHeaders":{"X-Token":"a"}}`,
+			env{"DOCKER_CUSTOM_HEADERS": `"x-token=b,c",other=d`}, "b,c"},
 	} {
 		dir := t.TempDir()
 		writeConfig(t, dir, o.config)
@@ -160,7 +180,8 @@ func TestHeadersAreSent(t *testing.T) {
 	}
 }
 
-// tlsEngine is a fake behind TLS that asks for a client's certificate, and the files to reach it with.
+// tlsEngine is a fake behind TLS that asks for a client's certificate, and the files to reach it
+// with.
 func tlsEngine(t *testing.T) (addr string, files map[string][]byte) {
 	srv := httptest.NewUnstartedServer(fake.Start(t, fake.Options{}))
 	srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
@@ -174,7 +195,8 @@ func tlsEngine(t *testing.T) (addr string, files map[string][]byte) {
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})
 	return srv.Listener.Addr().String(), map[string][]byte{
-		"ca.pem": cert, "cert.pem": cert, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+		"ca.pem": cert, "cert.pem": cert,
+		"key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
 	}
 }
 
@@ -184,7 +206,8 @@ func otherCA(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, ca, ca, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -201,21 +224,27 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	saveContext(t, empty, "secure", "tcp://"+addr, files)
-	saveContext(t, empty, "no-client-certificate", "tcp://"+addr, map[string][]byte{"ca.pem": files["ca.pem"]})
-	saveContext(t, empty, "other-ca", "tcp://"+addr, map[string][]byte{"ca.pem": otherCA(t), "cert.pem": files["cert.pem"], "key.pem": files["key.pem"]})
+	saveContext(t, empty, "no-client-certificate", "tcp://"+addr,
+		map[string][]byte{"ca.pem": files["ca.pem"]})
+	saveContext(t, empty, "other-ca", "tcp://"+addr, map[string][]byte{"ca.pem": otherCA(t),
+		"cert.pem": files["cert.pem"], "key.pem": files["key.pem"]})
 	for _, test := range []struct {
 		name string
 		o    Options
 		env  env
 		part string // of the error; empty if it works
 	}{
-		{"variables", Options{ConfigDir: empty}, env{"DOCKER_HOST": "tcp://" + addr, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": dir}, ""},
+		{"variables", Options{ConfigDir: empty}, env{"DOCKER_HOST": "tcp://" + addr,
+			"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": dir}, ""},
 		{"flags", Options{ConfigDir: dir, Host: "tcp://" + addr, TLS: TLS{Verify: true}}, nil, ""},
 		{"context", Options{ConfigDir: empty, Context: "secure"}, nil, ""},
-		{"without verifying", Options{ConfigDir: dir, Host: "tcp://" + addr, TLS: TLS{Enable: true}}, nil, ""},
-		{"no client certificate", Options{ConfigDir: empty, Context: "no-client-certificate"}, nil, "cannot speak TLS"},
+		{"without verifying", Options{ConfigDir: dir, Host: "tcp://" + addr,
+			TLS: TLS{Enable: true}}, nil, ""},
+		{"no client certificate", Options{ConfigDir: empty, Context: "no-client-certificate"}, nil,
+			"cannot speak TLS"},
 		{"another CA", Options{ConfigDir: empty, Context: "other-ca"}, nil, "cannot speak TLS"},
-		{"without TLS", Options{ConfigDir: empty, Host: "tcp://" + addr}, nil, "HTTP request to an HTTPS server"},
+		{"without TLS", Options{ConfigDir: empty, Host: "tcp://" + addr}, nil,
+			"HTTP request to an HTTPS server"},
 	} {
 		test.o.Getenv, test.o.Timeout = test.env.get, 5*time.Second
 		c, err := Open(t.Context(), test.o)
@@ -239,13 +268,17 @@ func TestTLS(t *testing.T) {
 	}
 	plain := httptest.NewServer(fake.Start(t, fake.Options{}))
 	defer plain.Close()
-	_, err := Open(t.Context(), Options{ConfigDir: dir, Host: "tcp://" + plain.Listener.Addr().String(), TLS: TLS{Verify: true}, Getenv: env{}.get})
-	if err == nil || !strings.Contains(err.Error(), "cannot speak TLS") || dropcap.ExitOf(err) != dropcap.ExitHost {
+	_, err := Open(t.Context(),
+		Options{ConfigDir: dir, Host: "tcp://" + plain.Listener.Addr().String(),
+			TLS: TLS{Verify: true}, Getenv: env{}.get})
+	if err == nil || !strings.Contains(err.Error(), "cannot speak TLS") ||
+		dropcap.ExitOf(err) != dropcap.ExitHost {
 		t.Errorf("an engine without TLS: %v", err)
 	}
 }
 
-// TestSSH puts a program named ssh first in PATH, which connects to the socket as `docker system dial-stdio` does at the other end.
+// TestSSH puts a program named ssh first in PATH, which connects to the socket as `docker system
+// dial-stdio` does at the other end.
 func TestSSH(t *testing.T) {
 	const relay = "DROPCAP_TEST_RELAY"
 	if socket := os.Getenv(relay); socket != "" {
@@ -264,14 +297,17 @@ func TestSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
-	script := "#!/bin/sh\ncase \"$*\" in *'docker system dial-stdio'*) ;; *) echo \"odd: $*\" >&2; exit 9;; esac\n" +
-		"case \"$*\" in *refused*) read -r request; echo 'Permission denied (publickey).' >&2; exit 255;; esac\n" +
+	script := "#!/bin/sh\ncase \"$*\" in *'docker system dial-stdio'*) ;; *) echo \"odd: $*\" " +
+		">&2; exit 9;; esac\n" +
+		"case \"$*\" in *refused*) read -r request; echo 'Permission denied (publickey).' >&2; " +
+		"exit 255;; esac\n" +
 		relay + "=" + e.Socket + " exec " + self + " -test.run='^TestSSH$'\n"
 	if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	c, err := Open(t.Context(), Options{Host: "ssh://me@far.example", ConfigDir: t.TempDir(), Getenv: env{}.get, Timeout: 20 * time.Second})
+	c, err := Open(t.Context(), Options{Host: "ssh://me@far.example", ConfigDir: t.TempDir(),
+		Getenv: env{}.get, Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,8 +319,10 @@ func TestSSH(t *testing.T) {
 	if path, ok := c.Local(); ok {
 		t.Errorf("ssh is local at %s", path)
 	}
-	_, err = Open(t.Context(), Options{Host: "ssh://refused.example", ConfigDir: t.TempDir(), Getenv: env{}.get, Timeout: 20 * time.Second})
-	if err == nil || !strings.Contains(err.Error(), "Permission denied (publickey)") || dropcap.ExitOf(err) != dropcap.ExitHost {
+	_, err = Open(t.Context(), Options{Host: "ssh://refused.example", ConfigDir: t.TempDir(),
+		Getenv: env{}.get, Timeout: 20 * time.Second})
+	if err == nil || !strings.Contains(err.Error(), "Permission denied (publickey)") ||
+		dropcap.ExitOf(err) != dropcap.ExitHost {
 		t.Errorf("got %v", err)
 	}
 }

@@ -25,14 +25,18 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.message }
 
-// Is makes a 404 a dropcap.ErrNotFound, and what Podman says instead when something goes while it describes it.
+// Is makes a 404 a dropcap.ErrNotFound, and what Podman says instead when something goes while it
+// describes it.
 func (e *statusError) Is(target error) bool {
-	return target == dropcap.ErrNotFound && (e.status == http.StatusNotFound || e.status == http.StatusInternalServerError && e.vanished())
+	return target == dropcap.ErrNotFound && (e.status == http.StatusNotFound ||
+		e.status == http.StatusInternalServerError && e.vanished())
 }
 
-// vanished reads the cause at the end of Podman's text, as its library spells it (libpod/define/errors.go).
+// vanished reads the cause at the end of Podman's text, as its library spells it
+// (libpod/define/errors.go).
 func (e *statusError) vanished() bool {
-	for _, cause := range []string{"no such container", "container has already been removed", "no such exec session"} {
+	for _, cause := range []string{"no such container", "container has already been removed",
+		"no such exec session"} {
 		if strings.HasSuffix(e.message, cause) {
 			return true
 		}
@@ -58,7 +62,8 @@ func Said(err error) (words string, ok bool) {
 	return "", false
 }
 
-// forbidden tells whether something before the engine, or a plugin of it, did not let the request pass.
+// forbidden tells whether something before the engine, or a plugin of it, did not let the request
+// pass.
 func forbidden(err error) bool {
 	s := statusOf(err)
 	return s == http.StatusForbidden || s == http.StatusUnauthorized
@@ -70,11 +75,13 @@ func refused(r request, status int, body []byte) error {
 	code, hint := dropcap.CodeError, "see the engine's log"
 	switch {
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		code, hint = dropcap.CodeHost, "something before the engine, or an authorization plugin of it, does not allow this"
+		code, hint = dropcap.CodeHost,
+			"something before the engine, or an authorization plugin of it, does not allow this"
 	case status == http.StatusNotFound:
 		hint = ""
 	case strings.Contains(s.message, "client version"):
-		code, hint = dropcap.CodeHost, "unset DOCKER_API_VERSION, or use a version of dropcap that fits this engine"
+		code, hint = dropcap.CodeHost,
+			"unset DOCKER_API_VERSION, or use a version of dropcap that fits this engine"
 	case status < http.StatusInternalServerError:
 		hint = ""
 	}
@@ -116,10 +123,12 @@ func printable(s string, limit int) string {
 
 // unreadable makes the error of an answer that is not what the API promises.
 func unreadable(r request, err error) error {
-	return dropcap.Errorf(dropcap.CodeError, "is a Docker Engine or Podman at that address?", "cannot read the engine's answer to %s: %w", r, err)
+	return dropcap.Errorf(dropcap.CodeError, "is a Docker Engine or Podman at that address?",
+		"cannot read the engine's answer to %s: %w", r, err)
 }
 
-// failed makes the error of a request that got no whole answer. ctx is the caller's, without our timeout.
+// failed makes the error of a request that got no whole answer. ctx is the caller's, without our
+// timeout.
 func (c *Client) failed(ctx context.Context, r request, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return interrupted(r.String(), ctx)
@@ -129,31 +138,40 @@ func (c *Client) failed(ctx context.Context, r request, err error) error {
 		if !errors.Is(err, context.DeadlineExceeded) { // which may be about one thing only
 			err = errors.Join(dropcap.ErrUnreachable, err)
 		}
-		return &dropcap.Error{Code: dropcap.CodeHost, Hint: hint, Message: fmt.Sprintf(format, args...), Err: err}
+		return &dropcap.Error{Code: dropcap.CodeHost, Hint: hint,
+			Message: fmt.Sprintf(format, args...), Err: err}
 	}
 	var dns *net.DNSError
 	var op *net.OpError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return host("the engine hangs or is busy: wait longer with --timeout, or see its log", "cannot get an answer to %s%s", r, c.within(ctx))
+		return host("the engine hangs or is busy: wait longer with --timeout, or see its log",
+			"cannot get an answer to %s%s", r, c.within(ctx))
 	case errors.Is(err, fs.ErrPermission):
-		return host("run as root, or be in the group docker", "cannot open the engine's socket %s: permission denied", at)
+		return host("run as root, or be in the group docker",
+			"cannot open the engine's socket %s: permission denied", at)
 	case errors.Is(err, fs.ErrNotExist):
-		return host("start the engine ('systemctl start docker'), or name another with --host or --context",
+		return host("start the engine ('systemctl start docker'), or name another with --host or "+
+			"--context",
 			"cannot find an engine at %s: no such socket", at)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return host("start the engine ('systemctl start docker'), or name another with --host or --context",
+		return host("start the engine ('systemctl start docker'), or name another with --host or "+
+			"--context",
 			"cannot reach an engine at %s: nobody listens there", at)
 	case isTLS(err):
-		return host("see --tlsverify, DOCKER_CERT_PATH and the certificates", "cannot speak TLS with %s: %s", at, cause(err))
+		return host("see --tlsverify, DOCKER_CERT_PATH and the certificates",
+			"cannot speak TLS with %s: %s", at, cause(err))
 	case errors.As(err, &dns):
 		return host("see the host's name", "cannot reach an engine at %s: %s", at, cause(dns))
 	case errors.As(err, &op) && op.Op == "dial":
-		return host("see --host and --context", "cannot reach an engine at %s: %s", at, cause(op.Err))
+		return host("see --host and --context", "cannot reach an engine at %s: %s", at,
+			cause(op.Err))
 	case strings.HasPrefix(c.endpoint.Host, "ssh://"):
-		return host("see whether 'ssh HOST docker version' works without asking", "cannot reach an engine at %s: %s", at, cause(err))
+		return host("see whether 'ssh HOST docker version' works without asking",
+			"cannot reach an engine at %s: %s", at, cause(err))
 	default:
-		return dropcap.Errorf(dropcap.CodeError, "is a Docker Engine or Podman at that address?", "cannot read the engine's answer to %s: %s", r, cause(err))
+		return dropcap.Errorf(dropcap.CodeError, "is a Docker Engine or Podman at that address?",
+			"cannot read the engine's answer to %s: %s", r, cause(err))
 	}
 }
 
@@ -171,14 +189,16 @@ func isTLS(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
-	return errors.As(err, &record) || errors.As(err, &alert) && strings.HasSuffix(alert.Op, " error") || errors.As(err, &verify) || errors.As(err, &authority) ||
+	return errors.As(err, &record) || errors.As(err, &alert) && strings.HasSuffix(alert.Op,
+		" error") || errors.As(err, &verify) || errors.As(err, &authority) ||
 		errors.As(err, &name) || strings.Contains(err.Error(), "HTTP response to HTTPS client")
 }
 
 // cause is the innermost text, without the request's address that net/http puts before it.
 func cause(err error) string {
 	text := err.Error()
-	if i := strings.Index(text, `": `); i >= 0 && strings.HasPrefix(text[strings.IndexByte(text, ' ')+1:], `"http`) {
+	if i := strings.Index(text, `": `); i >= 0 &&
+		strings.HasPrefix(text[strings.IndexByte(text, ' ')+1:], `"http`) {
 		text = text[i+3:]
 	}
 	return printable(redacted(text), 300)

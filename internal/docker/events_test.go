@@ -16,7 +16,8 @@ import (
 )
 
 // collect takes events until one fits, and fails when none comes.
-func collect(t *testing.T, events <-chan docker.Event, last func(docker.Event) bool) []docker.Event {
+func collect(t *testing.T, events <-chan docker.Event,
+	last func(docker.Event) bool) []docker.Event {
 	t.Helper()
 	var got []docker.Event
 	for late := time.After(30 * time.Second); ; {
@@ -46,7 +47,8 @@ func actions(list []docker.Event) string {
 	return strings.Join(words, " ")
 }
 
-// life is a subject's container from creation to removal; each engine must tell of it in the same words.
+// life is a subject's container from creation to removal; each engine must tell of it in the same
+// words.
 func life(t *testing.T, s subject) {
 	if _, err := s.load("conform:1"); err != nil {
 		t.Fatal(err)
@@ -65,11 +67,13 @@ func life(t *testing.T, s subject) {
 	s.must(t, http.MethodPost, "/containers/"+id+"/exec", `{"Cmd":["true","hunter2"]}`, &exec)
 	s.must(t, http.MethodPost, "/exec/"+exec.Id+"/start", `{"Detach":true}`, nil)
 	want := map[string]docker.Event{
-		"create": {Name: "alive"}, "start": {Name: "alive"}, "exec_create": {Exec: exec.Id}, "exec_start": {Exec: exec.Id}, "exec_die": {Exec: exec.Id, Exit: "0"},
+		"create": {Name: "alive"}, "start": {Name: "alive"}, "exec_create": {Exec: exec.Id},
+		"exec_start": {Exec: exec.Id}, "exec_die": {Exec: exec.Id, Exit: "0"},
 	}
 	last := "exec_die"
 	if s.name == "podman" { // which tells of the end of a detached one only after minutes
-		last, want = "exec_start", map[string]docker.Event{"create": {Name: "alive"}, "start": {Name: "alive"}, "exec_start": {}}
+		last, want = "exec_start", map[string]docker.Event{"create": {Name: "alive"},
+			"start": {Name: "alive"}, "exec_start": {}}
 	}
 	collectInto(t, events, action(last), want, id, began)
 	s.must(t, http.MethodPost, "/containers/"+id+"/rename?name=other", "", nil)
@@ -85,7 +89,8 @@ func life(t *testing.T, s subject) {
 		}
 		e := got[i]
 		switch {
-		case e.ID != id || e.Time.Before(began.Add(-time.Second)) || e.Time.After(time.Now().Add(time.Second)):
+		case e.ID != id || e.Time.Before(began.Add(-time.Second)) ||
+			e.Time.After(time.Now().Add(time.Second)):
 			t.Errorf("%+v", e)
 		case want == "rename" && s.name == "docker" && e.Former != "alive":
 			t.Errorf("%+v", e)
@@ -93,7 +98,8 @@ func life(t *testing.T, s subject) {
 			t.Errorf("%+v", e)
 		}
 	}
-	if i := slices.IndexFunc(got, action("kill")); s.name == "docker" && (i < 0 || got[i].Signal == "") {
+	if i := slices.IndexFunc(got, action("kill")); s.name == "docker" &&
+		(i < 0 || got[i].Signal == "") {
 		t.Errorf("no signal of a kill in %+v", got)
 	}
 	if all := fmt.Sprintf("%+v", got); strings.Contains(all, "hunter2") {
@@ -105,7 +111,8 @@ func life(t *testing.T, s subject) {
 }
 
 // collectInto checks that each of the events wanted comes, with what is wanted of it.
-func collectInto(t *testing.T, events <-chan docker.Event, last func(docker.Event) bool, want map[string]docker.Event, id string, began time.Time) {
+func collectInto(t *testing.T, events <-chan docker.Event, last func(docker.Event) bool,
+	want map[string]docker.Event, id string, began time.Time) {
 	t.Helper()
 	got := collect(t, events, last)
 	for name, w := range want {
@@ -115,7 +122,8 @@ func collectInto(t *testing.T, events <-chan docker.Event, last func(docker.Even
 			continue
 		}
 		e := got[i]
-		if e.ID != id || w.Name != "" && e.Name != w.Name || e.Exec != w.Exec || e.Exit != w.Exit || e.Time.Before(began.Add(-time.Second)) {
+		if e.ID != id || w.Name != "" && e.Name != w.Name || e.Exec != w.Exec || e.Exit != w.Exit ||
+			e.Time.Before(began.Add(-time.Second)) {
 			t.Errorf("%s: %+v, want %+v", name, e, w)
 		}
 	}
@@ -172,10 +180,13 @@ func TestEventsFromHostileEngines(t *testing.T) {
 	c := client(t, e.Host)
 	id := strings.Repeat("a", 64)
 	good := func(n int) string {
-		return fmt.Sprintf(`{"Type":"container","Action":"start","Actor":{"ID":%q},"timeNano":%d}`+"\n", id, n)
+		return fmt.Sprintf(`{"Type":"container","Action":"start","Actor":{"ID":%q},"timeNano":%d}`+
+			"\n", id, n)
 	}
-	e.Misbehave(fake.Fault{Path: "/events", Hang: true, Times: 1, Body: good(1) + "nonsense\n" + `{"Action":` + strings.Repeat("[", 3<<20) + "\n" +
-		`{"Type":"container","Action":"start","Actor":{"ID":"../../etc"}}` + "\n" + `{"Type":"image","Action":"start"}` + "\n" + good(1) + good(1<<62) + good(2)})
+	e.Misbehave(fake.Fault{Path: "/events", Hang: true, Times: 1, Body: good(1) + "nonsense\n" +
+		`{"Action":` + strings.Repeat("[", 3<<20) + "\n" +
+		`{"Type":"container","Action":"start","Actor":{"ID":"../../etc"}}` + "\n" +
+		`{"Type":"image","Action":"start"}` + "\n" + good(1) + good(1<<62) + good(2)})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	events, err := c.Events(ctx, time.Time{})
@@ -224,7 +235,10 @@ func TestEventsSurviveARestart(t *testing.T) {
 	}
 	id := e.RunContainer(t, "lives", `{"Image":"box:1","Cmd":["sleep","1000"]}`)
 	collect(t, events, action("start"))
-	for round, again := range []func() error{e.Restart, func() error { _ = e.Kill(); return e.Revive() }} {
+	for round, again := range []func() error{e.Restart, func() error {
+		_ = e.Kill()
+		return e.Revive()
+	}} {
 		if err := again(); err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,8 @@ import (
 	"dropcap"
 )
 
-// maxExecs is far beyond any container's live execs, and keeps one answer from making us send millions of requests.
+// maxExecs is far beyond any container's live execs, and keeps one answer from making us send
+// millions of requests.
 const maxExecs = 4096
 
 type execBody struct {
@@ -22,14 +23,16 @@ type execBody struct {
 	}
 }
 
-// execs describes the execs that run by the engine's word; one that ends meanwhile is not listed. Podman before 4.6 goes on for minutes to
-// list detached ones that have ended (podman#18424), so a PID counts only together with its cgroup.
+// execs describes the execs that run by the engine's word; one that ends meanwhile is not listed.
+// Podman before 4.6 goes on for minutes to list detached ones that have ended (podman#18424), so a
+// PID counts only together with its cgroup.
 func (c *Client) execs(ctx context.Context, ids []string) ([]dropcap.Exec, error) {
 	live := []dropcap.Exec{}
 	for _, id := range ids {
 		path := "/exec/" + id + "/json"
 		if !fullID.MatchString(id) {
-			return nil, unreadable(request{method: http.MethodGet, path: "/containers/…/json"}, badID(id))
+			return nil, unreadable(request{method: http.MethodGet, path: "/containers/…/json"},
+				badID(id))
 		}
 		var b execBody
 		err := c.get(ctx, path, nil, maxOne, &b)
@@ -40,10 +43,12 @@ func (c *Client) execs(ctx context.Context, ids []string) ([]dropcap.Exec, error
 			return nil, err
 		}
 		if b.Pid < 0 || b.Pid > maxPID {
-			return nil, unreadable(request{method: http.MethodGet, path: path}, fmt.Errorf("%d is not a process id", b.Pid))
+			return nil, unreadable(request{method: http.MethodGet, path: path},
+				fmt.Errorf("%d is not a process id", b.Pid))
 		}
 		if b.Running {
-			live = append(live, dropcap.Exec{ID: id, PID: b.Pid, Privileged: b.ProcessConfig.Privileged, User: b.ProcessConfig.User})
+			live = append(live, dropcap.Exec{ID: id, PID: b.Pid,
+				Privileged: b.ProcessConfig.Privileged, User: b.ProcessConfig.User})
 		}
 	}
 	return live, nil

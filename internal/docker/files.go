@@ -12,30 +12,38 @@ import (
 	"dropcap"
 )
 
-// maxStream is where an archive is given up: no honest container holds as much, and its reader works through it without keeping it.
+// maxStream is where an archive is given up: no honest container holds as much, and its reader
+// works through it without keeping it.
 const maxStream = 256 << 30
 
-// Export streams the container's whole file tree as a tar, running or not: its image's files and what it wrote, with their
-// security.capability attributes as PAX records (moby pkg/archive, ReadSecurityXattrToTarHeader), without what is mounted into it. The time
-// of Options counts for each wait and not for the whole. The error is a dropcap.ErrNotFound if there is no such container. Close it.
+// Export streams the container's whole file tree as a tar, running or not: its image's files and
+// what it wrote, with their security.capability attributes as PAX records (moby pkg/archive,
+// ReadSecurityXattrToTarHeader), without what is mounted into it. The time of Options counts for
+// each wait and not for the whole. The error is a dropcap.ErrNotFound if there is no such
+// container. Close it.
 func (c *Client) Export(ctx context.Context, id string) (io.ReadCloser, error) {
 	return c.archive(ctx, id, "/export", nil)
 }
 
-// Archive streams one file or folder of a container as a tar, as Export does but with what is mounted there, volumes too. The names begin
-// with the last component of path. The error is a dropcap.ErrNotFound if there is no such container or path.
+// Archive streams one file or folder of a container as a tar, as Export does but with what is
+// mounted there, volumes too. The names begin with the last component of path. The error is a
+// dropcap.ErrNotFound if there is no such container or path.
 func (c *Client) Archive(ctx context.Context, id, path string) (io.ReadCloser, error) {
 	return c.archive(ctx, id, "/archive", url.Values{"path": {path}})
 }
 
-func (c *Client) archive(ctx context.Context, id, what string, query url.Values) (io.ReadCloser, error) {
+func (c *Client) archive(ctx context.Context, id, what string,
+	query url.Values) (io.ReadCloser, error) {
 	if !fullID.MatchString(id) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the files of %q: %w", printable(id, 80), dropcap.ErrNotFound)
+		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the files of %q: %w",
+			printable(id, 80), dropcap.ErrNotFound)
 	}
-	r := request{method: http.MethodGet, path: "/v" + c.engine.agreed + "/containers/" + id + what, query: query}
+	r := request{method: http.MethodGet, path: "/v" + c.engine.agreed + "/containers/" + id + what,
+		query: query}
 	s, err := c.stream(ctx, r)
 	if statusOf(err) == http.StatusNotFound {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the files of container %s: %w", id, dropcap.ErrNotFound)
+		return nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot read the files of container %s: %w", id, dropcap.ErrNotFound)
 	}
 	if err != nil {
 		return nil, err
@@ -55,7 +63,8 @@ type stream struct {
 	left   int64         // how many bytes may come; 0 is any number
 }
 
-// stream begins a request whose answer may take any time; its headers may not. An answer other than 200 is an error.
+// stream begins a request whose answer may take any time; its headers may not. An answer other than
+// 200 is an error.
 func (c *Client) stream(ctx context.Context, r request) (*stream, error) {
 	own, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(c.timeout, cancel)
@@ -87,7 +96,8 @@ func (c *Client) stream(ctx context.Context, r request) (*stream, error) {
 	return &stream{c: c, r: r, ctx: ctx, cancel: cancel, body: resp.Body}, nil
 }
 
-// Read waits for what comes, within the bounds. The clock runs only while it waits, so that a slow reader is not the engine's fault.
+// Read waits for what comes, within the bounds. The clock runs only while it waits, so that a slow
+// reader is not the engine's fault.
 func (s *stream) Read(p []byte) (int, error) {
 	var late *time.Timer
 	if s.idle > 0 {

@@ -14,34 +14,41 @@ import (
 type roundTrip string
 
 func (b roundTrip) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(b)))}, nil
+	return &http.Response{StatusCode: 200, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(string(b)))}, nil
 }
 
-// FuzzInspect: whatever an engine answers, there is an error that says so, or a container whose id, pid and execs can be trusted.
+// FuzzInspect: whatever an engine answers, there is an error that says so, or a container whose id,
+// pid and execs can be trusted.
 func FuzzInspect(f *testing.F) {
 	id := strings.Repeat("a", 64)
 	for _, seed := range []string{
 		"", "null", "{}", "[]", `{"Id":"` + id + `"}`,
-		`{"Id":"` + id + `","Name":"/web","State":{"Status":"running","Pid":7},"Config":{"Labels":{"PODMAN_SYSTEMD_UNIT":"x"}},"ExecIDs":["` + id + `"],"ID":"` + id + `","Running":true}`,
-		`{"Id":"` + id + `","HostConfig":{"CapAdd":["ALL"],"CapDrop":null,"Privileged":true,"Runtime":"x"},"Runtimes":{"x":{"path":"runsc"}}}`,
+		`{"Id":"` + id +
+			`","Name":"/web","State":{"Status":"running","Pid":7},"Config":{"Labels":{"PODMAN_SYSTEMD_UNIT":"x"}},"ExecIDs":["` + id + `"],"ID":"` + id + `","Running":true}`,
+		`{"Id":"` + id +
+			`","HostConfig":{"CapAdd":["ALL"],"CapDrop":null,"Privileged":true,"Runtime":"x"},"Runtimes":{"x":{"path":"runsc"}}}`,
 		`{"Id":"` + id + `","BoundingCaps":["CAP_CHOWN"],"message":"\u001b[31m"}`,
 	} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, podman bool) {
-		c := &Client{http: &http.Client{Transport: roundTrip(body)}, timeout: time.Minute, engine: engine{name: "docker", agreed: "1.41"}}
+		c := &Client{http: &http.Client{Transport: roundTrip(body)}, timeout: time.Minute,
+			engine: engine{name: "docker", agreed: "1.41"}}
 		if podman {
 			c.engine.name, c.engine.libpod = "podman", "4.3.1"
 		}
 		got, err := c.Inspect(t.Context(), "any")
 		if err != nil {
-			if !strings.HasPrefix(err.Error(), "cannot ") || strings.ContainsAny(err.Error(), "\x1b\n") {
+			if !strings.HasPrefix(err.Error(), "cannot ") || strings.ContainsAny(err.Error(),
+				"\x1b\n") {
 				t.Errorf("error is %q", err)
 			}
 			return
 		}
-		if !fullID.MatchString(got.ID) || got.PID < 0 || got.PID > maxPID || got.Owner.Kind != "" || got.Execs == nil {
+		if !fullID.MatchString(got.ID) || got.PID < 0 || got.PID > maxPID || got.Owner.Kind != "" ||
+			got.Execs == nil {
 			t.Errorf("got %+v", got)
 		}
 		for _, x := range got.Execs {
@@ -64,8 +71,10 @@ func FuzzGreeting(f *testing.F) {
 	f.Add("Libpod/4.3.1 (linux)", "1.41", "4.3.1")
 	f.Add("", "1.41/../..", "4.3.1/../../containers")
 	f.Fuzz(func(t *testing.T, server, api, libpod string) {
-		e := greeting(http.Header{"Server": {server}, "Api-Version": {api}, "Libpod-Api-Version": {libpod}})
-		if strings.ContainsAny(e.newest+e.libpod+e.version, "\x1b\n") || strings.ContainsAny(e.newest+e.libpod, "/? #%") {
+		e := greeting(http.Header{"Server": {server}, "Api-Version": {api},
+			"Libpod-Api-Version": {libpod}})
+		if strings.ContainsAny(e.newest+e.libpod+e.version, "\x1b\n") ||
+			strings.ContainsAny(e.newest+e.libpod, "/? #%") {
 			t.Errorf("%+v", e)
 		}
 		c := &Client{engine: e}

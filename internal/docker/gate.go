@@ -35,10 +35,15 @@ func (c *Client) Gate(ctx context.Context, l net.Listener, keeper dropcap.Gateke
 				r.Out.Header.Set(k, v)
 			}
 		},
-		Transport: c.http.Transport, FlushInterval: -1, ModifyResponse: g.answered, ErrorLog: log.New(io.Discard, "", 0),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { answerWith(w, http.StatusBadGateway, err) },
+		Transport: c.http.Transport, FlushInterval: -1, ModifyResponse: g.answered,
+		ErrorLog: log.New(io.Discard, "", 0),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			answerWith(w, http.StatusBadGateway, err)
+		},
 	}
-	server := &http.Server{Handler: g, BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{Handler: g, BaseContext: func(net.Listener) context.Context {
+		return ctx
+	}, ErrorLog: log.New(io.Discard, "", 0)}
 	ended := make(chan struct{})
 	context.AfterFunc(ctx, func() { // nobody is asked any more once this has ended
 		defer close(ended)
@@ -84,7 +89,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	described := strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 	if described {
 		var err error
-		if body, err = io.ReadAll(io.LimitReader(r.Body, maxAsked+1)); err != nil || len(body) > maxAsked {
+		if body, err = io.ReadAll(io.LimitReader(r.Body, maxAsked+1)); err != nil ||
+			len(body) > maxAsked {
 			answerWith(w, http.StatusBadRequest, errTooMuch)
 			return
 		}
@@ -129,5 +135,6 @@ var (
 func answerWith(w http.ResponseWriter, status int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"message": err.Error()}) // a program that is gone misses nothing
+	// a program that is gone misses nothing
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": err.Error()})
 }

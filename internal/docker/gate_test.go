@@ -17,7 +17,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// strict lets creates through, with another body, and nothing else; what was made with "bad" in it is refused.
+// strict lets creates through, with another body, and nothing else; what was made with "bad" in it
+// is refused.
 type strict struct {
 	mu   sync.Mutex
 	seen []string
@@ -63,7 +64,10 @@ func TestAProgramReachesTheEngineThroughTheGateOnly(t *testing.T) {
 		io.WriteString(w, `{"Id":"x"}`)
 	}))
 	defer server.Close()
-	c, err := Open(t.Context(), Options{Host: "tcp://" + strings.TrimPrefix(server.URL, "http://"), Getenv: func(string) string { return "" }})
+	c, err := Open(t.Context(), Options{Host: "tcp://" + strings.TrimPrefix(server.URL, "http://"),
+		Getenv: func(string) string {
+			return ""
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +81,8 @@ func TestAProgramReachesTheEngineThroughTheGateOnly(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Gate(ctx, l, keeper) }()
-	program := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	program := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _,
+		_ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}}
 	defer program.CloseIdleConnections()
@@ -94,7 +99,8 @@ func TestAProgramReachesTheEngineThroughTheGateOnly(t *testing.T) {
 		{"POST", "/v1.45/containers/%63reate", `{}`, 400, "encoded"},
 		{"POST", "//containers/create", `{}`, 403, "cannot do that"},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), c.method, "http://engine"+c.path, strings.NewReader(c.body))
+		req, err := http.NewRequestWithContext(t.Context(), c.method, "http://engine"+c.path,
+			strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +119,8 @@ func TestAProgramReachesTheEngineThroughTheGateOnly(t *testing.T) {
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("it ended with %v", err)
 	}
-	want := `GET /v1.45/containers/x/json , POST /v1.45/containers/create {"a":"original"}, POST /v1.45/containers/create {"a":"bad"}`
+	want :=
+		`GET /v1.45/containers/x/json , POST /v1.45/containers/create {"a":"original"}, POST /v1.45/containers/create {"a":"bad"}`
 	if all := strings.Join(got, ", "); all != want {
 		t.Errorf("the engine was asked %s", all)
 	}

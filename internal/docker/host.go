@@ -26,7 +26,8 @@ type infoBody struct {
 	}
 }
 
-// askInfo asks GET /info; where something before the engine does not allow it, it makes do with GET /version.
+// askInfo asks GET /info; where something before the engine does not allow it, it makes do with GET
+// /version.
 func (c *Client) askInfo(ctx context.Context) (infoBody, error) {
 	var b infoBody
 	err := c.get(ctx, "/info", nil, maxOne, &b)
@@ -40,8 +41,9 @@ func (c *Client) askInfo(ctx context.Context) (infoBody, error) {
 	return infoBody{KernelVersion: v.KernelVersion, ServerVersion: v.Version}, nil
 }
 
-// Identity is the same for all who talk to this engine, whichever way, and another for every other engine of its machine. Engines of one machine
-// may share an id: up to 23 it was made of a key in /etc/docker (moby daemon/trustkey.go), wherever their root is. Empty if it is not told.
+// Identity is the same for all who talk to this engine, whichever way, and another for every other
+// engine of its machine. Engines of one machine may share an id: up to 23 it was made of a key in
+// /etc/docker (moby daemon/trustkey.go), wherever their root is. Empty if it is not told.
 func (c *Client) Identity(ctx context.Context) (string, error) {
 	info, err := c.info.get(ctx, c.askInfo)
 	if err != nil || info.DockerRootDir == "" {
@@ -50,9 +52,10 @@ func (c *Client) Identity(ctx context.Context) (string, error) {
 	return info.ID + " " + info.DockerRootDir, nil
 }
 
-// Host describes the engine and its machine by the engine's word. ID is "engine:" and the engine's own id, and empty for Podman, which
-// makes up another for each request; Cgroup is never "hybrid", since engines do not tell; LSM holds those that the engine uses itself.
-// Grantable is left nil. Where /info is not allowed, what only it tells is empty.
+// Host describes the engine and its machine by the engine's word. ID is "engine:" and the engine's
+// own id, and empty for Podman, which makes up another for each request; Cgroup is never "hybrid",
+// since engines do not tell; LSM holds those that the engine uses itself. Grantable is left nil.
+// Where /info is not allowed, what only it tells is empty.
 func (c *Client) Host(ctx context.Context) (dropcap.Host, error) {
 	info, err := c.info.get(ctx, c.askInfo)
 	if err != nil {
@@ -69,7 +72,9 @@ func (c *Client) Host(ctx context.Context) (dropcap.Host, error) {
 	}
 	h.Engine.Rootless = slices.Contains(info.SecurityOptions, "name=rootless")
 	for _, lsm := range []string{"apparmor", "selinux"} {
-		if slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return o == "name="+lsm || strings.HasPrefix(o, "name="+lsm+",") }) {
+		if slices.ContainsFunc(info.SecurityOptions, func(o string) bool {
+			return o == "name="+lsm || strings.HasPrefix(o, "name="+lsm+",")
+		}) {
 			h.LSM = append(h.LSM, lsm)
 		}
 	}

@@ -21,7 +21,8 @@ import (
 
 func open(t *testing.T, host string) (*docker.Client, error) {
 	t.Helper()
-	c, err := docker.Open(t.Context(), docker.Options{Host: host, Getenv: noEnv, ConfigDir: t.TempDir(), Timeout: 2 * time.Second})
+	c, err := docker.Open(t.Context(), docker.Options{Host: host, Getenv: noEnv,
+		ConfigDir: t.TempDir(), Timeout: 2 * time.Second})
 	if err == nil {
 		t.Cleanup(func() { c.Close() })
 	}
@@ -37,7 +38,8 @@ func mustOpen(t *testing.T, e *fake.Engine) *docker.Client {
 	return c
 }
 
-// wantError checks what every error for people must be: a sentence that begins with "cannot", printable, with the exit status.
+// wantError checks what every error for people must be: a sentence that begins with "cannot",
+// printable, with the exit status.
 func wantError(t *testing.T, err error, exit int, part string) {
 	t.Helper()
 	if err == nil {
@@ -50,7 +52,9 @@ func wantError(t *testing.T, err error, exit int, part string) {
 	if got := dropcap.ExitOf(err); got != exit {
 		t.Errorf("%q: exit status %d, want %d", text, got, exit)
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || len(text) > 700 {
+	if strings.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsPrint(r)
+	}) || len(text) > 700 {
 		t.Errorf("error is not one short printable line: %q", text)
 	}
 }
@@ -64,10 +68,13 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 		part    string
 	}{
 		{"too old", fake.Options{API: "1.39", Version: "18.09.9"}, nil, dropcap.ExitHost, "1.39"},
-		{"another server", fake.Options{}, &fake.Fault{Status: 404, Body: "<html>\x1b[31mnot here"}, dropcap.ExitError, "not here"},
+		{"another server", fake.Options{}, &fake.Fault{Status: 404, Body: "<html>\x1b[31mnot here"},
+			dropcap.ExitError, "not here"},
 		{"refused", fake.Options{}, &fake.Fault{Status: 403}, dropcap.ExitHost, "Forbidden"},
-		{"not HTTP", fake.Options{}, &fake.Fault{Raw: "SSH-2.0-OpenSSH_9.2\r\n"}, dropcap.ExitError, "answer to GET /_ping"},
-		{"closed", fake.Options{}, &fake.Fault{Raw: " "}, dropcap.ExitError, "answer to GET /_ping"},
+		{"not HTTP", fake.Options{}, &fake.Fault{Raw: "SSH-2.0-OpenSSH_9.2\r\n"}, dropcap.ExitError,
+			"answer to GET /_ping"},
+		{"closed", fake.Options{}, &fake.Fault{Raw: " "}, dropcap.ExitError,
+			"answer to GET /_ping"},
 		{"hangs", fake.Options{}, &fake.Fault{Hang: true}, dropcap.ExitHost, "within 2s"},
 		{"nonsense version", fake.Options{API: "1.x"}, nil, dropcap.ExitHost, "no API version"},
 	} {
@@ -118,7 +125,8 @@ func TestOpenNobodyThere(t *testing.T) {
 func TestOpenPermission(t *testing.T) {
 	const socket = "DROPCAP_TEST_SOCKET"
 	if path := os.Getenv(socket); path != "" {
-		_, err := docker.Open(t.Context(), docker.Options{Host: "unix://" + path, Getenv: noEnv, ConfigDir: "/nonexistent"})
+		_, err := docker.Open(t.Context(), docker.Options{Host: "unix://" + path, Getenv: noEnv,
+			ConfigDir: "/nonexistent"})
 		wantError(t, err, dropcap.ExitHost, "permission denied")
 		var e *dropcap.Error
 		if !errors.As(err, &e) || !strings.Contains(e.Hint, "group docker") {
@@ -131,7 +139,8 @@ func TestOpenPermission(t *testing.T) {
 	if os.Geteuid() == 0 {
 		attr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	}
-	if err := errors.Join(os.Chmod(filepath.Dir(e.Socket), 0o755), os.Chmod(e.Socket, 0)); err != nil {
+	if err := errors.Join(os.Chmod(filepath.Dir(e.Socket), 0o755),
+		os.Chmod(e.Socket, 0)); err != nil {
 		t.Fatal(err)
 	}
 	dir, err := os.MkdirTemp("", "permission-")
@@ -149,7 +158,8 @@ func TestOpenPermission(t *testing.T) {
 	}
 	cmd := exec.Command(copied, "-test.run=^TestOpenPermission$", "-test.v")
 	cmd.Dir, cmd.SysProcAttr, cmd.Env = "/", attr, append(os.Environ(), socket+"="+e.Socket)
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestOpenPermission") {
+	if out, err := cmd.CombinedOutput(); err != nil ||
+		!strings.Contains(string(out), "--- PASS: TestOpenPermission") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -162,18 +172,19 @@ const (
 func TestInspectHostileAnswers(t *testing.T) {
 	deep := strings.Repeat(`{"State":`, 100_000)
 	for name, fault := range map[string]fake.Fault{
-		"empty":            {Status: 200, Body: " "},
-		"garbage":          {Body: "\x00\xff\x1b[2Jnonsense"},
-		"a list":           {Body: "[]"},
-		"a string":         {Body: `"hello"`},
-		"null":             {Body: "null"},
-		"truncated":        {Body: `{"Id":"` + goodID + `","State":{`},
-		"cut off":          {Raw: "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"Id\":"},
-		"endless header":   {Raw: "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2<<20)},
-		"bad chunks":       {Raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
-		"two values":       {Body: `{"Id":"` + goodID + `"}{}`},
-		"deep":             {Body: deep},
-		"huge":             {Body: `{"Id":"` + goodID + `","Name":"` + strings.Repeat("x", 9<<20) + `"}`},
+		"empty":          {Status: 200, Body: " "},
+		"garbage":        {Body: "\x00\xff\x1b[2Jnonsense"},
+		"a list":         {Body: "[]"},
+		"a string":       {Body: `"hello"`},
+		"null":           {Body: "null"},
+		"truncated":      {Body: `{"Id":"` + goodID + `","State":{`},
+		"cut off":        {Raw: "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"Id\":"},
+		"endless header": {Raw: "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2<<20)},
+		"bad chunks":     {Raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
+		"two values":     {Body: `{"Id":"` + goodID + `"}{}`},
+		"deep":           {Body: deep},
+		"huge": {Body: `{"Id":"` + goodID + `","Name":"` + strings.Repeat("x", 9<<20) +
+			`"}`},
 		"no id":            {Body: `{"Name":"/web"}`},
 		"id as path":       {Body: `{"Id":"../../../../etc/passwd"}`},
 		"id in capitals":   {Body: `{"Id":"` + strings.ToUpper(goodID) + `"}`},
@@ -183,10 +194,14 @@ func TestInspectHostileAnswers(t *testing.T) {
 		"caps as a string": {Body: `{"Id":"` + goodID + `","HostConfig":{"CapAdd":"ALL"}}`},
 		"privileged twice": {Body: `{"Id":"` + goodID + `","HostConfig":{"Privileged":"no"}}`},
 		"negative pid":     {Body: `{"Id":"` + goodID + `","State":{"Status":"running","Pid":-1}}`},
-		"pid 1e9":          {Body: `{"Id":"` + goodID + `","State":{"Status":"running","Pid":1000000000}}`},
-		"pid overflow":     {Body: `{"Id":"` + goodID + `","State":{"Pid":1e400}}`},
-		"exec id as path":  {Body: `{"Id":"` + goodID + `","State":{"Status":"running"},"ExecIDs":["../info"]}`},
-		"too many execs":   {Body: `{"Id":"` + goodID + `","State":{"Status":"running"},"ExecIDs":["` + strings.Repeat(elseID+`","`, 5000) + elseID + `"]}`},
+		"pid 1e9": {Body: `{"Id":"` + goodID +
+			`","State":{"Status":"running","Pid":1000000000}}`},
+		"pid overflow": {Body: `{"Id":"` + goodID + `","State":{"Pid":1e400}}`},
+		"exec id as path": {Body: `{"Id":"` + goodID +
+			`","State":{"Status":"running"},"ExecIDs":["../info"]}`},
+		"too many execs": {Body: `{"Id":"` + goodID +
+			`","State":{"Status":"running"},"ExecIDs":["` + strings.Repeat(elseID+`","`,
+			5000) + elseID + `"]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,7 +235,8 @@ func TestListHostileAnswers(t *testing.T) {
 func TestListName(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	c := mustOpen(t, e)
-	e.Misbehave(fake.Fault{Path: "/containers/", Body: `[{"Id":"` + goodID + `","Names":["/web/db","/db"]},{"Id":"` + elseID + `","Names":null}]`})
+	e.Misbehave(fake.Fault{Path: "/containers/", Body: `[{"Id":"` + goodID +
+		`","Names":["/web/db","/db"]},{"Id":"` + elseID + `","Names":null}]`})
 	list, err := c.List(t.Context(), nil)
 	if err != nil || len(list) != 2 || list[0].Name != "db" || list[1].Name != "" {
 		t.Errorf("%+v, %v: a legacy link's name is not the container's", list, err)
@@ -230,7 +246,8 @@ func TestListName(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	c := mustOpen(t, e)
-	e.Misbehave(fake.Fault{Path: "/containers/json", Status: 403, Body: `{"message":"authorization denied by plugin: \u001b[31mno"}`})
+	e.Misbehave(fake.Fault{Path: "/containers/json", Status: 403,
+		Body: `{"message":"authorization denied by plugin: \u001b[31mno"}`})
 	_, err := c.List(t.Context(), nil)
 	wantError(t, err, dropcap.ExitHost, "authorization denied by plugin")
 	e.Misbehave(fake.Fault{Path: "/containers/", Status: 500, Body: strings.Repeat("long ", 1000)})
@@ -246,7 +263,8 @@ func TestInfoForbidden(t *testing.T) {
 	c := mustOpen(t, e)
 	e.Misbehave(fake.Fault{Path: "/info", Status: 403})
 	h, err := c.Host(t.Context())
-	if err != nil || h.Engine.Version != "26.1.5" || h.Kernel == "" || h.ID != "" || h.Cgroup != "" {
+	if err != nil || h.Engine.Version != "26.1.5" || h.Kernel == "" || h.ID != "" ||
+		h.Cgroup != "" {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
@@ -261,8 +279,10 @@ func TestHang(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := fake.Start(t, fake.Options{})
-			id := e.Add(fake.Container{Labels: map[string]string{"com.docker.compose.project": "a", "com.docker.compose.service": "b"}})
-			c, err := docker.Open(t.Context(), docker.Options{Host: e.Host, Getenv: noEnv, ConfigDir: t.TempDir(), Timeout: time.Second})
+			id := e.Add(fake.Container{Labels: map[string]string{"com.docker.compose.project": "a",
+				"com.docker.compose.service": "b"}})
+			c, err := docker.Open(t.Context(), docker.Options{Host: e.Host, Getenv: noEnv,
+				ConfigDir: t.TempDir(), Timeout: time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -285,12 +305,25 @@ func TestHang(t *testing.T) {
 
 func TestInterrupt(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
-	e.Add(fake.Container{Name: "c", Labels: labels{"com.docker.compose.project": "a", "com.docker.compose.service": "b"}})
+	e.Add(fake.Container{Name: "c", Labels: labels{"com.docker.compose.project": "a",
+		"com.docker.compose.service": "b"}})
 	for path, ask := range map[string]func(context.Context, *docker.Client) error{
-		"/containers/json": func(ctx context.Context, c *docker.Client) error { _, err := c.List(ctx, nil); return err },
-		"/containers/c":    func(ctx context.Context, c *docker.Client) error { _, err := c.Inspect(ctx, "c"); return err },
-		"/images/":         func(ctx context.Context, c *docker.Client) error { _, err := c.Inspect(ctx, "c"); return err },
-		"/info":            func(ctx context.Context, c *docker.Client) error { _, err := c.Host(ctx); return err },
+		"/containers/json": func(ctx context.Context, c *docker.Client) error {
+			_, err := c.List(ctx, nil)
+			return err
+		},
+		"/containers/c": func(ctx context.Context, c *docker.Client) error {
+			_, err := c.Inspect(ctx, "c")
+			return err
+		},
+		"/images/": func(ctx context.Context, c *docker.Client) error {
+			_, err := c.Inspect(ctx, "c")
+			return err
+		},
+		"/info": func(ctx context.Context, c *docker.Client) error {
+			_, err := c.Host(ctx)
+			return err
+		},
 	} {
 		e.Behave()
 		c := mustOpen(t, e)
@@ -331,16 +364,20 @@ func TestVanish(t *testing.T) {
 
 // Podman 4.3 answers 500 when a container goes while it describes it.
 func TestVanishInMidAnswerOfPodman(t *testing.T) {
-	for _, said := range []string{"container ID does not exist in database: no such container", "inspecting ID: container has already been removed"} {
+	for _, said := range []string{"container ID does not exist in database: no such container",
+		"inspecting ID: container has already been removed"} {
 		e := fake.Start(t, fake.Options{Podman: true})
 		id := e.Add(fake.Container{State: "running"})
 		c := mustOpen(t, e)
-		e.Misbehave(fake.Fault{Path: "/libpod/containers/", Status: 500, Body: `{"cause":"x","message":"` + strings.ReplaceAll(said, "ID", id) + `","response":500}`})
+		e.Misbehave(fake.Fault{Path: "/libpod/containers/", Status: 500,
+			Body: `{"cause":"x","message":"` + strings.ReplaceAll(said, "ID", id) +
+				`","response":500}`})
 		if _, err := c.Inspect(t.Context(), id); !errors.Is(err, dropcap.ErrNotFound) {
 			t.Errorf("%s: got %v, want it not found", said, err)
 		}
 		e.Behave()
-		e.Misbehave(fake.Fault{Path: "/libpod/containers/", Status: 500, Body: `{"message":"database is locked","response":500}`})
+		e.Misbehave(fake.Fault{Path: "/libpod/containers/", Status: 500,
+			Body: `{"message":"database is locked","response":500}`})
 		if _, err := c.Inspect(t.Context(), id); err == nil || errors.Is(err, dropcap.ErrNotFound) {
 			t.Errorf("a locked database: got %v", err)
 		}
@@ -349,7 +386,8 @@ func TestVanishInMidAnswerOfPodman(t *testing.T) {
 
 func TestDoOwnDeadline(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
-	c, err := docker.Open(t.Context(), docker.Options{Host: e.Host, Getenv: noEnv, ConfigDir: t.TempDir(), Timeout: 50 * time.Millisecond})
+	c, err := docker.Open(t.Context(), docker.Options{Host: e.Host, Getenv: noEnv,
+		ConfigDir: t.TempDir(), Timeout: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

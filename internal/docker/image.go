@@ -17,7 +17,8 @@ type imageCache struct {
 	entries map[string]*answer[map[string]string]
 }
 
-// said gives the container's labels with those of its image, which is asked about only where there are any.
+// said gives the container's labels with those of its image, which is asked about only where there
+// are any.
 func (c *Client) said(ctx context.Context, b containerBody) dropcap.Labels {
 	l := dropcap.Labels{Own: b.Config.Labels, ImageKnown: len(b.Config.Labels) == 0}
 	if l.ImageKnown {
@@ -33,7 +34,8 @@ func (c *Client) said(ctx context.Context, b containerBody) dropcap.Labels {
 func (c *Client) Labels(ctx context.Context, inspect json.RawMessage) (dropcap.Labels, error) {
 	var b containerBody
 	if err := json.Unmarshal(inspect, &b); err != nil {
-		return dropcap.Labels{}, fmt.Errorf("cannot read the labels of a container: %w", jsonError(err))
+		return dropcap.Labels{}, fmt.Errorf("cannot read the labels of a container: %w",
+			jsonError(err))
 	}
 	return c.said(ctx, b), ctx.Err()
 }
@@ -46,7 +48,8 @@ var imageID = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}$`)
 
 var errImage = errors.New("the image has no id")
 
-// labels gives an image's labels. The error is not told further: an image that cannot be asked about makes its labels unbelieved.
+// labels gives an image's labels. The error is not told further: an image that cannot be asked
+// about makes its labels unbelieved.
 func (i *imageCache) labels(ctx context.Context, c *Client, id string) (map[string]string, error) {
 	if !imageID.MatchString(id) {
 		return nil, errImage

@@ -38,14 +38,17 @@ type containerBody struct {
 	ExecIDs []string
 }
 
-// anyName is what the engine takes as a name or id, so that no other path can be asked for by a strange one.
+// anyName is what the engine takes as a name or id, so that no other path can be asked for by a
+// strange one.
 var anyName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
-// Inspect describes one container, by id, a unique beginning of it, or name. Kernel is left zero, Predicted too but for Podman, and what
-// labels tell is in Said only. The error is a dropcap.ErrNotFound if there is no such container, also when it vanishes on the way.
+// Inspect describes one container, by id, a unique beginning of it, or name. Kernel is left zero,
+// Predicted too but for Podman, and what labels tell is in Said only. The error is a
+// dropcap.ErrNotFound if there is no such container, also when it vanishes on the way.
 func (c *Client) Inspect(ctx context.Context, idOrName string) (dropcap.Container, error) {
 	if !anyName.MatchString(idOrName) {
-		return dropcap.Container{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w", printable(idOrName, 80), dropcap.ErrNotFound)
+		return dropcap.Container{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
+			printable(idOrName, 80), dropcap.ErrNotFound)
 	}
 	asked := strings.TrimPrefix(idOrName, "/")
 	path := "/containers/" + asked + "/json"
@@ -62,7 +65,8 @@ func (c *Client) Inspect(ctx context.Context, idOrName string) (dropcap.Containe
 // inspectError names the container rather than the path.
 func inspectError(name string, err error) error {
 	if errors.Is(err, dropcap.ErrNotFound) {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %s: %w", name, dropcap.ErrNotFound)
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %s: %w", name,
+			dropcap.ErrNotFound)
 	}
 	return err
 }
@@ -70,7 +74,8 @@ func inspectError(name string, err error) error {
 // maxPID is the kernel's own limit (include/linux/threads.h, PID_MAX_LIMIT).
 const maxPID = 1 << 22
 
-// check refuses an answer that is about another container or carries what would be used to find its processes and cannot be true.
+// check refuses an answer that is about another container or carries what would be used to find its
+// processes and cannot be true.
 func (b containerBody) check(asked string) error {
 	switch {
 	case !fullID.MatchString(b.ID):
@@ -87,13 +92,14 @@ func (b containerBody) check(asked string) error {
 
 func (c *Client) describe(ctx context.Context, b containerBody) (dropcap.Container, error) {
 	out := dropcap.Container{
-		ID:         b.ID,
-		Name:       strings.TrimPrefix(b.Name, "/"),
-		Image:      b.Config.Image,
-		ImageID:    b.Image,
-		State:      b.State.Status,
-		User:       b.Config.User,
-		Declared:   dropcap.Declared{Privileged: b.HostConfig.Privileged, Add: b.HostConfig.CapAdd, Drop: b.HostConfig.CapDrop},
+		ID:      b.ID,
+		Name:    strings.TrimPrefix(b.Name, "/"),
+		Image:   b.Config.Image,
+		ImageID: b.Image,
+		State:   b.State.Status,
+		User:    b.Config.User,
+		Declared: dropcap.Declared{Privileged: b.HostConfig.Privileged, Add: b.HostConfig.CapAdd,
+			Drop: b.HostConfig.CapDrop},
 		Entrypoint: b.Config.Entrypoint,
 		Command:    b.Config.Cmd,
 		Network:    b.HostConfig.NetworkMode,

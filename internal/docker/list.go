@@ -22,7 +22,8 @@ type Listed struct {
 	Mounts  json.RawMessage // as the engine tells them; nil if it does not, or if they are too long
 }
 
-// List gives the containers in the engine's order, the newest first, running or not. Filters are those of docker ps, "key=value" each.
+// List gives the containers in the engine's order, the newest first, running or not. Filters are
+// those of docker ps, "key=value" each.
 func (c *Client) List(ctx context.Context, filters []string) ([]dropcap.Ref, error) {
 	list, err := c.Overview(ctx, filters)
 	refs := make([]dropcap.Ref, 0, len(list))
@@ -32,7 +33,8 @@ func (c *Client) List(ctx context.Context, filters []string) ([]dropcap.Ref, err
 	return refs, err
 }
 
-// Overview is List with what the engine tells of each container there. However long one container's labels are, all are listed.
+// Overview is List with what the engine tells of each container there. However long one container's
+// labels are, all are listed.
 func (c *Client) Overview(ctx context.Context, filters []string) ([]Listed, error) {
 	query := url.Values{"all": {"1"}}
 	if len(filters) > 0 {
@@ -44,14 +46,16 @@ func (c *Client) Overview(ctx context.Context, filters []string) ([]Listed, erro
 	}
 	var list []Listed
 	err := c.skim(ctx, "/containers/json", query, func(r io.Reader) error {
-		return newSkimmer(r, "Id", "Names", "State", "HostConfig", "Mounts").list(func(m map[string]json.RawMessage) error {
-			one, err := listed(m)
-			list = append(list, one)
-			return err
-		})
+		return newSkimmer(r, "Id", "Names", "State", "HostConfig", "Mounts").
+			list(func(m map[string]json.RawMessage) error {
+				one, err := listed(m)
+				list = append(list, one)
+				return err
+			})
 	})
 	if statusOf(err) == http.StatusBadRequest && len(filters) > 0 {
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "see 'docker ps --help'", "cannot list containers: %w", said400(err))
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "see 'docker ps --help'",
+			"cannot list containers: %w", said400(err))
 	}
 	if err != nil {
 		return nil, err
@@ -102,13 +106,15 @@ func ownName(names []string) string {
 	return ""
 }
 
-// encode writes filters as the API takes them: {"label":{"a=b":true}}. Keys are lowered and both sides trimmed, as docker does.
+// encode writes filters as the API takes them: {"label":{"a=b":true}}. Keys are lowered and both
+// sides trimmed, as docker does.
 func encode(filters []string) (string, error) {
 	set := map[string]map[string]bool{}
 	for _, f := range filters {
 		k, v, ok := strings.Cut(f, "=")
 		if !ok {
-			return "", dropcap.Errorf(dropcap.CodeUsage, "write it as --filter name=value", "cannot read the filter %q", f)
+			return "", dropcap.Errorf(dropcap.CodeUsage, "write it as --filter name=value",
+				"cannot read the filter %q", f)
 		}
 		k = strings.ToLower(strings.TrimSpace(k))
 		if set[k] == nil {

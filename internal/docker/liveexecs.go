@@ -18,7 +18,8 @@ type healthBody struct {
 	}
 }
 
-// command is what the engine runs for the health check (moby daemon/health.go, cmdProbe.run); nil if it runs none.
+// command is what the engine runs for the health check (moby daemon/health.go, cmdProbe.run); nil
+// if it runs none.
 func (b healthBody) command() []string {
 	if b.Config.Healthcheck == nil || len(b.Config.Healthcheck.Test) < 2 {
 		return nil
@@ -37,8 +38,9 @@ func (b healthBody) command() []string {
 	return nil
 }
 
-// PeoplesExecs gives the ids of the live execs of a container, described by inspect (GET /containers/ID/json), that are not its health
-// check's own; never nil. Those come and go every few seconds, and end with the container.
+// PeoplesExecs gives the ids of the live execs of a container, described by inspect (GET
+// /containers/ID/json), that are not its health check's own; never nil. Those come and go every few
+// seconds, and end with the container.
 func (c *Client) PeoplesExecs(ctx context.Context, inspect json.RawMessage) ([]string, error) {
 	live := []string{}
 	var b healthBody

@@ -24,8 +24,9 @@ type engine struct {
 
 var apiVersion = regexp.MustCompile(`^[1-9][0-9]?\.[0-9]{1,3}$`)
 
-// negotiate asks /_ping, whose headers carry all that is needed. /version would do too, but makes the engine run "runc --version" and
-// "docker-init --version" each time (moby daemon/info.go, fillPlatformVersion).
+// negotiate asks /_ping, whose headers carry all that is needed. /version would do too, but makes
+// the engine run "runc --version" and "docker-init --version" each time (moby daemon/info.go,
+// fillPlatformVersion).
 func (c *Client) negotiate(ctx context.Context, forced string) error {
 	r := request{method: http.MethodGet, path: "/_ping", max: 4096}
 	status, header, body, err := c.exchange(ctx, r, new(bytes.Buffer))
@@ -44,8 +45,9 @@ func (c *Client) negotiate(ctx context.Context, forced string) error {
 	return c.agree(strings.TrimPrefix(strings.TrimSpace(forced), "v"))
 }
 
-// greeting reads the headers that every engine since API 1.40 sends: "Server: Docker/20.10.24 (linux)", "Api-Version: 1.41", and from
-// Podman "Server: Libpod/4.3.1 (linux)", "Libpod-Api-Version: 4.3.1".
+// greeting reads the headers that every engine since API 1.40 sends: "Server: Docker/20.10.24
+// (linux)", "Api-Version: 1.41", and from Podman "Server: Libpod/4.3.1 (linux)",
+// "Libpod-Api-Version: 4.3.1".
 func greeting(h http.Header) engine {
 	e := engine{name: "docker", newest: valid(h.Get("Api-Version"))}
 	product, version, _ := strings.Cut(strings.Fields(h.Get("Server") + " -")[0], "/")
@@ -98,12 +100,16 @@ func (c *Client) agree(forced string) error {
 	newest := c.engine.newest
 	switch {
 	case newest == "":
-		return dropcap.Errorf(dropcap.CodeHost, "is a Docker Engine or Podman at that address?", "cannot talk with %s: it names no API version", c.Address())
+		return dropcap.Errorf(dropcap.CodeHost, "is a Docker Engine or Podman at that address?",
+			"cannot talk with %s: it names no API version", c.Address())
 	case versions.LessThan(newest, client.MinAPIVersion):
-		return dropcap.Errorf(dropcap.CodeHost, "Docker 19.03 is the oldest that works; update the engine",
-			"cannot talk with %s: it speaks API %s, and %s is needed", c.Address(), newest, client.MinAPIVersion)
+		return dropcap.Errorf(dropcap.CodeHost,
+			"Docker 19.03 is the oldest that works; update the engine",
+			"cannot talk with %s: it speaks API %s, and %s is needed", c.Address(), newest,
+			client.MinAPIVersion)
 	case forced != "" && (valid(forced) == "" || versions.LessThan(forced, client.MinAPIVersion)):
-		return dropcap.Errorf(dropcap.CodeUsage, "unset it, or set it to 1.40 or later", "cannot use DOCKER_API_VERSION=%q", forced)
+		return dropcap.Errorf(dropcap.CodeUsage, "unset it, or set it to 1.40 or later",
+			"cannot use DOCKER_API_VERSION=%q", forced)
 	case forced != "":
 		c.engine.agreed = forced
 	case versions.LessThan(newest, client.MaxAPIVersion):

@@ -12,20 +12,25 @@ import (
 
 type labels = map[string]string
 
-// TestLabelsAreToldWithTheImages: who claims what is package owner's to judge; the engine's client tells both sides.
+// TestLabelsAreToldWithTheImages: who claims what is package owner's to judge; the engine's client
+// tells both sides.
 func TestLabelsAreToldWithTheImages(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	image := e.AddImage(fake.Image{Name: "app:1", Labels: labels{"role": "vpn"}})
 	e.Add(fake.Container{Name: "c", ImageID: image, Labels: labels{"role": "vpn", "tier": "front"}})
-	e.Add(fake.Container{Name: "orphan", ImageID: strings.Repeat("f", 64), Labels: labels{"role": "vpn"}})
+	e.Add(fake.Container{Name: "orphan", ImageID: strings.Repeat("f", 64),
+		Labels: labels{"role": "vpn"}})
 	e.Add(fake.Container{Name: "bare", ImageID: image})
 	c := mustOpen(t, e)
 	for name, want := range map[string]dropcap.Labels{
-		"c":      {Own: labels{"role": "vpn", "tier": "front"}, Image: labels{"role": "vpn"}, ImageKnown: true},
-		"orphan": {Own: labels{"role": "vpn"}}, // its image is gone: nobody can tell whose label it is
+		"c": {Own: labels{"role": "vpn", "tier": "front"}, Image: labels{"role": "vpn"},
+			ImageKnown: true},
+		// its image is gone: nobody can tell whose label it is
+		"orphan": {Own: labels{"role": "vpn"}},
 		"bare":   {ImageKnown: true},
 	} {
-		if got := inspect(t, c, name).Said; !maps.Equal(got.Own, want.Own) || !maps.Equal(got.Image, want.Image) || got.ImageKnown != want.ImageKnown {
+		if got := inspect(t, c, name).Said; !maps.Equal(got.Own, want.Own) ||
+			!maps.Equal(got.Image, want.Image) || got.ImageKnown != want.ImageKnown {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
@@ -36,7 +41,8 @@ func TestImageAskedOnce(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	image := e.AddImage(fake.Image{Name: "app:1"})
 	for range 5 {
-		e.Add(fake.Container{ImageID: image, Labels: labels{"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}})
+		e.Add(fake.Container{ImageID: image, Labels: labels{"com.docker.compose.project": "shop",
+			"com.docker.compose.service": "web"}})
 		e.Add(fake.Container{ImageID: image})
 	}
 	c := mustOpen(t, e)
@@ -57,18 +63,21 @@ func TestImageAskedOnce(t *testing.T) {
 		}
 	}
 	if n != 1 || len(e.Requests()) != 1+1+10+1 {
-		t.Errorf("the image was asked for %d times, %d requests in all: %v", n, len(e.Requests()), e.Requests())
+		t.Errorf("the image was asked for %d times, %d requests in all: %v", n, len(e.Requests()),
+			e.Requests())
 	}
 }
 
 func TestRuntime(t *testing.T) {
 	e := fake.Start(t, fake.Options{Runtimes: map[string]fake.Runtime{
-		"safe": {Path: "/usr/local/bin/runsc"}, "vm": {Type: "io.containerd.kata.v2"}, "runc-gv": {Type: "io.containerd.runsc.v1"}, "mine": {Path: "/opt/mine"},
+		"safe": {Path: "/usr/local/bin/runsc"}, "vm": {Type: "io.containerd.kata.v2"},
+		"runc-gv": {Type: "io.containerd.runsc.v1"}, "mine": {Path: "/opt/mine"},
 		"kata-qemu": {Path: "/opt/x"}, "fast": {Path: "/usr/bin/crun"},
 	}})
 	c := mustOpen(t, e)
 	for name, want := range map[string]string{
-		"runc": "runc", "io.containerd.runc.v2": "runc", "safe": "runsc", "vm": "kata", "runc-gv": "runsc", "mine": "mine", "kata-qemu": "kata",
+		"runc": "runc", "io.containerd.runc.v2": "runc", "safe": "runsc", "vm": "kata",
+		"runc-gv": "runsc", "mine": "mine", "kata-qemu": "kata",
 		"fast": "crun", "io.containerd.kata.v2": "kata", "unknown": "unknown",
 	} {
 		id := e.Add(fake.Container{HostConfig: fake.HostConfig{Runtime: name}})
@@ -79,9 +88,11 @@ func TestRuntime(t *testing.T) {
 }
 
 func TestRootlessAndLSM(t *testing.T) {
-	e := fake.Start(t, fake.Options{SecurityOptions: []string{"name=apparmor", "name=seccomp,profile=builtin", "name=selinux,x=y", "name=rootless"}, CgroupVersion: "1"})
+	e := fake.Start(t, fake.Options{SecurityOptions: []string{"name=apparmor",
+		"name=seccomp,profile=builtin", "name=selinux,x=y", "name=rootless"}, CgroupVersion: "1"})
 	h, err := mustOpen(t, e).Host(t.Context())
-	if err != nil || !h.Engine.Rootless || h.Cgroup != "v1" || !slices.Equal(h.LSM, []string{"apparmor", "selinux"}) {
+	if err != nil || !h.Engine.Rootless || h.Cgroup != "v1" ||
+		!slices.Equal(h.LSM, []string{"apparmor", "selinux"}) {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -17,8 +17,8 @@ type libpodBody struct {
 	BoundingCaps json.RawMessage // null is the empty set, absent is not told
 }
 
-// libpodInspect fills what only Podman's own API tells: the bounding set that it wrote into the container's specification, which is what
-// the next start grants.
+// libpodInspect fills what only Podman's own API tells: the bounding set that it wrote into the
+// container's specification, which is what the next start grants.
 func (c *Client) libpodInspect(ctx context.Context, out *dropcap.Container) error {
 	if c.engine.libpod == "" {
 		out.WhyNot = "Podman's own API cannot be reached"
@@ -55,7 +55,8 @@ func bounding(raw json.RawMessage) (set *caps.Set, whyNot string) {
 	return &s, ""
 }
 
-// libpodInfo fills what Podman grants by default: containers.conf can change it, and its own API tells.
+// libpodInfo fills what Podman grants by default: containers.conf can change it, and its own API
+// tells.
 func (c *Client) libpodInfo(ctx context.Context, h *dropcap.Host) error {
 	if c.engine.libpod == "" {
 		return nil

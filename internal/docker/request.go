@@ -21,10 +21,13 @@ const (
 	maxSkimmed = 1 << 30
 )
 
-// Do sends a request under the agreed API version and gives the status and the whole body, whatever the status is. The path begins with
-// "/containers/…"; a body is sent as JSON. The timeout of Options counts unless ctx has a deadline of its own.
-func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body []byte) (status int, answer []byte, err error) {
-	return c.send(ctx, request{method: method, path: "/v" + c.engine.agreed + path, query: query, body: body, max: maxList})
+// Do sends a request under the agreed API version and gives the status and the whole body, whatever
+// the status is. The path begins with "/containers/…"; a body is sent as JSON. The timeout of
+// Options counts unless ctx has a deadline of its own.
+func (c *Client) Do(ctx context.Context, method, path string, query url.Values,
+	body []byte) (status int, answer []byte, err error) {
+	return c.send(ctx, request{method: method, path: "/v" + c.engine.agreed + path, query: query,
+		body: body, max: maxList})
 }
 
 type request struct {
@@ -42,7 +45,8 @@ func (c *Client) send(ctx context.Context, r request) (int, []byte, error) {
 	return status, body, err
 }
 
-func (c *Client) exchange(ctx context.Context, r request, buf *bytes.Buffer) (status int, h http.Header, body []byte, err error) {
+func (c *Client) exchange(ctx context.Context, r request,
+	buf *bytes.Buffer) (status int, h http.Header, body []byte, err error) {
 	err = c.ask(ctx, r, func(resp *http.Response) error {
 		n, err := buf.ReadFrom(io.LimitReader(resp.Body, r.max+1))
 		switch {
@@ -83,11 +87,13 @@ func (c *Client) ask(ctx context.Context, r request, read func(*http.Response) e
 }
 
 // skim asks for a path and reads the answer as it comes, of any length that an engine may send.
-func (c *Client) skim(ctx context.Context, path string, query url.Values, read func(io.Reader) error) error {
+func (c *Client) skim(ctx context.Context, path string, query url.Values,
+	read func(io.Reader) error) error {
 	r := request{method: http.MethodGet, path: "/v" + c.engine.agreed + path, query: query}
 	return c.ask(ctx, r, func(resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {
-			body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what is missing of a message is missed by nobody
+			// what is missing of a message is missed by nobody
+			body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 			return refused(r, resp.StatusCode, body)
 		}
 		in := &bounded{r: resp.Body, left: maxSkimmed}
@@ -128,7 +134,8 @@ func (c *Client) request(ctx context.Context, r request) (*http.Request, error) 
 	return req, nil
 }
 
-// buffers keep a pass over many containers from allocating a body for each; what is decoded never points into them.
+// buffers keep a pass over many containers from allocating a body for each; what is decoded never
+// points into them.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // get asks for a path under the agreed version and decodes the answer into v.

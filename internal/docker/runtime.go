@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// stock are the runtimes that an engine does not let anyone redefine (moby daemon/config, "runtime name 'runc' is reserved"), so that
-// nearly no container needs GET /info, which makes the engine run programs.
-var stock = map[string]string{"runc": "runc", "io.containerd.runc.v2": "runc", "io.containerd.runc.v1": "runc"}
+// stock are the runtimes that an engine does not let anyone redefine (moby daemon/config, "runtime
+// name 'runc' is reserved"), so that nearly no container needs GET /info, which makes the engine
+// run programs.
+var stock = map[string]string{"runc": "runc", "io.containerd.runc.v2": "runc",
+	"io.containerd.runc.v1": "runc"}
 
 // telling are the families that decide whether the host's /proc is the container's truth.
 var telling = []string{"runsc", "kata", "crun", "youki", "sysbox", "runc"}
 
-// runtime gives a telling word for a container's runtime: one of the families above by its configured path or type, else its own name;
-// empty if the engine tells nothing.
+// runtime gives a telling word for a container's runtime: one of the families above by its
+// configured path or type, else its own name; empty if the engine tells nothing.
 func (c *Client) runtime(ctx context.Context, name string) (string, error) {
 	if word, ok := stock[name]; ok && !c.podman() {
 		return word, nil

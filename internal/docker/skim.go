@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Bounds of what is kept while skimming. What is longer is passed over, so that no container can make the description of another one, or its
-// own name, too long to be read by what stands on it.
+// Bounds of what is kept while skimming. What is longer is passed over, so that no container can
+// make the description of another one, or its own name, too long to be read by what stands on it.
 const (
 	mostKept = 1 << 20 // a value
 	mostKey  = 1 << 10
@@ -22,8 +22,8 @@ var (
 	errDeep   = errors.New("it is too deep")
 )
 
-// skimmer reads JSON as it comes and keeps the values of a few keys; the memory that it takes does not depend on what it passes over. What it
-// keeps is for a decoder to judge.
+// skimmer reads JSON as it comes and keeps the values of a few keys; the memory that it takes does
+// not depend on what it passes over. What it keeps is for a decoder to judge.
 type skimmer struct {
 	r    *bufio.Reader
 	keep []string
@@ -134,7 +134,8 @@ func (s *skimmer) member(out map[string]json.RawMessage) error {
 	}
 	var name string
 	value := &kept{}
-	if !key.full && json.Unmarshal(append([]byte{'"'}, key.Bytes()...), &name) == nil && slices.Contains(s.keep, name) {
+	if !key.full && json.Unmarshal(append([]byte{'"'}, key.Bytes()...), &name) == nil &&
+		slices.Contains(s.keep, name) {
 		value.most = mostKept
 	}
 	c, err := s.next()
@@ -260,8 +261,8 @@ func (k *kept) add(c byte) {
 	k.WriteByte(c)
 }
 
-// bounded ends with an error where more comes than is read, and remembers how the connection failed, to tell that from an answer that makes no
-// sense.
+// bounded ends with an error where more comes than is read, and remembers how the connection
+// failed, to tell that from an answer that makes no sense.
 type bounded struct {
 	r      io.Reader
 	left   int64

@@ -12,14 +12,15 @@ import (
 
 func skimmed(text string, keep ...string) ([]map[string]string, error) {
 	var out []map[string]string
-	err := newSkimmer(strings.NewReader(text), keep...).list(func(m map[string]json.RawMessage) error {
-		one := map[string]string{}
-		for k, v := range m {
-			one[k] = string(v)
-		}
-		out = append(out, one)
-		return nil
-	})
+	err := newSkimmer(strings.NewReader(text), keep...).
+		list(func(m map[string]json.RawMessage) error {
+			one := map[string]string{}
+			for k, v := range m {
+				one[k] = string(v)
+			}
+			out = append(out, one)
+			return nil
+		})
 	return out, err
 }
 
@@ -50,8 +51,11 @@ func TestSkimmingKeepsWhatIsAskedFor(t *testing.T) {
 
 func TestSkimmingRefusesWhatIsNoList(t *testing.T) {
 	for _, text := range []string{
-		``, `{}`, `nul`, `nulls`, `nonsense`, `[1,2]`, `[{"a":1}`, `[{"a":1},]`, `[{"a":1}{"a":2}]`, `[{"a":1,}]`, `[{"a" 1}]`, `[{a:1}]`, `[{"a":1}]x`,
-		`[{"a":"x`, `[{"a":[1`, `[` + strings.Repeat(`[`, 300), `[{"a":` + strings.Repeat(`[`, 300) + strings.Repeat(`]`, 300) + `}]`, `[{,}]`, `[{"a":1 "b":2}]`,
+		``, `{}`, `nul`, `nulls`, `nonsense`, `[1,2]`, `[{"a":1}`, `[{"a":1},]`, `[{"a":1}{"a":2}]`,
+		`[{"a":1,}]`, `[{"a" 1}]`, `[{a:1}]`, `[{"a":1}]x`,
+		`[{"a":"x`, `[{"a":[1`, `[` + strings.Repeat(`[`, 300),
+		`[{"a":` + strings.Repeat(`[`, 300) + strings.Repeat(`]`, 300) + `}]`, `[{,}]`,
+		`[{"a":1 "b":2}]`,
 	} {
 		if got, err := skimmed(text, "a", "b"); err == nil {
 			t.Errorf("%.40q gives %v", text, got)
@@ -59,16 +63,20 @@ func TestSkimmingRefusesWhatIsNoList(t *testing.T) {
 	}
 }
 
-// FuzzSkimming: what the standard decoder takes for a list of objects, skimming takes too, and finds the same in it.
+// FuzzSkimming: what the standard decoder takes for a list of objects, skimming takes too, and
+// finds the same in it.
 func FuzzSkimming(f *testing.F) {
-	for _, seed := range []string{`[]`, `null`, `[{"a":1}]`, `[{"a":{"b":[1,"]"]}},{}]`, `[{"b":"\\","a":"\""}]`, `[{"a":1,"a":2}]`} {
+	for _, seed := range []string{`[]`, `null`, `[{"a":1}]`, `[{"a":{"b":[1,"]"]}},{}]`,
+		`[{"b":"\\","a":"\""}]`, `[{"a":1,"a":2}]`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var want []map[string]json.RawMessage
 		err := json.Unmarshal([]byte(text), &want)
 		got, mine := skimmed(text, "a")
-		if err != nil || slices.ContainsFunc(want, func(m map[string]json.RawMessage) bool { return m == nil }) {
+		if err != nil || slices.ContainsFunc(want, func(m map[string]json.RawMessage) bool {
+			return m == nil
+		}) {
 			return // it is laxer within what it passes over
 		}
 		if errors.Is(mine, errDeep) || len(text) > mostKey {
@@ -79,7 +87,8 @@ func FuzzSkimming(f *testing.F) {
 		}
 		for i, m := range want {
 			var a, b any
-			if (m["a"] == nil) != (got[i]["a"] == "") || m["a"] != nil && json.Unmarshal([]byte(got[i]["a"]), &a) != nil {
+			if (m["a"] == nil) != (got[i]["a"] == "") ||
+				m["a"] != nil && json.Unmarshal([]byte(got[i]["a"]), &a) != nil {
 				t.Fatalf("%q: %q", text, got[i]["a"])
 			}
 			_ = json.Unmarshal(m["a"], &b) // none is nil

@@ -16,16 +16,18 @@ import (
 	"dropcap"
 )
 
-// sshConnections is the pool over ssh://, where each connection is a login: sshd by default refuses at random past ten that are not
-// yet authenticated (MaxStartups).
+// sshConnections is the pool over ssh://, where each connection is a login: sshd by default refuses
+// at random past ten that are not yet authenticated (MaxStartups).
 const sshConnections = 4
 
-// connect prepares the way to the engine: dialers, TLS and host syntax are docker's, the pool is ours, since moby's own client keeps 6
-// idle connections, traces each request and decodes everything.
+// connect prepares the way to the engine: dialers, TLS and host syntax are docker's, the pool is
+// ours, since moby's own client keeps 6 idle connections, traces each request and decodes
+// everything.
 func connect(ep endpoint, o Options) (*Client, error) {
 	tr, base, err := transport(ep)
 	if err != nil {
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "see --host, --context and the TLS files", "cannot use %s: %s", ep.shown(), redacted(err.Error()))
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "see --host, --context and the TLS files",
+			"cannot use %s: %s", ep.shown(), redacted(err.Error()))
 	}
 	return &Client{
 		http:      &http.Client{Transport: tr, CheckRedirect: client.CheckRedirect},
@@ -73,7 +75,8 @@ func pool(tr *http.Transport, n int) {
 	tr.MaxIdleConns, tr.MaxIdleConnsPerHost, tr.MaxConnsPerHost = n, n, n
 }
 
-// tlsFrom is docker/cli's own rule (cli/context/docker/load.go, tlsConfig), which it does not export: a CA replaces the system's.
+// tlsFrom is docker/cli's own rule (cli/context/docker/load.go, tlsConfig), which it does not
+// export: a CA replaces the system's.
 func tlsFrom(data *dcontext.TLSData, skipVerify bool) (*tls.Config, error) {
 	cfg := tlsconfig.ClientDefault()
 	cfg.InsecureSkipVerify = skipVerify // --tls without --tlsverify: the person's word

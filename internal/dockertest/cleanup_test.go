@@ -39,13 +39,15 @@ func beVictim(kind Kind) error {
 	}
 	// One that would come again, one that is frozen.
 	for _, name := range []string{"again", "frozen"} {
-		id, err := e.create(name, `{"Image":"box:1","Cmd":["sh","-c","sleep 1000 & sleep 1001"],"HostConfig":{"RestartPolicy":{"Name":"always"}}}`)
+		id, err := e.create(name,
+			`{"Image":"box:1","Cmd":["sh","-c","sleep 1000 & sleep 1001"],"HostConfig":{"RestartPolicy":{"Name":"always"}}}`)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := callContext()
 		defer cancel()
-		for _, op := range map[string][]string{"again": {"start"}, "frozen": {"start", "pause"}}[name] {
+		for _, op := range map[string][]string{"again": {"start"},
+			"frozen": {"start", "pause"}}[name] {
 			if err := e.call(ctx, "POST", "/containers/"+id+"/"+op, "", nil); err != nil {
 				return err
 			}
@@ -53,7 +55,8 @@ func beVictim(kind Kind) error {
 	}
 	supervisor := e.keeper.PID()
 	fmt.Println("ready", e.CgroupName, supervisor)
-	_, err = io.Copy(io.Discard, os.Stdin) // until it is killed, or the test that has started it has ended
+	// until it is killed, or the test that has started it has ended
+	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
@@ -62,12 +65,17 @@ func TestKilledTestLeavesNothing(t *testing.T) {
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			cmd, id, _ := startVictim(t, kind)
-			// A search that finds nothing would prove nothing. Processes appear a moment after the engine's answer.
-			Eventually(t, 10*time.Second, "traces of the running engine "+id, func() bool { return len(traces(id)) >= 10 })
+			// A search that finds nothing would prove nothing. Processes appear a moment after the
+			// engine's answer.
+			Eventually(t, 10*time.Second, "traces of the running engine "+id, func() bool {
+				return len(traces(id)) >= 10
+			})
 			began := time.Now()
 			cmd.Process.Kill()
 			cmd.Wait()
-			Eventually(t, 10*time.Second, "end of the engine "+id, func() bool { return len(traces(id)) == 0 })
+			Eventually(t, 10*time.Second, "end of the engine "+id, func() bool {
+				return len(traces(id)) == 0
+			})
 			t.Logf("gone after %v", time.Since(began).Round(time.Millisecond))
 		})
 	}
@@ -77,7 +85,8 @@ func TestKilledTestLeavesNothing(t *testing.T) {
 func TestNextStartSweepsUp(t *testing.T) {
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			// In a folder of its own: tests of other packages start engines at the same time, and sweep up too.
+			// In a folder of its own: tests of other packages start engines at the same time, and
+			// sweep up too.
 			own, err := os.MkdirTemp("/tmp", "dcs-")
 			if err != nil {
 				t.Fatal(err)
@@ -90,7 +99,9 @@ func TestNextStartSweepsUp(t *testing.T) {
 			}
 			cmd.Process.Kill()
 			cmd.Wait()
-			Eventually(t, 10*time.Second, "end of the supervisor", func() bool { return syscall.Kill(supervisor, 0) == syscall.ESRCH })
+			Eventually(t, 10*time.Second, "end of the supervisor", func() bool {
+				return syscall.Kill(supervisor, 0) == syscall.ESRCH
+			})
 			if len(traces(id)) == 0 {
 				t.Fatal("nothing was left to sweep up: the test shows nothing")
 			}

@@ -24,7 +24,8 @@ func (e *Engine) CLI(args ...string) (string, error) {
 	var out, problem bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problem
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(problem.String()))
+		return out.String(), fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err,
+			strings.TrimSpace(problem.String()))
 	}
 	return out.String(), nil
 }
@@ -37,7 +38,9 @@ func (e *Engine) Env() []string {
 	// Docker's CLI finds Compose here.
 	plugins := filepath.Join(config, "cli-plugins")
 	os.MkdirAll(plugins, 0o700)
-	os.Symlink(filepath.Join(testenv.Cache(), "docker26/usr/libexec/docker/cli-plugins/docker-compose"), filepath.Join(plugins, "docker-compose"))
+	os.Symlink(filepath.Join(testenv.Cache(),
+		"docker26/usr/libexec/docker/cli-plugins/docker-compose"),
+		filepath.Join(plugins, "docker-compose"))
 	return []string{
 		"DOCKER_HOST=" + e.Host, "DOCKER_CONFIG=" + config,
 		"DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH=", "DOCKER_API_VERSION=",

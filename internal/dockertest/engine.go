@@ -49,7 +49,8 @@ func Start(tb testing.TB, kind Kind, opts ...Option) *Engine {
 	tb.Cleanup(func() {
 		if tb.Failed() {
 			lines := strings.Split(e.Log(), "\n")
-			tb.Logf("end of the engine's log:\n%s", strings.Join(lines[max(0, len(lines)-30):], "\n"))
+			tb.Logf("end of the engine's log:\n%s", strings.Join(lines[max(0, len(lines)-30):],
+				"\n"))
 		}
 		if err := stop(); err != nil {
 			tb.Error(err)
@@ -128,15 +129,18 @@ func (e *Engine) identify() error {
 	e.Version, e.APIVersion = v.Version, v.ApiVersion
 	want := recipes[e.Kind]
 	if !strings.HasPrefix(v.Version, want.versionPrefix) || v.ApiVersion != want.api {
-		return fmt.Errorf("started engine %s, API %s, where %s…, API %s was expected", v.Version, v.ApiVersion, want.versionPrefix, want.api)
+		return fmt.Errorf("started engine %s, API %s, where %s…, API %s was expected", v.Version,
+			v.ApiVersion, want.versionPrefix, want.api)
 	}
 	return nil
 }
 
 // Raw sends a request as it is: body is JSON, a tar or "", the path may carry a version
 // ("/v1.41/containers/json"). The error is about the transport; an HTTP error is a status.
-func (e *Engine) Raw(ctx context.Context, method, path, body string) (status int, answer []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://engine"+path, strings.NewReader(body))
+func (e *Engine) Raw(ctx context.Context, method, path,
+	body string) (status int, answer []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://engine"+path,
+		strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}

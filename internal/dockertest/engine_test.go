@@ -14,9 +14,11 @@ func TestEngine(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			began := time.Now()
 			e := Start(t, kind)
-			t.Logf("%s API %s up in %v", e.Version, e.APIVersion, time.Since(began).Round(time.Millisecond))
+			t.Logf("%s API %s up in %v", e.Version, e.APIVersion,
+				time.Since(began).Round(time.Millisecond))
 			began = time.Now()
-			if _, err := e.Import("box:1", `LABEL role=test`, `USER web`, `CMD ["sleep","1000"]`); err != nil {
+			if _, err := e.Import("box:1", `LABEL role=test`, `USER web`,
+				`CMD ["sleep","1000"]`); err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("image in %v", time.Since(began).Round(time.Millisecond))
@@ -44,7 +46,8 @@ func TestEngine(t *testing.T) {
 // traces lists what is left on the host of the engine with this id.
 func traces(id string) []string {
 	var found []string
-	for _, pattern := range []string{os.TempDir() + "/" + id, "/sys/fs/cgroup/" + id, "/sys/fs/cgroup/*/" + id} {
+	for _, pattern := range []string{os.TempDir() + "/" + id, "/sys/fs/cgroup/" + id,
+		"/sys/fs/cgroup/*/" + id} {
 		files, _ := filepath.Glob(pattern)
 		found = append(found, files...)
 	}

@@ -31,10 +31,13 @@ func (e *Engine) Import(name string, changes ...string) (id string, err error) {
 	if tag == "" {
 		tag = "latest"
 	}
-	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag}, "changes": changes}.Encode()
+	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag},
+		"changes": changes}.Encode()
 	if e.Kind == Podman4 {
 		// Podman 4.3's own call, since its imitation of Docker's loses the name.
-		path = "/v4.0.0/libpod/images/import?" + url.Values{"reference": {"docker.io/library/" + repo + ":" + tag}, "changes": changes}.Encode()
+		path = "/v4.0.0/libpod/images/import?" +
+			url.Values{"reference": {"docker.io/library/" + repo + ":" + tag},
+				"changes": changes}.Encode()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -40,12 +40,15 @@ var recipes = map[Kind]recipe{
 		versionPrefix: "20.10.", api: "1.41",
 	},
 	Docker26: {
-		needs:         []testenv.Requirement{testenv.Root, testenv.Base, testenv.Docker20, testenv.Docker26},
-		path:          []string{"docker26/usr/sbin", "docker26/usr/bin", "docker20/usr/sbin", "docker20/usr/bin"},
+		needs: []testenv.Requirement{testenv.Root, testenv.Base, testenv.Docker20,
+			testenv.Docker26},
+		path: []string{"docker26/usr/sbin", "docker26/usr/bin", "docker20/usr/sbin",
+			"docker20/usr/bin"},
 		versionPrefix: "26.1.", api: "1.45",
 	},
 	Docker29: {
-		needs:         []testenv.Requirement{testenv.Root, testenv.Base, testenv.Docker20, testenv.Docker29},
+		needs: []testenv.Requirement{testenv.Root, testenv.Base, testenv.Docker20,
+			testenv.Docker29},
 		path:          []string{"docker29/bin", "docker20/usr/sbin", "docker20/usr/bin"},
 		versionPrefix: "29.", api: "1.56",
 	},
@@ -75,7 +78,8 @@ func (r recipe) program(name string) (string, error) {
 			return file, nil
 		}
 	}
-	return "", fmt.Errorf("cannot find %s in %v of %s; run test/hosts/provision", name, r.path, testenv.Cache())
+	return "", fmt.Errorf("cannot find %s in %v of %s; run test/hosts/provision", name, r.path,
+		testenv.Cache())
 }
 
 // environment is all that the daemons see of an environment.

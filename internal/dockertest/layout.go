@@ -38,7 +38,8 @@ func newLayout(r recipe, set settings) (layout, error) {
 
 // docker writes dockerd's and containerd's configuration and says how to start them.
 func (l layout) docker(set settings) (supervise.Spec, error) {
-	d := supervise.Docker{Root: l.root, Env: l.recipe.environment(l.root), Config: map[string]any{}, Flags: set.flags}
+	d := supervise.Docker{Root: l.root, Env: l.recipe.environment(l.root), Config: map[string]any{},
+		Flags: set.flags}
 	var err error
 	if d.Dockerd, err = l.recipe.program("dockerd"); err != nil {
 		return supervise.Spec{}, err
@@ -46,7 +47,8 @@ func (l layout) docker(set settings) (supervise.Spec, error) {
 	if d.Containerd, err = l.recipe.program("containerd"); err != nil {
 		return supervise.Spec{}, err
 	}
-	for name, key := range map[string]string{"docker-proxy": "userland-proxy-path", "docker-init": "init-path"} {
+	for name, key := range map[string]string{"docker-proxy": "userland-proxy-path",
+		"docker-init": "init-path"} {
 		if program, err := l.recipe.program(name); err == nil {
 			d.Config[key] = program
 		}

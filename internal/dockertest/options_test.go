@@ -33,7 +33,8 @@ func TestLiveRestoreKeepsContainers(t *testing.T) {
 			if err := e.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := e.Raw(t.Context(), http.MethodGet, "/_ping", ""); err == nil || e.PID != 0 {
+			if _, _, err := e.Raw(t.Context(), http.MethodGet, "/_ping", ""); err == nil ||
+				e.PID != 0 {
 				t.Error("a killed engine answers")
 			}
 			if processName(pid) != "sleep" {
@@ -76,7 +77,8 @@ func TestUsernsRemap(t *testing.T) {
 			e := startWithImage(t, kind, UsernsRemap())
 			pid := e.State(t, e.RunContainer(t, "web", sleeper)).Pid
 			uids, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/uid_map")
-			if got := strings.Fields(string(uids)); len(got) != 3 || got[0] != "0" || got[1] != strconv.Itoa(RemapBase) {
+			if got := strings.Fields(string(uids)); len(got) != 3 || got[0] != "0" ||
+				got[1] != strconv.Itoa(RemapBase) {
 				t.Errorf("uid_map is %v, want 0 at %d", got, RemapBase)
 			}
 			if after, _ := os.ReadFile("/etc/subuid"); string(after) != string(before) {
@@ -114,8 +116,11 @@ func TestPrivilegedRunsOn29(t *testing.T) {
 	_, want, _ := strings.Cut(string(full), "CapBnd:")
 	want = strings.Fields(want)[0]
 	for what, pid := range map[string]int{
-		"container": e.State(t, e.RunContainer(t, "priv", `{"Image":"box:1","Cmd":["sleep","1000"],"HostConfig":{"Privileged":true}}`)).Pid,
-		"exec":      e.ExecDetached(t, e.RunContainer(t, "plain", sleeper), ExecOptions{Privileged: true, Cmd: []string{"sleep", "1000"}}),
+		"container": e.State(t,
+			e.RunContainer(t, "priv",
+				`{"Image":"box:1","Cmd":["sleep","1000"],"HostConfig":{"Privileged":true}}`)).Pid,
+		"exec": e.ExecDetached(t, e.RunContainer(t, "plain", sleeper),
+			ExecOptions{Privileged: true, Cmd: []string{"sleep", "1000"}}),
 	} {
 		status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 		if !strings.Contains(string(status), "CapBnd:\t"+want) {
@@ -128,14 +133,17 @@ func TestPrivilegedRunsOn29(t *testing.T) {
 func TestCLI(t *testing.T) {
 	e := startWithImage(t, Docker20)
 	id := e.RunContainer(t, "web", sleeper)
-	if out, err := e.CLI("ps", "--no-trunc", "--quiet"); err != nil || strings.TrimSpace(out) != id {
+	if out, err := e.CLI("ps", "--no-trunc", "--quiet"); err != nil ||
+		strings.TrimSpace(out) != id {
 		t.Errorf("docker ps printed %q (%v), want %s", out, err, id)
 	}
 	testenv.Need(t, testenv.Docker26) // Compose comes with it
-	if out, err := e.CLI("compose", "version", "--short"); err != nil || !strings.HasPrefix(out, "2.26.") {
+	if out, err := e.CLI("compose", "version", "--short"); err != nil ||
+		!strings.HasPrefix(out, "2.26.") {
 		t.Errorf("docker compose version printed %q (%v), want 2.26", out, err)
 	}
-	if _, err := e.CLI("inspect", "nonesuch"); err == nil || !strings.Contains(err.Error(), "nonesuch") {
+	if _, err := e.CLI("inspect", "nonesuch"); err == nil ||
+		!strings.Contains(err.Error(), "nonesuch") {
 		t.Errorf("docker inspect nonesuch: error %v, want its stderr", err)
 	}
 }

@@ -26,9 +26,12 @@ func (l layout) podman(set settings) (supervise.Spec, error) {
 	libs := strings.Join(libraries(filepath.Join(testenv.Cache(), string(Podman4))), ":")
 	for name, text := range map[string]string{
 		// conmon starts the runtime with hardly any environment.
-		"crun":                           fmt.Sprintf("#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s \"$@\"\n", libs, crun),
-		"containers.conf":                l.containersConf(set),
-		"storage.conf":                   fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", l.data(), l.file("run")),
+		"crun": fmt.Sprintf("#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "+
+			"\"$@\"\n", libs, crun),
+		"containers.conf": l.containersConf(set),
+		"storage.conf": fmt.Sprintf(
+			"[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", l.data(),
+			l.file("run")),
 		"registries.conf":                "unqualified-search-registries = []\n",
 		".config/containers/policy.json": `{"default":[{"type":"insecureAcceptAnything"}]}`,
 	} {
@@ -92,7 +95,8 @@ crun = [%q]
 network_backend = "netavark"
 network_config_dir = %q
 `, filepath.Join(testenv.Cache(), "podman4/usr/share/containers/seccomp.json"), program("catatonit"),
-		quoted(ulimits()), quoted(granted), program("conmon"), filepath.Join(testenv.Cache(), "podman4/usr/lib/podman"),
+		quoted(ulimits()), quoted(granted), program("conmon"),
+		filepath.Join(testenv.Cache(), "podman4/usr/lib/podman"),
 		l.file("static"), l.file("tmp"), l.file("volumes"), l.file("crun"), l.file("net"))
 }
 

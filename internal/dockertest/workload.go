@@ -104,7 +104,8 @@ func (e *Engine) remove(id string) error {
 	defer cancel()
 	status, answer, err := e.Raw(ctx, http.MethodDelete, "/containers/"+id+"?force=1&v=1", "")
 	// 409: it is being removed (AutoRemove).
-	if err == nil && status >= 400 && status != http.StatusNotFound && status != http.StatusConflict {
+	if err == nil && status >= 400 && status != http.StatusNotFound &&
+		status != http.StatusConflict {
 		err = fmt.Errorf("%d: %s", status, answer)
 	}
 	if err != nil {
@@ -159,7 +160,8 @@ func (e *Engine) Exec(tb testing.TB, id string, o ExecOptions) (output string, c
 	exec := e.createExec(tb, id, o, true)
 	ctx, cancel := callContext()
 	defer cancel()
-	status, answer, err := e.Raw(ctx, http.MethodPost, "/exec/"+exec+"/start", `{"Detach":false,"Tty":true}`)
+	status, answer, err := e.Raw(ctx, http.MethodPost, "/exec/"+exec+"/start",
+		`{"Detach":false,"Tty":true}`)
 	if err != nil || status >= 400 {
 		tb.Fatalf("exec %v in %s: %d %s %v", o.Cmd, id, status, answer, err)
 	}

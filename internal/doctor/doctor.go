@@ -1,4 +1,5 @@
-// Package doctor says what a host offers of what dropcap stands on, and how to get the rest. It mends nothing.
+// Package doctor says what a host offers of what dropcap stands on, and how to get the rest. It
+// mends nothing.
 package doctor
 
 import (
@@ -8,20 +9,25 @@ import (
 	"dropcap"
 )
 
-// Deps is what Examine asks. Each function is called at most once; one that is nil is taken as "cannot be known" and its check is left out.
+// Deps is what Examine asks. Each function is called at most once; one that is nil is taken as
+// "cannot be known" and its check is left out.
 type Deps struct {
 	Now  func() time.Time // time.Now if nil
 	Root bool             // runs as root
 
-	// Engine connects to the engine and describes it and its host; the error tells a person why that does not work.
+	// Engine connects to the engine and describes it and its host; the error tells a person why
+	// that does not work.
 	Engine func(ctx context.Context) (dropcap.Host, error)
-	// Socket is the engine's address and, for a unix socket, whether this user may write to it (nil or what the kernel says).
+	// Socket is the engine's address and, for a unix socket, whether this user may write to it (nil
+	// or what the kernel says).
 	Socket func() (address string, err error)
 	// Local adds what this machine says of itself, or does nothing where the engine is elsewhere.
 	Local func(*dropcap.Host)
-	// Running gives the running containers with what the kernel says of them; not called when the engine cannot be reached.
+	// Running gives the running containers with what the kernel says of them; not called when the
+	// engine cannot be reached.
 	Running func(ctx context.Context) ([]dropcap.Container, error)
-	// LiveRestore tells whether containers outlive a restart of the daemon; not called when the engine cannot be reached.
+	// LiveRestore tells whether containers outlive a restart of the daemon; not called when the
+	// engine cannot be reached.
 	LiveRestore func(ctx context.Context) (bool, error)
 	// Tracing tells what eBPF can do here.
 	Tracing func(ctx context.Context) Tracing
@@ -85,7 +91,8 @@ func Examine(ctx context.Context, d Deps) dropcap.Report {
 	x.liveRestore()
 	x.disk()
 	x.clock(now)
-	return dropcap.Report{Schema: dropcap.SchemaDoctor, Created: now.Format(time.RFC3339), Host: x.host, Checks: x.checks}
+	return dropcap.Report{Schema: dropcap.SchemaDoctor, Created: now.Format(time.RFC3339),
+		Host: x.host, Checks: x.checks}
 }
 
 // exam is one examination.
@@ -113,5 +120,6 @@ func (x *exam) say(s dropcap.CheckStatus, name, detail, remedy string, needed []
 	if needed == nil {
 		needed = []string{}
 	}
-	x.checks = append(x.checks, dropcap.Check{Name: name, Status: s, Detail: detail, Remedy: remedy, Needed: needed})
+	x.checks = append(x.checks, dropcap.Check{Name: name, Status: s, Detail: detail, Remedy: remedy,
+		Needed: needed})
 }

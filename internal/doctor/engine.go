@@ -10,7 +10,8 @@ import (
 	"dropcap"
 )
 
-// oldestAPI is the oldest that the engine's adapter speaks: Docker 19.03. Older than 1.41 (20.10) is not tested.
+// oldestAPI is the oldest that the engine's adapter speaks: Docker 19.03. Older than 1.41 (20.10)
+// is not tested.
 const oldestAPI, testedAPI = 40, 41
 
 func (x *exam) engine() {
@@ -26,9 +27,12 @@ func (x *exam) engine() {
 		}
 		x.missing(name, x.unreachable.Error(), remedy, verbAudit, verbLearn, verbApply)
 	case known && minor < oldestAPI:
-		x.missing(name, described(e), "upgrade the engine: dropcap needs API 1.40, Docker 19.03 or newer", verbAudit, verbLearn, verbApply)
+		x.missing(name, described(e),
+			"upgrade the engine: dropcap needs API 1.40, Docker 19.03 or newer", verbAudit,
+			verbLearn, verbApply)
 	case known && minor < testedAPI:
-		x.warning(name, described(e)+"; older than any that dropcap is tested with", "upgrade to Docker 20.10 or newer",
+		x.warning(name, described(e)+"; older than any that dropcap is tested with",
+			"upgrade to Docker 20.10 or newer",
 			verbAudit, verbLearn, verbApply)
 	default:
 		x.ok(name, described(e), verbAudit, verbLearn, verbApply)
@@ -64,7 +68,9 @@ func (x *exam) socket() {
 	case err == nil && x.unreachable == nil:
 		x.ok(name, "may talk to "+address, verbs...)
 	case errors.Is(err, fs.ErrPermission):
-		x.missing(name, "may not talk to "+address, "run as root, or as a member of the socket's group (which is as good as root)", verbs...)
+		x.missing(name, "may not talk to "+address,
+			"run as root, or as a member of the socket's group (which is as good as root)",
+			verbs...)
 	case err != nil:
 		x.warning(name, fmt.Sprintf("cannot tell for %s: %v", address, err), "", verbs...)
 	case strings.HasPrefix(address, "unix://"):
@@ -77,7 +83,8 @@ func (x *exam) root() {
 		x.ok("root", "runs as root", verbLearn, verbApply)
 		return
 	}
-	x.missing("root", "does not run as root: eBPF and the store need it, and some processes may not show their user namespace",
+	x.missing("root", "does not run as root: eBPF and the store need it, and some processes may "+
+		"not show their user namespace",
 		"run dropcap with sudo", verbLearn, verbApply)
 }
 
@@ -87,10 +94,12 @@ func (x *exam) processes() {
 		return
 	}
 	const name = "processes"
-	const remedy = "run dropcap on the engine's own host as root; in a container with --pid=host --cgroupns=host"
+	const remedy = "run dropcap on the engine's own host as root; in a container with --pid=host " +
+		"--cgroupns=host"
 	list, err := x.d.Running(x.ctx)
 	if err != nil {
-		x.warning(name, "cannot list the running containers: "+err.Error(), "", verbAudit, verbLearn, verbApply)
+		x.warning(name, "cannot list the running containers: "+err.Error(), "", verbAudit,
+			verbLearn, verbApply)
 		return
 	}
 	running, visible, why := 0, 0, ""
@@ -107,13 +116,18 @@ func (x *exam) processes() {
 	}
 	switch {
 	case running == 0:
-		x.ok(name, "no container runs, so there was nothing to try it on", verbAudit, verbLearn, verbApply)
+		x.ok(name, "no container runs, so there was nothing to try it on", verbAudit, verbLearn,
+			verbApply)
 	case visible == running:
-		x.ok(name, fmt.Sprintf("/proc shows the processes of all %d running containers", running), verbAudit, verbLearn, verbApply)
+		x.ok(name, fmt.Sprintf("/proc shows the processes of all %d running containers", running),
+			verbAudit, verbLearn, verbApply)
 	case visible == 0:
-		x.missing(name, fmt.Sprintf("/proc shows the processes of none of %d running containers; %s", running, why), remedy, verbAudit, verbLearn, verbApply)
+		x.missing(name, fmt.Sprintf(
+			"/proc shows the processes of none of %d running containers; %s", running, why), remedy,
+			verbAudit, verbLearn, verbApply)
 	default:
-		x.warning(name, fmt.Sprintf("/proc shows the processes of %d of %d running containers; %s", visible, running, why), remedy,
+		x.warning(name, fmt.Sprintf("/proc shows the processes of %d of %d running containers; %s",
+			visible, running, why), remedy,
 			verbAudit, verbLearn, verbApply)
 	}
 }
@@ -133,7 +147,8 @@ func (x *exam) liveRestore() {
 	case on:
 		x.ok(name, "on: containers outlive a restart of the daemon", verbApply)
 	default:
-		x.warning(name, "off: a restart of the daemon stops every container, so containers are made anew instead of changed in place",
+		x.warning(name, "off: a restart of the daemon stops every container, so containers are "+
+			"made anew instead of changed in place",
 			`set "live-restore": true in the daemon's daemon.json and reload it (not together with Swarm)`, verbApply)
 	}
 }

@@ -9,25 +9,30 @@ import (
 
 func (x *exam) cgroup() {
 	if x.host.Cgroup == "" {
-		x.warning("cgroup", "no cgroup tree is mounted here, or the engine is elsewhere: processes are found by reading all of /proc",
+		x.warning("cgroup", "no cgroup tree is mounted here, or the engine is elsewhere: "+
+			"processes are found by reading all of /proc",
 			"run on the engine's host; in a container with /sys/fs/cgroup mounted", verbLearn)
 		return
 	}
 	if why := Untraceable(x.host.Engine.Name, x.host.Cgroup); why != "" {
-		x.warning("cgroup", x.host.Cgroup+": "+why, "boot with systemd.unified_cgroup_hierarchy=1", verbLearn)
+		x.warning("cgroup", x.host.Cgroup+": "+why, "boot with systemd.unified_cgroup_hierarchy=1",
+			verbLearn)
 		return
 	}
 	x.ok("cgroup", x.host.Cgroup, verbLearn)
 }
 
-// Untraceable says in one clause why an engine's containers cannot be told apart in the kernel, which goes by cgroups of version 2; empty
-// where they can. runc makes a container's cgroup in the version 2 tree of a hybrid host too, crun does not.
+// Untraceable says in one clause why an engine's containers cannot be told apart in the kernel,
+// which goes by cgroups of version 2; empty where they can. runc makes a container's cgroup in the
+// version 2 tree of a hybrid host too, crun does not.
 func Untraceable(engine, cgroup string) string {
 	switch {
 	case cgroup == "v1":
-		return "without a cgroup tree of version 2 the containers' capability checks cannot be told apart, so nothing can be learned of them"
+		return "without a cgroup tree of version 2 the containers' capability checks cannot be " +
+			"told apart, so nothing can be learned of them"
 	case cgroup == "hybrid" && engine == "podman":
-		return "on a host with both cgroup versions Podman puts containers into version 1 only, so their capability checks cannot be told apart"
+		return "on a host with both cgroup versions Podman puts containers into version 1 only, " +
+			"so their capability checks cannot be told apart"
 	}
 	return ""
 }
@@ -41,16 +46,20 @@ func (x *exam) tracing() {
 	if t.BTF {
 		x.ok("BTF", "/sys/kernel/btf/vmlinux", verbLearn)
 	} else {
-		x.missing("BTF", "no /sys/kernel/btf/vmlinux", "boot a kernel built with CONFIG_DEBUG_INFO_BTF, as Debian 11 and newer have", verbLearn)
+		x.missing("BTF", "no /sys/kernel/btf/vmlinux",
+			"boot a kernel built with CONFIG_DEBUG_INFO_BTF, as Debian 11 and newer have",
+			verbLearn)
 	}
 	if t.Lockdown == "confidentiality" {
-		x.warning("lockdown", "confidentiality: eBPF may not read the kernel's memory", "boot with lockdown=integrity", verbLearn)
+		x.warning("lockdown", "confidentiality: eBPF may not read the kernel's memory",
+			"boot with lockdown=integrity", verbLearn)
 	}
 	used := slices.IndexFunc(t.Hooks, func(h Hook) bool { return h.OK && h.Usable })
 	if used >= 0 {
 		x.ok("eBPF", t.Hooks[used].Name+" will be used", verbLearn)
 	} else {
-		x.missing("eBPF", "no program that sees capability checks loads", x.tracingRemedy(t), verbLearn)
+		x.missing("eBPF", "no program that sees capability checks loads", x.tracingRemedy(t),
+			verbLearn)
 	}
 	for _, h := range t.Hooks {
 		if h.OK {
@@ -68,19 +77,22 @@ func (x *exam) tracingRemedy(t Tracing) string {
 	case !t.BTF:
 		return "boot a kernel with BTF or with kprobes"
 	default:
-		return "run outside containers, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; the hooks below say what refused"
+		return "run outside containers, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; the " +
+			"hooks below say what refused"
 	}
 }
 
 func (x *exam) lsm() {
 	if len(x.host.LSM) == 0 {
-		x.warning("LSM", "the list of security modules cannot be read", "mount -t securityfs securityfs /sys/kernel/security")
+		x.warning("LSM", "the list of security modules cannot be read",
+			"mount -t securityfs securityfs /sys/kernel/security")
 		return
 	}
 	x.ok("LSM", strings.Join(x.host.LSM, ","))
 }
 
-// The store grows by kilobytes per change and per hour of learning; below the lower bound SQLite may fail in the middle of a change.
+// The store grows by kilobytes per change and per hour of learning; below the lower bound SQLite
+// may fail in the middle of a change.
 const (
 	roomLow  = 256 << 20
 	roomNone = 16 << 20
@@ -97,7 +109,8 @@ func (x *exam) disk() {
 	}
 	room, err := x.d.Disk(folder)
 	if err != nil {
-		x.warning(name, fmt.Sprintf("cannot tell the room for %s: %v", folder, err), "", verbLearn, verbApply)
+		x.warning(name, fmt.Sprintf("cannot tell the room for %s: %v", folder, err), "", verbLearn,
+			verbApply)
 		return
 	}
 	detail := fmt.Sprintf("%s free for %s", size(room.Free), folder)
@@ -106,7 +119,8 @@ func (x *exam) disk() {
 	}
 	switch {
 	case room.ReadOnly:
-		x.missing(name, room.Folder+" is on a read-only file system", "keep the store on a file system that can be written", verbLearn, verbApply)
+		x.missing(name, room.Folder+" is on a read-only file system",
+			"keep the store on a file system that can be written", verbLearn, verbApply)
 	case room.Free < roomNone:
 		x.missing(name, detail, "make room, at least "+size(roomLow), verbLearn, verbApply)
 	case room.Free < roomLow:
@@ -128,7 +142,8 @@ func size(n uint64) string {
 func (x *exam) clock(now time.Time) {
 	const earliest = 2025
 	if now.Year() < earliest {
-		x.warning("clock", now.Format(time.RFC3339)+" is in the past: waivers would not expire", "set the clock, for example with chrony",
+		x.warning("clock", now.Format(time.RFC3339)+" is in the past: waivers would not expire",
+			"set the clock, for example with chrony",
 			verbAudit, verbLearn, verbApply)
 		return
 	}

@@ -11,9 +11,11 @@ import (
 	"dropcap/internal/verdict"
 )
 
-// Build makes the evidence of one recorded container. Static needs come as they are, with class and sentence; held is the container's
-// bounding set. Times are printed in RFC 3339, UTC; a time of zero is left empty.
-func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, src dropcap.Source, id Identity) dropcap.WorkloadEvidence {
+// Build makes the evidence of one recorded container. Static needs come as they are, with class and
+// sentence; held is the container's bounding set. Times are printed in RFC 3339, UTC; a time of
+// zero is left empty.
+func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, src dropcap.Source,
+	id Identity) dropcap.WorkloadEvidence {
 	t := newTally()
 	checks = naming(checks)
 	for i, v := range verdict.All(checks) {
@@ -24,12 +26,14 @@ func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, s
 		t.add(n)
 	}
 	w := dropcap.WorkloadEvidence{
-		Workload: id.Workload, Revision: id.Revision, ImageID: id.ImageID, Sources: []dropcap.Source{src}, Held: held, Needs: t.needs(1),
+		Workload: id.Workload, Revision: id.Revision, ImageID: id.ImageID,
+		Sources: []dropcap.Source{src}, Held: held, Needs: t.needs(1),
 	}
 	return Conclude(w)
 }
 
-// Extend adds what was seen later of the same source: the counts are sums, and everything that tells of the source is the later one's.
+// Extend adds what was seen later of the same source: the counts are sums, and everything that
+// tells of the source is the later one's.
 func Extend(earlier, later dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	t := newTally()
 	for _, n := range append(slices.Clone(earlier.Needs), later.Needs...) {
@@ -40,9 +44,11 @@ func Extend(earlier, later dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	return Conclude(later)
 }
 
-// check adds one judged check. What docker exec runs is not the workload's own, unless the operator says so.
+// check adds one judged check. What docker exec runs is not the workload's own, unless the operator
+// says so.
 func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict, execs bool) {
-	n := dropcap.Need{Cap: c.Cap, Outcome: dropcap.Denied, Class: v.Class, Because: v.Because, Or: v.Or, Flagged: suspect(c.Exe), Exec: exec(c, execs)}
+	n := dropcap.Need{Cap: c.Cap, Outcome: dropcap.Denied, Class: v.Class, Because: v.Because,
+		Or: v.Or, Flagged: suspect(c.Exe), Exec: exec(c, execs)}
 	if c.Granted {
 		n.Outcome = dropcap.Granted
 		n.TryWithout, n.TryBecause = v.Try != "" && v.Class.Keeps(), v.Try
@@ -50,8 +56,9 @@ func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict, execs bool) {
 	t.observe(c, n, v.Site)
 }
 
-// named adds the capabilities that a program asks for in its own sets, or newly hands on. One that asks for everything that the container
-// holds, or more, has read its sets before and names nothing: then its asking says nothing.
+// named adds the capabilities that a program asks for in its own sets, or newly hands on. One that
+// asks for everything that the container holds, or more, has read its sets before and names
+// nothing: then its asking says nothing.
 func (t *tally) named(c dropcap.KernelCheck, held caps.Set, execs bool) {
 	for _, set := range []caps.Set{c.Asked & held, c.Handed & held} {
 		if set == held && held.Len() > 1 {
@@ -59,20 +66,27 @@ func (t *tally) named(c dropcap.KernelCheck, held caps.Set, execs bool) {
 		}
 		for _, a := range set.List() {
 			t.observe(c, dropcap.Need{
-				Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe), Exec: exec(c, execs),
-				Because:    "the program asks for it in its own sets (capset), and fails or goes another way without it",
-				TryWithout: true, TryBecause: "it is only named in the program's own sets, and no check of it was seen there",
+				Cap: a, Outcome: dropcap.Granted, Class: dropcap.Inspected, Flagged: suspect(c.Exe),
+				Exec: exec(c, execs),
+				Because: "the program asks for it in its own sets (capset), and fails or goes " +
+					"another way without it",
+				TryWithout: true,
+				TryBecause: "it is only named in the program's own sets, and no check of it was " +
+					"seen there",
 			}, "capset")
 		}
 	}
 }
 
-// observe adds a check to its need. Where a count is of all paths under a key of the kernel's, each need counts that key once.
+// observe adds a check to its need. Where a count is of all paths under a key of the kernel's, each
+// need counts that key once.
 func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
-	by := dropcap.By{Exe: c.Exe.Path, ExeFrom: from(c.Exe), Syscall: c.Syscall, Site: site, Phase: c.Phase, Count: c.Count}
+	by := dropcap.By{Exe: c.Exe.Path, ExeFrom: from(c.Exe), Syscall: c.Syscall, Site: site,
+		Phase: c.Phase, Count: c.Count}
 	n.Count, n.First, n.Last, n.By = c.Count, stamp(c.First), stamp(c.Last), []dropcap.By{by}
 	if c.CountShared {
-		key := sharedKey{need: keyOf(n), check: fmt.Sprint(c.Cgroup, c.Spent, c.OwnCred, c.Reach, c.Arg, c.Syscall, c.Exe, c.Origin, c.Phase)}
+		key := sharedKey{need: keyOf(n), check: fmt.Sprint(c.Cgroup, c.Spent, c.OwnCred, c.Reach,
+			c.Arg, c.Syscall, c.Exe, c.Origin, c.Phase)}
 		if t.shared[key] {
 			n.Count = 0
 		}
@@ -83,7 +97,8 @@ func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
 
 func exec(c dropcap.KernelCheck, own bool) bool { return c.Phase == dropcap.PhaseExec && !own }
 
-// suspect tells whether a program is not the image's: it may have been made to exercise capabilities.
+// suspect tells whether a program is not the image's: it may have been made to exercise
+// capabilities.
 func suspect(e dropcap.Executable) bool { return dropcap.Suspect(from(e)) }
 
 // from is where an executable comes from: what nobody has proven is unknown.

@@ -7,7 +7,8 @@ import (
 	"dropcap/caps"
 )
 
-// Conclude fills in what follows from sources, needs and held: required, unused, recommended and confidence. What stood there is not read.
+// Conclude fills in what follows from sources, needs and held: required, unused, recommended and
+// confidence. What stood there is not read.
 func Conclude(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	w.Required = required(w.Needs, w.Held)
 	w.Unused = w.Held.Minus(w.Required)
@@ -17,7 +18,8 @@ func Conclude(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	return w
 }
 
-// required is what of held the needs support. Denied checks support nothing: what was not held is not missed, or never worked.
+// required is what of held the needs support. Denied checks support nothing: what was not held is
+// not missed, or never worked.
 func required(needs []dropcap.Need, held caps.Set) caps.Set {
 	var set caps.Set
 	for _, n := range needs {
@@ -29,7 +31,8 @@ func required(needs []dropcap.Need, held caps.Set) caps.Set {
 	return set | choose(needs, held, set)
 }
 
-// tryWithout is what of the required set no need supports but those of which programs often take no notice. It stays required: only a trial tells.
+// tryWithout is what of the required set no need supports but those of which programs often take no
+// notice. It stays required: only a trial tells.
 func tryWithout(needs []dropcap.Need, required caps.Set) caps.Set {
 	var tried, missed caps.Set
 	for _, n := range needs {
@@ -44,21 +47,24 @@ func tryWithout(needs []dropcap.Need, required caps.Set) caps.Set {
 	return tried.Minus(missed) & required
 }
 
-// supports tells whether a need keeps its capability. What only programs show that are not the image's keeps nothing beyond Docker's
-// defaults until somebody approves of it: such a program may have been written to make a grant look needed. What an administrator's docker
-// exec needs is not what the workload needs: it keeps nothing.
+// supports tells whether a need keeps its capability. What only programs show that are not the
+// image's keeps nothing beyond Docker's defaults until somebody approves of it: such a program may
+// have been written to make a grant look needed. What an administrator's docker exec needs is not
+// what the workload needs: it keeps nothing.
 func supports(n dropcap.Need) bool {
 	trusted := !n.Doubted() || !n.Exec && caps.DockerDefaults.Has(n.Cap)
 	return n.Outcome == dropcap.Granted && n.Class.Keeps() && trusted
 }
 
-// Approve makes the doubted needs of a capability count as the workload's own, or takes that back, and tells how many there are. It is an
-// operator's word on this host, which no imported document can give.
+// Approve makes the doubted needs of a capability count as the workload's own, or takes that back,
+// and tells how many there are. It is an operator's word on this host, which no imported document
+// can give.
 func Approve(w dropcap.WorkloadEvidence, c caps.Cap, yes bool) (dropcap.WorkloadEvidence, int) {
 	n := 0
 	w.Needs = slices.Clone(w.Needs)
 	for i, need := range w.Needs {
-		if need.Cap == c && (need.Flagged || need.Exec) && need.Outcome == dropcap.Granted && need.Class.Keeps() {
+		if need.Cap == c && (need.Flagged || need.Exec) && need.Outcome == dropcap.Granted &&
+			need.Class.Keeps() {
 			w.Needs[i].Approved = yes
 			n++
 		}
@@ -66,8 +72,9 @@ func Approve(w dropcap.WorkloadEvidence, c caps.Cap, yes bool) (dropcap.Workload
 	return Conclude(w), n
 }
 
-// choose picks one capability for each alternative that what is required anyway does not serve: the weakest that is held. One that was
-// denied somewhere is not chosen in another's place, since a program that lacks it although the container holds it would still lack it.
+// choose picks one capability for each alternative that what is required anyway does not serve: the
+// weakest that is held. One that was denied somewhere is not chosen in another's place, since a
+// program that lacks it although the container holds it would still lack it.
 func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
 	var denied, chosen caps.Set
 	var open []caps.Set
@@ -98,7 +105,8 @@ func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
 	return chosen
 }
 
-// weakest is the member that is worth least to an attacker; of equals one of Docker's defaults, then the first.
+// weakest is the member that is worth least to an attacker; of equals one of Docker's defaults,
+// then the first.
 func weakest(s caps.Set) caps.Cap {
 	list := s.List()
 	return slices.MinFunc(list, func(a, b caps.Cap) int {

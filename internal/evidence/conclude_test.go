@@ -19,19 +19,39 @@ func TestConfidenceByTheThresholds(t *testing.T) {
 		says   string
 	}{
 		{"all seen", func(*dropcap.Source) {}, nil, "high", "1 warm start seen"},
-		{"no start", func(s *dropcap.Source) { s.StartsCold, s.StartsWarm = 0, 0 }, nil, "low", "for medium: see a cold start"},
-		{"a warm start only", func(s *dropcap.Source) { s.StartsCold = 0 }, nil, "low", "for medium: see a cold start"},
-		{"ten minutes less one second", func(s *dropcap.Source) { s.Seconds = 599 }, nil, "low", "for medium: watch for 10 minutes"},
-		{"ten minutes", func(s *dropcap.Source) { s.Seconds = 600 }, nil, "medium", "for high: watch for an hour"},
-		{"an hour less one second", func(s *dropcap.Source) { s.Seconds = 3599 }, nil, "medium", "for high: watch for an hour"},
+		{"no start", func(s *dropcap.Source) {
+			s.StartsCold, s.StartsWarm = 0, 0
+		}, nil, "low", "for medium: see a cold start"},
+		{"a warm start only", func(s *dropcap.Source) {
+			s.StartsCold = 0
+		}, nil, "low", "for medium: see a cold start"},
+		{"ten minutes less one second", func(s *dropcap.Source) {
+			s.Seconds = 599
+		}, nil, "low", "for medium: watch for 10 minutes"},
+		{"ten minutes", func(s *dropcap.Source) {
+			s.Seconds = 600
+		}, nil, "medium", "for high: watch for an hour"},
+		{"an hour less one second", func(s *dropcap.Source) {
+			s.Seconds = 3599
+		}, nil, "medium", "for high: watch for an hour"},
 		{"an hour", func(s *dropcap.Source) { s.Seconds = 3600 }, nil, "high", "watched for 1h00m"},
-		{"said to be complete", func(s *dropcap.Source) { s.Seconds, s.Complete = 5, true }, nil, "high", "the operator says"},
-		{"no warm start", func(s *dropcap.Source) { s.StartsWarm = 0 }, nil, "medium", "for high: see a warm start"},
-		{"no stop", func(s *dropcap.Source) { s.Stops = 0 }, nil, "medium", "for high: see it stop"},
+		{"said to be complete", func(s *dropcap.Source) {
+			s.Seconds, s.Complete = 5, true
+		}, nil, "high", "the operator says"},
+		{"no warm start", func(s *dropcap.Source) {
+			s.StartsWarm = 0
+		}, nil, "medium", "for high: see a warm start"},
+		{"no stop", func(s *dropcap.Source) {
+			s.Stops = 0
+		}, nil, "medium", "for high: see it stop"},
 		{"lost checks", func(s *dropcap.Source) { s.Lost = 3 }, nil, "medium", "3 were lost"},
-		{"loss unknown", func(s *dropcap.Source) { s.LossUnknown = true }, nil, "medium", "counts what it loses"},
-		{"an unknown place", func(*dropcap.Source) {}, []dropcap.KernelCheck{unknown}, "medium", "for high: SYS_CHROOT"},
-		{"an unknown place, denied", func(*dropcap.Source) {}, []dropcap.KernelCheck{denied(unknown)}, "high", ""},
+		{"loss unknown", func(s *dropcap.Source) {
+			s.LossUnknown = true
+		}, nil, "medium", "counts what it loses"},
+		{"an unknown place", func(*dropcap.Source) {}, []dropcap.KernelCheck{unknown}, "medium",
+			"for high: SYS_CHROOT"},
+		{"an unknown place, denied", func(*dropcap.Source) {},
+			[]dropcap.KernelCheck{denied(unknown)}, "high", ""},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			s := source("h", 1, at)
@@ -59,9 +79,11 @@ func TestTimeOfReplicasIsNotAddedUp(t *testing.T) {
 
 func TestTextsOfARecommendation(t *testing.T) {
 	var b strings.Builder
-	for _, set := range []caps.Set{0, caps.Of(caps.Setuid, caps.Chown, caps.Setgid), caps.Of(caps.BPF, caps.Perfmon, caps.NetAdmin)} {
+	for _, set := range []caps.Set{0, caps.Of(caps.Setuid, caps.Chown, caps.Setgid),
+		caps.Of(caps.BPF, caps.Perfmon, caps.NetAdmin)} {
 		x := TextsOf(Recommend(set))
-		b.WriteString("== " + set.Short() + "\n" + x.Docker + "\n" + x.Compose + x.ECS + x.ECSNote + "\n" + x.Kubernetes)
+		b.WriteString("== " + set.Short() + "\n" + x.Docker + "\n" + x.Compose + x.ECS + x.ECSNote +
+			"\n" + x.Kubernetes)
 	}
 	const file = "testdata/texts.txt"
 	if *update {
@@ -80,10 +102,12 @@ func TestTextsOfARecommendation(t *testing.T) {
 }
 
 func TestTheSmallerStep(t *testing.T) {
-	if r, ok := RecommendCIS(build(caps.DockerDefaults)); !ok || strings.Join(r.CapDrop, " ") != "CAP_NET_RAW" || len(r.CapAdd) != 0 {
+	if r, ok := RecommendCIS(build(caps.DockerDefaults)); !ok ||
+		strings.Join(r.CapDrop, " ") != "CAP_NET_RAW" || len(r.CapAdd) != 0 {
 		t.Errorf("unused NET_RAW: %+v, %v", r, ok)
 	}
-	if _, ok := RecommendCIS(build(caps.DockerDefaults, check(caps.NetRaw, "socket", 1, "inet_create"))); ok {
+	if _, ok := RecommendCIS(build(caps.DockerDefaults, check(caps.NetRaw, "socket", 1,
+		"inet_create"))); ok {
 		t.Error("a needed NET_RAW is to be dropped")
 	}
 	if _, ok := RecommendCIS(build(caps.Of(caps.Kill))); ok {
@@ -92,7 +116,8 @@ func TestTheSmallerStep(t *testing.T) {
 }
 
 func TestSupportForAContainer(t *testing.T) {
-	mine := Subject{Workload: identity.Workload, Revision: identity.Revision, Host: "h1", Held: caps.DockerDefaults | caps.Of(caps.SysTime)}
+	mine := Subject{Workload: identity.Workload, Revision: identity.Revision, Host: "h1",
+		Held: caps.DockerDefaults | caps.Of(caps.SysTime)}
 	chown := []dropcap.KernelCheck{check(caps.Chown, "chown", 1, chownPath...)}
 	kill := []dropcap.KernelCheck{check(caps.Kill, "kill", 1, "check_kill_permission")}
 	chroot := []dropcap.KernelCheck{check(caps.SysChroot, "chroot", 1, "__x64_sys_chroot")}
@@ -111,11 +136,16 @@ func TestSupportForAContainer(t *testing.T) {
 		level   string
 		exact   bool
 	}{
-		{"this revision, though others are there", []dropcap.WorkloadEvidence{old, away, here}, mine, caps.Of(caps.Chown), "high", true},
-		{"another revision counts less", []dropcap.WorkloadEvidence{old, away}, mine, caps.Of(caps.SysChroot), "medium", false},
-		{"another host does not count unasked", []dropcap.WorkloadEvidence{away}, mine, 0, "", false},
-		{"another host, asked for", []dropcap.WorkloadEvidence{away, old}, anyHost, caps.Of(caps.Kill), "medium", false},
-		{"this host first, even so", []dropcap.WorkloadEvidence{away, here}, anyHost, caps.Of(caps.Chown), "high", true},
+		{"this revision, though others are there", []dropcap.WorkloadEvidence{old, away, here},
+			mine, caps.Of(caps.Chown), "high", true},
+		{"another revision counts less", []dropcap.WorkloadEvidence{old, away}, mine,
+			caps.Of(caps.SysChroot), "medium", false},
+		{"another host does not count unasked", []dropcap.WorkloadEvidence{away}, mine, 0, "",
+			false},
+		{"another host, asked for", []dropcap.WorkloadEvidence{away, old}, anyHost,
+			caps.Of(caps.Kill), "medium", false},
+		{"this host first, even so", []dropcap.WorkloadEvidence{away, here}, anyHost,
+			caps.Of(caps.Chown), "high", true},
 		{"none", nil, mine, 0, "", false},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -126,7 +156,8 @@ func TestSupportForAContainer(t *testing.T) {
 				}
 				return
 			}
-			if s.Supported != x.want || s.Level != x.level || s.Exact != x.exact || s.Because == "" {
+			if s.Supported != x.want || s.Level != x.level || s.Exact != x.exact ||
+				s.Because == "" {
 				t.Errorf("got %s, %s, exact %v (%s)", s.Supported, s.Level, s.Exact, s.Because)
 			}
 			if s.Untried != caps.Of(caps.SysTime) || s.Unused != caps.DockerDefaults.Minus(x.want) {
@@ -134,7 +165,9 @@ func TestSupportForAContainer(t *testing.T) {
 			}
 		})
 	}
-	if s, _ := For([]dropcap.WorkloadEvidence{here}, mine); s.Because != "evidence of this revision from 1 container, watched for 2h00m at the longest, confidence high" {
+	if s, _ := For([]dropcap.WorkloadEvidence{here},
+		mine); s.Because != "evidence of this revision from 1 container, watched for 2h00m at "+
+		"the longest, confidence high" {
 		t.Errorf("it says %q", s.Because)
 	}
 }

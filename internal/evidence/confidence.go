@@ -15,7 +15,8 @@ const (
 	HighSeconds   = 3600
 )
 
-// FilesLater is Source.FilesUnseen of a container whose recording ended before its image's files could be looked at. A later one does so.
+// FilesLater is Source.FilesUnseen of a container whose recording ended before its image's files
+// could be looked at. A later one does so.
 const FilesLater = "they have not been looked at yet; the next `dropcap learn` does"
 
 // seen sums up what the sources saw of a life.
@@ -26,11 +27,13 @@ type seen struct {
 	lost              uint64
 	lossUnknown       bool
 	unknown           caps.Set // required only since nothing is known of a check
-	flagged           caps.Set // not kept, since only programs that are not the image's showed a need
-	execs             caps.Set // not kept, since only docker exec showed a need
-	coupled           []string // sentences on what a seccomp profile lets through only with what is not kept
-	unseen            string   // why no container's files were scanned
-	calls             string   // why no container's calls without a check were seen
+	// not kept, since only programs that are not the image's showed a need
+	flagged caps.Set
+	execs   caps.Set // not kept, since only docker exec showed a need
+	// sentences on what a seccomp profile lets through only with what is not kept
+	coupled []string
+	unseen  string // why no container's files were scanned
+	calls   string // why no container's calls without a check were seen
 }
 
 func sawOf(w dropcap.WorkloadEvidence) seen {
@@ -40,10 +43,14 @@ func sawOf(w dropcap.WorkloadEvidence) seen {
 		s.longest, s.lost = max(s.longest, src.Seconds), sum(s.lost, src.Lost)
 		s.complete, s.lossUnknown = s.complete || src.Complete, s.lossUnknown || src.LossUnknown
 	}
-	if !slices.ContainsFunc(w.Sources, func(src dropcap.Source) bool { return src.FilesUnseen == "" }) && len(w.Sources) > 0 {
+	if !slices.ContainsFunc(w.Sources, func(src dropcap.Source) bool {
+		return src.FilesUnseen == ""
+	}) && len(w.Sources) > 0 {
 		s.unseen = w.Sources[0].FilesUnseen
 	}
-	if !slices.ContainsFunc(w.Sources, func(src dropcap.Source) bool { return src.CallsUnseen == "" }) && len(w.Sources) > 0 {
+	if !slices.ContainsFunc(w.Sources, func(src dropcap.Source) bool {
+		return src.CallsUnseen == ""
+	}) && len(w.Sources) > 0 {
 		s.calls = w.Sources[0].CallsUnseen
 	}
 	for _, n := range w.Needs {
@@ -62,8 +69,10 @@ func sawOf(w dropcap.WorkloadEvidence) seen {
 	return s
 }
 
-// confidence goes by fixed thresholds. Low: no start seen, or less than ten minutes, or files that were not scanned. Medium: a cold start and ten minutes. High: a cold
-// and a warm start, a stop, an hour, nothing lost and nothing unknown. The operator's word that all was exercised stands for the time.
+// confidence goes by fixed thresholds. Low: no start seen, or less than ten minutes, or files that
+// were not scanned. Medium: a cold start and ten minutes. High: a cold and a warm start, a stop, an
+// hour, nothing lost and nothing unknown. The operator's word that all was exercised stands for the
+// time.
 func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
 	s := sawOf(w)
 	c := dropcap.Confidence{Level: dropcap.ConfidenceLow, Because: s.facts()}
@@ -82,13 +91,15 @@ func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
 }
 
 func (s seen) facts() []string {
-	list := []string{count(s.cold, "cold start") + " seen", count(s.warm, "warm start") + " seen", count(s.stops, "stop") + " seen"}
+	list := []string{count(s.cold, "cold start") + " seen", count(s.warm, "warm start") + " seen",
+		count(s.stops, "stop") + " seen"}
 	list = append(list, "watched for "+span(s.longest)+" at the longest")
 	if s.complete {
 		list = append(list, "the operator says that everything was exercised")
 	}
 	if !s.execs.Empty() {
-		list = append(list, s.execs.Short()+" used by docker exec only, which is not the workload's own need")
+		list = append(list, s.execs.Short()+
+			" used by docker exec only, which is not the workload's own need")
 	}
 	return list
 }
@@ -116,12 +127,15 @@ func (s seen) missingForHigh() []string {
 	}
 	say(s.warm == 0, "see a warm start: restart it once")
 	say(s.stops == 0, "see it stop")
-	say(s.longest < HighSeconds && !s.complete, "watch for an hour, or say that everything was exercised")
+	say(s.longest < HighSeconds && !s.complete,
+		"watch for an hour, or say that everything was exercised")
 	say(s.lost > 0, "lose no check: %d were lost", s.lost)
 	say(s.lossUnknown, "use a kernel hook that counts what it loses")
-	say(s.calls != "", "see programs look at their own sets, and raise what they hand on (prctl): %s", s.calls)
+	say(s.calls != "", "see programs look at their own sets, and raise what they hand on "+
+		"(prctl): %s", s.calls)
 	say(!s.unknown.Empty(), "%s: a check at a place that no rule knows", s.unknown.Short())
-	say(!s.flagged.Empty(), "%s: approve or refuse the needs that only programs show that are not the image's", s.flagged.Short())
+	say(!s.flagged.Empty(), "%s: approve or refuse the needs that only programs show that are "+
+		"not the image's", s.flagged.Short())
 	for _, c := range s.coupled {
 		say(true, "%s", c)
 	}

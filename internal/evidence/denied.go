@@ -5,7 +5,8 @@ import (
 	"dropcap/caps"
 )
 
-// Denials are what a workload was denied while it held the capability: its processes had given that up, and it worked all the same.
+// Denials are what a workload was denied while it held the capability: its processes had given that
+// up, and it worked all the same.
 type Denials map[denial]bool
 
 type denial struct {
@@ -13,8 +14,8 @@ type denial struct {
 	exe, site string
 }
 
-// DenialsOf takes them from all evidence of a workload. What some program was granted anywhere does not count as denied to it, nor what docker
-// exec or a program that is not the image's was denied.
+// DenialsOf takes them from all evidence of a workload. What some program was granted anywhere does
+// not count as denied to it, nor what docker exec or a program that is not the image's was denied.
 func DenialsOf(list []dropcap.WorkloadEvidence, workload string) Denials {
 	d := Denials{}
 	type granted struct {

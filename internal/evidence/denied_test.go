@@ -9,18 +9,20 @@ import (
 
 func TestWhatWasDeniedBeforeIsKnown(t *testing.T) {
 	need := func(c caps.Cap, outcome, exe, site string) dropcap.Need {
-		return dropcap.Need{Cap: c, Outcome: outcome, Class: dropcap.Decisive, By: []dropcap.By{{Exe: exe, Site: site}}}
+		return dropcap.Need{Cap: c, Outcome: outcome, Class: dropcap.Decisive,
+			By: []dropcap.By{{Exe: exe, Site: site}}}
 	}
 	byExec := need(caps.Chown, dropcap.Denied, "/app", "chown_ok")
 	byExec.Exec = true
-	w := dropcap.WorkloadEvidence{Workload: "docker:web", Held: caps.DockerDefaults, Needs: []dropcap.Need{
-		need(caps.DacOverride, dropcap.Denied, "/app", "generic_permission"),
-		need(caps.Kill, dropcap.Denied, "/app", "kill_ok_by_cred"),
-		need(caps.Kill, dropcap.Granted, "/app", "other"),
-		need(caps.SysAdmin, dropcap.Denied, "/app", "may_mount"),
-		need(caps.Setuid, dropcap.Denied, "", "sys_setuid"),
-		byExec,
-	}}
+	w := dropcap.WorkloadEvidence{Workload: "docker:web", Held: caps.DockerDefaults,
+		Needs: []dropcap.Need{
+			need(caps.DacOverride, dropcap.Denied, "/app", "generic_permission"),
+			need(caps.Kill, dropcap.Denied, "/app", "kill_ok_by_cred"),
+			need(caps.Kill, dropcap.Granted, "/app", "other"),
+			need(caps.SysAdmin, dropcap.Denied, "/app", "may_mount"),
+			need(caps.Setuid, dropcap.Denied, "", "sys_setuid"),
+			byExec,
+		}}
 	d := DenialsOf([]dropcap.WorkloadEvidence{w}, "docker:web")
 	for _, x := range []struct {
 		cap       caps.Cap

@@ -27,15 +27,17 @@ const (
 	mostStarts    = 1 << 20
 )
 
-// Import reads an evidence document of another host, or a file. It is not trusted: sizes are bounded, what is malformed is refused, approvals
-// are taken away (they are an operator's of this host), and everything that follows from the needs is drawn anew.
+// Import reads an evidence document of another host, or a file. It is not trusted: sizes are
+// bounded, what is malformed is refused, approvals are taken away (they are an operator's of this
+// host), and everything that follows from the needs is drawn anew.
 func Import(data []byte) (dropcap.Evidence, error) {
 	e, err := decode(data)
 	if err == nil {
 		err = Validate(e)
 	}
 	if err != nil {
-		return dropcap.Evidence{}, dropcap.Errorf(dropcap.CodeError, "export it again with: dropcap evidence --format json", "cannot read evidence: %w", err)
+		return dropcap.Evidence{}, dropcap.Errorf(dropcap.CodeError,
+			"export it again with: dropcap evidence --format json", "cannot read evidence: %w", err)
 	}
 	for i, w := range e.Workloads {
 		t := newTally()
@@ -45,7 +47,8 @@ func Import(data []byte) (dropcap.Evidence, error) {
 			t.add(n)
 		}
 		for j, s := range w.Sources {
-			w.Sources[j].FilesUnseen, w.Sources[j].CallsUnseen = plain(s.FilesUnseen), plain(s.CallsUnseen)
+			w.Sources[j].FilesUnseen, w.Sources[j].CallsUnseen = plain(s.FilesUnseen),
+				plain(s.CallsUnseen)
 		}
 		w.Needs = t.needs(0)
 		for j, n := range w.Needs {
@@ -58,7 +61,8 @@ func Import(data []byte) (dropcap.Evidence, error) {
 
 func decode(data []byte) (dropcap.Evidence, error) {
 	if len(data) > MostBytes {
-		return dropcap.Evidence{}, fmt.Errorf("it has %d bytes, and %d are the most", len(data), MostBytes)
+		return dropcap.Evidence{}, fmt.Errorf("it has %d bytes, and %d are the most", len(data),
+			MostBytes)
 	}
 	var e dropcap.Evidence
 	if err := foreign.Weigh(data, &e); err != nil {
@@ -74,15 +78,21 @@ func decode(data []byte) (dropcap.Evidence, error) {
 	return e, nil
 }
 
-// suspects tells whether every program that is named is not the image's; a document that says otherwise in its flag is not believed.
+// suspects tells whether every program that is named is not the image's; a document that says
+// otherwise in its flag is not believed.
 func suspects(by []dropcap.By) bool {
-	return len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool { return b.ExeFrom == "" || !dropcap.Suspect(b.ExeFrom) })
+	return len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool {
+		return b.ExeFrom == "" || !dropcap.Suspect(b.ExeFrom)
+	})
 }
 
-// execs tells whether only docker exec is named, and none of the sources says that it belongs to the workload.
+// execs tells whether only docker exec is named, and none of the sources says that it belongs to
+// the workload.
 func execs(by []dropcap.By, sources []dropcap.Source) bool {
 	own := slices.ContainsFunc(sources, func(s dropcap.Source) bool { return s.Execs })
-	return !own && len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool { return b.Phase != dropcap.PhaseExec })
+	return !own && len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool {
+		return b.Phase != dropcap.PhaseExec
+	})
 }
 
 // Validate checks that a document is well formed. The error names the place.
@@ -91,7 +101,8 @@ func Validate(e dropcap.Evidence) error {
 		return fmt.Errorf("its schema is %q, not %q", clip(e.Schema), dropcap.SchemaEvidence)
 	}
 	if len(e.Workloads) > MostWorkloads {
-		return fmt.Errorf("it has %d workloads, and %d are the most", len(e.Workloads), MostWorkloads)
+		return fmt.Errorf("it has %d workloads, and %d are the most", len(e.Workloads),
+			MostWorkloads)
 	}
 	for i, w := range e.Workloads {
 		if err := validateWorkload(w); err != nil {
@@ -107,10 +118,12 @@ func validateWorkload(w dropcap.WorkloadEvidence) error {
 		return fmt.Errorf("workload: %q is no name", clip(w.Workload))
 	case !digest(w.Revision):
 		return fmt.Errorf("revision: %q is not sha256: and 64 hex digits", clip(w.Revision))
-	case w.ImageID != "" && !digest(w.ImageID) && !hexDigits(w.ImageID): // Podman prints it without the prefix
+	case w.ImageID != "" && !digest(w.ImageID) && !hexDigits(w.ImageID):
+		// Podman prints it without the prefix
 		return fmt.Errorf("image_id: %q is not 64 hex digits", clip(w.ImageID))
 	case len(w.Sources) == 0 || len(w.Sources) > MostSources:
-		return fmt.Errorf("sources: there are %d; there must be 1 to %d", len(w.Sources), MostSources)
+		return fmt.Errorf("sources: there are %d; there must be 1 to %d", len(w.Sources),
+			MostSources)
 	case len(w.Needs) > MostNeeds:
 		return fmt.Errorf("needs: there are %d, and %d are the most", len(w.Needs), MostNeeds)
 	}
@@ -135,7 +148,8 @@ func validateSource(s dropcap.Source) error {
 		return fmt.Errorf("container: %q is not 64 hex digits", clip(s.Container))
 	case s.Seconds < 0 || s.Seconds > mostSeconds:
 		return fmt.Errorf("seconds: %d", s.Seconds)
-	case min(s.StartsCold, s.StartsWarm, s.Stops) < 0 || max(s.StartsCold, s.StartsWarm, s.Stops) > mostStarts, s.Summed < 0 || s.Summed > mostStarts:
+	case min(s.StartsCold, s.StartsWarm, s.Stops) < 0 || max(s.StartsCold, s.StartsWarm,
+		s.Stops) > mostStarts, s.Summed < 0 || s.Summed > mostStarts:
 		return errors.New("starts, stops or summed: not a sensible number")
 	case len(s.FilesUnseen) > mostText || len(s.CallsUnseen) > mostText:
 		return errors.New("files_unseen or calls_unseen: too long")
@@ -156,7 +170,8 @@ func validateNeed(n dropcap.Need) error {
 		return fmt.Errorf("class: %q is not known", clip(string(n.Class)))
 	case !n.Or.Empty() && n.Class != dropcap.Alternative:
 		return fmt.Errorf("or: only for class %s", dropcap.Alternative)
-	case n.Sources < 0 || len(n.By) > MostBy+1 || len(n.Because) > mostText || len(n.TryBecause) > mostText:
+	case n.Sources < 0 || len(n.By) > MostBy+1 || len(n.Because) > mostText ||
+		len(n.TryBecause) > mostText:
 		return errors.New("sources, by or because: too long, or not a sensible number")
 	}
 	for _, at := range []string{n.First, n.Last} {
@@ -173,8 +188,10 @@ func validateNeed(n dropcap.Need) error {
 }
 
 var (
-	origins = []string{"", dropcap.FromImage, dropcap.FromVolume, dropcap.FromWritten, dropcap.FromMemory, dropcap.FromUnknown}
-	phases  = []string{"", dropcap.PhaseStart, dropcap.PhaseRun, dropcap.PhaseReload, dropcap.PhaseStop, dropcap.PhaseHealth, dropcap.PhaseExec}
+	origins = []string{"", dropcap.FromImage, dropcap.FromVolume, dropcap.FromWritten,
+		dropcap.FromMemory, dropcap.FromUnknown}
+	phases = []string{"", dropcap.PhaseStart, dropcap.PhaseRun, dropcap.PhaseReload,
+		dropcap.PhaseStop, dropcap.PhaseHealth, dropcap.PhaseExec}
 )
 
 func validateBy(b dropcap.By) error {
@@ -186,7 +203,8 @@ func validateBy(b dropcap.By) error {
 	case len(b.Exe) > mostText:
 		return errors.New("exe: too long")
 	case !symbol(b.Syscall) || !symbol(b.Site):
-		return fmt.Errorf("syscall or site: %q or %q is no function of a kernel", clip(b.Syscall), clip(b.Site))
+		return fmt.Errorf("syscall or site: %q or %q is no function of a kernel", clip(b.Syscall),
+			clip(b.Site))
 	}
 	return nil
 }
@@ -194,13 +212,16 @@ func validateBy(b dropcap.By) error {
 // symbol tells whether s may name a function; empty where nothing is known.
 func symbol(s string) bool {
 	return len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool {
-		return r != '_' && r != '.' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+		return r != '_' && r != '.' && (r > unicode.MaxASCII ||
+			!unicode.IsLetter(r) && !unicode.IsDigit(r))
 	})
 }
 
 // nameLike tells whether s may name a workload or a host: one printable line.
 func nameLike(s string) bool {
-	return len(s) <= mostName && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar })
+	return len(s) <= mostName && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsPrint(r) || r == unicode.ReplacementChar
+	})
 }
 
 func digest(s string) bool {

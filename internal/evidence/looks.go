@@ -16,8 +16,8 @@ type program struct {
 // looks counts how often a program asked for each capability of the bounding set.
 type looks map[caps.Cap]uint64
 
-// naming leaves out what programs ask of their bounding set without meaning one capability, and what is not in it: then they went another way
-// already.
+// naming leaves out what programs ask of their bounding set without meaning one capability, and
+// what is not in it: then they went another way already.
 func naming(checks []dropcap.KernelCheck) []dropcap.KernelCheck {
 	all := map[program]looks{}
 	for _, c := range checks {
@@ -42,9 +42,10 @@ func naming(checks []dropcap.KernelCheck) []dropcap.KernelCheck {
 	})
 }
 
-// names tells whether a program asked for a capability more often than it went through all of them, or looked for the last that there is, as
-// libcap does in every program that it is linked to: by halves, so that it asks for some that do not exist and for few of the lower ones. Number
-// 0 is asked for to learn whether the kernel knows the call, as libcap-ng does.
+// names tells whether a program asked for a capability more often than it went through all of them,
+// or looked for the last that there is, as libcap does in every program that it is linked to: by
+// halves, so that it asks for some that do not exist and for few of the lower ones. Number 0 is
+// asked for to learn whether the kernel knows the call, as libcap-ng does.
 func (l looks) names(c caps.Cap) bool {
 	const many = 8
 	var counts []uint64

@@ -16,7 +16,8 @@ func look(c caps.Cap, count uint64, granted bool) dropcap.KernelCheck {
 }
 
 func TestOnlyAQuestionForOneCapabilityNamesIt(t *testing.T) {
-	libcap := func(times uint64, more ...dropcap.KernelCheck) []dropcap.KernelCheck { // what its initialisation asks
+	libcap := func(times uint64, more ...dropcap.KernelCheck) []dropcap.KernelCheck {
+		// what its initialisation asks
 		list := more
 		for _, c := range []caps.Cap{32, 40, 41, 42, 44, 48} {
 			list = append(list, look(c, times, c <= caps.Last))
@@ -38,7 +39,8 @@ func TestOnlyAQuestionForOneCapabilityNamesIt(t *testing.T) {
 		want   caps.Set
 	}{
 		{"one", []dropcap.KernelCheck{look(caps.SysTime, 1, true)}, caps.Of(caps.SysTime)},
-		{"two", []dropcap.KernelCheck{look(caps.SysTime, 1, true), look(caps.NetRaw, 1, true)}, caps.Of(caps.SysTime, caps.NetRaw)},
+		{"two", []dropcap.KernelCheck{look(caps.SysTime, 1, true), look(caps.NetRaw, 1, true)},
+			caps.Of(caps.SysTime, caps.NetRaw)},
 		{"in vain", []dropcap.KernelCheck{look(caps.SysTime, 1, false)}, 0},
 		{"libcap-ng", []dropcap.KernelCheck{look(caps.Chown, 1, true)}, 0},
 		{"libcap", libcap(2), 0},
@@ -51,7 +53,9 @@ func TestOnlyAQuestionForOneCapabilityNamesIt(t *testing.T) {
 		if w.Required != c.want {
 			t.Errorf("%s: required %s, want %s", c.name, w.Required, c.want)
 		}
-		if slices.ContainsFunc(w.Needs, func(n dropcap.Need) bool { return n.Class != dropcap.Inspected }) {
+		if slices.ContainsFunc(w.Needs, func(n dropcap.Need) bool {
+			return n.Class != dropcap.Inspected
+		}) {
 			t.Errorf("%s: %+v", c.name, w.Needs)
 		}
 	}
@@ -63,15 +67,18 @@ func TestWhatIsRaisedToTheAmbientSetIsRequired(t *testing.T) {
 	none := look(63, 1, false)
 	none.Arg = dropcap.ArgAmbient
 	w := build(caps.DockerDefaults, raise, none)
-	if w.Required != caps.Of(caps.NetBindService) || len(w.Needs) != 1 || w.Needs[0].Class != dropcap.Decisive {
+	if w.Required != caps.Of(caps.NetBindService) || len(w.Needs) != 1 ||
+		w.Needs[0].Class != dropcap.Decisive {
 		t.Errorf("required %s of %+v", w.Required, w.Needs)
 	}
 }
 
-// What a capset newly puts into the inheritable set is named, though the other sets that it asks for are all that there is.
+// What a capset newly puts into the inheritable set is named, though the other sets that it asks
+// for are all that there is.
 func TestWhatIsNewlyHandedOnIsNamed(t *testing.T) {
 	set := check(caps.Setpcap, "capset", 1, "cap_capset")
-	set.Arg, set.Asked, set.Handed = dropcap.ArgInheritWithin, caps.DockerDefaults, caps.Of(caps.NetBindService)
+	set.Arg, set.Asked, set.Handed = dropcap.ArgInheritWithin, caps.DockerDefaults,
+		caps.Of(caps.NetBindService)
 	if w := build(caps.DockerDefaults, set); w.Required != caps.Of(caps.NetBindService) {
 		t.Errorf("required %s", w.Required)
 	}
@@ -81,7 +88,8 @@ func TestWhatIsNewlyHandedOnIsNamed(t *testing.T) {
 	}
 }
 
-// In a user namespace of its own making a process has every capability, whatever the container holds.
+// In a user namespace of its own making a process has every capability, whatever the container
+// holds.
 func TestWhatIsDoneInANamespaceOfItsOwnNeedsNothing(t *testing.T) {
 	c := check(caps.NetAdmin, "ioctl", 3, "dev_ioctl")
 	c.Reach = dropcap.ReachNested
@@ -90,12 +98,16 @@ func TestWhatIsDoneInANamespaceOfItsOwnNeedsNothing(t *testing.T) {
 	}
 }
 
-// Every provenance but the image's keeps nothing beyond the defaults, neither by itself nor in another's place.
+// Every provenance but the image's keeps nothing beyond the defaults, neither by itself nor in
+// another's place.
 func TestBoughtEvidenceKeepsNothingBeyondTheDefaults(t *testing.T) {
-	for _, from := range []string{dropcap.FromVolume, dropcap.FromWritten, dropcap.FromMemory, dropcap.FromUnknown, ""} {
+	for _, from := range []string{dropcap.FromVolume, dropcap.FromWritten, dropcap.FromMemory,
+		dropcap.FromUnknown, ""} {
 		read := by(from, "/tmp/x", check(caps.DacReadSearch, "open", 1, "generic_permission"))
 		read.Granted = true
-		w := build(caps.UpTo(caps.Last), by(from, "/tmp/x", check(caps.SysAdmin, "mount", 5, "path_mount")), by(from, "/tmp/x", check(caps.Chown, "chown", 1, chownPath...)), read)
+		w := build(caps.UpTo(caps.Last),
+			by(from, "/tmp/x", check(caps.SysAdmin, "mount", 5, "path_mount")),
+			by(from, "/tmp/x", check(caps.Chown, "chown", 1, chownPath...)), read)
 		if !w.Required.Minus(caps.DockerDefaults).Empty() || !w.Required.Has(caps.Chown) {
 			t.Errorf("from %q: required %s", from, w.Required)
 		}
@@ -113,9 +125,12 @@ func TestACallThatWasNotSeenIsSaid(t *testing.T) {
 	w := Build(nil, nil, caps.DockerDefaults, src, identity)
 	src.StartsCold, src.StartsWarm, src.Stops, src.Complete = 1, 1, 1, true
 	w = Build(nil, nil, caps.DockerDefaults, src, identity)
-	if w.Confidence.Level == dropcap.ConfidenceHigh || !slices.ContainsFunc(w.Confidence.Because, func(s string) bool {
-		return s == "for high: see programs look at their own sets, and raise what they hand on (prctl): the kernel offers no tracepoint"
-	}) {
+	if w.Confidence.Level == dropcap.ConfidenceHigh || !slices.ContainsFunc(w.Confidence.Because,
+		func(s string) bool {
+			return s == "for high: see programs look at their own sets, and raise what they hand "+
+				"on "+
+				"(prctl): the kernel offers no tracepoint"
+		}) {
 		t.Errorf("%+v", w.Confidence)
 	}
 }

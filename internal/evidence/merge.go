@@ -11,16 +11,21 @@ import (
 
 // Merging.
 const (
-	ByHost      = false // evidence of each host stays apart: containers of one name on two hosts need not be the same thing
-	AcrossHosts = true  // merge all hosts'; only when a person asked for it
+	// evidence of each host stays apart: containers of one name on two hosts need not be the same
+	// thing
+	ByHost      = false
+	AcrossHosts = true // merge all hosts'; only when a person asked for it
 )
 
-// Merge puts together the evidence of restarts, replicas and re-creations: all that is of one workload, revision and image, and of one host
-// unless across. The result depends on the set of what is given only, not on order or repetition:
+// Merge puts together the evidence of restarts, replicas and re-creations: all that is of one
+// workload, revision and image, and of one host unless across. The result depends on the set of
+// what is given only, not on order or repetition:
 //
-// A record is the evidence of one source (host, container, since), as Build makes it; of several of the same source the latest counts, since
-// it goes on from the others. Keep records, and merge them to look at. What is merged already can be merged further; if its sources overlap
-// with others without containing them, what the needs support is right, and their counts are the larger ones instead of sums.
+// A record is the evidence of one source (host, container, since), as Build makes it; of several of
+// the same source the latest counts, since it goes on from the others. Keep records, and merge them
+// to look at. What is merged already can be merged further; if its sources overlap with others
+// without containing them, what the needs support is right, and their counts are the larger ones
+// instead of sums.
 func Merge(list []dropcap.WorkloadEvidence, across bool) []dropcap.WorkloadEvidence {
 	groups := map[[4]string][]dropcap.WorkloadEvidence{}
 	for _, w := range list {
@@ -35,7 +40,8 @@ func Merge(list []dropcap.WorkloadEvidence, across bool) []dropcap.WorkloadEvide
 		out = append(out, mergeGroup(g))
 	}
 	slices.SortFunc(out, func(a, b dropcap.WorkloadEvidence) int {
-		return cmp.Or(strings.Compare(a.Workload, b.Workload), strings.Compare(a.Revision, b.Revision), strings.Compare(a.ImageID, b.ImageID),
+		return cmp.Or(strings.Compare(a.Workload, b.Workload),
+			strings.Compare(a.Revision, b.Revision), strings.Compare(a.ImageID, b.ImageID),
 			strings.Compare(hosts(a), hosts(b)))
 	})
 	return out
@@ -54,7 +60,8 @@ func hosts(w dropcap.WorkloadEvidence) string {
 // mergeGroup merges evidence of one workload and revision.
 func mergeGroup(list []dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	order(list)
-	out := dropcap.WorkloadEvidence{Workload: list[0].Workload, Revision: list[0].Revision, ImageID: list[0].ImageID}
+	out := dropcap.WorkloadEvidence{Workload: list[0].Workload, Revision: list[0].Revision,
+		ImageID: list[0].ImageID}
 	sources := map[string]dropcap.Source{}
 	t := newTally()
 	for _, w := range list {
@@ -80,12 +87,15 @@ func mergeGroup(list []dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	for _, s := range sources {
 		out.Sources = append(out.Sources, s)
 	}
-	slices.SortFunc(out.Sources, func(a, b dropcap.Source) int { return strings.Compare(sourceKey(a), sourceKey(b)) })
+	slices.SortFunc(out.Sources, func(a, b dropcap.Source) int {
+		return strings.Compare(sourceKey(a), sourceKey(b))
+	})
 	out.Needs = t.needs(0)
 	return Conclude(out)
 }
 
-// known counts the sources that are in already, and tells whether one of them goes on longer than what is in.
+// known counts the sources that are in already, and tells whether one of them goes on longer than
+// what is in.
 func known(have map[string]dropcap.Source, list []dropcap.Source) (n int, later bool) {
 	for _, s := range list {
 		if h, ok := have[sourceKey(s)]; ok {
@@ -96,8 +106,8 @@ func known(have map[string]dropcap.Source, list []dropcap.Source) (n int, later 
 	return n, later
 }
 
-// overlap adds needs of which an unknown part is counted already: counts become the larger of both, and no more sources are believed than
-// are new.
+// overlap adds needs of which an unknown part is counted already: counts become the larger of both,
+// and no more sources are believed than are new.
 func (t *tally) overlap(needs []dropcap.Need, fresh int) {
 	for _, n := range needs {
 		have := t.by[keyOf(n)]
@@ -105,15 +115,16 @@ func (t *tally) overlap(needs []dropcap.Need, fresh int) {
 			t.add(n)
 			continue
 		}
-		most, sources := max(have.Count, n.Count), max(have.Sources, min(n.Sources, have.Sources+fresh))
+		most, sources := max(have.Count, n.Count),
+			max(have.Sources, min(n.Sources, have.Sources+fresh))
 		by := larger(have.By, n.By)
 		t.add(n)
 		have.Count, have.Sources, have.By = most, sources, by
 	}
 }
 
-// approved carries over what an operator approved of in an earlier record: a later one of the same source comes from a recording, which knows
-// nothing of that.
+// approved carries over what an operator approved of in an earlier record: a later one of the same
+// source comes from a recording, which knows nothing of that.
 func (t *tally) approved(needs []dropcap.Need) {
 	for _, n := range needs {
 		if have := t.by[keyOf(n)]; have != nil && n.Approved {
@@ -138,8 +149,9 @@ func larger(a, b []dropcap.By) []dropcap.By {
 	return out
 }
 
-// order puts what covers more before what covers less, and of the same sources the latest first: then what comes later and is in already can
-// be left out. The documents' text breaks ties, so that the order of the input never matters.
+// order puts what covers more before what covers less, and of the same sources the latest first:
+// then what comes later and is in already can be left out. The documents' text breaks ties, so that
+// the order of the input never matters.
 func order(list []dropcap.WorkloadEvidence) {
 	text := map[int]string{}
 	index := make([]int, len(list))
@@ -149,7 +161,9 @@ func order(list []dropcap.WorkloadEvidence) {
 	}
 	slices.SortFunc(index, func(i, j int) int {
 		a, b := list[i], list[j]
-		return cmp.Or(-cmp.Compare(len(a.Sources), len(b.Sources)), -strings.Compare(last(a), last(b)), -cmp.Compare(seconds(a), seconds(b)), strings.Compare(text[i], text[j]))
+		return cmp.Or(-cmp.Compare(len(a.Sources), len(b.Sources)),
+			-strings.Compare(last(a), last(b)), -cmp.Compare(seconds(a), seconds(b)),
+			strings.Compare(text[i], text[j]))
 	})
 	sorted := make([]dropcap.WorkloadEvidence, len(list))
 	for to, from := range index {

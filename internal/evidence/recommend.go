@@ -9,12 +9,14 @@ import (
 	"dropcap/caps"
 )
 
-// Recommend is the smallest declaration that grants the required set: drop ALL, add what is left. Names are in the kernel's order.
+// Recommend is the smallest declaration that grants the required set: drop ALL, add what is left.
+// Names are in the kernel's order.
 func Recommend(required caps.Set) dropcap.Recommendation {
 	return dropcap.Recommendation{CapDrop: []string{caps.All}, CapAdd: required.Names()}
 }
 
-// RecommendCIS is the smaller step that level cis asks for: to drop NET_RAW alone. It is false where NET_RAW is needed or not held.
+// RecommendCIS is the smaller step that level cis asks for: to drop NET_RAW alone. It is false
+// where NET_RAW is needed or not held.
 func RecommendCIS(w dropcap.WorkloadEvidence) (dropcap.Recommendation, bool) {
 	if !w.Unused.Has(caps.NetRaw) {
 		return dropcap.Recommendation{}, false
@@ -22,7 +24,8 @@ func RecommendCIS(w dropcap.WorkloadEvidence) (dropcap.Recommendation, bool) {
 	return dropcap.Recommendation{CapDrop: []string{caps.NetRaw.String()}, CapAdd: []string{}}, true
 }
 
-// Texts are a recommendation in the languages of those who start containers. The short names are used, as these tools' own pages do.
+// Texts are a recommendation in the languages of those who start containers. The short names are
+// used, as these tools' own pages do.
 type Texts struct {
 	Docker     string // flags for docker run
 	Compose    string // keys of a service, YAML
@@ -38,15 +41,18 @@ var notInECS = caps.Of(caps.AuditRead, caps.BPF, caps.Perfmon, caps.CheckpointRe
 func TextsOf(r dropcap.Recommendation) Texts {
 	drop, add := short(r.CapDrop), short(r.CapAdd)
 	t := Texts{
-		Docker:     flags("--cap-drop", drop) + flags("--cap-add", add),
-		Compose:    yamlList("", "cap_drop", drop) + yamlList("", "cap_add", add),
-		ECS:        fmt.Sprintf(`"linuxParameters": {"capabilities": {"drop": [%s], "add": [%s]}}`, quoted(drop), quoted(add)),
-		Kubernetes: "securityContext:\n  capabilities:\n" + yamlList("    ", "drop", drop) + yamlList("    ", "add", add),
+		Docker:  flags("--cap-drop", drop) + flags("--cap-add", add),
+		Compose: yamlList("", "cap_drop", drop) + yamlList("", "cap_add", add),
+		ECS: fmt.Sprintf(`"linuxParameters": {"capabilities": {"drop": [%s], "add": [%s]}}`,
+			quoted(drop), quoted(add)),
+		Kubernetes: "securityContext:\n  capabilities:\n" + yamlList("    ", "drop",
+			drop) + yamlList("    ", "add", add),
 	}
 	t.Docker = strings.TrimSuffix(t.Docker, " ")
 	if set, _ := caps.ParseAll(add); set&notInECS != 0 {
 		t.ECS = ""
-		t.ECSNote = fmt.Sprintf("ECS has no name for %s; such a task must keep what it has", (set & notInECS).Short())
+		t.ECSNote = fmt.Sprintf("ECS has no name for %s; such a task must keep what it has",
+			(set & notInECS).Short())
 	}
 	return t
 }

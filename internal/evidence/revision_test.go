@@ -19,13 +19,15 @@ func TestRevisionTellsMakingsApart(t *testing.T) {
 		return m
 	}
 	for name, m := range map[string]Makings{
-		"image":          change(func(m *Makings) { m.ImageID = "sha256:2" }),
-		"entrypoint":     change(func(m *Makings) { m.Entrypoint = []string{"/bin/app2"} }),
-		"command":        change(func(m *Makings) { m.Command = []string{"-v", "-x"} }),
-		"moved argument": change(func(m *Makings) { m.Entrypoint, m.Command = []string{"/bin/app", "-v"}, nil }),
-		"joined":         change(func(m *Makings) { m.Entrypoint = []string{"/bin/app\",\"-v"} }),
-		"user":           change(func(m *Makings) { m.User = "" }),
-		"network":        change(func(m *Makings) { m.Network = "host" }),
+		"image":      change(func(m *Makings) { m.ImageID = "sha256:2" }),
+		"entrypoint": change(func(m *Makings) { m.Entrypoint = []string{"/bin/app2"} }),
+		"command":    change(func(m *Makings) { m.Command = []string{"-v", "-x"} }),
+		"moved argument": change(func(m *Makings) {
+			m.Entrypoint, m.Command = []string{"/bin/app", "-v"}, nil
+		}),
+		"joined":  change(func(m *Makings) { m.Entrypoint = []string{"/bin/app\",\"-v"} }),
+		"user":    change(func(m *Makings) { m.User = "" }),
+		"network": change(func(m *Makings) { m.Network = "host" }),
 		"user as network": change(func(m *Makings) {
 			m.User, m.Network = "bridge", "app"
 		}),
@@ -42,7 +44,8 @@ func TestRevisionTellsMakingsApart(t *testing.T) {
 			t.Errorf("%s: another revision", name)
 		}
 	}
-	a, b := Makings{Network: "container:aaa"}, Makings{Network: "container:bbb", Command: []string{}}
+	a, b := Makings{Network: "container:aaa"}, Makings{Network: "container:bbb",
+		Command: []string{}}
 	if a.Revision() != b.Revision() {
 		t.Error("the network of a container that was made again is another revision")
 	}

@@ -6,14 +6,20 @@ import (
 	"dropcap"
 )
 
-// Unscanned tells whether the files of none of a workload's containers were looked at, since no recording has come to that yet.
+// Unscanned tells whether the files of none of a workload's containers were looked at, since no
+// recording has come to that yet.
 func Unscanned(w dropcap.WorkloadEvidence) bool {
 	later := func(s dropcap.Source) bool { return s.FilesUnseen == FilesLater }
-	return slices.ContainsFunc(w.Sources, later) && !slices.ContainsFunc(w.Sources, func(s dropcap.Source) bool { return s.FilesUnseen == "" })
+	return slices.ContainsFunc(w.Sources, later) && !slices.ContainsFunc(w.Sources,
+		func(s dropcap.Source) bool {
+			return s.FilesUnseen == ""
+		})
 }
 
-// Scanned adds what files show that were looked at only after the recordings; why says what is still missing of them.
-func Scanned(w dropcap.WorkloadEvidence, static []dropcap.Need, why string) dropcap.WorkloadEvidence {
+// Scanned adds what files show that were looked at only after the recordings; why says what is
+// still missing of them.
+func Scanned(w dropcap.WorkloadEvidence, static []dropcap.Need,
+	why string) dropcap.WorkloadEvidence {
 	t := newTally()
 	for _, n := range w.Needs {
 		t.add(n)

@@ -11,22 +11,27 @@ import (
 // SiteSeccomp stands for the kernel's function in needs that come from a seccomp profile.
 const SiteSeccomp = "seccomp"
 
-// coupled are the system calls that Docker's profile lets through only with a capability, and that the kernel itself does not always ask a
-// capability for (moby profiles/seccomp/default_linux.go): without it they fail with EPERM or ENOSYS before any check. Calls such as
-// chroot(2), mount(2) or bpf(2) of a privileged kind are not here: where they get through, the kernel asks, and the check is seen.
+// coupled are the system calls that Docker's profile lets through only with a capability, and that
+// the kernel itself does not always ask a capability for (moby profiles/seccomp/default_linux.go):
+// without it they fail with EPERM or ENOSYS before any check. Calls such as chroot(2), mount(2) or
+// bpf(2) of a privileged kind are not here: where they get through, the kernel asks, and the check
+// is seen.
 var coupled = []struct {
 	cap   caps.Cap
 	calls []string
 	kept  bool // it is what the capability is added for, and harmless enough to be kept unseen
 }{
-	{caps.SysPtrace, []string{"kcmp", "pidfd_getfd", "process_vm_readv", "process_vm_writev"}, false},
-	{caps.SysAdmin, []string{"clone", "clone3", "fanotify_init", "perf_event_open", "setns", "unshare"}, false},
+	{caps.SysPtrace, []string{"kcmp", "pidfd_getfd", "process_vm_readv", "process_vm_writev"},
+		false},
+	{caps.SysAdmin, []string{"clone", "clone3", "fanotify_init", "perf_event_open", "setns",
+		"unshare"}, false},
 	{caps.SysNice, []string{"get_mempolicy", "mbind", "set_mempolicy"}, true},
 	{caps.Perfmon, []string{"perf_event_open"}, false},
 }
 
-// Seccomp gives what a container under Docker's profile, or one that is made after it, may need of what it holds without any check that shows
-// it. A need of class advisory keeps nothing; the confidence says what it could not see.
+// Seccomp gives what a container under Docker's profile, or one that is made after it, may need of
+// what it holds without any check that shows it. A need of class advisory keeps nothing; the
+// confidence says what it could not see.
 func Seccomp(held caps.Set) []dropcap.Need {
 	list := []dropcap.Need{}
 	for _, c := range coupled {
@@ -34,12 +39,15 @@ func Seccomp(held caps.Set) []dropcap.Need {
 			continue
 		}
 		n := dropcap.Need{
-			Cap: c.cap, Outcome: dropcap.Granted, Class: dropcap.Advisory, By: []dropcap.By{{Site: SiteSeccomp, Phase: dropcap.PhaseRun}},
-			Because: fmt.Sprintf("%s: the seccomp profile lets %s through only with it, and no check shows their use: try without", c.cap.Short(), calls(c.calls)),
+			Cap: c.cap, Outcome: dropcap.Granted, Class: dropcap.Advisory,
+			By: []dropcap.By{{Site: SiteSeccomp, Phase: dropcap.PhaseRun}},
+			Because: fmt.Sprintf("%s: the seccomp profile lets %s through only with it, and no "+
+				"check shows their use: try without", c.cap.Short(), calls(c.calls)),
 		}
 		if c.kept {
 			n.Class = dropcap.Static
-			n.Because = fmt.Sprintf("the seccomp profile lets %s through only with it, and no check shows their use", calls(c.calls))
+			n.Because = fmt.Sprintf("the seccomp profile lets %s through only with it, and no "+
+				"check shows their use", calls(c.calls))
 		}
 		list = append(list, n)
 	}

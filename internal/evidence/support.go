@@ -16,7 +16,8 @@ type Subject struct {
 	Revision string // of Makings.Revision; empty if not known
 	Host     string // id of its host
 	Held     caps.Set
-	// AnyHost lets other hosts' evidence count too, with lower confidence. A person must have asked for it.
+	// AnyHost lets other hosts' evidence count too, with lower confidence. A person must have asked
+	// for it.
 	AnyHost bool
 }
 
@@ -31,12 +32,14 @@ type Support struct {
 	Evidence  dropcap.WorkloadEvidence
 }
 
-// For finds the best evidence of a container: of its revision on its host, else of its revision elsewhere if that may count, else of
-// another revision, the latest. False if there is none. The list may hold records and merged evidence.
+// For finds the best evidence of a container: of its revision on its host, else of its revision
+// elsewhere if that may count, else of another revision, the latest. False if there is none. The
+// list may hold records and merged evidence.
 func For(list []dropcap.WorkloadEvidence, c Subject) (Support, bool) {
 	var mine []dropcap.WorkloadEvidence
 	for _, w := range list {
-		if w.Workload == c.Workload && c.Workload != "" && len(w.Sources) > 0 && (c.AnyHost || hosts(w) == c.Host) {
+		if w.Workload == c.Workload && c.Workload != "" && len(w.Sources) > 0 &&
+			(c.AnyHost || hosts(w) == c.Host) {
 			mine = append(mine, w)
 		}
 	}
@@ -49,8 +52,9 @@ func For(list []dropcap.WorkloadEvidence, c Subject) (Support, bool) {
 		best = pick(Merge(mine, AcrossHosts), best)
 	}
 	s := Support{
-		Supported: best.Required & c.Held, Unused: best.Unused & c.Held, Untried: c.Held.Minus(best.Held),
-		Level: best.Confidence.Level, Exact: c.exact(best), Evidence: best,
+		Supported: best.Required & c.Held, Unused: best.Unused & c.Held,
+		Untried: c.Held.Minus(best.Held),
+		Level:   best.Confidence.Level, Exact: c.exact(best), Evidence: best,
 	}
 	if !s.Exact {
 		s.Level = lower(s.Level)
@@ -104,5 +108,6 @@ func (s Support) sentence(c Subject) string {
 	case hosts(s.Evidence) != c.Host:
 		whose = "evidence of other hosts"
 	}
-	return fmt.Sprintf("%s from %s, watched for %s at the longest, confidence %s", whose, count(s.Evidence.Containers(), "container"), span(saw.longest), s.Level)
+	return fmt.Sprintf("%s from %s, watched for %s at the longest, confidence %s", whose,
+		count(s.Evidence.Containers(), "container"), span(saw.longest), s.Level)
 }

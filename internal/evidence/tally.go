@@ -11,14 +11,16 @@ import (
 	"dropcap/caps"
 )
 
-// MostBy is how many programs and places a need names; the rest are summed up in one entry of site OtherSites.
+// MostBy is how many programs and places a need names; the rest are summed up in one entry of site
+// OtherSites.
 const (
 	MostBy     = 50
 	OtherSites = "others"
 )
 
-// key is what makes needs one: the same capability, outcome, class and sentence, and the same side of docker exec: a planted program's
-// checks and an administrator's must not lend each other what either lacks.
+// key is what makes needs one: the same capability, outcome, class and sentence, and the same side
+// of docker exec: a planted program's checks and an administrator's must not lend each other what
+// either lacks.
 type key struct {
 	cap     caps.Cap
 	outcome string
@@ -63,7 +65,8 @@ func (t *tally) add(n dropcap.Need) {
 	have.By = append(have.By, n.By...)
 }
 
-// needs gives all of them in order: by capability, granted first, by class, by sentence. sources, if not 0, is of how many each is.
+// needs gives all of them in order: by capability, granted first, by class, by sentence. sources,
+// if not 0, is of how many each is.
 func (t *tally) needs(sources int) []dropcap.Need {
 	list := make([]dropcap.Need, 0, len(t.by))
 	for _, n := range t.by {
@@ -74,12 +77,15 @@ func (t *tally) needs(sources int) []dropcap.Need {
 		list = append(list, *n)
 	}
 	slices.SortFunc(list, func(a, b dropcap.Need) int {
-		return cmp.Or(cmp.Compare(a.Cap, b.Cap), -cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(rank(a.Class), rank(b.Class)), strings.Compare(a.Because, b.Because), rank01(a.Exec)-rank01(b.Exec), rank01(a.TryWithout)-rank01(b.TryWithout))
+		return cmp.Or(cmp.Compare(a.Cap, b.Cap), -cmp.Compare(a.Outcome, b.Outcome),
+			cmp.Compare(rank(a.Class), rank(b.Class)), strings.Compare(a.Because, b.Because),
+			rank01(a.Exec)-rank01(b.Exec), rank01(a.TryWithout)-rank01(b.TryWithout))
 	})
 	return list
 }
 
-// bounded sums equal entries up, sorts them by count and then by name, and sums up what is beyond the limit.
+// bounded sums equal entries up, sorts them by count and then by name, and sums up what is beyond
+// the limit.
 func bounded(list []dropcap.By) []dropcap.By {
 	counts := map[dropcap.By]uint64{}
 	for _, b := range list {
@@ -98,7 +104,8 @@ func bounded(list []dropcap.By) []dropcap.By {
 		out = append(out, b)
 	}
 	slices.SortFunc(out, func(a, b dropcap.By) int {
-		return cmp.Or(-cmp.Compare(a.Count, b.Count), strings.Compare(a.Exe, b.Exe), strings.Compare(a.Syscall, b.Syscall), strings.Compare(a.Site, b.Site),
+		return cmp.Or(-cmp.Compare(a.Count, b.Count), strings.Compare(a.Exe, b.Exe),
+			strings.Compare(a.Syscall, b.Syscall), strings.Compare(a.Site, b.Site),
 			strings.Compare(a.Phase, b.Phase), strings.Compare(a.ExeFrom, b.ExeFrom))
 	})
 	for len(out) > MostBy {
@@ -116,7 +123,8 @@ func bounded(list []dropcap.By) []dropcap.By {
 
 // classes in the order of their weight.
 var classes = []dropcap.Class{
-	dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected, dropcap.UnknownNeed, dropcap.Advisory, dropcap.Ungrantable,
+	dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected,
+	dropcap.UnknownNeed, dropcap.Advisory, dropcap.Ungrantable,
 }
 
 func rank01(is bool) int {
@@ -150,7 +158,8 @@ func later(a, b string) string {
 	return a
 }
 
-// before compares times of RFC 3339. Texts that are none are compared as texts, so that the order does not depend on who is first.
+// before compares times of RFC 3339. Texts that are none are compared as texts, so that the order
+// does not depend on who is first.
 func before(a, b string) bool {
 	s, errA := time.Parse(time.RFC3339, a)
 	t, errB := time.Parse(time.RFC3339, b)

@@ -8,20 +8,22 @@ import (
 	"dropcap"
 )
 
-// KeptApart is how many recordings of a workload stay apart; of more, the oldest are summed up in one source. A job that runs each minute
-// makes ten thousand in a week.
+// KeptApart is how many recordings of a workload stay apart; of more, the oldest are summed up in
+// one source. A job that runs each minute makes ten thousand in a week.
 const KeptApart = 64
 
-// Trim sums up the oldest sources of what a store keeps. Those that are still being recorded must stay apart, since a later record of
-// them replaces the earlier; present tells which they are.
+// Trim sums up the oldest sources of what a store keeps. Those that are still being recorded must
+// stay apart, since a later record of them replaces the earlier; present tells which they are.
 func Trim(w dropcap.WorkloadEvidence, present func(dropcap.Source) bool) dropcap.WorkloadEvidence {
 	if len(w.Sources) <= KeptApart {
 		return w
 	}
 	list := slices.Clone(w.Sources)
 	slices.SortFunc(list, func(a, b dropcap.Source) int {
-		// The sum first, so that it keeps its name: two exports of it are then one source to whoever imports both.
-		return cmp.Or(cmp.Compare(b.Summed, a.Summed), strings.Compare(normal(a.Until), normal(b.Until)), strings.Compare(sourceKey(a), sourceKey(b)))
+		// The sum first, so that it keeps its name: two exports of it are then one source to
+		// whoever imports both.
+		return cmp.Or(cmp.Compare(b.Summed, a.Summed), strings.Compare(normal(a.Until),
+			normal(b.Until)), strings.Compare(sourceKey(a), sourceKey(b)))
 	})
 	var kept []dropcap.Source
 	sums := map[string]int{} // by host, where in kept its sum is
@@ -40,7 +42,9 @@ func Trim(w dropcap.WorkloadEvidence, present func(dropcap.Source) bool) dropcap
 		}
 		surplus--
 	}
-	slices.SortFunc(kept, func(a, b dropcap.Source) int { return strings.Compare(sourceKey(a), sourceKey(b)) })
+	slices.SortFunc(kept, func(a, b dropcap.Source) int {
+		return strings.Compare(sourceKey(a), sourceKey(b))
+	})
 	w.Sources = kept
 	return w
 }
@@ -50,7 +54,8 @@ func added(a, b dropcap.Source) dropcap.Source {
 	a.Summed = a.Recordings() + b.Recordings()
 	a.Until = later(a.Until, b.Until)
 	a.Seconds = max(a.Seconds, b.Seconds)
-	a.StartsCold, a.StartsWarm, a.Stops = a.StartsCold+b.StartsCold, a.StartsWarm+b.StartsWarm, a.Stops+b.Stops
+	a.StartsCold, a.StartsWarm, a.Stops = a.StartsCold+b.StartsCold, a.StartsWarm+b.StartsWarm,
+		a.Stops+b.Stops
 	a.Lost, a.LossUnknown = sum(a.Lost, b.Lost), a.LossUnknown || b.LossUnknown
 	a.Complete, a.Execs = a.Complete || b.Complete, a.Execs || b.Execs
 	if b.FilesUnseen == "" {

@@ -39,7 +39,8 @@ func TestJobsWithoutEndKeepABoundedDocument(t *testing.T) {
 		t.Errorf("%d sources, %d bytes", len(kept.Sources), largest)
 	}
 	if kept.Recordings() != runs || kept.Containers() != runs {
-		t.Errorf("%d recordings of %d containers, want %d", kept.Recordings(), kept.Containers(), runs)
+		t.Errorf("%d recordings of %d containers, want %d", kept.Recordings(), kept.Containers(),
+			runs)
 	}
 	if n := kept.Needs; n[0].Sources != runs || n[1].Sources != runs/4 || n[0].Count != 2*runs {
 		t.Errorf("needs %+v", n)
@@ -51,7 +52,8 @@ func TestJobsWithoutEndKeepABoundedDocument(t *testing.T) {
 	if cold != runs {
 		t.Errorf("%d cold starts", cold)
 	}
-	if _, err := Import([]byte(text(t, dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: []dropcap.WorkloadEvidence{kept}}))); err != nil {
+	if _, err := Import([]byte(text(t, dropcap.Evidence{Schema: dropcap.SchemaEvidence,
+		Workloads: []dropcap.WorkloadEvidence{kept}}))); err != nil {
 		t.Errorf("its export cannot be imported: %v", err)
 	}
 }

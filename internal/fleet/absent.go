@@ -8,8 +8,9 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// Nowhere are the containers or workloads that a run asked for by name and none of the hosts that answered has, and how many hosts those are. A
-// host that lacks what another has did all that there was to do.
+// Nowhere are the containers or workloads that a run asked for by name and none of the hosts that
+// answered has, and how many hosts those are. A host that lacks what another has did all that there
+// was to do.
 func Nowhere(f dropcap.Fleet) (names []string, answered int) {
 	for _, word := range f.Run.Args {
 		name, value, _ := strings.Cut(word, "=")
@@ -25,11 +26,14 @@ func Nowhere(f dropcap.Fleet) (names []string, answered int) {
 			Schema string
 			Absent []string
 		}
-		if err := foreign.Decode(foreign.Raw(d), &said); err != nil || said.Schema != foreign.SchemaOf(f.Run.Verb) {
+		if err := foreign.Decode(foreign.Raw(d), &said); err != nil ||
+			said.Schema != foreign.SchemaOf(f.Run.Verb) {
 			continue
 		}
 		answered++
-		names = slices.DeleteFunc(names, func(n string) bool { return !slices.Contains(said.Absent, n) })
+		names = slices.DeleteFunc(names, func(n string) bool {
+			return !slices.Contains(said.Absent, n)
+		})
 	}
 	if answered == 0 {
 		return nil, 0

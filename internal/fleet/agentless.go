@@ -15,20 +15,24 @@ const (
 	mostListed    = 256      // names in a list
 )
 
-// agentlessWhy is why no verdict can be a pass: neither --privileged, nor whether the container runs, nor its processes are in what is printed.
-const agentlessWhy = "only what it declares was read (no dropcap on the host): neither --privileged nor its processes were seen"
+// agentlessWhy is why no verdict can be a pass: neither --privileged, nor whether the container
+// runs, nor its processes are in what is printed.
+const agentlessWhy = "only what it declares was read (no dropcap on the host): neither " +
+	"--privileged nor its processes were seen"
 
 // AgentlessLines is the control's own command, for AWS-RunShellScript.
 func AgentlessLines() []string {
 	return []string{`docker ps --quiet --all | xargs docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}'`}
 }
 
-// Agentless reads what a node printed for AgentlessLines. It is a snapshot in which no kernel was seen: judged, its containers have findings
-// by what they declare, and are unknown at best. What was cut off, or is no line of that command, is an error, so that the host counts as failed.
+// Agentless reads what a node printed for AgentlessLines. It is a snapshot in which no kernel was
+// seen: judged, its containers have findings by what they declare, and are unknown at best. What
+// was cut off, or is no line of that command, is an error, so that the host counts as failed.
 func Agentless(node dropcap.Node, out dropcap.NodeOutput, now time.Time) (dropcap.Snapshot, error) {
 	defaults, all := caps.DockerDefaults, caps.UpTo(caps.Last)
 	s := dropcap.Snapshot{
-		Schema: dropcap.SchemaSnapshot, Created: now.UTC().Format(time.RFC3339), Containers: []dropcap.Container{},
+		Schema: dropcap.SchemaSnapshot, Created: now.UTC().Format(time.RFC3339),
+		Containers: []dropcap.Container{},
 		Host: dropcap.Host{
 			ID: node.Host(), Name: node.ID, LSM: []string{}, Engine: dropcap.Engine{Name: "docker"},
 			Defaults: &defaults, Grantable: &all, GrantableFrom: "assumed",
@@ -46,8 +50,11 @@ func Agentless(node dropcap.Node, out dropcap.NodeOutput, now time.Time) (dropca
 		}
 		c, ok := agentlessLine(line)
 		if !ok || seen[c.ID] {
-			return dropcap.Snapshot{}, dropcap.Errorf(dropcap.CodeIncomplete, "look at the node's output in the console, or install dropcap there: dropcap fleet install",
-				"cannot read what %s printed: line %d is not what docker inspect prints", node.ID, n)
+			return dropcap.Snapshot{}, dropcap.Errorf(dropcap.CodeIncomplete,
+				"look at the node's output in the console, or install dropcap there: dropcap "+
+					"fleet install",
+				"cannot read what %s printed: line %d is not what docker inspect prints", node.ID,
+				n)
 		}
 		seen[c.ID] = true
 		predictAgentless(&c, caps.Grants{Defaults: defaults, All: all})
@@ -56,18 +63,26 @@ func Agentless(node dropcap.Node, out dropcap.NodeOutput, now time.Time) (dropca
 	return s, nil
 }
 
-// agentlessError finds out whether the command did what it should. Without containers xargs runs docker inspect with no argument, which is an
-// error of that and none of the host's; a container that vanished meanwhile is none either.
+// agentlessError finds out whether the command did what it should. Without containers xargs runs
+// docker inspect with no argument, which is an error of that and none of the host's; a container
+// that vanished meanwhile is none either.
 func agentlessError(node dropcap.Node, out dropcap.NodeOutput) error {
 	text := out.Stdout + out.Stderr
 	switch {
 	case out.Refused != "":
-		return dropcap.Errorf(dropcap.CodeIncomplete, "see who may write into the bucket (docs/fleet-iam.md)", "cannot judge %s: %s", node.ID, plainText(out.Refused, 300))
+		return dropcap.Errorf(dropcap.CodeIncomplete,
+			"see who may write into the bucket (docs/fleet-iam.md)", "cannot judge %s: %s", node.ID,
+			plainText(out.Refused, 300))
 	case len(out.Stdout) > mostAgentless:
-		return dropcap.Errorf(dropcap.CodeIncomplete, "install dropcap on the host: dropcap fleet install", "cannot read what %s printed: it has %d bytes", node.ID, len(out.Stdout))
-	case strings.Contains(strings.ToLower(text), "output truncated--") || strings.Contains(strings.ToLower(text), "error truncated--"):
-		return dropcap.Errorf(dropcap.CodeIncomplete, "give a bucket for whole outputs, or install dropcap on the host: dropcap fleet install",
-			"cannot judge %s: Run Command cut its output off, so containers are missing from it", node.ID)
+		return dropcap.Errorf(dropcap.CodeIncomplete,
+			"install dropcap on the host: dropcap fleet install",
+			"cannot read what %s printed: it has %d bytes", node.ID, len(out.Stdout))
+	case strings.Contains(strings.ToLower(text), "output truncated--") ||
+		strings.Contains(strings.ToLower(text), "error truncated--"):
+		return dropcap.Errorf(dropcap.CodeIncomplete,
+			"give a bucket for whole outputs, or install dropcap on the host: dropcap fleet install",
+			"cannot judge %s: Run Command cut its output off, so containers are missing from it",
+			node.ID)
 	case out.Exit == 0:
 		return nil
 	}
@@ -75,16 +90,22 @@ func agentlessError(node dropcap.Node, out dropcap.NodeOutput) error {
 		l := strings.TrimSpace(line)
 		switch {
 		case l == "", strings.HasPrefix(l, "failed to run commands: exit status "):
-		case strings.HasPrefix(l, "See 'docker inspect --help'"), strings.HasPrefix(l, "Usage:"), strings.HasPrefix(l, "Return low-level information"),
+		case strings.HasPrefix(l, "See 'docker inspect --help'"), strings.HasPrefix(l, "Usage:"),
+			strings.HasPrefix(l, "Return low-level information"),
 			strings.HasPrefix(l, "Run 'docker inspect --help'"):
-		case strings.Contains(l, "requires at least 1 argument") && strings.TrimSpace(out.Stdout) == "":
+		case strings.Contains(l, "requires at least 1 argument") &&
+			strings.TrimSpace(out.Stdout) == "":
 		case strings.Contains(strings.ToLower(l), "no such object: "):
 		default:
-			return dropcap.Errorf(dropcap.CodeHost, "see that Docker runs on the host and that root may use it", "cannot ask Docker on %s: %s", node.ID, plainText(l, 200))
+			return dropcap.Errorf(dropcap.CodeHost,
+				"see that Docker runs on the host and that root may use it",
+				"cannot ask Docker on %s: %s", node.ID, plainText(l, 200))
 		}
 	}
 	if out.Exit < 0 || strings.TrimSpace(out.Stderr) == "" {
-		return dropcap.Errorf(dropcap.CodeIncomplete, "ask it again", "cannot judge %s: the command did not run to its end (%s)", node.ID, plainText(out.Status, 40))
+		return dropcap.Errorf(dropcap.CodeIncomplete, "ask it again",
+			"cannot judge %s: the command did not run to its end (%s)", node.ID,
+			plainText(out.Status, 40))
 	}
 	return nil
 }
@@ -99,7 +120,8 @@ func agentlessLine(line string) (dropcap.Container, bool) {
 	if !ok {
 		return dropcap.Container{}, false
 	}
-	c := dropcap.Container{ID: id, Name: id[:12], Owner: dropcap.Owner{Kind: "docker"}, Labels: []string{}, ImageLabels: []string{}, Execs: []dropcap.Exec{}}
+	c := dropcap.Container{ID: id, Name: id[:12], Owner: dropcap.Owner{Kind: "docker"},
+		Labels: []string{}, ImageLabels: []string{}, Execs: []dropcap.Exec{}}
 	c.Kernel = dropcap.Kernel{WhyNot: agentlessWhy, Processes: []dropcap.Process{}}
 	if c.Declared.Add, ok = goList(add); !ok {
 		return c, false
@@ -125,7 +147,8 @@ func goList(s string) ([]string, bool) {
 	return names, len(names) <= mostListed
 }
 
-// predictAgentless fills what the engine would grant for the declaration, as far as that is known; the command does not print --privileged.
+// predictAgentless fills what the engine would grant for the declaration, as far as that is known;
+// the command does not print --privileged.
 func predictAgentless(c *dropcap.Container, g caps.Grants) {
 	set, err := g.Predict(c.Declared)
 	if err != nil {

@@ -18,7 +18,8 @@ var (
 
 func idOf(digit string) string { return strings.Repeat(digit, 64) }
 
-// The least that any of these containers does wrong is found, and none passes: nobody saw what it holds.
+// The least that any of these containers does wrong is found, and none passes: nobody saw what it
+// holds.
 func TestAgentlessFindsWhatIsDeclaredAndPassesNothing(t *testing.T) {
 	for line, want := range map[string]string{
 		"CapAdd=<no value> CapDrop=<no value>":          "net-raw",
@@ -31,7 +32,8 @@ func TestAgentlessFindsWhatIsDeclaredAndPassesNothing(t *testing.T) {
 		"CapAdd=[net_admin CAP_SYS_TIME] CapDrop=[ALL]": "added",
 		"CapAdd=[CAP_NOT] CapDrop=[]":                   "",
 	} {
-		s, err := fleet.Agentless(labNode, dropcap.NodeOutput{Stdout: idOf("a") + ": " + line + "\n"}, labNow)
+		s, err := fleet.Agentless(labNode, dropcap.NodeOutput{Stdout: idOf("a") + ": " + line +
+			"\n"}, labNow)
 		if err != nil {
 			t.Errorf("%s: %v", line, err)
 			continue
@@ -44,7 +46,8 @@ func TestAgentlessFindsWhatIsDeclaredAndPassesNothing(t *testing.T) {
 		for _, f := range a.Containers[0].Findings {
 			rules = append(rules, string(f.Rule))
 		}
-		if got := strings.Join(rules, " "); !strings.Contains(got, "unseen") || !strings.Contains(got, want) || want == "" && got != "unseen" {
+		if got := strings.Join(rules, " "); !strings.Contains(got, "unseen") ||
+			!strings.Contains(got, want) || want == "" && got != "unseen" {
 			t.Errorf("%s: found %s, want %s and unseen", line, got, want)
 		}
 	}
@@ -53,14 +56,15 @@ func TestAgentlessFindsWhatIsDeclaredAndPassesNothing(t *testing.T) {
 func TestAgentlessRefusesWhatIsNotWhole(t *testing.T) {
 	good := idOf("a") + ": CapAdd=[] CapDrop=[]\n"
 	for name, o := range map[string]dropcap.NodeOutput{
-		"cut off":         {Stdout: good + "--output truncated--"},
-		"cut off amid":    {Stdout: good + idOf("b") + ": CapAdd=[NET_"},
-		"error cut off":   {Stdout: good, Stderr: "x\n---Error truncated----"},
-		"no line":         {Stdout: good + "hello\n"},
-		"twice":           {Stdout: good + good},
-		"short id":        {Stdout: "abc: CapAdd=[] CapDrop=[]\n"},
-		"nested":          {Stdout: idOf("a") + ": CapAdd=[[] CapDrop=[]\n"},
-		"no docker":       {Exit: 127, Stderr: "sh: 1: docker: not found\nfailed to run commands: exit status 127\n"},
+		"cut off":       {Stdout: good + "--output truncated--"},
+		"cut off amid":  {Stdout: good + idOf("b") + ": CapAdd=[NET_"},
+		"error cut off": {Stdout: good, Stderr: "x\n---Error truncated----"},
+		"no line":       {Stdout: good + "hello\n"},
+		"twice":         {Stdout: good + good},
+		"short id":      {Stdout: "abc: CapAdd=[] CapDrop=[]\n"},
+		"nested":        {Stdout: idOf("a") + ": CapAdd=[[] CapDrop=[]\n"},
+		"no docker": {Exit: 127,
+			Stderr: "sh: 1: docker: not found\nfailed to run commands: exit status 127\n"},
 		"permission":      {Exit: 1, Stderr: "permission denied while trying to connect\x1b[31m"},
 		"killed":          {Stdout: good, Exit: -1, Status: "ExecutionTimedOut"},
 		"silent failure":  {Stdout: good, Exit: 1},
@@ -72,10 +76,15 @@ func TestAgentlessRefusesWhatIsNotWhole(t *testing.T) {
 		}
 	}
 	for name, o := range map[string]dropcap.NodeOutput{
-		"no containers": {Exit: 123, Stderr: "\"docker inspect\" requires at least 1 argument.\nSee 'docker inspect --help'.\n\nUsage:  docker inspect [OPTIONS] NAME|ID [NAME|ID...]\n\nReturn low-level information on Docker objects\nfailed to run commands: exit status 123"},
-		"one vanished":  {Stdout: good, Exit: 123, Stderr: "Error: No such object: abc\nfailed to run commands: exit status 123\n"},
+		"no containers": {Exit: 123,
+			Stderr: "\"docker inspect\" requires at least 1 argument.\nSee 'docker inspect " +
+				"--help'.\n\nUsage:  docker inspect [OPTIONS] NAME|ID [NAME|ID...]\n\nReturn " +
+				"low-level information on Docker objects\nfailed to run commands: exit status 123"},
+		"one vanished": {Stdout: good, Exit: 123,
+			Stderr: "Error: No such object: abc\nfailed to run commands: exit status 123\n"},
 	} {
-		if s, err := fleet.Agentless(labNode, o, labNow); err != nil || len(s.Containers) != strings.Count(o.Stdout, "\n") {
+		if s, err := fleet.Agentless(labNode, o, labNow); err != nil ||
+			len(s.Containers) != strings.Count(o.Stdout, "\n") {
 			t.Errorf("%s: %v, %d containers", name, err, len(s.Containers))
 		}
 	}
@@ -86,7 +95,8 @@ func FuzzAgentless(f *testing.F) {
 	f.Add(idOf("a")+": CapAdd=<nil> CapDrop=[ALL]", "No such object: x", 1)
 	f.Add("--output truncated--", "\x00", -1)
 	f.Fuzz(func(t *testing.T, stdout, stderr string, exit int) {
-		s, err := fleet.Agentless(labNode, dropcap.NodeOutput{Stdout: stdout, Stderr: stderr, Exit: exit}, labNow)
+		s, err := fleet.Agentless(labNode, dropcap.NodeOutput{Stdout: stdout, Stderr: stderr,
+			Exit: exit}, labNow)
 		if err != nil {
 			return
 		}

@@ -15,8 +15,9 @@ import (
 	"dropcap/internal/frame"
 )
 
-// answered makes what is to be made of a node's output: a receipt, a part of one, or a reason to ask again. What the service says of the command
-// is not believed: only that there is nothing more to wait for.
+// answered makes what is to be made of a node's output: a receipt, a part of one, or a reason to
+// ask again. What the service says of the command is not believed: only that there is nothing more
+// to wait for.
 func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 	part, err := frame.Find(o.Stdout)
 	if err != nil {
@@ -50,7 +51,8 @@ func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 		err = t.own(r)
 	}
 	if errors.Is(err, foreign.ErrTooMuch) {
-		t.end("too-large", oneLine(err.Error()), "audit fewer containers at once with --container; if it goes on, do not trust the host")
+		t.end("too-large", oneLine(err.Error()),
+			"audit fewer containers at once with --container; if it goes on, do not trust the host")
 		return
 	}
 	if err != nil {
@@ -76,14 +78,15 @@ func receiptIn(part frame.Part) (dropcap.Receipt, error) {
 	return tame(r), nil
 }
 
-// own holds a receipt against what was asked: no node answers for another, and none for something else than it was told. A run that an older
-// version began may have receipts that say less.
+// own holds a receipt against what was asked: no node answers for another, and none for something
+// else than it was told. A run that an older version began may have receipts that say less.
 func (t *task) own(r dropcap.Receipt) error {
 	switch plan := t.plan(); {
 	case r.Request != t.host.Request:
 		return errors.New("its receipt is for another request")
 	case r.Host.Node != t.node && (t.each || r.Host.Node != ""):
-		return fmt.Errorf("its receipt is of another node (%s)", cmp.Or(r.Host.Node, "none is named"))
+		return fmt.Errorf("its receipt is of another node (%s)",
+			cmp.Or(r.Host.Node, "none is named"))
 	case r.State == dropcap.ReceiptAbsent:
 	case r.Verb != t.verb:
 		return fmt.Errorf("its receipt is of another verb (%s)", cmp.Or(r.Verb, "none is named"))
@@ -105,22 +108,27 @@ func (t *task) plan() string {
 	return ""
 }
 
-// leastPart is how many characters a part must bring, so that a host cannot keep a run busy with less and less. Hosts print frame.Fits.
+// leastPart is how many characters a part must bring, so that a host cannot keep a run busy with
+// less and less. Hosts print frame.Fits.
 const leastPart = 4096
 
-// tame keeps what a host says besides its document within what a host of good will says (internal/cli/nodeanswer.go).
+// tame keeps what a host says besides its document within what a host of good will says
+// (internal/cli/nodeanswer.go).
 func tame(r dropcap.Receipt) dropcap.Receipt {
 	const few, line, lines = 100, 500, 100
-	for _, s := range []*string{&r.Command, &r.Verb, &r.Plan, &r.Started, &r.Ended, &r.Host.ID, &r.Host.Node, &r.Host.Dropcap, &r.Host.Docker} {
+	for _, s := range []*string{&r.Command, &r.Verb, &r.Plan, &r.Started, &r.Ended, &r.Host.ID,
+		&r.Host.Node, &r.Host.Dropcap, &r.Host.Docker} {
 		*s = short(*s, few)
 	}
 	for _, s := range []*string{&r.Summary, &r.Host.Name, &r.Host.Kernel} {
 		*s = short(*s, line)
 	}
 	if r.Error != nil {
-		r.Error = &dropcap.Failing{Code: dropcap.Code(short(string(r.Error.Code), few)), Message: short(r.Error.Message, 4*line), Hint: short(r.Error.Hint, line)}
+		r.Error = &dropcap.Failing{Code: dropcap.Code(short(string(r.Error.Code), few)),
+			Message: short(r.Error.Message, 4*line), Hint: short(r.Error.Hint, line)}
 	}
-	r.Messages = slices.Clone(r.Messages[max(0, len(r.Messages)-lines):]) // what lay before them goes
+	// what lay before them goes
+	r.Messages = slices.Clone(r.Messages[max(0, len(r.Messages)-lines):])
 	for i, s := range r.Messages {
 		r.Messages[i] = short(s, line)
 	}
@@ -145,14 +153,16 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 	now := e.Clock.Now()
 	switch {
 	case r.State == dropcap.ReceiptAbsent:
-		// The request may be sent, again too: whatever arrives first is done, and the rest finds its receipt. It is no promise: what was sent
-		// before may be on its way still.
+		// The request may be sent, again too: whatever arrives first is done, and the rest finds
+		// its receipt. It is no promise: what was sent before may be on its way still.
 		if t.complaint != nil {
 			t.next, t.host.Failure = over, t.complaint
 			return
 		}
 		if t.host.Sent > e.Pace.Asks {
-			t.end("undelivered", "the request had not arrived there when it was last asked, however often it was sent", "see amazon-ssm-agent's log on that host")
+			t.end("undelivered",
+				"the request had not arrived there when it was last asked, however often it was "+
+					"sent", "see amazon-ssm-agent's log on that host")
 			return
 		}
 		t.next, t.due = toSend, now.Add(e.Pace.Poll)
@@ -161,14 +171,16 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 		t.next = over
 	case now.Sub(t.since) > e.Pace.Patience:
 		foreign.Take(t.host, r)
-		t.end("slow", "it is still at work after "+now.Sub(t.since).Round(time.Second).String(), "`dropcap fleet resume` asks it again")
+		t.end("slow", "it is still at work after "+now.Sub(t.since).Round(time.Second).String(),
+			"`dropcap fleet resume` asks it again")
 	default:
 		t.goesOn(e, r)
 	}
 }
 
-// goesOn plans the next question to a host that is not through. To look is not to recover: only who may change containers asks for that, where a
-// change was left without a process; one that cannot be ended now is asked again, as one that is at work.
+// goesOn plans the next question to a host that is not through. To look is not to recover: only who
+// may change containers asks for that, where a change was left without a process; one that cannot
+// be ended now is asked again, as one that is at work.
 func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
 	now := e.Clock.Now()
 	again := t.host.Receipt != nil && t.host.Receipt.Recovery
@@ -183,27 +195,35 @@ func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
 	}
 }
 
-// wordless is an output without a receipt: dropcap is not there, or could not run, or the output was lost.
+// wordless is an output without a receipt: dropcap is not there, or could not run, or the output
+// was lost.
 func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 	if strings.Contains(o.Stderr, NotInstalled) || o.Exit == 127 {
 		if t.changes && (t.asks > 0 || t.host.Sent > 1 || t.host.Receipt != nil) {
-			t.lost("dropcap is not installed there any more", "`dropcap fleet install --targets …` installs it; `dropcap fleet resume` asks again then")
+			t.lost("dropcap is not installed there any more",
+				"`dropcap fleet install --targets …` installs it; `dropcap fleet resume` asks "+
+					"again then")
 			return
 		}
-		t.end("not-installed", "dropcap is not installed there", "`dropcap fleet install --targets …` installs it")
+		t.end("not-installed", "dropcap is not installed there",
+			"`dropcap fleet install --targets …` installs it")
 		return
 	}
-	if m := said.FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 && !strings.Contains(o.Stdout, "BEGIN DROPCAP") {
+	if m := said.FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 &&
+		!strings.Contains(o.Stdout, "BEGIN DROPCAP") {
 		hint := ""
 		if h := hinted.FindStringSubmatch(o.Stderr); h != nil {
 			hint = short(h[1], mostSaid)
 		}
 		if o.Exit == dropcap.ExitUsage && t.host.Sent <= 1 {
-			t.end("version", short(m[1], mostSaid), "the dropcap there may be of another version: `dropcap fleet install` brings this one")
+			t.end("version", short(m[1], mostSaid),
+				"the dropcap there may be of another version: `dropcap fleet install` brings "+
+					"this one")
 			return
 		}
 		if t.began && t.changes { // the change may go on all the same: its receipt tells
-			t.complaint = &dropcap.HostFailure{Host: t.host.Host, Cause: "error", Message: short(m[1], mostSaid), Hint: hint}
+			t.complaint = &dropcap.HostFailure{Host: t.host.Host, Cause: "error",
+				Message: short(m[1], mostSaid), Hint: hint}
 			t.again(e, "it prints errors and no receipt")
 			return
 		}
@@ -212,7 +232,8 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 	}
 	switch o.Status {
 	case "Undeliverable", "InvalidPlatform", "AccessDenied":
-		t.lost("the command could not be delivered ("+o.Status+")", "see that the instance runs and amazon-ssm-agent answers")
+		t.lost("the command could not be delivered ("+o.Status+")",
+			"see that the instance runs and amazon-ssm-agent answers")
 		return
 	}
 	if errors.Is(err, frame.ErrDamaged) {

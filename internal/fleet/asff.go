@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/policy"
 )
 
-// The limits of the AWS Security Finding Format, in characters (user guide of Security Hub, "Required top-level attributes" and "Optional …").
+// The limits of the AWS Security Finding Format, in characters (user guide of Security Hub,
+// "Required top-level attributes" and "Optional …").
 const (
 	mostTitle       = 256
 	mostDescription = 1024
@@ -22,7 +23,9 @@ const (
 	mostName        = 128
 	mostResources   = 32
 	mostRequirement = 64
-	mostContainer   = 200 // of the 512 of a resource's id: with all else at its longest, and escaped, a finding is below 240 KB
+	// of the 512 of a resource's id: with all else at its longest, and escaped, a finding is below
+	// 240 KB
+	mostContainer = 200
 )
 
 const (
@@ -38,7 +41,8 @@ type asff struct {
 	Types                []string
 	CreatedAt, UpdatedAt string
 	Severity             asffSeverity
-	// Severity and Types are taken from here when a finding is imported again, and not from above (user guide, "FindingProviderFields").
+	// Severity and Types are taken from here when a finding is imported again, and not from above
+	// (user guide, "FindingProviderFields").
 	FindingProviderFields *asffProvider `json:",omitempty"`
 	Title, Description    string
 	Remediation           *asffRemediation `json:",omitempty"`
@@ -75,11 +79,14 @@ type (
 	asffWorkflow struct{ Status string }
 )
 
-// ASFF makes findings for Security Hub of the audits of one place: BatchImportFindings takes findings of its own account and region only. Ids are
-// stable, so that to import them again changes nothing but UpdatedAt. An empty product is the account's own.
-func ASFF(f dropcap.Fleet, place dropcap.Place, product string, now time.Time) ([]json.RawMessage, error) {
+// ASFF makes findings for Security Hub of the audits of one place: BatchImportFindings takes
+// findings of its own account and region only. Ids are stable, so that to import them again changes
+// nothing but UpdatedAt. An empty product is the account's own.
+func ASFF(f dropcap.Fleet, place dropcap.Place, product string,
+	now time.Time) ([]json.RawMessage, error) {
 	if product == "" {
-		product = "arn:" + place.Partition() + ":securityhub:" + place.Region + ":" + place.Account + ":product/" + place.Account + "/default"
+		product = "arn:" + place.Partition() + ":securityhub:" + place.Region + ":" +
+			place.Account + ":product/" + place.Account + "/default"
 	}
 	var out []json.RawMessage
 	for d, a := range foreign.Audits(f) {
@@ -98,7 +105,8 @@ func ASFF(f dropcap.Fleet, place dropcap.Place, product string, now time.Time) (
 	return out, nil
 }
 
-// hostFindings makes one finding of all that have the same id: replicas of a workload are resources of one.
+// hostFindings makes one finding of all that have the same id: replicas of a workload are resources
+// of one.
 func hostFindings(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place) []*asff {
 	var out []*asff
 	at := map[string]*asff{}
@@ -124,22 +132,28 @@ func hostFindings(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place) 
 	return out
 }
 
-func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, identity string, c *dropcap.Judged, f dropcap.Finding) *asff {
+func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, identity string,
+	c *dropcap.Judged, f dropcap.Finding) *asff {
 	name := "the policy"
 	if c != nil {
 		name = c.Name
 	}
 	rule := plainText(string(f.Rule), 64)
-	types := []string{"Software and Configuration Checks/Industry and Regulatory Standards/CIS Docker Benchmark"}
+	types := []string{"Software and Configuration Checks/Industry and Regulatory Standards/CIS " +
+		"Docker Benchmark"}
 	severity := asffSeverity{severityLabel(f.Severity), plainText(string(f.Severity), 64)}
 	x := &asff{
 		SchemaVersion: "2018-10-08", GeneratorId: generator + rule, AwsAccountId: place.Account,
 		Types: types, Severity: severity, FindingProviderFields: &asffProvider{severity, types},
-		Title:       filled(plainText("Container capabilities: "+rule+" of "+name+" on "+d.Node(), mostTitle)),
-		Description: filled(plainText(f.Because, mostDescription)), Resources: []asffResource{nodeResource(d, place)}, RecordState: "ACTIVE",
-		Compliance: asffCompliance{Status: complianceOf(f), RelatedRequirements: requirements(a.Control)},
+		Title: filled(plainText("Container capabilities: "+rule+" of "+name+" on "+d.Node(),
+			mostTitle)),
+		Description: filled(plainText(f.Because, mostDescription)),
+		Resources:   []asffResource{nodeResource(d, place)}, RecordState: "ACTIVE",
+		Compliance: asffCompliance{Status: complianceOf(f),
+			RelatedRequirements: requirements(a.Control)},
 		ProductFields: map[string]string{
-			fieldHost: plainText(d.Host, mostField), fieldOf: digestOf(identity), "dropcap/rule": filled(rule), "dropcap/capabilities": filled(f.Caps.Short()),
+			fieldHost: plainText(d.Host, mostField), fieldOf: digestOf(identity),
+			"dropcap/rule": filled(rule), "dropcap/capabilities": filled(f.Caps.Short()),
 		},
 	}
 	if fix := plainText(f.Fix, mostRemedy); fix != "" {
@@ -152,11 +166,13 @@ func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, ident
 	return x
 }
 
-// asAccepted ends the id of a finding that is accepted. It is another one than the same that is not: a finding that is there already keeps its
-// workflow whatever is imported (BatchImportFindings), so one that was suppressed would stay so after its waiver has ended.
+// asAccepted ends the id of a finding that is accepted. It is another one than the same that is
+// not: a finding that is there already keeps its workflow whatever is imported
+// (BatchImportFindings), so one that was suppressed would stay so after its waiver has ended.
 const asAccepted = "/accepted"
 
-// otherID is the id of the same finding, accepted if this is of one that is not, and the other way round.
+// otherID is the id of the same finding, accepted if this is of one that is not, and the other way
+// round.
 func otherID(id string) string {
 	if rest, ok := strings.CutSuffix(id, asAccepted); ok {
 		return rest
@@ -164,7 +180,8 @@ func otherID(id string) string {
 	return id + asAccepted
 }
 
-// asffID stays the same for as long as the finding is the same one, over new containers and other words.
+// asffID stays the same for as long as the finding is the same one, over new containers and other
+// words.
 func asffID(host, identity string, f dropcap.Finding) string {
 	held := f.Caps.Mask()
 	if f.Rule == dropcap.RulePrivileged { // a newer kernel makes them more
@@ -190,7 +207,8 @@ func digestOf(parts ...string) string {
 func accepted(f dropcap.Finding) string {
 	switch {
 	case f.Waiver != nil:
-		return "waived by " + f.Waiver.Owner + " until " + f.Waiver.LastDay() + ": " + f.Waiver.Reason
+		return "waived by " + f.Waiver.Owner + " until " + f.Waiver.LastDay() + ": " +
+			f.Waiver.Reason
 	case f.Known:
 		return "it stands in the baseline"
 	case f.Retained != "":
@@ -228,16 +246,20 @@ func requirements(c dropcap.Control) []string {
 
 // nodeResource is the host: an instance of EC2, or another machine that the service manages (mi-…).
 func nodeResource(d dropcap.HostDocument, p dropcap.Place) asffResource {
-	kind, arn := "Other", "arn:"+p.Partition()+":ssm:"+p.Region+":"+p.Account+":managed-instance/"+d.Node()
+	kind, arn := "Other", "arn:"+p.Partition()+":ssm:"+p.Region+":"+p.Account+":managed-instance/"+
+		d.Node()
 	if strings.HasPrefix(d.Node(), "i-") {
-		kind, arn = "AwsEc2Instance", "arn:"+p.Partition()+":ec2:"+p.Region+":"+p.Account+":instance/"+d.Node()
+		kind, arn = "AwsEc2Instance", "arn:"+p.Partition()+":ec2:"+p.Region+":"+p.Account+
+			":instance/"+d.Node()
 	}
-	return asffResource{Type: kind, Id: plainText(arn, 512), Partition: partitionIn(p), Region: p.Region}
+	return asffResource{Type: kind, Id: plainText(arn, 512), Partition: partitionIn(p),
+		Region: p.Region}
 }
 
 func containerResource(host string, c dropcap.Container, p dropcap.Place) asffResource {
 	details := map[string]any{"Privileged": c.Declared.Privileged}
-	for k, v := range map[string]string{"Name": c.Name, "ImageId": c.ImageID, "ImageName": c.Image, "ContainerRuntime": c.Runtime} {
+	for k, v := range map[string]string{"Name": c.Name, "ImageId": c.ImageID, "ImageName": c.Image,
+		"ContainerRuntime": c.Runtime} {
 		if v = plainText(v, mostName); v != "" {
 			details[k] = v
 		}
@@ -246,12 +268,14 @@ func containerResource(host string, c dropcap.Container, p dropcap.Place) asffRe
 		details["LaunchedAt"] = asffTime(t)
 	}
 	return asffResource{
-		Type: "Container", Id: filled(plainText(host+"/"+c.ID, mostContainer)), Partition: partitionIn(p), Region: p.Region,
+		Type: "Container", Id: filled(plainText(host+"/"+c.ID, mostContainer)),
+		Partition: partitionIn(p), Region: p.Region,
 		Details: map[string]map[string]any{"Container": details},
 	}
 }
 
-// partitionIn is empty where the format has no name for the partition (the API model's enumeration).
+// partitionIn is empty where the format has no name for the partition (the API model's
+// enumeration).
 func partitionIn(p dropcap.Place) string {
 	switch name := p.Partition(); name {
 	case "aws", "aws-cn", "aws-us-gov":

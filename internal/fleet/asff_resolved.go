@@ -10,7 +10,8 @@ import (
 	"dropcap/internal/policy"
 )
 
-// Continued gives current findings the CreatedAt that Security Hub has of them already, so that an import changes only what changed.
+// Continued gives current findings the CreatedAt that Security Hub has of them already, so that an
+// import changes only what changed.
 func Continued(existing, current []json.RawMessage) []json.RawMessage {
 	created := map[string]string{}
 	for _, raw := range existing {
@@ -32,10 +33,13 @@ func Continued(existing, current []json.RawMessage) []json.RawMessage {
 	return out
 }
 
-// Resolved are those of the existing findings of ours that are gone, archived. A finding is gone only if its host answered with an audit that can
-// be read, and its container passes, or has other findings (the same one accepted is another), or, if whole, is not there any more: whole says that
-// the run looked at all containers of each host. Where a container is unknown now nothing of it is gone, and what is archived already stays as it is.
-func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool, now time.Time) []json.RawMessage {
+// Resolved are those of the existing findings of ours that are gone, archived. A finding is gone
+// only if its host answered with an audit that can be read, and its container passes, or has other
+// findings (the same one accepted is another), or, if whole, is not there any more: whole says that
+// the run looked at all containers of each host. Where a container is unknown now nothing of it is
+// gone, and what is archived already stays as it is.
+func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool,
+	now time.Time) []json.RawMessage {
 	still := map[string]bool{}
 	for _, raw := range current {
 		if x, ok := ours(raw); ok {
@@ -69,7 +73,8 @@ func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool, 
 	return out
 }
 
-// seenOf tells, by host that answered and digest of a container's identity, whether all containers of that identity were seen.
+// seenOf tells, by host that answered and digest of a container's identity, whether all containers
+// of that identity were seen.
 func seenOf(f dropcap.Fleet) map[string]map[string]bool {
 	out := map[string]map[string]bool{}
 	failed := map[string]bool{}
@@ -91,11 +96,12 @@ func seenOf(f dropcap.Fleet) map[string]map[string]bool {
 	return out
 }
 
-// ours reads a finding that this package made. What the service adds to one (fields of its own, its workflow) is left out: it is not ours to
-// send back.
+// ours reads a finding that this package made. What the service adds to one (fields of its own, its
+// workflow) is left out: it is not ours to send back.
 func ours(raw json.RawMessage) (asff, bool) {
 	var x asff
-	if len(raw) > 1<<20 || json.Unmarshal(raw, &x) != nil || !strings.HasPrefix(x.GeneratorId, generator) || !strings.HasPrefix(x.Id, "dropcap/") {
+	if len(raw) > 1<<20 || json.Unmarshal(raw, &x) != nil || !strings.HasPrefix(x.GeneratorId,
+		generator) || !strings.HasPrefix(x.Id, "dropcap/") {
 		return asff{}, false
 	}
 	for k := range x.ProductFields {

@@ -14,15 +14,20 @@ import (
 // Whatever a host says of itself, Security Hub and Systems Manager take what is made of it.
 func FuzzExport(f *testing.F) {
 	evil := finding(dropcap.RulePrivileged, caps.NetRaw)
-	evil.Because, evil.Fix, evil.Severity, evil.Waiver = hostileText, hostileText, caps.Severity(hostileText), &dropcap.Waiver{Owner: hostileText}
+	evil.Because, evil.Fix, evil.Severity, evil.Waiver = hostileText, hostileText,
+		caps.Severity(hostileText), &dropcap.Waiver{Owner: hostileText}
 	f.Add([]byte(raw(f, auditOf(box(hostileText, hostileText, hostileText, dropcap.Fail, evil)))))
-	f.Add([]byte(raw(f, auditOf(box("web", "w", "running", dropcap.Fail, finding(dropcap.RuleNetRaw, caps.NetRaw))))))
-	f.Add([]byte(`{"schema":"dropcap.audit/v1","control":{"ids":[{}]},"containers":[{"findings":[{"caps":null}],"created":"0000-01-01T00:00:00Z"},{}],"findings":[{}]}`))
+	f.Add([]byte(raw(f, auditOf(box("web", "w", "running", dropcap.Fail,
+		finding(dropcap.RuleNetRaw, caps.NetRaw))))))
+	f.Add(
+		[]byte(
+			`{"schema":"dropcap.audit/v1","control":{"ids":[{}]},"containers":[{"findings":[{"caps":null}],"created":"0000-01-01T00:00:00Z"},{}],"findings":[{}]}`))
 	double := cloud.New(cloud.NewFakeClock())
 	at := labNow
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		of := fleetOf(t, "audit", nil)
-		of.Documents = []dropcap.HostDocument{{Host: labPlace.String() + "/i-00000000000000001", Document: doc}}
+		of.Documents = []dropcap.HostDocument{{Host: labPlace.String() + "/i-00000000000000001",
+			Document: doc}}
 		at = at.Add(time.Second)
 		list, err := fleet.ASFF(of, labPlace, "", at)
 		if err != nil {
@@ -46,7 +51,8 @@ func FuzzExport(f *testing.F) {
 				t.Fatalf("items of %d bytes", size)
 			}
 			post(t, double, "ssm", "/", "AmazonSSM.PutComplianceItems", n)
-			if again := fleet.Compliance(of, at); !json.Valid(raw(t, again)) || again[0].ItemContentHash != n.ItemContentHash {
+			if again := fleet.Compliance(of, at); !json.Valid(raw(t, again)) ||
+				again[0].ItemContentHash != n.ItemContentHash {
 				t.Fatal("the same is another")
 			}
 		}

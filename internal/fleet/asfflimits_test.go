@@ -75,12 +75,15 @@ func TestTextsOfAnyCharacterAreWithinTheLimits(t *testing.T) {
 		c.Image, c.ImageID, c.Runtime, c.ID = long, long, long, long
 		a := auditOf(c)
 		a.Control.Benchmark, a.Control.IDs = long, []dropcap.ControlID{{Version: long, ID: long}}
-		doc := fleetOf(t, "audit", map[string]any{"i-00000000000000001": a}, dropcap.HostFailure{Host: labPlace.String() + "/i-2", Cause: long, Message: long, Hint: long})
+		doc := fleetOf(t, "audit", map[string]any{"i-00000000000000001": a},
+			dropcap.HostFailure{Host: labPlace.String() + "/i-2", Cause: long, Message: long,
+				Hint: long})
 		double := cloud.New(cloud.NewFakeClock())
 		list := findings(t, doc, labNow)
 		importAll(t, double, list)
 		for _, x := range read(t, list) {
-			within := map[string]int{x.Id: 512, x.Title: 256, x.Description: 1024, x.Remediation.Recommendation.Text: 512, x.GeneratorId: 512, x.Severity.Original: 64}
+			within := map[string]int{x.Id: 512, x.Title: 256, x.Description: 1024,
+				x.Remediation.Recommendation.Text: 512, x.GeneratorId: 512, x.Severity.Original: 64}
 			for _, v := range x.ProductFields {
 				within[v] = 2048
 			}
@@ -106,32 +109,38 @@ func TestTextsOfAnyCharacterAreWithinTheLimits(t *testing.T) {
 	}
 }
 
-// A host that tells of replicas whose texts are endless, and six bytes a character in JSON, keeps no finding from being taken.
+// A host that tells of replicas whose texts are endless, and six bytes a character in JSON, keeps
+// no finding from being taken.
 func TestAFindingIsSmallEnoughToBeTaken(t *testing.T) {
 	long := strings.Repeat("<", 3000)
 	var many []dropcap.Judged
 	for range 40 {
 		f := finding(dropcap.Rule(long), caps.NetRaw)
-		f.Because, f.Fix, f.Severity, f.Waiver = long, long, caps.Severity(long), &dropcap.Waiver{Owner: long, Reason: long}
+		f.Because, f.Fix, f.Severity, f.Waiver = long, long, caps.Severity(long),
+			&dropcap.Waiver{Owner: long, Reason: long}
 		c := box(long, "w", "running", dropcap.Fail, f)
 		c.Image, c.ImageID, c.Runtime, c.ID = long, long, long, long
 		many = append(many, c)
 	}
 	a := auditOf(many...)
-	a.Control.Benchmark, a.Control.IDs = long, slices.Repeat([]dropcap.ControlID{{Version: long, ID: long}}, 40)
+	a.Control.Benchmark, a.Control.IDs = long,
+		slices.Repeat([]dropcap.ControlID{{Version: long, ID: long}}, 40)
 	list := findings(t, fleetOf(t, "audit", map[string]any{"i-1": a}), labNow)
 	if len(list) != 1 || len(list[0]) > 240_000 || len(read(t, list)[0].Resources) != 32 {
 		t.Errorf("%d findings, the first of %d bytes", len(list), len(list[0]))
 	}
 }
 
-// A finding that is there already keeps its workflow, whatever is imported: what was suppressed must not stay so when it counts again.
+// A finding that is there already keeps its workflow, whatever is imported: what was suppressed
+// must not stay so when it counts again.
 func TestAFindingWhoseWaiverHasEndedIsSeenAgain(t *testing.T) {
 	double := cloud.New(cloud.NewFakeClock())
 	accepted := finding(dropcap.RuleNetRaw, caps.NetRaw)
 	accepted.Waiver = &dropcap.Waiver{Owner: "ops", Reason: "a test"}
 	export := func(hour int, list ...dropcap.Finding) {
-		doc, at := fleetOf(t, "audit", map[string]any{"i-1": auditOf(box("web", "w", "running", dropcap.Fail, list...))}), labNow.Add(time.Duration(hour)*time.Hour)
+		doc, at := fleetOf(t, "audit",
+			map[string]any{"i-1": auditOf(box("web", "w", "running", dropcap.Fail, list...))}),
+			labNow.Add(time.Duration(hour)*time.Hour)
 		var active []json.RawMessage
 		for i, x := range read(t, kept(t, double)) {
 			if x.RecordState == "ACTIVE" {
@@ -139,7 +148,8 @@ func TestAFindingWhoseWaiverHasEndedIsSeenAgain(t *testing.T) {
 			}
 		}
 		now := findings(t, doc, at)
-		importAll(t, double, append(fleet.Continued(active, now), fleet.Resolved(active, now, doc, true, at)...))
+		importAll(t, double, append(fleet.Continued(active, now), fleet.Resolved(active, now, doc,
+			true, at)...))
 	}
 	state := func() string {
 		var out []string
@@ -157,7 +167,8 @@ func TestAFindingWhoseWaiverHasEndedIsSeenAgain(t *testing.T) {
 		want string
 	}{
 		{[]dropcap.Finding{accepted}, "ACTIVE WARNING SUPPRESSED"},
-		{[]dropcap.Finding{finding(dropcap.RuleNetRaw, caps.NetRaw)}, "ACTIVE FAILED, ARCHIVED WARNING SUPPRESSED"},
+		{[]dropcap.Finding{finding(dropcap.RuleNetRaw, caps.NetRaw)},
+			"ACTIVE FAILED, ARCHIVED WARNING SUPPRESSED"},
 		{[]dropcap.Finding{accepted}, "ARCHIVED FAILED, ACTIVE WARNING SUPPRESSED"},
 		{nil, "ARCHIVED FAILED, ARCHIVED PASSED SUPPRESSED"},
 	} {
@@ -172,8 +183,12 @@ func TestANewSeverityIsTaken(t *testing.T) {
 	for hour, severity := range []caps.Severity{caps.Low, caps.Critical} {
 		f := finding(dropcap.RuleNetRaw, caps.NetRaw)
 		f.Severity = severity
-		importAll(t, double, findings(t, fleetOf(t, "audit", map[string]any{"i-1": auditOf(box("web", "w", "running", dropcap.Fail, f))}), labNow.Add(time.Duration(hour)*time.Hour)))
-		if got := read(t, kept(t, double)); len(got) != 1 || got[0].Severity.Label != strings.ToUpper(string(severity)) {
+		importAll(t, double, findings(t,
+			fleetOf(t, "audit",
+				map[string]any{"i-1": auditOf(box("web", "w", "running", dropcap.Fail, f))}),
+			labNow.Add(time.Duration(hour)*time.Hour)))
+		if got := read(t, kept(t, double)); len(got) != 1 ||
+			got[0].Severity.Label != strings.ToUpper(string(severity)) {
 			t.Errorf("%s became %+v", severity, got)
 		}
 	}
@@ -181,22 +196,29 @@ func TestANewSeverityIsTaken(t *testing.T) {
 
 // The names of resources have the region's partition, and the format a name for three of them only.
 func TestFindingsOfOtherPartitions(t *testing.T) {
-	for region, want := range map[string][2]string{"cn-north-1": {"aws-cn", "aws-cn"}, "us-gov-west-1": {"aws-us-gov", "aws-us-gov"}, "us-isob-east-1": {"aws-iso-b", ""}, "eu-west-1": {"aws", "aws"}} {
+	for region, want := range map[string][2]string{"cn-north-1": {"aws-cn", "aws-cn"},
+		"us-gov-west-1": {"aws-us-gov", "aws-us-gov"}, "us-isob-east-1": {"aws-iso-b", ""},
+		"eu-west-1": {"aws", "aws"}} {
 		p := dropcap.Place{Account: labPlace.Account, Region: region}
 		doc := fleetOf(t, "audit", nil)
-		doc.Documents = []dropcap.HostDocument{{Host: p.String() + "/i-1", Document: raw(t, auditOf(box("web", "w", "running", dropcap.Fail, finding(dropcap.RuleNetRaw, caps.NetRaw))))}}
+		doc.Documents = []dropcap.HostDocument{{Host: p.String() + "/i-1",
+			Document: raw(t, auditOf(box("web", "w", "running", dropcap.Fail,
+				finding(dropcap.RuleNetRaw, caps.NetRaw))))}}
 		list, err := fleet.ASFF(doc, p, "", labNow)
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d, %v", len(list), err)
 		}
 		x := read(t, list)[0]
-		if !strings.HasPrefix(x.Resources[0].Id, "arn:"+want[0]+":ec2:") || x.Resources[0].Partition != want[1] || !strings.Contains(string(list[0]), `"ProductArn":"arn:`+want[0]+":securityhub:") {
+		if !strings.HasPrefix(x.Resources[0].Id, "arn:"+want[0]+":ec2:") ||
+			x.Resources[0].Partition != want[1] || !strings.Contains(string(list[0]),
+			`"ProductArn":"arn:`+want[0]+":securityhub:") {
 			t.Errorf("%s: %s", region, list[0])
 		}
 	}
 }
 
-// Ten thousand items is what the service takes, and so many bytes; what there is no room for is not compliant.
+// Ten thousand items is what the service takes, and so many bytes; what there is no room for is not
+// compliant.
 func TestItemsOfAHugeHostAreWhatSystemsManagerTakes(t *testing.T) {
 	for name, n := range map[string]int{"short": 10_500, "long": 3_000} {
 		var many []dropcap.Judged
@@ -207,13 +229,16 @@ func TestItemsOfAHugeHostAreWhatSystemsManagerTakes(t *testing.T) {
 			}
 			many = append(many, c)
 		}
-		list := fleet.Compliance(fleetOf(t, "audit", map[string]any{"i-00000000000000001": auditOf(many...)}), labNow)
+		list := fleet.Compliance(fleetOf(t, "audit",
+			map[string]any{"i-00000000000000001": auditOf(many...)}), labNow)
 		items := list[0].Items
 		last := items[len(items)-1]
-		if size := len(raw(t, items)); len(items) > 10_000 || len(items) < 1_000 || size > 1_000_000 || last.Id != "more" || last.Status != "NON_COMPLIANT" ||
+		if size := len(raw(t, items)); len(items) > 10_000 || len(items) < 1_000 ||
+			size > 1_000_000 || last.Id != "more" || last.Status != "NON_COMPLIANT" ||
 			!strings.HasPrefix(last.Title, fmt.Sprint(n-len(items)+1)) {
 			t.Errorf("%s: %d items of %d bytes, the last %+v", name, len(items), size, last)
 		}
-		post(t, cloud.New(cloud.NewFakeClock()), "ssm", "/", "AmazonSSM.PutComplianceItems", list[0])
+		post(t, cloud.New(cloud.NewFakeClock()), "ssm", "/", "AmazonSSM.PutComplianceItems",
+			list[0])
 	}
 }

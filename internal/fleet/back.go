@@ -10,8 +10,9 @@ import (
 	"dropcap/internal/printable"
 )
 
-// backOut takes back whatever the run changed, on every host that may have got its request: one that did nothing has nothing to take back, and
-// says so. It is a run of its own, which a controller that takes over goes on with.
+// backOut takes back whatever the run changed, on every host that may have got its request: one
+// that did nothing has nothing to take back, and says so. It is a run of its own, which a
+// controller that takes over goes on with.
 func (j *journey) backOut(ctx context.Context) error {
 	run, hosts, err := j.backout(ctx)
 	if err != nil {
@@ -25,8 +26,9 @@ func (j *journey) backOut(ctx context.Context) error {
 	return j.keep(ctx)
 }
 
-// backout begins the run that takes this one back, or finds the one that was begun. Hosts of that one which did not answer are asked again; one
-// that is through and failed somewhere is followed by another, since a host does a request once: on hosts that are backed out it does nothing.
+// backout begins the run that takes this one back, or finds the one that was begun. Hosts of that
+// one which did not answer are asked again; one that is through and failed somewhere is followed by
+// another, since a host does a request once: on hosts that are backed out it does nothing.
 func (j *journey) backout(ctx context.Context) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	if j.run.Backout != "" {
 		run, hosts, err := j.Ledger.Run(ctx, j.run.Backout)
@@ -34,7 +36,9 @@ func (j *journey) backout(ctx context.Context) (dropcap.FleetRun, []dropcap.Flee
 			return run, hosts, err
 		}
 		run = Reopen(run, hosts)
-		if !slices.ContainsFunc(hosts, func(h dropcap.FleetHost) bool { return h.Over() && Bad(h) }) {
+		if !slices.ContainsFunc(hosts, func(h dropcap.FleetHost) bool {
+			return h.Over() && Bad(h)
+		}) {
 			return run, hosts, nil
 		}
 	}
@@ -58,13 +62,17 @@ func (j *journey) takenBack(run dropcap.FleetRun, hosts []dropcap.FleetHost) {
 	}
 	j.run.State, j.run.Ended = dropcap.RunBackedOut, j.now()
 	if bad > 0 || run.State != dropcap.RunDone {
-		j.run.Because += fmt.Sprintf("%s%d of %s: see run %s", backoutFailed, bad, printable.Count(len(hosts), "host"), run.ID)
+		j.run.Because += fmt.Sprintf("%s%d of %s: see run %s", backoutFailed, bad,
+			printable.Count(len(hosts), "host"), run.ID)
 		j.run.State = dropcap.RunStopped
 	}
 }
 
-// TakeBack begins a run that backs out what a run of apply changed, and notes so in that one, which from then on is never applied any further.
-func (e *Engine) TakeBack(ctx context.Context, of dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place, rules dropcap.FleetRules) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+// TakeBack begins a run that backs out what a run of apply changed, and notes so in that one, which
+// from then on is never applied any further.
+func (e *Engine) TakeBack(ctx context.Context, of dropcap.FleetRun, hosts []dropcap.FleetHost,
+	known []dropcap.Place, rules dropcap.FleetRules) (dropcap.FleetRun, []dropcap.FleetHost,
+	error) {
 	run, list, err := e.StartBackout(ctx, of, hosts, known, rules)
 	if err != nil {
 		return run, nil, err
@@ -74,7 +82,8 @@ func (e *Engine) TakeBack(ctx context.Context, of dropcap.FleetRun, hosts []drop
 }
 
 // TakenBack notes in a run what came of the one that TakeBack began, and gives it.
-func (e *Engine) TakenBack(ctx context.Context, of string, run dropcap.FleetRun, hosts []dropcap.FleetHost) (dropcap.FleetRun, error) {
+func (e *Engine) TakenBack(ctx context.Context, of string, run dropcap.FleetRun,
+	hosts []dropcap.FleetHost) (dropcap.FleetRun, error) {
 	was, _, err := e.Ledger.Run(ctx, of)
 	if err != nil {
 		return was, err
@@ -85,7 +94,9 @@ func (e *Engine) TakenBack(ctx context.Context, of string, run dropcap.FleetRun,
 }
 
 // StartBackout begins a run that backs out what a run of apply changed.
-func (e *Engine) StartBackout(ctx context.Context, of dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place, rules dropcap.FleetRules) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+func (e *Engine) StartBackout(ctx context.Context, of dropcap.FleetRun, hosts []dropcap.FleetHost,
+	known []dropcap.Place, rules dropcap.FleetRules) (dropcap.FleetRun, []dropcap.FleetHost,
+	error) {
 	j := &journey{Engine: e, hosts: hosts, places: map[string]dropcap.Place{}}
 	for _, p := range known {
 		j.places[p.String()] = p
@@ -100,7 +111,8 @@ func (e *Engine) StartBackout(ctx context.Context, of dropcap.FleetRun, hosts []
 			}
 		}
 	}
-	run := dropcap.FleetRun{Verb: "backout", Of: of.ID, Targets: []string{of.ID}, Rules: rules, Args: []string{"--of=" + request}}
+	run := dropcap.FleetRun{Verb: "backout", Of: of.ID, Targets: []string{of.ID}, Rules: rules,
+		Args: []string{"--of=" + request}}
 	if of.Request == "" {
 		return e.start(ctx, run, j.nodes(able), nil)
 	}

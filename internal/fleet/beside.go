@@ -24,9 +24,10 @@ func (c *sent) stands(t *task, word string) {
 	}
 }
 
-// silent looks at those that a command waits for: it gives up nodes that are gone, and has the receipt of others asked for beside it, since a
-// service that waits for an agent which was killed does so for long, and the host may have answered by then. What counts is how it stood when
-// the service was asked last.
+// silent looks at those that a command waits for: it gives up nodes that are gone, and has the
+// receipt of others asked for beside it, since a service that waits for an agent which was killed
+// does so for long, and the host may have answered by then. What counts is how it stood when the
+// service was asked last.
 func (r *round) silent(ctx context.Context, c *sent) error {
 	var came []*task
 	for _, t := range c.ofTarget {
@@ -47,7 +48,8 @@ func (r *round) silent(ctx context.Context, c *sent) error {
 	return r.keep(ctx, came)
 }
 
-// askBeside sends the questions that silent wants. One that cannot be sent is no loss: there is a command out.
+// askBeside sends the questions that silent wants. One that cannot be sent is no loss: there is a
+// command out.
 func (r *round) askBeside(ctx context.Context) error {
 	var list []*task
 	for _, t := range r.tasks {
@@ -60,7 +62,10 @@ func (r *round) askBeside(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.Args = slices.DeleteFunc(c.Args, func(word string) bool { return strings.HasPrefix(word, "--offset=") }) // from its beginning
+		// from its beginning
+		c.Args = slices.DeleteFunc(c.Args, func(word string) bool {
+			return strings.HasPrefix(word, "--offset=")
+		})
 		id, err := r.Carrier.Send(ctx, c)
 		switch {
 		case ctx.Err() != nil:
@@ -83,7 +88,9 @@ func (r *round) askBeside(ctx context.Context) error {
 
 // besides tells whether a question beside a command is out to a host.
 func (r *round) besides(t *task) bool {
-	return slices.ContainsFunc(r.commands, func(c *sent) bool { return c.beside && c.ofTarget[t.node] == t })
+	return slices.ContainsFunc(r.commands, func(c *sent) bool {
+		return c.beside && c.ofTarget[t.node] == t
+	})
 }
 
 // forget lets no command wait for a host any more.
@@ -94,7 +101,9 @@ func (r *round) forget(t *task) {
 			delete(c.ofTarget, t.node)
 		}
 	}
-	r.commands = slices.DeleteFunc(r.commands, func(c *sent) bool { return len(c.ofTarget) == 0 && c.polls > 0 })
+	r.commands = slices.DeleteFunc(r.commands, func(c *sent) bool {
+		return len(c.ofTarget) == 0 && c.polls > 0
+	})
 }
 
 // news tells whether an answer that came beside a command makes waiting for that one needless.
@@ -147,13 +156,15 @@ func (r *round) say() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.note(fmt.Sprintf("waiting for %d of %s in %s: %s", waits, printable.Count(len(r.tasks), "host"), r.tasks[0].place, strings.Join(named, "; ")))
+	r.note(fmt.Sprintf("waiting for %d of %s in %s: %s", waits,
+		printable.Count(len(r.tasks), "host"), r.tasks[0].place, strings.Join(named, "; ")))
 }
 
 // tale tells what a host is waited for, and since when.
 func (t *task) tale(now time.Time) string {
 	ago := func(at time.Time) string {
-		return now.Sub(at).Round(time.Second).String() + " (since " + at.UTC().Format("15:04:05Z") + ")"
+		return now.Sub(at).Round(time.Second).String() + " (since " + at.UTC().Format("15:04:05Z") +
+			")"
 	}
 	switch {
 	case t.host.Receipt != nil && t.host.Receipt.Recovery:

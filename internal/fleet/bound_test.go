@@ -14,20 +14,28 @@ const (
 	planB = "bbbbbbbbbbbb:" + "1111111111111111111111111111111111111111111111111111111111111111"
 )
 
-// What a node sends as its receipt counts only if it is of that node, its request, its verb and its plan.
+// What a node sends as its receipt counts only if it is of that node, its request, its verb and its
+// plan.
 func TestNoReceiptIsTakenForAnother(t *testing.T) {
 	for name, forge := range map[string]func(*dropcap.Receipt){
-		"another request":           func(r *dropcap.Receipt) { r.Request = strings.Repeat("0", 32) },
-		"another node":              func(r *dropcap.Receipt) { r.Host.Node = "i-00000000000000009" },
-		"no node":                   func(r *dropcap.Receipt) { r.Host.Node = "" },
-		"another verb":              func(r *dropcap.Receipt) { r.Verb = "audit" },
-		"another plan":              func(r *dropcap.Receipt) { r.Plan = planB },
-		"no plan":                   func(r *dropcap.Receipt) { r.Plan = "" },
-		"a plan, and not its bytes": func(r *dropcap.Receipt) { r.Plan = planA[:len(planA)-1] + "1" },
+		"another request": func(r *dropcap.Receipt) {
+			r.Request = strings.Repeat("0", 32)
+		},
+		"another node": func(r *dropcap.Receipt) {
+			r.Host.Node = "i-00000000000000009"
+		},
+		"no node":      func(r *dropcap.Receipt) { r.Host.Node = "" },
+		"another verb": func(r *dropcap.Receipt) { r.Verb = "audit" },
+		"another plan": func(r *dropcap.Receipt) { r.Plan = planB },
+		"no plan":      func(r *dropcap.Receipt) { r.Plan = "" },
+		"a plan, and not its bytes": func(r *dropcap.Receipt) {
+			r.Plan = planA[:len(planA)-1] + "1"
+		},
 	} {
 		s, l := newStage(2), newLedger()
 		e := &Engine{Carrier: s, Clock: s.clock, Ledger: l}
-		run, hosts, err := e.Start(t.Context(), dropcap.FleetRun{Verb: "apply", Rules: dropcap.FleetRules{MaxErrors: 2}}, s.nodes(),
+		run, hosts, err := e.Start(t.Context(), dropcap.FleetRun{Verb: "apply",
+			Rules: dropcap.FleetRules{MaxErrors: 2}}, s.nodes(),
 			func(string) []string { return []string{"--plans=" + planA} })
 		if err != nil {
 			t.Fatal(err)
@@ -41,7 +49,9 @@ func TestNoReceiptIsTakenForAnother(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := hosts[0].Failure; f == nil || f.Cause != "unanswered" || !strings.Contains(f.Message, "its receipt ") || !strings.Contains(f.Message, "not known") || !Bad(hosts[0]) {
+		if f := hosts[0].Failure; f == nil || f.Cause != "unanswered" ||
+			!strings.Contains(f.Message, "its receipt ") ||
+			!strings.Contains(f.Message, "not known") || !Bad(hosts[0]) {
 			t.Errorf("%s: %+v, %+v", name, f, hosts[0].Receipt)
 		}
 		if Bad(hosts[1]) {
@@ -50,14 +60,16 @@ func TestNoReceiptIsTakenForAnother(t *testing.T) {
 	}
 }
 
-// Each host of a run has a request of its own, though many are told by one command; whoever resumes finds it again.
+// Each host of a run has a request of its own, though many are told by one command; whoever resumes
+// finds it again.
 func TestEachHostHasARequestOfItsOwn(t *testing.T) {
 	s, l := newStage(3), newLedger()
 	e, run, hosts := s.begin(t, l, dropcap.FleetRun{Verb: "apply"})
 	names := map[string]bool{}
 	for _, h := range hosts {
 		names[h.Request] = true
-		if h.Request != dropcap.RequestOf(run.Request, dropcap.NodeOf(h.Host)) || !requestForm.MatchString(h.Request) {
+		if h.Request != dropcap.RequestOf(run.Request, dropcap.NodeOf(h.Host)) ||
+			!requestForm.MatchString(h.Request) {
 			t.Errorf("%s: %s", h.Host, h.Request)
 		}
 	}
@@ -68,7 +80,8 @@ func TestEachHostHasARequestOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if run, hosts, err = e.Go(t.Context(), run, hosts, s.places()); err != nil || run.State != dropcap.RunDone {
+	if run, hosts, err = e.Go(t.Context(), run, hosts, s.places()); err != nil ||
+		run.State != dropcap.RunDone {
 		t.Fatalf("%v: %s: %s", err, run.State, run.Because)
 	}
 	for _, h := range hosts {
@@ -78,16 +91,22 @@ func TestEachHostHasARequestOfItsOwn(t *testing.T) {
 		}
 	}
 	// Two commands a wave: its places are two, and its hosts three.
-	if n := len(slices.DeleteFunc(slices.Clone(s.sent), func(c dropcap.NodeCommand) bool { return c.Verb != "apply" })); n != 2 {
+	if n := len(slices.DeleteFunc(slices.Clone(s.sent), func(c dropcap.NodeCommand) bool {
+		return c.Verb != "apply"
+	})); n != 2 {
 		t.Errorf("%d commands", n)
 	}
 }
 
-// A run that an older version began has one request for all hosts. It is gone on with as it was begun, and so is its backout.
+// A run that an older version began has one request for all hosts. It is gone on with as it was
+// begun, and so is its backout.
 func TestARunOfAnOlderVersionIsGoneOnWith(t *testing.T) {
 	s, l := newStage(2), newLedger()
 	e := &Engine{Carrier: s, Clock: s.clock, Ledger: l}
-	run, hosts, err := e.start(t.Context(), dropcap.FleetRun{Verb: "apply"}, s.nodes(), func(string) []string { return []string{"--plans=" + planA} })
+	run, hosts, err := e.start(t.Context(), dropcap.FleetRun{Verb: "apply"}, s.nodes(),
+		func(string) []string {
+			return []string{"--plans=" + planA}
+		})
 	if err != nil || hosts[0].Request != hosts[1].Request {
 		t.Fatal(err)
 	}
@@ -104,18 +123,22 @@ func TestARunOfAnOlderVersionIsGoneOnWith(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	back, list, err := e.TakeBack(t.Context(), run, hosts, s.places(), dropcap.FleetRules{MaxErrors: 2})
+	back, list, err := e.TakeBack(t.Context(), run, hosts, s.places(),
+		dropcap.FleetRules{MaxErrors: 2})
 	if err != nil || back.Args[0] != "--of="+hosts[0].Request || back.Request != "" {
 		t.Fatalf("%v: %+v", err, back)
 	}
-	if back, list, err = e.Go(t.Context(), back, list, s.places()); err != nil || back.State != dropcap.RunDone || Bad(list[0]) {
+	if back, list, err = e.Go(t.Context(), back, list, s.places()); err != nil ||
+		back.State != dropcap.RunDone || Bad(list[0]) {
 		t.Errorf("%v: %s", err, back.Because)
 	}
 }
 
 // What comes from a bucket must be the document whose length and digest Run Command itself kept.
 func TestTheRestOfAnOutputIsBoundToItsBeginning(t *testing.T) {
-	mine, err := frame.Encode([]byte(`{"schema":"dropcap.receipt/v1","request":"0123456789abcdef0123456789abcdef","verb":"audit","host":{"node":"i-0"},"state":"done"}`))
+	mine, err := frame.Encode(
+		[]byte(
+			`{"schema":"dropcap.receipt/v1","request":"0123456789abcdef0123456789abcdef","verb":"audit","host":{"node":"i-0"},"state":"done"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,14 +147,17 @@ func TestTheRestOfAnOutputIsBoundToItsBeginning(t *testing.T) {
 		out   dropcap.NodeOutput
 		taken bool
 	}{
-		"its beginning was kept":     {dropcap.NodeOutput{Stdout: mine.String(), Kept: 150}, true},
-		"all of it was kept":         {dropcap.NodeOutput{Stdout: mine.String()}, true},
-		"it begins after what is":    {dropcap.NodeOutput{Stdout: noise + mine.String(), Kept: 24000}, false},
-		"the digest was not kept":    {dropcap.NodeOutput{Stdout: mine.String(), Kept: 60}, false},
-		"it is said to be another's": {dropcap.NodeOutput{Stdout: mine.String()[:40], Refused: "somebody else wrote it"}, false},
+		"its beginning was kept": {dropcap.NodeOutput{Stdout: mine.String(), Kept: 150}, true},
+		"all of it was kept":     {dropcap.NodeOutput{Stdout: mine.String()}, true},
+		"it begins after what is": {dropcap.NodeOutput{Stdout: noise + mine.String(),
+			Kept: 24000}, false},
+		"the digest was not kept": {dropcap.NodeOutput{Stdout: mine.String(), Kept: 60}, false},
+		"it is said to be another's": {dropcap.NodeOutput{Stdout: mine.String()[:40],
+			Refused: "somebody else wrote it"}, false},
 	} {
 		e := &Engine{Clock: newStage(0).clock, Pace: Pace{}.filled()}
-		h := &dropcap.FleetHost{Host: "111122223333/us-east-1/i-0", Request: "0123456789abcdef0123456789abcdef", Sent: 1}
+		h := &dropcap.FleetHost{Host: "111122223333/us-east-1/i-0",
+			Request: "0123456789abcdef0123456789abcdef", Sent: 1}
 		x := e.task(dropcap.FleetRun{Verb: "audit", Request: "x"}, h, nil)
 		x.next = flying
 		c.out.Status = "Success"

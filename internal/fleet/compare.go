@@ -8,12 +8,13 @@ import (
 	"dropcap"
 )
 
-// worse tells in what a host is worse after a change than before; empty if in nothing: findings that are new, and containers that ran and do not,
-// or cannot be looked at any more.
+// worse tells in what a host is worse after a change than before; empty if in nothing: findings
+// that are new, and containers that ran and do not, or cannot be looked at any more.
 func worse(before, after dropcap.Audit) string {
 	var what []string
 	for _, f := range NewFindings(before, after) {
-		what = append(what, fmt.Sprintf("a new finding: %s: %s", oneLine(f.Container), oneLine(string(f.Finding.Rule))))
+		what = append(what, fmt.Sprintf("a new finding: %s: %s", oneLine(f.Container),
+			oneLine(string(f.Finding.Rule))))
 	}
 	for _, name := range NotRunning(before, after) {
 		what = append(what, oneLine(name)+" does not run any more")

@@ -20,7 +20,8 @@ import (
 // ComplianceType is the type under which Systems Manager keeps the items.
 const ComplianceType = "Custom:dropcap"
 
-// NodeCompliance is what PutComplianceItems is told of one node; it replaces all that was told before. Fields are the request's own.
+// NodeCompliance is what PutComplianceItems is told of one node; it replaces all that was told
+// before. Fields are the request's own.
 type NodeCompliance struct {
 	Host             string `json:"-"` // "account/region/node"
 	ResourceId       string
@@ -47,8 +48,9 @@ type ComplianceItem struct {
 	Details  map[string]string
 }
 
-// Compliance makes the items of each node. A container that passes or is waived is compliant; one that is unknown is not, nor is a node that
-// could not be audited, which has one item that says why. A node without an engine has no containers, and nothing is told of it.
+// Compliance makes the items of each node. A container that passes or is waived is compliant; one
+// that is unknown is not, nor is a node that could not be audited, which has one item that says
+// why. A node without an engine has no containers, and nothing is told of it.
 func Compliance(f dropcap.Fleet, now time.Time) []NodeCompliance {
 	var out []NodeCompliance
 	told := map[string]bool{}
@@ -68,31 +70,39 @@ func Compliance(f dropcap.Fleet, now time.Time) []NodeCompliance {
 	return out
 }
 
-func nodeCompliance(f dropcap.Fleet, host string, list []ComplianceItem, now time.Time) NodeCompliance {
+func nodeCompliance(f dropcap.Fleet, host string, list []ComplianceItem,
+	now time.Time) NodeCompliance {
 	text, _ := json.Marshal(list) // of plain values, so it cannot fail
 	sum := sha256.Sum256(text)
 	return NodeCompliance{
-		Host: host, ResourceId: dropcap.NodeOf(host), ResourceType: "ManagedInstance", ComplianceType: ComplianceType, Items: list,
-		ItemContentHash:  hex.EncodeToString(sum[:]),
-		ExecutionSummary: ComplianceExecution{ExecutionTime: now.Unix(), ExecutionId: filled(plainText(f.Run.ID, 100)), ExecutionType: "dropcap"},
+		Host: host, ResourceId: dropcap.NodeOf(host), ResourceType: "ManagedInstance",
+		ComplianceType: ComplianceType, Items: list,
+		ItemContentHash: hex.EncodeToString(sum[:]),
+		ExecutionSummary: ComplianceExecution{ExecutionTime: now.Unix(),
+			ExecutionId: filled(plainText(f.Run.ID, 100)), ExecutionType: "dropcap"},
 	}
 }
 
 func failedItem(f dropcap.HostFailure) ComplianceItem {
 	return ComplianceItem{
-		Id: "host", Title: plainText("The host could not be audited: "+f.Cause, 500), Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
-		Details: map[string]string{"because": plainText(f.Message, mostDetail), "fix": plainText(f.Hint, mostDetail)},
+		Id: "host", Title: plainText("The host could not be audited: "+f.Cause, 500),
+		Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
+		Details: map[string]string{"because": plainText(f.Message, mostDetail),
+			"fix": plainText(f.Hint, mostDetail)},
 	}
 }
 
-// mostDetail is how long a detail may be; the service takes 4,096 bytes, and a character may have four.
+// mostDetail is how long a detail may be; the service takes 4,096 bytes, and a character may have
+// four.
 const mostDetail = 500
 
-// items has one per container, in an order that does not change when they are made anew; replicas are counted.
+// items has one per container, in an order that does not change when they are made anew; replicas
+// are counted.
 func items(a dropcap.Audit) []ComplianceItem {
 	list := slices.Clone(a.Containers)
 	slices.SortStableFunc(list, func(x, y dropcap.Judged) int {
-		return cmp.Or(cmp.Compare(policy.Identity(x.Container), policy.Identity(y.Container)), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(cmp.Compare(policy.Identity(x.Container), policy.Identity(y.Container)),
+			cmp.Compare(x.Name, y.Name))
 	})
 	out, seen := []ComplianceItem{}, map[string]int{}
 	for _, c := range list {
@@ -105,11 +115,13 @@ func items(a dropcap.Audit) []ComplianceItem {
 	return fitting(out)
 }
 
-// mostItemBytes is how many bytes of items a node gets. The service has a limit of the whole (TotalSizeLimitExceededException), but does not tell
-// it; 1 MB is what it takes of a node's inventory. The 10,000 items that PutComplianceItems takes are more than that.
+// mostItemBytes is how many bytes of items a node gets. The service has a limit of the whole
+// (TotalSizeLimitExceededException), but does not tell it; 1 MB is what it takes of a node's
+// inventory. The 10,000 items that PutComplianceItems takes are more than that.
 const mostItemBytes = 1_000_000
 
-// fitting leaves out details where the items are too many bytes, and then items. What is left out is not compliant.
+// fitting leaves out details where the items are too many bytes, and then items. What is left out
+// is not compliant.
 func fitting(list []ComplianceItem) []ComplianceItem {
 	whole := 0
 	for _, x := range list {
@@ -128,7 +140,8 @@ func fitting(list []ComplianceItem) []ComplianceItem {
 		return list
 	}
 	return append(list[:fits-1], ComplianceItem{
-		Id: "more", Title: printable.Count(len(list)-fits+1, "more container") + ", for which there is no room", Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
+		Id: "more", Title: printable.Count(len(list)-fits+1, "more container") +
+			", for which there is no room", Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
 		Details: map[string]string{},
 	})
 }
@@ -139,15 +152,18 @@ func (x ComplianceItem) bytes() int {
 }
 
 func item(id string, c dropcap.Judged) ComplianceItem {
-	x := ComplianceItem{Id: id, Status: "NON_COMPLIANT", Severity: "UNSPECIFIED", Details: map[string]string{"verdict": plainText(string(c.Verdict), 20)}}
+	x := ComplianceItem{Id: id, Status: "NON_COMPLIANT", Severity: "UNSPECIFIED",
+		Details: map[string]string{"verdict": plainText(string(c.Verdict), 20)}}
 	if c.Verdict == dropcap.Pass || c.Verdict == dropcap.Waived {
 		x.Status, x.Severity = "COMPLIANT", "INFORMATIONAL"
 	}
 	var rules []string
 	var worst, counts caps.Severity
 	for _, f := range c.Findings {
-		if rules = append(rules, string(f.Rule)); len(rules) == 1 || f.Severity.Rank() > worst.Rank() {
-			x.Details["because"], x.Details["fix"] = plainText(f.Because, mostDetail), plainText(f.Fix, mostDetail)
+		if rules = append(rules, string(f.Rule)); len(rules) == 1 ||
+			f.Severity.Rank() > worst.Rank() {
+			x.Details["because"], x.Details["fix"] = plainText(f.Because, mostDetail),
+				plainText(f.Fix, mostDetail)
 			worst = f.Severity
 		}
 		if f.Counts() {
@@ -157,9 +173,11 @@ func item(id string, c dropcap.Judged) ComplianceItem {
 	}
 	slices.Sort(rules)
 	rules = slices.Compact(rules)
-	title := filled(plainText(c.Name, 200)) + ": " + orWords(strings.Join(rules, ", "), "nothing found")
+	title := filled(plainText(c.Name, 200)) + ": " + orWords(strings.Join(rules, ", "),
+		"nothing found")
 	x.Title = plainText(title, 500)
-	for k, v := range map[string]string{"image": c.Image, "workload": c.Workload, "holds": heldNames(c.Container)} {
+	for k, v := range map[string]string{"image": c.Image, "workload": c.Workload,
+		"holds": heldNames(c.Container)} {
 		if v = plainText(v, mostDetail); v != "" {
 			x.Details[k] = v
 		}

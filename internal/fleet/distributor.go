@@ -12,43 +12,52 @@ import (
 
 var (
 	// The API model of Systems Manager: DocumentName, DocumentARN, DocumentVersionName.
-	packageForm        = regexp.MustCompile(`^([A-Za-z0-9_.-]{3,128}|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:document/[A-Za-z0-9_.-]{3,80})$`)
+	packageForm = regexp.MustCompile(
+		`^([A-Za-z0-9_.-]{3,128}|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:document/[A-Za-z0-9_.-]{3,80})$`)
 	packageVersionForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,128}$`)
 	reserved           = regexp.MustCompile(`^(?i:aws|amazon|amzn)`)
 )
 
-// CheckPackage tells whether a package may be called so, and what is asked of Distributor is of its form.
+// CheckPackage tells whether a package may be called so, and what is asked of Distributor is of its
+// form.
 func CheckPackage(p dropcap.PackageAction) error {
 	switch {
-	case !packageForm.MatchString(p.Name) || strings.HasPrefix(p.Name, LookDocument) || strings.HasPrefix(p.Name, ChangeDocument):
+	case !packageForm.MatchString(p.Name) || strings.HasPrefix(p.Name, LookDocument) ||
+		strings.HasPrefix(p.Name, ChangeDocument):
 		return fmt.Errorf("cannot call a package %q", p.Name)
 	case reserved.MatchString(p.Name):
 		return fmt.Errorf("cannot call a package %q: names that begin so are AWS's own", p.Name)
 	case !packageVersionForm.MatchString(p.Version):
-		return fmt.Errorf("cannot ask for version %q of a package: it has letters, digits and . _ - only", p.Version)
+		return fmt.Errorf("cannot ask for version %q of a package: it has letters, digits and . "+
+			"_ - only", p.Version)
 	}
 	return nil
 }
 
-// Distributed has Distributor install a package on nodes, or take it off, and asks each node afterwards what there is. What the service says of the
-// command is believed of no node that answers for itself.
+// Distributed has Distributor install a package on nodes, or take it off, and asks each node
+// afterwards what there is. What the service says of the command is believed of no node that
+// answers for itself.
 type Distributed struct {
 	Scripted
 	Places []dropcap.Place
 }
 
 // Do gives each node's outcome; the last line of a good one's output says it.
-func (d Distributed) Do(ctx context.Context, nodes []dropcap.Node, targets []string) ([]ScriptResult, error) {
+func (d Distributed) Do(ctx context.Context, nodes []dropcap.Node,
+	targets []string) ([]ScriptResult, error) {
 	if err := CheckPackage(d.Package); err != nil {
 		return nil, err
 	}
 	var old []ScriptResult
 	able := slices.DeleteFunc(slices.Clone(nodes), func(n dropcap.Node) bool {
-		if unable(n) != nil || !olderThan(n.Agent, 2, 3, 274) { // the first with Distributor (user guide, "Distributor prerequisites")
+		if unable(n) != nil || !olderThan(n.Agent, 2, 3, 274) {
+			// the first with Distributor (user guide, "Distributor prerequisites")
 			return false
 		}
 		r := ScriptResult{Node: n, Host: n.Host()}
-		r.fail("agent", "its agent is of version "+oneLine(n.Agent)+", which does not know packages", "bring amazon-ssm-agent to 2.3.274 or later, or leave out --distributor")
+		r.fail("agent", "its agent is of version "+oneLine(n.Agent)+
+			", which does not know packages",
+			"bring amazon-ssm-agent to 2.3.274 or later, or leave out --distributor")
 		old = append(old, r)
 		return true
 	})
@@ -82,16 +91,19 @@ func (d Distributed) judge(r *ScriptResult, h dropcap.FleetHost) {
 	}
 	wanted := d.Package.Version
 	switch {
-	case !d.Package.Uninstall && answers && (PackageVersion(there) == wanted || wanted == "" && r.Failure == nil):
+	case !d.Package.Uninstall && answers && (PackageVersion(there) == wanted ||
+		wanted == "" && r.Failure == nil):
 		r.good("dropcap " + there + " is there")
 	case d.Package.Uninstall && h.Failure != nil && h.Failure.Cause == "not-installed":
 		r.good("dropcap is off")
 	case r.Failure != nil:
 	case answers && d.Package.Uninstall:
-		r.fail("version", "Distributor says that it is done, and dropcap "+there+" answers still: it was not this package that brought it",
+		r.fail("version", "Distributor says that it is done, and dropcap "+there+
+			" answers still: it was not this package that brought it",
 			"`dropcap fleet uninstall` without --distributor, or its package of the system")
 	case answers:
-		r.fail("version", "Distributor says that it is done, and dropcap "+there+" answers, not "+wanted, "another one may come first there: `command -v dropcap`")
+		r.fail("version", "Distributor says that it is done, and dropcap "+there+" answers, not "+
+			wanted, "another one may come first there: `command -v dropcap`")
 	case h.Failure != nil:
 		r.Failure = h.Failure
 	}
@@ -102,12 +114,14 @@ func (r *ScriptResult) good(words string) {
 }
 
 var (
-	noFile  = regexp.MustCompile(`no manifest found for platform: ([^,\n]*), version [^,\n]*, architecture (\S*)`)
+	noFile = regexp.MustCompile(
+		`no manifest found for platform: ([^,\n]*), version [^,\n]*, architecture (\S*)`)
 	itself  = regexp.MustCompile(`dropcap (?:un)?install: error: (cannot .+)`)
 	address = regexp.MustCompile(`(https?|s3)://\S+`)
 )
 
-// undone says why an agent did not do what was asked. It quotes addresses that have a signature: those go to nobody.
+// undone says why an agent did not do what was asked. It quotes addresses that have a signature:
+// those go to nobody.
 func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	f := &dropcap.HostFailure{Host: host, Cause: "no-package"}
 	file, own := noFile.FindStringSubmatch(stderr), itself.FindStringSubmatch(stderr)
@@ -115,15 +129,21 @@ func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	case own != nil:
 		f.Cause, f.Message = "error", short(own[1], mostSaid)
 	case file != nil:
-		f.Message = oneLine("the package " + s.Package.Name + " has nothing for it: " + file[1] + ", " + file[2])
-		f.Hint = "publish a version that has, with --bin ARCH=FILE, or install there without --distributor"
+		f.Message = oneLine("the package " + s.Package.Name + " has nothing for it: " + file[1] +
+			", " + file[2])
+		f.Hint = "publish a version that has, with --bin ARCH=FILE, or install there without " +
+			"--distributor"
 	case strings.Contains(stderr, "failed to download installation package"):
-		f.Cause, f.Message = "package", "what the agent got of the package is not what its manifest says, or it got nothing; nothing of it was run"
+		f.Cause, f.Message = "package",
+			"what the agent got of the package is not what its manifest says, or it got nothing; "+
+				"nothing of it was run"
 		f.Hint = "see that the node reaches S3; the agent's log there tells more"
 	case strings.Contains(stderr, "AccessDenied"):
-		f.Cause, f.Message, f.Hint = "denied", "the node may not read the package "+s.Package.Name, "its role needs ssm:GetManifest and ssm:GetDocument; docs/fleet-iam.md, The nodes"
+		f.Cause, f.Message, f.Hint = "denied", "the node may not read the package "+s.Package.Name,
+			"its role needs ssm:GetManifest and ssm:GetDocument; docs/fleet-iam.md, The nodes"
 	case strings.Contains(stderr, "package document is not currently active"):
-		f.Message, f.Hint = "the package "+s.Package.Name+" is not ready there yet", "try again later"
+		f.Message, f.Hint = "the package "+s.Package.Name+" is not ready there yet",
+			"try again later"
 	case strings.Contains(stderr, "failed to retrieve package document"):
 		f.Message = "there is no package " + s.Package.Name
 		if s.Package.Version != "" {
@@ -132,7 +152,8 @@ func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 		f.Hint = "--bucket publishes it"
 	default:
 		line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
-		f.Cause, f.Message = "error", "Distributor could not do it: "+short(address.ReplaceAllString(line, "(an address)"), 300)
+		f.Cause, f.Message = "error", "Distributor could not do it: "+
+			short(address.ReplaceAllString(line, "(an address)"), 300)
 	}
 	return f
 }

@@ -10,7 +10,8 @@ import (
 	"dropcap"
 )
 
-// The names of dropcap's own SSM documents. One who may send the first only cannot change a container.
+// The names of dropcap's own SSM documents. One who may send the first only cannot change a
+// container.
 const (
 	LookDocument   = "dropcap-look"
 	ChangeDocument = "dropcap-change"
@@ -50,7 +51,8 @@ var (
 	wordForm    = regexp.MustCompile(`^--[a-z]{1,12}(=[A-Za-z0-9_.,:/@=+%-]*)?$`)
 )
 
-// Check tells whether a command's verb, request and arguments are of the form that the documents let pass.
+// Check tells whether a command's verb, request and arguments are of the form that the documents
+// let pass.
 func Check(c dropcap.NodeCommand) error {
 	switch {
 	case DocumentFor(c.Verb) == "":
@@ -58,8 +60,11 @@ func Check(c dropcap.NodeCommand) error {
 	case !requestForm.MatchString(c.Request):
 		return fmt.Errorf("cannot send the request %q: it is not 32 hexadecimal digits", c.Request)
 	}
-	if at := slices.IndexFunc(c.Args, func(word string) bool { return !wordForm.MatchString(word) }); at >= 0 {
-		return fmt.Errorf("cannot send the argument %q: it is not of the form --name=value, or has characters that a shell could take for its own", c.Args[at])
+	if at := slices.IndexFunc(c.Args, func(word string) bool {
+		return !wordForm.MatchString(word)
+	}); at >= 0 {
+		return fmt.Errorf("cannot send the argument %q: it is not of the form --name=value, or "+
+			"has characters that a shell could take for its own", c.Args[at])
 	}
 	return nil
 }
@@ -72,7 +77,8 @@ func Script(c dropcap.NodeCommand) ([]string, error) {
 	words := append([]string{"dropcap", "node", c.Verb, "--request=" + c.Request}, c.Args...)
 	return []string{
 		"command -v dropcap >/dev/null 2>&1 || PATH=$PATH:/usr/local/bin:/usr/bin; " +
-			"command -v dropcap >/dev/null 2>&1 || { echo 'dropcap: not installed: run dropcap fleet install' >&2; exit 127; }",
+			"command -v dropcap >/dev/null 2>&1 || { echo 'dropcap: not installed: run dropcap " +
+			"fleet install' >&2; exit 127; }",
 		"set -f",
 		strings.Join(words, " "),
 	}, nil

@@ -38,14 +38,16 @@ func documents(t *testing.T) map[string]content {
 
 func TestEachParameterIsHeldToAForm(t *testing.T) {
 	for name, c := range documents(t) {
-		if c.SchemaVersion != "2.2" || len(c.MainSteps) != 1 || c.MainSteps[0].Precondition["StringEquals"][1] != "Linux" {
+		if c.SchemaVersion != "2.2" || len(c.MainSteps) != 1 ||
+			c.MainSteps[0].Precondition["StringEquals"][1] != "Linux" {
 			t.Errorf("%s: %+v", name, c.MainSteps)
 		}
 		for p, d := range c.Parameters {
 			if d.AllowedPattern == "" && len(d.AllowedValues) == 0 {
 				t.Errorf("%s: %s may be anything", name, p)
 			}
-			if d.AllowedPattern != "" && (d.AllowedPattern[0] != '^' || !strings.HasSuffix(d.AllowedPattern, "$")) {
+			if d.AllowedPattern != "" && (d.AllowedPattern[0] != '^' ||
+				!strings.HasSuffix(d.AllowedPattern, "$")) {
 				t.Errorf("%s: %s may be a part only", name, p)
 			}
 		}
@@ -68,8 +70,12 @@ func TestEachParameterIsHeldToAForm(t *testing.T) {
 
 // What a shell would take for its own passes neither the documents nor Script.
 func TestNothingIsInjected(t *testing.T) {
-	bad := []string{"--level=cis;id", "--level=$(id)", "--level=`id`", "--level=cis\nid", "--level=cis\n", "--level='x'", `--level="x"`, "--container=*", "--container=~", "--container=a?",
-		"--level=cis>x", "--level=<x", "--level=a|b", "--level=a&b", "--level=a\\b", "--level={a,b}", "--level=[a]", "--level=!x", "--level=#x", "--level=a\tb", "-x", "level", "--level=\x00", "--level=é"}
+	bad := []string{"--level=cis;id", "--level=$(id)", "--level=`id`", "--level=cis\nid",
+		"--level=cis\n", "--level='x'", `--level="x"`, "--container=*", "--container=~",
+		"--container=a?",
+		"--level=cis>x", "--level=<x", "--level=a|b", "--level=a&b", "--level=a\\b",
+		"--level={a,b}", "--level=[a]", "--level=!x", "--level=#x", "--level=a\tb", "-x", "level",
+		"--level=\x00", "--level=é"}
 	for name, c := range documents(t) {
 		pattern := regexp.MustCompile(c.Parameters["arguments"].AllowedPattern)
 		for _, word := range bad {
@@ -77,7 +83,9 @@ func TestNothingIsInjected(t *testing.T) {
 				t.Errorf("%s lets %q pass", name, word)
 			}
 		}
-		for _, fine := range []string{"", "--all", "--level=cis --container=a_b.c-1 --container=x", "--plans=0123456789ab:" + strings.Repeat("0", 64) + ",x", "--workload=compose:shop/web", "--data=" + strings.Repeat("x", 40000) + "=="} {
+		for _, fine := range []string{"", "--all", "--level=cis --container=a_b.c-1 --container=x",
+			"--plans=0123456789ab:" + strings.Repeat("0", 64) + ",x", "--workload=compose:shop/web",
+			"--data=" + strings.Repeat("x", 40000) + "=="} {
 			if !pattern.MatchString(fine) {
 				t.Errorf("%s refuses %.60q", name, fine)
 			}
@@ -86,27 +94,33 @@ func TestNothingIsInjected(t *testing.T) {
 			t.Errorf("%s: spaces", name)
 		}
 		request := regexp.MustCompile(c.Parameters["request"].AllowedPattern)
-		if request.MatchString(strings.Repeat("a", 31)) || request.MatchString(strings.Repeat("a", 32)+"'") {
+		if request.MatchString(strings.Repeat("a", 31)) ||
+			request.MatchString(strings.Repeat("a", 32)+"'") {
 			t.Errorf("%s: request", name)
 		}
-		for seconds, ok := range map[string]bool{"4": false, "5": true, "120": true, "172800": true, "172801": false, "0120": false} {
-			if regexp.MustCompile(c.Parameters["executionTimeout"].AllowedPattern).MatchString(seconds) != ok {
+		for seconds, ok := range map[string]bool{"4": false, "5": true, "120": true, "172800": true,
+			"172801": false, "0120": false} {
+			if regexp.MustCompile(c.Parameters["executionTimeout"].AllowedPattern).
+				MatchString(seconds) != ok {
 				t.Errorf("%s: a timeout of %s", name, seconds)
 			}
 		}
 	}
 	id := strings.Repeat("0", 32)
 	for _, word := range bad {
-		if lines, err := Script(dropcap.NodeCommand{Verb: "audit", Request: id, Args: []string{word}}); err == nil {
+		if lines, err := Script(dropcap.NodeCommand{Verb: "audit", Request: id,
+			Args: []string{word}}); err == nil {
 			t.Errorf("Script lets %q pass: %q", word, lines)
 		}
 	}
-	for _, c := range []dropcap.NodeCommand{{Verb: "audit; id", Request: id}, {Verb: "work", Request: id}, {Verb: "audit", Request: "x"}} {
+	for _, c := range []dropcap.NodeCommand{{Verb: "audit; id", Request: id},
+		{Verb: "work", Request: id}, {Verb: "audit", Request: "x"}} {
 		if _, err := Script(c); err == nil {
 			t.Errorf("Script lets %+v pass", c)
 		}
 	}
-	lines, err := Script(dropcap.NodeCommand{Verb: "audit", Request: id, Args: []string{"--level=cis"}})
+	lines, err := Script(dropcap.NodeCommand{Verb: "audit", Request: id,
+		Args: []string{"--level=cis"}})
 	if err != nil || lines[len(lines)-1] != "dropcap node audit --request="+id+" --level=cis" {
 		t.Errorf("%q, %v", lines, err)
 	}
@@ -114,12 +128,15 @@ func TestNothingIsInjected(t *testing.T) {
 
 func TestInstallTakesNothingThatAShellWould(t *testing.T) {
 	sum := strings.Repeat("a", 64)
-	good := Binary{"https://bucket.s3.amazonaws.com/k/dropcap?X-Amz-Date=1&X-Amz-Credential=a%2Fb", sum, 10}
+	good := Binary{"https://bucket.s3.amazonaws.com/k/dropcap?X-Amz-Date=1&X-Amz-Credential=a%2Fb",
+		sum, 10}
 	if _, err := InstallLines("1.2.3", good, Binary{}); err != nil {
 		t.Error(err)
 	}
-	for _, bad := range []Binary{{"https://h/'; id; '", sum, 1}, {"https://h/$(id)", sum, 1}, {"https://h/\"x", sum, 1}, {"file:///etc/passwd", sum, 1},
-		{"https://h/a\nb", sum, 1}, {good.URL, "x", 1}, {good.URL, sum, 0}, {good.URL, sum, 1 << 40}} {
+	for _, bad := range []Binary{{"https://h/'; id; '", sum, 1}, {"https://h/$(id)", sum, 1},
+		{"https://h/\"x", sum, 1}, {"file:///etc/passwd", sum, 1},
+		{"https://h/a\nb", sum, 1}, {good.URL, "x", 1}, {good.URL, sum, 0},
+		{good.URL, sum, 1 << 40}} {
 		if _, err := InstallLines("1.2.3", good, bad); err == nil {
 			t.Errorf("%+v passes", bad)
 		}

@@ -18,7 +18,8 @@ type Engine struct {
 	Way     Way
 	Pace    Pace
 	Reach   *dropcap.FleetReach // kept with each run
-	// Ask asks a person whether to go on; an error is a no. Probe runs a program of the controller with the hosts of a wave in its environment.
+	// Ask asks a person whether to go on; an error is a no. Probe runs a program of the controller
+	// with the hosts of a wave in its environment.
 	Ask   func(ctx context.Context, question string) error
 	Probe func(ctx context.Context, args []string, hosts []string) error
 	// Tell is told of every host that is through, and of every wave; nil: nobody.
@@ -37,10 +38,13 @@ type Pace struct {
 	Delivery  time.Duration // until a node must have fetched a command
 	Execution time.Duration // until the agent kills what it runs
 	Patience  time.Duration // until a host that says that it is still at work is given up
-	Answer    time.Duration // until a node that is only to be looked at, and shows no sign of life, is given up
-	Beside    time.Duration // until the receipt is asked for although the service still waits for the command
-	Say       time.Duration // between two words of what is waited for
-	Asks      int           // how often a host is asked for the receipt of which nothing whole came back
+	// until a node that is only to be looked at, and shows no sign of life, is given up
+	Answer time.Duration
+	// until the receipt is asked for although the service still waits for the command
+	Beside time.Duration
+	Say    time.Duration // between two words of what is waited for
+	// how often a host is asked for the receipt of which nothing whole came back
+	Asks int
 }
 
 func (p Pace) filled() Pace {
@@ -87,15 +91,19 @@ func identity(digits int) string {
 	return hex.EncodeToString(b)
 }
 
-// Start begins a run of a verb on nodes and keeps it, without doing anything yet. Nodes that cannot be asked at all are failures of it from the
-// beginning. Extra gives arguments for one host alone; nil: none.
-func (e *Engine) Start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node, extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+// Start begins a run of a verb on nodes and keeps it, without doing anything yet. Nodes that cannot
+// be asked at all are failures of it from the beginning. Extra gives arguments for one host alone;
+// nil: none.
+func (e *Engine) Start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node,
+	extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	run.Request = identity(32)
 	return e.start(ctx, run, nodes, extra)
 }
 
-// start is Start; a run without a word for its requests has one request for all hosts, as those have that an older version began.
-func (e *Engine) start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node, extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+// start is Start; a run without a word for its requests has one request for all hosts, as those
+// have that an older version began.
+func (e *Engine) start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node,
+	extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	run.ID, run.Started, run.State, run.Reach = identity(12), e.now(), dropcap.RunGoing, e.Reach
 	request := identity(32)
 	var hosts []dropcap.FleetHost
@@ -138,14 +146,22 @@ func (e *Engine) start(ctx context.Context, run dropcap.FleetRun, nodes []dropca
 func unable(n dropcap.Node) *dropcap.HostFailure {
 	switch {
 	case n.Platform != "" && n.Platform != "Linux":
-		return &dropcap.HostFailure{Host: n.Host(), Cause: "platform", Message: "it runs " + n.Platform + ": skipped, since dropcap is for Linux hosts",
+		return &dropcap.HostFailure{Host: n.Host(), Cause: "platform", Message: "it runs " +
+			n.Platform + ": skipped, since dropcap is for Linux hosts",
 			Hint: "leave it out of --targets"}
-	case olderThan(n.Agent, 2, 0, 357): // the first that runs documents of schema 2.2 (user guide, "Document schema versions")
-		return &dropcap.HostFailure{Host: n.Host(), Cause: "agent", Message: "its agent is of version " + oneLine(n.Agent) + ", which does not know dropcap's documents",
-			Hint: "bring amazon-ssm-agent to 2.0.357 or later: `aws ssm send-command --document-name AWS-UpdateSSMAgent …`"}
+	case olderThan(n.Agent, 2, 0, 357):
+		// the first that runs documents of schema 2.2 (user guide, "Document schema versions")
+		return &dropcap.HostFailure{Host: n.Host(), Cause: "agent",
+			Message: "its agent is of version " + oneLine(n.Agent) +
+				", which does not know dropcap's documents",
+			Hint: "bring amazon-ssm-agent to 2.0.357 or later: `aws ssm send-command " +
+				"--document-name AWS-UpdateSSMAgent …`"}
 	case !n.Online:
-		return &dropcap.HostFailure{Host: n.Host(), Cause: "offline", Message: "its agent does not answer the service (last ping " + stamp(n.Pinged) + "); nothing was sent",
-			Hint: "see that the instance runs, amazon-ssm-agent too, and that it reaches the service"}
+		return &dropcap.HostFailure{Host: n.Host(), Cause: "offline",
+			Message: "its agent does not answer the service (last ping " + stamp(n.Pinged) +
+				"); nothing was sent",
+			Hint: "see that the instance runs, amazon-ssm-agent too, and that it reaches the " +
+				"service"}
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ type exchange struct {
 	note   func(string)             // what is waited for; likewise
 }
 
-// gauge is what the places of an exchange share: how many hosts are being asked, and how many have failed.
+// gauge is what the places of an exchange share: how many hosts are being asked, and how many have
+// failed.
 type gauge struct {
 	mu           sync.Mutex
 	flying, most int // 0: no limit
@@ -67,8 +68,9 @@ func (g *gauge) exceeded() bool {
 	return g.bear >= 0 && g.errors > g.bear
 }
 
-// fetch asks hosts that are not through, each place by itself. Hosts that were never asked since too many had failed are left as they are. The
-// error is the controller's own: its store, its credentials, an interrupt.
+// fetch asks hosts that are not through, each place by itself. Hosts that were never asked since
+// too many had failed are left as they are. The error is the controller's own: its store, its
+// credentials, an interrupt.
 func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error {
 	byPlace := map[string][]*task{}
 	for _, h := range hosts {
@@ -104,7 +106,8 @@ func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error 
 	return first
 }
 
-// round is the exchange with one place: a loop that sends what is due, looks at commands that are due, and sleeps.
+// round is the exchange with one place: a loop that sends what is due, looks at commands that are
+// due, and sleeps.
 type round struct {
 	*exchange
 	tasks    []*task
@@ -202,7 +205,8 @@ func (r *round) dispatch(ctx context.Context) error {
 	return r.askBeside(ctx)
 }
 
-// allowed is how many of a batch may be sent to: those that are being asked already come first, then as many as there is room for.
+// allowed is how many of a batch may be sent to: those that are being asked already come first,
+// then as many as there is room for.
 func (r *round) allowed(batch []*task) int {
 	if r.gauge.exceeded() {
 		return 0 // one that has not got its request is not told again either
@@ -228,8 +232,10 @@ func order(b bool) int {
 
 func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
 	c := dropcap.NodeCommand{
-		Place: batch[0].place, Verb: r.run.Verb, Request: batch[0].host.Request, Args: slices.Clone(r.run.Args),
-		Comment: "dropcap " + r.run.Verb + " " + r.run.ID, Delivery: r.Pace.Delivery, Execution: r.Pace.Execution,
+		Place: batch[0].place, Verb: r.run.Verb, Request: batch[0].host.Request,
+		Args:    slices.Clone(r.run.Args),
+		Comment: "dropcap " + r.run.Verb + " " + r.run.ID, Delivery: r.Pace.Delivery,
+		Execution: r.Pace.Execution,
 	}
 	if r.run.Request != "" {
 		c.Request = r.run.Request
@@ -263,7 +269,8 @@ func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
 	return r.Way.fill(c)
 }
 
-// send sends one command. It is noted before, so that a controller that takes over knows that something may have arrived.
+// send sends one command. It is noted before, so that a controller that takes over knows that
+// something may have arrived.
 func (r *round) send(ctx context.Context, batch []*task, kind step) error {
 	c, err := r.command(batch, kind)
 	if err != nil {
@@ -306,7 +313,8 @@ func (r *round) send(ctx context.Context, batch []*task, kind step) error {
 // out notes a command that is out.
 func (r *round) out(c dropcap.NodeCommand, id string, batch []*task) *sent {
 	now := r.Clock.Now()
-	s := &sent{NodeCommand: c, id: id, at: now, due: now.Add(r.Pace.Poll), ofTarget: map[string]*task{}, fetched: map[string]bool{}}
+	s := &sent{NodeCommand: c, id: id, at: now, due: now.Add(r.Pace.Poll),
+		ofTarget: map[string]*task{}, fetched: map[string]bool{}}
 	for _, t := range batch {
 		t.host.Commands = append(t.host.Commands, id)
 		s.ofTarget[t.node] = t
@@ -315,7 +323,8 @@ func (r *round) out(c dropcap.NodeCommand, id string, batch []*task) *sent {
 	return s
 }
 
-// refused is a command that the service did not take. One node that it does not know spoils a command for all of them: then each is tried alone.
+// refused is a command that the service did not take. One node that it does not know spoils a
+// command for all of them: then each is tried alone.
 func (r *round) refused(ctx context.Context, batch []*task, err error) error {
 	if errors.Is(err, dropcap.ErrDenied) {
 		return err

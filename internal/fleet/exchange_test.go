@@ -24,7 +24,8 @@ func TestEachHostIsAskedOnceAndItsOutputFetchedOnce(t *testing.T) {
 		}
 	}
 	if s.calls["send"] != 3 || s.calls["output"] != 120 {
-		t.Errorf("calls: %v, want 3 commands (80 and 40 nodes, at most 50 each) and 120 outputs", s.calls)
+		t.Errorf("calls: %v, want 3 commands (80 and 40 nodes, at most 50 each) and 120 outputs",
+			s.calls)
 	}
 }
 
@@ -53,15 +54,18 @@ func TestAHostThatIsStillAtWorkIsAskedAgainAndNotToldAgain(t *testing.T) {
 		}
 	}
 	for _, h := range hosts {
-		if h.Sent != 1 || h.Receipt == nil || h.Receipt.State != dropcap.ReceiptDone || len(h.Commands) > 60 {
+		if h.Sent != 1 || h.Receipt == nil || h.Receipt.State != dropcap.ReceiptDone ||
+			len(h.Commands) > 60 {
 			t.Errorf("sent %d times, %d commands: %+v", h.Sent, len(h.Commands), h.Receipt)
 		}
 	}
 }
 
-// TestWhateverGoesWrongOnTheWayNothingIsDoneTwiceAndNoVerdictIsWrong strikes at random, in many worlds.
+// TestWhateverGoesWrongOnTheWayNothingIsDoneTwiceAndNoVerdictIsWrong strikes at random, in many
+// worlds.
 func TestWhateverGoesWrongOnTheWayNothingIsDoneTwiceAndNoVerdictIsWrong(t *testing.T) {
-	kinds := []string{"away", "dropped", "undelivered", "lost", "damaged", "cut", "twice", "garbage"}
+	kinds := []string{"away", "dropped", "undelivered", "lost", "damaged", "cut", "twice",
+		"garbage"}
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		s := newStage(20)
@@ -74,7 +78,8 @@ func TestWhateverGoesWrongOnTheWayNothingIsDoneTwiceAndNoVerdictIsWrong(t *testi
 		for i := range 5 {
 			s.machines[fmt.Sprintf("i-%017d", i)].apply = dropcap.ExitRolledBack
 		}
-		_, hosts := s.do(t, dropcap.FleetRun{Verb: "apply", Rules: dropcap.FleetRules{MaxErrors: 20}})
+		_, hosts := s.do(t, dropcap.FleetRun{Verb: "apply",
+			Rules: dropcap.FleetRules{MaxErrors: 20}})
 		for _, h := range hosts {
 			_, id := cutHost(h.Host)
 			m := s.machines[id]
@@ -82,14 +87,16 @@ func TestWhateverGoesWrongOnTheWayNothingIsDoneTwiceAndNoVerdictIsWrong(t *testi
 				t.Fatalf("seed %d: %s did it %d times", seed, id, m.done["apply"])
 			}
 			switch {
-			case h.Failure != nil && (h.Failure.Cause == "unanswered" || h.Failure.Cause == "unreachable"):
+			case h.Failure != nil && (h.Failure.Cause == "unanswered" ||
+				h.Failure.Cause == "unreachable"):
 				continue // said to be unknown
 			case h.Failure != nil && m.done["apply"] > 0:
 				t.Fatalf("seed %d: %s: %+v, but it was done", seed, id, h.Failure)
 			case h.Failure != nil:
 				continue
 			case h.Receipt == nil || m.done["apply"] != 1 || h.Receipt.Status != m.apply:
-				t.Fatalf("seed %d: %s: receipt %+v, done %d, status %d", seed, id, h.Receipt, m.done["apply"], m.apply)
+				t.Fatalf("seed %d: %s: receipt %+v, done %d, status %d", seed, id, h.Receipt,
+					m.done["apply"], m.apply)
 			}
 		}
 	}
@@ -98,7 +105,8 @@ func TestWhateverGoesWrongOnTheWayNothingIsDoneTwiceAndNoVerdictIsWrong(t *testi
 func TestWhoTakesOverAsksBeforeItSends(t *testing.T) {
 	for kill := 1; kill <= 6; kill++ {
 		s, l := newStage(9), newLedger()
-		e, run, hosts := s.begin(t, l, dropcap.FleetRun{Verb: "apply", Rules: dropcap.FleetRules{Waves: []string{"3"}}})
+		e, run, hosts := s.begin(t, l, dropcap.FleetRun{Verb: "apply",
+			Rules: dropcap.FleetRules{Waves: []string{"3"}}})
 		ctx, cancel := context.WithCancel(t.Context())
 		s.stop = func(n int) bool {
 			if n == kill {
@@ -166,12 +174,14 @@ func TestHostsThatCannotBeAskedAreFailuresFromTheBeginning(t *testing.T) {
 	if _, hosts, err = e.Go(t.Context(), run, hosts, s.places()); err != nil {
 		t.Fatal(err)
 	}
-	if hosts[0].Failure.Cause != "platform" || hosts[1].Failure.Cause != "offline" || hosts[2].Receipt == nil || hosts[3].Failure.Cause != "agent" {
+	if hosts[0].Failure.Cause != "platform" || hosts[1].Failure.Cause != "offline" ||
+		hosts[2].Receipt == nil || hosts[3].Failure.Cause != "agent" {
 		t.Errorf("%+v", hosts)
 	}
 }
 
-// A script may be run again, so one whose sending was not answered is sent again; a service that stays away is told of.
+// A script may be run again, so one whose sending was not answered is sent again; a service that
+// stays away is told of.
 func TestAScriptWhoseSendingWasNotAnsweredIsSentAgain(t *testing.T) {
 	for times, want := range map[int]bool{0: true, 2: true, 100: false} {
 		s := newStage(3)
@@ -181,9 +191,12 @@ func TestAScriptWhoseSendingWasNotAnsweredIsSentAgain(t *testing.T) {
 			}
 			return ""
 		}
-		list, err := Scripted{Engine: &Engine{Carrier: s, Clock: s.clock}, Lines: []string{"true"}}.Do(t.Context(), s.nodes()[:1])
-		if (err == nil) != want || want && (len(list) != 1 || list[0].Failure != nil || s.calls["send"] != times+1) || s.calls["send"] > 10 {
-			t.Errorf("%d answers are lost: sent %d times, %v, %+v", times, s.calls["send"], err, list)
+		list, err := Scripted{Engine: &Engine{Carrier: s, Clock: s.clock},
+			Lines: []string{"true"}}.Do(t.Context(), s.nodes()[:1])
+		if (err == nil) != want || want && (len(list) != 1 || list[0].Failure != nil ||
+			s.calls["send"] != times+1) || s.calls["send"] > 10 {
+			t.Errorf("%d answers are lost: sent %d times, %v, %+v", times, s.calls["send"], err,
+				list)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// gate tells why the next wave must not begin; empty if it may. What was decided by a former process is decided again: nothing of it changes
-// anything but the last audit, which is cheap.
+// gate tells why the next wave must not begin; empty if it may. What was decided by a former
+// process is decided again: nothing of it changes anything but the last audit, which is cheap.
 func (j *journey) gate(ctx context.Context, w *dropcap.Wave) (string, error) {
 	if !Changes(j.run.Verb) {
 		return "", nil
@@ -65,7 +65,8 @@ func (j *journey) receipts() string {
 	for _, c := range order {
 		list = append(list, fmt.Sprintf("%d %s", causes[c], c))
 	}
-	return fmt.Sprintf("%d of %s failed, and --max-errors is %d (%s)", bad, printable.Count(len(asked), "host"), j.run.Rules.MaxErrors, strings.Join(list, ", "))
+	return fmt.Sprintf("%d of %s failed, and --max-errors is %d (%s)", bad,
+		printable.Count(len(asked), "host"), j.run.Rules.MaxErrors, strings.Join(list, ", "))
 }
 
 // Cause is the slug of a host's failure, by which errors are grouped; empty if there is none.
@@ -94,7 +95,8 @@ func Cause(h dropcap.FleetHost) string {
 		}
 		return ""
 	}
-	if h.Receipt.Error != nil && h.Receipt.Error.Code != "" && h.Receipt.Error.Code != dropcap.CodeError {
+	if h.Receipt.Error != nil && h.Receipt.Error.Code != "" &&
+		h.Receipt.Error.Code != dropcap.CodeError {
 		if s := slug(string(h.Receipt.Error.Code)); s != "" {
 			return s
 		}
@@ -123,11 +125,13 @@ func (j *journey) soak(ctx context.Context, w *dropcap.Wave) error {
 	if wait <= 0 {
 		return nil
 	}
-	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts), Note: "soaking for " + wait.Round(time.Second).String()})
+	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts),
+		Note: "soaking for " + wait.Round(time.Second).String()})
 	return j.Clock.Sleep(ctx, wait)
 }
 
-// compare audits the wave's hosts again: nothing may be found that was not found before, and whatever ran must run.
+// compare audits the wave's hosts again: nothing may be found that was not found before, and
+// whatever ran must run.
 func (j *journey) compare(ctx context.Context, w *dropcap.Wave) (string, error) {
 	changed := j.changedIn(w)
 	if len(changed) == 0 {
@@ -195,11 +199,13 @@ func cutHost(host string) (place, id string) {
 
 // levelOf keeps of a run's arguments what an audit takes.
 func levelOf(args []string) []string {
-	return slices.DeleteFunc(slices.Clone(args), func(a string) bool { return !strings.HasPrefix(a, "--level=") })
+	return slices.DeleteFunc(slices.Clone(args), func(a string) bool {
+		return !strings.HasPrefix(a, "--level=")
+	})
 }
 
-// otherVersions tells which of the hosts that answered an audit run another version than the run demands; empty if none does. Those that did not
-// answer are the gate's business.
+// otherVersions tells which of the hosts that answered an audit run another version than the run
+// demands; empty if none does. Those that did not answer are the gate's business.
 func (j *journey) otherVersions(ctx context.Context, audit string) (string, error) {
 	want := j.run.Rules.Version
 	if want == "" {
@@ -219,5 +225,6 @@ func (j *journey) otherVersions(ctx context.Context, audit string) (string, erro
 	if count == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("%s of another version than %s (%s): `dropcap fleet install` brings it, --any-version goes on without", printable.Count(count, "host"), want, example), nil
+	return fmt.Sprintf("%s of another version than %s (%s): `dropcap fleet install` brings it, "+
+		"--any-version goes on without", printable.Count(count, "host"), want, example), nil
 }

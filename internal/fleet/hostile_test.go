@@ -49,7 +49,8 @@ func TestAnErrorAfterAChangeBeganIsNotBelieved(t *testing.T) {
 		return ""
 	}
 	run, hosts := s.do(t, dropcap.FleetRun{Verb: "apply"})
-	if run.State != dropcap.RunDone || hosts[0].Receipt == nil || hosts[0].Failure != nil || m.done["apply"] != 1 {
+	if run.State != dropcap.RunDone || hosts[0].Receipt == nil || hosts[0].Failure != nil ||
+		m.done["apply"] != 1 {
 		t.Errorf("%s: %s: %+v", run.State, run.Because, hosts[0].Failure)
 	}
 }
@@ -68,7 +69,8 @@ func TestAnErrorOfAHostThatDidNothingIsToldAsItIs(t *testing.T) {
 		return ""
 	}
 	_, hosts, err := e.Go(t.Context(), run, hosts, s.places())
-	if f := hosts[0].Failure; err != nil || f == nil || f.Cause != "error" || !strings.Contains(f.Message, "cannot write") {
+	if f := hosts[0].Failure; err != nil || f == nil || f.Cause != "error" ||
+		!strings.Contains(f.Message, "cannot write") {
 		t.Errorf("%v: %+v", err, f)
 	}
 	if hosts[0].Sent != 1 {
@@ -76,7 +78,8 @@ func TestAnErrorOfAHostThatDidNothingIsToldAsItIs(t *testing.T) {
 	}
 }
 
-// A host said that it had not got the request, while a delivery was still on its way: nobody may say later that nothing was done.
+// A host said that it had not got the request, while a delivery was still on its way: nobody may
+// say later that nothing was done.
 func TestAbsentIsNoPromiseWhileADeliveryIsOnItsWay(t *testing.T) {
 	s, l := newStage(1), newLedger()
 	e, run, hosts := s.begin(t, l, dropcap.FleetRun{Verb: "apply"})
@@ -93,7 +96,8 @@ func TestAbsentIsNoPromiseWhileADeliveryIsOnItsWay(t *testing.T) {
 		return "gone"
 	}
 	_, hosts, err := e.Go(t.Context(), run, hosts, s.places())
-	if f := hosts[0].Failure; err != nil || f == nil || strings.Contains(f.Message, "nothing was done") {
+	if f := hosts[0].Failure; err != nil || f == nil ||
+		strings.Contains(f.Message, "nothing was done") {
 		t.Errorf("%v: %+v", err, f)
 	}
 }

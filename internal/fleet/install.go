@@ -13,7 +13,8 @@ var install string
 //go:embed documents/uninstall.sh
 var uninstall string
 
-// Binary is where a host of one architecture gets dropcap, and what it has to be. The zero value is none.
+// Binary is where a host of one architecture gets dropcap, and what it has to be. The zero value is
+// none.
 type Binary struct {
 	URL    string // presigned
 	SHA256 string // 64 hexadecimal digits
@@ -29,8 +30,9 @@ var (
 // mostBinary is the largest program that is installed.
 const mostBinary = 512 << 20
 
-// InstallLines gives a script for /bin/sh that puts a version of dropcap on a host, unless it is there: the host chooses by its architecture, and
-// verifies before anything can run. It prints what it did, or why it did not.
+// InstallLines gives a script for /bin/sh that puts a version of dropcap on a host, unless it is
+// there: the host chooses by its architecture, and verifies before anything can run. It prints what
+// it did, or why it did not.
 func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
 	if !versionForm.MatchString(version) {
 		return nil, fmt.Errorf("cannot install version %q: that is no name of one", version)
@@ -57,23 +59,28 @@ func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
 
 // words set what the script knows of the program for an architecture.
 func (b Binary) words(arch string) string {
-	return fmt.Sprintf("url_%[1]s='%[2]s' sum_%[1]s='%[3]s' size_%[1]s=%[4]d", arch, b.URL, b.SHA256, b.Size)
+	return fmt.Sprintf("url_%[1]s='%[2]s' sum_%[1]s='%[3]s' size_%[1]s=%[4]d", arch, b.URL,
+		b.SHA256, b.Size)
 }
 
 func (b Binary) check() error {
 	switch {
 	case !urlForm.MatchString(b.URL):
-		return fmt.Errorf("cannot install from that address: it is not of the form https://HOST/PATH?QUERY, or has characters that a shell could take for its own")
+		return fmt.Errorf("cannot install from that address: it is not of the form " +
+			"https://HOST/PATH?QUERY, or has characters that a shell could take for its own")
 	case !sumForm.MatchString(b.SHA256):
-		return fmt.Errorf("cannot install what is not known: %q is no SHA-256 of 64 hexadecimal digits", b.SHA256)
+		return fmt.Errorf("cannot install what is not known: %q is no SHA-256 of 64 hexadecimal "+
+			"digits", b.SHA256)
 	case b.Size <= 0 || b.Size > mostBinary:
-		return fmt.Errorf("cannot install a program of %d bytes: at most %d MiB are taken", b.Size, mostBinary>>20)
+		return fmt.Errorf("cannot install a program of %d bytes: at most %d MiB are taken", b.Size,
+			mostBinary>>20)
 	}
 	return nil
 }
 
-// UninstallLines gives a script that takes dropcap off a host. The store stays without purge, and nothing is done without force while changes
-// retain containers, or are applied: nobody could back them out then.
+// UninstallLines gives a script that takes dropcap off a host. The store stays without purge, and
+// nothing is done without force while changes retain containers, or are applied: nobody could back
+// them out then.
 func UninstallLines(purge, force bool) []string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	return append([]string{"purge=" + yes[purge] + " force=" + yes[force]}, script(uninstall)...)

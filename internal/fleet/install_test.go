@@ -18,7 +18,8 @@ import (
 
 // program is what stands for dropcap: it tells a version, and a history.
 func program(version, history string) string {
-	return "#!/bin/sh\ncase $1 in\nversion) echo 'dropcap " + version + " (go, linux)' ;;\nhistory) printf '" + history + "' ;;\nesac\n"
+	return "#!/bin/sh\ncase $1 in\nversion) echo 'dropcap " + version +
+		" (go, linux)' ;;\nhistory) printf '" + history + "' ;;\nesac\n"
 }
 
 // box runs the scripts below a folder of its own.
@@ -70,7 +71,8 @@ func (b box) has(path, want string) {
 func (b *box) only(names ...string) {
 	b.t.Helper()
 	b.path = b.t.TempDir()
-	for _, name := range append(names, "sh", "uname", "id", "sha256sum", "cut", "mkdir", "mktemp", "rm", "cat", "wc", "tr", "chmod", "cp", "mv", "head") {
+	for _, name := range append(names, "sh", "uname", "id", "sha256sum", "cut", "mkdir", "mktemp",
+		"rm", "cat", "wc", "tr", "chmod", "cp", "mv", "head") {
 		real := filepath.Join("/usr/bin", name) // rather than somebody's wrapper
 		if _, err := os.Stat(real); err != nil {
 			if real, err = exec.LookPath(name); err != nil {
@@ -101,7 +103,8 @@ func serve(t *testing.T, text, lies string) Binary {
 		_, _ = w.Write([]byte(lies))
 	}))
 	t.Cleanup(srv.Close)
-	return Binary{URL: srv.URL + "/b?X=1&Y=a%2Fb", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(text))), Size: int64(len(text))}
+	return Binary{URL: srv.URL + "/b?X=1&Y=a%2Fb",
+		SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(text))), Size: int64(len(text))}
 }
 
 func lines(t *testing.T, version string, b Binary) []string {
@@ -152,7 +155,8 @@ func TestWhatIsNotAsToldIsNeverRunNorInstalled(t *testing.T) {
 		b.wants(lines(t, "1.0", at), true, "cannot ")
 	}
 	b.only()
-	b.wants(lines(t, "1.0", serve(t, good, good)), true, "there is neither curl nor wget nor python3")
+	b.wants(lines(t, "1.0", serve(t, good, good)), true,
+		"there is neither curl nor wget nor python3")
 	b.has(target, old)
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("what was not verified was run")
@@ -192,13 +196,15 @@ func TestUninstallLeavesNothingButWhatIsYours(t *testing.T) {
 	write("/var/lib/dropcap/store.db", "x", 0o600)
 	write("/etc/dropcap/policy.yaml", string(policy)+"keep: []\n", 0o644)
 	write("/etc/systemd/system/dropcap-recover.service", "[Unit]\n", 0o644)
-	for _, state := range []string{"applied false", "backed-out false", "needs-person false", "checking false"} {
+	for _, state := range []string{"applied false", "backed-out false", "needs-person false",
+		"checking false"} {
 		write(target, program("1.0", `0123456789ab `+state+`\n`), 0o755)
 		b.wants(UninstallLines(true, false), true, "1 changes are applied or retain a container")
 	}
 	write(target, "#!/bin/sh\nexit 1\n", 0o755)
 	b.wants(UninstallLines(true, false), true, "history of changes cannot be read")
-	write(target, program("1.0", `0123456789ab rolled-back false\n0123456789ab applied true\n0123456789ab backed-out true\n`), 0o755)
+	write(target, program("1.0",
+		`0123456789ab rolled-back false\n0123456789ab applied true\n0123456789ab backed-out true\n`), 0o755)
 	b.wants(UninstallLines(false, false), false, "it has a policy of yours")
 	b.has(target, "")
 	b.has("/etc/systemd/system/dropcap-recover.service", "")

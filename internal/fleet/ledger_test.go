@@ -75,7 +75,8 @@ func (l *ledger) SaveHosts(_ context.Context, run string, hosts []dropcap.FleetH
 	return l.fail
 }
 
-func (l *ledger) Run(_ context.Context, id string) (r dropcap.FleetRun, hosts []dropcap.FleetHost, err error) {
+func (l *ledger) Run(_ context.Context,
+	id string) (r dropcap.FleetRun, hosts []dropcap.FleetHost, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.runs[id] == "" {

@@ -9,7 +9,8 @@ import (
 	"dropcap"
 )
 
-// look polls the commands that are due, and gets the output of each node that is through: once, as a rule.
+// look polls the commands that are due, and gets the output of each node that is through: once, as
+// a rule.
 func (r *round) look(ctx context.Context) error {
 	for _, c := range slices.Clone(r.commands) {
 		if c.due.After(r.Clock.Now()) {
@@ -90,7 +91,8 @@ func printed(status string) bool {
 	return true
 }
 
-// next says when to look at a command again: ever more rarely, since each look is a request. One that is through is forgotten.
+// next says when to look at a command again: ever more rarely, since each look is a request. One
+// that is through is forgotten.
 func (r *round) next(c *sent) {
 	if len(c.ofTarget) == 0 {
 		r.commands = slices.DeleteFunc(r.commands, func(o *sent) bool { return o == c })

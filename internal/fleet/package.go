@@ -19,24 +19,27 @@ import (
 //go:embed documents/validate.sh
 var validate string
 
-// platforms are the Linuxes of Distributor, by the names that the agent has for them (envdetect/constants). There is none for any platform.
-var platforms = []string{"almalinux", "amazon", "centos", "debian", "opensuse", "opensuseleap", "oracle", "redhat", "rocky", "suse", "ubuntu"}
+// platforms are the Linuxes of Distributor, by the names that the agent has for them
+// (envdetect/constants). There is none for any platform.
+var platforms = []string{"almalinux", "amazon", "centos", "debian", "opensuse", "opensuseleap",
+	"oracle", "redhat", "rocky", "suse", "ubuntu"}
 
 // agentNames are the architectures as the agent calls them (envdetect/osdetect).
 var agentNames = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
 
-// PackageVersion is a version of dropcap in the letters that a package's version may have: of 1.2.3+4.g76e0b0c it is 1.2.3_4.g76e0b0c, of
-// 1.3.0~rc1 it is 1.3.0-rc1.
+// PackageVersion is a version of dropcap in the letters that a package's version may have: of
+// 1.2.3+4.g76e0b0c it is 1.2.3_4.g76e0b0c, of 1.3.0~rc1 it is 1.3.0-rc1.
 func PackageVersion(version string) string {
 	return strings.NewReplacer("+", "_", "~", "-").Replace(version)
 }
 
-// NewPackage puts a version of dropcap into a package: programs are static binaries for "amd64", "arm64" or both. The same programs give the same
-// bytes.
+// NewPackage puts a version of dropcap into a package: programs are static binaries for "amd64",
+// "arm64" or both. The same programs give the same bytes.
 func NewPackage(version string, programs map[string][]byte) (dropcap.Package, error) {
 	p := dropcap.Package{Version: PackageVersion(version), Files: map[string][]byte{}}
 	if !versionForm.MatchString(version) || len(programs) == 0 {
-		return p, fmt.Errorf("cannot make a package of version %q and %d programs", version, len(programs))
+		return p, fmt.Errorf("cannot make a package of version %q and %d programs", version,
+			len(programs))
 	}
 	type file struct {
 		File string `json:"file"`
@@ -54,14 +57,16 @@ func NewPackage(version string, programs map[string][]byte) (dropcap.Package, er
 			return p, fmt.Errorf("cannot make the package for %s: %w", arch, err)
 		}
 		name := "dropcap_" + p.Version + "_" + arch + ".zip"
-		p.Files[name], byArch[agentNames[arch]], files[name] = data, file{name}, checksums{map[string]string{"sha256": digest(data)}}
+		p.Files[name], byArch[agentNames[arch]], files[name] = data, file{name},
+			checksums{map[string]string{"sha256": digest(data)}}
 	}
 	packages := map[string]map[string]map[string]file{}
 	for _, name := range platforms {
 		packages[name] = map[string]map[string]file{"_any": byArch}
 	}
 	text, err := json.MarshalIndent(map[string]any{
-		"schemaVersion": "2.0", "version": p.Version, "publisher": "dropcap", "packages": packages, "files": files,
+		"schemaVersion": "2.0", "version": p.Version, "publisher": "dropcap", "packages": packages,
+		"files": files,
 	}, "", "  ")
 	p.Manifest = string(text) + "\n"
 	return p, err
@@ -72,12 +77,14 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// archive is the zip file for one architecture: the program, and scripts which the agent runs as root in the folder where it has unpacked them.
+// archive is the zip file for one architecture: the program, and scripts which the agent runs as
+// root in the folder where it has unpacked them.
 func archive(version, arch string, program []byte) ([]byte, error) {
 	b := Binary{URL: "package", SHA256: digest(program), Size: int64(len(program))}
 	none := Binary{}
 	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[arch]
-	put := strings.Join([]string{"version='" + version + "' package=dropcap", b.words(arch), none.words(other), install}, "\n")
+	put := strings.Join([]string{"version='" + version + "' package=dropcap", b.words(arch),
+		none.words(other), install}, "\n")
 	var buf bytes.Buffer
 	z := zip.NewWriter(&buf)
 	for _, f := range []struct {
@@ -86,11 +93,14 @@ func archive(version, arch string, program []byte) ([]byte, error) {
 	}{
 		{"dropcap", program},
 		{"install.sh", []byte(put)},
-		{"uninstall.sh", []byte("purge=${SSM_DROPCAP_PURGE:-program} force=${SSM_DROPCAP_FORCE:-no}\n" + uninstall)},
+		{"uninstall.sh", []byte("purge=${SSM_DROPCAP_PURGE:-program} " +
+			"force=${SSM_DROPCAP_FORCE:-no}\n" + uninstall)},
 		{"update.sh", []byte(put)}, // for who chooses "In-place update"
 		{"validate.sh", []byte("version='" + version + "' sum='" + b.SHA256 + "'\n" + validate)},
 	} {
-		h := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)} // as early as there is
+		// as early as there is
+		h := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0,
+			0, 0, 0, time.UTC)}
 		h.SetMode(0o755)
 		w, err := z.CreateHeader(h)
 		if err == nil {

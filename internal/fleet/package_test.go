@@ -67,15 +67,19 @@ func TestAPackagesManifestHasWhatDistributorLooksFor(t *testing.T) {
 		Packages               map[string]map[string]map[string]struct{ File string }
 		Files                  map[string]struct{ Checksums map[string]string }
 	}
-	if err := json.Unmarshal([]byte(p.Manifest), &m); err != nil || m.SchemaVersion != "2.0" || m.Version != "1.2.3-rc1_4.gabc" || p.Version != m.Version {
+	if err := json.Unmarshal([]byte(p.Manifest), &m); err != nil || m.SchemaVersion != "2.0" ||
+		m.Version != "1.2.3-rc1_4.gabc" || p.Version != m.Version {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	if len(m.Files) != 2 || len(p.Files) != 2 || len(p.Manifest) > 60<<10 {
-		t.Errorf("%d files, %d listed, a manifest of %d bytes", len(p.Files), len(m.Files), len(p.Manifest))
+		t.Errorf("%d files, %d listed, a manifest of %d bytes", len(p.Files), len(m.Files),
+			len(p.Manifest))
 	}
 	for _, platform := range []string{"amazon", "ubuntu", "debian", "redhat"} {
-		for arch, name := range map[string]string{"x86_64": "dropcap_1.2.3-rc1_4.gabc_amd64.zip", "arm64": "dropcap_1.2.3-rc1_4.gabc_arm64.zip"} {
-			if got := m.Packages[platform]["_any"][arch].File; got != name || m.Files[name].Checksums["sha256"] != digest(p.Files[name]) {
+		for arch, name := range map[string]string{"x86_64": "dropcap_1.2.3-rc1_4.gabc_amd64.zip",
+			"arm64": "dropcap_1.2.3-rc1_4.gabc_arm64.zip"} {
+			if got := m.Packages[platform]["_any"][arch].File; got != name ||
+				m.Files[name].Checksums["sha256"] != digest(p.Files[name]) {
 				t.Errorf("%s %s: %q", platform, arch, got)
 			}
 		}
@@ -112,7 +116,8 @@ func TestAPackageInstallsAsTheAddressDoes(t *testing.T) {
 	b.has(target, program("2.0", ""))
 	b.does(one, "validate.sh", true, "cannot find version 1.0")
 
-	if err := os.WriteFile(filepath.Join(one, "dropcap"), []byte(program("6.6.6", "")), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(one, "dropcap"), []byte(program("6.6.6", "")),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.does(one, "install.sh", true, "cannot use what was downloaded")
@@ -137,7 +142,8 @@ func TestAPackageIsNotTakenOffWhileAChangeCouldBeBackedOut(t *testing.T) {
 	b.does(folder, "install.sh", false, "installed")
 	b.does(folder, "uninstall.sh", true, "1 changes are applied or retain a container")
 	b.does(folder, "uninstall.sh", true, "1 changes are applied", "SSM_DROPCAP_PURGE=yes")
-	b.does(folder, "uninstall.sh", true, "purge and force are yes or no", "SSM_DROPCAP_PURGE=yes; reboot")
+	b.does(folder, "uninstall.sh", true, "purge and force are yes or no",
+		"SSM_DROPCAP_PURGE=yes; reboot")
 	b.has(target, program("1.0", `0123456789ab applied false\n`))
 
 	// Distributor itself, on the way to another version: units stay.
@@ -153,6 +159,7 @@ func TestAPackageIsNotTakenOffWhileAChangeCouldBeBackedOut(t *testing.T) {
 	b.has(target, "")
 	b.has(unit, "")
 	b.has(store, "x")
-	b.does(folder, "uninstall.sh", false, "removed", "SSM_DROPCAP_PURGE=yes", "SSM_DROPCAP_FORCE=yes")
+	b.does(folder, "uninstall.sh", false, "removed", "SSM_DROPCAP_PURGE=yes",
+		"SSM_DROPCAP_FORCE=yes")
 	b.has(store, "")
 }

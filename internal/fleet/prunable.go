@@ -6,23 +6,27 @@ import (
 	"dropcap"
 )
 
-// Prunable picks the runs that ended before a time and of which nothing is to be done any more: none that was stopped, or whose changes could be
-// backed out, unless all; none that a process is at work on; and none that belongs to a run that stays, as its backout or the audits of its gate.
-func Prunable(runs []dropcap.FleetRun, before time.Time, all bool, atWork map[string]bool) []dropcap.FleetRun {
+// Prunable picks the runs that ended before a time and of which nothing is to be done any more:
+// none that was stopped, or whose changes could be backed out, unless all; none that a process is
+// at work on; and none that belongs to a run that stays, as its backout or the audits of its gate.
+func Prunable(runs []dropcap.FleetRun, before time.Time, all bool,
+	atWork map[string]bool) []dropcap.FleetRun {
 	stays := map[string]bool{}
 	for _, r := range runs {
 		stays[r.ID] = !ended(r, before, all) || !all && open(r) || atWork[r.ID]
 	}
 	var list []dropcap.FleetRun
 	for _, r := range runs {
-		if !stays[r.ID] && (!stays[r.Of] || r.Verb == "apply") { // an apply has all that it needs of its plan
+		if !stays[r.ID] && (!stays[r.Of] || r.Verb == "apply") {
+			// an apply has all that it needs of its plan
 			list = append(list, r)
 		}
 	}
 	return list
 }
 
-// ended tells whether a run ended before a time. One that never came to its end did when it began, if all.
+// ended tells whether a run ended before a time. One that never came to its end did when it began,
+// if all.
 func ended(r dropcap.FleetRun, before time.Time, all bool) bool {
 	text := r.Ended
 	if !r.State.Over() {

@@ -9,13 +9,16 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// MergeEvidence puts the hosts' evidence together, per workload and revision, so that it can be told what all of them need and in what they
-// dissent. A workload of compose, swarm or ECS is named by its project, and is the same on every host; containers that merely share a name are
-// merged over hosts only if across, since a person asked for it, and stand side by side else.
+// MergeEvidence puts the hosts' evidence together, per workload and revision, so that it can be
+// told what all of them need and in what they dissent. A workload of compose, swarm or ECS is named
+// by its project, and is the same on every host; containers that merely share a name are merged
+// over hosts only if across, since a person asked for it, and stand side by side else.
 //
-// The documents are not trusted: each is imported as a file of a stranger is, and a host speaks for itself: ids are the hosts' own ids
-// (ReceiptHost.ID) by "account/region/node", and a record of another host that answered too is left out.
-func MergeEvidence(f dropcap.Fleet, ids map[string]string, across bool) (dropcap.Evidence, []dropcap.HostFailure) {
+// The documents are not trusted: each is imported as a file of a stranger is, and a host speaks for
+// itself: ids are the hosts' own ids (ReceiptHost.ID) by "account/region/node", and a record of
+// another host that answered too is left out.
+func MergeEvidence(f dropcap.Fleet, ids map[string]string,
+	across bool) (dropcap.Evidence, []dropcap.HostFailure) {
 	list, failures := OwnEvidence(f, ids)
 	var same, named []dropcap.WorkloadEvidence
 	for _, w := range list {
@@ -29,9 +32,10 @@ func MergeEvidence(f dropcap.Fleet, ids map[string]string, across bool) (dropcap
 	return dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: merged}, failures
 }
 
-// OwnEvidence is what each host may say: all of its evidence but records of another host that answered too. The failures are the run's, and
-// documents that cannot be read.
-func OwnEvidence(f dropcap.Fleet, ids map[string]string) (list []dropcap.WorkloadEvidence, failures []dropcap.HostFailure) {
+// OwnEvidence is what each host may say: all of its evidence but records of another host that
+// answered too. The failures are the run's, and documents that cannot be read.
+func OwnEvidence(f dropcap.Fleet,
+	ids map[string]string) (list []dropcap.WorkloadEvidence, failures []dropcap.HostFailure) {
 	failures = append([]dropcap.HostFailure{}, f.Failures...)
 	answered := speakers(f, ids)
 	for _, d := range f.Documents {
@@ -49,7 +53,8 @@ func OwnEvidence(f dropcap.Fleet, ids map[string]string) (list []dropcap.Workloa
 	return list, failures
 }
 
-// speakers gives the host of each id. An id that several hosts have, as clones of one image may, names none of them.
+// speakers gives the host of each id. An id that several hosts have, as clones of one image may,
+// names none of them.
 func speakers(f dropcap.Fleet, ids map[string]string) map[string]string {
 	answered, times := map[string]string{}, map[string]int{}
 	for _, d := range f.Documents {

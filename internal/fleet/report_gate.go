@@ -13,8 +13,9 @@ type Found struct {
 	Finding   dropcap.Finding
 }
 
-// NewFindings are those that count after and did not count before: of another rule, or of more capabilities, for the same policy.Identity. What
-// did not count before, since it was waived, known or of a retained container, is new once it does.
+// NewFindings are those that count after and did not count before: of another rule, or of more
+// capabilities, for the same policy.Identity. What did not count before, since it was waived, known
+// or of a retained container, is new once it does.
 func NewFindings(before, after dropcap.Audit) []Found {
 	known := policy.Known(counting(before))
 	var out []Found
@@ -35,7 +36,9 @@ func NewFindings(before, after dropcap.Audit) []Found {
 // counting is an audit with the findings that count, and no others.
 func counting(a dropcap.Audit) dropcap.Audit {
 	only := func(list []dropcap.Finding) []dropcap.Finding {
-		return slices.DeleteFunc(slices.Clone(list), func(f dropcap.Finding) bool { return !f.Counts() })
+		return slices.DeleteFunc(slices.Clone(list), func(f dropcap.Finding) bool {
+			return !f.Counts()
+		})
 	}
 	list := make([]dropcap.Judged, len(a.Containers))
 	for i, c := range a.Containers {
@@ -46,8 +49,8 @@ func counting(a dropcap.Audit) dropcap.Audit {
 	return a
 }
 
-// NotRunning names the containers that ran before and do not now. A container that took another's place is of the same policy.Identity; of
-// several, as many must run as before.
+// NotRunning names the containers that ran before and do not now. A container that took another's
+// place is of the same policy.Identity; of several, as many must run as before.
 func NotRunning(before, after dropcap.Audit) []string {
 	return missing(before, after, dropcap.Container.Running)
 }
@@ -56,7 +59,9 @@ func NotRunning(before, after dropcap.Audit) []string {
 func NotSeen(before, after dropcap.Audit) []string {
 	var out []string
 	stopped := NotRunning(before, after)
-	for _, name := range missing(before, after, func(c dropcap.Container) bool { return c.Running() && c.Kernel.Visible }) {
+	for _, name := range missing(before, after, func(c dropcap.Container) bool {
+		return c.Running() && c.Kernel.Visible
+	}) {
 		if !slices.Contains(stopped, name) {
 			out = append(out, name)
 		}
@@ -64,7 +69,8 @@ func NotSeen(before, after dropcap.Audit) []string {
 	return out
 }
 
-// missing names, for each identity of which fewer containers are as asked than were, those that are not, as many as there are too few.
+// missing names, for each identity of which fewer containers are as asked than were, those that are
+// not, as many as there are too few.
 func missing(before, after dropcap.Audit, is func(dropcap.Container) bool) []string {
 	now, names := map[string]int{}, map[string]map[string]bool{}
 	for _, c := range after.Containers {

@@ -8,8 +8,9 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// StatusCode is the exit status of a verb on many hosts: the worst of what each host's document says and of each failure. A host that is
-// unreachable, or whose document cannot be read, makes the whole incomplete; what a host's own error says counts as it does on that host.
+// StatusCode is the exit status of a verb on many hosts: the worst of what each host's document
+// says and of each failure. A host that is unreachable, or whose document cannot be read, makes the
+// whole incomplete; what a host's own error says counts as it does on that host.
 func StatusCode(f dropcap.Fleet) int {
 	status := runStatus(f.Run)
 	for _, x := range f.Failures {
@@ -21,7 +22,8 @@ func StatusCode(f dropcap.Fleet) int {
 	return status
 }
 
-// StatusOf is StatusCode by what the hosts' receipts say, without reading their documents: for looking at a run, again and again.
+// StatusOf is StatusCode by what the hosts' receipts say, without reading their documents: for
+// looking at a run, again and again.
 func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
 	status := runStatus(run)
 	for _, h := range hosts {
@@ -36,7 +38,8 @@ func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
 	return status
 }
 
-// BackoutStatus is StatusOf the run that took this one back, where that failed on some host; else 0.
+// BackoutStatus is StatusOf the run that took this one back, where that failed on some host; else
+// 0.
 func BackoutStatus(ctx context.Context, l Ledger, run dropcap.FleetRun) (int, error) {
 	if run.State != dropcap.RunStopped || run.Backout == "" {
 		return dropcap.ExitOK, nil
@@ -55,7 +58,8 @@ func runStatus(r dropcap.FleetRun) int {
 	return dropcap.ExitOK
 }
 
-// failureStatus reads a cause that is a kind of error; 6 is for this host, and a fleet's is another.
+// failureStatus reads a cause that is a kind of error; 6 is for this host, and a fleet's is
+// another.
 func failureStatus(f dropcap.HostFailure) int {
 	switch dropcap.Code(f.Cause) {
 	case dropcap.CodePerson, dropcap.CodeRolledBack, dropcap.CodeError:

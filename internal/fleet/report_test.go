@@ -13,7 +13,8 @@ import (
 
 func box(name, workload, state string, v dropcap.Verdict, list ...dropcap.Finding) dropcap.Judged {
 	c := dropcap.Judged{Verdict: v, Findings: list}
-	c.ID, c.Name, c.Workload, c.State, c.Image = strings.Repeat("a", 64), name, workload, state, "nginx:1"
+	c.ID, c.Name, c.Workload, c.State, c.Image = strings.Repeat("a", 64), name, workload, state,
+		"nginx:1"
 	held := caps.DockerDefaults
 	c.Predicted = &held
 	c.Kernel = dropcap.Kernel{Visible: state == "running" && v != dropcap.Unknown, Bounding: &held}
@@ -21,11 +22,13 @@ func box(name, workload, state string, v dropcap.Verdict, list ...dropcap.Findin
 }
 
 func finding(rule dropcap.Rule, of ...caps.Cap) dropcap.Finding {
-	return dropcap.Finding{Rule: rule, Severity: caps.High, Caps: caps.Of(of...), Because: "it is so", Fix: "change it"}
+	return dropcap.Finding{Rule: rule, Severity: caps.High, Caps: caps.Of(of...),
+		Because: "it is so", Fix: "change it"}
 }
 
 func auditOf(list ...dropcap.Judged) dropcap.Audit {
-	return dropcap.Audit{Schema: dropcap.SchemaAudit, Created: "2026-01-02T03:04:05Z", Control: dropcap.CIS(), Containers: list, Summary: dropcap.Count(list)}
+	return dropcap.Audit{Schema: dropcap.SchemaAudit, Created: "2026-01-02T03:04:05Z",
+		Control: dropcap.CIS(), Containers: list, Summary: dropcap.Count(list)}
 }
 
 func raw(t testing.TB, v any) json.RawMessage {
@@ -37,17 +40,23 @@ func raw(t testing.TB, v any) json.RawMessage {
 	return b
 }
 
-func fleetOf(t testing.TB, verb string, documents map[string]any, failures ...dropcap.HostFailure) dropcap.Fleet {
-	f := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: dropcap.FleetRun{ID: "0123456789ab", Verb: verb}, Failures: failures}
+func fleetOf(t testing.TB, verb string, documents map[string]any,
+	failures ...dropcap.HostFailure) dropcap.Fleet {
+	f := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: dropcap.FleetRun{ID: "0123456789ab",
+		Verb: verb}, Failures: failures}
 	for host, v := range documents {
-		f.Documents = append(f.Documents, dropcap.HostDocument{Host: labPlace.String() + "/" + host, Document: raw(t, v)})
+		f.Documents = append(f.Documents, dropcap.HostDocument{Host: labPlace.String() + "/" + host,
+			Document: raw(t, v)})
 	}
-	slices.SortFunc(f.Documents, func(a, b dropcap.HostDocument) int { return strings.Compare(a.Host, b.Host) })
+	slices.SortFunc(f.Documents, func(a, b dropcap.HostDocument) int {
+		return strings.Compare(a.Host, b.Host)
+	})
 	return f
 }
 
 func TestTheStatusOfTheWholeIsTheWorst(t *testing.T) {
-	pass, fails := auditOf(box("a", "", "running", dropcap.Pass)), auditOf(box("a", "", "running", dropcap.Fail, finding(dropcap.RuleNetRaw, caps.NetRaw)))
+	pass, fails := auditOf(box("a", "", "running", dropcap.Pass)),
+		auditOf(box("a", "", "running", dropcap.Fail, finding(dropcap.RuleNetRaw, caps.NetRaw)))
 	blind := auditOf(box("a", "", "running", dropcap.Unknown, finding(dropcap.RuleUnseen)))
 	change := func(states ...dropcap.ChangeState) dropcap.Changes {
 		c := dropcap.Changes{Schema: dropcap.SchemaChange}
@@ -78,8 +87,10 @@ func TestTheStatusOfTheWholeIsTheWorst(t *testing.T) {
 		{"plan", map[string]any{"i-1": plan(), "i-2": plan(drops)}, "", 3},
 		{"plan", map[string]any{"i-1": plan(dropcap.Step{Drop: drops.Drop, Refused: "no"})}, "", 7},
 		{"apply", map[string]any{"i-1": change(dropcap.Applied)}, "", 0},
-		{"apply", map[string]any{"i-1": change(dropcap.Applied), "i-2": change(dropcap.RolledBack)}, "error", 4},
-		{"apply", map[string]any{"i-1": change(dropcap.NeedsPerson), "i-2": change(dropcap.RolledBack)}, "error", 5},
+		{"apply", map[string]any{"i-1": change(dropcap.Applied), "i-2": change(dropcap.RolledBack)},
+			"error", 4},
+		{"apply", map[string]any{"i-1": change(dropcap.NeedsPerson),
+			"i-2": change(dropcap.RolledBack)}, "error", 5},
 		{"apply", map[string]any{"i-1": change(dropcap.Switching)}, "", 7},
 		{"apply", map[string]any{"i-1": change()}, "rolled-back", 4},
 		{"backout", map[string]any{"i-1": change(dropcap.BackedOut)}, "", 0},
@@ -95,15 +106,18 @@ func TestTheStatusOfTheWholeIsTheWorst(t *testing.T) {
 			t.Errorf("%s %v %s: %d, want %d", c.verb, c.doc, c.fail, got, c.want)
 		}
 	}
-	for state, want := range map[dropcap.RunState]int{dropcap.RunDone: 0, dropcap.RunStopped: 7, dropcap.RunBackedOut: 4} {
-		if got := fleet.StatusCode(dropcap.Fleet{Run: dropcap.FleetRun{Verb: "apply", State: state}}); got != want {
+	for state, want := range map[dropcap.RunState]int{dropcap.RunDone: 0, dropcap.RunStopped: 7,
+		dropcap.RunBackedOut: 4} {
+		if got := fleet.StatusCode(dropcap.Fleet{Run: dropcap.FleetRun{Verb: "apply",
+			State: state}}); got != want {
 			t.Errorf("%s: %d, want %d", state, got, want)
 		}
 	}
 }
 
 func TestOnlyWhatCountsAndDidNotCountBeforeIsNew(t *testing.T) {
-	raw, admin := finding(dropcap.RuleNetRaw, caps.NetRaw), finding(dropcap.RuleAdded, caps.NetAdmin)
+	raw, admin := finding(dropcap.RuleNetRaw, caps.NetRaw),
+		finding(dropcap.RuleAdded, caps.NetAdmin)
 	two := finding(dropcap.RuleAdded, caps.NetAdmin, caps.SysTime)
 	waived, left, known := raw, raw, raw
 	waived.Waiver, left.Retained, known.Known = &dropcap.Waiver{Owner: "x"}, "0123456789ab", true
@@ -123,8 +137,9 @@ func TestOnlyWhatCountsAndDidNotCountBeforeIsNew(t *testing.T) {
 		"was left behind":    {web(left), web(raw), 1},
 		"was known":          {web(known), web(raw), 1},
 		"unseen":             {web(), web(finding(dropcap.RuleUnseen)), 0},
-		"another name":       {web(raw), auditOf(box("web-2", "compose:shop/web", "running", dropcap.Fail, raw)), 0},
-		"another container":  {web(raw), auditOf(box("db", "", "running", dropcap.Fail, raw)), 1},
+		"another name": {web(raw),
+			auditOf(box("web-2", "compose:shop/web", "running", dropcap.Fail, raw)), 0},
+		"another container": {web(raw), auditOf(box("db", "", "running", dropcap.Fail, raw)), 1},
 	} {
 		if got := fleet.NewFindings(c.before, c.after); len(got) != c.want {
 			t.Errorf("%s: %v, want %d", name, got, c.want)
@@ -133,10 +148,14 @@ func TestOnlyWhatCountsAndDidNotCountBeforeIsNew(t *testing.T) {
 }
 
 func TestContainersThatRanAndDoNotAreNamed(t *testing.T) {
-	before := auditOf(box("web", "w", "running", dropcap.Pass), box("db", "", "running", dropcap.Pass), box("old", "", "exited", dropcap.Pass),
-		box("task.1.x", "swarm:s", "running", dropcap.Pass), box("task.2.x", "swarm:s", "running", dropcap.Pass), box("gone", "", "running", dropcap.Pass))
-	after := auditOf(box("web", "w", "running", dropcap.Unknown), box("web-old", "w", "exited", dropcap.Pass), box("db", "", "restarting", dropcap.Pass),
-		box("task.1.y", "swarm:s", "running", dropcap.Pass), box("task.2.x", "swarm:s", "running", dropcap.Pass), box("new", "", "exited", dropcap.Pass))
+	before := auditOf(box("web", "w", "running", dropcap.Pass),
+		box("db", "", "running", dropcap.Pass), box("old", "", "exited", dropcap.Pass),
+		box("task.1.x", "swarm:s", "running", dropcap.Pass), box("task.2.x", "swarm:s", "running",
+			dropcap.Pass), box("gone", "", "running", dropcap.Pass))
+	after := auditOf(box("web", "w", "running", dropcap.Unknown),
+		box("web-old", "w", "exited", dropcap.Pass), box("db", "", "restarting", dropcap.Pass),
+		box("task.1.y", "swarm:s", "running", dropcap.Pass), box("task.2.x", "swarm:s", "running",
+			dropcap.Pass), box("new", "", "exited", dropcap.Pass))
 	if got := fleet.NotRunning(before, after); !slices.Equal(got, []string{"db", "gone"}) {
 		t.Errorf("%v", got)
 	}
@@ -144,18 +163,22 @@ func TestContainersThatRanAndDoNotAreNamed(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	after.Containers = after.Containers[:4]
-	if got := fleet.NotRunning(before, after); !slices.Equal(got, []string{"db", "task.1.x", "gone"}) {
+	if got := fleet.NotRunning(before, after); !slices.Equal(got,
+		[]string{"db", "task.1.x", "gone"}) {
 		t.Errorf("%v", got)
 	}
 }
 
 func record(workload, host string, c caps.Cap) dropcap.WorkloadEvidence {
-	s := dropcap.Source{Container: strings.Repeat("b", 64), Since: "2026-01-01T00:00:00Z", Until: "2026-01-01T02:00:00Z", Seconds: 7200, StartsCold: 1}
+	s := dropcap.Source{Container: strings.Repeat("b", 64), Since: "2026-01-01T00:00:00Z",
+		Until: "2026-01-01T02:00:00Z", Seconds: 7200, StartsCold: 1}
 	s.Host.ID = host
 	return dropcap.WorkloadEvidence{
-		Workload: workload, Revision: "sha256:" + strings.Repeat("c", 64), ImageID: "sha256:" + strings.Repeat("d", 64), Held: caps.DockerDefaults,
+		Workload: workload, Revision: "sha256:" + strings.Repeat("c", 64), ImageID: "sha256:" +
+			strings.Repeat("d", 64), Held: caps.DockerDefaults,
 		Sources: []dropcap.Source{s},
-		Needs:   []dropcap.Need{{Cap: c, Outcome: dropcap.Granted, Class: dropcap.Decisive, Count: 1, Sources: 1, By: []dropcap.By{{Exe: "/bin/x", ExeFrom: "image"}}}},
+		Needs: []dropcap.Need{{Cap: c, Outcome: dropcap.Granted, Class: dropcap.Decisive,
+			Count: 1, Sources: 1, By: []dropcap.By{{Exe: "/bin/x", ExeFrom: "image"}}}},
 	}
 }
 
@@ -167,8 +190,10 @@ func TestEvidenceIsMergedWhereTheWorkloadIsTheSame(t *testing.T) {
 	bad := record("docker:web", "m3", caps.Chown)
 	bad.Sources = nil
 	f := fleetOf(t, "evidence", map[string]any{
-		"i-1": evidenceOf(record("compose:shop/web", "m1", caps.Chown), record("docker:web", "m1", caps.Kill)),
-		"i-2": evidenceOf(record("compose:shop/web", "m2", caps.Setuid), record("docker:web", "m2", caps.Kill), record("docker:web", "m1", caps.SysChroot)),
+		"i-1": evidenceOf(record("compose:shop/web", "m1", caps.Chown),
+			record("docker:web", "m1", caps.Kill)),
+		"i-2": evidenceOf(record("compose:shop/web", "m2", caps.Setuid),
+			record("docker:web", "m2", caps.Kill), record("docker:web", "m1", caps.SysChroot)),
 		"i-3": evidenceOf(bad), "i-4": auditOf(),
 	})
 	ids := map[string]string{"111122223333/us-east-1/i-1": "m1", "111122223333/us-east-1/i-2": "m2"}
@@ -177,8 +202,10 @@ func TestEvidenceIsMergedWhereTheWorkloadIsTheSame(t *testing.T) {
 		if len(e.Workloads) != want || len(failures) != 2 {
 			t.Fatalf("%d workloads, want %d; failures %v", len(e.Workloads), want, failures)
 		}
-		if w := e.Workloads[0]; w.Required != caps.Of(caps.Chown, caps.Setuid) || len(w.Sources) != 2 {
-			t.Errorf("of %s %s is required, from %d sources", w.Workload, w.Required.Short(), len(w.Sources))
+		if w := e.Workloads[0]; w.Required != caps.Of(caps.Chown, caps.Setuid) ||
+			len(w.Sources) != 2 {
+			t.Errorf("of %s %s is required, from %d sources", w.Workload, w.Required.Short(),
+				len(w.Sources))
 		}
 		for _, w := range e.Workloads[1:] {
 			if w.Required != caps.Of(caps.Kill) {
@@ -192,7 +219,8 @@ func TestOnlyWhatNoHostHasIsNowhere(t *testing.T) {
 	one, two := auditOf(), auditOf()
 	one.Absent, two.Absent = []string{"wbe", "db", "?"}, []string{"web", "wbe"}
 	f := fleetOf(t, "audit", map[string]any{"i-1": one, "i-2": two, "i-3": evidenceOf()})
-	f.Run.Args = []string{"--level=cis", "--container=web", "--container=db", "--container=wbe", "--container=wbe"}
+	f.Run.Args = []string{"--level=cis", "--container=web", "--container=db", "--container=wbe",
+		"--container=wbe"}
 	if names, answered := fleet.Nowhere(f); !slices.Equal(names, []string{"wbe"}) || answered != 2 {
 		t.Errorf("%v of %d", names, answered)
 	}

@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// plainText makes a stranger's text one line of printable characters, and not longer than most of them.
+// plainText makes a stranger's text one line of printable characters, and not longer than most of
+// them.
 func plainText(s string, most int) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {

@@ -11,16 +11,20 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// MemoryFor is how much a controller of so many hosts needs, in bytes, for the collector of garbage to aim at: a few times what one host may
-// send, since documents are read one at a time, and what is kept of each host, packed.
+// MemoryFor is how much a controller of so many hosts needs, in bytes, for the collector of garbage
+// to aim at: a few times what one host may send, since documents are read one at a time, and what
+// is kept of each host, packed.
 func MemoryFor(hosts int) int64 { return 3*foreign.MostDocument + int64(hosts)*(32<<10) }
 
 // ResultOf makes the document of a run of what its hosts answered.
 func ResultOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
-	doc := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: run, Documents: []dropcap.HostDocument{}, Failures: []dropcap.HostFailure{}}
+	doc := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: run, Documents: []dropcap.HostDocument{},
+		Failures: []dropcap.HostFailure{}}
 	for _, h := range hosts {
-		if r := h.Receipt; r != nil && (len(h.Packed) > 0 || len(r.Document) > 0 && string(r.Document) != "null") {
-			doc.Documents = append(doc.Documents, dropcap.HostDocument{Host: h.Host, Name: h.Name, Document: r.Document, Packed: h.Packed})
+		if r := h.Receipt; r != nil &&
+			(len(h.Packed) > 0 || len(r.Document) > 0 && string(r.Document) != "null") {
+			doc.Documents = append(doc.Documents, dropcap.HostDocument{Host: h.Host, Name: h.Name,
+				Document: r.Document, Packed: h.Packed})
 		}
 		if f := failureOf(h); f != nil {
 			doc.Failures = append(doc.Failures, *f)
@@ -35,13 +39,19 @@ func failureOf(h dropcap.FleetHost) *dropcap.HostFailure {
 	case h.Failure != nil:
 		return h.Failure
 	case h.Receipt == nil:
-		return &dropcap.HostFailure{Host: h.Host, Cause: "not-asked", Message: "it was not asked, since too many others had failed or the run was stopped", Hint: "`dropcap fleet resume` goes on"}
+		return &dropcap.HostFailure{Host: h.Host, Cause: "not-asked",
+			Message: "it was not asked, since too many others had failed or the run was stopped",
+			Hint:    "`dropcap fleet resume` goes on"}
 	case h.Receipt.State == dropcap.ReceiptInterrupted:
-		return &dropcap.HostFailure{Host: h.Host, Cause: "interrupted", Message: "dropcap was interrupted there, and ended what was unfinished: " + oneLine(h.Receipt.Summary), Hint: "`dropcap fleet history` tells its changes"}
+		return &dropcap.HostFailure{Host: h.Host, Cause: "interrupted",
+			Message: "dropcap was interrupted there, and ended what was unfinished: " +
+				oneLine(h.Receipt.Summary), Hint: "`dropcap fleet history` tells its changes"}
 	case h.Receipt.Error != nil:
-		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h), Message: oneLine(h.Receipt.Error.Message), Hint: oneLine(h.Receipt.Error.Hint)}
+		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h),
+			Message: oneLine(h.Receipt.Error.Message), Hint: oneLine(h.Receipt.Error.Hint)}
 	case Bad(h):
-		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h), Message: oneLine(h.Receipt.Summary)}
+		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h),
+			Message: oneLine(h.Receipt.Summary)}
 	}
 	return nil
 }
@@ -57,8 +67,11 @@ func Tale(h dropcap.FleetHost) string {
 	return "done"
 }
 
-// Pending picks the hosts whose plans have something to apply, with "PLAN:DIGEST" for each; skipped are those of which there is no plan.
-func Pending(hosts []dropcap.FleetHost, known []dropcap.Place) (nodes []dropcap.Node, digests map[string]string, skipped []dropcap.HostFailure) {
+// Pending picks the hosts whose plans have something to apply, with "PLAN:DIGEST" for each; skipped
+// are those of which there is no plan.
+func Pending(hosts []dropcap.FleetHost,
+	known []dropcap.Place) (nodes []dropcap.Node, digests map[string]string,
+	skipped []dropcap.HostFailure) {
 	digests = map[string]string{}
 	places := map[string]dropcap.Place{}
 	for _, p := range known {
@@ -71,21 +84,28 @@ func Pending(hosts []dropcap.FleetHost, known []dropcap.Place) (nodes []dropcap.
 		}
 		var p dropcap.Plan
 		document := foreign.Document(h)
-		if err := foreign.Decode(document, &p); err != nil || p.Schema != dropcap.SchemaPlan || !planID(p.ID) {
-			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "unreadable", Message: "its plan is not understood"})
+		if err := foreign.Decode(document, &p); err != nil || p.Schema != dropcap.SchemaPlan ||
+			!planID(p.ID) {
+			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "unreadable",
+				Message: "its plan is not understood"})
 			continue
 		}
-		if !slices.ContainsFunc(p.Steps, func(s dropcap.Step) bool { return s.Changes() && s.Refused == "" }) {
+		if !slices.ContainsFunc(p.Steps, func(s dropcap.Step) bool {
+			return s.Changes() && s.Refused == ""
+		}) {
 			continue
 		}
 		place, id := cutHost(h.Host)
 		at, ok := places[place]
 		if !ok {
-			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "place", Message: "these credentials do not reach " + place, Hint: "give --region, --profile and --role-arn as for the plan"})
+			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "place",
+				Message: "these credentials do not reach " + place,
+				Hint:    "give --region, --profile and --role-arn as for the plan"})
 			continue
 		}
 		digests[h.Host] = p.ID + ":" + Digest(document)
-		nodes = append(nodes, dropcap.Node{Place: at, ID: id, Name: h.Name, Platform: "Linux", Online: true})
+		nodes = append(nodes, dropcap.Node{Place: at, ID: id, Name: h.Name, Platform: "Linux",
+			Online: true})
 	}
 	return nodes, digests, skipped
 }
@@ -100,8 +120,9 @@ func Digest(document json.RawMessage) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Reopen makes a run ready to be gone on with: hosts of which is not known what they did are asked again, and a wave that failed, or has such a
-// host, is looked at again. What was begun to be taken back is never applied again.
+// Reopen makes a run ready to be gone on with: hosts of which is not known what they did are asked
+// again, and a wave that failed, or has such a host, is looked at again. What was begun to be taken
+// back is never applied again.
 func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
 	switch {
 	case run.State == dropcap.RunBackedOut || run.State == dropcap.RunBackingOut:
@@ -117,7 +138,8 @@ func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
 		switch {
 		case w.State == dropcap.WaveFailed && w.Ended == "": // it was not begun
 			w.State, w.Before, w.Gate = dropcap.WaveWaiting, "", ""
-		case w.State == dropcap.WaveFailed, (w.State == dropcap.WavePassed || w.State == dropcap.WaveSoaking) &&
+		case w.State == dropcap.WaveFailed, (w.State == dropcap.WavePassed ||
+			w.State == dropcap.WaveSoaking) &&
 			slices.ContainsFunc(w.Hosts, func(h string) bool { return again[h] }):
 			w.State, w.Gate = dropcap.WaveGoing, ""
 		}
@@ -130,7 +152,8 @@ func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
 func reask(hosts []dropcap.FleetHost) map[string]bool {
 	again := map[string]bool{}
 	for i, h := range hosts {
-		if h.Failure != nil && slices.Contains([]string{"unreachable", "unanswered", "slow"}, h.Failure.Cause) {
+		if h.Failure != nil && slices.Contains([]string{"unreachable", "unanswered", "slow"},
+			h.Failure.Cause) {
 			hosts[i].Failure, again[h.Host] = nil, true
 		}
 	}

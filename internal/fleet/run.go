@@ -14,8 +14,9 @@ import (
 // Changes tells whether a verb changes containers, so that its waves have gates.
 func Changes(verb string) bool { return verb == "apply" || verb == "backout" }
 
-// Bad tells whether a host's outcome counts as an error for --max-errors and the gate. A host that refused something that its plan refused too,
-// or that had nothing to do, is not bad; one whose change was rolled back, or of which nothing is known, is.
+// Bad tells whether a host's outcome counts as an error for --max-errors and the gate. A host that
+// refused something that its plan refused too, or that had nothing to do, is not bad; one whose
+// change was rolled back, or of which nothing is known, is.
 func Bad(h dropcap.FleetHost) bool {
 	if h.Failure != nil || h.Receipt == nil {
 		return true
@@ -33,11 +34,14 @@ func Bad(h dropcap.FleetHost) bool {
 	return true
 }
 
-// Go does a run from where it stands to its end, wave by wave. It may be called again for a run that an earlier call, in this process or another,
-// did not finish. The run that comes back is kept already; the error is the controller's own.
-func (e *Engine) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+// Go does a run from where it stands to its end, wave by wave. It may be called again for a run
+// that an earlier call, in this process or another, did not finish. The run that comes back is kept
+// already; the error is the controller's own.
+func (e *Engine) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
+	known []dropcap.Place) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	e.Pace = e.Pace.filled()
-	j := &journey{Engine: e, run: run, hosts: hosts, places: map[string]dropcap.Place{}, gauge: &gauge{most: run.Rules.MaxConcurrency, bear: -1}}
+	j := &journey{Engine: e, run: run, hosts: hosts, places: map[string]dropcap.Place{},
+		gauge: &gauge{most: run.Rules.MaxConcurrency, bear: -1}}
 	for _, p := range known {
 		j.places[p.String()] = p
 	}
@@ -64,8 +68,8 @@ type journey struct {
 	wave   int
 }
 
-// recall counts the hosts that failed under a former controller. A run whose hosts were never kept was not begun: hosts are kept before anything is
-// sent to them.
+// recall counts the hosts that failed under a former controller. A run whose hosts were never kept
+// was not begun: hosts are kept before anything is sent to them.
 func (j *journey) recall() error {
 	at := map[string]int{}
 	for i, h := range j.hosts {
@@ -75,7 +79,10 @@ func (j *journey) recall() error {
 		for _, h := range w.Hosts {
 			i, ok := at[h]
 			if !ok {
-				return dropcap.Errorf(dropcap.CodeError, "nothing was sent to any host; begin it anew", "cannot go on with run %s: its controller ended before it had kept which hosts are meant", j.run.ID)
+				return dropcap.Errorf(dropcap.CodeError,
+					"nothing was sent to any host; begin it anew",
+					"cannot go on with run %s: its controller ended before it had kept which "+
+						"hosts are meant", j.run.ID)
 			}
 			if j.hosts[i].Over() && Bad(j.hosts[i]) {
 				j.gauge.errors++
@@ -135,9 +142,11 @@ func (j *journey) pass(ctx context.Context) error {
 		w.State = dropcap.WaveFailed
 		j.fail(fmt.Sprintf("wave %d of %d: %s", j.wave+1, len(j.run.Waves), why))
 	} else if bad := j.notTakenBack(w); bad > 0 { // that stops nothing
-		w.State, w.Gate = dropcap.WaveFailed, fmt.Sprintf("%d of %s failed", bad, printable.Count(len(w.Hosts), "host"))
+		w.State, w.Gate = dropcap.WaveFailed, fmt.Sprintf("%d of %s failed", bad,
+			printable.Count(len(w.Hosts), "host"))
 	}
-	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts), Note: w.Gate})
+	j.tell(Progress{Run: j.run, Wave: j.wave, Done: len(w.Hosts), Total: len(w.Hosts),
+		Note: w.Gate})
 	return j.keep(ctx)
 }
 
@@ -164,17 +173,20 @@ func (j *journey) fail(why string) {
 	}
 }
 
-// begin asks the operator, waits for the window, and looks at the hosts as they are before; false where the operator says no.
+// begin asks the operator, waits for the window, and looks at the hosts as they are before; false
+// where the operator says no.
 func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 	if j.run.Rules.Approve && j.wave > 0 && j.Ask != nil {
-		question := fmt.Sprintf("Go on with wave %d of %d (%s)?", j.wave+1, len(j.run.Waves), printable.Count(len(w.Hosts), "host"))
+		question := fmt.Sprintf("Go on with wave %d of %d (%s)?", j.wave+1, len(j.run.Waves),
+			printable.Count(len(w.Hosts), "host"))
 		if err := j.Ask(ctx, question); err != nil {
 			if ctx.Err() != nil {
 				return false, ctx.Err()
 			}
 			why := "the operator said no to wave " + fmt.Sprint(j.wave+1)
 			if dropcap.ExitOf(err) == dropcap.ExitUsage {
-				why = fmt.Sprintf("wave %d was not begun: nobody could be asked, without a terminal", j.wave+1)
+				why = fmt.Sprintf(
+					"wave %d was not begun: nobody could be asked, without a terminal", j.wave+1)
 			}
 			j.run.State, j.run.Because, j.run.Ended = dropcap.RunStopped, why, j.now()
 			return false, j.keep(ctx)
@@ -185,7 +197,8 @@ func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 		return false, err
 	}
 	if wait := window.Wait(j.Clock.Now().Local()); wait > 0 && Changes(j.run.Verb) {
-		j.tell(Progress{Run: j.run, Wave: j.wave, Total: len(w.Hosts), Note: "waiting " + wait.Round(time.Second).String() + " for the window " + j.run.Rules.Window})
+		j.tell(Progress{Run: j.run, Wave: j.wave, Total: len(w.Hosts), Note: "waiting " +
+			wait.Round(time.Second).String() + " for the window " + j.run.Rules.Window})
 		if err := j.Clock.Sleep(ctx, wait); err != nil {
 			return false, err
 		}
@@ -210,7 +223,8 @@ func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 	return true, j.keep(ctx)
 }
 
-// gated tells whether the hosts are looked at before and after: where something may be changed for the first time.
+// gated tells whether the hosts are looked at before and after: where something may be changed for
+// the first time.
 func gated(run dropcap.FleetRun) bool { return run.Verb == "apply" }
 
 // ask gets the receipts of a wave.
@@ -230,12 +244,14 @@ func (j *journey) ask(ctx context.Context, w *dropcap.Wave) error {
 			done++
 		}
 	}
-	x := &exchange{Engine: j.Engine, run: j.run, places: j.places, gauge: j.gauge, done: func(h *dropcap.FleetHost) {
-		done++
-		j.tell(Progress{Run: j.run, Wave: j.wave, Host: h, Done: done, Total: total})
-	}, note: func(what string) {
-		j.tell(Progress{Run: j.run, Wave: j.wave, Done: done, Total: total, Note: what, Waits: true})
-	}}
+	x := &exchange{Engine: j.Engine, run: j.run, places: j.places, gauge: j.gauge,
+		done: func(h *dropcap.FleetHost) {
+			done++
+			j.tell(Progress{Run: j.run, Wave: j.wave, Host: h, Done: done, Total: total})
+		}, note: func(what string) {
+			j.tell(Progress{Run: j.run, Wave: j.wave, Done: done, Total: total, Note: what,
+				Waits: true})
+		}}
 	return x.fetch(ctx, list)
 }
 
@@ -249,11 +265,13 @@ func setOf(hosts []string) map[string]bool {
 
 // auditOf audits hosts, as a run of its own that nobody asked for by name.
 func (j *journey) auditOf(ctx context.Context, hosts []string) (dropcap.FleetRun, error) {
-	return j.aside(ctx, dropcap.FleetRun{Verb: "audit", Of: j.run.ID, Args: levelOf(j.run.Args)}, hosts, nil)
+	return j.aside(ctx, dropcap.FleetRun{Verb: "audit", Of: j.run.ID, Args: levelOf(j.run.Args)},
+		hosts, nil)
 }
 
 // aside does a run that belongs to this one, on hosts of it.
-func (j *journey) aside(ctx context.Context, run dropcap.FleetRun, hosts []string, extra func(string) []string) (dropcap.FleetRun, error) {
+func (j *journey) aside(ctx context.Context, run dropcap.FleetRun, hosts []string,
+	extra func(string) []string) (dropcap.FleetRun, error) {
 	run, list, err := j.Start(ctx, run, j.nodes(hosts), extra)
 	if err != nil {
 		return run, err
@@ -261,7 +279,8 @@ func (j *journey) aside(ctx context.Context, run dropcap.FleetRun, hosts []strin
 	e := *j.Engine
 	e.Tell = func(p Progress) {
 		if p.Waits {
-			j.tell(Progress{Run: j.run, Wave: j.wave, Done: p.Done, Total: p.Total, Note: p.Run.Verb + ": " + p.Note, Waits: true})
+			j.tell(Progress{Run: j.run, Wave: j.wave, Done: p.Done, Total: p.Total,
+				Note: p.Run.Verb + ": " + p.Note, Waits: true})
 		}
 	}
 	run, _, err = e.Go(ctx, run, list, j.known())
@@ -285,13 +304,15 @@ func (j *journey) nodes(hosts []string) []dropcap.Node {
 	var list []dropcap.Node
 	for _, h := range hosts {
 		place, id := cutHost(h)
-		list = append(list, dropcap.Node{Place: j.places[place], ID: id, Name: names[h], Platform: "Linux", Online: true})
+		list = append(list, dropcap.Node{Place: j.places[place], ID: id, Name: names[h],
+			Platform: "Linux", Online: true})
 	}
 	return list
 }
 
 // Commands gives what a run would send first, wave by wave, without sending anything.
-func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost, known []dropcap.Place) ([]dropcap.NodeCommand, error) {
+func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost,
+	known []dropcap.Place) ([]dropcap.NodeCommand, error) {
 	places := map[string]dropcap.Place{}
 	for _, p := range known {
 		places[p.String()] = p

@@ -12,15 +12,16 @@ import (
 	"dropcap"
 )
 
-// Scripted runs the same lines on nodes that need not have dropcap, through AWS-RunShellScript. There are no receipts: it is for what may be
-// done again.
+// Scripted runs the same lines on nodes that need not have dropcap, through AWS-RunShellScript.
+// There are no receipts: it is for what may be done again.
 type Scripted struct {
 	*Engine
 	Lines   []string
 	Comment string
 	// Package is sent by Distributor's document in place of lines, where it has a name.
 	Package dropcap.PackageAction
-	// Judge says that whoever asked looks at the outputs of lines that ended with another status than 0 too.
+	// Judge says that whoever asked looks at the outputs of lines that ended with another status
+	// than 0 too.
 	Judge bool
 }
 
@@ -54,7 +55,8 @@ func (s Scripted) Commands(nodes []dropcap.Node) []dropcap.NodeCommand {
 	var list []dropcap.NodeCommand
 	for _, p := range order {
 		for ids := range slices.Chunk(byPlace[p], most) {
-			c := dropcap.NodeCommand{Place: p, Nodes: ids, Document: ShellDocument, Lines: s.Lines, Comment: s.Comment,
+			c := dropcap.NodeCommand{Place: p, Nodes: ids, Document: ShellDocument, Lines: s.Lines,
+				Comment:  s.Comment,
 				Delivery: pace.Delivery, Execution: pace.Execution}
 			if s.Package.Name != "" {
 				c.Document, c.Lines, c.Package = PackageDocument, nil, s.Package
@@ -92,7 +94,8 @@ func (s Scripted) Do(ctx context.Context, nodes []dropcap.Node) ([]ScriptResult,
 	return out, nil
 }
 
-// send sends a command, again where it is not known whether it was: it is for what may be done again.
+// send sends a command, again where it is not known whether it was: it is for what may be done
+// again.
 func (s Scripted) send(ctx context.Context, c dropcap.NodeCommand) (string, error) {
 	pace := s.Pace.filled()
 	for asks := 1; ; asks++ {
@@ -107,7 +110,8 @@ func (s Scripted) send(ctx context.Context, c dropcap.NodeCommand) (string, erro
 }
 
 // gather waits for one command.
-func (s Scripted) gather(ctx context.Context, c dropcap.NodeCommand, id string, results map[string]*ScriptResult) error {
+func (s Scripted) gather(ctx context.Context, c dropcap.NodeCommand, id string,
+	results map[string]*ScriptResult) error {
 	pace := s.Pace.filled()
 	waiting := map[string]bool{}
 	for _, n := range c.Nodes {
@@ -141,7 +145,8 @@ func (s Scripted) gather(ctx context.Context, c dropcap.NodeCommand, id string, 
 		}
 		if late {
 			for n := range waiting {
-				results[c.Place.String()+"/"+n].fail("unanswered", "the service does not tell how the command ended", "")
+				results[c.Place.String()+"/"+n].fail("unanswered",
+					"the service does not tell how the command ended", "")
 			}
 			return nil
 		}
@@ -156,17 +161,21 @@ func (s Scripted) waits(waiting map[string]bool, of int, began time.Time) {
 		ids = append(ids[:mostNamed], fmt.Sprintf("%d more", more))
 	}
 	verb := strings.TrimPrefix(s.Comment, "dropcap ")
-	s.tell(Progress{Run: dropcap.FleetRun{Verb: verb}, Done: of - len(waiting), Total: of, Waits: true,
-		Note: fmt.Sprintf("waiting for %s for %s (since %s)", strings.Join(ids, ", "), s.Clock.Now().Sub(began).Round(time.Second), began.UTC().Format("15:04:05Z"))})
+	s.tell(Progress{Run: dropcap.FleetRun{Verb: verb}, Done: of - len(waiting), Total: of,
+		Waits: true,
+		Note: fmt.Sprintf("waiting for %s for %s (since %s)", strings.Join(ids, ", "),
+			s.Clock.Now().Sub(began).Round(time.Second), began.UTC().Format("15:04:05Z"))})
 }
 
 func (r *ScriptResult) fail(cause, message, hint string) {
 	r.Failure = &dropcap.HostFailure{Host: r.Host, Cause: cause, Message: message, Hint: hint}
 }
 
-func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i dropcap.Invocation, r *ScriptResult) error {
+func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i dropcap.Invocation,
+	r *ScriptResult) error {
 	if !printed(i.Status) {
-		r.fail("offline", "the command could not be delivered ("+oneLine(i.Status)+")", "see that the instance runs and amazon-ssm-agent answers")
+		r.fail("offline", "the command could not be delivered ("+oneLine(i.Status)+")",
+			"see that the instance runs and amazon-ssm-agent answers")
 		return nil
 	}
 	o, err := s.Carrier.Output(ctx, c, id, i.Node)
@@ -177,7 +186,8 @@ func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i 
 	case o.Status != "Success" && i.Status != "Success" && s.Package.Name != "":
 		r.Failure = s.undone(r.Host, o.Stderr)
 		return nil
-	case o.Status != "Success" && i.Status != "Success" && !(s.Judge && o.Status == "Failed" && o.Exit > 0):
+	case o.Status != "Success" && i.Status != "Success" && !(s.Judge && o.Status == "Failed" &&
+		o.Exit > 0):
 		lines := strings.Split(strings.TrimSpace(o.Stderr), "\n")
 		message := lines[0]
 		if m := said.FindStringSubmatch(o.Stderr); m != nil {

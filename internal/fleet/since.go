@@ -13,9 +13,11 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Since gives the hosts of a run of apply as they are since it was taken back: each change in the state in which the backouts of the run have left
-// it. Hosts of a run that was not taken back are as they were. What is kept of the run stays as it is.
-func Since(ctx context.Context, l Ledger, run dropcap.FleetRun, hosts []dropcap.FleetHost) ([]dropcap.FleetHost, error) {
+// Since gives the hosts of a run of apply as they are since it was taken back: each change in the
+// state in which the backouts of the run have left it. Hosts of a run that was not taken back are
+// as they were. What is kept of the run stays as it is.
+func Since(ctx context.Context, l Ledger, run dropcap.FleetRun,
+	hosts []dropcap.FleetHost) ([]dropcap.FleetHost, error) {
 	if run.Backout == "" {
 		return hosts, nil
 	}
@@ -54,7 +56,10 @@ func since(h, back dropcap.FleetHost) dropcap.FleetHost {
 	was := changesIn(h)
 	for _, c := range now.Changes {
 		id, _ := identityOf(c)
-		if i := slices.IndexFunc(was.Changes, func(w json.RawMessage) bool { other, _ := identityOf(w); return other == id }); i >= 0 {
+		if i := slices.IndexFunc(was.Changes, func(w json.RawMessage) bool {
+			other, _ := identityOf(w)
+			return other == id
+		}); i >= 0 {
 			was.Changes[i] = c
 		} else {
 			was.Changes = append(was.Changes, c)
@@ -82,7 +87,8 @@ type changed struct {
 }
 
 func changesIn(h dropcap.FleetHost) (c changed) {
-	if err := foreign.Decode(foreign.Document(h), &c); err != nil || c.Schema != dropcap.SchemaChange {
+	if err := foreign.Decode(foreign.Document(h), &c); err != nil ||
+		c.Schema != dropcap.SchemaChange {
 		return changed{}
 	}
 	return c
@@ -93,7 +99,8 @@ func identityOf(change json.RawMessage) (id string, state dropcap.ChangeState) {
 		ID    string
 		State dropcap.ChangeState
 	}
-	_ = json.Unmarshal(change, &c) // what has no id is like no other, and whoever shows it says what is wrong
+	// what has no id is like no other, and whoever shows it says what is wrong
+	_ = json.Unmarshal(change, &c)
 	return c.ID, c.State
 }
 

@@ -9,8 +9,9 @@ import (
 	"dropcap"
 )
 
-// Split divides hosts into waves. Each size is a number of hosts or a percentage of all, of those that are in the waves so far and this one;
-// a last wave has whoever is left. No sizes make one wave. Hosts of different places take turns, so that an early wave has some of each.
+// Split divides hosts into waves. Each size is a number of hosts or a percentage of all, of those
+// that are in the waves so far and this one; a last wave has whoever is left. No sizes make one
+// wave. Hosts of different places take turns, so that an early wave has some of each.
 func Split(hosts []string, sizes []string) ([]dropcap.Wave, error) {
 	hosts = takeTurns(hosts)
 	waves := []dropcap.Wave{}
@@ -34,7 +35,8 @@ func Split(hosts []string, sizes []string) ([]dropcap.Wave, error) {
 	return waves, nil
 }
 
-// ParseWaves reads "1,10%,100%"; empty is one wave. Sizes count from the first host on, so a smaller one after a larger one is a mistake.
+// ParseWaves reads "1,10%,100%"; empty is one wave. Sizes count from the first host on, so a
+// smaller one after a larger one is a mistake.
 func ParseWaves(s string) ([]string, error) {
 	if s == "" {
 		return []string{}, nil
@@ -47,7 +49,9 @@ func ParseWaves(s string) ([]string, error) {
 			return nil, err
 		}
 		if n < largest[percent] || !percent && largest[true] == 100 {
-			return nil, dropcap.Errorf(dropcap.CodeUsage, "each number counts all hosts until then: 1,10%,100%", "cannot make a wave of %q after %q", word, sizes[i-1])
+			return nil, dropcap.Errorf(dropcap.CodeUsage,
+				"each number counts all hosts until then: 1,10%,100%",
+				"cannot make a wave of %q after %q", word, sizes[i-1])
 		}
 		largest[percent] = n
 	}
@@ -59,7 +63,8 @@ func size(s string, all int) (int, error) {
 	text, percent := strings.CutSuffix(strings.TrimSpace(s), "%")
 	n, err := strconv.Atoi(text)
 	if err != nil || n <= 0 || percent && n > 100 {
-		return 0, dropcap.Errorf(dropcap.CodeUsage, "for example --waves 1,10%,100%", "cannot make a wave of %q", s)
+		return 0, dropcap.Errorf(dropcap.CodeUsage, "for example --waves 1,10%,100%",
+			"cannot make a wave of %q", s)
 	}
 	if percent {
 		return max(1, (all*n+99)/100), nil
@@ -88,7 +93,8 @@ func takeTurns(hosts []string) []string {
 	return out
 }
 
-// Window is a time of day in which waves may begin; it may go over midnight. The zero value is any time.
+// Window is a time of day in which waves may begin; it may go over midnight. The zero value is any
+// time.
 type Window struct{ from, to time.Duration }
 
 // ParseWindow reads "22:00-04:00"; empty is any time.
@@ -96,7 +102,8 @@ func ParseWindow(s string) (Window, error) {
 	if s == "" {
 		return Window{}, nil
 	}
-	bad := dropcap.Errorf(dropcap.CodeUsage, "for example --window 22:00-04:00", "cannot read the window %q", s)
+	bad := dropcap.Errorf(dropcap.CodeUsage, "for example --window 22:00-04:00",
+		"cannot read the window %q", s)
 	a, b, ok := strings.Cut(s, "-")
 	from, err1 := time.Parse("15:04", strings.TrimSpace(a))
 	to, err2 := time.Parse("15:04", strings.TrimSpace(b))
@@ -114,7 +121,8 @@ func (w Window) Wait(now time.Time) time.Duration {
 	if w == (Window{}) {
 		return 0
 	}
-	at := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute + time.Duration(now.Second())*time.Second
+	at := time.Duration(now.Hour())*time.Hour + time.Duration(
+		now.Minute())*time.Minute + time.Duration(now.Second())*time.Second
 	inside := at >= w.from && at < w.to
 	if w.from > w.to {
 		inside = at >= w.from || at < w.to

@@ -50,16 +50,20 @@ type stage struct {
 	number   int
 	outputs  map[string]map[string]dropcap.NodeOutput
 	states   map[string]map[string]string
-	ends     map[string]map[string]time.Time // until when the service waits, where it does so for long
-	sent     []dropcap.NodeCommand
-	stop     func(n int) bool
+	// until when the service waits, where it does so for long
+	ends map[string]map[string]time.Time
+	sent []dropcap.NodeCommand
+	stop func(n int) bool
 }
 
 func newStage(n int) *stage {
-	s := &stage{clock: &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.Local)}, machines: map[string]*machine{}, calls: map[string]int{},
-		outputs: map[string]map[string]dropcap.NodeOutput{}, states: map[string]map[string]string{}, ends: map[string]map[string]time.Time{}}
+	s := &stage{clock: &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.Local)},
+		machines: map[string]*machine{}, calls: map[string]int{},
+		outputs: map[string]map[string]dropcap.NodeOutput{}, states: map[string]map[string]string{},
+		ends: map[string]map[string]time.Time{}}
 	for i := range n {
-		s.machines[fmt.Sprintf("i-%017d", i)] = &machine{receipts: map[string]dropcap.Receipt{}, ready: map[string]time.Time{}, done: map[string]int{}}
+		s.machines[fmt.Sprintf("i-%017d", i)] = &machine{receipts: map[string]dropcap.Receipt{},
+			ready: map[string]time.Time{}, done: map[string]int{}}
 	}
 	return s
 }
@@ -70,16 +74,19 @@ func (s *stage) nodes() (list []dropcap.Node) {
 		if i%3 == 2 {
 			region = "us-east-1"
 		}
-		list = append(list, dropcap.Node{Place: dropcap.Place{Account: "111122223333", Region: region}, ID: id, Name: id[10:], Platform: "Linux", Online: true})
+		list = append(list, dropcap.Node{Place: dropcap.Place{Account: "111122223333",
+			Region: region}, ID: id, Name: id[10:], Platform: "Linux", Online: true})
 	}
 	return list
 }
 
 func (s *stage) places() []dropcap.Place {
-	return []dropcap.Place{{Account: "111122223333", Region: "eu-west-1"}, {Account: "111122223333", Region: "us-east-1"}}
+	return []dropcap.Place{{Account: "111122223333", Region: "eu-west-1"},
+		{Account: "111122223333", Region: "us-east-1"}}
 }
 
-func (s *stage) Find(context.Context, dropcap.Targets) ([]dropcap.Node, []dropcap.HostFailure, error) {
+func (s *stage) Find(context.Context,
+	dropcap.Targets) ([]dropcap.Node, []dropcap.HostFailure, error) {
 	return s.nodes(), nil, nil
 }
 
@@ -91,7 +98,8 @@ func (s *stage) goesWrong(what, node string) string {
 	return s.trouble(s.number, what, node)
 }
 
-var errAway = dropcap.Errorf(dropcap.CodeError, "", "cannot reach the service: %w", dropcap.ErrTemporary)
+var errAway = dropcap.Errorf(dropcap.CodeError, "", "cannot reach the service: %w",
+	dropcap.ErrTemporary)
 
 func (s *stage) Send(ctx context.Context, c dropcap.NodeCommand) (string, error) {
 	s.mu.Lock()
@@ -102,7 +110,8 @@ func (s *stage) Send(ctx context.Context, c dropcap.NodeCommand) (string, error)
 		return "", context.Canceled
 	}
 	id := fmt.Sprintf("command-%d", s.calls["send"])
-	s.outputs[id], s.states[id], s.ends[id] = map[string]dropcap.NodeOutput{}, map[string]string{}, map[string]time.Time{}
+	s.outputs[id], s.states[id], s.ends[id] = map[string]dropcap.NodeOutput{}, map[string]string{},
+		map[string]time.Time{}
 	wrong := s.goesWrong("send", "")
 	if wrong == "away" {
 		return "", errAway
@@ -130,7 +139,8 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 	switch wrong {
 	case "broken":
 		s.states[id][node] = "Failed"
-		s.outputs[id][node] = dropcap.NodeOutput{Stderr: "dropcap: error: cannot write the store\n", Exit: 1, Status: "Failed"}
+		s.outputs[id][node] = dropcap.NodeOutput{Stderr: "dropcap: error: cannot write the store\n",
+			Exit: 1, Status: "Failed"}
 		return
 	case "gone":
 		s.states[id][node] = "Undeliverable"
@@ -158,7 +168,8 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 	case "cut":
 		out.Stdout = out.Stdout[:len(out.Stdout)*2/3]
 	case "error":
-		out = dropcap.NodeOutput{Stderr: "dropcap: error: cannot use the store: it is busy\n", Exit: 1, Status: "Failed"}
+		out = dropcap.NodeOutput{Stderr: "dropcap: error: cannot use the store: it is busy\n",
+			Exit: 1, Status: "Failed"}
 	case "empty":
 		if p, err := frame.Find(out.Stdout); err == nil {
 			p.Text = ""
@@ -167,14 +178,16 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 	case "absent":
 		out = absent(node, c)
 	case "garbage":
-		out.Stdout = "\x1b[2J-----BEGIN DROPCAP DOCUMENT-----\n1 2 3\n-----END DROPCAP DOCUMENT-----"
+		out.Stdout = "\x1b[2J-----BEGIN DROPCAP DOCUMENT-----\n1 2 3\n-----END DROPCAP " +
+			"DOCUMENT-----"
 	}
 	s.outputs[id][node] = out
 }
 
 // absent is what a host prints that has not heard of a request.
 func absent(node string, c dropcap.NodeCommand) dropcap.NodeOutput {
-	raw, _ := json.Marshal(dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: named(node, c), State: dropcap.ReceiptAbsent, Host: dropcap.ReceiptHost{Node: node}})
+	raw, _ := json.Marshal(dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: named(node, c),
+		State: dropcap.ReceiptAbsent, Host: dropcap.ReceiptHost{Node: node}})
 	p, _ := frame.Encode(raw)
 	return dropcap.NodeOutput{Stdout: p.String(), Status: "Success"}
 }
@@ -211,11 +224,14 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 	r, ok := m.receipts[request]
 	switch {
 	case !ok:
-		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, State: dropcap.ReceiptAbsent, Host: dropcap.ReceiptHost{Node: node}}
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request,
+			State: dropcap.ReceiptAbsent, Host: dropcap.ReceiptHost{Node: node}}
 	case r.Verb == "apply" && m.dies:
-		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb, State: dropcap.ReceiptRunning, Recovery: c.Verb != "apply", Host: r.Host}
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb,
+			State: dropcap.ReceiptRunning, Recovery: c.Verb != "apply", Host: r.Host}
 	case m.ready[request].After(now):
-		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb, State: dropcap.ReceiptRunning, Host: r.Host}
+		r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: r.Verb,
+			State: dropcap.ReceiptRunning, Host: r.Host}
 	}
 	if m.forges != nil {
 		m.forges(&r)
@@ -228,12 +244,14 @@ func (m *machine) run(now time.Time, node string, c dropcap.NodeCommand) dropcap
 	if err != nil {
 		panic(err)
 	}
-	return dropcap.NodeOutput{Stdout: "dropcap\n" + p.Cut(offset, frame.Fits).String(), Status: "Success"}
+	return dropcap.NodeOutput{Stdout: "dropcap\n" + p.Cut(offset, frame.Fits).String(),
+		Status: "Success"}
 }
 
 func (m *machine) do(node, request string, c dropcap.NodeCommand) dropcap.Receipt {
 	m.done[c.Verb]++
-	r := dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: c.Verb, State: dropcap.ReceiptDone, Host: dropcap.ReceiptHost{Node: node, Dropcap: m.version}}
+	r := dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: request, Verb: c.Verb,
+		State: dropcap.ReceiptDone, Host: dropcap.ReceiptHost{Node: node, Dropcap: m.version}}
 	switch c.Verb {
 	case "audit":
 		r.Document = json.RawMessage(`{"schema":"dropcap.audit/v1","containers":[]}`)
@@ -291,7 +309,8 @@ func (s *stage) Poll(_ context.Context, _ dropcap.Place, id string) ([]dropcap.I
 	return list, nil
 }
 
-func (s *stage) Output(_ context.Context, _ dropcap.NodeCommand, id, node string) (dropcap.NodeOutput, error) {
+func (s *stage) Output(_ context.Context, _ dropcap.NodeCommand, id,
+	node string) (dropcap.NodeOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls["output"]++
@@ -302,7 +321,8 @@ func (s *stage) Output(_ context.Context, _ dropcap.NodeCommand, id, node string
 }
 
 // begin starts a run over all nodes of the stage.
-func (s *stage) begin(t *testing.T, l Ledger, run dropcap.FleetRun) (*Engine, dropcap.FleetRun, []dropcap.FleetHost) {
+func (s *stage) begin(t *testing.T, l Ledger,
+	run dropcap.FleetRun) (*Engine, dropcap.FleetRun, []dropcap.FleetHost) {
 	t.Helper()
 	e := &Engine{Carrier: s, Clock: s.clock, Ledger: l}
 	run, hosts, err := e.Start(t.Context(), run, s.nodes(), nil)

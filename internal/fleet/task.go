@@ -29,7 +29,8 @@ type task struct {
 	asks  int        // answers that were no whole receipt, in a row
 	part  frame.Part // what has come of a document so far
 	began bool       // something of the request may have reached the host
-	// complaint is an error that the host printed in place of a receipt; it counts once the host says that it has not begun the request.
+	// complaint is an error that the host printed in place of a receipt; it counts once the host
+	// says that it has not begun the request.
 	complaint *dropcap.HostFailure
 	verb      string
 	word      string    // how the service says that it stands; empty: nothing is known yet
@@ -41,13 +42,16 @@ type task struct {
 	held      bool      // it counts among the hosts that are asked at once
 }
 
-func (e *Engine) task(run dropcap.FleetRun, h *dropcap.FleetHost, places map[string]dropcap.Place) *task {
+func (e *Engine) task(run dropcap.FleetRun, h *dropcap.FleetHost,
+	places map[string]dropcap.Place) *task {
 	place, node := cutHost(h.Host)
-	t := &task{host: h, place: places[place], node: node, since: e.Clock.Now(), verb: run.Verb, changes: Changes(run.Verb), each: run.Request != ""}
+	t := &task{host: h, place: places[place], node: node, since: e.Clock.Now(), verb: run.Verb,
+		changes: Changes(run.Verb), each: run.Request != ""}
 	switch {
 	case h.Over():
 		t.next = over
-	case h.Sent > 0: // by a controller that is not there any more: what became of it, the host knows
+	case h.Sent > 0:
+		// by a controller that is not there any more: what became of it, the host knows
 		t.next, t.began = toAsk, true
 	}
 	return t
@@ -56,13 +60,16 @@ func (e *Engine) task(run dropcap.FleetRun, h *dropcap.FleetHost, places map[str
 // end is a failure of which nothing more is to be learned.
 func (t *task) end(cause, message, hint string) {
 	t.next = over
-	t.host.Failure = &dropcap.HostFailure{Host: t.host.Host, Cause: cause, Message: message, Hint: hint}
+	t.host.Failure = &dropcap.HostFailure{Host: t.host.Host, Cause: cause, Message: message,
+		Hint: hint}
 }
 
-// lost ends a task whose host does not answer. Whether something was done there is said for what it is: not known.
+// lost ends a task whose host does not answer. Whether something was done there is said for what it
+// is: not known.
 func (t *task) lost(message, hint string) {
 	if t.began {
-		t.end("unreachable", message+"; what the host did is not known", "`dropcap fleet resume` asks it again")
+		t.end("unreachable", message+"; what the host did is not known",
+			"`dropcap fleet resume` asks it again")
 		return
 	}
 	t.end("offline", message+"; nothing was done there", hint)
@@ -80,10 +87,12 @@ func (t *task) again(e *Engine, why string) {
 			if t.complaint != nil {
 				why += " (" + t.complaint.Message + ")"
 			}
-			t.end("unanswered", why+", however often it was asked; what the host did is not known", "`dropcap fleet resume` asks it again")
+			t.end("unanswered", why+", however often it was asked; what the host did is not known",
+				"`dropcap fleet resume` asks it again")
 			return
 		}
-		t.end("unanswered", why+", however often it was asked", "see the command's output with `aws ssm get-command-invocation`")
+		t.end("unanswered", why+", however often it was asked",
+			"see the command's output with `aws ssm get-command-invocation`")
 		return
 	}
 	t.next, t.due = toAsk, e.Clock.Now().Add(time.Duration(t.asks)*e.Pace.Poll)
@@ -91,11 +100,14 @@ func (t *task) again(e *Engine, why string) {
 
 // gone tells whether a node that is only to be looked at has shown no sign of life for long enough.
 func (t *task) gone(e *Engine, now time.Time) bool {
-	return DocumentFor(t.verb) == LookDocument && !t.sign.IsZero() && now.Sub(t.sign) >= e.Pace.Answer
+	return DocumentFor(t.verb) == LookDocument && !t.sign.IsZero() &&
+		now.Sub(t.sign) >= e.Pace.Answer
 }
 
 // giveUp ends a look at a node that shows no sign of life.
 func (t *task) giveUp(now time.Time) {
-	t.end("unreachable", "it showed no sign of life for "+now.Sub(t.sign).Round(time.Second).String()+"; it was only to be looked at, so nothing was changed there",
-		"see that the instance runs and amazon-ssm-agent answers; `dropcap fleet resume` asks it again, and --answer-timeout waits longer")
+	t.end("unreachable", "it showed no sign of life for "+now.Sub(t.sign).Round(time.Second).
+		String()+"; it was only to be looked at, so nothing was changed there",
+		"see that the instance runs and amazon-ssm-agent answers; `dropcap fleet resume` asks it "+
+			"again, and --answer-timeout waits longer")
 }

@@ -7,7 +7,8 @@ import (
 	"dropcap"
 )
 
-// Warning is what hosts said of a change beside its document, such as a container that they left as it is.
+// Warning is what hosts said of a change beside its document, such as a container that they left as
+// it is.
 type Warning struct {
 	Text  string
 	Hosts []string

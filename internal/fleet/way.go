@@ -21,7 +21,8 @@ func (w Way) fill(c dropcap.NodeCommand) (dropcap.NodeCommand, error) {
 	return c, nil
 }
 
-// merge puts arguments of the same name together that several hosts of one command have for themselves: --plans=A and --plans=B are --plans=A,B.
+// merge puts arguments of the same name together that several hosts of one command have for
+// themselves: --plans=A and --plans=B are --plans=A,B.
 func merge(args []string) []string {
 	var out []string
 	at := map[string]int{}

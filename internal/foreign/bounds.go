@@ -15,7 +15,8 @@ const (
 	MostDecoded = 2 * MostDocument // bytes of values
 	mostDepth   = 64               // of values within values; ours have fifteen
 	mostText    = 4 << 20          // bytes of one string
-	passedOver  = 8                // bytes that a value weighs of which nothing is made: it is written again
+	// bytes that a value weighs of which nothing is made: it is written again
+	passedOver = 8
 )
 
 // ErrTooMuch is the cause of an error about a document that would become too much.
@@ -87,7 +88,8 @@ func (s *scale) next() byte {
 	return 0
 }
 
-// value weighs one value that becomes a thing of this shape; nil: it is passed over, and made nothing of.
+// value weighs one value that becomes a thing of this shape; nil: it is passed over, and made
+// nothing of.
 func (s *scale) value(t *shape, depth int) {
 	if depth > mostDepth {
 		s.stop(fmt.Sprintf("values nested more than %d deep", mostDepth))
@@ -264,7 +266,8 @@ func (s *scale) member(t *shape, key []byte) *shape {
 	return t.folded[folded(name)]
 }
 
-// folded is a name without regard to case, as encoding/json compares names: ſ is s, and K (Kelvin) is k.
+// folded is a name without regard to case, as encoding/json compares names: ſ is s, and K (Kelvin)
+// is k.
 func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 // shape is a type as far as its weight goes.

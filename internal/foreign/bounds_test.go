@@ -18,26 +18,51 @@ func filled(head, one, tail string, size int) []byte {
 	return []byte(head + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + tail)
 }
 
-// worst are documents of strangers that become much more than they are, in all places where a list may stand.
+// worst are documents of strangers that become much more than they are, in all places where a list
+// may stand.
 var worst = map[string]struct {
 	head, one, tail string
 	into            func() any
 }{
-	"containers":     {`{"schema":"dropcap.audit/v1","containers":[`, `{}`, `]}`, func() any { return &dropcap.Audit{} }},
-	"other spelling": {`{"Schema":"dropcap.audit/v1","CONTAINER\u0053":[`, `{}`, `]}`, func() any { return &dropcap.Audit{} }},
-	"pointers":       {`{"containers":[`, `{"kernel":{"bounding":[]},"predicted":[]}`, `]}`, func() any { return &dropcap.Audit{} }},
-	"findings":       {`{"containers":[{"findings":[`, `{}`, `]}]}`, func() any { return &dropcap.Audit{} }},
-	"processes":      {`{"containers":[{"kernel":{"processes":[`, `{}`, `]}}]}`, func() any { return &dropcap.Audit{} }},
-	"numbers":        {`{"containers":[{"kernel":{"processes":[{"pids":[`, `1`, `]}]}}]}`, func() any { return &dropcap.Audit{} }},
-	"empty texts":    {`{"containers":[{"labels":[`, `""`, `]}]}`, func() any { return &dropcap.Audit{} }},
-	"a set":          {`{"containers":[{"predicted":[`, `"a"`, `]}]}`, func() any { return &dropcap.Audit{} }},
-	"steps":          {`{"schema":"dropcap.plan/v1","steps":[`, `{}`, `]}`, func() any { return &dropcap.Plan{} }},
-	"changes":        {`{"schema":"dropcap.change/v1","changes":[`, `{}`, `]}`, func() any { return &dropcap.Changes{} }},
-	"workloads":      {`{"schema":"dropcap.evidence/v1","workloads":[`, `{}`, `]}`, func() any { return &dropcap.Evidence{} }},
-	"messages":       {`{"schema":"dropcap.receipt/v1","messages":[`, `""`, `]}`, func() any { return &dropcap.Receipt{} }},
-	"raw parts":      {`[`, `{}`, `]`, func() any { return &[]json.RawMessage{} }},
-	"whatever":       {`[`, `{"a":1}`, `]`, func() any { var v any; return &v }},
-	"unknown":        {`{"x":[`, `1`, `]}`, func() any { return &dropcap.Receipt{} }},
+	"containers": {`{"schema":"dropcap.audit/v1","containers":[`, `{}`, `]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"other spelling": {`{"Schema":"dropcap.audit/v1","CONTAINER\u0053":[`, `{}`, `]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"pointers": {`{"containers":[`, `{"kernel":{"bounding":[]},"predicted":[]}`, `]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"findings": {`{"containers":[{"findings":[`, `{}`, `]}]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"processes": {`{"containers":[{"kernel":{"processes":[`, `{}`, `]}}]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"numbers": {`{"containers":[{"kernel":{"processes":[{"pids":[`, `1`, `]}]}}]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"empty texts": {`{"containers":[{"labels":[`, `""`, `]}]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"a set": {`{"containers":[{"predicted":[`, `"a"`, `]}]}`, func() any {
+		return &dropcap.Audit{}
+	}},
+	"steps": {`{"schema":"dropcap.plan/v1","steps":[`, `{}`, `]}`, func() any {
+		return &dropcap.Plan{}
+	}},
+	"changes": {`{"schema":"dropcap.change/v1","changes":[`, `{}`, `]}`, func() any {
+		return &dropcap.Changes{}
+	}},
+	"workloads": {`{"schema":"dropcap.evidence/v1","workloads":[`, `{}`, `]}`, func() any {
+		return &dropcap.Evidence{}
+	}},
+	"messages": {`{"schema":"dropcap.receipt/v1","messages":[`, `""`, `]}`, func() any {
+		return &dropcap.Receipt{}
+	}},
+	"raw parts": {`[`, `{}`, `]`, func() any { return &[]json.RawMessage{} }},
+	"whatever":  {`[`, `{"a":1}`, `]`, func() any { var v any; return &v }},
+	"unknown":   {`{"x":[`, `1`, `]}`, func() any { return &dropcap.Receipt{} }},
 }
 
 // live is what lives while a document is there, in bytes, besides its text.
@@ -52,7 +77,8 @@ func live(do func() any) int64 {
 	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
 }
 
-// Of whatever a host sends, no more comes to live than four times what it may send; what would be more is refused before any of it is made.
+// Of whatever a host sends, no more comes to live than four times what it may send; what would be
+// more is refused before any of it is made.
 func TestNoDocumentBecomesMoreThanItMay(t *testing.T) {
 	for name, w := range worst {
 		for _, size := range []int{16 << 20, 2 << 20} {
@@ -71,20 +97,26 @@ func TestNoDocumentBecomesMoreThanItMay(t *testing.T) {
 			}
 		}
 	}
-	doc := dropcap.HostDocument{Host: "1/r/i", Document: filled(worst["containers"].head, "{}", "]}", 16<<20)}
+	doc := dropcap.HostDocument{Host: "1/r/i", Document: filled(worst["containers"].head, "{}",
+		"]}", 16<<20)}
 	var total runtime.MemStats
 	runtime.ReadMemStats(&total)
 	before := total.TotalAlloc
 	_, err := foreign.Audit(doc)
 	runtime.ReadMemStats(&total)
-	if made := total.TotalAlloc - before; err == nil || !strings.Contains(err.Error(), "there is too much in it: more values than fit into 128 MiB") || made > 1<<20 {
+	if made := total.TotalAlloc - before; err == nil ||
+		!strings.Contains(err.Error(),
+			"there is too much in it: more values than fit into 128 MiB") || made > 1<<20 {
 		t.Errorf("%v, and %d MiB were made", err, made>>20)
 	}
 }
 
 func TestWhatHostsReallyHaveIsTaken(t *testing.T) {
-	names := `["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_KILL","CAP_SETGID","CAP_SETUID","CAP_SETPCAP","CAP_NET_BIND_SERVICE","CAP_NET_RAW","CAP_SYS_CHROOT"]`
-	one := `{"id":"` + strings.Repeat("a", 64) + `","name":"shop-web-1","image":"registry.example.com/shop/web:1","image_id":"sha256:` + strings.Repeat("b", 64) + `","state":"running",
+	names :=
+		`["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_KILL","CAP_SETGID","CAP_SETUID","CAP_SETPCAP","CAP_NET_BIND_SERVICE","CAP_NET_RAW","CAP_SYS_CHROOT"]`
+	one := `{"id":"` + strings.Repeat("a", 64) +
+		`","name":"shop-web-1","image":"registry.example.com/shop/web:1","image_id":"sha256:` +
+		strings.Repeat("b", 64) + `","state":"running",
 		"owner":{"kind":"compose","project":"shop","service":"web"},"declared":{"privileged":false,"cap_add":null,"cap_drop":["ALL"]},"predicted":` + names + `,
 		"kernel":{"visible":true,"bounding":` + names + `,"effective":` + names + `,"permitted":` + names + `,"inheritable":[],"ambient":[],
 		"processes":[{"pids":[1],"count":1,"comm":"nginx","bounding":"00000000a80425fb"},{"pids":[2],"count":1,"comm":"nginx","bounding":"00000000a80425fb"}]},"verdict":"fail",
@@ -98,11 +130,13 @@ func TestWhatHostsReallyHaveIsTaken(t *testing.T) {
 
 func TestDepthAndTextsHaveBounds(t *testing.T) {
 	for name, raw := range map[string]string{
-		"deep":              strings.Repeat("[", 70) + strings.Repeat("]", 70),
-		"deep where unread": `{"x":` + strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70) + `}`,
-		"long":              `{"summary":"` + strings.Repeat("x", 5<<20) + `"}`,
+		"deep": strings.Repeat("[", 70) + strings.Repeat("]", 70),
+		"deep where unread": `{"x":` + strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70) +
+			`}`,
+		"long": `{"summary":"` + strings.Repeat("x", 5<<20) + `"}`,
 	} {
-		if err := foreign.Decode([]byte(raw), &dropcap.Receipt{}); !errors.Is(err, foreign.ErrTooMuch) {
+		if err := foreign.Decode([]byte(raw), &dropcap.Receipt{}); !errors.Is(err,
+			foreign.ErrTooMuch) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -116,7 +150,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"a":1}x`))
 	f.Add([]byte(` {"summary" : "\"\\" , "document":{"b":[{}]} } `))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, into := range []func() any{func() any { return &dropcap.Receipt{} }, func() any { return &dropcap.Audit{} }, func() any { return &dropcap.Evidence{} }, func() any { var v any; return &v }} {
+		for _, into := range []func() any{func() any {
+			return &dropcap.Receipt{}
+		}, func() any { return &dropcap.Audit{} }, func() any { return &dropcap.Evidence{} },
+			func() any { var v any; return &v }} {
 			got, want := into(), into()
 			err, as := foreign.Decode(raw, got), json.Unmarshal(raw, want)
 			if errors.Is(err, foreign.ErrTooMuch) {

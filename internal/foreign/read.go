@@ -16,8 +16,9 @@ const MostDocument = 64 << 20
 // CauseUnreadable is the cause of a failure where a host's document cannot be read.
 const CauseUnreadable = "unreadable"
 
-// Audit reads a host's audit. The result names the host as it was asked: ID is "account/region/node"
-// and Name the node. Verdicts that do not exist are unknown, and the summary is counted anew.
+// Audit reads a host's audit. The result names the host as it was asked: ID is
+// "account/region/node" and Name the node. Verdicts that do not exist are unknown, and the summary
+// is counted anew.
 func Audit(d dropcap.HostDocument) (dropcap.Audit, error) {
 	a, err := read[dropcap.Audit](d, dropcap.SchemaAudit)
 	if err != nil {
@@ -165,8 +166,8 @@ type Reading[T any] struct {
 	Failure  *dropcap.HostFailure
 }
 
-// Read walks through the documents of a fleet, one at a time, by one of this package's readers, such
-// as Audit.
+// Read walks through the documents of a fleet, one at a time, by one of this package's readers,
+// such as Audit.
 func Read[T any](
 	f dropcap.Fleet, by func(dropcap.HostDocument) (T, error),
 ) iter.Seq2[dropcap.HostDocument, Reading[T]] {

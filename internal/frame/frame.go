@@ -1,6 +1,7 @@
-// Package frame carries a document of any size over a channel that cuts, loses and damages text: what a host prints, and what its controller
-// makes of it. A frame has a part of the compressed document, with a sum of its own; the whole has a length and a digest. It is pure, and takes
-// what it reads for hostile.
+// Package frame carries a document of any size over a channel that cuts, loses and damages text:
+// what a host prints, and what its controller makes of it. A frame has a part of the compressed
+// document, with a sum of its own; the whole has a length and a digest. It is pure, and takes what
+// it reads for hostile.
 package frame
 
 import (
@@ -21,13 +22,15 @@ import (
 const (
 	MaxWhole   = 64 << 20 // bytes of a document
 	MaxEncoded = 32 << 20 // characters of a compressed and encoded one
-	// Fits is how many characters of a part leave room for the lines around them in the 24,000 that Run Command keeps.
+	// Fits is how many characters of a part leave room for the lines around them in the 24,000 that
+	// Run Command keeps.
 	Fits = 22000
 	// mostPacked is how many bytes a character stands for at most: deflate packs 1032 into one.
 	mostPacked = 1032
 )
 
-// ErrDamaged is the cause of every error about text that is no whole frame, or parts that do not make a document: it is to be asked for again.
+// ErrDamaged is the cause of every error about text that is no whole frame, or parts that do not
+// make a document: it is to be asked for again.
 var ErrDamaged = errors.New("the document is damaged")
 
 // Part is a piece of an encoded document.
@@ -57,10 +60,12 @@ func Encode(document []byte) (Part, error) {
 		return Part{}, err
 	}
 	sum := sha256.Sum256(document)
-	return Part{Total: b.Len(), Bytes: len(document), Digest: fmt.Sprintf("%x", sum), Text: b.String()}, nil
+	return Part{Total: b.Len(), Bytes: len(document), Digest: fmt.Sprintf("%x", sum),
+		Text: b.String()}, nil
 }
 
-// Cut gives the piece of a whole part that begins at the offset and has at most so many characters; all the rest if most is 0.
+// Cut gives the piece of a whole part that begins at the offset and has at most so many characters;
+// all the rest if most is 0.
 func (p Part) Cut(offset, most int) Part {
 	offset = min(max(offset, 0), len(p.Text))
 	end := len(p.Text)
@@ -91,7 +96,9 @@ func (p Part) String() string {
 	return b.String()
 }
 
-func (p Part) head() string { return fmt.Sprintf("%d %d %d %s ", p.Total, p.Offset, p.Bytes, p.Digest) }
+func (p Part) head() string {
+	return fmt.Sprintf("%d %d %d %s ", p.Total, p.Offset, p.Bytes, p.Digest)
+}
 
 var numbers = regexp.MustCompile(`^(\d{1,9}) (\d{1,9}) (\d{1,9}) ([0-9a-f]{64})$`)
 
@@ -118,20 +125,24 @@ func Find(text string) (Part, error) {
 		return Part{}, fmt.Errorf("%w: its sum is wrong", ErrDamaged)
 	}
 	if p.Total > MaxEncoded || p.Bytes > MaxWhole || p.End() > p.Total {
-		return Part{}, fmt.Errorf("cannot take a document of %d bytes: at most %d are read", p.Bytes, MaxWhole)
+		return Part{}, fmt.Errorf("cannot take a document of %d bytes: at most %d are read",
+			p.Bytes, MaxWhole)
 	}
 	return p, nil
 }
 
-// BeginsIn tells whether a text has the beginning of the part's frame: its length and the digest of its document.
+// BeginsIn tells whether a text has the beginning of the part's frame: its length and the digest of
+// its document.
 func (p Part) BeginsIn(text string) bool {
 	_, rest, ok := strings.Cut(text, begin+"\n")
 	return ok && strings.HasPrefix(rest, strings.TrimSuffix(p.head(), " ")+"\n")
 }
 
-// Join adds the next part to those that were read. Parts of another document, or with a gap, are damage.
+// Join adds the next part to those that were read. Parts of another document, or with a gap, are
+// damage.
 func (p Part) Join(next Part) (Part, error) {
-	if next.Digest != p.Digest || next.Total != p.Total || next.Bytes != p.Bytes || next.Offset != p.End() {
+	if next.Digest != p.Digest || next.Total != p.Total || next.Bytes != p.Bytes ||
+		next.Offset != p.End() {
 		return p, fmt.Errorf("%w: its parts do not fit together", ErrDamaged)
 	}
 	p.Text += next.Text
@@ -159,7 +170,8 @@ func (p Part) Document() ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	document = document[:n]
-	if sum := sha256.Sum256(document); len(document) != p.Bytes || fmt.Sprintf("%x", sum) != p.Digest {
+	if sum := sha256.Sum256(document); len(document) != p.Bytes ||
+		fmt.Sprintf("%x", sum) != p.Digest {
 		return nil, fmt.Errorf("%w: its digest is wrong", ErrDamaged)
 	}
 	return document, nil

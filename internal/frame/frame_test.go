@@ -60,7 +60,8 @@ func TestADocumentOfAnySizeComesThroughInParts(t *testing.T) {
 func TestPartsThatDoNotFitAreRefused(t *testing.T) {
 	whole, other := encode(t, noise(5000)), encode(t, noise(5001))
 	first := whole.Cut(0, 1000)
-	for name, next := range map[string]Part{"a gap": whole.Cut(1001, 1000), "the same again": first, "another document's": other.Cut(1000, 1000)} {
+	for name, next := range map[string]Part{"a gap": whole.Cut(1001, 1000), "the same again": first,
+		"another document's": other.Cut(1000, 1000)} {
 		if _, err := first.Join(next); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -132,7 +133,8 @@ func TestABombIsNotUnpacked(t *testing.T) {
 	if used := after.TotalAlloc - before.TotalAlloc; used > 32<<20 {
 		t.Errorf("it took %d MiB", used>>20)
 	}
-	if _, err := Find(forged(MaxWhole+1, bomb[:100], sum)); err == nil || errors.Is(err, ErrDamaged) {
+	if _, err := Find(forged(MaxWhole+1, bomb[:100], sum)); err == nil ||
+		errors.Is(err, ErrDamaged) {
 		t.Errorf("a document that is too large: %v", err)
 	}
 }
@@ -150,7 +152,8 @@ func FuzzFind(f *testing.F) {
 			t.Errorf("out of bounds: %d %d %d", p.Total, p.Offset, p.Bytes)
 		}
 		back, err := p.Document()
-		if err == nil && (len(back) != p.Bytes || fmt.Sprintf("%x", sha256.Sum256(back)) != p.Digest) {
+		if err == nil && (len(back) != p.Bytes ||
+			fmt.Sprintf("%x", sha256.Sum256(back)) != p.Digest) {
 			t.Error("not what it says to be")
 		}
 		if again, err := Find(p.String()); err != nil || again != p {

@@ -14,8 +14,8 @@ import (
 // ApplyRequest says what to change, and what it has to pass.
 type ApplyRequest struct {
 	PlanRequest
-	// Saved is a plan from a file. It is input, not truth: every step is planned again, and refused if it
-	// comes out otherwise.
+	// Saved is a plan from a file. It is input, not truth: every step is planned again, and refused
+	// if it comes out otherwise.
 	Saved       *dropcap.Plan
 	Gate        apply.Gate
 	InPlace     InPlaceOptions
@@ -62,9 +62,10 @@ type Rehearsed struct {
 	Effects   []dropcap.Effect
 }
 
-// Rehearse returns each effect that Apply would have, under that version of the engine's API, and has
-// none.
-func (h *Host) Rehearse(ctx context.Context, q ApplyRequest) (list []Rehearsed, api string, r Changed, err error) {
+// Rehearse returns each effect that Apply would have, under that version of the engine's API, and
+// has none.
+func (h *Host) Rehearse(ctx context.Context,
+	q ApplyRequest) (list []Rehearsed, api string, r Changed, err error) {
 	ch, err := h.ChangeOnly(ctx, q.CallTimeout)
 	if err != nil {
 		return nil, "", r, err
@@ -83,9 +84,10 @@ func (h *Host) Rehearse(ctx context.Context, q ApplyRequest) (list []Rehearsed, 
 	return list, ch.Session.Version(), r, err
 }
 
-// jobs plans, and returns what of it is to be done. It reports whether some container is left as it is
-// though it should be changed.
-func (h *Host) jobs(ctx context.Context, ch *Changing, q ApplyRequest) (jobs []apply.Job, left bool, err error) {
+// jobs plans, and returns what of it is to be done. It reports whether some container is left as it
+// is though it should be changed.
+func (h *Host) jobs(ctx context.Context, ch *Changing,
+	q ApplyRequest) (jobs []apply.Job, left bool, err error) {
 	var p Planned
 	if q.Saved != nil {
 		p, err = h.planSaved(ctx, ch, q)
@@ -120,15 +122,18 @@ func (h *Host) jobs(ctx context.Context, ch *Changing, q ApplyRequest) (jobs []a
 	return jobs, left, nil
 }
 
-// together reports whether a step is part of an earlier job: all containers of a service are changed at
-// once at their source.
+// together reports whether a step is part of an earlier job: all containers of a service are
+// changed at once at their source.
 func together(jobs []apply.Job, s dropcap.Step) bool {
-	return s.Strategy == dropcap.StrategySource && slices.ContainsFunc(jobs, func(j apply.Job) bool {
-		return j.Step.Strategy == s.Strategy && j.Step.Workload == s.Workload && j.Step.Owner == s.Owner
-	})
+	return s.Strategy == dropcap.StrategySource && slices.ContainsFunc(jobs,
+		func(j apply.Job) bool {
+			return j.Step.Strategy == s.Strategy && j.Step.Workload == s.Workload &&
+				j.Step.Owner == s.Owner
+		})
 }
 
-func (h *Host) job(ctx context.Context, ch *Changing, p Planned, s dropcap.Step, q ApplyRequest) (j apply.Job, err error) {
+func (h *Host) job(ctx context.Context, ch *Changing, p Planned, s dropcap.Step,
+	q ApplyRequest) (j apply.Job, err error) {
 	j = apply.Job{
 		Plan: p.Plan.ID, Host: p.Plan.Host.ID, Step: s, Gate: q.Gate,
 		Original: p.original[s.Container.ID], Recipe: p.recipes[s.Container.ID],

@@ -26,8 +26,8 @@ type AuditResult struct {
 	options  audit.Options
 }
 
-// Audit looks at containers and judges them. Evidence that the store has is used; where it cannot be
-// read there is a warning, and the judgement without it is the stricter one.
+// Audit looks at containers and judges them. Evidence that the store has is used; where it cannot
+// be read there is a warning, and the judgement without it is the stricter one.
 func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 	var r AuditResult
 	if q.Saved != nil {
@@ -44,14 +44,15 @@ func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 		return r, err
 	}
 	r.options = audit.Options{
-		Policy: q.Policy, Evidence: known, Changes: changes, Known: q.Known, Partial: len(q.Names)+len(q.Filters) > 0, Now: now(),
+		Policy: q.Policy, Evidence: known, Changes: changes, Known: q.Known,
+		Partial: len(q.Names)+len(q.Filters) > 0, Now: now(),
 	}
 	r.Audit = audit.Judge(r.Snapshot, r.options)
 	return r, nil
 }
 
-// labelValuesKnown refuses to judge a snapshot by what it does not tell of a label: its value, or, where
-// it is of an older dropcap, whether the image brought it.
+// labelValuesKnown refuses to judge a snapshot by what it does not tell of a label: its value, or,
+// where it is of an older dropcap, whether the image brought it.
 func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
 	line, asks := policy.NeedsLabelValues(p, s.Containers)
 	if !asks {
@@ -63,12 +64,14 @@ func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
 	}
 	return dropcap.Errorf(dropcap.CodeError,
 		"select by name or by workload; or audit the host itself",
-		"cannot judge a document by this policy: %s asks for a label, and the document does not tell its "+
+		"cannot judge a document by this policy: %s asks for a label, and the document does not "+
+			"tell its "+
 			"value, or not whether the image brought it", where)
 }
 
 // Explain says of one container why it holds what it holds. The request names that container.
-func (h *Host) Explain(ctx context.Context, q AuditRequest) (dropcap.Explanation, AuditResult, error) {
+func (h *Host) Explain(ctx context.Context,
+	q AuditRequest) (dropcap.Explanation, AuditResult, error) {
 	r, err := h.Audit(ctx, q)
 	if err != nil {
 		return dropcap.Explanation{}, r, err
@@ -78,7 +81,8 @@ func (h *Host) Explain(ctx context.Context, q AuditRequest) (dropcap.Explanation
 		if len(q.Names) > 0 {
 			name = q.Names[0]
 		}
-		return dropcap.Explanation{}, r, dropcap.Errorf(dropcap.CodeIncomplete, "it was removed meanwhile",
+		return dropcap.Explanation{}, r, dropcap.Errorf(dropcap.CodeIncomplete,
+			"it was removed meanwhile",
 			"cannot explain %q: it is gone", name)
 	}
 	return audit.Explain(r.Audit.Containers[0], r.Audit, r.options), r, nil

@@ -47,10 +47,12 @@ func (h *Host) Backout(ctx context.Context, q BackoutRequest) (Changed, error) {
 	return h.Outcome(ch.Backout(ctx, list))
 }
 
-// choose picks the changes, the newest first. A change that is named is given whatever its state is:
-// that is for the verb to refuse.
+// choose picks the changes, the newest first. A change that is named is given whatever its state
+// is: that is for the verb to refuse.
 func (q BackoutRequest) choose(all []dropcap.Change) ([]dropcap.Change, error) {
-	able := slices.DeleteFunc(slices.Clone(all), func(c dropcap.Change) bool { return !CanBeBackedOut(c) })
+	able := slices.DeleteFunc(slices.Clone(all), func(c dropcap.Change) bool {
+		return !CanBeBackedOut(c)
+	})
 	switch {
 	case q.All:
 		return able, nil
@@ -89,8 +91,8 @@ type PruneRequest struct {
 	CallTimeout time.Duration
 }
 
-// Prune removes what old changes have left behind for a backout, never a volume. It returns how many
-// containers that were.
+// Prune removes what old changes have left behind for a backout, never a volume. It returns how
+// many containers that were.
 func (h *Host) Prune(ctx context.Context, q PruneRequest) (removed int, r Changed, err error) {
 	ch, err := h.Change(ctx, q.CallTimeout)
 	if err != nil {
@@ -105,7 +107,8 @@ func (h *Host) Prune(ctx context.Context, q PruneRequest) (removed int, r Change
 	if len(list) == 0 {
 		return 0, Changed{}, nil
 	}
-	if err := h.observer.Ask(ctx, fmt.Sprintf("Remove what is retained of %s?", changeNames(list))); err != nil {
+	if err := h.observer.Ask(ctx, fmt.Sprintf("Remove what is retained of %s?",
+		changeNames(list))); err != nil {
 		return 0, Changed{}, err
 	}
 	h.observer.Progress(Begun{})

@@ -26,8 +26,8 @@ type Changing struct {
 // Close gives up the locks and closes the session.
 func (ch *Changing) Close() { ch.close() }
 
-// Begun reports that something may be changed from here on: what an interrupt comes to is told by the
-// outcome.
+// Begun reports that something may be changed from here on: what an interrupt comes to is told by
+// the outcome.
 type Begun struct{}
 
 func (Begun) isProgress() {}
@@ -60,7 +60,8 @@ func (h *Host) Change(ctx context.Context, callTimeout time.Duration) (*Changing
 	}
 	if err != nil {
 		ch.Close()
-		return nil, dropcap.Errorf(CodeOf(err), "see `dropcap history`; nothing else is changed before this is mended",
+		return nil, dropcap.Errorf(CodeOf(err),
+			"see `dropcap history`; nothing else is changed before this is mended",
 			"cannot end an earlier change: %w", err)
 	}
 	return ch, nil
@@ -89,14 +90,17 @@ func (h *Host) ChangeOnly(ctx context.Context, callTimeout time.Duration) (*Chan
 	return ch, err
 }
 
-func (h *Host) changing(ctx context.Context, session *Session, callTimeout time.Duration) (*Changing, error) {
+func (h *Host) changing(ctx context.Context, session *Session,
+	callTimeout time.Duration) (*Changing, error) {
 	info, err := session.Host(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if m := session.Machine(); !m.Engine || m.Release != info.Kernel {
-		return nil, dropcap.Errorf(dropcap.CodeHost, "run dropcap there: the journal must live beside the engine",
-			"cannot change containers of %s: that engine runs on another machine or in a VM", session.Address())
+		return nil, dropcap.Errorf(dropcap.CodeHost,
+			"run dropcap there: the journal must live beside the engine",
+			"cannot change containers of %s: that engine runs on another machine or in a VM",
+			session.Address())
 	}
 	s, err := store.Open(h.config.Store)
 	if err != nil {
@@ -131,8 +135,8 @@ func (h *Host) changing(ctx context.Context, session *Session, callTimeout time.
 	return ch, nil
 }
 
-// wake starts an engine that a change in place had stopped when dropcap ended, and reports whether it
-// did.
+// wake starts an engine that a change in place had stopped when dropcap ended, and reports whether
+// it did.
 func (h *Host) wake(ctx context.Context) bool {
 	s, err := store.Open(h.config.Store)
 	if err != nil {
@@ -163,7 +167,8 @@ type Changed struct {
 
 // Outcome sums up outcomes. The error is the worst of theirs; the others are warned of.
 func (h *Host) Outcome(list []apply.Outcome) (Changed, error) {
-	r := Changed{Changes: dropcap.Changes{Schema: dropcap.SchemaChange, Changes: []dropcap.Change{}}}
+	r := Changed{Changes: dropcap.Changes{Schema: dropcap.SchemaChange,
+		Changes: []dropcap.Change{}}}
 	for i := len(list) - 1; i >= 0; i-- {
 		if list[i].Change.ID != "" {
 			r.Changes.Changes = append(r.Changes.Changes, list[i].Change)

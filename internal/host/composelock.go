@@ -9,8 +9,9 @@ import (
 	"dropcap"
 )
 
-// composeLock is a lock that docker compose inherits, so that it is held until that has ended too: when
-// dropcap is killed, compose goes on, and nobody must decide anything about its containers before.
+// composeLock is a lock that docker compose inherits, so that it is held until that has ended too:
+// when dropcap is killed, compose goes on, and nobody must decide anything about its containers
+// before.
 type composeLock struct{ f *os.File }
 
 // composeWait is how long an earlier compose is waited for; its own longest stop is as long.
@@ -29,10 +30,13 @@ func (h *Host) lockCompose(ctx context.Context, file string) (*composeLock, erro
 		}
 		if err != syscall.EWOULDBLOCK || time.Now().After(end) {
 			f.Close()
-			return nil, dropcap.Errorf(dropcap.CodeError, "wait for its end, or end it", "cannot begin: a docker compose that an earlier dropcap has started still runs")
+			return nil, dropcap.Errorf(dropcap.CodeError, "wait for its end, or end it",
+				"cannot begin: a docker compose that an earlier dropcap has started still runs")
 		}
 		if !told {
-			h.observer.Warn(dropcap.Errorf(dropcap.CodeError, "", "a docker compose that an earlier dropcap has started still runs: waiting for its end"))
+			h.observer.Warn(dropcap.Errorf(dropcap.CodeError, "",
+				"a docker compose that an earlier dropcap has started still runs: waiting for "+
+					"its end"))
 			told = true
 		}
 		select {

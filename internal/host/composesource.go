@@ -15,9 +15,11 @@ import (
 	"dropcap/internal/trust"
 )
 
-// sourceOf says how the change of a container is made in its owner's source; nil where that is not known.
+// sourceOf says how the change of a container is made in its owner's source; nil where that is not
+// known.
 func (o *originals) sourceOf(c dropcap.Container) func(dropcap.Grant) plan.Source {
-	was := dropcap.Grant{Privileged: c.Declared.Privileged, CapAdd: c.Declared.Add, CapDrop: c.Declared.Drop}
+	was := dropcap.Grant{Privileged: c.Declared.Privileged, CapAdd: c.Declared.Add,
+		CapDrop: c.Declared.Drop}
 	return func(g dropcap.Grant) plan.Source {
 		d := source.Declaration{Was: was, Is: g}
 		switch c.Owner.Kind {
@@ -26,7 +28,8 @@ func (o *originals) sourceOf(c dropcap.Container) func(dropcap.Grant) plan.Sourc
 		case "compose":
 			return o.composeSource(c, d)
 		case "swarm":
-			return plan.Source{Text: source.SwarmText(c.Owner.Service, c.Owner.Project, d), Applied: true}
+			return plan.Source{Text: source.SwarmText(c.Owner.Service, c.Owner.Project, d),
+				Applied: true}
 		case "systemd":
 			return plan.Source{Text: o.unitText(c, d)}
 		}
@@ -35,16 +38,19 @@ func (o *originals) sourceOf(c dropcap.Container) func(dropcap.Grant) plan.Sourc
 	}
 }
 
-// composeSource is the change of a compose file. The command that brings it into effect has root run what the files say, so that it is printed
-// only where dropcap would run it itself: where the files are trusted and compose would touch nobody else.
+// composeSource is the change of a compose file. The command that brings it into effect has root
+// run what the files say, so that it is printed only where dropcap would run it itself: where the
+// files are trusted and compose would touch nobody else.
 func (o *originals) composeSource(c dropcap.Container, d source.Declaration) plan.Source {
 	refused := func(up, hint string, err error) plan.Source {
-		return plan.Source{Text: source.Words(c.Owner.Service, d) + up, Against: []plan.Refusal{refusedSource(c, hint, err)}}
+		return plan.Source{Text: source.Words(c.Owner.Service, d) + up,
+			Against: []plan.Refusal{refusedSource(c, hint, err)}}
 	}
 	const otherwise = "; or change the container itself with --strategy recreate"
 	project, err := source.ReadProject(c.LabelValues)
 	if err != nil {
-		return refused("", "write it there by hand as shown, and have compose make the service again"+otherwise, err)
+		return refused("", "write it there by hand as shown, and have compose make the service "+
+			"again"+otherwise, err)
 	}
 	replicas, err := o.replicas(project)
 	if err != nil {
@@ -52,7 +58,8 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 	}
 	checked, err := o.checkCompose(project)
 	if err != nil {
-		return refused("", "whoever can write there decides what compose does as root: mend that, and plan again"+otherwise, err)
+		return refused("", "whoever can write there decides what compose does as root: mend "+
+			"that, and plan again"+otherwise, err)
 	}
 	up := source.Line(project.Up(replicas))
 	edited, err := source.Compose(checked.Files, project.Service, d)
@@ -62,7 +69,8 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 	return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
 }
 
-// unitText says the change of a unit. One that only starts a container that somebody made is stopped while that is made again.
+// unitText says the change of a unit. One that only starts a container that somebody made is
+// stopped while that is made again.
 func (o *originals) unitText(c dropcap.Container, d source.Declaration) string {
 	for _, u := range o.units.Known {
 		if u.Name != c.Owner.Service || !owner.Starts(u.ExecStart, c.Name, c.ID) {
@@ -77,10 +85,13 @@ func (o *originals) unitText(c dropcap.Container, d source.Declaration) string {
 		if u.User {
 			manager = "systemctl --user"
 		}
-		return manager + " stop " + unit + "\nmake the container again, under the same name, with its own arguments but these words about capabilities:" +
+		return manager + " stop " + unit +
+			"\nmake the container again, under the same name, with its own arguments but these " +
+			"words about capabilities:" +
 			words(d.Is) + "\n" + manager + " start " + unit
 	}
-	return "change the capabilities where " + source.Quoted(c.Owner.Service) + " makes the container:" + words(d.Is)
+	return "change the capabilities where " + source.Quoted(c.Owner.Service) +
+		" makes the container:" + words(d.Is)
 }
 
 func words(g dropcap.Grant) string {
@@ -94,7 +105,8 @@ func words(g dropcap.Grant) string {
 	return s
 }
 
-// ownerOf is the container's owner; a container that nobody's labels claim may be a unit's of systemd.
+// ownerOf is the container's owner; a container that nobody's labels claim may be a unit's of
+// systemd.
 func (o *originals) ownerOf(c dropcap.Container) dropcap.Owner {
 	if c.Owner.Kind == "docker" {
 		for _, u := range o.units.Known {
@@ -106,25 +118,30 @@ func (o *originals) ownerOf(c dropcap.Container) dropcap.Owner {
 	return c.Owner
 }
 
-// strangers warn of processes that call themselves docker clients of the container, of which nobody knows that who may decide has put them
-// there. They decide nothing, and what they call themselves is not repeated.
+// strangers warn of processes that call themselves docker clients of the container, of which nobody
+// knows that who may decide has put them there. They decide nothing, and what they call themselves
+// is not repeated.
 func (o *originals) strangers(c dropcap.Container) []string {
 	var list []string
 	for _, s := range o.units.Strangers {
 		if c.Owner.Kind == "docker" && owner.Starts(strings.Join(s.Args, " "), c.Name, c.ID) {
-			list = append(list, fmt.Sprintf("process %d of user %d says that it runs this container: if a service of that user's makes it again, the change is undone", s.PID, s.UID))
+			list = append(list,
+				fmt.Sprintf("process %d of user %d says that it runs this container: if a "+
+					"service of that user's makes it again, the change is undone", s.PID, s.UID))
 		}
 	}
 	return list
 }
 
-// checkedCompose are a project's files, read and trusted, and the digests of what compose reads beside them by itself.
+// checkedCompose are a project's files, read and trusted, and the digests of what compose reads
+// beside them by itself.
 type checkedCompose struct {
 	source.Given
 	reads map[string]string
 }
 
-// checkCompose reads the project's files, if all that compose would read may be trusted; the error says which not.
+// checkCompose reads the project's files, if all that compose would read may be trusted; the error
+// says which not.
 func (o *originals) checkCompose(p source.Project) (checkedCompose, error) {
 	out := checkedCompose{reads: map[string]string{}}
 	if !o.isHere() {
@@ -162,8 +179,9 @@ func (o *originals) checkCompose(p source.Project) (checkedCompose, error) {
 	return out, nil
 }
 
-// replicas is how many containers the service has now: compose is told to keep as many. The error names one that only its image's labels
-// make one of them, which compose would take for one and change or remove.
+// replicas is how many containers the service has now: compose is told to keep as many. The error
+// names one that only its image's labels make one of them, which compose would take for one and
+// change or remove.
 func (o *originals) replicas(p source.Project) (int, error) {
 	if err := o.darkPeer(composeKey(p.Name, p.Service)); err != nil {
 		return 0, err
@@ -200,8 +218,9 @@ func refusedSource(c dropcap.Container, hint string, err error) plan.Refusal {
 		slug = "untrusted"
 	}
 	return plan.Refusal{
-		Slug:    slug,
-		Message: "cannot edit the compose files of " + printable.Line(c.Owner.Project) + ": " + printable.Line(err.Error()),
-		Hint:    hint,
+		Slug: slug,
+		Message: "cannot edit the compose files of " + printable.Line(c.Owner.Project) + ": " +
+			printable.Line(err.Error()),
+		Hint: hint,
 	}
 }

@@ -11,8 +11,9 @@ import (
 	"dropcap/internal/printable"
 )
 
-// carries says how the connection that dropcap, or the person, works through goes through the container; empty if it does not, or if nobody
-// can tell. Stopping such a container would cut it in the middle of a change.
+// carries says how the connection that dropcap, or the person, works through goes through the
+// container; empty if it does not, or if nobody can tell. Stopping such a container would cut it in
+// the middle of a change.
 func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string {
 	if o.h.Kernel.Inside(c.ID) {
 		return "dropcap itself runs in it"
@@ -26,7 +27,8 @@ func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string
 	}
 	// "CLIENT CPORT SERVER SPORT" (sshd(8))
 	if f := strings.Fields(os.Getenv("SSH_CONNECTION")); len(f) == 4 && ports[f[3]] {
-		return fmt.Sprintf("it publishes port %s, which you are logged in through", printable.Line(f[3]))
+		return fmt.Sprintf("it publishes port %s, which you are logged in through",
+			printable.Line(f[3]))
 	}
 	return ""
 }

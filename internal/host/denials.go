@@ -17,7 +17,8 @@ import (
 	"dropcap/internal/verdict"
 )
 
-// watch watches for denied capability checks while containers are changed, where this host can; else it says so, and the gate does without.
+// watch watches for denied capability checks while containers are changed, where this host can;
+// else it says so, and the gate does without.
 func (h *Host) watch(ctx context.Context, off bool, s *store.Store) (apply.Watcher, func()) {
 	none := func() {}
 	if off {
@@ -25,7 +26,8 @@ func (h *Host) watch(ctx context.Context, off bool, s *store.Store) (apply.Watch
 	}
 	t, err := bpf.Open(bpf.Options{})
 	if err == nil {
-		err = errors.Join(t.Default(true)) // before the new container starts: its first second matters most
+		// before the new container starts: its first second matters most
+		err = errors.Join(t.Default(true))
 		if err != nil {
 			t.Close()
 		}
@@ -41,17 +43,18 @@ func (h *Host) watch(ctx context.Context, off bool, s *store.Store) (apply.Watch
 	return &denials{t: t, names: map[uint64]string{}, evidence: known}, func() { t.Close() }
 }
 
-// denials finds the denied checks of a container by its cgroup's name, which the engine gives it. That somebody else can have a cgroup called
-// so costs a rollback at most.
+// denials finds the denied checks of a container by its cgroup's name, which the engine gives it.
+// That somebody else can have a cgroup called so costs a rollback at most.
 type denials struct {
 	t        *bpf.Tracer
 	names    map[uint64]string
 	evidence []dropcap.WorkloadEvidence // tells what was denied before as well
 }
 
-// Denied names the first check that the old container would have been granted: see verdict.Denied. Checks by docker exec do not count: probes
-// answer for themselves.
-func (d *denials) Denied(_ context.Context, change dropcap.Change, dropped caps.Set) (string, error) {
+// Denied names the first check that the old container would have been granted: see verdict.Denied.
+// Checks by docker exec do not count: probes answer for themselves.
+func (d *denials) Denied(_ context.Context, change dropcap.Change,
+	dropped caps.Set) (string, error) {
 	seen, err := d.t.Sightings()
 	if err != nil {
 		return "", err
@@ -66,7 +69,8 @@ func (d *denials) Denied(_ context.Context, change dropcap.Change, dropped caps.
 	checks = slices.DeleteFunc(checks, func(c dropcap.KernelCheck) bool {
 		return !strings.Contains(d.names[c.Cgroup], change.After)
 	})
-	first, found := verdict.Denied(checks, dropped, evidence.DenialsOf(d.evidence, change.Workload).Knows)
+	first, found := verdict.Denied(checks, dropped, evidence.DenialsOf(d.evidence, change.Workload).
+		Knows)
 	if !found {
 		return "", nil
 	}

@@ -27,7 +27,8 @@ func (h *Host) Doctor(ctx context.Context) (dropcap.Report, error) {
 	p := &patient{host: h, kernel: k}
 	defer p.close()
 	report := doctor.Examine(ctx, doctor.Deps{
-		Root: os.Geteuid() == 0, Engine: p.engine, Socket: p.socket, Local: p.local, Running: p.running,
+		Root: os.Geteuid() == 0, Engine: p.engine, Socket: p.socket, Local: p.local,
+		Running:     p.running,
 		LiveRestore: p.liveRestore, Tracing: tracing, Disk: room, Store: h.config.Store,
 	})
 	return report, ctx.Err()
@@ -81,7 +82,9 @@ func (p *patient) socket() (string, error) {
 }
 
 func (p *patient) running(ctx context.Context) ([]dropcap.Container, error) {
-	s, err := snapshot.Take(ctx, p.client, p.kernel, func() snapshot.Machine { return p.here }, snapshot.Query{Filters: []string{"status=running"}})
+	s, err := snapshot.Take(ctx, p.client, p.kernel, func() snapshot.Machine {
+		return p.here
+	}, snapshot.Query{Filters: []string{"status=running"}})
 	return s.Containers, err
 }
 
@@ -99,7 +102,8 @@ func tracing(ctx context.Context) doctor.Tracing {
 	k := bpf.Facts()
 	t := doctor.Tracing{BTF: k.BTF, Lockdown: k.Lockdown}
 	for _, h := range bpf.Probe(ctx) {
-		t.Hooks = append(t.Hooks, doctor.Hook{Name: h.Name, OK: h.OK, Why: h.Why, Usable: strings.HasSuffix(h.Name, "/cap_capable")})
+		t.Hooks = append(t.Hooks, doctor.Hook{Name: h.Name, OK: h.OK, Why: h.Why,
+			Usable: strings.HasSuffix(h.Name, "/cap_capable")})
 	}
 	return t
 }

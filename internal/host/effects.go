@@ -40,22 +40,23 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 	return dropcap.Result{}, fmt.Errorf("the effect %q does nothing", e.Name)
 }
 
-// named is the engine's refusal by what was to be done, and not by the request, whose path says nothing to
-// a person and fills the line. What it is for errors.Is and errors.As it stays.
+// named is the engine's refusal by what was to be done, and not by the request, whose path says
+// nothing to a person and fills the line. What it is for errors.Is and errors.As it stays.
 func named(err error, says string) error {
 	var e *dropcap.Error
 	words, ok := docker.Said(err)
 	if !ok || says == "" || !errors.As(err, &e) {
 		return err
 	}
-	return &dropcap.Error{Code: e.Code, Message: "cannot " + says + ": the engine says: " + words, Hint: e.Hint, Err: err}
+	return &dropcap.Error{Code: e.Code, Message: "cannot " + says + ": the engine says: " + words,
+		Hint: e.Hint, Err: err}
 }
 
 // lastOutput is how much of a program's output is kept.
 const lastOutput = 64 << 10
 
-// RunProgram runs a program in a process group of its own, so that Ctrl-C is not for it and none of its
-// children is left behind. A status other than 0 is no error. The program inherits the files.
+// RunProgram runs a program in a process group of its own, so that Ctrl-C is not for it and none of
+// its children is left behind. A status other than 0 is no error. The program inherits the files.
 func RunProgram(ctx context.Context, r dropcap.Run, files ...*os.File) (dropcap.Result, error) {
 	if len(r.Args) == 0 {
 		return dropcap.Result{}, errors.New("no program to run")

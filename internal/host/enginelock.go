@@ -14,8 +14,9 @@ type locks struct {
 	unlock  []func() error
 }
 
-// lock takes the store's lock and the engine's, since each store has a journal of its own and knows nothing of the other's changes. An engine
-// that does not tell which it is, is known by its address.
+// lock takes the store's lock and the engine's, since each store has a journal of its own and knows
+// nothing of the other's changes. An engine that does not tell which it is, is known by its
+// address.
 func lock(ctx context.Context, h *Session, s *store.Store) (*locks, error) {
 	l := &locks{compose: filepath.Join(s.Folder(), "compose.lock")}
 	unlock, err := s.Lock("change")
@@ -61,8 +62,8 @@ func (l *locks) release() {
 	}
 }
 
-// locksFolder is where processes of one user find each other, whatever store they use: root's, or the user's own whose the engine is. Empty:
-// there is none, and only the store is locked.
+// locksFolder is where processes of one user find each other, whatever store they use: root's, or
+// the user's own whose the engine is. Empty: there is none, and only the store is locked.
 func locksFolder() string {
 	switch own := os.Getenv("XDG_RUNTIME_DIR"); {
 	case faultyLocks() != "":

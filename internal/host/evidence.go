@@ -30,7 +30,8 @@ func (h *Host) Evidence(ctx context.Context, q EvidenceRequest) (dropcap.Evidenc
 	return doc, err
 }
 
-// Import takes in evidence that another host exported. It stands beside this host's own, never in it.
+// Import takes in evidence that another host exported. It stands beside this host's own, never in
+// it.
 func (h *Host) Import(ctx context.Context, doc dropcap.Evidence) error {
 	return h.withStore(func(s *store.Store) error {
 		for _, w := range doc.Workloads {
@@ -45,8 +46,8 @@ func (h *Host) Import(ctx context.Context, doc dropcap.Evidence) error {
 	})
 }
 
-// Forget removes all evidence of a workload, of every revision and host, and returns how many records
-// that were.
+// Forget removes all evidence of a workload, of every revision and host, and returns how many
+// records that were.
 func (h *Host) Forget(ctx context.Context, q EvidenceRequest) (records int, err error) {
 	err = h.withStore(func(s *store.Store) error {
 		list, err := Stored(ctx, s, q.Workload)
@@ -85,14 +86,16 @@ func (h *Host) Approve(ctx context.Context, q ApproveRequest) error {
 		}
 		total, err := approve(ctx, s, q, named)
 		if err == nil && total == 0 {
-			err = dropcap.Errorf(dropcap.CodeError, "`dropcap evidence "+q.Workload+"` shows what is flagged",
+			err = dropcap.Errorf(dropcap.CodeError, "`dropcap evidence "+q.Workload+
+				"` shows what is flagged",
 				"cannot approve: no need of %s by %s is flagged", q.Cap.Short(), q.Workload)
 		}
 		return err
 	})
 }
 
-func approve(ctx context.Context, s *store.Store, q ApproveRequest, named map[string]bool) (int, error) {
+func approve(ctx context.Context, s *store.Store, q ApproveRequest,
+	named map[string]bool) (int, error) {
 	all, err := s.Evidence(ctx)
 	if err != nil {
 		return 0, err
@@ -151,7 +154,8 @@ func Stored(ctx context.Context, s *store.Store, name string) ([]dropcap.Workloa
 
 // Choose returns the workloads of these names, and the names that none has. A name without its kind
 // is enough.
-func Choose(all []dropcap.WorkloadEvidence, names []string) (list []dropcap.WorkloadEvidence, missing []string) {
+func Choose(all []dropcap.WorkloadEvidence,
+	names []string) (list []dropcap.WorkloadEvidence, missing []string) {
 	found := map[string]bool{}
 	list = []dropcap.WorkloadEvidence{}
 	for _, w := range all {
@@ -169,10 +173,11 @@ func Choose(all []dropcap.WorkloadEvidence, names []string) (list []dropcap.Work
 	return list, missing
 }
 
-// recall returns the evidence and, for a snapshot of this host, the changes that there are, and marks
-// in it the containers that changes retain. Without a store there is none of these; one that cannot be
-// read is warned of.
-func (h *Host) recall(ctx context.Context, snap *dropcap.Snapshot, here bool) ([]dropcap.WorkloadEvidence,
+// recall returns the evidence and, for a snapshot of this host, the changes that there are, and
+// marks in it the containers that changes retain. Without a store there is none of these; one that
+// cannot be read is warned of.
+func (h *Host) recall(ctx context.Context, snap *dropcap.Snapshot,
+	here bool) ([]dropcap.WorkloadEvidence,
 	[]dropcap.Change) {
 	if _, err := os.Stat(h.config.Store); err != nil {
 		return nil, nil
@@ -226,8 +231,8 @@ func markRetained(changes []dropcap.Change, snap *dropcap.Snapshot) {
 	}
 }
 
-// Keeper keeps evidence of one host in the store. Evidence of other hosts stands beside ours, never in
-// it: the store's key names the host.
+// Keeper keeps evidence of one host in the store. Evidence of other hosts stands beside ours, never
+// in it: the store's key names the host.
 type Keeper struct {
 	*store.Store
 	Host string
@@ -270,7 +275,8 @@ func (k Keeper) Unscanned(ctx context.Context) ([]dropcap.WorkloadEvidence, erro
 }
 
 // Scanned adds what files show that were looked at only after the recordings.
-func (k Keeper) Scanned(ctx context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need, why string) error {
+func (k Keeper) Scanned(ctx context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need,
+	why string) error {
 	add := func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
 		if old == nil {
 			return w, fmt.Errorf("the evidence of %s was forgotten meanwhile", w.Workload)
@@ -281,7 +287,8 @@ func (k Keeper) Scanned(ctx context.Context, w dropcap.WorkloadEvidence, static 
 }
 
 // merged joins new records of one workload with what is stored of it.
-func merged(fresh []dropcap.WorkloadEvidence, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
+func merged(fresh []dropcap.WorkloadEvidence,
+	old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	present := map[string]bool{}
 	for _, w := range fresh {
 		present[w.Sources[0].Container] = true

@@ -17,9 +17,10 @@ import (
 	"dropcap/internal/apply"
 )
 
-// faulty puts the faults of DROPCAP_FAULT around effects: "WHEN:EFFECT=ACTION", several joined by ",". WHEN is before or after, EFFECT a name,
-// ACTION kill, stop (goes on at SIGCONT), fail or hang. Each happens at its first occasion. DROPCAP_FAULT_LOG names a file that gets each
-// effect's name as it begins. Only binaries built with the tag "faults" have this.
+// faulty puts the faults of DROPCAP_FAULT around effects: "WHEN:EFFECT=ACTION", several joined by
+// ",". WHEN is before or after, EFFECT a name, ACTION kill, stop (goes on at SIGCONT), fail or
+// hang. Each happens at its first occasion. DROPCAP_FAULT_LOG names a file that gets each effect's
+// name as it begins. Only binaries built with the tag "faults" have this.
 func faulty(w apply.World) apply.World {
 	f := &faults{world: w, log: os.Getenv("DROPCAP_FAULT_LOG"), at: map[string]string{}}
 	for _, one := range strings.Split(os.Getenv("DROPCAP_FAULT"), ",") {
@@ -60,8 +61,9 @@ func (f *faults) happen(ctx context.Context, where string) (status int, err erro
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	case "stop":
-		// To this very thread, which does not come back from the call before all is stopped. A signal to the process is taken by any of its threads,
-		// and this one goes on until that one gets a processor.
+		// To this very thread, which does not come back from the call before all is stopped. A
+		// signal to the process is taken by any of its threads, and this one goes on until that one
+		// gets a processor.
 		runtime.LockOSThread()
 		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 		runtime.UnlockOSThread()
@@ -84,8 +86,10 @@ func (f *faults) write(name string) {
 	}
 }
 
-// faultyLocks is the folder of the engine's locks, where tests do things to one engine at once: DROPCAP_FAULT_LOCKS.
+// faultyLocks is the folder of the engine's locks, where tests do things to one engine at once:
+// DROPCAP_FAULT_LOCKS.
 func faultyLocks() string { return os.Getenv("DROPCAP_FAULT_LOCKS") }
 
-// watchable is whether changes are watched over: what is killed on purpose is looked at as it was left, unless DROPCAP_FAULT_WATCH is set.
+// watchable is whether changes are watched over: what is killed on purpose is looked at as it was
+// left, unless DROPCAP_FAULT_WATCH is set.
 func watchable() bool { return os.Getenv("DROPCAP_FAULT_WATCH") != "" }

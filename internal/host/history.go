@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/store"
 )
 
-// HistoryRequest names a change, by its id or a beginning of at least four digits, or a container, by
-// name, id or workload. Empty means all changes.
+// HistoryRequest names a change, by its id or a beginning of at least four digits, or a container,
+// by name, id or workload. Empty means all changes.
 type HistoryRequest struct{ Name string }
 
 // History returns the changes of this host, the newest first. No engine is asked.
@@ -26,8 +26,8 @@ func (h *Host) History(ctx context.Context, q HistoryRequest) (dropcap.Changes, 
 	return doc, err
 }
 
-// Log returns what the new container of the newest of these changes printed last, if it failed or was
-// backed out. It may hold secrets.
+// Log returns what the new container of the newest of these changes printed last, if it failed or
+// was backed out. It may hold secrets.
 func (h *Host) Log(ctx context.Context, q HistoryRequest) (text string, err error) {
 	if q.Name == "" {
 		return "", dropcap.Errorf(dropcap.CodeUsage, "for example dropcap history web --log",
@@ -41,8 +41,10 @@ func (h *Host) Log(ctx context.Context, q HistoryRequest) (text string, err erro
 		i := slices.IndexFunc(list, func(c dropcap.Change) bool { return c.Logged })
 		if i < 0 {
 			return &dropcap.Error{
-				Code: dropcap.CodeError, Err: dropcap.ErrNotFound, Message: "cannot find a log there",
-				Hint: "one is kept of a new container that printed something and failed or was backed out, " +
+				Code: dropcap.CodeError, Err: dropcap.ErrNotFound,
+				Message: "cannot find a log there",
+				Hint: "one is kept of a new container that printed something and failed or was " +
+					"backed out, " +
 					"until `dropcap prune` removes it",
 			}
 		}
@@ -51,7 +53,8 @@ func (h *Host) Log(ctx context.Context, q HistoryRequest) (text string, err erro
 			return err
 		}
 		if err := json.Unmarshal(kept[apply.KeepLog], &text); err != nil {
-			return dropcap.Errorf(dropcap.CodeError, "", "cannot read the log of change %s: %w", list[i].ID, err)
+			return dropcap.Errorf(dropcap.CodeError, "", "cannot read the log of change %s: %w",
+				list[i].ID, err)
 		}
 		return nil
 	})
@@ -83,12 +86,14 @@ func PickChanges(list []dropcap.Change, name string) ([]dropcap.Change, error) {
 		return found, nil
 	}
 	found = slices.DeleteFunc(slices.Clone(list), func(c dropcap.Change) bool {
-		byID := len(name) >= 12 && (strings.HasPrefix(c.Before, name) || strings.HasPrefix(c.After, name))
+		byID := len(name) >= 12 && (strings.HasPrefix(c.Before, name) ||
+			strings.HasPrefix(c.After, name))
 		return c.Name != name && c.Workload != name && !byID
 	})
 	if len(found) == 0 {
 		return nil, &dropcap.Error{
-			Code: dropcap.CodeError, Err: dropcap.ErrNotFound, Hint: "`dropcap history` lists all changes",
+			Code: dropcap.CodeError, Err: dropcap.ErrNotFound,
+			Hint:    "`dropcap history` lists all changes",
 			Message: "cannot find a change " + strconv.Quote(name),
 		}
 	}

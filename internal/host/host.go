@@ -1,7 +1,7 @@
-// Package host is the application layer: everything that may be asked of one Docker host, as methods
-// that take plain requests and return documents. It opens the engine, the kernel and the store, makes
-// plans, holds locks and performs effects. It never prints, parses flags or exits: it speaks to its
-// caller through an Observer.
+// Package host is the application layer: everything that may be asked of one Docker host, as
+// methods that take plain requests and return documents. It opens the engine, the kernel and the
+// store, makes plans, holds locks and performs effects. It never prints, parses flags or exits: it
+// speaks to its caller through an Observer.
 package host
 
 import (
@@ -20,8 +20,8 @@ type Config struct {
 	// Store is the folder of evidence and of the journal; empty means that there is none.
 	Store    string
 	Observer Observer // nil: nobody listens, and every question is answered with no
-	// Watch is the command that, with "--after PROCESS", ends a change if that process is killed; empty:
-	// nobody watches.
+	// Watch is the command that, with "--after PROCESS", ends a change if that process is killed;
+	// empty: nobody watches.
 	Watch []string
 }
 

@@ -30,8 +30,10 @@ func (o InPlaceOptions) programs() (stop, start []string) {
 		[]string{"systemctl", "start", "docker.socket", "docker.service"}
 }
 
-// inPlaceJob is what changing a container in place takes. The error says why dropcap does not do it.
-func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f InPlaceOptions) (*apply.InPlace, error) {
+// inPlaceJob is what changing a container in place takes. The error says why dropcap does not do
+// it.
+func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step,
+	f InPlaceOptions) (*apply.InPlace, error) {
 	var info struct {
 		DockerRootDir      string
 		LiveRestoreEnabled bool
@@ -46,24 +48,31 @@ func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f InPlaceOpti
 		return nil, err
 	}
 	refuse := func(hint, why string) (*apply.InPlace, error) {
-		return nil, dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s in place: %s", s.Container.Name, why)
+		return nil, dropcap.Errorf(dropcap.CodeError, hint, "cannot change %s in place: %s",
+			s.Container.Name, why)
 	}
 	switch {
 	case os.Geteuid() != 0:
 		return refuse("run it with sudo", "the engine's files are root's")
 	case s.Before.Privileged != s.After.Privileged:
-		return refuse("change it with --strategy recreate", "a privileged container has more than its capabilities from that")
+		return refuse("change it with --strategy recreate",
+			"a privileged container has more than its capabilities from that")
 	case info.Swarm.LocalNodeState != "" && info.Swarm.LocalNodeState != "inactive":
-		return refuse("change it with --strategy recreate", "the engine is part of a swarm, which a stop of it concerns")
-	case slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return o == "name=rootless" }):
+		return refuse("change it with --strategy recreate",
+			"the engine is part of a swarm, which a stop of it concerns")
+	case slices.ContainsFunc(info.SecurityOptions, func(o string) bool {
+		return o == "name=rootless"
+	}):
 		return refuse("change it with --strategy recreate", "the engine is a user's own")
 	case !info.LiveRestoreEnabled && !f.StopAll:
-		return refuse(`switch it on: {"live-restore": true} in /etc/docker/daemon.json, then systemctl reload docker; or let all be stopped: --stop-all`,
+		return refuse(
+			`switch it on: {"live-restore": true} in /etc/docker/daemon.json, then systemctl reload docker; or let all be stopped: --stop-all`,
 			"without live-restore all containers stop with the engine")
 	case !filepath.IsAbs(info.DockerRootDir):
 		return refuse("", "the engine does not tell where its files are")
 	}
-	p := &apply.InPlace{File: filepath.Join(info.DockerRootDir, "containers", s.Container.ID, "hostconfig.json"), Survive: info.LiveRestoreEnabled}
+	p := &apply.InPlace{File: filepath.Join(info.DockerRootDir, "containers", s.Container.ID,
+		"hostconfig.json"), Survive: info.LiveRestoreEnabled}
 	p.Stop, p.Start = f.programs()
 	for id, raw := range o.raw {
 		var b struct{ State struct{ Running bool } }
@@ -73,7 +82,8 @@ func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step, f InPlaceOpti
 	}
 	for _, d := range o.dark {
 		if d.runs { // nobody could tell whether it has gone through the engine's stop
-			return refuse("change it with --strategy recreate", "the container "+printable.Line(d.Name)+" cannot be read")
+			return refuse("change it with --strategy recreate", "the container "+
+				printable.Line(d.Name)+" cannot be read")
 		}
 	}
 	slices.Sort(p.Running)

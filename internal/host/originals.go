@@ -16,7 +16,8 @@ import (
 	"dropcap/internal/snapshot"
 )
 
-// readers is how many containers are read at once: each is some requests, and one of them walks the container's layer.
+// readers is how many containers are read at once: each is some requests, and one of them walks the
+// container's layer.
 const readers = 8
 
 // originals reads what re-creates containers, several at once.
@@ -37,14 +38,16 @@ type originals struct {
 	trust   *Trusting                    // of files on this host; nil where nothing may be trusted
 	units   Units                        // of systemd, that run docker here
 	failed  map[string]error             // why one could not be read
-	dark    map[string]dark              // those that cannot be read, whether they are to be changed or not
-	darkOf  map[string]string            // by service, the name of a dark one that belongs to it
-	unknown error                        // why it is not known what all containers mount
+	// those that cannot be read, whether they are to be changed or not
+	dark    map[string]dark
+	darkOf  map[string]string // by service, the name of a dark one that belongs to it
+	unknown error             // why it is not known what all containers mount
 }
 
 // readOriginals reads those of a snapshot's containers.
 func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*originals, error) {
-	o := &originals{h: h, snap: snap, here: h.Machine(), image: map[string]json.RawMessage{}, network: map[string]json.RawMessage{}}
+	o := &originals{h: h, snap: snap, here: h.Machine(), image: map[string]json.RawMessage{},
+		network: map[string]json.RawMessage{}}
 	if err := o.survey(ctx); err != nil {
 		return nil, err
 	}
@@ -62,7 +65,8 @@ func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*ori
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if err != nil {
-			o.failed[c.ID] = err // one that cannot be read must not keep the others from being planned
+			// one that cannot be read must not keep the others from being planned
+			o.failed[c.ID] = err
 			return nil
 		}
 		o.found[c.ID] = one
@@ -75,7 +79,8 @@ func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*ori
 	return o, err
 }
 
-// readTrust finds what the containers reach of this host. Where that is not known of all, no file is trusted.
+// readTrust finds what the containers reach of this host. Where that is not known of all, no file
+// is trusted.
 func (o *originals) readTrust(ctx context.Context) {
 	raw := maps.Clone(o.raw)
 	if o.unknown = o.darkMounts(raw); o.unknown == nil {
@@ -110,7 +115,8 @@ func (o *originals) survey(ctx context.Context) (err error) {
 	for _, l := range list {
 		o.refs = append(o.refs, l.Ref)
 	}
-	o.raw, o.uses, o.labels = map[string]json.RawMessage{}, map[string][]recreate.Use{}, map[string]dropcap.Labels{}
+	o.raw, o.uses, o.labels = map[string]json.RawMessage{}, map[string][]recreate.Use{},
+		map[string]dropcap.Labels{}
 	o.dark, o.darkOf = map[string]dark{}, map[string]string{}
 	if err := each(ctx, list, o.surveyOne); err != nil {
 		return err
@@ -152,8 +158,10 @@ func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Ori
 		return recreate.Original{}, err
 	}
 	out := recreate.Original{
-		API: o.h.Version(), MinAPI: o.minAPI, Engine: o.snap.Host.Engine.Name, Version: o.snap.Host.Engine.Version,
-		Inspect: raw, Carries: o.carries(c, raw), Sources: map[string]json.RawMessage{}, Others: []dropcap.Ref{},
+		API: o.h.Version(), MinAPI: o.minAPI, Engine: o.snap.Host.Engine.Name,
+		Version: o.snap.Host.Engine.Version,
+		Inspect: raw, Carries: o.carries(c, raw), Sources: map[string]json.RawMessage{},
+		Others: []dropcap.Ref{},
 	}
 	o.neighbours(&out, c.ID)
 	var err error
@@ -161,13 +169,16 @@ func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Ori
 		return out, err
 	}
 	if newer(o.h.Version(), "1.51") {
-		r, err := o.h.Perform(ctx, dropcap.Call{Method: "GET", Path: "/containers/" + c.ID + "/json", API: "1.51"})
+		r, err := o.h.Perform(ctx, dropcap.Call{Method: "GET", Path: "/containers/" + c.ID +
+			"/json", API: "1.51"})
 		if err != nil {
 			return out, err
 		}
 		out.Older = r.Body
 	}
-	if out.Image, err = o.cached(o.image, c.ImageID, func() (json.RawMessage, error) { return o.h.RawImage(ctx, c.ImageID) }); err != nil {
+	if out.Image, err = o.cached(o.image, c.ImageID, func() (json.RawMessage, error) {
+		return o.h.RawImage(ctx, c.ImageID)
+	}); err != nil {
 		return out, err
 	}
 	if out.Networks, err = o.networks(ctx, raw); err != nil {
@@ -239,7 +250,8 @@ func (o *originals) find(idOrName string) (string, bool) {
 	return "", false
 }
 
-// dependencies are the ids of the containers that one uses, and of those that compose starts before it.
+// dependencies are the ids of the containers that one uses, and of those that compose starts before
+// it.
 func (o *originals) dependencies(c dropcap.Container, of []dropcap.Container) []string {
 	var ids []string
 	for _, u := range o.uses[c.ID] {
@@ -250,11 +262,13 @@ func (o *originals) dependencies(c dropcap.Container, of []dropcap.Container) []
 	if c.Owner.Kind != "compose" {
 		return ids
 	}
-	// "db:service_healthy:true,cache:service_started:false" (compose-go, DependsOnConfig; docker/compose pkg/compose/create.go)
+	// "db:service_healthy:true,cache:service_started:false" (compose-go, DependsOnConfig;
+	// docker/compose pkg/compose/create.go)
 	for _, part := range strings.Split(c.LabelValues["com.docker.compose.depends_on"], ",") {
 		service, _, _ := strings.Cut(part, ":")
 		for _, other := range of {
-			if service != "" && other.Owner.Kind == "compose" && other.Owner.Project == c.Owner.Project && other.Owner.Service == service {
+			if service != "" && other.Owner.Kind == "compose" &&
+				other.Owner.Project == c.Owner.Project && other.Owner.Service == service {
 				ids = append(ids, other.ID)
 			}
 		}
@@ -262,7 +276,8 @@ func (o *originals) dependencies(c dropcap.Container, of []dropcap.Container) []
 	return ids
 }
 
-func (o *originals) networks(ctx context.Context, raw json.RawMessage) (map[string]json.RawMessage, error) {
+func (o *originals) networks(ctx context.Context,
+	raw json.RawMessage) (map[string]json.RawMessage, error) {
 	var b struct {
 		NetworkSettings struct{ Networks map[string]json.RawMessage }
 	}
@@ -271,7 +286,9 @@ func (o *originals) networks(ctx context.Context, raw json.RawMessage) (map[stri
 	}
 	out := map[string]json.RawMessage{}
 	for _, name := range slices.Sorted(maps.Keys(b.NetworkSettings.Networks)) {
-		n, err := o.cached(o.network, name, func() (json.RawMessage, error) { return o.h.RawNetwork(ctx, name) })
+		n, err := o.cached(o.network, name, func() (json.RawMessage, error) {
+			return o.h.RawNetwork(ctx, name)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -283,7 +300,8 @@ func (o *originals) networks(ctx context.Context, raw json.RawMessage) (map[stri
 }
 
 // cached asks once, or twice at the same time.
-func (o *originals) cached(in map[string]json.RawMessage, key string, ask func() (json.RawMessage, error)) (json.RawMessage, error) {
+func (o *originals) cached(in map[string]json.RawMessage, key string,
+	ask func() (json.RawMessage, error)) (json.RawMessage, error) {
 	o.mu.Lock()
 	v, ok := in[key]
 	o.mu.Unlock()

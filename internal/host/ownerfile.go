@@ -10,17 +10,18 @@ import (
 // maxOwnerFile is the largest file of an owner that is read, in bytes.
 const maxOwnerFile = 4 << 20
 
-// openOwnerFile opens a file of whoever owns a container (a Compose file, a unit, the engine's, the one
-// of --cidfile) for reading. Whoever may write its folder may have put anything in its place: a pipe
-// would block the open for ever, a device would do what devices do, a link would lead elsewhere. So
-// nothing but a regular file is opened, without following and without blocking.
+// openOwnerFile opens a file of whoever owns a container (a Compose file, a unit, the engine's, the
+// one of --cidfile) for reading. Whoever may write its folder may have put anything in its place: a
+// pipe would block the open for ever, a device would do what devices do, a link would lead
+// elsewhere. So nothing but a regular file is opened, without following and without blocking.
 func openOwnerFile(file string) (*os.File, os.FileInfo, error) {
 	if i, err := os.Lstat(file); err != nil {
 		return nil, nil, Cause(err)
 	} else if !i.Mode().IsRegular() { // a device may do something when it is opened
 		return nil, nil, notRegular(i)
 	}
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_NOCTTY,
+		0)
 	if err != nil {
 		return nil, nil, Cause(err)
 	}

@@ -14,15 +14,22 @@ import (
 	"dropcap"
 )
 
-// Whatever somebody has put in the place of an owner's file, reading and replacing it end at once, and touch nothing else.
+// Whatever somebody has put in the place of an owner's file, reading and replacing it end at once,
+// and touch nothing else.
 func TestOnlyRegularFilesOfOwnersAreOpened(t *testing.T) {
 	for name, c := range map[string]struct {
 		put  func(t *testing.T, path, elsewhere string) error
 		says string
 	}{
-		"a pipe":   {func(_ *testing.T, path, _ string) error { return unix.Mkfifo(path, 0o666) }, "a pipe"},
-		"a link":   {func(_ *testing.T, path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "a link"},
-		"a folder": {func(_ *testing.T, path, _ string) error { return os.Mkdir(path, 0o755) }, "a folder"},
+		"a pipe": {func(_ *testing.T, path, _ string) error {
+			return unix.Mkfifo(path, 0o666)
+		}, "a pipe"},
+		"a link": {func(_ *testing.T, path, elsewhere string) error {
+			return os.Symlink(elsewhere, path)
+		}, "a link"},
+		"a folder": {func(_ *testing.T, path, _ string) error {
+			return os.Mkdir(path, 0o755)
+		}, "a folder"},
 		"a link to a device": {func(_ *testing.T, path, _ string) error {
 			return os.Symlink("/dev/zero", path)
 		}, "a link"},
@@ -63,7 +70,8 @@ func TestOnlyRegularFilesOfOwnersAreOpened(t *testing.T) {
 			ended := make(chan [2]error, 1)
 			go func() {
 				_, read := ReadOwnerFile(path)
-				ended <- [2]error{read, replaceFile(dropcap.File{Path: path, Was: was, Is: []byte("is")})}
+				ended <- [2]error{read,
+					replaceFile(dropcap.File{Path: path, Was: was, Is: []byte("is")})}
 			}()
 			select {
 			case errs := <-ended:
@@ -91,7 +99,8 @@ func TestOnlyFoldersHaveEntries(t *testing.T) {
 	if err := unix.Mkfifo(pipe, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if HasEntries(pipe) || HasEntries(filepath.Join(dir, "none")) || !HasEntries(dir) || HasEntries(t.TempDir()) {
+	if HasEntries(pipe) || HasEntries(filepath.Join(dir, "none")) || !HasEntries(dir) ||
+		HasEntries(t.TempDir()) {
 		t.Error("a folder with an entry has entries, and nothing else has")
 	}
 }

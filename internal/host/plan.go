@@ -21,7 +21,8 @@ type PlanRequest struct {
 	Options plan.Options
 	// DiscardLayer allows that what was written into a container's own layer is lost.
 	DiscardLayer bool
-	// EnvFile is what printed commands call the file with a container's values; empty means NAME.env.
+	// EnvFile is what printed commands call the file with a container's values; empty means
+	// NAME.env.
 	EnvFile string
 }
 
@@ -36,8 +37,8 @@ type Planned struct {
 	originals *originals // all that was read for them
 }
 
-// Plan looks at containers and says what each would lose, what it keeps, and how that would be done.
-// Without a store there is a warning: the plan can be read, and not applied from a file.
+// Plan looks at containers and says what each would lose, what it keeps, and how that would be
+// done. Without a store there is a warning: the plan can be read, and not applied from a file.
 func (h *Host) Plan(ctx context.Context, q PlanRequest) (Planned, error) {
 	session, err := h.Open(ctx)
 	if err != nil {
@@ -46,7 +47,8 @@ func (h *Host) Plan(ctx context.Context, q PlanRequest) (Planned, error) {
 	defer session.Close()
 	s, err := store.Open(h.config.Store)
 	if err != nil {
-		h.observer.Warn(fmt.Errorf("planning without the store, so that this plan cannot be applied: %w", err))
+		h.observer.Warn(fmt.Errorf("planning without the store, so that this plan cannot be "+
+			"applied: %w", err))
 		return h.plan(ctx, session, nil, q)
 	}
 	defer s.Close()
@@ -58,7 +60,8 @@ func (h *Host) Plan(ctx context.Context, q PlanRequest) (Planned, error) {
 func (h *Host) warnUnfinished(ctx context.Context, s *store.Store) {
 	open, err := s.Unfinished(ctx)
 	for _, c := range open {
-		h.observer.Warn(fmt.Errorf("change %s of %s is not finished (%s): `dropcap recover` ends it",
+		h.observer.Warn(fmt.Errorf(
+			"change %s of %s is not finished (%s): `dropcap recover` ends it",
 			c.ID, c.Name, c.State))
 	}
 	if err != nil {
@@ -67,7 +70,8 @@ func (h *Host) warnUnfinished(ctx context.Context, s *store.Store) {
 }
 
 // plan makes a plan. A nil store gives steps without fingerprints.
-func (h *Host) plan(ctx context.Context, session *Session, s *store.Store, q PlanRequest) (Planned, error) {
+func (h *Host) plan(ctx context.Context, session *Session, s *store.Store,
+	q PlanRequest) (Planned, error) {
 	var p Planned
 	snap, err := h.see(ctx, session, q.SeeRequest)
 	if err != nil {
@@ -95,8 +99,8 @@ func (h *Host) plan(ctx context.Context, session *Session, s *store.Store, q Pla
 	return p, nil
 }
 
-// Reveal returns what the printed command of the plan's one container needs, as the contents of a file
-// of that name. It holds secrets.
+// Reveal returns what the printed command of the plan's one container needs, as the contents of a
+// file of that name. It holds secrets.
 func (p Planned) Reveal(file string) ([]byte, error) {
 	if len(p.Plan.Steps) != 1 {
 		return nil, dropcap.Errorf(dropcap.CodeUsage, "name one container",
@@ -112,7 +116,8 @@ func (p Planned) Reveal(file string) ([]byte, error) {
 }
 
 // gather reads what re-creates each container of the snapshot.
-func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap dropcap.Snapshot, q PlanRequest) error {
+func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap dropcap.Snapshot,
+	q PlanRequest) error {
 	o, err := readOriginals(ctx, h, snap)
 	if err != nil {
 		return err
@@ -144,10 +149,14 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 	return nil
 }
 
-func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Recipe, q PlanRequest) plan.Subject {
+func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Recipe,
+	q PlanRequest) plan.Subject {
 	return plan.Subject{
-		Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
-		Against: func(st dropcap.Strategy) []plan.Refusal { return refusals(r, st, q.DiscardLayer) },
+		Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(),
+		Unsaid: r.Unsaid(),
+		Against: func(st dropcap.Strategy) []plan.Refusal {
+			return refusals(r, st, q.DiscardLayer)
+		},
 		Command: func(g dropcap.Grant) plan.Command {
 			by := r.Command(g, q.fileOf(c.Name))
 			return plan.Command{File: q.fileOf(c.Name), Fetch: by.Fetch, Line: by.Line}
@@ -155,14 +164,17 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 	}
 }
 
-// unreadable is a container that nobody can re-create, since the engine's answers about it fail or are not understood.
+// unreadable is a container that nobody can re-create, since the engine's answers about it fail or
+// are not understood.
 func unreadable(c dropcap.Container, err error) plan.Subject {
 	if err == nil {
 		err = errors.New(c.Unread)
 	}
 	message, hint := sentence(err)
 	refusal := plan.Refusal{Slug: "unreadable", Message: printable.Line(message), Hint: hint}
-	return plan.Subject{Container: c, Against: func(dropcap.Strategy) []plan.Refusal { return []plan.Refusal{refusal} }}
+	return plan.Subject{Container: c, Against: func(dropcap.Strategy) []plan.Refusal {
+		return []plan.Refusal{refusal}
+	}}
 }
 
 func refusals(r *recreate.Recipe, st dropcap.Strategy, discard bool) []plan.Refusal {

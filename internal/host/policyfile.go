@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/policy"
 )
 
-// The places where a policy is looked for. Root takes none from the working folder, which may be anybody's.
+// The places where a policy is looked for. Root takes none from the working folder, which may be
+// anybody's.
 const (
 	systemPolicy = "/etc/dropcap/policy.yaml"
 	folderPolicy = "dropcap.yaml"
@@ -38,9 +39,11 @@ func findPolicy(system, folder string, euid int) (p PolicyFile, err error) {
 	case err == nil:
 		return PolicyFile{Path: system, Text: text}, nil
 	case errors.Is(err, fs.ErrPermission):
-		return p, dropcap.Errorf(dropcap.CodeError, "", "cannot read the policy %s: %w", system, err)
+		return p, dropcap.Errorf(dropcap.CodeError, "", "cannot read the policy %s: %w", system,
+			err)
 	case !errors.Is(err, fs.ErrNotExist):
-		return p, dropcap.Errorf(dropcap.CodeError, fmt.Sprintf("chown root:root %s; chmod 644 %s", system, system),
+		return p, dropcap.Errorf(dropcap.CodeError, fmt.Sprintf("chown root:root %s; chmod 644 %s",
+			system, system),
 			"cannot trust the policy %s: %w", system, err)
 	case euid == 0:
 		return p, nil
@@ -71,8 +74,8 @@ func linkedPolicy(file string) ([]byte, error) {
 	return trustedPolicy(real, 0)
 }
 
-// trustedPolicy reads a policy that, with its folder, belongs to the user or root and that nobody else can
-// write. It is read from the very file that was looked at, and no link is followed to it.
+// trustedPolicy reads a policy that, with its folder, belongs to the user or root and that nobody
+// else can write. It is read from the very file that was looked at, and no link is followed to it.
 func trustedPolicy(file string, uid int) ([]byte, error) {
 	dir, err := os.OpenFile(filepath.Dir(file), os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
@@ -103,8 +106,9 @@ func trustedPolicy(file string, uid int) ([]byte, error) {
 	return text, err
 }
 
-// othersMayWrite says in which way somebody who is neither the user nor root may change a file; empty if
-// nobody may. Of a file with access control lists the group's bits are what any of them can grant (acl(5)).
+// othersMayWrite says in which way somebody who is neither the user nor root may change a file;
+// empty if nobody may. Of a file with access control lists the group's bits are what any of them
+// can grant (acl(5)).
 func othersMayWrite(i fs.FileInfo, uid int) string {
 	if s, ok := i.Sys().(*syscall.Stat_t); !ok || s.Uid != 0 && int(s.Uid) != uid {
 		return fmt.Sprintf("belongs to user %d", s.Uid)

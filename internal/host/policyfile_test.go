@@ -12,7 +12,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// The policy of the working folder counts only if nobody but its user, and root, can have written it.
+// The policy of the working folder counts only if nobody but its user, and root, can have written
+// it.
 func TestAPolicyOfAStrangerIsIgnored(t *testing.T) {
 	testenv.Need(t, testenv.Root) // to make files of others
 	const me, stranger = 1000, 1001
@@ -21,21 +22,31 @@ func TestAPolicyOfAStrangerIsIgnored(t *testing.T) {
 		euid    int
 		ignored string // why; "-" if there is none
 	}{
-		"mine":              {func(dir, file string) error { return own(me, dir, file) }, me, ""},
-		"root's":            {func(string, string) error { return nil }, me, ""},
-		"root takes none":   {func(string, string) error { return nil }, 0, "-"},
-		"none":              {func(_, file string) error { return os.Remove(file) }, me, "-"},
-		"a stranger's":      {func(dir, file string) error { return own(stranger, dir, file) }, me, "it belongs to user 1001"},
-		"a stranger's file": {func(_, file string) error { return own(stranger, file) }, me, "it belongs to user 1001"},
+		"mine":            {func(dir, file string) error { return own(me, dir, file) }, me, ""},
+		"root's":          {func(string, string) error { return nil }, me, ""},
+		"root takes none": {func(string, string) error { return nil }, 0, "-"},
+		"none":            {func(_, file string) error { return os.Remove(file) }, me, "-"},
+		"a stranger's": {func(dir, file string) error {
+			return own(stranger, dir, file)
+		}, me, "it belongs to user 1001"},
+		"a stranger's file": {func(_, file string) error {
+			return own(stranger, file)
+		}, me, "it belongs to user 1001"},
 		"a stranger's folder": {func(dir, file string) error {
 			if err := own(me, file); err != nil {
 				return err
 			}
 			return own(stranger, dir)
 		}, me, "its folder belongs to user 1001"},
-		"anybody's file":   {func(_, file string) error { return os.Chmod(file, 0o646) }, me, "it can be written by its group or others"},
-		"a group's file":   {func(_, file string) error { return os.Chmod(file, 0o664) }, me, "it can be written by its group or others"},
-		"anybody's folder": {func(dir, _ string) error { return os.Chmod(dir, 0o777|os.ModeSticky) }, me, "its folder can be written"},
+		"anybody's file": {func(_, file string) error {
+			return os.Chmod(file, 0o646)
+		}, me, "it can be written by its group or others"},
+		"a group's file": {func(_, file string) error {
+			return os.Chmod(file, 0o664)
+		}, me, "it can be written by its group or others"},
+		"anybody's folder": {func(dir, _ string) error {
+			return os.Chmod(dir, 0o777|os.ModeSticky)
+		}, me, "its folder can be written"},
 		"a link": {func(_, file string) error {
 			if err := os.Rename(file, file+".real"); err != nil {
 				return err
@@ -48,7 +59,9 @@ func TestAPolicyOfAStrangerIsIgnored(t *testing.T) {
 			}
 			return unix.Mkfifo(file, 0o644)
 		}, me, "a pipe"},
-		"a large one": {func(_, file string) error { return os.Truncate(file, 1<<40) }, me, "larger than"},
+		"a large one": {func(_, file string) error {
+			return os.Truncate(file, 1<<40)
+		}, me, "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -76,7 +89,8 @@ func TestAPolicyOfAStrangerIsIgnored(t *testing.T) {
 				if f.p.Ignored != nil {
 					why = f.p.Ignored.Error()
 				}
-				if f.err != nil || taken != (c.ignored == "") || c.ignored != "" && (!strings.Contains(why, c.ignored) || f.p.Path != "") {
+				if f.err != nil || taken != (c.ignored == "") ||
+					c.ignored != "" && (!strings.Contains(why, c.ignored) || f.p.Path != "") {
 					t.Errorf("got %+v (%s), %v", f.p, why, f.err)
 				}
 			case <-time.After(20 * time.Second):
@@ -105,7 +119,8 @@ func TestASystemPolicyThatOthersMayWriteIsAnError(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, euid := range []int{0, 1000} {
-			if p, err := findPolicy(file, "dropcap.yaml", euid); err == nil || !strings.Contains(err.Error(), "cannot trust the policy") {
+			if p, err := findPolicy(file, "dropcap.yaml", euid); err == nil ||
+				!strings.Contains(err.Error(), "cannot trust the policy") {
 				t.Errorf("%s: got %+v, %v", name, p, err)
 			}
 		}

@@ -51,8 +51,8 @@ func (w world) run(ctx context.Context, r dropcap.Run) (dropcap.Result, error) {
 	return result, errors.Join(err, unchanged(r.Unchanged))
 }
 
-// privateCopies writes copies into a folder that is this user's alone, and returns the arguments with their
-// paths in the place of the originals'.
+// privateCopies writes copies into a folder that is this user's alone, and returns the arguments
+// with their paths in the place of the originals'.
 func privateCopies(folder string, args []string, copies []dropcap.Copy) ([]string, error) {
 	args = slices.Clone(args)
 	for i, c := range copies {
@@ -69,9 +69,10 @@ func privateCopies(folder string, args []string, copies []dropcap.Copy) ([]strin
 	return args, nil
 }
 
-// gate lets a program reach the engine through the gatekeeper. The socket's address goes by the open folder,
-// since a socket's path may have 107 bytes only (unix(7)).
-func (w world) gate(ctx context.Context, folder string, keeper dropcap.Gatekeeper) (leave func(), address string, err error) {
+// gate lets a program reach the engine through the gatekeeper. The socket's address goes by the
+// open folder, since a socket's path may have 107 bytes only (unix(7)).
+func (w world) gate(ctx context.Context, folder string,
+	keeper dropcap.Gatekeeper) (leave func(), address string, err error) {
 	dir, err := os.Open(folder)
 	if err != nil {
 		return nil, "", Cause(err)
@@ -95,12 +96,14 @@ func (w world) gate(ctx context.Context, folder string, keeper dropcap.Gatekeepe
 	}, "unix://" + socket, nil
 }
 
-// withEngine is an environment in which docker's clients reach the engine at an address, and no other way.
+// withEngine is an environment in which docker's clients reach the engine at an address, and no
+// other way.
 func withEngine(env []string, address string) []string {
 	out := []string{"DOCKER_HOST=" + address}
 	for _, v := range env {
 		name, _, _ := strings.Cut(v, "=")
-		if name != "DOCKER_HOST" && name != "DOCKER_CONTEXT" && name != "DOCKER_CERT_PATH" && !strings.HasPrefix(name, "DOCKER_TLS") {
+		if name != "DOCKER_HOST" && name != "DOCKER_CONTEXT" && name != "DOCKER_CERT_PATH" &&
+			!strings.HasPrefix(name, "DOCKER_TLS") {
 			out = append(out, v)
 		}
 	}
@@ -115,7 +118,8 @@ func unchanged(digests map[string]string) error {
 			return err
 		}
 		if now != want {
-			return dropcap.Errorf(dropcap.CodeError, "plan again", "cannot go on: somebody has changed %s meanwhile", file)
+			return dropcap.Errorf(dropcap.CodeError, "plan again",
+				"cannot go on: somebody has changed %s meanwhile", file)
 		}
 	}
 	return nil

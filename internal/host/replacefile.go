@@ -11,8 +11,9 @@ import (
 	"dropcap"
 )
 
-// replaceFile puts other contents in the place of a file's: written beside it, synced, renamed, its folder synced, with its mode and owner.
-// It does nothing where something else stands there now, and follows no link.
+// replaceFile puts other contents in the place of a file's: written beside it, synced, renamed, its
+// folder synced, with its mode and owner. It does nothing where something else stands there now,
+// and follows no link.
 func replaceFile(f dropcap.File) (err error) {
 	fail := func(err error) error {
 		return dropcap.Errorf(dropcap.CodeError, "", "cannot replace %s: %w", f.Path, Cause(err))
@@ -79,7 +80,8 @@ func fill(t *os.File, contents []byte, like os.FileInfo) error {
 			return err
 		}
 	}
-	if err := t.Chmod(like.Mode().Perm() | like.Mode()&(os.ModeSetuid|os.ModeSetgid|os.ModeSticky)); err != nil {
+	if err := t.Chmod(like.Mode().
+		Perm() | like.Mode()&(os.ModeSetuid|os.ModeSetgid|os.ModeSticky)); err != nil {
 		return err
 	}
 	return t.Sync()

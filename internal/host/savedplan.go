@@ -9,13 +9,15 @@ import (
 	"dropcap/internal/apply"
 )
 
-// planSaved plans again what a file says, and refuses each step that comes out otherwise: what is applied is only ever what was just planned.
+// planSaved plans again what a file says, and refuses each step that comes out otherwise: what is
+// applied is only ever what was just planned.
 func (h *Host) planSaved(ctx context.Context, ch *Changing, q ApplyRequest) (Planned, error) {
 	var all Planned
 	saved := q.Saved
 	fresh := map[string]dropcap.Step{}
 	for _, g := range groups(saved.Steps) {
-		// The file does not say what its maker accepted. Of the two answers the one that he has seen counts.
+		// The file does not say what its maker accepted. Of the two answers the one that he has
+		// seen counts.
 		for _, low := range []bool{q.Options.AcceptLow, true} {
 			one := q.PlanRequest
 			one.Names, one.IfPresent = g.ids, true
@@ -26,7 +28,8 @@ func (h *Host) planSaved(ctx context.Context, ch *Changing, q ApplyRequest) (Pla
 				return all, err
 			}
 			for _, s := range p.Plan.Steps {
-				if old, seen := fresh[s.Container.ID]; !seen || !apply.Equal(old, g.steps[s.Container.ID]) {
+				if old, seen := fresh[s.Container.ID]; !seen ||
+					!apply.Equal(old, g.steps[s.Container.ID]) {
 					fresh[s.Container.ID] = s
 				}
 			}
@@ -59,7 +62,9 @@ func groups(steps []dropcap.Step) []group {
 			continue
 		}
 		key := group{strategy: s.Strategy, deprivilege: s.Before.Privileged && !s.After.Privileged}
-		at := slices.IndexFunc(list, func(g group) bool { return g.strategy == key.strategy && g.deprivilege == key.deprivilege })
+		at := slices.IndexFunc(list, func(g group) bool {
+			return g.strategy == key.strategy && g.deprivilege == key.deprivilege
+		})
 		if at < 0 {
 			key.steps = map[string]dropcap.Step{}
 			list, at = append(list, key), len(list)

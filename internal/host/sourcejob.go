@@ -26,11 +26,13 @@ const composeAnswer = 2 * time.Minute
 type sourcing struct{ *Changing }
 
 // sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
-func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, discardLayer bool) (*apply.Source, error) {
+func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step,
+	discardLayer bool) (*apply.Source, error) {
 	labels := owner.Believed(o.labels[s.Container.ID])
 	for key := range services(labels) {
 		if err := o.darkPeer(key); err != nil {
-			return nil, dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it", "cannot change %s at its source: %w", s.Container.Name, err)
+			return nil, dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it",
+				"cannot change %s at its source: %w", s.Container.Name, err)
 		}
 	}
 	if err := o.peers(ctx, labels, s.Container.ID, discardLayer); err != nil {
@@ -42,12 +44,14 @@ func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step, d
 	case "compose":
 		return j.composeJob(ctx, o, labels, source.Declaration{Was: s.Before, Is: s.After})
 	}
-	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says", "cannot change %s at its source", s.Container.Name)
+	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says",
+		"cannot change %s at its source", s.Container.Name)
 }
 
-// peers refuses where another container of the same service must not be changed: the owner changes all of them at once, also those that the plan
-// does not name.
-func (o *originals) peers(ctx context.Context, labels map[string]string, own string, discardLayer bool) error {
+// peers refuses where another container of the same service must not be changed: the owner changes
+// all of them at once, also those that the plan does not name.
+func (o *originals) peers(ctx context.Context, labels map[string]string, own string,
+	discardLayer bool) error {
 	for id, raw := range o.raw {
 		var b struct {
 			Name, Image string
@@ -57,13 +61,16 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 			return err
 		}
 		theirs := owner.Believed(o.labels[id])
-		if id == own || !owner.SameService(labels, theirs) || owner.SwarmID(theirs) != "" && !b.State.Running {
+		if id == own || !owner.SameService(labels, theirs) ||
+			owner.SwarmID(theirs) != "" && !b.State.Running {
 			continue // swarm keeps ended tasks, and never starts one again
 		}
 		one, ok := o.found[id]
 		if !ok {
 			var err error
-			if one, err = o.read(ctx, dropcap.Container{ID: id, Name: strings.TrimPrefix(b.Name, "/"), ImageID: b.Image}); err != nil {
+			if one, err = o.read(ctx,
+				dropcap.Container{ID: id, Name: strings.TrimPrefix(b.Name, "/"),
+					ImageID: b.Image}); err != nil {
 				return err
 			}
 		}
@@ -80,10 +87,12 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 
 func (j sourcing) swarmJob(ctx context.Context, id string) (*apply.Source, error) {
 	if id == "" {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot tell which swarm service it belongs to")
+		return nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot tell which swarm service it belongs to")
 	}
 	if newer("1.41", j.Session.Version()) { // the lists of a service came with API 1.41
-		return nil, dropcap.Errorf(dropcap.CodeHost, "update the engine to 20.10", "cannot change the capabilities of a service with this engine")
+		return nil, dropcap.Errorf(dropcap.CodeHost, "update the engine to 20.10",
+			"cannot change the capabilities of a service with this engine")
 	}
 	raw, err := j.Session.Raw(ctx, "/services/"+id, nil)
 	if err != nil {
@@ -97,7 +106,8 @@ func (j sourcing) swarmJob(ctx context.Context, id string) (*apply.Source, error
 }
 
 // composeJob edits the files in memory, and has compose say what it makes of the edited copies.
-func (j sourcing) composeJob(ctx context.Context, o *originals, labels map[string]string, d source.Declaration) (*apply.Source, error) {
+func (j sourcing) composeJob(ctx context.Context, o *originals, labels map[string]string,
+	d source.Declaration) (*apply.Source, error) {
 	p, err := source.ReadProject(labels)
 	if err != nil {
 		return nil, err
@@ -120,7 +130,8 @@ func (j sourcing) composeJob(ctx context.Context, o *originals, labels map[strin
 		return nil, err
 	}
 	c := &apply.Compose{
-		Project: p, Program: program, Env: env, Files: edited, Replicas: replicas, Given: checked.Given, Reads: checked.reads, Members: o.members(p),
+		Project: p, Program: program, Env: env, Files: edited, Replicas: replicas,
+		Given: checked.Given, Reads: checked.reads, Members: o.members(p),
 	}
 	return &apply.Source{Compose: c}, j.verifyCompose(ctx, c, d)
 }
@@ -148,7 +159,8 @@ func (j sourcing) verifyCompose(ctx context.Context, c *apply.Compose, d source.
 	return source.Models(before, after, c.Project.Service, d)
 }
 
-// model is what compose makes of the checked files, edited or as they were. It is given copies in the store's folder: they may hold secrets.
+// model is what compose makes of the checked files, edited or as they were. It is given copies in
+// the store's folder: they may hold secrets.
 func (j sourcing) model(ctx context.Context, c *apply.Compose, edited bool) ([]byte, error) {
 	folder, err := os.MkdirTemp(j.Store.Folder(), privateFolder)
 	if err != nil {
@@ -162,12 +174,13 @@ func (j sourcing) model(ctx context.Context, c *apply.Compose, edited bool) ([]b
 	return said(ctx, c, args, c.Project.Config())
 }
 
-// said runs compose and gives its standard output. What else it says may repeat values of the files, and is left out. A person is told to
-// call it as byHand says.
+// said runs compose and gives its standard output. What else it says may repeat values of the
+// files, and is left out. A person is told to call it as byHand says.
 func said(ctx context.Context, c *apply.Compose, args, byHand []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, composeAnswer)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.Program[0], append(append([]string{}, c.Program[1:]...), args...)...)
+	cmd := exec.CommandContext(ctx, c.Program[0], append(append([]string{}, c.Program[1:]...),
+		args...)...)
 	cmd.Dir, cmd.Env = "/", c.Env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -175,18 +188,22 @@ func said(ctx context.Context, c *apply.Compose, args, byHand []string) ([]byte,
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "run it yourself to see why: "+source.Line(byHand), "cannot have compose read its files: exit status %d", exit.ExitCode())
+		return nil, dropcap.Errorf(dropcap.CodeError, "run it yourself to see why: "+
+			source.Line(byHand), "cannot have compose read its files: exit status %d",
+			exit.ExitCode())
 	}
 	return out, err
 }
 
-// composeEnv is the environment of compose: ours, with the engine that we talk to, and nothing that lets it do more than it is told.
+// composeEnv is the environment of compose: ours, with the engine that we talk to, and nothing that
+// lets it do more than it is told.
 func (j sourcing) composeEnv() []string {
 	var env []string
 	socket, local := j.Session.Local()
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
-		engine := name == "DOCKER_HOST" || name == "DOCKER_CONTEXT" || strings.HasPrefix(name, "DOCKER_TLS") || name == "DOCKER_CERT_PATH"
+		engine := name == "DOCKER_HOST" || name == "DOCKER_CONTEXT" ||
+			strings.HasPrefix(name, "DOCKER_TLS") || name == "DOCKER_CERT_PATH"
 		if !strings.HasPrefix(name, "COMPOSE_") && !(local && engine) {
 			env = append(env, v)
 		}
@@ -194,7 +211,8 @@ func (j sourcing) composeEnv() []string {
 	if local {
 		env = append(env, "DOCKER_HOST=unix://"+socket)
 	}
-	return append(env, "COMPOSE_PROGRESS=plain", "COMPOSE_REMOVE_ORPHANS=0", "COMPOSE_IGNORE_ORPHANS=1")
+	return append(env, "COMPOSE_PROGRESS=plain", "COMPOSE_REMOVE_ORPHANS=0",
+		"COMPOSE_IGNORE_ORPHANS=1")
 }
 
 // composeProgram finds compose 2 or later, as docker's plugin or by itself.
@@ -206,7 +224,8 @@ func composeProgram(ctx context.Context, env []string) ([]string, error) {
 		}
 		program := append([]string{path}, words[1:]...)
 		limited, cancel := context.WithTimeout(ctx, composeAnswer)
-		out, err := said(limited, &apply.Compose{Program: program, Env: env}, []string{"version", "--short"}, []string{"version"})
+		out, err := said(limited, &apply.Compose{Program: program, Env: env},
+			[]string{"version", "--short"}, []string{"version"})
 		cancel()
 		if err != nil {
 			continue
@@ -216,5 +235,6 @@ func composeProgram(ctx context.Context, env []string) ([]string, error) {
 			return program, nil
 		}
 	}
-	return nil, dropcap.Errorf(dropcap.CodeHost, "install docker compose (the plugin) on this host", "cannot find compose 2 or later")
+	return nil, dropcap.Errorf(dropcap.CodeHost, "install docker compose (the plugin) on this host",
+		"cannot find compose 2 or later")
 }

@@ -17,8 +17,8 @@ import (
 	"dropcap/internal/trust"
 )
 
-// Trusting judges files that others name, by who may write them and by what the engine's containers reach of
-// this host.
+// Trusting judges files that others name, by who may write them and by what the engine's containers
+// reach of this host.
 type Trusting struct {
 	table *kernel.MountTable
 	rule  trust.Rule
@@ -34,9 +34,10 @@ func owners() []uint32 {
 	return list
 }
 
-// Trusting finds what all containers of the engine reach, of which these are the descriptions. The engine must
-// be this host's.
-func (s *Session) Trusting(ctx context.Context, inspects map[string]json.RawMessage) (*Trusting, error) {
+// Trusting finds what all containers of the engine reach, of which these are the descriptions. The
+// engine must be this host's.
+func (s *Session) Trusting(ctx context.Context,
+	inspects map[string]json.RawMessage) (*Trusting, error) {
 	table, err := s.Kernel.MountTable(0)
 	if err != nil {
 		return nil, err
@@ -88,8 +89,9 @@ func readOwner(f io.Reader) ([]byte, error) {
 // mostLinks is how many links are followed to a file (include/linux/namei.h, MAXSYMLINKS).
 const mostLinks = 40
 
-// TrustPlan refuses the file of a plan that others may write, or put another in the place of: they must not
-// choose what root does, though whatever stands in it is checked. The error is a *trust.Untrusted.
+// TrustPlan refuses the file of a plan that others may write, or put another in the place of: they
+// must not choose what root does, though whatever stands in it is checked. The error is a
+// *trust.Untrusted.
 func TrustPlan(file string) error {
 	file, err := filepath.Abs(file)
 	if err != nil {
@@ -154,9 +156,10 @@ type description struct {
 	HostConfig  struct{ Devices []struct{ PathOnHost string } }
 }
 
-// reached is what a container reaches: what the kernel says that its process has mounted, what its mounts will
-// show when it starts again, the layer that it writes to, and disks.
-func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage, volumes map[string]map[string]string) trust.Mount {
+// reached is what a container reaches: what the kernel says that its process has mounted, what its
+// mounts will show when it starts again, the layer that it writes to, and disks.
+func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage,
+	volumes map[string]map[string]string) trust.Mount {
 	var d description
 	_ = json.Unmarshal(raw, &d) // one that cannot be read at all is told of by who lists them
 	m := trust.Mount{Container: strings.TrimPrefix(d.Name, "/")}
@@ -173,7 +176,8 @@ func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage, vo
 		if b.Type == "volume" {
 			paths = append(paths, device(volumes[b.Name])...)
 		}
-		if b.Type == "volume" && b.Driver != "" && b.Driver != "local" && d.State.Pid == 0 && b.Source == "" {
+		if b.Type == "volume" && b.Driver != "" && b.Driver != "local" && d.State.Pid == 0 &&
+			b.Source == "" {
 			m.Unknown = "its volume " + b.Name + " is the driver's " + b.Driver
 		}
 	}
@@ -198,7 +202,8 @@ func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage, vo
 	return m
 }
 
-// device are the folders and disks that a volume of the local driver was made of (docker volume create -o).
+// device are the folders and disks that a volume of the local driver was made of (docker volume
+// create -o).
 func device(options map[string]string) []string {
 	out := []string{options["device"]}
 	for _, o := range strings.Split(options["o"], ",") {
@@ -210,8 +215,8 @@ func device(options map[string]string) []string {
 	return out
 }
 
-// volumes are the options of the engine's volumes, by name: of where one is kept, an inspect of a container
-// tells only where the engine has mounted it.
+// volumes are the options of the engine's volumes, by name: of where one is kept, an inspect of a
+// container tells only where the engine has mounted it.
 func (s *Session) volumes(ctx context.Context) (map[string]map[string]string, error) {
 	raw, err := s.Raw(ctx, "/volumes", nil)
 	if err != nil {
@@ -224,7 +229,8 @@ func (s *Session) volumes(ctx context.Context) (map[string]map[string]string, er
 		}
 	}
 	if err := json.Unmarshal(raw, &b); err != nil {
-		return nil, dropcap.Errorf(dropcap.CodeError, "see what `docker volume ls` says", "cannot read the engine's list of volumes: %w", err)
+		return nil, dropcap.Errorf(dropcap.CodeError, "see what `docker volume ls` says",
+			"cannot read the engine's list of volumes: %w", err)
 	}
 	out := map[string]map[string]string{}
 	for _, v := range b.Volumes {

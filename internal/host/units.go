@@ -18,11 +18,12 @@ var (
 		"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
 		"/usr/lib/systemd/system", "/lib/systemd/system",
 	}
-	madeFolders = []string{"/run/systemd/transient", "/run/systemd/generator", "/run/systemd/generator.early", "/run/systemd/generator.late"}
+	madeFolders = []string{"/run/systemd/transient", "/run/systemd/generator",
+		"/run/systemd/generator.early", "/run/systemd/generator.late"}
 )
 
-// Units are the units of systemd that run docker clients on this machine, and the clients of which nobody
-// knows whether somebody who may decide has put them there.
+// Units are the units of systemd that run docker clients on this machine, and the clients of which
+// nobody knows whether somebody who may decide has put them there.
 type Units struct {
 	Known     []owner.Unit
 	Strangers []owner.Client
@@ -63,15 +64,20 @@ func findUnits(k *kernel.Reader, folders, made []string, root, engine int) Units
 			}
 		}
 	}
-	placed := func(unit string) bool { return isPlaced(unit, append(slices.Clone(folders), made...), root) }
+	placed := func(unit string) bool {
+		return isPlaced(unit, append(slices.Clone(folders), made...), root)
+	}
 	for _, p := range k.Clients() {
 		c := owner.Client(p)
 		name, user, ok := owner.UnitOf(c, engine, placed)
 		switch {
 		case !ok:
 			u.Strangers = append(u.Strangers, c)
-		case !slices.ContainsFunc(u.Known, func(o owner.Unit) bool { return o.Name == name && !user }):
-			u.Known = append(u.Known, owner.Unit{Name: name, ExecStart: strings.Join(c.Args, " "), User: user})
+		case !slices.ContainsFunc(u.Known, func(o owner.Unit) bool {
+			return o.Name == name && !user
+		}):
+			u.Known = append(u.Known, owner.Unit{Name: name, ExecStart: strings.Join(c.Args, " "),
+				User: user})
 		}
 	}
 	return u
@@ -89,8 +95,8 @@ func isPlaced(unit string, folders []string, root int) bool {
 	return false
 }
 
-// ownedBy reports whether a file or folder, and what it leads to if it is a link, belongs to the user and
-// can be written by nobody else.
+// ownedBy reports whether a file or folder, and what it leads to if it is a link, belongs to the
+// user and can be written by nobody else.
 func ownedBy(path string, uid int) bool {
 	for _, look := range []func(string) (os.FileInfo, error){os.Lstat, os.Stat} {
 		i, err := look(path)

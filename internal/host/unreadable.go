@@ -13,8 +13,8 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// dark is a container that the engine does not describe in a way that can be read. It is changed by nobody, and of the others only those are
-// left alone for its sake that may depend on it.
+// dark is a container that the engine does not describe in a way that can be read. It is changed by
+// nobody, and of the others only those are left alone for its sake that may depend on it.
 type dark struct {
 	dropcap.Ref
 	why    error
@@ -28,7 +28,8 @@ func (o *originals) darken(ctx context.Context, l docker.Listed, why error) erro
 	if ctx.Err() != nil || errors.Is(why, dropcap.ErrUnreachable) {
 		return why
 	}
-	d := dark{Ref: l.Ref, why: why, runs: l.State != "exited" && l.State != "created" && l.State != "dead"}
+	d := dark{Ref: l.Ref, why: why, runs: l.State != "exited" && l.State != "created" &&
+		l.State != "dead"}
 	var uses []recreate.Use
 	var sketch json.RawMessage
 	if !errors.Is(why, context.DeadlineExceeded) { // it would hang again
@@ -47,7 +48,8 @@ func (o *originals) darken(ctx context.Context, l docker.Listed, why error) erro
 	case has.Mounts != nil:
 		d.mounts = sketch
 	case l.Mounts != nil:
-		d.mounts, _ = json.Marshal(map[string]any{"Name": l.Name, "Mounts": l.Mounts}) // it was read as JSON
+		// it was read as JSON
+		d.mounts, _ = json.Marshal(map[string]any{"Name": l.Name, "Mounts": l.Mounts})
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -55,7 +57,8 @@ func (o *originals) darken(ctx context.Context, l docker.Listed, why error) erro
 	return nil
 }
 
-// darkServices finds the services of compose and swarm to which one of the dark belongs by the engine's own word.
+// darkServices finds the services of compose and swarm to which one of the dark belongs by the
+// engine's own word.
 func (o *originals) darkServices(ctx context.Context) error {
 	if len(o.dark) == 0 {
 		return nil
@@ -80,12 +83,14 @@ func (o *originals) darkServices(ctx context.Context) error {
 	return nil
 }
 
-// services are those that a container belongs to by its labels, with the engine's filters that list their containers.
+// services are those that a container belongs to by its labels, with the engine's filters that list
+// their containers.
 func services(l map[string]string) map[string][]string {
 	out := map[string][]string{}
 	const p = "com.docker.compose."
 	if project, service := l[p+"project"], l[p+"service"]; project != "" && service != "" {
-		out[composeKey(project, service)] = []string{"label=" + p + "project=" + project, "label=" + p + "service=" + service}
+		out[composeKey(project, service)] = []string{"label=" + p + "project=" + project,
+			"label=" + p + "service=" + service}
 	}
 	if id := owner.SwarmID(l); id != "" {
 		out["swarm "+id] = []string{"label=com.docker.swarm.service.id=" + id}
@@ -98,16 +103,20 @@ func composeKey(project, service string) string { return "compose " + project + 
 // darkPeer refuses to change a service of which one container cannot be read.
 func (o *originals) darkPeer(key string) error {
 	if name := o.darkOf[key]; name != "" {
-		return fmt.Errorf("the container %s belongs to the same service and cannot be read", printable.Line(name))
+		return fmt.Errorf("the container %s belongs to the same service and cannot be read",
+			printable.Line(name))
 	}
 	return nil
 }
 
-// darkMounts gives the mounts of those that cannot be read; the error names one of which they are not known.
+// darkMounts gives the mounts of those that cannot be read; the error names one of which they are
+// not known.
 func (o *originals) darkMounts(into map[string]json.RawMessage) error {
 	for id, d := range o.dark {
 		if d.mounts == nil {
-			return fmt.Errorf("the container %s cannot be read, so that nobody knows what it mounts", printable.Line(d.Name))
+			return fmt.Errorf(
+				"the container %s cannot be read, so that nobody knows what it mounts",
+				printable.Line(d.Name))
 		}
 		into[id] = d.mounts
 	}
@@ -119,7 +128,9 @@ func (o *originals) darkNotes() []string {
 	var list []string
 	for _, r := range o.refs {
 		if d, ok := o.dark[r.ID]; ok && !d.uses {
-			list = append(list, fmt.Sprintf("whether the container %s, which cannot be read, uses its processes, memory, links or volumes is not known", printable.Line(r.Name)))
+			list = append(list,
+				fmt.Sprintf("whether the container %s, which cannot be read, uses its processes, "+
+					"memory, links or volumes is not known", printable.Line(r.Name)))
 		}
 	}
 	return list
@@ -130,7 +141,8 @@ func (o *originals) darkUse(id string) error {
 	for _, u := range o.uses[id] {
 		if other, ok := o.find(u.Container); ok {
 			if _, ok := o.dark[other]; ok {
-				return dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it", "cannot read the container %s, which it uses", printable.Line(u.Container))
+				return dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it",
+					"cannot read the container %s, which it uses", printable.Line(u.Container))
 			}
 		}
 	}

@@ -62,7 +62,8 @@ func (h *Host) arm() (dismiss func()) {
 		}
 	}
 	if err != nil {
-		h.observer.Warn(fmt.Errorf("nobody watches over this change (%w): should dropcap be killed, "+
+		h.observer.Warn(fmt.Errorf("nobody watches over this change (%w): should dropcap be "+
+			"killed, "+
 			"`dropcap recover` ends it", err))
 	}
 	return dismiss
@@ -75,25 +76,32 @@ var handedOn = []string{"DOCKER_", "DROPCAP_", "HOME=", "PATH=", "XDG_"}
 // is no part of what started this process, so it does not end with it.
 func asUnit(self string, line []string) (dismiss func(), err error) {
 	run, err := exec.LookPath("systemd-run")
-	if _, booted := os.Stat("/run/systemd/system"); err != nil || booted != nil || os.Geteuid() != 0 {
+	if _, booted := os.Stat("/run/systemd/system"); err != nil || booted != nil ||
+		os.Geteuid() != 0 {
 		return nil, fmt.Errorf("systemd does not run here")
 	}
 	unit := "dropcap-watch-" + strings.ReplaceAll(self, ":", "-") + ".service"
 	args := []string{
 		"--quiet", "--collect", "--unit=" + unit,
 		"--description=Ends a change of a container if dropcap is killed",
-		"--property=Restart=on-abnormal", "--property=RestartSec=1", "--property=StartLimitIntervalSec=0",
-		"--property=TimeoutStopSec=5min", "--property=UMask=0077", "--property=SuccessExitStatus=4 6",
+		"--property=Restart=on-abnormal", "--property=RestartSec=1",
+		"--property=StartLimitIntervalSec=0",
+		"--property=TimeoutStopSec=5min", "--property=UMask=0077",
+		"--property=SuccessExitStatus=4 6",
 	}
 	for _, pair := range os.Environ() {
-		if slices.ContainsFunc(handedOn, func(name string) bool { return strings.HasPrefix(pair, name) }) {
+		if slices.ContainsFunc(handedOn, func(name string) bool {
+			return strings.HasPrefix(pair, name)
+		}) {
 			args = append(args, "--setenv="+pair)
 		}
 	}
-	if out, err := exec.Command(run, append(append(args, "--"), line...)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(run, append(append(args, "--"), line...)...).
+		CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("systemd-run: %w: %s", err, out)
 	}
-	return func() { _ = exec.Command("systemctl", "stop", "--no-block", unit).Run() }, nil // else it goes by itself
+	// else it goes by itself
+	return func() { _ = exec.Command("systemctl", "stop", "--no-block", unit).Run() }, nil
 }
 
 // firstWord is how long a process that watches may take to say so.
@@ -166,7 +174,8 @@ const watchEvery = 500 * time.Millisecond
 
 // RecoverAfter waits until a process has ended, however it does, and brings to an end what it left
 // unfinished. Where it left nothing, nothing of the engine is asked.
-func (h *Host) RecoverAfter(ctx context.Context, process string, q RecoverRequest) (Changed, error) {
+func (h *Host) RecoverAfter(ctx context.Context, process string,
+	q RecoverRequest) (Changed, error) {
 	for alive(process) {
 		select {
 		case <-ctx.Done(): // it is not needed any more

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A process is known by its number and its birth, and is dead once it is killed, also before anybody has waited for it.
+// A process is known by its number and its birth, and is dead once it is killed, also before
+// anybody has waited for it.
 func TestWhoIsWatchedIsKnownByNumberAndBirth(t *testing.T) {
 	self, err := processOf(os.Getpid())
 	if err != nil || !alive(self) {
@@ -54,7 +55,8 @@ func TestAWatchThatIsNotNeededGoesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	dismiss()
-	for name, line := range map[string][]string{"says nothing": {"/bin/true"}, "is not there": {"/none"}, "says something else": {"/bin/echo", "x"}} {
+	for name, line := range map[string][]string{"says nothing": {"/bin/true"},
+		"is not there": {"/none"}, "says something else": {"/bin/echo", "x"}} {
 		if _, err := detached(line); err == nil {
 			t.Errorf("one that %s is taken for one that watches", name)
 		}
@@ -69,7 +71,9 @@ func TestAWatchHoldsNothing(t *testing.T) {
 	}
 	defer f.Close()
 	out := filepath.Join(t.TempDir(), "held")
-	dismiss, err := detached([]string{"/bin/sh", "-c", "ls -l /proc/self/fd | sed 's/.*-> //' >" + out + "; cut -d' ' -f6 /proc/$$/stat >>" + out + "; echo $$ >>" + out + "; echo " + Watching})
+	dismiss, err := detached([]string{"/bin/sh", "-c", "ls -l /proc/self/fd | sed 's/.*-> //' >" +
+		out + "; cut -d' ' -f6 /proc/$$/stat >>" + out + "; echo $$ >>" + out + "; echo " +
+		Watching})
 	if err != nil {
 		t.Fatal(err)
 	}

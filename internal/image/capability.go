@@ -7,16 +7,19 @@ import (
 	"dropcap/caps"
 )
 
-// Capabilities are those that a file gives to whoever executes it (capabilities(7), file capabilities).
+// Capabilities are those that a file gives to whoever executes it (capabilities(7), file
+// capabilities).
 type Capabilities struct {
 	Permitted   caps.Set
 	Inheritable caps.Set
-	Effective   bool   // they are raised at once, and execve fails unless all that are permitted can be had
-	RootID      uint32 // they count only where this id, on the host, is root; revision 3 only, else 0
+	// they are raised at once, and execve fails unless all that are permitted can be had
+	Effective bool
+	// they count only where this id, on the host, is root; revision 3 only, else 0
+	RootID uint32
 }
 
-// The layout of the attribute (include/uapi/linux/capability.h, struct vfs_cap_data and vfs_ns_cap_data): numbers of 32 bits, the lowest byte
-// first.
+// The layout of the attribute (include/uapi/linux/capability.h, struct vfs_cap_data and
+// vfs_ns_cap_data): numbers of 32 bits, the lowest byte first.
 const (
 	revisionMask  = 0xff000000
 	effectiveFlag = 0x00000001
@@ -28,7 +31,8 @@ var revisions = map[uint32]struct {
 	rootID bool
 }{0x01000000: {1, false}, 0x02000000: {2, false}, 0x03000000: {2, true}}
 
-// ParseCapabilities reads the value of the attribute security.capability. The error is about one that the kernel would refuse as well.
+// ParseCapabilities reads the value of the attribute security.capability. The error is about one
+// that the kernel would refuse as well.
 func ParseCapabilities(value []byte) (Capabilities, error) {
 	if len(value) < 4 {
 		return Capabilities{}, fmt.Errorf("%d bytes are no file capabilities", len(value))
@@ -40,7 +44,8 @@ func ParseCapabilities(value []byte) (Capabilities, error) {
 		size += 4
 	}
 	if !ok || len(value) != size {
-		return Capabilities{}, fmt.Errorf("%d bytes of revision %d are no file capabilities", len(value), word(0)>>24)
+		return Capabilities{}, fmt.Errorf("%d bytes of revision %d are no file capabilities",
+			len(value), word(0)>>24)
 	}
 	c := Capabilities{Effective: word(0)&effectiveFlag != 0}
 	for half := range r.halves {

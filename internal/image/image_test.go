@@ -35,10 +35,14 @@ func TestParseCapabilities(t *testing.T) {
 		want  Capabilities
 		bad   bool
 	}{
-		{value(0x01000000, 0x2000, 0x400), Capabilities{Permitted: caps.Of(caps.NetRaw), Inheritable: caps.Of(caps.NetBindService)}, false},
+		{value(0x01000000, 0x2000, 0x400), Capabilities{Permitted: caps.Of(caps.NetRaw),
+			Inheritable: caps.Of(caps.NetBindService)}, false},
 		{bind, Capabilities{Permitted: caps.Of(caps.NetBindService), Effective: true}, false},
-		{value(0x02000000, 1, 0, 1<<(caps.BPF-32), 1<<(caps.Syslog-32)), Capabilities{Permitted: caps.Of(caps.Chown, caps.BPF), Inheritable: caps.Of(caps.Syslog)}, false},
-		{value(0x03000001, 0x2000, 0, 0, 0, 231072), Capabilities{Permitted: caps.Of(caps.NetRaw), Effective: true, RootID: 231072}, false},
+		{value(0x02000000, 1, 0, 1<<(caps.BPF-32), 1<<(caps.Syslog-32)),
+			Capabilities{Permitted: caps.Of(caps.Chown, caps.BPF),
+				Inheritable: caps.Of(caps.Syslog)}, false},
+		{value(0x03000001, 0x2000, 0, 0, 0, 231072), Capabilities{Permitted: caps.Of(caps.NetRaw),
+			Effective: true, RootID: 231072}, false},
 		{"", Capabilities{}, true},
 		{"abc", Capabilities{}, true},
 		{value(0x02000001, 1, 0, 0), Capabilities{}, true},
@@ -75,7 +79,8 @@ func archive(t testing.TB, headers ...tar.Header) []byte {
 }
 
 func carries(name, value string) tar.Header {
-	return tar.Header{Name: name, Mode: 0o755, Size: 700, PAXRecords: map[string]string{attribute: value}}
+	return tar.Header{Name: name, Mode: 0o755, Size: 700,
+		PAXRecords: map[string]string{attribute: value}}
 }
 
 func scan(t testing.TB, content []byte) Files {
@@ -107,21 +112,26 @@ func TestScanFindsWhatGivesPrivileges(t *testing.T) {
 		tar.Header{Typeflag: tar.TypeLink, Name: "usr/bin/other", Linkname: "usr/bin/cat"},
 		tar.Header{Typeflag: tar.TypeFifo, Name: "pipe", Mode: 0o4755},
 	))
-	if got, want := paths(f), "/usr/bin/caddy=/usr/bin/alias /usr/bin/su /usr/bin/wall"; got != want || f.Incomplete != "" || f.Entries != 9 {
+	if got, want := paths(f),
+		"/usr/bin/caddy=/usr/bin/alias /usr/bin/su /usr/bin/wall"; got != want ||
+		f.Incomplete != "" || f.Entries != 9 {
 		t.Errorf("%q of %d, incomplete: %q; want %q", got, f.Entries, f.Incomplete, want)
 	}
 	caddy, su, wall := f.Programs[0], f.Programs[1], f.Programs[2]
-	if caddy.Capabilities == nil || caddy.Capabilities.Permitted != caps.Of(caps.NetBindService) || caddy.SetUID {
+	if caddy.Capabilities == nil || caddy.Capabilities.Permitted != caps.Of(caps.NetBindService) ||
+		caddy.SetUID {
 		t.Errorf("%+v", caddy)
 	}
-	if !su.SetUID || su.SetGID || su.GID != 3 || su.Capabilities != nil || !wall.SetGID || wall.SetUID || wall.GID != 5 {
+	if !su.SetUID || su.SetGID || su.GID != 3 || su.Capabilities != nil || !wall.SetGID ||
+		wall.SetUID || wall.GID != 5 {
 		t.Errorf("%+v, %+v", su, wall)
 	}
 }
 
 func TestNamesAreTamed(t *testing.T) {
 	f := scan(t, archive(t,
-		carries("../../etc/../up", bind), carries("/abs//./x", bind), carries("new\nline\x1b[2J", bind), carries(strings.Repeat("d/", 3000)+"deep", bind),
+		carries("../../etc/../up", bind), carries("/abs//./x", bind),
+		carries("new\nline\x1b[2J", bind), carries(strings.Repeat("d/", 3000)+"deep", bind),
 		carries("..", bind),
 	))
 	if got, want := paths(f), "/ /abs/x /new\nline\x1b[2J /up"; got != want {
@@ -140,7 +150,8 @@ func TestNamesAreTamed(t *testing.T) {
 func TestALaterEntryStandsForTheEarlier(t *testing.T) {
 	f := scan(t, archive(t,
 		carries("a", bind), tar.Header{Name: "a", Mode: 0o755},
-		carries("b", bind), tar.Header{Typeflag: tar.TypeLink, Name: "c", Linkname: "b"}, tar.Header{Name: "b", Mode: 0o755},
+		carries("b", bind), tar.Header{Typeflag: tar.TypeLink, Name: "c", Linkname: "b"},
+		tar.Header{Name: "b", Mode: 0o755},
 		carries("d", bind), tar.Header{Typeflag: tar.TypeSymlink, Name: "d", Linkname: "c"},
 		tar.Header{Typeflag: tar.TypeSymlink, Name: "e", Linkname: "c"}, carries("e", bind),
 	))
@@ -159,12 +170,16 @@ func TestResolve(t *testing.T) {
 	link := func(name, target string) tar.Header {
 		return tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target}
 	}
-	f := scan(t, archive(t, link("bin", "usr/bin"), link("usr/bin/sh", "dash"), link("usr/bin/vi", "/etc/alternatives/vi"),
-		link("etc/alternatives/vi", "../../../usr/bin/vim.basic"), link("loop", "loop2"), link("loop2", "/loop"), link("grow", "grow/grow/grow"),
+	f := scan(t, archive(t, link("bin", "usr/bin"), link("usr/bin/sh", "dash"),
+		link("usr/bin/vi", "/etc/alternatives/vi"),
+		link("etc/alternatives/vi", "../../../usr/bin/vim.basic"), link("loop", "loop2"),
+		link("loop2", "/loop"), link("grow", "grow/grow/grow"),
 		tar.Header{Typeflag: tar.TypeLink, Name: "hard", Linkname: "usr/bin/vi"}))
 	for name, want := range map[string]string{
-		"/bin/sh": "/usr/bin/dash", "bin/../bin/./sh": "/usr/bin/dash", "/bin/vi": "/usr/bin/vim.basic", "/bin/..": "/usr", "/../x": "/x", "/": "/",
-		"/loop": "", "/loop/x": "", "/grow": "", "/none/x": "/none/x", "/hard": "/usr/bin/vim.basic",
+		"/bin/sh": "/usr/bin/dash", "bin/../bin/./sh": "/usr/bin/dash",
+		"/bin/vi": "/usr/bin/vim.basic", "/bin/..": "/usr", "/../x": "/x", "/": "/",
+		"/loop": "", "/loop/x": "", "/grow": "", "/none/x": "/none/x",
+		"/hard": "/usr/bin/vim.basic",
 	} {
 		if got, ok := f.Resolve(name); got != want || ok != (want != "") {
 			t.Errorf("%s: %q, %v; want %q", name, got, ok, want)
@@ -175,7 +190,8 @@ func TestResolve(t *testing.T) {
 func TestBoundsAreSaid(t *testing.T) {
 	many := []tar.Header{}
 	for i := range 300 {
-		many = append(many, carries(fmt.Sprint("p", i), bind), tar.Header{Typeflag: tar.TypeSymlink, Name: fmt.Sprint("l", i), Linkname: "x"})
+		many = append(many, carries(fmt.Sprint("p", i), bind), tar.Header{Typeflag: tar.TypeSymlink,
+			Name: fmt.Sprint("l", i), Linkname: "x"})
 	}
 	whole := archive(t, many...)
 	damaged := bytes.Clone(whole)
@@ -195,17 +211,21 @@ func TestBoundsAreSaid(t *testing.T) {
 		"cut":      {whole[:20_000], Limits{}, "cut off"},
 		"damaged":  {damaged, Limits{}, "damaged"},
 		"nonsense": {bytes.Repeat([]byte("nonsense"), 1000), Limits{}, "damaged"},
-		"name":     {archive(t, tar.Header{Name: strings.Repeat("n", 1<<19), Format: tar.FormatPAX}), Limits{}, "longer than 4096"},
-		"records":  {retyped(archive(t, tar.Header{Name: "x", Size: 2 << 20}), tar.TypeXHeader), Limits{}, "damaged"},
+		"name": {archive(t, tar.Header{Name: strings.Repeat("n", 1<<19),
+			Format: tar.FormatPAX}), Limits{}, "longer than 4096"},
+		"records": {retyped(archive(t, tar.Header{Name: "x", Size: 2 << 20}), tar.TypeXHeader),
+			Limits{}, "damaged"},
 	} {
 		f, err := Scan(t.Context(), bytes.NewReader(c.content), c.limits)
-		if err != nil || (c.want == "") != (f.Incomplete == "") || !strings.Contains(f.Incomplete, c.want) {
+		if err != nil || (c.want == "") != (f.Incomplete == "") || !strings.Contains(f.Incomplete,
+			c.want) {
 			t.Errorf("%s: incomplete %q, %v; want %q", name, f.Incomplete, err, c.want)
 		}
 	}
 }
 
-// retyped makes the first entry one of another type, such as records of 2 MiB that the next file is said to have.
+// retyped makes the first entry one of another type, such as records of 2 MiB that the next file is
+// said to have.
 func retyped(content []byte, kind byte) []byte {
 	content[156] = kind
 	copy(content[148:156], "        ")
@@ -235,7 +255,8 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func bomb(t testing.TB) *endless {
 	var out bytes.Buffer
-	if err := tar.NewWriter(&out).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "bomb", Size: 1<<63 - 1, Format: tar.FormatGNU}); err != nil {
+	if err := tar.NewWriter(&out).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "bomb",
+		Size: 1<<63 - 1, Format: tar.FormatGNU}); err != nil {
 		t.Fatal(err)
 	}
 	return &endless{head: &out}
@@ -249,7 +270,8 @@ func TestABombIsGivenUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if f, err := Scan(ctx, bomb(t), Limits{}); !errors.Is(err, context.DeadlineExceeded) || f.Incomplete == "" {
+	if f, err := Scan(ctx, bomb(t), Limits{}); !errors.Is(err, context.DeadlineExceeded) ||
+		f.Incomplete == "" {
 		t.Errorf("%q, %v", f.Incomplete, err)
 	}
 }
@@ -257,7 +279,8 @@ func TestABombIsGivenUp(t *testing.T) {
 func TestTheReadersErrorIsGivenBack(t *testing.T) {
 	broken := errors.New("the engine went away")
 	whole := archive(t, carries("a", bind), tar.Header{Name: "b", Size: 100_000})
-	f, err := Scan(t.Context(), io.MultiReader(bytes.NewReader(whole[:5000]), &failing{broken}), Limits{})
+	f, err := Scan(t.Context(), io.MultiReader(bytes.NewReader(whole[:5000]), &failing{broken}),
+		Limits{})
 	if !errors.Is(err, broken) || paths(f) != "/a" || f.Incomplete == "" {
 		t.Errorf("%q, %q, %v", paths(f), f.Incomplete, err)
 	}
@@ -268,27 +291,35 @@ type failing struct{ err error }
 func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 
 func FuzzParseCapabilities(f *testing.F) {
-	for _, v := range []string{"", bind, value(0x01000000, 1, 2), value(0x03000001, 1, 2, 3, 4, 5)} {
+	for _, v := range []string{"", bind, value(0x01000000, 1, 2),
+		value(0x03000001, 1, 2, 3, 4, 5)} {
 		f.Add([]byte(v))
 	}
 	f.Fuzz(func(t *testing.T, v []byte) {
 		c, err := ParseCapabilities(v)
-		if err == nil != (len(v) == 12 && v[3] == 1 || len(v) == 20 && v[3] == 2 || len(v) == 24 && v[3] == 3) {
+		if err == nil != (len(v) == 12 && v[3] == 1 || len(v) == 20 && v[3] == 2 ||
+			len(v) == 24 && v[3] == 3) {
 			t.Fatalf("%x: %+v, %v", v, c, err)
 		}
 	})
 }
 
-// FuzzScan makes an archive of a few values and then spoils it, since whole archives as input are too large for the fuzzer to shrink.
+// FuzzScan makes an archive of a few values and then spoils it, since whole archives as input are
+// too large for the fuzzer to shrink.
 func FuzzScan(f *testing.F) {
 	f.Add("usr/bin/a", "a", []byte(bind), byte(tar.TypeLink), uint16(0o4755), uint16(0), []byte{})
-	f.Add("../b", "../../x", []byte{}, byte(tar.TypeSymlink), uint16(0o2755), uint16(124), []byte("\x80\xff\xff\xff"))
-	f.Add("c", "c", []byte(bind), byte(tar.TypeXHeader), uint16(0), uint16(512), []byte("30 path=../../etc/passwd\n"))
-	f.Fuzz(func(t *testing.T, name, target string, attribute []byte, kind byte, mode, at uint16, patch []byte) {
+	f.Add("../b", "../../x", []byte{}, byte(tar.TypeSymlink), uint16(0o2755), uint16(124),
+		[]byte("\x80\xff\xff\xff"))
+	f.Add("c", "c", []byte(bind), byte(tar.TypeXHeader), uint16(0), uint16(512),
+		[]byte("30 path=../../etc/passwd\n"))
+	f.Fuzz(func(t *testing.T, name, target string, attribute []byte, kind byte, mode, at uint16,
+		patch []byte) {
 		var out bytes.Buffer
 		w := tar.NewWriter(&out)
 		for _, h := range []tar.Header{
-			carries("x"+name, string(attribute)), {Typeflag: tar.TypeReg, Name: name, Mode: int64(mode)}, {Typeflag: tar.TypeReg, Name: target, Mode: int64(mode), Linkname: name},
+			carries("x"+name, string(attribute)), {Typeflag: tar.TypeReg, Name: name,
+				Mode: int64(mode)}, {Typeflag: tar.TypeReg, Name: target, Mode: int64(mode),
+				Linkname: name},
 			{Typeflag: kind, Name: name, Linkname: target, Mode: int64(mode)},
 		} {
 			if w.WriteHeader(&h) == nil {
@@ -305,13 +336,15 @@ func FuzzScan(f *testing.F) {
 				retyped(content[block:], content[block+156])
 			}
 		}
-		files, err := Scan(t.Context(), bytes.NewReader(content), Limits{Entries: 100, Programs: 5, Links: 5})
+		files, err := Scan(t.Context(), bytes.NewReader(content), Limits{Entries: 100, Programs: 5,
+			Links: 5})
 		if err != nil || len(files.Programs) > 5 {
 			t.Fatalf("%v, %+v", err, files)
 		}
 		for _, p := range files.Programs {
 			for _, n := range p.names() {
-				if !strings.HasPrefix(n, "/") || slices.Contains(strings.Split(n, "/"), "..") || len(n) > longest {
+				if !strings.HasPrefix(n, "/") || slices.Contains(strings.Split(n, "/"), "..") ||
+					len(n) > longest {
 					t.Fatalf("the name %q", n)
 				}
 			}

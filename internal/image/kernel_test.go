@@ -50,7 +50,8 @@ func without(c caps.Cap, file string) error {
 	return <-done
 }
 
-// The kernel refuses exactly those programs that Needs names, and tar as people write it is understood.
+// The kernel refuses exactly those programs that Needs names, and tar as people write it is
+// understood.
 func TestNeedsAreTheKernels(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.Tool("tar", "tar"))
 	dir := t.TempDir()
@@ -70,7 +71,8 @@ func TestNeedsAreTheKernels(t *testing.T) {
 		if errors.Is(err, unix.EPERM) != c.refused || !c.refused && err != nil {
 			t.Errorf("%s: the kernel says %v", c.name, err)
 		}
-		content, err := exec.Command("tar", "-C", dir, "--xattrs", "--xattrs-include=security.*", "-cf", "-", c.name).Output()
+		content, err := exec.Command("tar", "-C", dir, "--xattrs", "--xattrs-include=security.*",
+			"-cf", "-", c.name).Output()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,13 +26,15 @@ type Run struct {
 	NoNewPrivs bool
 	// PingAllowed: its network namespace lets everyone ping without NET_RAW.
 	PingAllowed bool
-	// Volumes are where something is mounted into the container: what lies there is not the image's.
+	// Volumes are where something is mounted into the container: what lies there is not the
+	// image's.
 	Volumes []string
 }
 
-// Needs tells what the files that run need beyond what any check shows. All are of class static and granted, with no count, in the
-// kernel's order of capabilities. What only files show that are not the image's is flagged: a container can give its files capabilities. What
-// the container does not hold is among them: whoever merges them knows.
+// Needs tells what the files that run need beyond what any check shows. All are of class static and
+// granted, with no count, in the kernel's order of capabilities. What only files show that are not
+// the image's is flagged: a container can give its files capabilities. What the container does not
+// hold is among them: whoever merges them knows.
 func Needs(f Files, run Run) []dropcap.Need {
 	n := needs{}
 	for _, p := range f.Programs {
@@ -43,7 +45,9 @@ func Needs(f Files, run Run) []dropcap.Need {
 		by.Syscall = "execve"
 		if (executed || f.starts(p, run)) && p.binding(run.RootID) {
 			by.Site = "get_file_caps"
-			n.add(p.Capabilities.Permitted, by, "the kernel runs %s only if the bounding set holds the capabilities that the file carries; else execve fails with EPERM", p)
+			n.add(p.Capabilities.Permitted, by,
+				"the kernel runs %s only if the bounding set holds the capabilities that the "+
+					"file carries; else execve fails with EPERM", p)
 		}
 		if executed && p.SetUID && p.UID == 0 && !run.NoNewPrivs {
 			by.Site = ""
@@ -55,8 +59,9 @@ func Needs(f Files, run Run) []dropcap.Need {
 	return n.list()
 }
 
-// binding tells whether execve depends on the file's capabilities: they are raised at once, and they count in the container's user namespace
-// (security/commoncap.c, bprm_caps_from_vfs_caps and rootid_owns_currentns). It does so for root as well, and under no-new-privileges.
+// binding tells whether execve depends on the file's capabilities: they are raised at once, and
+// they count in the container's user namespace (security/commoncap.c, bprm_caps_from_vfs_caps and
+// rootid_owns_currentns). It does so for root as well, and under no-new-privileges.
 func (p Program) binding(rootID uint32) bool {
 	c := p.Capabilities
 	return c != nil && c.Effective && (c.RootID == 0 || c.RootID == rootID)
@@ -69,7 +74,8 @@ func (p Program) executed(list []dropcap.Executable) (by dropcap.By, found bool)
 			continue
 		}
 		from := p.from(nil)
-		if dropcap.Suspect(e.From) { // what was executed is not, or not any more, what was looked at
+		if dropcap.Suspect(e.From) {
+			// what was executed is not, or not any more, what was looked at
 			from = cmp.Or(e.From, dropcap.FromUnknown)
 		}
 		if !found || !dropcap.Suspect(from) {
@@ -81,18 +87,24 @@ func (p Program) executed(list []dropcap.Executable) (by dropcap.By, found bool)
 
 // from tells where the file comes from that carries the capabilities or the bit.
 func (p Program) from(volumes []string) string {
-	if slices.ContainsFunc(volumes, func(v string) bool { return strings.HasPrefix(p.Path+"/", path.Clean(v)+"/") }) {
+	if slices.ContainsFunc(volumes, func(v string) bool {
+		return strings.HasPrefix(p.Path+"/", path.Clean(v)+"/")
+	}) {
 		return dropcap.FromVolume
 	}
 	return cmp.Or(p.From, dropcap.FromUnknown)
 }
 
-var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
+	"/bin"}
 
-// starts tells whether the entry is this program. A relative path may be anywhere, so it counts as any that ends with it.
+// starts tells whether the entry is this program. A relative path may be anywhere, so it counts as
+// any that ends with it.
 func (f Files) starts(p Program, run Run) bool {
 	if !path.IsAbs(run.Entry) && strings.Contains(run.Entry, "/") {
-		return slices.ContainsFunc(p.names(), func(n string) bool { return strings.HasSuffix(n, path.Clean("/"+run.Entry)) })
+		return slices.ContainsFunc(p.names(), func(n string) bool {
+			return strings.HasSuffix(n, path.Clean("/"+run.Entry))
+		})
 	}
 	return slices.ContainsFunc(candidates(run.Entry, run.Path), func(name string) bool {
 		real, ok := f.Resolve(name)
@@ -136,10 +148,14 @@ type purpose struct {
 }
 
 var purposes = []purpose{
-	{[]string{"su", "sudo", "doas", "runuser", "newgrp", "sg"}, caps.Of(caps.Setuid, caps.Setgid), "must be able to become another user"},
-	{[]string{"ping", "ping4", "ping6", "traceroute", "traceroute6", "mtr-packet", "arping"}, caps.Of(caps.NetRaw), "opens a raw socket"},
-	{[]string{"mount", "umount", "fusermount", "fusermount3"}, caps.Of(caps.SysAdmin), "changes mounts"},
-	{[]string{"passwd", "chage", "chfn", "chsh", "gpasswd", "expiry"}, caps.Of(caps.Chown), "gives the account files that it writes anew to their owners"},
+	{[]string{"su", "sudo", "doas", "runuser", "newgrp", "sg"}, caps.Of(caps.Setuid, caps.Setgid),
+		"must be able to become another user"},
+	{[]string{"ping", "ping4", "ping6", "traceroute", "traceroute6", "mtr-packet", "arping"},
+		caps.Of(caps.NetRaw), "opens a raw socket"},
+	{[]string{"mount", "umount", "fusermount", "fusermount3"}, caps.Of(caps.SysAdmin),
+		"changes mounts"},
+	{[]string{"passwd", "chage", "chfn", "chsh", "gpasswd", "expiry"}, caps.Of(caps.Chown),
+		"gives the account files that it writes anew to their owners"},
 	{[]string{"newuidmap"}, caps.Of(caps.Setuid), "writes maps of user ids"},
 	{[]string{"newgidmap"}, caps.Of(caps.Setgid), "writes maps of group ids"},
 }
@@ -148,7 +164,9 @@ var purposes = []purpose{
 func (p Program) known(run Run) []purpose {
 	var list []purpose
 	for _, k := range purposes {
-		named := slices.ContainsFunc(p.names(), func(n string) bool { return slices.Contains(k.names, path.Base(n)) })
+		named := slices.ContainsFunc(p.names(), func(n string) bool {
+			return slices.Contains(k.names, path.Base(n))
+		})
 		ping := k.needs.Has(caps.NetRaw) && strings.HasPrefix(path.Base(p.Path), "ping")
 		if named && !(ping && run.PingAllowed) {
 			list = append(list, k)
@@ -163,7 +181,8 @@ type needs map[caps.Cap]*dropcap.Need
 func (n needs) add(set caps.Set, by dropcap.By, because string, p Program) {
 	for _, c := range set.List() {
 		if n[c] == nil {
-			n[c] = &dropcap.Need{Cap: c, Outcome: dropcap.Granted, Class: dropcap.Static, Because: fmt.Sprintf(because, p)}
+			n[c] = &dropcap.Need{Cap: c, Outcome: dropcap.Granted, Class: dropcap.Static,
+				Because: fmt.Sprintf(because, p)}
 		}
 		if !slices.Contains(n[c].By, by) {
 			n[c].By = append(n[c].By, by)
@@ -175,7 +194,9 @@ func (n needs) list() []dropcap.Need {
 	list := []dropcap.Need{}
 	for c := range caps.Cap(64) {
 		if n[c] != nil {
-			n[c].Flagged = !slices.ContainsFunc(n[c].By, func(b dropcap.By) bool { return !dropcap.Suspect(b.ExeFrom) })
+			n[c].Flagged = !slices.ContainsFunc(n[c].By, func(b dropcap.By) bool {
+				return !dropcap.Suspect(b.ExeFrom)
+			})
 			list = append(list, *n[c])
 		}
 	}

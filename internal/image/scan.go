@@ -1,5 +1,6 @@
-// Package image finds in a container's file tree what no check of a capability shows: file capabilities and setuid programs. It reads the
-// tree as a tar stream and by names only: it never opens a file, never unpacks one and never keeps its content.
+// Package image finds in a container's file tree what no check of a capability shows: file
+// capabilities and setuid programs. It reads the tree as a tar stream and by names only: it never
+// opens a file, never unpacks one and never keeps its content.
 package image
 
 import (
@@ -27,7 +28,8 @@ type Limits struct {
 // Default is far beyond any honest image.
 var Default = Limits{Entries: 10_000_000, Bytes: 256 << 30, Programs: 10_000, Links: 500_000}
 
-// longest is the longest name that is kept, the kernel's PATH_MAX; a file deeper down is not executed by its path.
+// longest is the longest name that is kept, the kernel's PATH_MAX; a file deeper down is not
+// executed by its path.
 const longest = 4096
 
 // Files is what a file tree holds of interest.
@@ -39,7 +41,8 @@ type Files struct {
 	Incomplete string
 
 	links map[string]string // where symbolic links lead, as written
-	// Of a slim tree: the entries that the links are for, and whether those of all others outside libraries are there too.
+	// Of a slim tree: the entries that the links are for, and whether those of all others outside
+	// libraries are there too.
 	slim, leadsAll bool
 	led            []string
 }
@@ -52,11 +55,13 @@ type Program struct {
 	SetUID       bool
 	SetGID       bool
 	Capabilities *Capabilities // nil if it has none
-	From         string        // the image, or the container (see dropcap.FromImage); empty if nobody has asked
+	// the image, or the container (see dropcap.FromImage); empty if nobody has asked
+	From string
 }
 
-// Scan reads a tar of a file tree to its end, or to a limit, which is no error but makes it Incomplete; so does an archive that is damaged
-// or cut off. The error is ctx's or the reader's own; what was found until then comes with it.
+// Scan reads a tar of a file tree to its end, or to a limit, which is no error but makes it
+// Incomplete; so does an archive that is damaged or cut off. The error is ctx's or the reader's
+// own; what was found until then comes with it.
 func Scan(ctx context.Context, r io.Reader, limits Limits) (Files, error) {
 	s := scanner{
 		source:   &source{ctx: ctx, r: r, left: cmp.Or(limits.Bytes, Default.Bytes)},
@@ -66,7 +71,9 @@ func Scan(ctx context.Context, r io.Reader, limits Limits) (Files, error) {
 	}
 	err := s.run()
 	slices.SortFunc(s.kept, func(a, b *Program) int { return cmp.Compare(a.Path, b.Path) })
-	f := Files{Programs: []Program{}, Entries: s.entries, Bytes: cmp.Or(limits.Bytes, Default.Bytes) - s.source.left, Incomplete: s.incomplete, links: s.links}
+	f := Files{Programs: []Program{}, Entries: s.entries,
+		Bytes: cmp.Or(limits.Bytes, Default.Bytes) - s.source.left, Incomplete: s.incomplete,
+		links: s.links}
 	for _, p := range s.kept {
 		if p.Path != "" {
 			slices.Sort(p.Others)
@@ -80,12 +87,14 @@ func Scan(ctx context.Context, r io.Reader, limits Limits) (Files, error) {
 }
 
 func (l Limits) complete() Limits {
-	return Limits{cmp.Or(l.Entries, Default.Entries), cmp.Or(l.Bytes, Default.Bytes), cmp.Or(l.Programs, Default.Programs), cmp.Or(l.Links, Default.Links)}
+	return Limits{cmp.Or(l.Entries, Default.Entries), cmp.Or(l.Bytes, Default.Bytes),
+		cmp.Or(l.Programs, Default.Programs), cmp.Or(l.Links, Default.Links)}
 }
 
 var errLimit = errors.New("limit")
 
-// source counts what is read, and remembers why reading ended: the tar reader tells only its own view of that.
+// source counts what is read, and remembers why reading ended: the tar reader tells only its own
+// view of that.
 type source struct {
 	ctx  context.Context
 	r    io.Reader
@@ -120,7 +129,8 @@ type scanner struct {
 }
 
 func (s *scanner) run() error {
-	// The reader passes over contents by their size in the archive, so a sparse file costs what is really there.
+	// The reader passes over contents by their size in the archive, so a sparse file costs what is
+	// really there.
 	for files := tar.NewReader(s.source); ; s.entries++ {
 		if s.entries >= s.limits.Entries {
 			s.lack("it has more than %d files", s.limits.Entries)
@@ -128,7 +138,8 @@ func (s *scanner) run() error {
 		}
 		h, err := files.Next()
 		switch {
-		case err == nil || errors.Is(err, tar.ErrInsecurePath): // names are cleaned here, and no file is made
+		case err == nil || errors.Is(err, tar.ErrInsecurePath):
+			// names are cleaned here, and no file is made
 			s.entry(h)
 		case errors.Is(s.source.err, errLimit):
 			s.lack("it is larger than %d MiB", s.limits.Bytes>>20)
@@ -151,7 +162,8 @@ func (s *scanner) lack(format string, args ...any) {
 	}
 }
 
-// entry takes what matters from one header. A later entry of the same name stands for the earlier one.
+// entry takes what matters from one header. A later entry of the same name stands for the earlier
+// one.
 func (s *scanner) entry(h *tar.Header) {
 	name := path.Clean("/" + h.Name)
 	if len(name) > longest {
@@ -186,7 +198,9 @@ func (s *scanner) forget(name string) {
 		p.Path, p.Others = p.Others[0], p.Others[1:]
 		return
 	}
-	p.Path = "" // it stays among those that are kept, so that an archive of one name a million times ends at the limit
+	// it stays among those that are kept, so that an archive of one name a million times ends at
+	// the limit
+	p.Path = ""
 }
 
 func (s *scanner) link(name, target string) {
@@ -200,9 +214,11 @@ func (s *scanner) link(name, target string) {
 }
 
 func (s *scanner) regular(name string, h *tar.Header) {
-	p := Program{Path: name, UID: h.Uid, GID: h.Gid, SetUID: h.Mode&0o4000 != 0, SetGID: h.Mode&0o2000 != 0}
+	p := Program{Path: name, UID: h.Uid, GID: h.Gid, SetUID: h.Mode&0o4000 != 0,
+		SetGID: h.Mode&0o2000 != 0}
 	if value, ok := h.PAXRecords["SCHILY.xattr.security.capability"]; ok {
-		if c, err := ParseCapabilities([]byte(value)); err == nil { // else the kernel does not run the file at all
+		if c, err := ParseCapabilities([]byte(value)); err == nil {
+			// else the kernel does not run the file at all
 			p.Capabilities = &c
 		}
 	}
@@ -216,7 +232,8 @@ func (s *scanner) regular(name string, h *tar.Header) {
 	}
 }
 
-// hardLink gives a program that is already known another name; the archive has its content and attributes once.
+// hardLink gives a program that is already known another name; the archive has its content and
+// attributes once.
 func (s *scanner) hardLink(name, target string) {
 	p := s.programs[target]
 	if name == target {
@@ -235,8 +252,8 @@ func (s *scanner) hardLink(name, target string) {
 	}
 }
 
-// Sort tells the image's programs from those that the container has made or changed: written has the paths of the latter, and is nil where it is
-// not known.
+// Sort tells the image's programs from those that the container has made or changed: written has
+// the paths of the latter, and is nil where it is not known.
 func (f Files) Sort(written map[string]bool) {
 	for i := range f.Programs {
 		p := &f.Programs[i]
@@ -251,10 +268,12 @@ func (f Files) Sort(written map[string]bool) {
 	}
 }
 
-// mostLinks is how many symbolic links the kernel follows in one path (include/linux/namei.h, MAXSYMLINKS).
+// mostLinks is how many symbolic links the kernel follows in one path (include/linux/namei.h,
+// MAXSYMLINKS).
 const mostLinks = 40
 
-// Slim keeps of the links only those that lead to some entries, or that lie where programs do: for who keeps many trees.
+// Slim keeps of the links only those that lead to some entries, or that lie where programs do: for
+// who keeps many trees.
 func (f Files) Slim(entries ...string) Files {
 	kept := map[string]string{}
 	keep := func(link string) { kept[link] = f.links[link] }
@@ -279,7 +298,8 @@ func (f Files) Slim(entries ...string) Files {
 }
 
 // libraries are folders whose many links lead to no entry of a container, but from elsewhere.
-var libraries = []string{"/usr/share", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/include", "/usr/src", "/lib", "/lib64", "/etc", "/var", "/dev", "/proc", "/sys"}
+var libraries = []string{"/usr/share", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/include",
+	"/usr/src", "/lib", "/lib64", "/etc", "/var", "/dev", "/proc", "/sys"}
 
 // mostKept bounds the links of a slim tree, beside those that lead to its entries.
 const mostKept = 5000
@@ -290,10 +310,12 @@ func below(name string, dirs []string) bool {
 
 // Leads tells whether the tree can still tell where an entry is.
 func (f Files) Leads(entry string) bool {
-	return !f.slim || slices.Contains(f.led, entry) || f.leadsAll && !below(path.Clean("/"+entry), libraries)
+	return !f.slim || slices.Contains(f.led, entry) || f.leadsAll && !below(path.Clean("/"+entry),
+		libraries)
 }
 
-// Resolve follows the tree's symbolic links as the kernel would from its root; false if they lead in a ring. Nothing need be at the end.
+// Resolve follows the tree's symbolic links as the kernel would from its root; false if they lead
+// in a ring. Nothing need be at the end.
 func (f Files) Resolve(name string) (string, bool) { return f.resolve(name, func(string) {}) }
 
 // resolve tells of each link that it follows.
@@ -326,5 +348,7 @@ func (f Files) resolve(name string, through func(link string)) (string, bool) {
 
 // parts splits a path, without what stands for the folder itself.
 func parts(name string) []string {
-	return slices.DeleteFunc(strings.Split(name, "/"), func(p string) bool { return p == "" || p == "." })
+	return slices.DeleteFunc(strings.Split(name, "/"), func(p string) bool {
+		return p == "" || p == "."
+	})
 }

@@ -70,7 +70,8 @@ func cgroupsOf(list []membership, id string) cgroupSet {
 func (h cgroupSet) contains(list []membership) bool {
 	for _, m := range list {
 		for _, own := range h {
-			if m.controllers == own.controllers && (m.path == own.path || strings.HasPrefix(m.path, own.path+"/")) {
+			if m.controllers == own.controllers && (m.path == own.path ||
+				strings.HasPrefix(m.path, own.path+"/")) {
 				return true
 			}
 		}
@@ -86,7 +87,8 @@ func (r *Reader) memberships(pid int) ([]membership, error) {
 
 // errForeign means that a cgroup holds processes without a number here (cgroup.procs shows them as
 // 0).
-var errForeign = errors.New("its cgroup holds processes of a PID namespace that cannot be seen from here")
+var errForeign = errors.New("its cgroup holds processes of a PID namespace that cannot be seen " +
+	"from here")
 
 // maxCgroupDepth limits how deep a tree of cgroups is read, since each level keeps a file open.
 // Engines create one or two levels.
@@ -145,7 +147,8 @@ func gather(fd int, pids map[int]bool, levels int) error {
 func gatherChildren(fd int, pids map[int]bool, levels int) error {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) == nil && st.Nlink == 2 {
-		return nil // a leaf: kernfs counts subfolders as links (fs/kernfs/inode.c, kernfs_refresh_inode)
+		// a leaf: kernfs counts subfolders as links (fs/kernfs/inode.c, kernfs_refresh_inode)
+		return nil
 	}
 	dup, err := openAt(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {

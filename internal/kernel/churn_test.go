@@ -13,8 +13,10 @@ import (
 // has a parent outside it, however fast processes come and go.
 func TestLookAtProcessesThatComeAndGo(t *testing.T) {
 	s := newSandbox(t)
-	cmd := exec.Command("sh", "-c", "read go; while :; do sh -c 'sleep 0.01 & sleep 0.002 & :'; done")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	cmd := exec.Command("sh", "-c",
+		"read go; while :; do sh -c 'sleep 0.01 & sleep 0.002 & :'; done")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID,
+		Pdeathsig: syscall.SIGKILL}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -44,13 +46,15 @@ func TestLookAtProcessesThatComeAndGo(t *testing.T) {
 }
 
 func BenchmarkManyProcesses(b *testing.B) {
-	l := &look{Reader: &Reader{}, c: dropcap.Container{PID: 1}, at: map[int]int{}, kindOf: map[masks]int{}, strangers: map[int]bool{}}
+	l := &look{Reader: &Reader{}, c: dropcap.Container{PID: 1}, at: map[int]int{},
+		kindOf: map[masks]int{}, strangers: map[int]bool{}}
 	b.ReportAllocs()
 	for b.Loop() {
 		l.list, l.at = make([]process, 0, 100_000), make(map[int]int)
 		for pid := 1; pid <= 100_000; pid++ {
 			l.at[pid] = len(l.list)
-			l.list = append(l.list, process{pid: pid, parent: pid / 2, kind: l.kind(masks{}), comm: "sh"})
+			l.list = append(l.list, process{pid: pid, parent: pid / 2, kind: l.kind(masks{}),
+				comm: "sh"})
 		}
 		l.resolveOrigins()
 		if k := l.result(); len(k.Processes) != 2 || len(k.Processes[1].PIDs) != MostPIDs {

@@ -59,7 +59,8 @@ func peer(socket string) int {
 	}
 	pid := 0
 	_ = raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET,
+			unix.SO_PEERCRED); err == nil {
 			pid = int(cred.Pid)
 		}
 	})
@@ -91,7 +92,8 @@ func listening(text []byte, matches func(path string) bool) (inodes []string) {
 		// Num RefCount Protocol Flags Type St Inode Path
 		f := strings.Fields(string(line))
 		const acceptsConnections = "00010000" // __SO_ACCEPTCON (include/uapi/linux/net.h)
-		if len(f) == 8 && f[3] == acceptsConnections && strings.HasPrefix(f[7], "/") && matches(f[7]) {
+		if len(f) == 8 && f[3] == acceptsConnections && strings.HasPrefix(f[7], "/") &&
+			matches(f[7]) {
 			inodes = append(inodes, f[6])
 		}
 	}

@@ -92,10 +92,13 @@ func (p proc) status(tgid int) string {
 		}
 		return s
 	}
-	return fmt.Sprintf("Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nGroups:\t0 1 \n"+
-		"Threads:\t%d\nSigQ:\t0/63\nCapInh:\t%s\nCapPrm:\t%s\nCapEff:\t%s\nCapBnd:\t%s\nCapAmb:\t%s\nNoNewPrivs:\t%d\nSeccomp:\t2\n",
-		or(p.name, "sh"), or(p.state, "S (sleeping)"), tgid, p.pid, p.parent, max(p.threads, 1), or(p.inheritable, none),
-		or(p.permitted, or(p.effective, defaults)), or(p.effective, defaults), or(p.bounding, defaults), or(p.ambient, none), p.noNewPrivs)
+	return fmt.Sprintf(
+		"Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nGroups:\t0 1 \n"+
+			"Threads:\t%d\nSigQ:\t0/63\nCapInh:\t%s\nCapPrm:\t%s\nCapEff:\t%s\nCapBnd:\t%s\nCapAmb:\t%s\nNoNewPrivs:\t%d\nSeccomp:\t2\n",
+		or(p.name, "sh"), or(p.state, "S (sleeping)"), tgid, p.pid, p.parent, max(p.threads, 1),
+		or(p.inheritable, none),
+		or(p.permitted, or(p.effective, defaults)), or(p.effective, defaults),
+		or(p.bounding, defaults), or(p.ambient, none), p.noNewPrivs)
 }
 
 func (f tree) add(list ...proc) {
@@ -134,7 +137,8 @@ func (f tree) reader() *Reader {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	r.hidden = hidesOthers(parseMountinfo([]byte(firstFile(f.t, f.root)))) // as for a user who is not root
+	// as for a user who is not root
+	r.hidden = hidesOthers(parseMountinfo([]byte(firstFile(f.t, f.root))))
 	r.around = func(path string) []string {
 		ns, _ := os.Readlink(path)
 		return append([]string{ns}, f.outer[ns]...)
@@ -172,7 +176,8 @@ func (f tree) seen(c dropcap.Container) dropcap.Kernel {
 func brief(k dropcap.Kernel) string {
 	var b strings.Builder
 	for _, p := range k.Processes {
-		fmt.Fprintf(&b, "%s %v %q %s\n", p.Origin, p.PIDs, p.Comm, strings.TrimLeft(p.Bounding, "0"))
+		fmt.Fprintf(&b, "%s %v %q %s\n", p.Origin, p.PIDs, p.Comm,
+			strings.TrimLeft(p.Bounding, "0"))
 	}
 	return b.String()
 }

@@ -60,7 +60,8 @@ func nest() (pid int) {
 
 func ownUserNS() *syscall.SysProcAttr {
 	root := []syscall.SysProcIDMap{{Size: 1}}
-	return &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: root, GidMappings: root}
+	return &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: root,
+		GidMappings: root}
 }
 
 // A program that empties its bounding set still holds what it has permitted.
@@ -70,7 +71,8 @@ func TestLookAtAProcessWithoutABoundingSet(t *testing.T) {
 	k := s.look(dropcap.Container{PID: pid})
 	whole := ownBounding(t)
 	if *k.Bounding != 0 || *k.Effective != whole || *k.Held != whole {
-		t.Errorf("bounding %s, effective %s, held %s; want none and twice %s", k.Bounding, k.Effective, k.Held, whole)
+		t.Errorf("bounding %s, effective %s, held %s; want none and twice %s", k.Bounding,
+			k.Effective, k.Held, whole)
 	}
 }
 
@@ -85,8 +87,10 @@ func TestLookAtRealUserNamespaces(t *testing.T) {
 		first int
 		want  map[int]string
 	}{
-		{outer, map[int]string{outer: dropcap.UserNSHost, inner: dropcap.UserNSNested, beside: dropcap.UserNSHost}},
-		{inner, map[int]string{outer: dropcap.UserNSHost, inner: dropcap.UserNSOwn, beside: dropcap.UserNSHost}},
+		{outer, map[int]string{outer: dropcap.UserNSHost, inner: dropcap.UserNSNested,
+			beside: dropcap.UserNSHost}},
+		{inner, map[int]string{outer: dropcap.UserNSHost, inner: dropcap.UserNSOwn,
+			beside: dropcap.UserNSHost}},
 	} {
 		k := s.look(dropcap.Container{PID: tt.first})
 		checkNamespaces(t, k, tt.want)
@@ -99,9 +103,11 @@ func TestLookCountsWhatItsFirstProcessLeftBehind(t *testing.T) {
 	s.enter(inner)
 	sibling, _ := s.startIn(ownUserNS(), "plain")
 	checkNamespaces(t, s.look(dropcap.Container{PID: inner}),
-		map[int]string{middle: dropcap.UserNSOther, inner: dropcap.UserNSOwn, sibling: dropcap.UserNSOther})
+		map[int]string{middle: dropcap.UserNSOther, inner: dropcap.UserNSOwn,
+			sibling: dropcap.UserNSOther})
 	checkNamespaces(t, s.look(dropcap.Container{PID: middle}),
-		map[int]string{middle: dropcap.UserNSOwn, inner: dropcap.UserNSNested, sibling: dropcap.UserNSOther})
+		map[int]string{middle: dropcap.UserNSOwn, inner: dropcap.UserNSNested,
+			sibling: dropcap.UserNSOther})
 }
 
 // checkNamespaces checks that each process is reported in its user namespace, and that all but the
@@ -116,7 +122,8 @@ func checkNamespaces(t *testing.T, k dropcap.Kernel, want map[int]string) {
 		}
 		for _, pid := range p.PIDs {
 			if p.UserNS != want[pid] {
-				t.Errorf("process %d is said to be in user namespace %q, want %q", pid, p.UserNS, want[pid])
+				t.Errorf("process %d is said to be in user namespace %q, want %q", pid, p.UserNS,
+					want[pid])
 			}
 			if want[pid] == dropcap.UserNSNested {
 				nested |= held

@@ -26,7 +26,8 @@ func (r *Reader) Look(ctx context.Context, c dropcap.Container) (dropcap.Kernel,
 	}
 	h := cgroupsOf(list, c.ID)
 	if len(h) == 0 {
-		return unseen(fmt.Sprintf("process %d is not in this container's cgroup: the engine runs on another machine, in a VM or in another PID namespace", c.PID)), nil
+		return unseen(fmt.Sprintf("process %d is not in this container's cgroup: the engine runs "+
+			"on another machine, in a VM or in another PID namespace", c.PID)), nil
 	}
 	pids, err := r.find(h, c.PID)
 	if err != nil {
@@ -59,7 +60,8 @@ func (r *Reader) whyUnreadable(c dropcap.Container) string {
 // this host belong to the sandbox.
 func ownKernel(runtime string) string {
 	for _, k := range []struct{ word, what string }{
-		{"runsc", "gVisor"}, {"gvisor", "gVisor"}, {"kata", "Kata Containers"}, {"krun", "libkrun"}, {"firecracker", "Firecracker"},
+		{"runsc", "gVisor"}, {"gvisor", "gVisor"}, {"kata", "Kata Containers"}, {"krun", "libkrun"},
+		{"firecracker", "Firecracker"},
 	} {
 		if strings.Contains(strings.ToLower(runtime), k.word) {
 			return fmt.Sprintf("runtime %s (%s) keeps its own kernel", runtime, k.what)
@@ -87,7 +89,8 @@ func (r *Reader) lookError(pid int, err error) (dropcap.Kernel, error) {
 	case vanished(err) && r.hidden:
 		return unseen(fmt.Sprintf("process %d is hidden: /proc is mounted with hidepid", pid)), nil
 	case vanished(err):
-		k := unseen(fmt.Sprintf("process %d does not exist here: the engine runs on another machine, in a VM or in another PID namespace", pid))
+		k := unseen(fmt.Sprintf("process %d does not exist here: the engine runs on another "+
+			"machine, in a VM or in another PID namespace", pid))
 		return k, fmt.Errorf("look at process %d: %w", pid, dropcap.ErrGone)
 	default:
 		return unseen(reason(err)), nil

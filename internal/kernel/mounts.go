@@ -12,7 +12,8 @@ type mount struct {
 	root, point, kind string
 	options           []string // the file system's own, with the kernel's escapes
 	id, device        string   // the ids of the mount and of the file system ("8:1")
-	source            string   // what is mounted, in the words of whoever mounted it: a device, or any word
+	// what is mounted, in the words of whoever mounted it: a device, or any word
+	source string
 }
 
 // parseMountinfo parses every line in the kernel's format and skips all others.
@@ -26,8 +27,9 @@ func parseMountinfo(text []byte) []mount {
 			continue
 		}
 		list = append(list, mount{
-			root: unescape(l[3]), point: unescape(l[4]), kind: r[0], options: strings.Split(r[2], ","),
-			id: l[0], device: l[2], source: unescape(r[1]),
+			root: unescape(l[3]), point: unescape(l[4]), kind: r[0],
+			options: strings.Split(r[2], ","),
+			id:      l[0], device: l[2], source: unescape(r[1]),
 		})
 	}
 	return list
@@ -41,7 +43,8 @@ func unescape(s string) string {
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && octal(s[i+1]) && s[i+1] < '4' && octal(s[i+2]) && octal(s[i+3]) {
+		if s[i] == '\\' && i+3 < len(s) && octal(s[i+1]) && s[i+1] < '4' && octal(s[i+2]) &&
+			octal(s[i+3]) {
 			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
 			i += 3
 			continue
@@ -71,9 +74,10 @@ func hidesOthers(mounts []mount) bool {
 
 // hierarchy is a mounted cgroup tree. Version 2 lists no controllers here.
 type hierarchy struct {
-	controllers []string // of version 1, as in the mount's options: "cpu", "cpuacct", "name=systemd"
-	root        string   // the cgroup that is mounted
-	point       string   // the mount point
+	// of version 1, as in the mount's options: "cpu", "cpuacct", "name=systemd"
+	controllers []string
+	root        string // the cgroup that is mounted
+	point       string // the mount point
 }
 
 func (h hierarchy) v2() bool { return h.controllers == nil }
@@ -105,7 +109,8 @@ func (h hierarchy) serves(m membership) bool {
 // dir returns the folder of a cgroup; false if this mount does not reach it.
 func (h hierarchy) dir(cgroup string) (string, bool) {
 	if path.Clean(cgroup) != cgroup || strings.HasPrefix(cgroup, "/..") {
-		return "", false // outside this process's cgroup namespace (kernel/cgroup/cgroup.c, cgroup_path_ns)
+		// outside this process's cgroup namespace (kernel/cgroup/cgroup.c, cgroup_path_ns)
+		return "", false
 	}
 	if h.root == "/" {
 		return h.point + cgroup, true

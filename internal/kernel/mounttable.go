@@ -34,7 +34,8 @@ func (r *Reader) MountTable(pid int) (*MountTable, error) {
 	if err := other.read(); err != nil {
 		return nil, err
 	}
-	for _, m := range other.list { // a mount id belongs to one namespace, so a shared id means the same namespace
+	for _, m := range other.list {
+		// a mount id belongs to one namespace, so a shared id means the same namespace
 		if slices.ContainsFunc(t.list, func(own mount) bool { return own.id == m.id }) {
 			return t, nil
 		}
@@ -57,7 +58,8 @@ func (t *MountTable) read() error {
 
 // localFilesystems store their own content, so only their mounts lead to it. A network, a program
 // (FUSE) or another folder may let anybody change what it stores.
-var localFilesystems = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "nilfs2", "bcachefs", "ubifs", "vfat", "exfat",
+var localFilesystems = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs",
+	"reiserfs", "nilfs2", "bcachefs", "ubifs", "vfat", "exfat",
 	"tmpfs", "ramfs", "rootfs", "squashfs", "erofs", "iso9660", "overlay"}
 
 // mounted returns the mount of an open file.
@@ -164,7 +166,8 @@ func (t *MountTable) layerSpots(layer string, depth int) ([]dropcap.Spot, string
 		return nil, "its overlays are too deep"
 	}
 	var out []dropcap.Spot
-	for _, p := range t.candidates(path.Clean("/" + layer)) { // containerd writes them relative to a folder of its own
+	for _, p := range t.candidates(path.Clean("/" + layer)) {
+		// containerd writes them relative to a folder of its own
 		list, _, why := t.locate(p, depth+1)
 		switch {
 		case errors.Is(why, fs.ErrNotExist):

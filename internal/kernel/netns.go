@@ -17,9 +17,11 @@ import (
 // NetContext holds the settings of a network namespace that decide whether binding and ping need a
 // capability.
 type NetContext struct {
-	UnprivilegedPortStart int       // ports below it need NET_BIND_SERVICE (ip-sysctl, ip_unprivileged_port_start)
-	PingGroupRange        [2]uint32 // groups, as host numbers, that ping without NET_RAW; empty if the first is above the second
-	HostNetwork           bool      // it is the namespace of the host's first process
+	// ports below it need NET_BIND_SERVICE (ip-sysctl, ip_unprivileged_port_start)
+	UnprivilegedPortStart int
+	// groups, as host numbers, that ping without NET_RAW; empty if the first is above the second
+	PingGroupRange [2]uint32
+	HostNetwork    bool // it is the namespace of the host's first process
 }
 
 // PingAllowed reports whether a process with these groups, primary and supplementary, as host
@@ -93,7 +95,8 @@ func onSpareThread(fd int, do func() error) error {
 }
 
 func (r *Reader) netSettings() (NetContext, error) {
-	const defaultPortStart = 1024 // include/net/sock.h, PROT_SOCK: kernels before 4.11 have no setting
+	// include/net/sock.h, PROT_SOCK: kernels before 4.11 have no setting
+	const defaultPortStart = 1024
 	n := NetContext{UnprivilegedPortStart: defaultPortStart, PingGroupRange: [2]uint32{1, 0}}
 	start, err := r.netFields("ip_unprivileged_port_start", 1)
 	if err != nil {
@@ -139,7 +142,8 @@ func (r *Reader) netFields(name string, count int) (list []uint32, err error) {
 // compared (namespaces(7)).
 func isFile(fd int, path string) bool {
 	var a, b unix.Stat_t
-	return unix.Fstat(fd, &a) == nil && unix.Stat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
+	return unix.Fstat(fd, &a) == nil && unix.Stat(path, &b) == nil && a.Dev == b.Dev &&
+		a.Ino == b.Ino
 }
 
 // CgroupID returns the kernel's number of the container's own cgroup in the version 2 tree: what
@@ -201,7 +205,8 @@ func (r *Reader) numberOf(m membership, first int) (uint64, error) {
 			return id, nil
 		}
 	}
-	return 0, fmt.Errorf("process %d is not found in the version 2 tree that is mounted here", first)
+	return 0, fmt.Errorf("process %d is not found in the version 2 tree that is mounted here",
+		first)
 }
 
 // handle returns a cgroup's number from its file handle, which consists of nothing else

@@ -20,8 +20,10 @@ func apart(t *testing.T, script string) int {
 	t.Helper()
 	testenv.Need(t, testenv.Root)
 	// It mounts a writable /proc: the host's may be read-only here.
-	cmd := exec.Command("sh", "-c", "mount -t proc proc /proc && "+script+" && echo ready && exec cat")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+	cmd := exec.Command("sh", "-c", "mount -t proc proc /proc && "+script+
+		" && echo ready && exec cat")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
+		Unshareflags: syscall.CLONE_NEWNS}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +45,8 @@ func apart(t *testing.T, script string) int {
 }
 
 func TestNetContextIsThatOfTheProcess(t *testing.T) {
-	pid := apart(t, `echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start && echo "7 4294967294" >/proc/sys/net/ipv4/ping_group_range`)
+	pid := apart(t,
+		`echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start && echo "7 4294967294" >/proc/sys/net/ipv4/ping_group_range`)
 	r := local(t)
 	before, err := r.NetContext(os.Getpid())
 	if err != nil {
@@ -91,7 +94,8 @@ func TestNetContextLeavesNoThreadElsewhere(t *testing.T) {
 	dockertest.Eventually(t, 10e9, "end of the threads that were elsewhere", func() bool {
 		tasks, _ := os.ReadDir("/proc/self/task")
 		for _, task := range tasks {
-			if ns, err := os.Readlink("/proc/self/task/" + task.Name() + "/ns/net"); err == nil && ns != own {
+			if ns, err := os.Readlink("/proc/self/task/" + task.Name() + "/ns/net"); err == nil &&
+				ns != own {
 				return false
 			}
 		}
@@ -132,7 +136,8 @@ func TestNetSettings(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for name, text := range map[string]string{"ip_unprivileged_port_start": c.ports, "ping_group_range": c.groups} {
+		for name, text := range map[string]string{"ip_unprivileged_port_start": c.ports,
+			"ping_group_range": c.groups} {
 			if text == "-" {
 				continue
 			}
@@ -161,8 +166,10 @@ func TestContextOfRealContainers(t *testing.T) {
 			if want := (NetContext{0, [2]uint32{0, 2147483647}, false}); err != nil || got != want {
 				t.Errorf("bridge: %+v, %v; want %+v", got, err, want)
 			}
-			set := e.RunContainer(t, "set", `{"Image":"box:1","Cmd":["sleep","1000"],"HostConfig":{"Sysctls":{"net.ipv4.ip_unprivileged_port_start":"443"}}}`)
-			if got, err := r.NetContext(e.State(t, set).Pid); err != nil || got.UnprivilegedPortStart != 443 {
+			set := e.RunContainer(t, "set",
+				`{"Image":"box:1","Cmd":["sleep","1000"],"HostConfig":{"Sysctls":{"net.ipv4.ip_unprivileged_port_start":"443"}}}`)
+			if got, err := r.NetContext(e.State(t, set).Pid); err != nil ||
+				got.UnprivilegedPortStart != 443 {
 				t.Errorf("set: %+v, %v", got, err)
 			}
 			c := dropcap.Container{ID: bridge, State: "running", PID: e.State(t, bridge).Pid}
@@ -170,7 +177,8 @@ func TestContextOfRealContainers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			second, err := r.CgroupID(dropcap.Container{ID: set, State: "running", PID: e.State(t, set).Pid})
+			second, err := r.CgroupID(dropcap.Container{ID: set, State: "running",
+				PID: e.State(t, set).Pid})
 			if err != nil || first == second || first == 0 {
 				t.Errorf("numbers %d and %d, %v", first, second, err)
 			}

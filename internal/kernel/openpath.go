@@ -17,7 +17,8 @@ import (
 // links, and describes each of them and where it is stored. The open file is the very one that was
 // described; it is nil if the path does not lead to a regular file. Nothing but a regular file is
 // opened for reading.
-func (t *MountTable) OpenNoFollow(file string) (way []dropcap.Waypoint, opened *os.File, err error) {
+func (t *MountTable) OpenNoFollow(
+	file string) (way []dropcap.Waypoint, opened *os.File, err error) {
 	file = filepath.Clean(file)
 	if !filepath.IsAbs(file) {
 		return nil, nil, fmt.Errorf("%s is no whole path", file)
@@ -50,7 +51,8 @@ func (t *MountTable) OpenNoFollow(file string) (way []dropcap.Waypoint, opened *
 	if !way[len(way)-1].Regular {
 		return way, nil, nil
 	}
-	opened, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	opened, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd),
+		os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	return way, opened, err
 }
 
@@ -61,7 +63,8 @@ func (t *MountTable) waypoint(fd int, at string) (dropcap.Waypoint, error) {
 	}
 	kind := st.Mode & unix.S_IFMT
 	p := dropcap.Waypoint{
-		Path: at, UID: st.Uid, Mode: st.Mode & 0o1777, Link: kind == unix.S_IFLNK, Folder: kind == unix.S_IFDIR, Regular: kind == unix.S_IFREG,
+		Path: at, UID: st.Uid, Mode: st.Mode & 0o1777, Link: kind == unix.S_IFLNK,
+		Folder: kind == unix.S_IFDIR, Regular: kind == unix.S_IFREG,
 		Names: uint64(st.Nlink),
 	}
 	p.Spots, p.Elsewhere = t.spots(fd, at, 0)
@@ -94,10 +97,12 @@ func (t *MountTable) Reachable(p string) ([]dropcap.Spot, error) {
 // disk returns the whole file system on a block device, under its own number and under those of its
 // mounts (btrfs uses other numbers).
 func (t *MountTable) disk(rdev uint64) []dropcap.Spot {
-	list := []dropcap.Spot{{Device: fmt.Sprintf("%d:%d", unix.Major(rdev), unix.Minor(rdev)), Path: "/"}}
+	list := []dropcap.Spot{{Device: fmt.Sprintf("%d:%d", unix.Major(rdev), unix.Minor(rdev)),
+		Path: "/"}}
 	for _, m := range t.list {
 		var st unix.Stat_t
-		if unix.Stat(t.root+m.source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && st.Rdev == rdev {
+		if unix.Stat(t.root+m.source, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK &&
+			st.Rdev == rdev {
 			list = append(list, dropcap.Spot{Device: m.device, Path: "/"})
 		}
 	}

@@ -66,23 +66,28 @@ func TestAllPathsToAFileLeadToOneSpot(t *testing.T) {
 	}
 	mounted(t, in("a/deep"), in("b c"), "", unix.MS_BIND, "")
 	mounted(t, in("b c/shop"), in("d"), "", unix.MS_BIND, "")
-	mounted(t, "overlay", in("o"), "overlay", 0, "lowerdir="+in("low")+",upperdir="+in("upper")+",workdir="+in("work"))
+	mounted(t, "overlay", in("o"), "overlay", 0, "lowerdir="+in("low")+",upperdir="+in("upper")+
+		",workdir="+in("work"))
 	mounted(t, "tmpfs", in("a/deep/shop/mem"), "tmpfs", 0, "")
 	m := table(t)
 	want := last(t, m, in("a/deep/shop/c.yaml")).Spots
 	for _, p := range []string{"b c/shop/c.yaml", "d/c.yaml"} {
-		if got := last(t, m, in(p)); !slices.Equal(got.Spots, want) || got.Elsewhere != "" || !got.Regular {
+		if got := last(t, m, in(p)); !slices.Equal(got.Spots, want) || got.Elsewhere != "" ||
+			!got.Regular {
 			t.Errorf("%s is at %+v, want %v", p, got, want)
 		}
 	}
 	over := last(t, m, in("o/shop/c.yaml"))
-	if upper := last(t, m, in("upper/shop/c.yaml")).Spots[0]; !slices.Contains(over.Spots, upper) || over.Elsewhere != "" {
+	if upper := last(t, m, in("upper/shop/c.yaml")).Spots[0]; !slices.Contains(over.Spots, upper) ||
+		over.Elsewhere != "" {
 		t.Errorf("on an overlay it is at %+v, want %v among them", over, upper)
 	}
 	reached, err := m.Reachable(in("a"))
 	memory := last(t, m, in("a/deep/shop/mem")).Spots[0]
-	if err != nil || !slices.Contains(reached, last(t, m, in("a")).Spots[0]) || !slices.Contains(reached, memory) {
-		t.Errorf("whoever mounts a reaches %v (%v), want what is mounted in it, too: %v", reached, err, memory)
+	if err != nil || !slices.Contains(reached, last(t, m, in("a")).Spots[0]) ||
+		!slices.Contains(reached, memory) {
+		t.Errorf("whoever mounts a reaches %v (%v), want what is mounted in it, too: %v", reached,
+			err, memory)
 	}
 	seen, layers, err := m.reader.MountedBy(os.Getpid())
 	if err != nil || !slices.Contains(seen, memory) || !slices.Contains(layers, in("upper")) {
@@ -98,7 +103,8 @@ func TestOnTheWayNothingIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
-		os.Symlink(dir, filepath.Join(dir, "folder")), os.Symlink("f", filepath.Join(dir, "link")), unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600),
+		os.Symlink(dir, filepath.Join(dir, "folder")), os.Symlink("f", filepath.Join(dir, "link")),
+		unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600),
 		os.Link(file, filepath.Join(dir, "again")),
 	} {
 		if err != nil {
@@ -117,7 +123,8 @@ func TestOnTheWayNothingIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if p := way[len(way)-1]; p.Path != file || p.Mode != 0o640 || p.Names != 2 || int(p.UID) != os.Getuid() || way[0].Path != "/" || !way[0].Folder {
+	if p := way[len(way)-1]; p.Path != file || p.Mode != 0o640 || p.Names != 2 ||
+		int(p.UID) != os.Getuid() || way[0].Path != "/" || !way[0].Folder {
 		t.Errorf("the way is %+v", way)
 	}
 	if _, _, err := m.OpenNoFollow(filepath.Join(dir, "none")); !os.IsNotExist(err) {

@@ -159,8 +159,10 @@ func (l *look) result() dropcap.Kernel {
 	}
 	held := all.held()
 	return dropcap.Kernel{
-		Visible: true, Held: &held, Bounding: &all.bounding, Effective: &all.effective, Permitted: &all.permitted,
-		Inheritable: &all.inheritable, Ambient: &all.ambient, NoNewPrivs: all.noNewPrivs, UserNS: l.userNS(l.c.PID), Nested: nested,
+		Visible: true, Held: &held, Bounding: &all.bounding, Effective: &all.effective,
+		Permitted:   &all.permitted,
+		Inheritable: &all.inheritable, Ambient: &all.ambient, NoNewPrivs: all.noNewPrivs,
+		UserNS: l.userNS(l.c.PID), Nested: nested,
 		Processes: l.processes(),
 	}
 }
@@ -199,11 +201,14 @@ const MostPIDs = 1000
 
 func describe(p process, m masks) dropcap.Process {
 	return dropcap.Process{
-		Comm: p.comm, Origin: p.origin, Bounding: m.bounding.Mask(), Effective: m.effective.Mask(), Permitted: m.permitted.Mask(),
-		Inheritable: m.inheritable.Mask(), Ambient: m.ambient.Mask(), NoNewPrivs: m.noNewPrivs, UserNS: m.userNS,
+		Comm: p.comm, Origin: p.origin, Bounding: m.bounding.Mask(), Effective: m.effective.Mask(),
+		Permitted:   m.permitted.Mask(),
+		Inheritable: m.inheritable.Mask(), Ambient: m.ambient.Mask(), NoNewPrivs: m.noNewPrivs,
+		UserNS: m.userNS,
 	}
 }
 
 func rank(origin string) int {
-	return slices.Index([]string{dropcap.OriginInit, dropcap.OriginChild, dropcap.OriginExec, dropcap.OriginExecPrivileged}, origin)
+	return slices.Index([]string{dropcap.OriginInit, dropcap.OriginChild, dropcap.OriginExec,
+		dropcap.OriginExecPrivileged}, origin)
 }

@@ -7,9 +7,12 @@ import (
 )
 
 func TestMountinfoUndoesTheKernelsEscapes(t *testing.T) {
-	got := parseMountinfo([]byte(`30 23 0:26 /a\040b /sys/fs/c\134g\011x rw master:1 shared:4 - cgroup2 none rw,nsdelegate` + "\nnonsense\n"))
+	got := parseMountinfo([]byte(
+		`30 23 0:26 /a\040b /sys/fs/c\134g\011x rw master:1 shared:4 - cgroup2 none rw,nsdelegate` +
+			"\nnonsense\n"))
 	want := []mount{{
-		root: "/a b", point: "/sys/fs/c\\g\tx", kind: "cgroup2", options: []string{"rw", "nsdelegate"}, id: "30", device: "0:26", source: "none",
+		root: "/a b", point: "/sys/fs/c\\g\tx", kind: "cgroup2",
+		options: []string{"rw", "nsdelegate"}, id: "30", device: "0:26", source: "none",
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -27,7 +30,8 @@ func TestCgroupPathsMayHoldColons(t *testing.T) {
 func TestHostileGroupsDoNotHideTheMasks(t *testing.T) {
 	f := newTree(t, mountsV2)
 	p := proc{pid: 7, bounding: full}
-	f.write("proc/7/status", strings.Replace(p.status(7), "Groups:\t0 1", "Groups:\t"+strings.Repeat("4294967294 ", 65536), 1))
+	f.write("proc/7/status", strings.Replace(p.status(7), "Groups:\t0 1",
+		"Groups:\t"+strings.Repeat("4294967294 ", 65536), 1))
 	s, err := f.reader().status("7")
 	if err != nil || s.masks.bounding.Mask() != full {
 		t.Errorf("status = %+v, %v", s, err)

@@ -41,7 +41,8 @@ type look struct {
 
 func (r *Reader) newLook(c dropcap.Container, h cgroupSet) *look {
 	ns, _ := os.Readlink(r.path(c.PID, "ns/user"))
-	return &look{Reader: r, c: c, home: h, ownNS: ns, nsNames: map[string]string{}, at: map[int]int{},
+	return &look{Reader: r, c: c, home: h, ownNS: ns, nsNames: map[string]string{},
+		at:     map[int]int{},
 		kindOf: map[masks]int{}, strangers: map[int]bool{}}
 }
 
@@ -123,11 +124,13 @@ func (l *look) readThreads(p process, ns string) error {
 		if err != nil {
 			return err
 		}
-		s.masks.userNS = ns // shared by all threads: unshare(2) refuses CLONE_NEWUSER to a process with several
+		// shared by all threads: unshare(2) refuses CLONE_NEWUSER to a process with several
+		s.masks.userNS = ns
 		if s.zombie || l.kind(s.masks) == p.kind {
 			continue
 		}
-		l.list = append(l.list, process{pid: atoi(name), of: p.pid, parent: s.parent, kind: l.kind(s.masks), comm: s.name})
+		l.list = append(l.list, process{pid: atoi(name), of: p.pid, parent: s.parent,
+			kind: l.kind(s.masks), comm: s.name})
 	}
 	return nil
 }

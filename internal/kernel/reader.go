@@ -19,8 +19,9 @@ type Reader struct {
 	hidden bool // /proc is mounted so that it hides other users' processes
 	trees  []hierarchy
 
-	hostNS func() string              // returns the user namespace of the host's first process
-	around func(path string) []string // returns a user namespace and its ancestors, the nearest first
+	hostNS func() string // returns the user namespace of the host's first process
+	// returns a user namespace and its ancestors, the nearest first
+	around func(path string) []string
 }
 
 // New reads the mounts of this process, once. root is "/" except in tests. It fails if there is no

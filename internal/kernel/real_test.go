@@ -129,7 +129,8 @@ func local(t testing.TB) *Reader {
 func sweep(point string) {
 	old, _ := filepath.Glob(filepath.Join(point, prefix+"*"))
 	for _, dir := range old {
-		if pid, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), prefix)); pid > 0 && unix.Kill(pid, 0) == unix.ESRCH {
+		if pid, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), prefix)); pid > 0 &&
+			unix.Kill(pid, 0) == unix.ESRCH {
 			clearCgroup(dir, 0)
 		}
 	}
@@ -225,10 +226,12 @@ func TestLookAtRealThreads(t *testing.T) {
 	pid, tid := s.start("threads")
 	k := s.look(dropcap.Container{PID: pid})
 	whole := ownBounding(t) &^ caps.Of(caps.Mknod)
-	want := fmt.Sprintf("init [%d] %q %x\ninit [%d] %q %x\n", pid, "exe", uint64(whole), tid, "exe", uint64(whole&^caps.Of(caps.NetRaw)))
+	want := fmt.Sprintf("init [%d] %q %x\ninit [%d] %q %x\n", pid, "exe", uint64(whole), tid, "exe",
+		uint64(whole&^caps.Of(caps.NetRaw)))
 	equal(t, brief(k), want)
 	if *k.Bounding != whole || k.UserNS != "host" || k.NoNewPrivs {
-		t.Errorf("bounding %s, user namespace %q, no_new_privs %v", k.Bounding.Mask(), k.UserNS, k.NoNewPrivs)
+		t.Errorf("bounding %s, user namespace %q, no_new_privs %v", k.Bounding.Mask(), k.UserNS,
+			k.NoNewPrivs)
 	}
 }
 
@@ -237,7 +240,8 @@ func TestLookAtARealExec(t *testing.T) {
 	first, _ := s.start("plain")
 	named, _ := s.start("plain")
 	other, _ := s.start("plain")
-	k := s.look(dropcap.Container{PID: first, Execs: []dropcap.Exec{{PID: named, Privileged: true}}})
+	k := s.look(dropcap.Container{PID: first,
+		Execs: []dropcap.Exec{{PID: named, Privileged: true}}})
 	mask := uint64(ownBounding(t) &^ caps.Of(caps.Mknod))
 	equal(t, brief(k), fmt.Sprintf("init [%d] %q %x\nexec [%d] %q %x\nexec-privileged [%d] %q %x\n",
 		first, "exe", mask, other, "exe", mask, named, "exe", mask))
@@ -262,7 +266,8 @@ func TestLookFollowsATreeDeeperThanAPathMayBe(t *testing.T) {
 		s.put(filepath.Dir(filepath.Dir(other)), "cgroup.procs", hidden)
 	}
 	s.dirs = s.dirs[len(s.dirs)-1:]
-	pids, ok, err := local(t).members(cgroupSet{{"", "/" + prefix + strconv.Itoa(os.Getpid()) + "/" + s.id}})
+	pids, ok, err := local(t).
+		members(cgroupSet{{"", "/" + prefix + strconv.Itoa(os.Getpid()) + "/" + s.id}})
 	if err != nil || !ok || !pids[pid] || !pids[hidden] {
 		t.Errorf("members = %v, %v, %v; want %d and %d", pids, ok, err, pid, hidden)
 	}
@@ -319,7 +324,9 @@ func (s sandbox) v2() string {
 		}
 	}
 	testenv.Need(s.t, testenv.Requirement{
-		Name: "cgroup v2", Missing: func() string { return "no cgroup v2 tree is mounted" }, Remedy: "mount -t cgroup2 none /sys/fs/cgroup/unified",
+		Name: "cgroup v2", Missing: func() string {
+			return "no cgroup v2 tree is mounted"
+		}, Remedy: "mount -t cgroup2 none /sys/fs/cgroup/unified",
 	})
 	return ""
 }

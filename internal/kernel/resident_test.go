@@ -38,7 +38,8 @@ func TestConstantMappingsOfTheProgram(t *testing.T) {
 	}{
 		{"00400000-01a00000 r-xp 00001000 fe:00 123  /usr/bin/dropcap", true},
 		{"00400000-01a00000 r--p 00001000 fe:00 123  /usr/bin/dropcap", true},
-		{"00400000-01a00000 rw-p 00001000 fe:00 123  /usr/bin/dropcap", false}, // what was written there would be lost
+		// what was written there would be lost
+		{"00400000-01a00000 rw-p 00001000 fe:00 123  /usr/bin/dropcap", false},
 		{"00400000-01a00000 r--p 00001000 fe:00 123  /usr/bin/dropcap.so", false},
 		{"00400000-01a00000 r--p 00000000 00:00 0 ", false},
 		{"00400000-01a00000 r-xp 00001000 fe:00 123  /usr/bin/dropcap (deleted)", false},

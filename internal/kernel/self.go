@@ -19,7 +19,8 @@ func (r *Reader) MountInfo(pid int) []byte {
 // folder, which a private cgroup namespace does not hide.
 func (r *Reader) Inside(id string) bool {
 	pid := os.Getpid()
-	return len(id) == 64 && (mentions(r.path(pid, "cgroup"), id) || mentions(r.path(pid, "mountinfo"), "/containers/"+id+"/"))
+	return len(id) == 64 && (mentions(r.path(pid, "cgroup"), id) ||
+		mentions(r.path(pid, "mountinfo"), "/containers/"+id+"/"))
 }
 
 // Listens reports whether the process behind a unix socket runs in the container, as a proxy in

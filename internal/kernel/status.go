@@ -103,7 +103,9 @@ func number(value []byte, bad *int) int {
 func (r *Reader) status(name string) (status, error) {
 	var s status
 	var bad error
-	err := withFile(cwd, r.proc+"/"+name+"/status", func(text []byte) { s, bad = parseStatus(text) })
+	err := withFile(cwd, r.proc+"/"+name+"/status", func(text []byte) {
+		s, bad = parseStatus(text)
+	})
 	if err != nil {
 		return s, err
 	}

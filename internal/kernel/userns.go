@@ -42,7 +42,8 @@ func (l *look) userNS(pid int) string {
 		return name
 	}
 	around := l.around(path)
-	if len(around) == 0 || around[0] != ns { // not readable, or the number is another process's by now
+	if len(around) == 0 || around[0] != ns {
+		// not readable, or the number is another process's by now
 		return dropcap.UserNSOther
 	}
 	name := dropcap.UserNSOther

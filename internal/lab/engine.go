@@ -20,8 +20,9 @@ type Engines string
 const (
 	Auto    Engines = "auto"
 	Private Engines = "private"
-	Shared  Engines = "shared" // the host's, for the first node only: two would change the same containers
-	None    Engines = "none"
+	// the host's, for the first node only: two would change the same containers
+	Shared Engines = "shared"
+	None   Engines = "none"
 )
 
 // engine is a node's own.
@@ -136,7 +137,8 @@ func (l *lab) start(p programs) (*engine, error) {
 		return nil, err
 	}
 	config := map[string]any{}
-	for name, key := range map[string]string{"docker-proxy": "userland-proxy-path", "docker-init": "init-path"} {
+	for name, key := range map[string]string{"docker-proxy": "userland-proxy-path",
+		"docker-init": "init-path"} {
 		if program, err := lookIn(p.path, name); err == nil {
 			config[key] = program
 		}
@@ -156,10 +158,12 @@ func (l *lab) start(p programs) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{keeper: keeper, socket: d.Socket(), path: p.path, client: newClient(d.Socket())}, nil
+	return &engine{keeper: keeper, socket: d.Socket(), path: p.path, client: newClient(d.Socket())},
+		nil
 }
 
-// KeepEngine is what the process does that keeps one engine; it gives the exit status. Nothing is done unless a lab asked for it.
+// KeepEngine is what the process does that keeps one engine; it gives the exit status. Nothing is
+// done unless a lab asked for it.
 func KeepEngine() (status int, asked bool) {
 	if os.Getenv(supervise.Environment) == "" {
 		return 0, false
@@ -179,7 +183,8 @@ func stopEngines(list []*engine) error {
 	return errors.Join(failed...)
 }
 
-// find looks for a dockerd and its containerd: the one that was named, in PATH, or where test/hosts/provision puts one.
+// find looks for a dockerd and its containerd: the one that was named, in PATH, or where
+// test/hosts/provision puts one.
 func find(dockerd string) (p programs, err error) {
 	if os.Geteuid() != 0 {
 		return p, errors.New("they need root")
@@ -199,7 +204,8 @@ func find(dockerd string) (p programs, err error) {
 		return p, err
 	}
 	folder := filepath.Dir(p.dockerd)
-	p.path = []string{folder, filepath.Join(folder, "../bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+	p.path = []string{folder, filepath.Join(folder, "../bin"), "/usr/local/sbin", "/usr/local/bin",
+		"/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 	if p.containerd, err = lookIn(p.path, "containerd"); err != nil {
 		return p, errors.New("there is no containerd beside dockerd or in PATH")
 	}
@@ -217,7 +223,8 @@ func cache() string {
 func lookIn(path []string, name string) (string, error) {
 	for _, folder := range path {
 		file := filepath.Join(folder, name)
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() &&
+			info.Mode()&0o111 != 0 {
 			return file, nil
 		}
 	}

@@ -21,18 +21,22 @@ var ErrRunning = errors.New("a lab runs there already")
 const longestFolder = 60
 
 // Folder is where a user's lab is if nothing else is said: one at a time.
-func Folder() string { return filepath.Join(os.TempDir(), fmt.Sprintf("dropcap-lab-%d", os.Geteuid())) }
+func Folder() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("dropcap-lab-%d", os.Geteuid()))
+}
 
 const (
 	lockFile  = "lock"
 	stateFile = "lab.json"
 	// LogFile is what a lab in the background prints.
 	LogFile = "log"
-	// CertificateFile is what a real agent has to believe, so that it hears by TLS that there is no ssmmessages.
+	// CertificateFile is what a real agent has to believe, so that it hears by TLS that there is no
+	// ssmmessages.
 	CertificateFile = "certificate.pem"
 )
 
-// State is what is known of a lab. It holds a secret, which lets whoever knows it run scripts on the nodes, and so on this machine.
+// State is what is known of a lab. It holds a secret, which lets whoever knows it run scripts on
+// the nodes, and so on this machine.
 type State struct {
 	PID            int
 	Ready          bool
@@ -42,9 +46,10 @@ type State struct {
 	Endpoint       string
 	Region         string
 	Key, Secret    string
-	Mark           string // in the environment of every script, and what finds those that outlive their agent
-	Why            string // why nodes have no engine of their own; empty if they have
-	Nodes          []Node
+	// in the environment of every script, and what finds those that outlive their agent
+	Mark  string
+	Why   string // why nodes have no engine of their own; empty if they have
+	Nodes []Node
 }
 
 // Node is one of a lab.
@@ -59,13 +64,16 @@ type Node struct {
 	Folder         string
 }
 
-// makeFolder makes the lab's folder, or takes one that only we can have made: it lies in a place where others may write.
+// makeFolder makes the lab's folder, or takes one that only we can have made: it lies in a place
+// where others may write.
 func makeFolder(folder string) error {
 	if len(folder) > longestFolder {
-		return fmt.Errorf("cannot use the folder %s: names of sockets in it would be too long, since it has more than %d characters", folder, longestFolder)
+		return fmt.Errorf("cannot use the folder %s: names of sockets in it would be too long, "+
+			"since it has more than %d characters", folder, longestFolder)
 	}
 	if strings.ContainsFunc(folder, func(r rune) bool { return r <= ' ' || r == '\\' || r > '~' }) {
-		return fmt.Errorf("cannot use the folder %q: its name must be of plain characters, without spaces", folder)
+		return fmt.Errorf("cannot use the folder %q: its name must be of plain characters, "+
+			"without spaces", folder)
 	}
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("cannot make the lab's folder: %w", err)
@@ -78,14 +86,16 @@ func checkFolder(folder string) error {
 	if err != nil {
 		return err
 	}
-	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid() {
-		return fmt.Errorf("cannot use the folder %s: it is not a folder of yours alone (mode 0700)", folder)
+	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 ||
+		int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid() {
+		return fmt.Errorf("cannot use the folder %s: it is not a folder of yours alone (mode 0700)",
+			folder)
 	}
 	return nil
 }
 
-// enter locks the folder for as long as the file is open; ErrRunning if another has it. A folder that holds anything but a lab is refused,
-// since all in it is removed in the end.
+// enter locks the folder for as long as the file is open; ErrRunning if another has it. A folder
+// that holds anything but a lab is refused, since all in it is removed in the end.
 func enter(folder string) (*os.File, error) {
 	for {
 		if err := makeFolder(folder); err != nil {
@@ -101,7 +111,8 @@ func enter(folder string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		// A lock of the whole file by fcntl(2), since it tells who has it. It is gone as soon as this process closes the file anywhere.
+		// A lock of the whole file by fcntl(2), since it tells who has it. It is gone as soon as
+		// this process closes the file anywhere.
 		lock := unix.Flock_t{Type: unix.F_WRLCK}
 		if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lock); err != nil {
 			f.Close()
@@ -120,7 +131,8 @@ func enter(folder string) (*os.File, error) {
 	}
 }
 
-// remove removes a folder that we hold. What tells that it is a lab's goes last: whoever looks meanwhile, as --stop does, must know it for one.
+// remove removes a folder that we hold. What tells that it is a lab's goes last: whoever looks
+// meanwhile, as --stop does, must know it for one.
 func remove(folder string) error {
 	if err := empty(folder); err != nil {
 		return err
@@ -161,7 +173,8 @@ func onlyOurs(folder string) error {
 	return nil
 }
 
-// Read gives the state of the lab in a folder, and whether one runs there. An fs.ErrNotExist says that there is nothing.
+// Read gives the state of the lab in a folder, and whether one runs there. An fs.ErrNotExist says
+// that there is nothing.
 func Read(folder string) (s State, running bool, err error) {
 	if err := checkFolder(folder); err != nil {
 		return s, false, err
@@ -185,7 +198,8 @@ func read(folder string) (s State, err error) {
 	return s, nil
 }
 
-// holder is the process that has the folder's lock; 0 if none has. Not for a process that has it itself.
+// holder is the process that has the folder's lock; 0 if none has. Not for a process that has it
+// itself.
 func holder(folder string) (int, error) {
 	f, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_RDWR, 0)
 	if err != nil {
@@ -214,7 +228,8 @@ func (s State) write() error {
 	return os.Rename(file+".new", file)
 }
 
-// Log makes the file for the output of a lab in the background. ErrRunning if a lab runs in the folder.
+// Log makes the file for the output of a lab in the background. ErrRunning if a lab runs in the
+// folder.
 func Log(folder string) (*os.File, error) {
 	if err := makeFolder(folder); err != nil {
 		return nil, err
@@ -225,5 +240,6 @@ func Log(folder string) (*os.File, error) {
 	if pid, err := holder(folder); err == nil && pid > 0 {
 		return nil, ErrRunning
 	}
-	return os.OpenFile(filepath.Join(folder, LogFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	return os.OpenFile(filepath.Join(folder, LogFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND,
+		0o600)
 }

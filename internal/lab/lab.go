@@ -1,6 +1,8 @@
-// Package lab is a small fleet on this machine for trying the fleet commands without an AWS account: the double of AWS on a local port, and nodes
-// with an agent each that runs real scripts, with a private engine each where the host can. Whatever it makes lies in one folder and ends with it.
-// It never speaks to AWS, and never touches the host's own engine unless that is all there is, and then for one node only.
+// Package lab is a small fleet on this machine for trying the fleet commands without an AWS
+// account: the double of AWS on a local port, and nodes with an agent each that runs real scripts,
+// with a private engine each where the host can. Whatever it makes lies in one folder and ends with
+// it. It never speaks to AWS, and never touches the host's own engine unless that is all there is,
+// and then for one node only.
 package lab
 
 import (
@@ -24,7 +26,8 @@ type Config struct {
 	Windows bool // one more node, of a platform that dropcap is not for
 	Offline bool // one more node, whose agent is not heard of
 	Bare    bool // nodes have no dropcap
-	Fails   int  // the node, from 1, with a container that does not bear to lose NET_RAW; 0 for none
+	// the node, from 1, with a container that does not bear to lose NET_RAW; 0 for none
+	Fails   int
 	Engines Engines
 	Dockerd string // path of a dockerd for private engines; empty to look for one
 	Region  string
@@ -48,7 +51,8 @@ type lab struct {
 	hidden []string // programs of this machine that are not there for them
 }
 
-// Run is a lab from its beginning to its end: until ctx ends, or its time is over. It leaves nothing behind.
+// Run is a lab from its beginning to its end: until ctx ends, or its time is over. It leaves
+// nothing behind.
 func Run(ctx context.Context, c Config) (err error) {
 	hold, err := enter(c.Folder)
 	if err != nil {
@@ -59,7 +63,8 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	l := &lab{Config: c, began: time.Now()}
-	l.state = State{PID: os.Getpid(), Folder: c.Folder, Started: l.began.UTC(), Until: l.began.Add(c.For).UTC(), Version: c.Version, Region: c.Region,
+	l.state = State{PID: os.Getpid(), Folder: c.Folder, Started: l.began.UTC(),
+		Until: l.began.Add(c.For).UTC(), Version: c.Version, Region: c.Region,
 		Key: "AKIA" + rand.Text()[:16], Secret: rand.Text(), Mark: rand.Text()}
 	defer func() {
 		if failed := l.end(); err == nil {

@@ -16,14 +16,17 @@ import (
 const machineID = "/etc/machine-id"
 
 // folders are those of this machine's programs that nodes have.
-var folders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+var folders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
+	"/bin"}
 
-// setApart gives each node a machine-id, and hides this machine's own dropcap from bare ones, in a mount namespace of their scripts. Only root can.
+// setApart gives each node a machine-id, and hides this machine's own dropcap from bare ones, in a
+// mount namespace of their scripts. Only root can.
 func (l *lab) setApart() error {
 	for k := range l.Nodes {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // it never fails
-		if err := os.WriteFile(l.file(k, "machine-id"), fmt.Appendf(nil, "%x\n", id), 0o444); err != nil {
+		if err := os.WriteFile(l.file(k, "machine-id"), fmt.Appendf(nil, "%x\n", id),
+			0o444); err != nil {
 			return err
 		}
 	}
@@ -81,7 +84,8 @@ func (l *lab) starter(k int) func(*exec.Cmd) error {
 	}
 }
 
-// mounted puts the calling thread into a mount namespace in which files stand in the place of others. What this machine mounts is seen there.
+// mounted puts the calling thread into a mount namespace in which files stand in the place of
+// others. What this machine mounts is seen there.
 func mounted(files map[string]string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
@@ -97,7 +101,8 @@ func mounted(files map[string]string) error {
 	return nil
 }
 
-// onThread runs a function on a thread that ends with it, so that none of what it changes of the thread stays.
+// onThread runs a function on a thread that ends with it, so that none of what it changes of the
+// thread stays.
 func onThread(run func() error) error {
 	done := make(chan error, 1)
 	go func() {

@@ -37,8 +37,10 @@ func (l *lab) makeNodes(ctx context.Context) error {
 			}
 		}
 		l.state.Nodes = append(l.state.Nodes, Node{
-			ID: fmt.Sprintf("i-0dc%014x", k+1), Name: fmt.Sprintf("lab-%d", k+1), Role: []string{"web", "db"}[k%2], Platform: "Linux", Online: true,
-			Fails: k+1 == l.Fails, Host: "unix://" + l.file(k, "no-engine.sock"), Folder: l.file(k, ""),
+			ID: fmt.Sprintf("i-0dc%014x", k+1), Name: fmt.Sprintf("lab-%d", k+1),
+			Role: []string{"web", "db"}[k%2], Platform: "Linux", Online: true,
+			Fails: k+1 == l.Fails, Host: "unix://" + l.file(k, "no-engine.sock"),
+			Folder: l.file(k, ""),
 		})
 	}
 	if err := l.setApart(); err != nil {
@@ -48,10 +50,12 @@ func (l *lab) makeNodes(ctx context.Context) error {
 		return err
 	}
 	if l.Windows {
-		l.state.Nodes = append(l.state.Nodes, Node{ID: "mi-0dc00000000000a01", Name: "lab-windows", Role: "web", Platform: "Windows", Online: true})
+		l.state.Nodes = append(l.state.Nodes, Node{ID: "mi-0dc00000000000a01", Name: "lab-windows",
+			Role: "web", Platform: "Windows", Online: true})
 	}
 	if l.Offline {
-		l.state.Nodes = append(l.state.Nodes, Node{ID: "mi-0dc00000000000a02", Name: "lab-offline", Role: "web", Platform: "Linux"})
+		l.state.Nodes = append(l.state.Nodes, Node{ID: "mi-0dc00000000000a02", Name: "lab-offline",
+			Role: "web", Platform: "Linux"})
 	}
 	return nil
 }
@@ -63,9 +67,11 @@ func (l *lab) makeCloud() {
 	var ids []string
 	for _, n := range l.state.Nodes {
 		ids = append(ids, n.ID)
-		node := cloud.Node{ID: n.ID, Region: l.Region, Name: n.Name, Platform: n.Platform, Tags: map[string]string{"Name": n.Name, "role": n.Role}}
+		node := cloud.Node{ID: n.ID, Region: l.Region, Name: n.Name, Platform: n.Platform,
+			Tags: map[string]string{"Name": n.Name, "role": n.Role}}
 		if n.Platform == "Windows" {
-			node.PlatformName, node.PlatformVersion = "Microsoft Windows Server 2022 Datacenter", "10.0.20348"
+			node.PlatformName, node.PlatformVersion = "Microsoft Windows Server 2022 Datacenter",
+				"10.0.20348"
 		}
 		l.double.Add(node)
 		l.double.Silence(cloud.DefaultAccount, l.Region, n.ID, !n.Online)
@@ -80,7 +86,8 @@ func (l *lab) attach(ctx context.Context, certificate *cloud.Certificate) (*sync
 	failed := make(chan error, l.Nodes)
 	channel := "https" + strings.TrimPrefix(l.state.Endpoint, "http")
 	for k, n := range l.state.Nodes[:l.Nodes] {
-		agent := &cloud.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region, Key: l.state.key(), Folder: l.file(k, "agent"), Alone: true,
+		agent := &cloud.Agent{Endpoint: l.state.Endpoint, Node: n.ID, Region: l.Region,
+			Key: l.state.key(), Folder: l.file(k, "agent"), Alone: true,
 			Channel: channel, Roots: certificate.Roots(),
 			Env: l.environment(k, n), Start: l.starter(k)}
 		work.Go(func() { failed <- agent.Run(ctx) })
@@ -94,16 +101,20 @@ func (l *lab) attach(ctx context.Context, certificate *cloud.Certificate) (*sync
 	}
 }
 
-// environment is all that a node's scripts see of one: nothing of the environment that the lab was started in, with its keys and contexts. What is
-// installed on a node, or taken off it, is in its folder: this machine has one /usr/local/bin only.
+// environment is all that a node's scripts see of one: nothing of the environment that the lab was
+// started in, with its keys and contexts. What is installed on a node, or taken off it, is in its
+// folder: this machine has one /usr/local/bin only.
 func (l *lab) environment(k int, n Node) []string {
-	path := append([]string{l.file(k, "root/usr/local/bin"), filepath.Join(l.Folder, "bin")}, folders...)
+	path := append([]string{l.file(k, "root/usr/local/bin"), filepath.Join(l.Folder, "bin")},
+		folders...)
 	if k < len(l.engines) && l.engines[k] != nil {
 		path = append(path, l.engines[k].path...)
 	}
 	return []string{
-		"PATH=" + strings.Join(path, ":"), "HOME=" + l.file(k, "home"), "TMPDIR=" + l.file(k, "tmp"), "LANG=C.UTF-8",
-		"DOCKER_HOST=" + n.Host, "DOCKER_CONFIG=" + l.file(k, "docker"), "DROPCAP_STORE=" + l.file(k, "store"), "DROPCAP_PREFIX=" + l.file(k, "root"),
+		"PATH=" + strings.Join(path, ":"), "HOME=" + l.file(k, "home"),
+		"TMPDIR=" + l.file(k, "tmp"), "LANG=C.UTF-8",
+		"DOCKER_HOST=" + n.Host, "DOCKER_CONFIG=" + l.file(k, "docker"), "DROPCAP_STORE=" +
+			l.file(k, "store"), "DROPCAP_PREFIX=" + l.file(k, "root"),
 		markName + "=" + l.state.Mark,
 	}
 }

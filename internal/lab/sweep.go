@@ -18,14 +18,17 @@ import (
 
 const (
 	endWithin = 2 * time.Minute
-	// orphaned is for how long an engine's folder may stand without its supervisor's record: it is written at once.
+	// orphaned is for how long an engine's folder may stand without its supervisor's record: it is
+	// written at once.
 	orphaned = 5 * time.Second
 )
 
-// markName is the variable that every script of a node has in its environment, and that its descendants inherit.
+// markName is the variable that every script of a node has in its environment, and that its
+// descendants inherit.
 const markName = "DROPCAP_LAB_NODE"
 
-// Stop ends the lab in a folder, and removes what one that was killed has left. It tells whether there was any.
+// Stop ends the lab in a folder, and removes what one that was killed has left. It tells whether
+// there was any.
 func Stop(folder string) (bool, error) {
 	if err := checkFolder(folder); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -46,13 +49,15 @@ func Stop(folder string) (bool, error) {
 		case err != nil:
 			return true, err
 		case pid != told:
-			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil &&
+				!errors.Is(err, syscall.ESRCH) {
 				return true, fmt.Errorf("cannot stop the lab: %w", err)
 			}
 			told = pid
 		}
 		if time.Now().After(end) {
-			return true, fmt.Errorf("cannot stop the lab: process %d has not ended in %v", pid, endWithin)
+			return true, fmt.Errorf("cannot stop the lab: process %d has not ended in %v", pid,
+				endWithin)
 		}
 	}
 }
@@ -70,7 +75,8 @@ func vacate(folder string) error {
 	return remove(folder)
 }
 
-// sweep removes what a lab that was killed has left in a folder that we hold. Supervisors that are still at work are waited for.
+// sweep removes what a lab that was killed has left in a folder that we hold. Supervisors that are
+// still at work are waited for.
 func sweep(folder string) error {
 	if s, err := read(folder); err == nil && s.Mark != "" {
 		if err := endMarked(s.Mark); err != nil {
@@ -83,7 +89,8 @@ func sweep(folder string) error {
 		}
 		left, _ := filepath.Glob(filepath.Join(folder, supervise.Prefix+"*"))
 		for _, root := range left {
-			if info, err := os.Lstat(root); err == nil && !supervise.Begun(root) && time.Since(info.ModTime()) > orphaned {
+			if info, err := os.Lstat(root); err == nil && !supervise.Begun(root) &&
+				time.Since(info.ModTime()) > orphaned {
 				_ = os.RemoveAll(root)
 			}
 		}
@@ -97,8 +104,9 @@ func sweep(folder string) error {
 	return empty(folder)
 }
 
-// endMarked kills the processes that have the mark in their environment, scripts of nodes and what they have started, and waits for their end. None
-// is picked by name. It looks until it has found none twice in a row: amid its exec a process has no environment (fs/exec.c, exec_mmap).
+// endMarked kills the processes that have the mark in their environment, scripts of nodes and what
+// they have started, and waits for their end. None is picked by name. It looks until it has found
+// none twice in a row: amid its exec a process has no environment (fs/exec.c, exec_mmap).
 func endMarked(mark string) error {
 	word := []byte(markName + "=" + mark)
 	quiet := 0
@@ -109,7 +117,8 @@ func endMarked(mark string) error {
 			return err
 		}
 		for _, e := range entries {
-			if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() && killMarked(pid, word) {
+			if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() &&
+				killMarked(pid, word) {
 				found++
 			}
 		}
@@ -125,15 +134,17 @@ func endMarked(mark string) error {
 	}
 }
 
-// killMarked looks at the process behind a descriptor of it, so that no other is hit that gets the same number meanwhile. One that was killed has no
-// environment any more some time before it has ended, so its end is waited for.
+// killMarked looks at the process behind a descriptor of it, so that no other is hit that gets the
+// same number meanwhile. One that was killed has no environment any more some time before it has
+// ended, so its end is waited for.
 func killMarked(pid int, word []byte) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for one that has ended, or is another user's
+	// empty for one that has ended, or is another user's
+	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	for v := range bytes.SplitSeq(environ, []byte{0}) {
 		if bytes.Equal(v, word) {
 			if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {

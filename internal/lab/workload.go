@@ -21,7 +21,8 @@ import (
 
 const imageName = "dropcap-lab:1"
 
-// image is the archive of the image that containers are made of: of one archive, its id is the same on every node.
+// image is the archive of the image that containers are made of: of one archive, its id is the same
+// on every node.
 func image() ([]byte, error) {
 	for _, name := range []string{"busybox", filepath.Join(cache(), "base/bin/busybox")} {
 		file, err := exec.LookPath(name)
@@ -51,7 +52,8 @@ func static(file string) bool {
 	return !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
-// needsRaw ends unless NET_RAW, bit 13, is in its bounding set: a container that does not bear the control, without anybody having said so.
+// needsRaw ends unless NET_RAW, bit 13, is in its bounding set: a container that does not bear the
+// control, without anybody having said so.
 const needsRaw = `set=$(sed -n 's/^CapBnd:\t//p' /proc/self/status)
 [ $((0x$set >> 13 & 1)) = 1 ] || { echo "cannot open a raw socket" >&2; exit 1; }
 exec sleep 86400`
@@ -80,11 +82,13 @@ func run(host hostConfig, cmd ...string) container {
 // containers are what runs on a node, by name.
 func containers(n Node) map[string]container {
 	list := map[string]container{
-		"hardened": run(hostConfig{CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}}, "httpd", "-f", "-p", "80"),
-		"tunnel":   run(hostConfig{CapAdd: []string{"NET_ADMIN"}}, "sleep", "86400"),
+		"hardened": run(hostConfig{CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}},
+			"httpd", "-f", "-p", "80"),
+		"tunnel": run(hostConfig{CapAdd: []string{"NET_ADMIN"}}, "sleep", "86400"),
 	}
 	if n.Role == "web" {
-		web := run(hostConfig{PortBindings: map[string][]map[string]string{"80/tcp": {{"HostPort": "8080"}}}}, "httpd", "-f", "-p", "80", "-h", "/tmp")
+		web := run(
+			hostConfig{PortBindings: map[string][]map[string]string{"80/tcp": {{"HostPort": "8080"}}}}, "httpd", "-f", "-p", "80", "-h", "/tmp")
 		web.ExposedPorts = map[string]struct{}{"80/tcp": {}}
 		list["web"] = web
 	} else {
@@ -102,9 +106,11 @@ func containers(n Node) map[string]container {
 type client struct{ http *http.Client }
 
 func newClient(socket string) *client {
-	return &client{&http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}}}}
+	return &client{&http.Client{Timeout: time.Minute,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _,
+			_ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}}}}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
@@ -124,7 +130,8 @@ func (c *client) fill(ctx context.Context, n Node, image []byte) error {
 	if err != nil {
 		return fmt.Errorf("make an image: %w", err)
 	}
-	if bytes.Contains(answer, []byte(`"error"`)) { // after the first byte, a failure is a line of the answer
+	if bytes.Contains(answer, []byte(`"error"`)) {
+		// after the first byte, a failure is a line of the answer
 		return fmt.Errorf("make an image: %s", bytes.TrimSpace(answer))
 	}
 	for name, body := range containers(n) {
@@ -132,7 +139,8 @@ func (c *client) fill(ctx context.Context, n Node, image []byte) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.call(ctx, http.MethodPost, "/containers/create?name="+name, text); err != nil {
+		if _, err := c.call(ctx, http.MethodPost, "/containers/create?name="+name,
+			text); err != nil {
 			return fmt.Errorf("create container %s: %w", name, err)
 		}
 		if _, err := c.call(ctx, http.MethodPost, "/containers/"+name+"/start", nil); err != nil {

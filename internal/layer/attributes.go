@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownAttributes belong to one overlay mount and not to what is in its layer: the kernel gives each new one
-// its own (fs/overlayfs/util.c, ovl_init_uuid_xattr).
+// ownAttributes belong to one overlay mount and not to what is in its layer: the kernel gives each
+// new one its own (fs/overlayfs/util.c, ovl_init_uuid_xattr).
 var ownAttributes = []string{"trusted.overlay.uuid"}
 
-// attributes reads all extended attributes of an entry: access control lists, file capabilities, security
-// labels and overlayfs's own marks are among them (xattr(7)).
+// attributes reads all extended attributes of an entry: access control lists, file capabilities,
+// security labels and overlayfs's own marks are among them (xattr(7)).
 func attributes(e *entry) (map[string][]byte, error) {
 	list, err := grown(func(b []byte) (int, error) { return unix.Llistxattr(e.magic(), b) })
 	if errors.Is(err, unix.ENOTSUP) {
@@ -31,7 +31,9 @@ func attributes(e *entry) (map[string][]byte, error) {
 		if name == "" || slices.Contains(ownAttributes, name) {
 			continue
 		}
-		value, err := grown(func(b []byte) (int, error) { return unix.Lgetxattr(e.magic(), name, b) })
+		value, err := grown(func(b []byte) (int, error) {
+			return unix.Lgetxattr(e.magic(), name, b)
+		})
 		if errors.Is(err, unix.ENODATA) {
 			continue // removed meanwhile
 		}
@@ -59,12 +61,13 @@ func grown(read func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// imitate gives an entry of the new layer the owner, mode, attributes and times of one of the old layer.
-// Its order matters: a change of owner clears set-user-ID bits and file capabilities (chown(2)), and any
-// change of a folder its times.
+// imitate gives an entry of the new layer the owner, mode, attributes and times of one of the old
+// layer. Its order matters: a change of owner clears set-user-ID bits and file capabilities
+// (chown(2)), and any change of a folder its times.
 func imitate(to *entry, like *unix.Stat_t, attrs map[string][]byte) error {
 	if to.stat.Uid != like.Uid || to.stat.Gid != like.Gid {
-		err := unix.Fchownat(to.parent, to.name, int(like.Uid), int(like.Gid), unix.AT_SYMLINK_NOFOLLOW)
+		err := unix.Fchownat(to.parent, to.name, int(like.Uid), int(like.Gid),
+			unix.AT_SYMLINK_NOFOLLOW)
 		if err != nil {
 			return fmt.Errorf("give %q its owner: %w", to.path, err)
 		}
@@ -109,8 +112,8 @@ func setAttributes(to *entry, want map[string][]byte) error {
 	return nil
 }
 
-// describe writes down everything of an entry that must be the same in both layers but its contents. A
-// folder's size and everything's time of last access say nothing.
+// describe writes down everything of an entry that must be the same in both layers but its
+// contents. A folder's size and everything's time of last access say nothing.
 func describe(e *entry, attrs map[string][]byte, target string) []byte {
 	var b bytes.Buffer
 	field := func(v []byte) {

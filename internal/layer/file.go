@@ -30,18 +30,21 @@ func openFile(e *entry) (*os.File, error) {
 		return nil, fmt.Errorf("open %q: %w", e.path, err)
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Ino != e.stat.Ino || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if err := unix.Fstat(fd, &st); err != nil || st.Ino != e.stat.Ino ||
+		st.Mode&unix.S_IFMT != unix.S_IFREG {
 		unix.Close(fd)
 		return nil, fmt.Errorf("open %q: %w", e.path, errMoved)
 	}
 	return os.NewFile(uintptr(fd), e.path), nil
 }
 
-// errMoved is the cause where something was replaced while it was looked at. The next pass sees it again.
+// errMoved is the cause where something was replaced while it was looked at. The next pass sees it
+// again.
 var errMoved = errors.New("it was replaced meanwhile")
 
-// copyContent makes the new file's contents the old one's: by sharing blocks where the file system can
-// (ioctl_ficlone(2)), else by copying, holes left as they are. It returns the digest of what was written.
+// copyContent makes the new file's contents the old one's: by sharing blocks where the file system
+// can (ioctl_ficlone(2)), else by copying, holes left as they are. It returns the digest of what
+// was written.
 func copyContent(ctx context.Context, to, from *os.File, size int64) ([32]byte, error) {
 	if err := unix.IoctlFileClone(int(to.Fd()), int(from.Fd())); err == nil {
 		return digestOf(ctx, to)
@@ -91,7 +94,8 @@ func digestOf(ctx context.Context, f *os.File) ([32]byte, error) {
 	return d.sum(), err
 }
 
-// eachBlock reads the parts of a file that are not holes, block by block, each within one aligned block.
+// eachBlock reads the parts of a file that are not holes, block by block, each within one aligned
+// block.
 func eachBlock(ctx context.Context, f *os.File, do func(at int64, b []byte) error) error {
 	buffer := make([]byte, block)
 	for at := int64(0); ; {

@@ -1,9 +1,9 @@
-// Package layer carries the writable layer of one container over to another that has the same image: it
-// makes one folder of overlayfs's upper kind equal to another, and proves that it is.
+// Package layer carries the writable layer of one container over to another that has the same
+// image: it makes one folder of overlayfs's upper kind equal to another, and proves that it is.
 //
-// The old layer is read and never written. Whoever is in the container controls what stands there and may
-// change it at any moment, so every path is walked by open folders, no link is ever followed, and no file
-// is opened in a way that could block.
+// The old layer is read and never written. Whoever is in the container controls what stands there
+// and may change it at any moment, so every path is walked by open folders, no link is ever
+// followed, and no file is opened in a way that could block.
 package layer
 
 import (
@@ -20,8 +20,9 @@ type Size struct {
 	Bytes   int64 // that its files occupy on disk
 }
 
-// Carrier makes the layer To equal to the layer From. It works in passes: the first while the container
-// runs, the last after it has stopped. A pass copies only what may have changed since the one before.
+// Carrier makes the layer To equal to the layer From. It works in passes: the first while the
+// container runs, the last after it has stopped. A pass copies only what may have changed since the
+// one before.
 type Carrier struct {
 	from, to int // open folders
 	// since is when the pass before began: what changed after it has a later status change (ctime).
@@ -33,10 +34,12 @@ type Carrier struct {
 type content struct {
 	inode  uint64 // of the old layer's file
 	digest [32]byte
-	copied stamp // of the new layer's file when its contents were last read back; zero if they were not
+	// of the new layer's file when its contents were last read back; zero if they were not
+	copied stamp
 }
 
-// stamp tells whether a file may have been written since: any write changes its time of status change.
+// stamp tells whether a file may have been written since: any write changes its time of status
+// change.
 type stamp struct {
 	inode   uint64
 	changed int64 // nanoseconds
@@ -51,7 +54,8 @@ func Open(from, to string) (*Carrier, error) {
 		path string
 		into *int
 	}{{from, &c.from}, {to, &c.to}} {
-		fd, err := unix.Open(f.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(f.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC,
+			0)
 		if err != nil {
 			c.Close()
 			return nil, fmt.Errorf("open the layer %s: %w", f.path, err)

@@ -35,25 +35,31 @@ func oldLayer(t *testing.T) string {
 		os.WriteFile(at("var/cache/status"), []byte("up"), 0o640),
 		os.WriteFile(at("empty"), nil, 0o600),
 		os.WriteFile(at("big"), bytes.Repeat([]byte("0123456789abcdef"), 100_000), 0o644),
-		os.WriteFile(at("setuid"), []byte("#!"), 0o755), os.Chown(at("setuid"), 1000, 33), unix.Chmod(at("setuid"), 0o6755),
+		os.WriteFile(at("setuid"), []byte("#!"), 0o755), os.Chown(at("setuid"), 1000, 33),
+		unix.Chmod(at("setuid"), 0o6755),
 		os.Link(at("var/cache/status"), at("var/other-name")),
 		os.WriteFile(at("equal-but-not-linked"), []byte("up"), 0o640),
-		os.Symlink("/etc/passwd", at("link")), os.Symlink("nowhere", at("var/dangling")), os.Lchown(at("link"), 7, 8),
+		os.Symlink("/etc/passwd", at("link")), os.Symlink("nowhere", at("var/dangling")),
+		os.Lchown(at("link"), 7, 8),
 		unix.Mkfifo(at("fifo"), 0o622),
 		unix.Mknod(at("socket"), unix.S_IFSOCK|0o777, 0),
 		unix.Mknod(at("removed"), unix.S_IFCHR, 0), // a whiteout
 		unix.Mknod(at("null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))),
-		os.Mkdir(at("opaque"), 0o1777), unix.Lsetxattr(at("opaque"), "trusted.overlay.opaque", []byte("y"), 0),
+		os.Mkdir(at("opaque"), 0o1777), unix.Lsetxattr(at("opaque"), "trusted.overlay.opaque",
+			[]byte("y"), 0),
 		unix.Lsetxattr(at("link"), "trusted.mark", []byte("of a link"), 0),
-		unix.Lsetxattr(at("big"), "user.note", []byte("text"), 0), unix.Lsetxattr(at("big"), "user.none", nil, 0),
+		unix.Lsetxattr(at("big"), "user.note", []byte("text"), 0),
+		unix.Lsetxattr(at("big"), "user.none", nil, 0),
 		// VFS_CAP_REVISION_2, effective, CAP_NET_BIND_SERVICE permitted (linux/capability.h)
-		unix.Lsetxattr(at("empty"), "security.capability", []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0),
+		unix.Lsetxattr(at("empty"), "security.capability", []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0,
+			0, 0, 0, 0, 0, 0, 0, 0, 0}, 0),
 		os.WriteFile(at("odd \n\x1b[31m-name\\'\""), []byte("x"), 0o600),
 		os.WriteFile(at(strings.Repeat("n", 255)), []byte("x"), 0o600),
 	)
 	sparse(t, at("sparse"))
 	long := time.Date(1999, 12, 31, 23, 59, 59, 123456789, time.UTC)
-	must(t, os.Chtimes(at("var/cache/status"), long, long), os.Chtimes(at("var/cache/deep"), long, long), os.Chtimes(d, long, long))
+	must(t, os.Chtimes(at("var/cache/status"), long, long), os.Chtimes(at("var/cache/deep"), long,
+		long), os.Chtimes(d, long, long))
 	return d
 }
 
@@ -104,12 +110,14 @@ func TestEverythingIsCarried(t *testing.T) {
 	for _, name := range []string{"var/cache/status", "setuid"} {
 		var a, b unix.Stat_t
 		must(t, unix.Lstat(filepath.Join(from, name), &a), unix.Lstat(filepath.Join(to, name), &b))
-		if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Mtim != b.Mtim || a.Nlink != b.Nlink {
+		if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Mtim != b.Mtim ||
+			a.Nlink != b.Nlink {
 			t.Errorf("%s is %+v and became %+v", name, a, b)
 		}
 	}
 	var whiteout, holes unix.Stat_t
-	must(t, unix.Lstat(filepath.Join(to, "removed"), &whiteout), unix.Lstat(filepath.Join(to, "sparse"), &holes))
+	must(t, unix.Lstat(filepath.Join(to, "removed"), &whiteout),
+		unix.Lstat(filepath.Join(to, "sparse"), &holes))
 	if whiteout.Mode&unix.S_IFMT != unix.S_IFCHR || whiteout.Rdev != 0 {
 		t.Errorf("the whiteout became %+v", whiteout)
 	}
@@ -143,22 +151,35 @@ func TestEachDifferenceIsSeen(t *testing.T) {
 			if _, err := f.WriteAt([]byte("X"), 1_000_000); err != nil {
 				return err
 			}
-			return unix.UtimesNanoAt(unix.AT_FDCWD, at(d, "big"), []unix.Timespec{st.Atim, st.Mtim}, 0)
+			return unix.UtimesNanoAt(unix.AT_FDCWD, at(d, "big"), []unix.Timespec{st.Atim, st.Mtim},
+				0)
 		},
-		"a missing file":    func(d string) error { return os.Remove(at(d, "empty")) },
-		"one more file":     func(d string) error { return os.WriteFile(at(d, "var/more"), nil, 0o600) },
+		"a missing file": func(d string) error { return os.Remove(at(d, "empty")) },
+		"one more file": func(d string) error {
+			return os.WriteFile(at(d, "var/more"), nil, 0o600)
+		},
 		"a mode":            func(d string) error { return unix.Chmod(at(d, "big"), 0o600) },
 		"a set-user-ID bit": func(d string) error { return unix.Chmod(at(d, "setuid"), 0o755) },
 		"an owner":          func(d string) error { return os.Lchown(at(d, "link"), 7, 9) },
-		"a time":            func(d string) error { return os.Chtimes(at(d, "var/cache/deep"), time.Now(), time.Now()) },
+		"a time": func(d string) error {
+			return os.Chtimes(at(d, "var/cache/deep"), time.Now(), time.Now())
+		},
 		"a link's target": func(d string) error {
 			_ = os.Remove(at(d, "var/dangling"))
 			return os.Symlink("elsewhere", at(d, "var/dangling"))
 		},
-		"a capability":       func(d string) error { return unix.Lremovexattr(at(d, "empty"), "security.capability") },
-		"an opaque folder":   func(d string) error { return unix.Lremovexattr(at(d, "opaque"), "trusted.overlay.opaque") },
-		"an empty attribute": func(d string) error { return unix.Lremovexattr(at(d, "big"), "user.none") },
-		"an attribute more":  func(d string) error { return unix.Lsetxattr(at(d, "link"), "trusted.more", []byte("1"), 0) },
+		"a capability": func(d string) error {
+			return unix.Lremovexattr(at(d, "empty"), "security.capability")
+		},
+		"an opaque folder": func(d string) error {
+			return unix.Lremovexattr(at(d, "opaque"), "trusted.overlay.opaque")
+		},
+		"an empty attribute": func(d string) error {
+			return unix.Lremovexattr(at(d, "big"), "user.none")
+		},
+		"an attribute more": func(d string) error {
+			return unix.Lsetxattr(at(d, "link"), "trusted.more", []byte("1"), 0)
+		},
 		"a hard link": func(d string) error {
 			_ = os.Remove(at(d, "equal-but-not-linked"))
 			return os.Link(at(d, "var/cache/status"), at(d, "equal-but-not-linked"))
@@ -179,8 +200,11 @@ func TestEachDifferenceIsSeen(t *testing.T) {
 				t.Errorf("nothing is seen: %s", digest)
 			}
 			carry(t, c)
-			// A pass trusts what it copied itself; whatever else differs it mends, and the proof has the last word.
-			if _, err := c.Verify(t.Context()); err != nil && name != "a byte" && name != "a capability" && name != "an empty attribute" && name != "an attribute more" {
+			// A pass trusts what it copied itself; whatever else differs it mends, and the proof
+			// has the last word.
+			if _, err := c.Verify(t.Context()); err != nil && name != "a byte" &&
+				name != "a capability" && name != "an empty attribute" &&
+				name != "an attribute more" {
 				t.Errorf("a pass does not mend it: %v", err)
 			}
 		})
@@ -194,7 +218,8 @@ func TestTheSecondPassSeesWhatChanged(t *testing.T) {
 	f, err := os.OpenFile(at("big"), os.O_RDWR, 0)
 	must(t, err)
 	defer f.Close()
-	mapped, err := unix.Mmap(int(f.Fd()), 0, 1_600_000, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	mapped, err := unix.Mmap(int(f.Fd()), 0, 1_600_000, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED)
 	must(t, err)
 	defer func() { _ = unix.Munmap(mapped) }()
 	mapped[4096*7] = 'a' // the page is dirty when the first pass begins
@@ -205,8 +230,10 @@ func TestTheSecondPassSeesWhatChanged(t *testing.T) {
 	var st unix.Stat_t
 	must(t, unix.Lstat(at("var/cache/status"), &st))
 	must(t,
-		os.WriteFile(at("var/cache/status"), []byte("dn"), 0o640), // of the same length, and its time put back
-		unix.UtimesNanoAt(unix.AT_FDCWD, at("var/cache/status"), []unix.Timespec{st.Atim, st.Mtim}, 0),
+		// of the same length, and its time put back
+		os.WriteFile(at("var/cache/status"), []byte("dn"), 0o640),
+		unix.UtimesNanoAt(unix.AT_FDCWD, at("var/cache/status"), []unix.Timespec{st.Atim, st.Mtim},
+			0),
 		os.Remove(at("equal-but-not-linked")), os.Mkdir(at("equal-but-not-linked"), 0o700),
 		os.RemoveAll(at("var/cache/deep")), os.Symlink("/", at("var/cache/deep")),
 		os.Rename(at("setuid"), at("var/renamed")),
@@ -214,7 +241,8 @@ func TestTheSecondPassSeesWhatChanged(t *testing.T) {
 	)
 	second := carry(t, c)
 	verified(t, c)
-	if got, err := os.ReadFile(filepath.Join(to, "var/other-name")); err != nil || string(got) != "dn" {
+	if got, err := os.ReadFile(filepath.Join(to, "var/other-name")); err != nil ||
+		string(got) != "dn" {
 		t.Errorf("the other name of a changed file reads %q, %v", got, err)
 	}
 	if got, err := os.ReadFile(filepath.Join(to, "big")); err != nil || got[4096*7] != 'b' {
@@ -228,18 +256,20 @@ func TestTheSecondPassSeesWhatChanged(t *testing.T) {
 	}
 }
 
-// A container may do whatever it likes to its layer while it is copied: nothing outside it is read or
-// written, and nothing blocks.
+// A container may do whatever it likes to its layer while it is copied: nothing outside it is read
+// or written, and nothing blocks.
 func TestAHostileLayerLeadsNowhere(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	from, to, outside := t.TempDir(), t.TempDir(), t.TempDir()
-	must(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("the host's"), 0o600), os.Mkdir(filepath.Join(from, "d"), 0o755))
+	must(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("the host's"), 0o600),
+		os.Mkdir(filepath.Join(from, "d"), 0o755))
 	for i := range 200 {
 		must(t, os.WriteFile(filepath.Join(from, "d", fmt.Sprint(i)), []byte("mine"), 0o644))
 	}
 	done := make(chan struct{})
 	stop := make(chan struct{})
-	go func() { // swaps the folder for a link that leads out, and a file for a FIFO that nobody writes
+	go func() {
+		// swaps the folder for a link that leads out, and a file for a FIFO that nobody writes
 		defer close(done)
 		for i := 0; ; i++ {
 			select {
@@ -273,7 +303,8 @@ func TestAHostileLayerLeadsNowhere(t *testing.T) {
 		}
 		return err
 	}))
-	if b, err := os.ReadFile(filepath.Join(outside, "secret")); err != nil || string(b) != "the host's" {
+	if b, err := os.ReadFile(filepath.Join(outside, "secret")); err != nil ||
+		string(b) != "the host's" {
 		t.Errorf("the host's file reads %q, %v", b, err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clockMargin is how far the kernel's time stamps may lie behind the clock: they are taken from the last
-// tick (ktime_get_coarse_real_ts64).
+// clockMargin is how far the kernel's time stamps may lie behind the clock: they are taken from the
+// last tick (ktime_get_coarse_real_ts64).
 const clockMargin = time.Second
 
 // Passed is what a pass has done.
@@ -31,11 +31,12 @@ type pass struct {
 	links map[uint64]string // the first name of a file with several, by the old inode
 }
 
-// Pass makes the new layer equal to the old one, as far as that holds still. It copies the contents of
-// files that may have changed since the pass before.
+// Pass makes the new layer equal to the old one, as far as that holds still. It copies the contents
+// of files that may have changed since the pass before.
 //
 // Before it begins, what programs have written by mmap is brought to disk: a page that is written
-// afterwards changes the file's times (do_page_mkwrite in mm/memory.c), so that the next pass sees it.
+// afterwards changes the file's times (do_page_mkwrite in mm/memory.c), so that the next pass sees
+// it.
 func (c *Carrier) Pass(ctx context.Context) (Passed, error) {
 	p := &pass{Carrier: c, ctx: ctx, since: c.since, links: map[uint64]string{}}
 	began := time.Now().Add(-clockMargin)
@@ -141,7 +142,8 @@ func (p *pass) fits(from, to *entry, target string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at %q: %w", to.path, err)
 	}
-	same := from.kind() == to.kind() && (from.isRegular() || from.isFolder() || from.stat.Rdev == to.stat.Rdev)
+	same := from.kind() == to.kind() && (from.isRegular() || from.isFolder() ||
+		from.stat.Rdev == to.stat.Rdev)
 	if same && from.kind() == unix.S_IFLNK {
 		now, err := linkTarget(to)
 		if err != nil {
@@ -179,8 +181,8 @@ func (p *pass) subfolder(from, to *entry, there bool, depth int) error {
 	return p.folder(from, to, depth+1)
 }
 
-// regular makes a file's contents equal, or its name another of a file that was copied already; then it
-// reports true, and nothing of it is left to be done.
+// regular makes a file's contents equal, or its name another of a file that was copied already;
+// then it reports true, and nothing of it is left to be done.
 func (p *pass) regular(from, to *entry, there bool) (linked bool, err error) {
 	if first, ok := p.links[from.stat.Ino]; ok && from.stat.Nlink > 1 {
 		return true, p.link(first, to, there)

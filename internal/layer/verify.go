@@ -8,10 +8,10 @@ import (
 	"hash"
 )
 
-// Verify proves that both layers are the same: every name, kind, owner, mode, time, attribute and link, and
-// the contents of every file by digest. It returns the digest of it all. Contents that were read back
-// once, and not written since, are not read again, so that a first call while the container runs leaves
-// little for the last one. The error names what differs.
+// Verify proves that both layers are the same: every name, kind, owner, mode, time, attribute and
+// link, and the contents of every file by digest. It returns the digest of it all. Contents that
+// were read back once, and not written since, are not read again, so that a first call while the
+// container runs leaves little for the last one. The error names what differs.
 func (c *Carrier) Verify(ctx context.Context) (digest string, err error) {
 	from, err := c.sumUp(ctx, c.from, func(e *entry) ([32]byte, error) {
 		known, ok := c.known[e.path]
@@ -46,9 +46,10 @@ type summary struct {
 	each map[string][32]byte
 }
 
-// sumUp walks a layer. Names of one file are told apart from files that are equal: each name but the first
-// stands for the first.
-func (c *Carrier) sumUp(ctx context.Context, root int, contents func(*entry) ([32]byte, error)) (summary, error) {
+// sumUp walks a layer. Names of one file are told apart from files that are equal: each name but
+// the first stands for the first.
+func (c *Carrier) sumUp(ctx context.Context, root int,
+	contents func(*entry) ([32]byte, error)) (summary, error) {
 	s := summary{sha256.New(), map[string][32]byte{}}
 	first := map[uint64]string{}
 	err := walk(ctx, root, func(e *entry) error {
@@ -66,7 +67,8 @@ func (c *Carrier) sumUp(ctx context.Context, root int, contents func(*entry) ([3
 	return s, err
 }
 
-func (c *Carrier) sumEntry(e *entry, first map[uint64]string, contents func(*entry) ([32]byte, error)) ([]byte, error) {
+func (c *Carrier) sumEntry(e *entry, first map[uint64]string,
+	contents func(*entry) ([32]byte, error)) ([]byte, error) {
 	attrs, err := attributes(e)
 	if err != nil {
 		return nil, err

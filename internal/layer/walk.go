@@ -27,13 +27,13 @@ func (e *entry) kind() uint32    { return e.stat.Mode & unix.S_IFMT }
 func (e *entry) isRegular() bool { return e.kind() == unix.S_IFREG }
 func (e *entry) isFolder() bool  { return e.kind() == unix.S_IFDIR }
 
-// magic is a path that leads to the entry without following a link in the layer: the kernel resolves the
-// first part to the open folder itself (proc(5), /proc/pid/fd).
+// magic is a path that leads to the entry without following a link in the layer: the kernel
+// resolves the first part to the open folder itself (proc(5), /proc/pid/fd).
 func (e *entry) magic() string { return "/proc/self/fd/" + strconv.Itoa(e.parent) + "/" + e.name }
 
-// walk visits everything below an open folder, names in byte order, each folder before what is in it, and
-// last the folder itself again with folder set; the layer itself is visited in that second way only.
-// What vanishes while it is looked at is left out.
+// walk visits everything below an open folder, names in byte order, each folder before what is in
+// it, and last the folder itself again with folder set; the layer itself is visited in that second
+// way only. What vanishes while it is looked at is left out.
 func walk(ctx context.Context, root int, visit func(*entry) error) error {
 	e := &entry{name: ".", parent: root, folder: root}
 	if err := unix.Fstat(root, &e.stat); err != nil {

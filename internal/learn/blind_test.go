@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Nothing seen of a container that cannot be told apart must never read as nothing needed: Podman without cgroups of version 2.
+// Nothing seen of a container that cannot be told apart must never read as nothing needed: Podman
+// without cgroups of version 2.
 func TestAContainerWithoutACgroupOfItsOwnLeavesNoEvidence(t *testing.T) {
 	s := newStage()
 	brief := s.add("brief", 0)
@@ -32,7 +33,9 @@ func TestAContainerWithoutACgroupOfItsOwnLeavesNoEvidence(t *testing.T) {
 		}
 	})
 	for _, id := range []string{brief, blind} {
-		if !slices.ContainsFunc(warned, func(w string) bool { return strings.Contains(w, id[:12]) }) {
+		if !slices.ContainsFunc(warned, func(w string) bool {
+			return strings.Contains(w, id[:12])
+		}) {
 			t.Errorf("no word about %s in %q", id[:12], warned)
 		}
 	}

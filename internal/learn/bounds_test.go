@@ -15,11 +15,13 @@ import (
 // caddy is a file tree with a program that carries a capability.
 func caddy() image.Files {
 	return image.Files{Bytes: 1 << 20, Programs: []image.Program{{
-		Path: "/tmp/caddy", Capabilities: &image.Capabilities{Permitted: caps.Of(caps.NetBindService, caps.NetAdmin), Effective: true},
+		Path: "/tmp/caddy", Capabilities: &image.Capabilities{Permitted: caps.Of(
+			caps.NetBindService, caps.NetAdmin), Effective: true},
 	}}}
 }
 
-// A look at a container's own files that did not see everything is said, and not repeated: only other programs are a reason, and not forever.
+// A look at a container's own files that did not see everything is said, and not repeated: only
+// other programs are a reason, and not forever.
 func TestAnIncompleteLookIsRememberedAndSaid(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
@@ -96,7 +98,8 @@ func TestWhatIsReadOfAllContainersIsBounded(t *testing.T) {
 	if len(asked) != dayBytes/scanBytes || asked[0] != scanBytes {
 		t.Errorf("asked for %v", asked)
 	}
-	if f, err := b.look(t.Context(), s, "x"); err != nil || !strings.Contains(f.Incomplete, "in a day are used up") {
+	if f, err := b.look(t.Context(), s, "x"); err != nil || !strings.Contains(f.Incomplete,
+		"in a day are used up") {
 		t.Errorf("%q, %v", f.Incomplete, err)
 	}
 	b.since = b.since.Add(-2 * scanDay)
@@ -127,7 +130,8 @@ func TestALookTakesNoLongerThanItMay(t *testing.T) {
 	}
 }
 
-// Held is what was held when it started and whenever it was seen, though nothing is held at the end.
+// Held is what was held when it started and whenever it was seen, though nothing is held at the
+// end.
 func TestHeldIsWhatWasEverHeld(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)
@@ -143,15 +147,18 @@ func TestHeldIsWhatWasEverHeld(t *testing.T) {
 			c := s.checks[0]
 			c.Cap, c.Held = caps.Setuid, caps.Of(caps.Setuid, caps.NetRaw)
 			exec := c
-			exec.Origin, exec.Phase, exec.Held = dropcap.OriginExec, dropcap.PhaseRun, caps.Of(caps.SysAdmin)
+			exec.Origin, exec.Phase, exec.Held = dropcap.OriginExec, dropcap.PhaseRun,
+				caps.Of(caps.SysAdmin)
 			s.checks = append(s.checks, c, exec)
 		})
 	})
 	w := got["docker:web"]
 	if want := caps.Of(caps.Setpcap, caps.Chown, caps.Setuid, caps.NetRaw); w.Held != want {
-		t.Errorf("held %s, want %s: what docker exec brought in is not its own", w.Held.Short(), want.Short())
+		t.Errorf("held %s, want %s: what docker exec brought in is not its own", w.Held.Short(),
+			want.Short())
 	}
-	if w.Required != caps.Of(caps.Setpcap, caps.Setuid) || w.Unused != caps.Of(caps.Chown, caps.NetRaw) {
+	if w.Required != caps.Of(caps.Setpcap, caps.Setuid) || w.Unused != caps.Of(caps.Chown,
+		caps.NetRaw) {
 		t.Errorf("required %s, unused %s", w.Required.Short(), w.Unused.Short())
 	}
 }

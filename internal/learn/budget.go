@@ -9,7 +9,8 @@ import (
 	"dropcap/internal/image"
 )
 
-// What looking at containers' files may cost: a container can write as much as its disk holds, and make it new at any time.
+// What looking at containers' files may cost: a container can write as much as its disk holds, and
+// make it new at any time.
 const (
 	scanBytes = 64 << 30 // at most, of one container
 	scanTime  = 10 * time.Minute
@@ -52,12 +53,14 @@ func (b *budget) refund(bytes int64) {
 	b.left = min(b.left+bytes, b.most)
 }
 
-// look reads a container's files within what is left, and tells the image's programs from the container's own. What was found by the time
-// that the bounds were met counts, and what is missing is said.
+// look reads a container's files within what is left, and tells the image's programs from the
+// container's own. What was found by the time that the bounds were met counts, and what is missing
+// is said.
 func (b *budget) look(ctx context.Context, e Engine, id string) (image.Files, error) {
 	limits, ok := b.reserve()
 	if !ok {
-		return image.Files{Incomplete: fmt.Sprintf("the %d GiB that may be read of containers' files in a day are used up", b.most>>30)}, nil
+		return image.Files{Incomplete: fmt.Sprintf("the %d GiB that may be read of containers' "+
+			"files in a day are used up", b.most>>30)}, nil
 	}
 	within, cancel := context.WithTimeout(ctx, b.time)
 	defer cancel()

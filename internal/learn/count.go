@@ -36,7 +36,8 @@ func (r *recording) sync(now bool) error {
 	return nil
 }
 
-// settle reads the counters and ends what has ended, whatever else might still be found out of it: the next run begins.
+// settle reads the counters and ends what has ended, whatever else might still be found out of it:
+// the next run begins.
 func (r *recording) settle() {
 	if err := r.read(); err != nil {
 		r.q.Warn(err)
@@ -96,7 +97,8 @@ func (r *recording) counted(w *watched) {
 		if c.Granted {
 			r.used |= caps.Of(c.Cap)
 		}
-		if c.Origin == dropcap.OriginInit { // what docker exec brings in, the workload does not hold
+		if c.Origin == dropcap.OriginInit {
+			// what docker exec brings in, the workload does not hold
 			w.held |= c.Held
 		}
 		e := dropcap.Executable{Path: c.Exe.Path, Inode: c.Exe.Inode, From: c.Exe.From}
@@ -112,8 +114,8 @@ func (r *recording) counted(w *watched) {
 // mostExecuted is how many programs of a container are remembered, for what their files carry.
 const mostExecuted = 1000
 
-// finish takes what was counted of the runs that are over, and frees the kernel's counters of them. One whose cgroup a look may still tell waits
-// for that, unless it may not.
+// finish takes what was counted of the runs that are over, and frees the kernel's counters of them.
+// One whose cgroup a look may still tell waits for that, unless it may not.
 func (r *recording) finish(now bool) {
 	if !r.ending {
 		return
@@ -161,7 +163,8 @@ func (r *recording) fold(w *watched) {
 	w.past, w.now = &run, nil
 }
 
-// judged takes a program that was not changed since the first start of its container for the image's, and sets what came by docker exec apart.
+// judged takes a program that was not changed since the first start of its container for the
+// image's, and sets what came by docker exec apart.
 func (w *watched) judged(c dropcap.KernelCheck) dropcap.KernelCheck {
 	c.Phase = phaseOf(c.Phase, c.Origin)
 	if c.Exe.Old && w.cold {

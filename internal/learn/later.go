@@ -13,14 +13,16 @@ import (
 // mostLater is how many workloads of earlier recordings are made up for in one.
 const mostLater = 1000
 
-// makeUp has the files looked at of workloads whose recordings ended before that was done, through a container that is still there.
+// makeUp has the files looked at of workloads whose recordings ended before that was done, through
+// a container that is still there.
 func (r *recording) makeUp(ctx context.Context) {
 	list, err := r.k.Unscanned(ctx)
 	if err != nil {
 		r.q.Warn(err)
 	}
 	for _, w := range list[:min(len(list), mostLater)] {
-		if id := w.Sources[len(w.Sources)-1].Container; r.byID[id] == nil && r.later[id].Workload == "" {
+		if id := w.Sources[len(w.Sources)-1].Container; r.byID[id] == nil &&
+			r.later[id].Workload == "" {
 			r.later[id] = w
 			r.lookAt(look{id: id, why: lateness})
 		}
@@ -49,7 +51,8 @@ func (r *recording) scannedLater(f found, wish scanWish, why string) {
 		return
 	}
 	run := image.Run{
-		Entry: wish.entry, Executed: evidence.Programs(w), NoNewPrivs: wish.d.NoNewPrivs, PingAllowed: wish.d.PingAllowed, Volumes: wish.d.Volumes,
+		Entry: wish.entry, Executed: evidence.Programs(w), NoNewPrivs: wish.d.NoNewPrivs,
+		PingAllowed: wish.d.PingAllowed, Volumes: wish.d.Volumes,
 	}
 	var needs []dropcap.Need
 	if f.err == nil {

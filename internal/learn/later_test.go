@@ -11,7 +11,8 @@ import (
 	"dropcap/internal/image"
 )
 
-// Everything recorded is in the store before any file is looked at, whoever loses patience then; and the next recording makes up for it.
+// Everything recorded is in the store before any file is looked at, whoever loses patience then;
+// and the next recording makes up for it.
 func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
@@ -22,7 +23,10 @@ func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 		s.details[id] = Details{Entry: c.Name}
 	}
 	within := make(chan struct{})
-	s.files = func(string, image.Limits) (image.Files, error) { <-within; return image.Files{}, context.Canceled }
+	s.files = func(string, image.Limits) (image.Files, error) {
+		<-within
+		return image.Files{}, context.Canceled
+	}
 	asked := 0
 	enough := func() <-chan struct{} {
 		s.locked(func() {
@@ -35,7 +39,8 @@ func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 		asked++
 		end := make(chan struct{})
 		close(end)
-		time.AfterFunc(10*time.Millisecond, func() { close(within) }) // what is under way must end, too
+		// what is under way must end, too
+		time.AfterFunc(10*time.Millisecond, func() { close(within) })
 		return end
 	}
 	got := s.record(t, Query{Enough: enough}, func() {
@@ -46,7 +51,9 @@ func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 		t.Fatalf("asked %d times, %d workloads", asked, len(got))
 	}
 	for name, w := range s.kept {
-		if w.Sources[0].FilesUnseen != evidence.FilesLater || !strings.Contains(strings.Join(w.Confidence.Because, "; "), "the next `dropcap learn` does") {
+		if w.Sources[0].FilesUnseen != evidence.FilesLater ||
+			!strings.Contains(strings.Join(w.Confidence.Because, "; "),
+				"the next `dropcap learn` does") {
 			t.Errorf("%s: %+v, %v", name, w.Sources[0], w.Confidence.Because)
 		}
 	}
@@ -54,10 +61,12 @@ func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 	s.files = nil
 	other := s.add("other", 9)
 	s.record(t, Query{Only: map[string]bool{other: true}}, func() { s.pass() })
-	if w := s.kept["docker:caddy"]; w.Required != caps.Of(caps.Chown, caps.NetBindService) || w.Sources[0].FilesUnseen != "" {
+	if w := s.kept["docker:caddy"]; w.Required != caps.Of(caps.Chown, caps.NetBindService) ||
+		w.Sources[0].FilesUnseen != "" {
 		t.Errorf("nobody has made up for it: needs %s, %+v", w.Required.Short(), w.Sources[0])
 	}
-	if w := s.kept["docker:web"]; w.Required != caps.Of(caps.Chown) || w.Sources[0].FilesUnseen != "" || len(w.Sources) != 1 {
+	if w := s.kept["docker:web"]; w.Required != caps.Of(caps.Chown) ||
+		w.Sources[0].FilesUnseen != "" || len(w.Sources) != 1 {
 		t.Errorf("web: needs %s, %+v", w.Required.Short(), w.Sources)
 	}
 }

@@ -13,10 +13,14 @@ import (
 func TestRunningContainersAreRecordedAndKept(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
-	got := s.record(t, Query{Host: "h"}, func() { s.count(7, caps.Chown, "/bin/chown"); s.count(99, caps.Kill, "/bin/kill") })
+	got := s.record(t, Query{Host: "h"}, func() {
+		s.count(7, caps.Chown, "/bin/chown")
+		s.count(99, caps.Kill, "/bin/kill")
+	})
 	w := got["docker:web"]
 	if w.Required != caps.Of(caps.Chown) || len(got) != 1 {
-		t.Errorf("required %s of %d workloads; another cgroup's checks must not count", w.Required, len(got))
+		t.Errorf("required %s of %d workloads; another cgroup's checks must not count", w.Required,
+			len(got))
 	}
 	if src := w.Sources[0]; src.StartsCold+src.StartsWarm != 0 || src.Host.ID != "h" {
 		t.Errorf("source %+v: its start was not seen", src)
@@ -26,7 +30,8 @@ func TestRunningContainersAreRecordedAndKept(t *testing.T) {
 	}
 }
 
-// A container that is gone before anybody could look is known by what the engine said at its creation, and by its cgroup's name.
+// A container that is gone before anybody could look is known by what the engine said at its
+// creation, and by its cgroup's name.
 func TestAContainerOfMillisecondsIsAttributedByItsCgroupsName(t *testing.T) {
 	s := newStage()
 	id := s.add("short", 0)
@@ -35,7 +40,8 @@ func TestAContainerOfMillisecondsIsAttributedByItsCgroupsName(t *testing.T) {
 		s.pass()
 		s.locked(func() {
 			delete(s.containers, id)
-			s.sightings = append(s.sightings, Sighting{Cgroup: 5, Name: "docker-" + id + ".scope", Ancestors: []uint64{1}})
+			s.sightings = append(s.sightings, Sighting{Cgroup: 5, Name: "docker-" + id + ".scope",
+				Ancestors: []uint64{1}})
 		})
 		s.count(5, caps.Chown, "/bin/chown")
 		s.events <- Event{Action: "start", ID: id, Time: time.Now()}
@@ -57,7 +63,8 @@ func TestALookAlikeCgroupIsNotAttributed(t *testing.T) {
 	victim := s.add("victim", 8)
 	got := s.record(t, Query{}, func() {
 		s.locked(func() {
-			s.sightings = append(s.sightings, Sighting{Cgroup: 70, Name: victim, Ancestors: []uint64{7, 1}})
+			s.sightings = append(s.sightings, Sighting{Cgroup: 70, Name: victim,
+				Ancestors: []uint64{7, 1}})
 		})
 		s.count(70, caps.SysAdmin, "/bin/evil")
 	})
@@ -107,13 +114,16 @@ func TestWhatAWrittenProgramShowsIsFlagged(t *testing.T) {
 func TestAStartBeforeTheRecordingWasNotSeen(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)
-	got := s.record(t, Query{}, func() { s.events <- Event{Action: "start", ID: id, Time: time.Now().Add(-time.Minute)} })
+	got := s.record(t, Query{}, func() {
+		s.events <- Event{Action: "start", ID: id, Time: time.Now().Add(-time.Minute)}
+	})
 	if src := got["docker:web"].Sources[0]; src.StartsCold != 0 {
 		t.Errorf("source %+v claims a start that was not watched", src)
 	}
 }
 
-// It was made and started a moment before the recording began, of which the engine tells all the same: its next start is another one.
+// It was made and started a moment before the recording began, of which the engine tells all the
+// same: its next start is another one.
 func TestAStartOfAMomentBeforeIsTheFirst(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)
@@ -131,7 +141,8 @@ func TestAStartOfAMomentBeforeIsTheFirst(t *testing.T) {
 	}
 }
 
-// One that was made before the recording and never started has its first start now, however late the engine is asked about it.
+// One that was made before the recording and never started has its first start now, however late
+// the engine is asked about it.
 func TestTheFirstStartOfWhatWasMadeBefore(t *testing.T) {
 	s := newStage()
 	id := s.add("job", 0)
@@ -148,15 +159,18 @@ func TestTheFirstStartOfWhatWasMadeBefore(t *testing.T) {
 		s.count(5, caps.Chown, "/bin/x")
 		at := time.Now()
 		s.events <- Event{Action: "start", ID: id, Time: at, At: at}
-		s.events <- Event{Action: "die", ID: id, Time: at.Add(4 * time.Second), At: at.Add(3 * time.Second)}
+		s.events <- Event{Action: "die", ID: id, Time: at.Add(4 * time.Second),
+			At: at.Add(3 * time.Second)}
 	})
-	if src := got["docker:job"].Sources[0]; src.StartsCold != 1 || src.StartsWarm != 0 || src.Seconds != 4 {
+	if src := got["docker:job"].Sources[0]; src.StartsCold != 1 || src.StartsWarm != 0 ||
+		src.Seconds != 4 {
 		t.Errorf("%+v, want a cold start and four seconds", src)
 	}
 }
 
-// The engine also tells what was shortly before. What had ended by then, or ended just as the recording began, was never part of it: it leaves
-// neither evidence nor a word that something is missing.
+// The engine also tells what was shortly before. What had ended by then, or ended just as the
+// recording began, was never part of it: it leaves neither evidence nor a word that something is
+// missing.
 func TestWhatEndedBeforeTheRecordingIsNoPartOfIt(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
@@ -177,7 +191,8 @@ func TestWhatEndedBeforeTheRecordingIsNoPartOfIt(t *testing.T) {
 	}
 }
 
-// What the engine has told of when the recording ends is part of it, however far behind the recording is.
+// What the engine has told of when the recording ends is part of it, however far behind the
+// recording is.
 func TestWhatWasToldBeforeTheEndIsRecorded(t *testing.T) {
 	s := newStage()
 	id := s.add("brief", 0)
@@ -200,7 +215,9 @@ func TestOnlyNamedContainersAreRecorded(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)
 	s.add("db", 8)
-	got := s.record(t, Query{Only: map[string]bool{id: true}}, func() { s.count(8, caps.Kill, "/bin/kill") })
+	got := s.record(t, Query{Only: map[string]bool{id: true}}, func() {
+		s.count(8, caps.Kill, "/bin/kill")
+	})
 	if len(got) != 1 {
 		t.Errorf("recorded %d", len(got))
 	}
@@ -209,7 +226,9 @@ func TestOnlyNamedContainersAreRecorded(t *testing.T) {
 func TestLossLowersNothingSilently(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
-	got := s.record(t, Query{}, func() { s.locked(func() { s.loss = Loss{Checks: 5, Of: map[uint64]uint64{7: 4}, Unknown: true} }) })
+	got := s.record(t, Query{}, func() {
+		s.locked(func() { s.loss = Loss{Checks: 5, Of: map[uint64]uint64{7: 4}, Unknown: true} })
+	})
 	if src := got["docker:web"].Sources[0]; src.Lost != 4 || !src.LossUnknown {
 		t.Errorf("source %+v", src)
 	}
@@ -225,7 +244,10 @@ func TestUntilStopped(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, err := Run(t.Context(), s, s, s, Query{Tick: 5 * time.Millisecond, Until: func(x Session) bool { return x.Containers > 0 && x.Live == 0 }})
+		_, err := Run(t.Context(), s, s, s, Query{Tick: 5 * time.Millisecond,
+			Until: func(x Session) bool {
+				return x.Containers > 0 && x.Live == 0
+			}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -251,7 +273,9 @@ func TestOnlyWhatWasAskedForIsWatchedOn(t *testing.T) {
 	s := newStage()
 	web, other := s.add("web", 0), strings.Repeat("f", 64)
 	got := s.record(t, Query{Host: "h", Only: map[string]bool{web: true}}, func() {
-		s.locked(func() { s.sightings = []Sighting{{Cgroup: 9, Name: web, Ancestors: []uint64{2, 1}}} })
+		s.locked(func() {
+			s.sightings = []Sighting{{Cgroup: 9, Name: web, Ancestors: []uint64{2, 1}}}
+		})
 		s.count(9, caps.Chown, "/bin/chown")
 		s.pass()
 		s.locked(func() { s.cgroups[web] = 9 })
@@ -313,6 +337,7 @@ func TestCompleteIsSaidOfWhatWasExercisedOnly(t *testing.T) {
 		t.Fatalf("recorded %d", len(got))
 	}
 	if got["docker:bystander"].Sources[0].Complete || !got["docker:tested"].Sources[0].Complete {
-		t.Errorf("complete: bystander %v, tested %v", got["docker:bystander"].Sources[0].Complete, got["docker:tested"].Sources[0].Complete)
+		t.Errorf("complete: bystander %v, tested %v", got["docker:bystander"].Sources[0].Complete,
+			got["docker:tested"].Sources[0].Complete)
 	}
 }

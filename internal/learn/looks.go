@@ -11,8 +11,8 @@ import (
 	"dropcap/caps"
 )
 
-// look is a question to the engine about a container. It is asked beside the loop: on a busy machine an answer takes seconds, and what happens
-// meanwhile must not wait for it.
+// look is a question to the engine about a container. It is asked beside the loop: on a busy
+// machine an answer takes seconds, and what happens meanwhile must not wait for it.
 type look struct {
 	id  string
 	run int // of the watched, by its number
@@ -87,7 +87,8 @@ func (l *looker) answer(k look) (s sight) {
 	if s.cgroup, s.astray = 0, dropcap.ErrGone; s.c.Running() {
 		s.cgroup, s.astray = l.e.Cgroup(s.c)
 	}
-	s.d, s.blank = l.e.Details(l.ctx, k.id) // last, so that its time of start is no earlier than what was seen
+	// last, so that its time of start is no earlier than what was seen
+	s.d, s.blank = l.e.Details(l.ctx, k.id)
 	return s
 }
 
@@ -97,15 +98,18 @@ func see(ctx context.Context, e Engine, id string) (dropcap.Container, error) {
 	if own, ok := ownSet(c.Kernel.Processes); ok && c.Kernel.Holds() != nil {
 		c.Kernel = dropcap.Kernel{Visible: c.Kernel.Visible, WhyNot: c.Kernel.WhyNot, Held: &own}
 	}
-	c.LabelValues, c.Labels, c.Entrypoint, c.Command, c.Execs, c.Kernel.Processes = nil, nil, nil, nil, nil, nil
+	c.LabelValues, c.Labels, c.Entrypoint, c.Command, c.Execs, c.Kernel.Processes = nil, nil, nil,
+		nil, nil, nil
 	return c, err
 }
 
-// ownSet is what the workload itself holds. What docker exec or a healthcheck brought in does not count: until its exec the runtime's
-// process holds all that the engine does, and a privileged one goes on to.
+// ownSet is what the workload itself holds. What docker exec or a healthcheck brought in does not
+// count: until its exec the runtime's process holds all that the engine does, and a privileged one
+// goes on to.
 func ownSet(list []dropcap.Process) (own caps.Set, ok bool) {
 	for _, p := range list {
-		if p.Origin != dropcap.OriginInit && p.Origin != dropcap.OriginChild || p.UserNS == dropcap.UserNSNested {
+		if p.Origin != dropcap.OriginInit && p.Origin != dropcap.OriginChild ||
+			p.UserNS == dropcap.UserNSNested {
 			continue
 		}
 		set, err := p.Holds()
@@ -169,7 +173,8 @@ func (r *recording) saw(s sight) {
 	}
 }
 
-// met keeps what is known of a container before it starts: one that lives for milliseconds cannot be asked later.
+// met keeps what is known of a container before it starts: one that lives for milliseconds cannot
+// be asked later.
 func (r *recording) met(s sight) {
 	switch {
 	case s.why != meeting || !r.born[s.id]:
@@ -195,7 +200,8 @@ func (r *recording) unseen(s sight) {
 
 // identify takes note of what a container is, and of the cgroup that the run is in.
 func (r *recording) identify(w *watched, s sight) {
-	if s.why == starting && !w.known && !w.listed.IsZero() && s.astray != nil && errors.Is(s.astray, dropcap.ErrGone) {
+	if s.why == starting && !w.known && !w.listed.IsZero() && s.astray != nil &&
+		errors.Is(s.astray, dropcap.ErrGone) {
 		r.drop(w) // it ended before the recording began, or as it did
 		return
 	}
@@ -211,8 +217,11 @@ func (r *recording) identify(w *watched, s sight) {
 		}
 	}
 	if !w.known || s.c.Running() {
-		if k := s.c.Kernel.Holds(); !w.phased && k != nil && s.c.Predicted != nil && !k.Minus(*s.c.Predicted).Empty() {
-			s.c.Kernel.Visible = false // the runtime's own process may be in it still; it is looked at again when the start is over
+		if k := s.c.Kernel.Holds(); !w.phased && k != nil && s.c.Predicted != nil &&
+			!k.Minus(*s.c.Predicted).Empty() {
+			// the runtime's own process may be in it still; it is looked at again when the start is
+			// over
+			s.c.Kernel.Visible = false
 		}
 		w.c = s.c
 		w.holds(w.c)
@@ -227,7 +236,8 @@ func (r *recording) identify(w *watched, s sight) {
 	}
 }
 
-// ofALaterRun tells whether the container had ended and been started again when it was looked at, of which no event has come yet.
+// ofALaterRun tells whether the container had ended and been started again when it was looked at,
+// of which no event has come yet.
 func (s sight) ofALaterRun(w *watched) bool {
 	return !w.told.IsZero() && (s.blank != nil || s.d.Started.After(w.told))
 }

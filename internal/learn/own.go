@@ -7,8 +7,9 @@ import (
 	"dropcap/internal/image"
 )
 
-// ownFiles is what is known of the files of a container that runs programs which its image does not have. What came of a look is remembered,
-// also where it did not see everything: only other programs are a reason to look again.
+// ownFiles is what is known of the files of a container that runs programs which its image does not
+// have. What came of a look is remembered, also where it did not see everything: only other
+// programs are a reason to look again.
 type ownFiles struct {
 	files   *image.Files
 	why     string // why there may be more
@@ -17,7 +18,8 @@ type ownFiles struct {
 	knew    int // how many programs it had executed when its files were looked at
 }
 
-// How often a container's own files are looked at: while it goes on, and once more when it has ended.
+// How often a container's own files are looked at: while it goes on, and once more when it has
+// ended.
 const (
 	mostLooks    = 3
 	mostLastWish = mostLooks + 1
@@ -32,14 +34,18 @@ func (o *ownFiles) found(f found, why, entry string) {
 	}
 }
 
-// wantOwnFiles has the files of a container looked at that runs programs which its image does not have. last: it will not be asked again.
+// wantOwnFiles has the files of a container looked at that runs programs which its image does not
+// have. last: it will not be asked again.
 func (r *recording) wantOwnFiles(w *watched, last bool) {
-	written := func(e dropcap.Executable) bool { return e.From == dropcap.FromWritten || e.From == dropcap.FromUnknown }
+	written := func(e dropcap.Executable) bool {
+		return e.From == dropcap.FromWritten || e.From == dropcap.FromUnknown
+	}
 	most := mostLooks
 	if last {
 		most = mostLastWish
 	}
-	if w.own.looking || w.own.looks >= most || !slices.ContainsFunc(w.executed[min(w.own.knew, len(w.executed)):], written) {
+	if w.own.looking || w.own.looks >= most ||
+		!slices.ContainsFunc(w.executed[min(w.own.knew, len(w.executed)):], written) {
 		return
 	}
 	if _, busy := r.scans[w.c.ID]; !busy && r.scanner.ask(w.c.ID) {

@@ -7,9 +7,10 @@ import (
 	"dropcap"
 )
 
-// A container with a healthcheck is counted under phases with this ending while no exec of an administrator is known to run in it: the engine
-// runs healthchecks as execs, which the kernel cannot tell from others. An administrator's is told of when it is made, before its program
-// runs, so it ends the ending in time; where it does not, a need is kept too many, and none too few.
+// A container with a healthcheck is counted under phases with this ending while no exec of an
+// administrator is known to run in it: the engine runs healthchecks as execs, which the kernel
+// cannot tell from others. An administrator's is told of when it is made, before its program runs,
+// so it ends the ending in time; where it does not, a need is kept too many, and none too few.
 const whileHealth = "+health"
 
 // unstarted is how long an exec that was made and has not been started counts as about to run.
@@ -74,7 +75,8 @@ func (r *recording) agePhases(w *watched) {
 	r.setPhase(w, w.phase)
 }
 
-// phaseOf reads what was told to the kernel, for a check by the container's own processes or by an exec's.
+// phaseOf reads what was told to the kernel, for a check by the container's own processes or by an
+// exec's.
 func phaseOf(name, origin string) string {
 	base, health := strings.CutSuffix(name, whileHealth)
 	switch {

@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/evidence"
 )
 
-// evidence makes a record of each container but those of which a run was missed: that nothing was seen of it would read as nothing needed.
+// evidence makes a record of each container but those of which a run was missed: that nothing was
+// seen of it would read as nothing needed.
 func (r *recording) evidence() []dropcap.WorkloadEvidence {
 	if r.q.Service {
 		return nil
@@ -24,7 +25,9 @@ func (r *recording) evidence() []dropcap.WorkloadEvidence {
 			list = append(list, r.record(w))
 		}
 	}
-	slices.SortFunc(list, func(a, b dropcap.WorkloadEvidence) int { return strings.Compare(a.Workload, b.Workload) })
+	slices.SortFunc(list, func(a, b dropcap.WorkloadEvidence) int {
+		return strings.Compare(a.Workload, b.Workload)
+	})
 	return list
 }
 
@@ -46,9 +49,11 @@ func (r *recording) tellBlind() {
 	}
 }
 
-// tellNameless says of a container that nobody could look at in time that its checks belong to nobody.
+// tellNameless says of a container that nobody could look at in time that its checks belong to
+// nobody.
 func (r *recording) tellNameless(w *watched) {
-	r.q.Warn(fmt.Errorf("nothing is kept of %s (%s): %w: it was gone before the engine could tell what it was", w.id[:12], w.name, ErrBlind))
+	r.q.Warn(fmt.Errorf("nothing is kept of %s (%s): %w: it was gone before the engine could "+
+		"tell what it was", w.id[:12], w.name, ErrBlind))
 }
 
 func (r *recording) tellBlindOne(id string, w *watched) {
@@ -61,7 +66,8 @@ func (r *recording) tellBlindOne(id string, w *watched) {
 	r.q.Warn(fmt.Errorf("nothing is kept of %s, since %w: %w", id[:12], ErrBlind, err))
 }
 
-// holds adds what a container is seen to hold, and what it is granted when it starts: it may give all of it up before anybody looks.
+// holds adds what a container is seen to hold, and what it is granted when it starts: it may give
+// all of it up before anybody looks.
 func (w *watched) holds(c dropcap.Container) {
 	if now := c.Holds(); now != nil {
 		w.held |= *now
@@ -71,10 +77,12 @@ func (w *watched) holds(c dropcap.Container) {
 	}
 }
 
-// build makes the evidence of the present checks, with the sentences on its files where they are given.
+// build makes the evidence of the present checks, with the sentences on its files where they are
+// given.
 func (r *recording) build(w *watched, static []dropcap.Need) dropcap.WorkloadEvidence {
 	src := w.source
-	// By the monotonic clock: a record whose time went back would count as older than the one before it.
+	// By the monotonic clock: a record whose time went back would count as older than the one
+	// before it.
 	src.Until = stamp(w.begun.Round(0).Add(time.Since(w.begun)))
 	if w.live {
 		src.Seconds += int64(time.Since(w.started) / time.Second)
@@ -132,10 +140,12 @@ func (r *recording) keep(ctx context.Context, all bool) error {
 	return err
 }
 
-// mostDone is how many workloads' evidence waits for a store that is full; of more, nothing is kept.
+// mostDone is how many workloads' evidence waits for a store that is full; of more, nothing is
+// kept.
 const mostDone = 4096
 
-// forgetEnded frees what is held of containers that have ended. What could not be kept waits, merged by workload.
+// forgetEnded frees what is held of containers that have ended. What could not be kept waits,
+// merged by workload.
 func (r *recording) forgetEnded() {
 	for id, w := range r.byID {
 		switch {
@@ -170,7 +180,8 @@ func (r *recording) shelve(rec dropcap.WorkloadEvidence) {
 	key := [2]string{rec.Workload, rec.Revision}
 	have, ok := r.done[key]
 	if !ok && len(r.done) >= mostDone {
-		r.q.Warn(fmt.Errorf("the evidence of %s is lost: it cannot be kept, and too much waits already", rec.Workload))
+		r.q.Warn(fmt.Errorf("the evidence of %s is lost: it cannot be kept, and too much waits "+
+			"already", rec.Workload))
 		return
 	}
 	if ok {
@@ -186,7 +197,8 @@ func (r *recording) tellNeeds(w dropcap.WorkloadEvidence) {
 	}
 	said, known := r.needSaid[w.Workload]
 	if fresh := w.Required.Minus(said); !known || !fresh.Empty() {
-		r.q.Say("%s: %s needs %s so far; confidence %s", w.Workload, w.Sources[0].Container[:12], w.Required.Short(), w.Confidence.Level)
+		r.q.Say("%s: %s needs %s so far; confidence %s", w.Workload, w.Sources[0].Container[:12],
+			w.Required.Short(), w.Confidence.Level)
 	}
 	r.needSaid[w.Workload] = said | w.Required
 }

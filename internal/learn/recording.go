@@ -33,27 +33,33 @@ type recording struct {
 	looks     int            // that are under way
 	lookingAt map[string]int // of them, by container
 	scanner   *scanner
-	scans     map[string]scanWish                 // by container
-	later     map[string]dropcap.WorkloadEvidence // by container, whose files an earlier recording has not looked at
-	trees     map[string]*tree                    // by image
-	loss      Loss
-	done      map[[2]string]dropcap.WorkloadEvidence // of forgotten containers, by workload and revision, until it is kept
-	total     int                                    // containers so far
-	used      caps.Set                               // granted to anyone so far
-	keeping   bool                                   // the last keeping succeeded
-	needSaid  map[string]caps.Set                    // by workload, what was said to be needed
+	scans     map[string]scanWish // by container
+	// by container, whose files an earlier recording has not looked at
+	later map[string]dropcap.WorkloadEvidence
+	trees map[string]*tree // by image
+	loss  Loss
+	// of forgotten containers, by workload and revision, until it is kept
+	done     map[[2]string]dropcap.WorkloadEvidence
+	total    int                 // containers so far
+	used     caps.Set            // granted to anyone so far
+	keeping  bool                // the last keeping succeeded
+	needSaid map[string]caps.Set // by workload, what was said to be needed
 }
 
 func newRecording(t Tracer, e Engine, k Keeper, q Query) *recording {
 	now := time.Now()
 	return &recording{
-		t: t, e: e, k: k, q: q, began: now, last: now.Round(0), flushed: now, fully: now, keeping: true, byID: map[string]*watched{}, byCgroup: map[uint64]*watched{},
-		born: map[string]bool{}, lookingAt: map[string]int{}, created: map[string]created{}, sights: newSights(), scans: map[string]scanWish{}, later: map[string]dropcap.WorkloadEvidence{}, trees: map[string]*tree{},
+		t: t, e: e, k: k, q: q, began: now, last: now.Round(0), flushed: now, fully: now,
+		keeping: true, byID: map[string]*watched{}, byCgroup: map[uint64]*watched{},
+		born: map[string]bool{}, lookingAt: map[string]int{}, created: map[string]created{},
+		sights: newSights(), scans: map[string]scanWish{},
+		later: map[string]dropcap.WorkloadEvidence{}, trees: map[string]*tree{},
 		done: map[[2]string]dropcap.WorkloadEvidence{}, needSaid: map[string]caps.Set{},
 	}
 }
 
-// created is what is known of a container before it starts: one that lives for milliseconds cannot be asked later.
+// created is what is known of a container before it starts: one that lives for milliseconds cannot
+// be asked later.
 type created struct {
 	c dropcap.Container
 	d Details
@@ -67,16 +73,18 @@ const (
 
 // watched is one container under record. Each of its starts has a cgroup of its own.
 type watched struct {
-	id, name  string
-	c         dropcap.Container
-	d         Details
-	known     bool      // c and d are
-	run       int       // how many of its runs were seen
-	listed    time.Time // it ran already when the engine was asked then, by the wall's clock; else zero
-	told      time.Time // when the present run was started, by the engine's clock; zero if its start was not seen
-	undecided bool      // nobody knows yet whether it has run before
-	held      caps.Set  // when it started, and whenever it was seen
-	cold      bool      // the present run is its first
+	id, name string
+	c        dropcap.Container
+	d        Details
+	known    bool // c and d are
+	run      int  // how many of its runs were seen
+	// it ran already when the engine was asked then, by the wall's clock; else zero
+	listed time.Time
+	// when the present run was started, by the engine's clock; zero if its start was not seen
+	told      time.Time
+	undecided bool     // nobody knows yet whether it has run before
+	held      caps.Set // when it started, and whenever it was seen
+	cold      bool     // the present run is its first
 	executed  []dropcap.Executable
 	own       ownFiles
 	blindSaid bool
@@ -99,8 +107,8 @@ type watched struct {
 	lost      uint64
 }
 
-// present takes up the containers that run already; their start was not seen. After the connection to the engine was lost it also finds
-// those that have ended, or ended and started, without a word.
+// present takes up the containers that run already; their start was not seen. After the connection
+// to the engine was lost it also finds those that have ended, or ended and started, without a word.
 func (r *recording) present(ctx context.Context) error {
 	unstarted, err := r.e.Unstarted(ctx)
 	if err != nil {
@@ -187,10 +195,11 @@ func (r *recording) on(ctx context.Context, ev Event) {
 	}
 }
 
-// follows tells whether something happened after a container was found running: the engine also tells what was shortly before. Later than
-// that the wall's clock may have been set back.
+// follows tells whether something happened after a container was found running: the engine also
+// tells what was shortly before. Later than that the wall's clock may have been set back.
 func (ev Event) follows(listed time.Time) bool {
-	return listed.IsZero() || ev.Time.After(listed) || time.Since(listed) > startPhase || time.Since(listed) < 0
+	return listed.IsZero() || ev.Time.After(listed) || time.Since(listed) > startPhase ||
+		time.Since(listed) < 0
 }
 
 func (r *recording) meet(ev Event) {
@@ -202,13 +211,15 @@ func (r *recording) meet(ev Event) {
 
 // started begins to record a run of a container.
 func (r *recording) started(ev Event) {
-	// The engine also tells what was shortly before: such a start was not watched. Later the wall's clock may have been set back.
+	// The engine also tells what was shortly before: such a start was not watched. Later the wall's
+	// clock may have been set back.
 	if !ev.Time.After(r.began) && time.Since(r.began) <= startPhase {
 		delete(r.born, ev.ID)
 		return // if it still ran it was found
 	}
 	w := r.byID[ev.ID]
-	if w != nil && w.live && !ev.follows(w.listed) { // the same run, which was found running before its start was told of
+	if w != nil && w.live && !ev.follows(w.listed) {
+		// the same run, which was found running before its start was told of
 		r.countStart(w)
 		w.told, w.listed = ev.Time, time.Time{}
 		return
@@ -230,7 +241,8 @@ func (r *recording) started(ev Event) {
 func (r *recording) enter(id, name string, started bool) *watched {
 	now := time.Now()
 	w := &watched{id: id, name: name, begun: now, source: dropcap.Source{
-		Container: id, Since: stamp(now), Complete: r.q.Complete && (r.q.Only != nil || started), Execs: r.q.Execs,
+		Container: id, Since: stamp(now), Complete: r.q.Complete && (r.q.Only != nil || started),
+		Execs: r.q.Execs,
 	}}
 	w.source.Host.ID = r.q.Host
 	if early, ok := r.created[id]; ok {
@@ -243,11 +255,13 @@ func (r *recording) enter(id, name string, started bool) *watched {
 	return w
 }
 
-// begin takes note of a run of a container: one whose start was told of, or which was found running.
+// begin takes note of a run of a container: one whose start was told of, or which was found
+// running.
 func (r *recording) begin(w *watched, start *Event) {
 	w.run++
 	now := time.Now()
-	w.live, w.started, w.turned, w.phased, w.changed, w.execs, w.phaseTold = true, now, now, start == nil, true, nil, ""
+	w.live, w.started, w.turned, w.phased, w.changed, w.execs, w.phaseTold = true, now, now,
+		start == nil, true, nil, ""
 	w.phase, w.told, w.cold = dropcap.PhaseRun, time.Time{}, false
 	if start != nil {
 		r.countStart(w)
@@ -260,8 +274,9 @@ func (r *recording) begin(w *watched, start *Event) {
 	r.ask(w, starting)
 }
 
-// countStart tells a first start from another by what was told before it: one that was made while the recording ran, or that had not been
-// started when it began, has never run. Else its first look tells.
+// countStart tells a first start from another by what was told before it: one that was made while
+// the recording ran, or that had not been started when it began, has never run. Else its first look
+// tells.
 func (r *recording) countStart(w *watched) {
 	switch {
 	case r.born[w.id]:
@@ -292,19 +307,21 @@ func (r *recording) signalled(ev Event) {
 	}
 }
 
-// ended takes note of the end of a run. Its last checks are read at the next tick, together with those of others that end now. told is by the
-// engine's clock, zero if the engine did not say.
+// ended takes note of the end of a run. Its last checks are read at the next tick, together with
+// those of others that end now. told is by the engine's clock, zero if the engine did not say.
 func (r *recording) ended(w *watched, at, told time.Time) {
 	if !w.live {
 		return
 	}
 	w.live, w.ending, r.ending, w.changed = false, true, true, true
 	w.source.Stops++
-	w.source.Seconds += int64(lived(at.Sub(w.started), told.Sub(w.told), w.told.IsZero() || told.IsZero()) / time.Second)
+	w.source.Seconds += int64(lived(at.Sub(w.started), told.Sub(w.told), w.told.IsZero() ||
+		told.IsZero()) / time.Second)
 }
 
-// lived is how long a run was watched. By the time between its events here, or by the engine's, which is the better one on a busy machine, where
-// one event may have waited longer than another; but not by one that was set meanwhile.
+// lived is how long a run was watched. By the time between its events here, or by the engine's,
+// which is the better one on a busy machine, where one event may have waited longer than another;
+// but not by one that was set meanwhile.
 func lived(here, engines time.Duration, unknown bool) time.Duration {
 	const late = 30 * time.Second
 	if !unknown && engines > here && engines < here+late {
@@ -315,7 +332,8 @@ func lived(here, engines time.Duration, unknown bool) time.Duration {
 
 // session is what can be told so far.
 func (r *recording) session() Session {
-	s := Session{Elapsed: time.Since(r.began), Containers: r.total, Lost: r.loss.Checks, Needs: r.used.Len()}
+	s := Session{Elapsed: time.Since(r.began), Containers: r.total, Lost: r.loss.Checks,
+		Needs: r.used.Len()}
 	for _, w := range r.byID {
 		if w.live || w.ending {
 			s.Live++

@@ -11,15 +11,18 @@ import (
 // Member is a container that is to be restarted.
 type Member struct {
 	ID, Name string
-	After    []string // ids of members whose namespaces or links it uses: they are up before it is restarted
+	// ids of members whose namespaces or links it uses: they are up before it is restarted
+	After []string
 }
 
 // restartsAtOnce is how many containers stop and start side by side.
 const restartsAtOnce = 16
 
-// Restart restarts containers side by side, except that one which uses another's namespaces or links goes after it, and not at all if that does not
-// come back. tell is called as soon as one is up, or is not; it may be called from several goroutines. Restart returns when all are done.
-func Restart(ctx context.Context, members []Member, restart func(context.Context, Member) error, tell func(Member, error)) {
+// Restart restarts containers side by side, except that one which uses another's namespaces or
+// links goes after it, and not at all if that does not come back. tell is called as soon as one is
+// up, or is not; it may be called from several goroutines. Restart returns when all are done.
+func Restart(ctx context.Context, members []Member, restart func(context.Context, Member) error,
+	tell func(Member, error)) {
 	slots := make(chan struct{}, restartsAtOnce)
 	up := map[string]*outcome{}
 	for _, m := range members {
@@ -59,7 +62,8 @@ func after(ctx context.Context, m Member, on []string, up map[string]*outcome) e
 			return ctx.Err()
 		}
 		if o.err != nil {
-			return dropcap.Errorf(dropcap.CodeError, "", "cannot restart %s: it needs %s, which did not come back", m.Name, o.name)
+			return dropcap.Errorf(dropcap.CodeError, "",
+				"cannot restart %s: it needs %s, which did not come back", m.Name, o.name)
 		}
 	}
 	if err := ctx.Err(); err != nil {

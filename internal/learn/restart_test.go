@@ -40,12 +40,15 @@ func (g *gates) waits(t *testing.T, names ...string) {
 	}
 }
 
-// Containers that have nothing to do with each other restart side by side; who uses another's namespaces waits for it, and is left alone where
-// that does not come back.
+// Containers that have nothing to do with each other restart side by side; who uses another's
+// namespaces waits for it, and is left alone where that does not come back.
 func TestRestartsAreSideBySideWhereTheyMayBe(t *testing.T) {
 	members := []Member{
-		{ID: "1", Name: "app", After: []string{"2"}}, {ID: "2", Name: "vpn"}, {ID: "3", Name: "web"}, {ID: "4", Name: "db"},
-		{ID: "5", Name: "sidecar", After: []string{"4"}}, {ID: "6", Name: "left", After: []string{"7", "unknown"}}, {ID: "7", Name: "right", After: []string{"6"}},
+		{ID: "1", Name: "app", After: []string{"2"}}, {ID: "2", Name: "vpn"},
+		{ID: "3", Name: "web"}, {ID: "4", Name: "db"},
+		{ID: "5", Name: "sidecar", After: []string{"4"}},
+		{ID: "6", Name: "left", After: []string{"7", "unknown"}},
+		{ID: "7", Name: "right", After: []string{"6"}},
 	}
 	g := &gates{open: map[string]chan error{}}
 	for _, m := range members {
@@ -73,7 +76,9 @@ func TestRestartsAreSideBySideWhereTheyMayBe(t *testing.T) {
 		g.open[name] <- nil
 	}
 	<-done
-	for name, want := range map[string]string{"app": "up", "vpn": "up", "web": "up", "db": "the port is taken", "sidecar": "it needs db, which did not come back", "left": "up", "right": "up"} {
+	for name, want := range map[string]string{"app": "up", "vpn": "up", "web": "up",
+		"db": "the port is taken", "sidecar": "it needs db, which did not come back", "left": "up",
+		"right": "up"} {
 		if !strings.Contains(told[name], want) {
 			t.Errorf("%s: %q, want %q", name, told[name], want)
 		}

@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/image"
 )
 
-// scanner looks at containers' files, some at a time, beside the recording: the export of a large one takes minutes.
+// scanner looks at containers' files, some at a time, beside the recording: the export of a large
+// one takes minutes.
 type scanner struct {
 	wanted chan string
 	found  chan found
@@ -78,20 +79,21 @@ type tree struct {
 	files   image.Files
 	entries []string // the programs that its containers begin with
 	known   bool
-	asked   string // the container through which it was asked for; empty if it is not being looked at
-	failed  string // why it is not known
-	tries   int
+	// the container through which it was asked for; empty if it is not being looked at
+	asked  string
+	failed string // why it is not known
+	tries  int
 }
 
-// mostTrees bounds what is remembered of images' files; an image's is a few programs, so all of an honest host's fit. mostEntries bounds those
-// of one image.
+// mostTrees bounds what is remembered of images' files; an image's is a few programs, so all of an
+// honest host's fit. mostEntries bounds those of one image.
 const (
 	mostTrees   = 1024
 	mostEntries = 1000
 )
 
-// wantFiles has a container's files looked at, unless its image's are known or asked for. It may not even have started: what it writes itself
-// is looked at when it has ended.
+// wantFiles has a container's files looked at, unless its image's are known or asked for. It may
+// not even have started: what it writes itself is looked at when it has ended.
 func (r *recording) wantFiles(c dropcap.Container, d Details) {
 	t := r.trees[c.ImageID]
 	if t == nil {
@@ -106,12 +108,14 @@ func (r *recording) wantFiles(c dropcap.Container, d Details) {
 	}
 	if !slices.Contains(t.entries, d.Entry) && len(t.entries) < mostEntries {
 		t.entries = append(t.entries, d.Entry)
-		if t.known && !t.files.Leads(d.Entry) { // of its links only those that lead to other entries are remembered
+		if t.known && !t.files.Leads(d.Entry) {
+			// of its links only those that lead to other entries are remembered
 			t.known, t.tries = false, 0
 		}
 	}
 	const most = 5 // containers that are gone before they can be looked at
-	if _, busy := r.scans[c.ID]; busy || t.known || t.asked != "" || t.tries >= most || !r.scanner.ask(c.ID) {
+	if _, busy := r.scans[c.ID]; busy || t.known || t.asked != "" || t.tries >= most ||
+		!r.scanner.ask(c.ID) {
 		return
 	}
 	t.asked = c.ID
@@ -192,7 +196,8 @@ func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 		list = evidence.Seccomp(w.held)
 	}
 	run := image.Run{
-		Entry: w.d.Entry, Executed: w.executed, NoNewPrivs: w.d.NoNewPrivs, PingAllowed: w.d.PingAllowed, Volumes: w.d.Volumes,
+		Entry: w.d.Entry, Executed: w.executed, NoNewPrivs: w.d.NoNewPrivs,
+		PingAllowed: w.d.PingAllowed, Volumes: w.d.Volumes,
 	}
 	if w.own.files != nil {
 		return append(list, image.Needs(*w.own.files, run)...), w.own.why
@@ -209,7 +214,8 @@ func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 	return append(list, image.Needs(t.files, run)...), cmp.Or(t.failed, w.own.why)
 }
 
-// scanAll waits for what is being looked at, and has the rest looked at too, until that has taken too long or somebody has had enough.
+// scanAll waits for what is being looked at, and has the rest looked at too, until that has taken
+// too long or somebody has had enough.
 func (r *recording) scanAll(work context.Context) {
 	ctx, cancel := context.WithTimeout(work, lastScans)
 	defer cancel()

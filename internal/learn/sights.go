@@ -12,7 +12,8 @@ type sights struct {
 	pending    []pending            // not yet matched with a container of the engine
 	foreigners []uint64             // found to be strangers since the counters were read
 	strangers  map[uint64]time.Time // not watched: of other engines, or not asked for
-	gone       map[uint64]time.Time // of runs that are over: what is still ending in them is nobody's next run
+	// of runs that are over: what is still ending in them is nobody's next run
+	gone map[uint64]time.Time
 }
 
 type pending struct {
@@ -26,9 +27,11 @@ func newSights() sights {
 
 const (
 	mostPending = 4096
-	// patience is how long the engine may take to tell of a container that the kernel has shown, when all of its containers are recorded.
+	// patience is how long the engine may take to tell of a container that the kernel has shown,
+	// when all of its containers are recorded.
 	patience = 2 * time.Minute
-	// remembered is how long cgroups that are not recorded are known. Then they are forgotten everywhere: one that still runs shows up again.
+	// remembered is how long cgroups that are not recorded are known. Then they are forgotten
+	// everywhere: one that still runs shows up again.
 	remembered = time.Hour
 )
 
@@ -43,14 +46,16 @@ func (r *recording) attach(w *watched, cgroup uint64) {
 	r.setPhase(w, w.phase)
 }
 
-// match gives cgroups that were seen to the containers whose id they carry. A name alone convinces nobody: the engine must have reported
-// that container, and the cgroup must not lie below a container's.
+// match gives cgroups that were seen to the containers whose id they carry. A name alone convinces
+// nobody: the engine must have reported that container, and the cgroup must not lie below a
+// container's.
 func (r *recording) match() {
 	left := r.pending[:0]
 	for _, s := range r.pending {
 		switch w := r.named(s.Sighting); {
 		case w != nil && (w.cgroup != 0 || !w.live && !w.ending):
-			// The kernel shows the next start before the engine has told of it, or of the end before it: it waits for its turn.
+			// The kernel shows the next start before the engine has told of it, or of the end
+			// before it: it waits for its turn.
 			left = append(left, s)
 		case w != nil:
 			r.attach(w, s.Cgroup)
@@ -70,7 +75,8 @@ func (r *recording) match() {
 var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
 
 func (r *recording) named(s Sighting) *watched {
-	if r.byCgroup[s.Cgroup] != nil || !r.gone[s.Cgroup].IsZero() || slices.ContainsFunc(s.Ancestors, r.ours) {
+	if r.byCgroup[s.Cgroup] != nil || !r.gone[s.Cgroup].IsZero() || slices.ContainsFunc(s.Ancestors,
+		r.ours) {
 		return nil
 	}
 	return r.byID[containerID.FindString(s.Name)]
@@ -78,8 +84,9 @@ func (r *recording) named(s Sighting) *watched {
 
 func (r *recording) ours(cgroup uint64) bool { return r.byCgroup[cgroup] != nil }
 
-// foreign tells whether a cgroup is not of the containers that are asked for. The kernel counts every container from its first check on, since
-// a start is over before the engine has told of it; what nobody asked for, or no engine of ours knows, is left alone from here on.
+// foreign tells whether a cgroup is not of the containers that are asked for. The kernel counts
+// every container from its first check on, since a start is over before the engine has told of it;
+// what nobody asked for, or no engine of ours knows, is left alone from here on.
 func (r *recording) foreign(s pending) bool {
 	if slices.ContainsFunc(s.Ancestors, r.ours) {
 		return false
@@ -90,7 +97,8 @@ func (r *recording) foreign(s pending) bool {
 	return time.Since(s.since) > patience
 }
 
-// estrange leaves foreign cgroups alone, and frees what was counted of them: of all at once, since that reads through all that is counted.
+// estrange leaves foreign cgroups alone, and frees what was counted of them: of all at once, since
+// that reads through all that is counted.
 func (r *recording) estrange() {
 	if len(r.foreigners) == 0 {
 		return

@@ -46,8 +46,10 @@ type stage struct {
 
 func newStage() *stage {
 	return &stage{
-		events: make(chan Event, 100), containers: map[string]dropcap.Container{}, ran: map[string]bool{}, cgroups: map[string]uint64{},
-		kept: map[string]dropcap.WorkloadEvidence{}, details: map[string]Details{}, written: map[string]bool{},
+		events: make(chan Event, 100), containers: map[string]dropcap.Container{},
+		ran: map[string]bool{}, cgroups: map[string]uint64{},
+		kept: map[string]dropcap.WorkloadEvidence{}, details: map[string]Details{},
+		written: map[string]bool{},
 	}
 }
 
@@ -117,7 +119,8 @@ func (s *stage) Cgroup(c dropcap.Container) (n uint64, err error) {
 	return n, err
 }
 
-func (s *stage) Files(_ context.Context, id string, limits image.Limits) (f image.Files, err error) {
+func (s *stage) Files(_ context.Context, id string,
+	limits image.Limits) (f image.Files, err error) {
 	if s.files != nil {
 		return s.files(id, limits)
 	}
@@ -130,7 +133,9 @@ func (s *stage) Files(_ context.Context, id string, limits image.Limits) (f imag
 		return f, err
 	}
 	if c.Name == "caddy" {
-		f.Programs = []image.Program{{Path: "/bin/caddy", Capabilities: &image.Capabilities{Permitted: caps.Of(caps.NetBindService), Effective: true}}}
+		f.Programs = []image.Program{{Path: "/bin/caddy",
+			Capabilities: &image.Capabilities{Permitted: caps.Of(caps.NetBindService),
+				Effective: true}}}
 	}
 	return f, err
 }
@@ -203,7 +208,8 @@ func (s *stage) Unscanned(context.Context) (list []dropcap.WorkloadEvidence, err
 	return list, nil
 }
 
-func (s *stage) Scanned(_ context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need, why string) error {
+func (s *stage) Scanned(_ context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need,
+	why string) error {
 	s.locked(func() { s.kept[w.Workload] = evidence.Scanned(s.kept[w.Workload], static, why) })
 	return nil
 }
@@ -217,7 +223,8 @@ func (s *stage) add(name string, cgroup uint64) string {
 		state = "running"
 	}
 	s.locked(func() {
-		s.containers[id] = dropcap.Container{ID: id, Name: name, Workload: "docker:" + name, State: state, PID: 9, Predicted: &held, Revision: "sha256:" + name}
+		s.containers[id] = dropcap.Container{ID: id, Name: name, Workload: "docker:" + name,
+			State: state, PID: 9, Predicted: &held, Revision: "sha256:" + name}
 		if cgroup != 0 {
 			s.cgroups[id] = cgroup
 		}
@@ -228,8 +235,10 @@ func (s *stage) add(name string, cgroup uint64) string {
 func (s *stage) count(cgroup uint64, c caps.Cap, exe string) {
 	s.locked(func() {
 		s.checks = append(s.checks, dropcap.KernelCheck{
-			Cgroup: cgroup, Cap: c, Granted: true, OwnCred: true, Syscall: "fchownat", Frames: []string{"chown_ok", "setattr_prepare"},
-			Exe: dropcap.Executable{Path: exe, From: from(exe)}, Origin: dropcap.OriginInit, Count: 3, First: time.Now(), Last: time.Now(),
+			Cgroup: cgroup, Cap: c, Granted: true, OwnCred: true, Syscall: "fchownat",
+			Frames: []string{"chown_ok", "setattr_prepare"},
+			Exe:    dropcap.Executable{Path: exe, From: from(exe)}, Origin: dropcap.OriginInit,
+			Count: 3, First: time.Now(), Last: time.Now(),
 		})
 	})
 }
@@ -242,9 +251,12 @@ func from(exe string) string {
 	return dropcap.FromImage
 }
 
-// pass waits until the recording has taken all events and gone through ticks since: however slow the machine is, it has seen all there is.
+// pass waits until the recording has taken all events and gone through ticks since: however slow
+// the machine is, it has seen all there is.
 func (s *stage) pass() {
-	const enough = 6 // a tick asks twice, an event once, and what is asked now may have begun before the last event was dealt with
+	// a tick asks twice, an event once, and what is asked now may have begun before the last event
+	// was dealt with
+	const enough = 6
 	asked, from := 0, -1
 	testenv.Within(30*time.Second, func() bool {
 		s.locked(func() { asked = s.asked })

@@ -56,12 +56,14 @@ func TestHealthchecksAreToldFromExecs(t *testing.T) {
 		event("exec_die", "a", "")
 		s.under(7, caps.Setfcap, dropcap.OriginExec)
 	})["docker:web"]
-	want := map[caps.Cap]string{caps.Chown: "health", caps.Kill: "run", caps.SysChroot: "exec", caps.Fowner: "run", caps.Setfcap: "health"}
+	want := map[caps.Cap]string{caps.Chown: "health", caps.Kill: "run", caps.SysChroot: "exec",
+		caps.Fowner: "run", caps.Setfcap: "health"}
 	if got := phasesOf(got); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("phases %v, want %v", got, want)
 	}
 	if got.Required.Has(caps.SysChroot) || !got.Required.Has(caps.Chown) {
-		t.Errorf("required %s: a healthcheck's need is kept, an administrator's is not", got.Required)
+		t.Errorf("required %s: a healthcheck's need is kept, an administrator's is not",
+			got.Required)
 	}
 }
 
@@ -81,7 +83,8 @@ func TestWhatHappenedWhileTheEngineWasAway(t *testing.T) {
 	if src := got["docker:ended"].Sources[0]; src.Stops != 1 {
 		t.Errorf("ended: %+v", src)
 	}
-	if w := got["docker:again"]; w.Sources[0].Stops != 1 || w.Required != caps.Of(caps.Chown, caps.Kill) {
+	if w := got["docker:again"]; w.Sources[0].Stops != 1 || w.Required != caps.Of(caps.Chown,
+		caps.Kill) {
 		t.Errorf("again: required %s, %+v", w.Required, w.Sources[0])
 	}
 }
@@ -94,7 +97,9 @@ func TestServiceForgetsWhatHasEnded(t *testing.T) {
 	var said []string
 	hear := func(text string) { mu.Lock(); defer mu.Unlock(); said = append(said, text) }
 	const runs = 30
-	r := s.recording(t, Query{Service: true, Warn: func(err error) { hear(err.Error()) }, Say: func(f string, a ...any) { hear(fmt.Sprintf(f, a...)) }})
+	r := s.recording(t, Query{Service: true, Warn: func(err error) {
+		hear(err.Error())
+	}, Say: func(f string, a ...any) { hear(fmt.Sprintf(f, a...)) }})
 	for i := range uint64(runs) {
 		id := s.add(fmt.Sprintf("job%d", i), 100+i)
 		s.locked(func() {
@@ -121,12 +126,14 @@ func TestServiceForgetsWhatHasEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(r.byID)+len(r.byCgroup) > 0 || len(r.done) > 1 {
-			t.Fatalf("it still holds %d containers, %d cgroups, %d workloads", len(r.byID), len(r.byCgroup), len(r.done))
+			t.Fatalf("it still holds %d containers, %d cgroups, %d workloads", len(r.byID),
+				len(r.byCgroup), len(r.done))
 		}
 	}
 	n := 0
 	s.locked(func() { n = s.keeps })
-	if n != 2 || len(s.forgotten) != runs || len(s.checks) != 0 { // the shelved ones as one, and the last
+	if n != 2 || len(s.forgotten) != runs || len(s.checks) != 0 {
+		// the shelved ones as one, and the last
 		t.Errorf("kept %d, forgot %d, %d checks are left", n, len(s.forgotten), len(s.checks))
 	}
 	if all := strings.Join(said, "\n"); !strings.Contains(all, "evidence can be kept again") {
@@ -151,15 +158,18 @@ func TestACrashLoopDoesNotGrow(t *testing.T) {
 	}
 	r.awaitLooks(t.Context())
 	w := r.byID[id]
-	if len(w.past.Needs) != 1 || w.past.Needs[0].Count != 900 || len(w.past.Needs[0].By) != 1 || len(w.now) != 0 || len(r.byCgroup) != 0 {
-		t.Errorf("%d needs, %+v; %d checks, %d cgroups", len(w.past.Needs), w.past.Needs[0], len(w.now), len(r.byCgroup))
+	if len(w.past.Needs) != 1 || w.past.Needs[0].Count != 900 || len(w.past.Needs[0].By) != 1 ||
+		len(w.now) != 0 || len(r.byCgroup) != 0 {
+		t.Errorf("%d needs, %+v; %d checks, %d cgroups", len(w.past.Needs), w.past.Needs[0],
+			len(w.now), len(r.byCgroup))
 	}
 	if w.source.Stops != 300 || w.source.StartsCold != 1 {
 		t.Errorf("%+v", w.source)
 	}
 }
 
-// Another engine's containers are left alone after a while, and what is held of them is freed again and again.
+// Another engine's containers are left alone after a while, and what is held of them is freed again
+// and again.
 func TestStrangersAreForgotten(t *testing.T) {
 	s := newStage()
 	r := s.recording(t, Query{})
@@ -179,7 +189,8 @@ func TestStrangersAreForgotten(t *testing.T) {
 	}
 }
 
-// The wall's clock was set back by a day, or forward: starts are starts, and nothing was watched for a day.
+// The wall's clock was set back by a day, or forward: starts are starts, and nothing was watched
+// for a day.
 func TestTheClockIsSet(t *testing.T) {
 	for _, jump := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		s := newStage()
@@ -192,13 +203,15 @@ func TestTheClockIsSet(t *testing.T) {
 		if err := r.sync(true); err != nil {
 			t.Fatal(err)
 		}
-		if src := r.record(r.byID[id]).Sources[0]; src.StartsCold != 1 || src.Seconds > 5 || src.Until < src.Since {
+		if src := r.record(r.byID[id]).Sources[0]; src.StartsCold != 1 || src.Seconds > 5 ||
+			src.Until < src.Since {
 			t.Errorf("%v: %+v", jump, src)
 		}
 	}
 }
 
-// What was removed before its files could be looked at says so; another container of the same image lends it what it has.
+// What was removed before its files could be looked at says so; another container of the same image
+// lends it what it has.
 func TestFilesThatAreGoneAreSaid(t *testing.T) {
 	s := newStage()
 	id := s.add("brief", 7)
@@ -225,7 +238,8 @@ func TestFilesThatAreGoneAreSaid(t *testing.T) {
 		s.events <- Event{Action: "die", ID: id, Time: time.Now()}
 	})
 	w := got["docker:brief"]
-	if all := strings.Join(w.Confidence.Because, "; "); w.Sources[0].FilesUnseen == "" || !strings.Contains(all, "it was removed before") {
+	if all := strings.Join(w.Confidence.Because, "; "); w.Sources[0].FilesUnseen == "" ||
+		!strings.Contains(all, "it was removed before") {
 		t.Errorf("%+v; %s", w.Sources[0], all)
 	}
 }

@@ -2,10 +2,12 @@ package owner
 
 import "strings"
 
-// nomad: only the allocation is always there; with extra_labels the job and task are too. Its driver names a container TASK-ALLOCATION.
+// nomad: only the allocation is always there; with extra_labels the job and task are too. Its
+// driver names a container TASK-ALLOCATION.
 func nomad(l map[string]string, name string) (claim, bool) {
 	const p = "com.hashicorp.nomad."
-	alloc, job, group, task := l[p+"alloc_id"], l[p+"job_name"], l[p+"task_group_name"], l[p+"task_name"]
+	alloc, job, group, task := l[p+"alloc_id"], l[p+"job_name"], l[p+"task_group_name"],
+		l[p+"task_name"]
 	if task == "" {
 		task = strings.TrimSuffix(name, "-"+alloc)
 	}
@@ -15,5 +17,6 @@ func nomad(l map[string]string, name string) (claim, bool) {
 			parts = append(parts, part)
 		}
 	}
-	return claim{kind: "nomad", project: job, service: task, workload: "nomad:" + strings.Join(parts, "/")}, alloc != ""
+	return claim{kind: "nomad", project: job, service: task, workload: "nomad:" +
+		strings.Join(parts, "/")}, alloc != ""
 }

@@ -19,8 +19,9 @@ type reader func(labels map[string]string, name string) (claim, bool)
 // readers are the owners that labels tell of, the outermost first.
 var readers = []reader{kubernetes, ecs, nomad, swarm, compose, podman}
 
-// Recognise tells who would re-create the container, and its workload, by the labels that are believed. What others claim is named, and
-// counts for nothing. Engine is the engine's name, which begins the workload of a container that nobody owns.
+// Recognise tells who would re-create the container, and its workload, by the labels that are
+// believed. What others claim is named, and counts for nothing. Engine is the engine's name, which
+// begins the workload of a container that nobody owns.
 func Recognise(l dropcap.Labels, name, engine string) (dropcap.Owner, string) {
 	out := dropcap.Owner{Kind: "docker"}
 	believed := Believed(l)
@@ -36,7 +37,8 @@ func Recognise(l dropcap.Labels, name, engine string) (dropcap.Owner, string) {
 	return out, engine + ":" + name
 }
 
-// Settle puts what labels tell into the container, whose Said then is empty: only what is believed is left to be read.
+// Settle puts what labels tell into the container, whose Said then is empty: only what is believed
+// is left to be read.
 func Settle(c *dropcap.Container, engine string) {
 	c.Labels = slices.Sorted(maps.Keys(c.Said.Own))
 	if c.Labels == nil {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Client is a process that is, or calls itself, a docker client. Its arguments are its own to choose.
+// Client is a process that is, or calls itself, a docker client. Its arguments are its own to
+// choose.
 type Client struct {
 	PID, UID int
 	Program  string   // what it executes
@@ -22,9 +23,10 @@ type Unit struct {
 	User      bool   // it belongs to the manager of the user who runs the engine
 }
 
-// UnitOf tells which unit a client runs in, if whoever put that unit there may decide about the engine's containers: root, or the user
-// engine, who runs a rootless engine (0 if root runs it). Placed tells whether root has placed a unit of that name. Anybody may start a
-// process that calls itself docker, in a service of his own or in a container; of him nothing is believed.
+// UnitOf tells which unit a client runs in, if whoever put that unit there may decide about the
+// engine's containers: root, or the user engine, who runs a rootless engine (0 if root runs it).
+// Placed tells whether root has placed a unit of that name. Anybody may start a process that calls
+// itself docker, in a service of his own or in a container; of him nothing is believed.
 func UnitOf(c Client, engine int, placed func(unit string) bool) (unit string, user, ok bool) {
 	if path.Base(c.Program) != "docker" {
 		return "", false, false
@@ -42,8 +44,8 @@ func UnitOf(c Client, engine int, placed func(unit string) bool) (unit string, u
 	return "", false, false
 }
 
-// under reads the service from a cgroup's path: below the beginning there are only slices, and it comes last. What is below a service or a
-// scope is that one's own to name.
+// under reads the service from a cgroup's path: below the beginning there are only slices, and it
+// comes last. What is below a service or a scope is that one's own to name.
 func under(cgroup, beginning string) (unit string, ok bool) {
 	rest, found := strings.CutPrefix(cgroup, beginning+"/")
 	if !found {
@@ -68,8 +70,8 @@ func Files(unit string) []string {
 	return []string{unit, prefix + "@.service"}
 }
 
-// ExecStarts are the commands of a unit file that call docker. Lines that end in a backslash go on (systemd.syntax(7)). Specifiers for the
-// unit's name are put in their place.
+// ExecStarts are the commands of a unit file that call docker. Lines that end in a backslash go on
+// (systemd.syntax(7)). Specifiers for the unit's name are put in their place.
 func ExecStarts(text, unit string) []string {
 	stem := strings.TrimSuffix(unit, ".service")
 	prefix, instance, _ := strings.Cut(stem, "@")
@@ -85,10 +87,14 @@ func ExecStarts(text, unit string) []string {
 	return list
 }
 
-// Starts tells whether a command is about the container: docker start names it or its id, docker run and create by --name.
+// Starts tells whether a command is about the container: docker start names it or its id, docker
+// run and create by --name.
 func Starts(command, name, id string) bool {
-	words := strings.Fields(strings.NewReplacer(`"`, " ", "'", " ", "--name=", "--name ").Replace(command))
-	verb := slices.IndexFunc(words, func(w string) bool { return w == "run" || w == "create" || w == "start" || w == "restart" })
+	words := strings.Fields(strings.NewReplacer(`"`, " ", "'", " ", "--name=", "--name ").
+		Replace(command))
+	verb := slices.IndexFunc(words, func(w string) bool {
+		return w == "run" || w == "create" || w == "start" || w == "restart"
+	})
 	if verb < 0 {
 		return false
 	}
@@ -97,10 +103,14 @@ func Starts(command, name, id string) bool {
 		i := slices.Index(rest, "--name")
 		return i >= 0 && i+1 < len(rest) && rest[i+1] == name
 	}
-	return slices.ContainsFunc(rest, func(w string) bool { return w == name || len(w) >= 12 && strings.HasPrefix(id, w) })
+	return slices.ContainsFunc(rest, func(w string) bool {
+		return w == name || len(w) >= 12 && strings.HasPrefix(id, w)
+	})
 }
 
 // Launches tells whether a command makes the container, and does not only start it.
 func Launches(command string) bool {
-	return slices.ContainsFunc(strings.Fields(command), func(w string) bool { return w == "run" || w == "create" })
+	return slices.ContainsFunc(strings.Fields(command), func(w string) bool {
+		return w == "run" || w == "create"
+	})
 }

@@ -28,7 +28,8 @@ type decision struct {
 func newDecider(in Input, c dropcap.Container, w *policy.Waivers) decider {
 	d := decider{in: in, c: c, held: *c.Predicted, waivers: w}
 	_, d.keeps = policy.Kept(in.Policy, c)
-	subject := evidence.Subject{Workload: c.Workload, Revision: c.Revision, Host: in.Host.ID, Held: d.held}
+	subject := evidence.Subject{Workload: c.Workload, Revision: c.Revision, Host: in.Host.ID,
+		Held: d.held}
 	if s, ok := evidence.For(in.Evidence, subject); ok {
 		d.support = &s
 	}
@@ -79,10 +80,11 @@ func (d decider) keep(c caps.Cap) string {
 // declared begins the reason of what stays because the container's settings ask for it.
 const declared = "declared: "
 
-// keepCIS is level cis: the defaults but NET_RAW stay; what was added by name, or lies beyond the defaults, stays until evidence says that
-// it is not needed.
+// keepCIS is level cis: the defaults but NET_RAW stay; what was added by name, or lies beyond the
+// defaults, stays until evidence says that it is not needed.
 func (d decider) keepCIS(c caps.Cap) string {
-	isDefault := d.in.Host.Defaults != nil && d.in.Host.Defaults.Has(c) && caps.DockerDefaults.Has(c)
+	isDefault := d.in.Host.Defaults != nil && d.in.Host.Defaults.Has(c) &&
+		caps.DockerDefaults.Has(c)
 	if isDefault && c != caps.NetRaw {
 		return "default: level cis allows it"
 	}
@@ -114,7 +116,8 @@ func (d decider) needed(c caps.Cap) string {
 	}
 	for _, n := range d.support.Evidence.Needs {
 		if n.Cap == c && n.Outcome == dropcap.Granted && n.Class.Keeps() {
-			why := fmt.Sprintf("evidence: %s, seen %s%s: %s", n.Class, times(n.Count), by(n), n.Because)
+			why := fmt.Sprintf("evidence: %s, seen %s%s: %s", n.Class, times(n.Count), by(n),
+				n.Because)
 			if d.support.Evidence.TryWithout.Has(c) && n.TryWithout {
 				why += "; try without: " + n.TryBecause
 			}
@@ -151,7 +154,8 @@ func times(n uint64) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// waived says who accepts that the container holds the capability; empty if nobody does. What is accepted is not changed, at any level.
+// waived says who accepts that the container holds the capability; empty if nobody does. What is
+// accepted is not changed, at any level.
 func (d decider) waived(rule dropcap.Rule, c caps.Cap) string {
 	return accepted(d.waivers.Match(d.c, dropcap.Finding{Rule: rule, Caps: caps.Of(c)}))
 }

@@ -8,15 +8,18 @@ import (
 	"dropcap/internal/audit"
 )
 
-// declare finds the smallest declaration that grants what stays. At level cis what goes is taken out of the lists that there are, where the
-// engine's arithmetic tells that this is enough; else, as at level least and for what was privileged, everything is dropped and what stays is
-// added. The error says why no declaration does it.
-func declare(h dropcap.Host, c dropcap.Container, level dropcap.Level, drop caps.Set) (dropcap.Grant, error) {
+// declare finds the smallest declaration that grants what stays. At level cis what goes is taken
+// out of the lists that there are, where the engine's arithmetic tells that this is enough; else,
+// as at level least and for what was privileged, everything is dropped and what stays is added. The
+// error says why no declaration does it.
+func declare(h dropcap.Host, c dropcap.Container, level dropcap.Level,
+	drop caps.Set) (dropcap.Grant, error) {
 	before, held := c.Declared, *c.Predicted
 	stay := held.Minus(drop)
 	after := dropcap.Declared{Add: stay.Names(), Drop: []string{caps.All}}
 	was, err := grants(h).Predict(before)
-	// Podman has defaults of its own and tells lists that it has made up from them: what is held is more than they explain.
+	// Podman has defaults of its own and tells lists that it has made up from them: what is held is
+	// more than they explain.
 	explained := err == nil && held.Minus(was).Empty()
 	if level == dropcap.LevelCIS && !before.Privileged && explained {
 		edited := spelt(before, audit.Without(before, h.Defaults, c.Predicted, drop).Apply(before))
@@ -28,7 +31,8 @@ func declare(h dropcap.Host, c dropcap.Container, level dropcap.Level, drop caps
 	if err != nil {
 		return dropcap.Grant{}, err
 	}
-	if more := is.Minus(was | held); !more.Empty() { // never, by the arithmetic; but a plan that grants must not leave this room
+	if more := is.Minus(was | held); !more.Empty() {
+		// never, by the arithmetic; but a plan that grants must not leave this room
 		return dropcap.Grant{}, fmt.Errorf("it would grant %s", more.Short())
 	}
 	// An engine that lacks something itself (held lacks it then) cannot hand it on either way.
@@ -50,7 +54,8 @@ func spelt(before, after dropcap.Declared) dropcap.Declared {
 		}
 		return out
 	}
-	return dropcap.Declared{Privileged: after.Privileged, Add: full(after.Add, before.Add), Drop: full(after.Drop, before.Drop)}
+	return dropcap.Declared{Privileged: after.Privileged, Add: full(after.Add, before.Add),
+		Drop: full(after.Drop, before.Drop)}
 }
 
 func contains(list []string, s string) bool {
@@ -74,7 +79,8 @@ func grants(h dropcap.Host) caps.Grants {
 }
 
 func grant(d dropcap.Declared, holds caps.Set) dropcap.Grant {
-	return dropcap.Grant{Privileged: d.Privileged, CapAdd: listed(d.Add), CapDrop: listed(d.Drop), Holds: holds}
+	return dropcap.Grant{Privileged: d.Privileged, CapAdd: listed(d.Add), CapDrop: listed(d.Drop),
+		Holds: holds}
 }
 
 func listed(l []string) []string {

@@ -10,13 +10,14 @@ import (
 // byName makes equal plans of the same containers in any order.
 func byName(steps []dropcap.Step) []dropcap.Step {
 	slices.SortFunc(steps, func(a, b dropcap.Step) int {
-		return strings.Compare(a.Container.Name+"\x00"+a.Container.ID, b.Container.Name+"\x00"+b.Container.ID)
+		return strings.Compare(a.Container.Name+"\x00"+a.Container.ID, b.Container.Name+"\x00"+
+			b.Container.ID)
 	})
 	return steps
 }
 
-// ordered puts each step behind those of the containers that it depends on; otherwise it keeps the order. A circle, which only labels can
-// claim, is cut at the first.
+// ordered puts each step behind those of the containers that it depends on; otherwise it keeps the
+// order. A circle, which only labels can claim, is cut at the first.
 func ordered(steps []dropcap.Step, subjects []Subject) []dropcap.Step {
 	at := map[string]int{}
 	for i, s := range steps {
@@ -58,7 +59,8 @@ func within(ids []string, at map[string]int, self int) []string {
 	return out
 }
 
-// together makes one step of those of a service that its owner makes again at once: the first bears it, and names the others.
+// together makes one step of those of a service that its owner makes again at once: the first bears
+// it, and names the others.
 func together(steps []dropcap.Step) []dropcap.Step {
 	var out []dropcap.Step
 	first := map[dropcap.Owner]int{}
@@ -76,11 +78,13 @@ func together(steps []dropcap.Step) []dropcap.Step {
 		out = append(out, s)
 	}
 	for i, names := range others {
-		out[i].Warnings = append(out[i].Warnings, "its owner makes all containers of the service again, also "+strings.Join(names, ", "))
+		out[i].Warnings = append(out[i].Warnings,
+			"its owner makes all containers of the service again, also "+strings.Join(names, ", "))
 	}
 	return out
 }
 
 func sameGrant(a, b dropcap.Grant) bool {
-	return a.Privileged == b.Privileged && a.Holds == b.Holds && slices.Equal(a.CapAdd, b.CapAdd) && slices.Equal(a.CapDrop, b.CapDrop)
+	return a.Privileged == b.Privileged && a.Holds == b.Holds && slices.Equal(a.CapAdd, b.CapAdd) &&
+		slices.Equal(a.CapDrop, b.CapDrop)
 }

@@ -1,5 +1,6 @@
-// Package plan decides what to change: which capabilities each container loses and keeps and why, in which way, and what speaks against it.
-// It is pure: a snapshot, evidence and a policy in, a document out. It never grants anything, and nothing that it says is done here.
+// Package plan decides what to change: which capabilities each container loses and keeps and why,
+// in which way, and what speaks against it. It is pure: a snapshot, evidence and a policy in, a
+// document out. It never grants anything, and nothing that it says is done here.
 package plan
 
 import (
@@ -24,12 +25,14 @@ type Input struct {
 
 // Options are what the operator asked for.
 type Options struct {
-	Strategy dropcap.Strategy // of containers that may be changed in several ways; empty: as their owner does it
+	// of containers that may be changed in several ways; empty: as their owner does it
+	Strategy dropcap.Strategy
 	// AcceptLow lets evidence of low confidence, or none, decide.
 	AcceptLow bool
 	// Deprivilege lets a privileged container become one with capabilities.
 	Deprivilege bool
-	// NoFiles refuses to edit a file of an owner, as over a fleet: nobody is there to look at what a container's label names.
+	// NoFiles refuses to edit a file of an owner, as over a fleet: nobody is there to look at what
+	// a container's label names.
 	NoFiles bool
 }
 
@@ -37,25 +40,30 @@ type Options struct {
 type Subject struct {
 	Container   dropcap.Container
 	Fingerprint string
-	// Inspect is the engine's own description. It holds secrets: what is read of it is what the container depends on and how long it takes.
+	// Inspect is the engine's own description. It holds secrets: what is read of it is what the
+	// container depends on and how long it takes.
 	Inspect json.RawMessage
-	// Against is what speaks against changing it in the given way (re-creating it, or in place); nil if nothing was asked.
+	// Against is what speaks against changing it in the given way (re-creating it, or in place);
+	// nil if nothing was asked.
 	Against func(dropcap.Strategy) []Refusal
 	Notes   []string // what is lost, or may change, when it is re-created
 	Goes    []string // what else goes when it is no longer privileged
 	// Command is what makes such a container by hand, without secrets; nil if it cannot be said.
 	Command func(dropcap.Grant) Command
 	Unsaid  []string // what that line has no words for
-	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what compose says.
+	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what
+	// compose says.
 	DependsOn []string
-	// Source is the change of the owner's own source; nil where the owner has none, or it is not known.
+	// Source is the change of the owner's own source; nil where the owner has none, or it is not
+	// known.
 	Source func(dropcap.Grant) Source
 }
 
 // Source is a change of an owner's own source, in the owner's language.
 type Source struct {
-	Text    string // a patch, or what a person has to write, and the commands that bring it into effect
-	Applied bool   // dropcap can make it itself
+	// a patch, or what a person has to write, and the commands that bring it into effect
+	Text    string
+	Applied bool // dropcap can make it itself
 	Against []Refusal
 }
 
@@ -71,7 +79,8 @@ func Make(in Input) dropcap.Plan {
 	}
 	p := dropcap.Plan{
 		Schema: dropcap.SchemaPlan, Created: in.Now.UTC().Format(time.RFC3339), Host: in.Host,
-		Policy: dropcap.PolicyRef{Level: in.Policy.Level, Digest: in.Policy.Digest}, Steps: []dropcap.Step{},
+		Policy: dropcap.PolicyRef{Level: in.Policy.Level, Digest: in.Policy.Digest},
+		Steps:  []dropcap.Step{},
 	}
 	w := policy.NewWaivers(in.Policy.Waivers, in.Now)
 	for _, s := range in.Subjects {

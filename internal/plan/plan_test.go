@@ -45,26 +45,32 @@ func TestWhatOthersDependOnComesFirst(t *testing.T) {
 			t.Errorf("order is %q, want %q", got, c.want)
 		}
 		slices.Reverse(c.in)
-		if again := plan.Make(plan.Input{Host: host(), Now: now, Subjects: c.in}); again.ID != p.ID {
+		if again := plan.Make(plan.Input{Host: host(), Now: now,
+			Subjects: c.in}); again.ID != p.ID {
 			t.Errorf("%s: the order of the subjects changes the plan", c.want)
 		}
 		for _, s := range p.Steps {
-			if slices.Contains(s.DependsOn, s.Container.ID) || len(slices.Compact(slices.Clone(s.DependsOn))) != len(s.DependsOn) {
+			if slices.Contains(s.DependsOn, s.Container.ID) ||
+				len(slices.Compact(slices.Clone(s.DependsOn))) != len(s.DependsOn) {
 				t.Errorf("%s depends on %q", s.Container.Name, s.DependsOn)
 			}
 		}
 	}
 }
 
-// What the processes gave up, at start or later, the declaration goes on granting: that is what a plan changes.
+// What the processes gave up, at start or later, the declaration goes on granting: that is what a
+// plan changes.
 func TestWhatWasGivenUpIsDropped(t *testing.T) {
 	c := container("web", dropcap.Declared{})
 	c.Kernel = dropcap.Kernel{Visible: true, Held: new(caps.Set), Bounding: new(caps.Set)}
-	e := []dropcap.WorkloadEvidence{evidence(c, caps.DockerDefaults, caps.Of(caps.Chown), dropcap.ConfidenceHigh)}
+	e := []dropcap.WorkloadEvidence{evidence(c, caps.DockerDefaults, caps.Of(caps.Chown),
+		dropcap.ConfidenceHigh)}
 	for level, want := range map[dropcap.Level]caps.Set{
-		dropcap.LevelCIS: caps.Of(caps.NetRaw), dropcap.LevelLeast: caps.DockerDefaults.Minus(caps.Of(caps.Chown)),
+		dropcap.LevelCIS:   caps.Of(caps.NetRaw),
+		dropcap.LevelLeast: caps.DockerDefaults.Minus(caps.Of(caps.Chown)),
 	} {
-		in := plan.Input{Host: host(), Now: now, Evidence: e, Policy: dropcap.Policy{Level: level}, Subjects: []plan.Subject{subject(c)}}
+		in := plan.Input{Host: host(), Now: now, Evidence: e, Policy: dropcap.Policy{Level: level},
+			Subjects: []plan.Subject{subject(c)}}
 		if s := step(t, in); s.Drop != want || s.Refused != "" {
 			t.Errorf("level %s drops %s (refused %q), want %s", level, s.Drop, s.Refused, want)
 		}
@@ -87,7 +93,8 @@ func TestEqualPlansHaveEqualIDs(t *testing.T) {
 	first := plan.Make(in)
 	in.Now = now.Add(time.Hour)
 	if later := plan.Make(in); later.ID != first.ID || later.Created == first.Created {
-		t.Errorf("an hour later the id is %s and not %s, created %s", later.ID, first.ID, later.Created)
+		t.Errorf("an hour later the id is %s and not %s, created %s", later.ID, first.ID,
+			later.Created)
 	}
 	if len(first.ID) != 12 {
 		t.Errorf("the id %q has not 12 digits", first.ID)
@@ -108,7 +115,8 @@ func TestEqualPlansHaveEqualIDs(t *testing.T) {
 }
 
 func TestStatusTellsWhatIsPending(t *testing.T) {
-	change, fine := subject(container("a", dropcap.Declared{})), subject(container("b", declares("", "NET_RAW")))
+	change, fine := subject(container("a", dropcap.Declared{})),
+		subject(container("b", declares("", "NET_RAW")))
 	refused := subject(container("c", dropcap.Declared{}))
 	refused.Against = func(dropcap.Strategy) []plan.Refusal {
 		return []plan.Refusal{{Slug: "x", Message: "cannot", Hint: "do"}}
@@ -119,14 +127,18 @@ func TestStatusTellsWhatIsPending(t *testing.T) {
 	for _, c := range []struct {
 		want int
 		in   []plan.Subject
-	}{{0, nil}, {0, []plan.Subject{fine}}, {3, []plan.Subject{change, fine}}, {7, []plan.Subject{refused, fine}}, {3, []plan.Subject{refused, change}}, {0, []plan.Subject{fineRefused}}} {
-		if got := plan.Status(plan.Make(plan.Input{Host: host(), Now: now, Subjects: c.in})); got != c.want {
+	}{{0, nil}, {0, []plan.Subject{fine}}, {3, []plan.Subject{change, fine}},
+		{7, []plan.Subject{refused, fine}}, {3, []plan.Subject{refused, change}},
+		{0, []plan.Subject{fineRefused}}} {
+		if got := plan.Status(plan.Make(plan.Input{Host: host(), Now: now,
+			Subjects: c.in})); got != c.want {
 			t.Errorf("status %d, want %d, of %d containers", got, c.want, len(c.in))
 		}
 	}
 }
 
-// What dropcap refuses, for what would be lost or because nobody knows what it needs, no printed command does either.
+// What dropcap refuses, for what would be lost or because nobody knows what it needs, no printed
+// command does either.
 func TestARefusedStepSaysNoCommand(t *testing.T) {
 	none, privileged := dropcap.Declared{}, dropcap.Declared{Privileged: true}
 	rm := []plan.Refusal{{Slug: "auto-remove", Message: "cannot change web: it was made with --rm"}}
@@ -142,25 +154,33 @@ func TestARefusedStepSaysNoCommand(t *testing.T) {
 		"made with --rm":            {declared: none, against: rm},
 		"manual, nothing against":   {declared: privileged, says: true},
 		"manual, made with --rm":    {declared: privileged, against: rm},
-		"asked for as manual":       {declared: none, options: plan.Options{Strategy: dropcap.StrategyManual}, against: rm},
-		"Podman's":                  {declared: none, options: plan.Options{Strategy: dropcap.StrategyManual}, against: pods, says: true},
-		"Podman's, with --rm":       {declared: none, options: plan.Options{Strategy: dropcap.StrategyManual}, against: append(pods, rm...)},
-		"no evidence":               {declared: none, level: dropcap.LevelLeast},
-		"no evidence, accepted":     {declared: none, level: dropcap.LevelLeast, options: plan.Options{AcceptLow: true}, says: true},
-		"no evidence, manual":       {declared: privileged, level: dropcap.LevelLeast},
+		"asked for as manual": {declared: none,
+			options: plan.Options{Strategy: dropcap.StrategyManual}, against: rm},
+		"Podman's": {declared: none,
+			options: plan.Options{Strategy: dropcap.StrategyManual}, against: pods, says: true},
+		"Podman's, with --rm": {declared: none,
+			options: plan.Options{Strategy: dropcap.StrategyManual}, against: append(pods, rm...)},
+		"no evidence": {declared: none, level: dropcap.LevelLeast},
+		"no evidence, accepted": {declared: none, level: dropcap.LevelLeast,
+			options: plan.Options{AcceptLow: true}, says: true},
+		"no evidence, manual": {declared: privileged, level: dropcap.LevelLeast},
 	} {
 		x := subject(container("web", c.declared))
 		x.Against = func(dropcap.Strategy) []plan.Refusal { return c.against }
-		p := plan.Make(plan.Input{Host: host(), Now: now, Policy: dropcap.Policy{Level: c.level}, Options: c.options, Subjects: []plan.Subject{x}})
+		p := plan.Make(plan.Input{Host: host(), Now: now, Policy: dropcap.Policy{Level: c.level},
+			Options: c.options, Subjects: []plan.Subject{x}})
 		if by := p.Steps[0].Commands; by.Apply != "" != c.says || by.Backout != "" != c.says {
-			t.Errorf("%s (refused: %q): says %q, want that it says one: %v", name, p.Steps[0].Refused, by.Apply, c.says)
+			t.Errorf("%s (refused: %q): says %q, want that it says one: %v", name,
+				p.Steps[0].Refused, by.Apply, c.says)
 		}
 	}
 }
 
 // A plan from a file is read again: nothing of it may get lost.
 func TestThePlanSurvivesItsFile(t *testing.T) {
-	p := plan.Make(scenario{declared: declares("net_admin", "chown"), evidence: known(caps.DockerDefaults|caps.Of(caps.NetAdmin), 0, dropcap.ConfidenceHigh)}.input(dropcap.LevelCIS))
+	p := plan.Make(scenario{declared: declares("net_admin", "chown"),
+		evidence: known(caps.DockerDefaults|caps.Of(caps.NetAdmin), 0,
+			dropcap.ConfidenceHigh)}.input(dropcap.LevelCIS))
 	b, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +193,8 @@ func TestThePlanSurvivesItsFile(t *testing.T) {
 	if err != nil || string(again) != string(b) {
 		t.Errorf("it became\n%s\nof\n%s", again, b)
 	}
-	if back.Schema != dropcap.SchemaPlan || back.Steps[0].Drop != caps.Of(caps.NetRaw, caps.NetAdmin) {
+	if back.Schema != dropcap.SchemaPlan || back.Steps[0].Drop != caps.Of(caps.NetRaw,
+		caps.NetAdmin) {
 		t.Errorf("schema %q, drops %s", back.Schema, back.Steps[0].Drop)
 	}
 }
@@ -191,7 +212,8 @@ func TestNamesThatAContainerChoosesStayInTheirPlace(t *testing.T) {
 	}
 }
 
-// Podman holds by its own defaults what the lists that it tells do not explain: to edit those would do nothing.
+// Podman holds by its own defaults what the lists that it tells do not explain: to edit those would
+// do nothing.
 func TestWhatTheListsDoNotExplainIsDeclaredAnew(t *testing.T) {
 	h := host()
 	h.Engine.Name = "podman"
@@ -201,25 +223,32 @@ func TestWhatTheListsDoNotExplainIsDeclaredAnew(t *testing.T) {
 	held := caps.Of(caps.Chown, caps.NetRaw)
 	c.Predicted = &held
 	s := step(t, plan.Input{Host: h, Now: now, Subjects: []plan.Subject{subject(c)}})
-	if s.Drop != caps.Of(caps.NetRaw) || !slices.Equal(s.After.CapDrop, []string{"ALL"}) || !slices.Equal(s.After.CapAdd, []string{"CAP_CHOWN"}) {
+	if s.Drop != caps.Of(caps.NetRaw) || !slices.Equal(s.After.CapDrop, []string{"ALL"}) ||
+		!slices.Equal(s.After.CapAdd, []string{"CAP_CHOWN"}) {
 		t.Errorf("it drops %s and becomes %+v", s.Drop, s.After)
 	}
 }
 
-// The owner makes all containers of a service again at once: to apply a step for each would be to do it as often.
+// The owner makes all containers of a service again at once: to apply a step for each would be to
+// do it as often.
 func TestAServiceIsOneStep(t *testing.T) {
 	replica := func(name string, d dropcap.Declared) plan.Subject {
 		s := subject(owned(container(name, d), "compose", "shop", "web"))
-		s.Source = func(dropcap.Grant) plan.Source { return plan.Source{Text: "a patch", Applied: true} }
+		s.Source = func(dropcap.Grant) plan.Source {
+			return plan.Source{Text: "a patch", Applied: true}
+		}
 		return s
 	}
 	none := dropcap.Declared{}
-	in := plan.Input{Host: host(), Now: now, Subjects: []plan.Subject{replica("w2", none), replica("w1", none), replica("w3", declares("CHOWN", "")), replica("w4", declares("", "ALL"))}}
+	in := plan.Input{Host: host(), Now: now, Subjects: []plan.Subject{replica("w2", none),
+		replica("w1", none), replica("w3", declares("CHOWN", "")),
+		replica("w4", declares("", "ALL"))}}
 	p := plan.Make(in)
 	if got := names(p); got != "w1 w3 w4" {
 		t.Errorf("the steps are of %s", got)
 	}
-	if !slices.Contains(p.Steps[0].Warnings, "its owner makes all containers of the service again, also w2") {
+	if !slices.Contains(p.Steps[0].Warnings,
+		"its owner makes all containers of the service again, also w2") {
 		t.Errorf("it does not say whom else it concerns: %q", p.Steps[0].Warnings)
 	}
 	in.Options.Strategy = dropcap.StrategyRecreate

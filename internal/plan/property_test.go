@@ -16,7 +16,8 @@ import (
 
 // hosts of every kind: what ALL means differs, and one lacks NET_RAW itself.
 func hosts() []dropcap.Host {
-	legacy, all, poor := caps.DockerLegacyKnown, caps.UpTo(caps.Last), caps.DockerDefaults.Minus(caps.Of(caps.Mknod))|caps.Of(caps.SysTime)
+	legacy, all, poor := caps.DockerLegacyKnown, caps.UpTo(caps.Last),
+		caps.DockerDefaults.Minus(caps.Of(caps.Mknod))|caps.Of(caps.SysTime)
 	var list []dropcap.Host
 	for _, grantable := range []caps.Set{legacy, all, poor} {
 		h := host()
@@ -28,12 +29,14 @@ func hosts() []dropcap.Host {
 
 // anyDeclared makes up lists as clients leave them: any case, with and without prefix, twice, ALL.
 func anyDeclared(r *rand.Rand) dropcap.Declared {
-	pool := []caps.Cap{caps.NetRaw, caps.NetAdmin, caps.SysTime, caps.Chown, caps.Setuid, caps.Mknod, caps.SysPtrace, caps.NetBindService, caps.Kill}
+	pool := []caps.Cap{caps.NetRaw, caps.NetAdmin, caps.SysTime, caps.Chown, caps.Setuid,
+		caps.Mknod, caps.SysPtrace, caps.NetBindService, caps.Kill}
 	names := func(n int) []string {
 		var l []string
 		for range r.Intn(n + 1) {
 			c := pool[r.Intn(len(pool))]
-			l = append(l, []string{c.String(), c.Short(), strings.ToLower(c.Short()), strings.ToLower(c.String())}[r.Intn(4)])
+			l = append(l, []string{c.String(), c.Short(), strings.ToLower(c.Short()),
+				strings.ToLower(c.String())}[r.Intn(4)])
 		}
 		if r.Intn(4) == 0 {
 			l = append(l, []string{"ALL", "all"}[r.Intn(2)])
@@ -68,7 +71,8 @@ func anyInput(r *rand.Rand) (plan.Input, bool) {
 	c.Predicted, c.Kernel.Bounding = &set, &set
 	in := plan.Input{
 		Host: h, Now: now, Subjects: []plan.Subject{subject(c)},
-		Policy:  dropcap.Policy{Level: []dropcap.Level{dropcap.LevelCIS, dropcap.LevelLeast}[r.Intn(2)]},
+		Policy: dropcap.Policy{Level: []dropcap.Level{dropcap.LevelCIS,
+			dropcap.LevelLeast}[r.Intn(2)]},
 		Options: plan.Options{AcceptLow: r.Intn(3) == 0, Deprivilege: r.Intn(2) == 0},
 	}
 	if r.Intn(3) > 0 {
@@ -76,20 +80,23 @@ func anyInput(r *rand.Rand) (plan.Input, bool) {
 		if r.Intn(3) == 0 {
 			held = anySet(r)
 		}
-		level := []string{dropcap.ConfidenceLow, dropcap.ConfidenceMedium, dropcap.ConfidenceHigh}[r.Intn(3)]
+		level := []string{dropcap.ConfidenceLow, dropcap.ConfidenceMedium,
+			dropcap.ConfidenceHigh}[r.Intn(3)]
 		in.Evidence = []dropcap.WorkloadEvidence{evidence(c, held, anySet(r)&held, level)}
 	}
 	if r.Intn(3) == 0 {
 		in.Policy.Keeps = []dropcap.Keep{{Caps: anySet(r), Reason: "kept"}}
 	}
 	if r.Intn(4) == 0 {
-		in.Policy.Waivers = []dropcap.Waiver{{Caps: anySet(r), Owner: "o", Reason: "r", Expires: now.Add(time.Hour)}}
+		in.Policy.Waivers = []dropcap.Waiver{{Caps: anySet(r), Owner: "o", Reason: "r",
+			Expires: now.Add(time.Hour)}}
 	}
 	return in, true
 }
 
-// Whatever is declared, on whatever engine, with whatever evidence: a plan only takes away, its declaration does what it says, nothing needed
-// goes, and the same plan of the result changes nothing.
+// Whatever is declared, on whatever engine, with whatever evidence: a plan only takes away, its
+// declaration does what it says, nothing needed goes, and the same plan of the result changes
+// nothing.
 func TestAPlanOnlyTakesAway(t *testing.T) {
 	r := rand.New(rand.NewSource(4))
 	changed := 0
@@ -103,7 +110,9 @@ func TestAPlanOnlyTakesAway(t *testing.T) {
 			changed++
 		}
 		if bad := wrong(in, s); bad != "" {
-			t.Fatalf("%d: %s\nhost %s declared %+v level %s options %+v\nstep %+v", i, bad, in.Host.Grantable, in.Subjects[0].Container.Declared, in.Policy.Level, in.Options, s)
+			t.Fatalf("%d: %s\nhost %s declared %+v level %s options %+v\nstep %+v", i, bad,
+				in.Host.Grantable, in.Subjects[0].Container.Declared, in.Policy.Level, in.Options,
+				s)
 		}
 	}
 	if changed < 1500 {
@@ -113,7 +122,9 @@ func TestAPlanOnlyTakesAway(t *testing.T) {
 
 func wrong(in plan.Input, s dropcap.Step) string {
 	c := in.Subjects[0].Container
-	set, err := caps.Grants{Defaults: *in.Host.Defaults, All: *in.Host.Grantable}.Predict(dropcap.Declared{Privileged: s.After.Privileged, Add: s.After.CapAdd, Drop: s.After.CapDrop})
+	set, err := caps.Grants{Defaults: *in.Host.Defaults, All: *in.Host.Grantable}.Predict(
+		dropcap.Declared{Privileged: s.After.Privileged, Add: s.After.CapAdd,
+			Drop: s.After.CapDrop})
 	kept := caps.Set(0)
 	for _, x := range s.Retained {
 		kept |= caps.Of(x.Cap)
@@ -135,8 +146,10 @@ func wrong(in plan.Input, s dropcap.Step) string {
 		return fmt.Sprintf("it gives reasons for %s, and keeps %s", kept, s.After.Holds)
 	}
 	for _, n := range slices.Concat(s.After.CapDrop, s.After.CapAdd) {
-		// An engine since 23.0 refuses a name, also in the drops, that its own process does not hold.
-		if p, err := caps.Parse(n); err == nil && !c.Predicted.Has(p) && !slices.Contains(slices.Concat(c.Declared.Drop, c.Declared.Add), n) {
+		// An engine since 23.0 refuses a name, also in the drops, that its own process does not
+		// hold.
+		if p, err := caps.Parse(n); err == nil && !c.Predicted.Has(p) &&
+			!slices.Contains(slices.Concat(c.Declared.Drop, c.Declared.Add), n) {
 			return "it names what the engine may not have: " + n
 		}
 	}
@@ -155,10 +168,12 @@ func wrong(in plan.Input, s dropcap.Step) string {
 	return wrongAfterwards(in, s)
 }
 
-// wrongAfterwards looks at the container as it will be: a second plan has nothing to drop, and audit finds nothing that a plan could mend.
+// wrongAfterwards looks at the container as it will be: a second plan has nothing to drop, and
+// audit finds nothing that a plan could mend.
 func wrongAfterwards(in plan.Input, s dropcap.Step) string {
 	after := in.Subjects[0].Container
-	after.Declared = dropcap.Declared{Privileged: s.After.Privileged, Add: s.After.CapAdd, Drop: s.After.CapDrop}
+	after.Declared = dropcap.Declared{Privileged: s.After.Privileged, Add: s.After.CapAdd,
+		Drop: s.After.CapDrop}
 	after.Predicted, after.Kernel.Bounding = &s.After.Holds, &s.After.Holds
 	var undecided caps.Set
 	for _, x := range s.Retained {
@@ -166,9 +181,11 @@ func wrongAfterwards(in plan.Input, s dropcap.Step) string {
 			undecided |= caps.Of(x.Cap)
 		}
 	}
-	a := audit.Judge(dropcap.Snapshot{Host: in.Host, Containers: []dropcap.Container{after}}, audit.Options{Policy: in.Policy, Evidence: in.Evidence, Partial: true, Now: now})
+	a := audit.Judge(dropcap.Snapshot{Host: in.Host, Containers: []dropcap.Container{after}},
+		audit.Options{Policy: in.Policy, Evidence: in.Evidence, Partial: true, Now: now})
 	for _, f := range a.Containers[0].Findings {
-		lists := slices.Contains([]dropcap.Rule{dropcap.RuleNetRaw, dropcap.RuleAdded, dropcap.RuleUnneeded}, f.Rule)
+		lists := slices.Contains([]dropcap.Rule{dropcap.RuleNetRaw, dropcap.RuleAdded,
+			dropcap.RuleUnneeded}, f.Rule)
 		if lists && f.Counts() && !f.Caps.Minus(undecided).Empty() {
 			return "audit still finds: " + string(f.Rule) + " " + f.Caps.Short()
 		}

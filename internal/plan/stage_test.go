@@ -23,7 +23,8 @@ var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 func host() dropcap.Host {
 	defaults, all := caps.DockerDefaults, caps.UpTo(caps.Last)
-	return dropcap.Host{ID: "h1", Name: "box", Engine: dropcap.Engine{Name: "docker", Version: "29.0.0"}, Defaults: &defaults, Grantable: &all}
+	return dropcap.Host{ID: "h1", Name: "box", Engine: dropcap.Engine{Name: "docker",
+		Version: "29.0.0"}, Defaults: &defaults, Grantable: &all}
 }
 
 func declares(add, drop string) dropcap.Declared {
@@ -38,8 +39,10 @@ func container(name string, d dropcap.Declared) dropcap.Container {
 		panic(err)
 	}
 	return dropcap.Container{
-		ID: fmt.Sprintf("%x", name) + strings.Repeat("0", 64-2*len(name)), Name: name, Image: "app:1", State: "running", PID: 10,
-		Workload: "docker:" + name, Owner: dropcap.Owner{Kind: "docker"}, Declared: d, Predicted: &set, Revision: "sha256:1",
+		ID: fmt.Sprintf("%x", name) + strings.Repeat("0", 64-2*len(name)), Name: name,
+		Image: "app:1", State: "running", PID: 10,
+		Workload: "docker:" + name, Owner: dropcap.Owner{Kind: "docker"}, Declared: d,
+		Predicted: &set, Revision: "sha256:1",
 		Kernel: dropcap.Kernel{Visible: true, Bounding: &set},
 	}
 }
@@ -54,8 +57,9 @@ func owned(c dropcap.Container, kind, project, service string) dropcap.Container
 // subject is a container with a recipe that nothing speaks against.
 func subject(c dropcap.Container) plan.Subject {
 	return plan.Subject{
-		Container: c, Fingerprint: "f-" + c.Name, Inspect: json.RawMessage(`{"HostConfig":{"RestartPolicy":{"Name":"always"}}}`),
-		Notes: []string{"logs start afresh"},
+		Container: c, Fingerprint: "f-" + c.Name,
+		Inspect: json.RawMessage(`{"HostConfig":{"RestartPolicy":{"Name":"always"}}}`),
+		Notes:   []string{"logs start afresh"},
 		Command: func(g dropcap.Grant) plan.Command {
 			return plan.Command{Line: "docker run --detach --name " + c.Name +
 				strings.Join(append([]string{""}, g.CapDrop...), " --cap-drop=") + " app:1"}
@@ -66,7 +70,8 @@ func subject(c dropcap.Container) plan.Subject {
 // evidence of a container's workload: required is needed, and the rest of held was not.
 func evidence(c dropcap.Container, held, required caps.Set, level string) dropcap.WorkloadEvidence {
 	e := dropcap.WorkloadEvidence{Workload: c.Workload, Revision: c.Revision, Held: held}
-	s := dropcap.Source{Container: c.ID, Since: "2026-06-01T00:00:00Z", Until: "2026-06-01T02:00:00Z", Seconds: 7200}
+	s := dropcap.Source{Container: c.ID, Since: "2026-06-01T00:00:00Z",
+		Until: "2026-06-01T02:00:00Z", Seconds: 7200}
 	s.Host.ID = "h1"
 	if level != dropcap.ConfidenceLow {
 		s.StartsCold = 1
@@ -77,8 +82,10 @@ func evidence(c dropcap.Container, held, required caps.Set, level string) dropca
 	e.Sources = []dropcap.Source{s}
 	for _, r := range required.List() {
 		e.Needs = append(e.Needs, dropcap.Need{
-			Cap: r, Outcome: dropcap.Granted, Class: dropcap.Decisive, Count: 3, Sources: 1, Because: "the call fails without it",
-			By: []dropcap.By{{Exe: "/bin/app", ExeFrom: "image", Syscall: "setgroups", Site: "s", Phase: dropcap.PhaseStart, Count: 3}},
+			Cap: r, Outcome: dropcap.Granted, Class: dropcap.Decisive, Count: 3, Sources: 1,
+			Because: "the call fails without it",
+			By: []dropcap.By{{Exe: "/bin/app", ExeFrom: "image", Syscall: "setgroups", Site: "s",
+				Phase: dropcap.PhaseStart, Count: 3}},
 		})
 	}
 	return e
@@ -113,7 +120,8 @@ func golden(t *testing.T, name, got string) {
 		for i < min(len(g), len(w))-1 && g[i] == w[i] {
 			i++
 		}
-		t.Errorf("%s differs from its golden (rewrite it with -update) in line %d:\n%s\nwant:\n%s", name, i+1, g[i], w[i])
+		t.Errorf("%s differs from its golden (rewrite it with -update) in line %d:\n%s\nwant:\n%s",
+			name, i+1, g[i], w[i])
 	}
 }
 

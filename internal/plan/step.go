@@ -14,7 +14,8 @@ import (
 func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 	c := s.Container
 	out := dropcap.Step{
-		Container: dropcap.Target{ID: c.ID, Name: c.Name, Fingerprint: s.Fingerprint}, Workload: c.Workload, Owner: c.Owner,
+		Container: dropcap.Target{ID: c.ID, Name: c.Name, Fingerprint: s.Fingerprint},
+		Workload:  c.Workload, Owner: c.Owner,
 		Retained: []dropcap.Retain{}, Warnings: []string{}, Before: grant(c.Declared, 0),
 	}
 	out.After = out.Before
@@ -26,7 +27,8 @@ func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 	d := newDecider(in, c, w)
 	out.Confidence = d.confidence()
 	if c.Declared.Privileged {
-		if why := accepted(w.Match(c, dropcap.Finding{Rule: dropcap.RulePrivileged, Caps: *c.Predicted})); why != "" {
+		if why := accepted(w.Match(c, dropcap.Finding{Rule: dropcap.RulePrivileged,
+			Caps: *c.Predicted})); why != "" {
 			out.Warnings = append(out.Warnings, "it is privileged, which is "+why)
 			return in.still(out, d.all(why))
 		}
@@ -39,7 +41,9 @@ func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 	after, err := declare(in.Host, c, in.Policy.Level, choice.drop)
 	if err != nil {
 		out.Strategy = dropcap.StrategyManual
-		return refuse(out, Refusal{Slug: "arithmetic", Message: "cannot find a declaration for it: " + err.Error(), Hint: "change its settings by hand"})
+		return refuse(out, Refusal{Slug: "arithmetic",
+			Message: "cannot find a declaration for it: " + err.Error(),
+			Hint:    "change its settings by hand"})
 	}
 	out.After, out.Drop, out.Retained = after, choice.drop, choice.retained
 	return in.change(out, s, d)
@@ -74,28 +78,36 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 	case dropcap.StrategyManual:
 		list = append(list, byHand(s.Container, in.Options))
 		if out.Owner.Kind == "docker" { // a person re-creates it
-			list = append(list, slices.DeleteFunc(asked(dropcap.StrategyRecreate), func(r Refusal) bool { return r.Slug == "podman" })...)
+			list = append(list, slices.DeleteFunc(asked(dropcap.StrategyRecreate),
+				func(r Refusal) bool {
+					return r.Slug == "podman"
+				})...)
 		}
 	case dropcap.StrategySource:
 		if in.Options.NoFiles && out.Owner.Kind != "swarm" {
-			list = append(list, Refusal{"owner-file", "cannot edit its owner's file over a fleet", "write it there by hand as shown, or apply it on the host itself"})
+			list = append(list, Refusal{"owner-file", "cannot edit its owner's file over a fleet",
+				"write it there by hand as shown, or apply it on the host itself"})
 		}
 		list = append(list, source.Against...)
 		if s.Source == nil {
-			list = append(list, Refusal{"source", "cannot tell how its source says it", "change the source by hand; or --strategy recreate changes the container itself"})
+			list = append(list, Refusal{"source", "cannot tell how its source says it",
+				"change the source by hand; or --strategy recreate changes the container itself"})
 		}
 		list = append(list, asked(out.Strategy)...)
 	default:
 		list = asked(out.Strategy)
 		if out.Strategy == dropcap.StrategyInPlace && out.Before.Privileged {
-			list = append(list, Refusal{"in-place-privileged", "cannot take more than capabilities away in place", "use --strategy recreate"})
+			list = append(list,
+				Refusal{"in-place-privileged", "cannot take more than capabilities away in place",
+					"use --strategy recreate"})
 		}
 	}
 	return list
 }
 
-// sayable reports whether a person may be told the command that re-creates the container: a command must not do what dropcap refuses. `docker
-// stop` removes what was made with --rm, and what nobody knows the needs of is not to be tried. That a step is manual is no reason.
+// sayable reports whether a person may be told the command that re-creates the container: a command
+// must not do what dropcap refuses. `docker stop` removes what was made with --rm, and what nobody
+// knows the needs of is not to be tried. That a step is manual is no reason.
 func sayable(out dropcap.Step, against, doubts []Refusal) bool {
 	if out.Strategy == dropcap.StrategyManual && out.Owner.Kind == "docker" {
 		against = against[1:]
@@ -107,11 +119,13 @@ func sayable(out dropcap.Step, against, doubts []Refusal) bool {
 
 // still is a step that changes nothing.
 func (in Input) still(out dropcap.Step, retained []dropcap.Retain) dropcap.Step {
-	out.Strategy, out.Retained = in.strategy(dropcap.Container{Owner: out.Owner}, Source{}), retained
+	out.Strategy, out.Retained = in.strategy(dropcap.Container{Owner: out.Owner}, Source{}),
+		retained
 	return out
 }
 
-// refuse writes down what speaks against a step: all of it, since who mends one thing only to meet the next gives up.
+// refuse writes down what speaks against a step: all of it, since who mends one thing only to meet
+// the next gives up.
 func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
 	var messages, hints []string
 	for _, r := range list {
@@ -127,29 +141,36 @@ func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
 // unknown refuses to plan what cannot be predicted.
 func unknown(c dropcap.Container) Refusal {
 	if c.Unread != "" {
-		return Refusal{Slug: "unreadable", Message: "cannot read the engine's description of it: " + c.Unread, Hint: "see what `docker inspect` says of it"}
+		return Refusal{Slug: "unreadable", Message: "cannot read the engine's description of it: " +
+			c.Unread, Hint: "see what `docker inspect` says of it"}
 	}
-	return Refusal{Slug: "unknown", Message: "cannot tell what it is granted: " + c.WhyNot, Hint: "`dropcap doctor` says what is missing"}
+	return Refusal{Slug: "unknown", Message: "cannot tell what it is granted: " + c.WhyNot,
+		Hint: "`dropcap doctor` says what is missing"}
 }
 
-// doubts are reasons to refuse that lie in what is known of its needs. Level cis without evidence drops NET_RAW all the same: that is the
-// control's own default.
+// doubts are reasons to refuse that lie in what is known of its needs. Level cis without evidence
+// drops NET_RAW all the same: that is the control's own default.
 func (d decider) doubts(out dropcap.Step) []Refusal {
 	if d.in.Options.AcceptLow {
 		return nil
 	}
-	learn := fmt.Sprintf("record its needs with `dropcap learn %s`, or take the risk with --accept low", quoted(d.c.Name))
-	broad := d.in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged && out.Strategy != dropcap.StrategyManual
+	learn := fmt.Sprintf("record its needs with `dropcap learn %s`, or take the risk with "+
+		"--accept low", quoted(d.c.Name))
+	broad := d.in.Policy.Level == dropcap.LevelLeast ||
+		out.Before.Privileged && out.Strategy != dropcap.StrategyManual
 	switch {
 	case !broad:
 		return nil
 	case d.support == nil:
 		return []Refusal{{"no-evidence", "cannot tell what it needs: there is no evidence", learn}}
 	case d.support.Level == dropcap.ConfidenceLow:
-		return []Refusal{{"low-confidence", "cannot rely on what is known of its needs: " + d.support.Because, learn}}
+		return []Refusal{{"low-confidence", "cannot rely on what is known of its needs: " +
+			d.support.Because, learn}}
 	}
 	if untried := d.support.Untried & out.Drop; !untried.Empty() && !out.Before.Privileged {
-		return []Refusal{{"untried", fmt.Sprintf("cannot tell whether it needs %s: it did not hold %s when its needs were recorded", untried.Short(), them(untried)), learn}}
+		return []Refusal{{"untried",
+			fmt.Sprintf("cannot tell whether it needs %s: it did not hold %s when its needs were "+
+				"recorded", untried.Short(), them(untried)), learn}}
 	}
 	return nil
 }
@@ -160,8 +181,10 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	if in.Policy.Level == dropcap.LevelCIS && out.Drop.Has(caps.NetRaw) && !out.Before.Privileged {
 		list = append(list, d.unsure(out.Strategy)...)
 	}
-	if in.Options.AcceptLow && (d.support == nil || d.support.Level == dropcap.ConfidenceLow) && (in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged) {
-		list = append(list, "what it needs is not known well, and that was accepted with --accept low")
+	if in.Options.AcceptLow && (d.support == nil || d.support.Level == dropcap.ConfidenceLow) &&
+		(in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged) {
+		list = append(list, "what it needs is not known well, and that was accepted with "+
+			"--accept low")
 	}
 	if d.support != nil && !d.support.Exact {
 		list = append(list, d.support.Because)
@@ -173,7 +196,8 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 		}
 	}
 	if held := s.Container.Kernel.Holds(); held != nil && !held.Minus(out.Before.Holds).Empty() {
-		list = append(list, "its processes hold more than it declares now: "+held.Minus(out.Before.Holds).Short())
+		list = append(list, "its processes hold more than it declares now: "+
+			held.Minus(out.Before.Holds).Short())
 	}
 	list = append(list, in.strategyWarnings(out, s)...)
 	if out.Commands.Apply != "" {
@@ -213,7 +237,8 @@ func undecided(list []dropcap.Retain) []string {
 		}
 	}
 	for i, why := range order {
-		order[i] = fmt.Sprintf("it keeps %s, which audit goes on reporting: %s", spaced(sets[why]), why)
+		order[i] = fmt.Sprintf("it keeps %s, which audit goes on reporting: %s", spaced(sets[why]),
+			why)
 	}
 	return order
 }

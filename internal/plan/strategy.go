@@ -10,17 +10,21 @@ import (
 
 // promises are what each strategy promises, word for word in docs/plan.md.
 var promises = map[dropcap.Strategy]string{
-	dropcap.StrategyRecreate: "the old container is retained, stopped, and a backout starts that very container again",
-	dropcap.StrategyInPlace:  "it stays the same container with its data and logs; a backout puts the engine's former file back",
-	dropcap.StrategySource:   "its owner re-creates it and removes the old one before the new one has proven itself; a backout applies the former source again",
-	dropcap.StrategyManual:   "dropcap does not touch it; a person changes its source",
+	dropcap.StrategyRecreate: "the old container is retained, stopped, and a backout starts that " +
+		"very container again",
+	dropcap.StrategyInPlace: "it stays the same container with its data and logs; a backout " +
+		"puts the engine's former file back",
+	dropcap.StrategySource: "its owner re-creates it and removes the old one before the new " +
+		"one has proven itself; a backout applies the former source again",
+	dropcap.StrategyManual: "dropcap does not touch it; a person changes its source",
 }
 
 // strategy chooses the way: the owner's, unless the operator asks for another that is possible.
 func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
 	asked := in.Options.Strategy
 	switch {
-	case in.Host.Engine.Name == "podman", c.Declared.Privileged && !in.Options.Deprivilege, asked == dropcap.StrategyManual:
+	case in.Host.Engine.Name == "podman", c.Declared.Privileged && !in.Options.Deprivilege,
+		asked == dropcap.StrategyManual:
 		return dropcap.StrategyManual
 	}
 	switch c.Owner.Kind {
@@ -44,28 +48,38 @@ func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
 func byHand(c dropcap.Container, o Options) Refusal {
 	switch {
 	case c.Declared.Privileged && !o.Deprivilege:
-		return Refusal{"privileged", "cannot decide alone about a privileged container: it also has all devices and no confinement",
+		return Refusal{"privileged",
+			"cannot decide alone about a privileged container: it also has all devices and no " +
+				"confinement",
 			"plan it with --deprivilege, and read what else goes"}
 	case managers[c.Owner.Kind] != "":
-		return Refusal{"owner", fmt.Sprintf("cannot change it here for good: it belongs to %s, which would make it again as its source says", managers[c.Owner.Kind]),
+		return Refusal{"owner",
+			fmt.Sprintf("cannot change it here for good: it belongs to %s, which would make it "+
+				"again as its source says", managers[c.Owner.Kind]),
 			"change its source as shown"}
 	case o.Strategy == dropcap.StrategyManual:
-		return Refusal{"manual", "cannot apply what was planned as manual", "plan it without --strategy manual"}
+		return Refusal{"manual", "cannot apply what was planned as manual",
+			"plan it without --strategy manual"}
 	}
-	return Refusal{"engine", "cannot re-create containers of Podman", "re-create it yourself with the capabilities shown"}
+	return Refusal{"engine", "cannot re-create containers of Podman",
+		"re-create it yourself with the capabilities shown"}
 }
 
-var managers = map[string]string{"ecs": "Amazon ECS", "kubernetes": "Kubernetes", "nomad": "Nomad", "systemd": "systemd"}
+var managers = map[string]string{"ecs": "Amazon ECS", "kubernetes": "Kubernetes", "nomad": "Nomad",
+	"systemd": "systemd"}
 
 // strategyWarnings are what the way brings with it.
 func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 	var list []string
 	c := s.Container
 	if c.Owner.Claimed != "" {
-		list = append(list, fmt.Sprintf("its labels claim that %s owns it, but its image carries them too: it is taken for a plain container", c.Owner.Claimed))
+		list = append(list, fmt.Sprintf("its labels claim that %s owns it, but its image carries "+
+			"them too: it is taken for a plain container", c.Owner.Claimed))
 	}
-	if c.Owner.Kind == "compose" && (out.Strategy == dropcap.StrategyRecreate || out.Strategy == dropcap.StrategyInPlace) {
-		list = append(list, "the compose file stays as it is: whenever compose makes it again, the change is gone")
+	if c.Owner.Kind == "compose" && (out.Strategy == dropcap.StrategyRecreate ||
+		out.Strategy == dropcap.StrategyInPlace) {
+		list = append(list, "the compose file stays as it is: whenever compose makes it again, "+
+			"the change is gone")
 	}
 	if out.Strategy == dropcap.StrategyRecreate {
 		list = append(list, s.Notes...)
@@ -82,7 +96,8 @@ type timing struct {
 	}
 }
 
-// defaultStop is how long the engine waits after the stop signal (moby container.DefaultStopTimeout), in seconds.
+// defaultStop is how long the engine waits after the stop signal (moby
+// container.DefaultStopTimeout), in seconds.
 const defaultStop = 10
 
 func downtime(strategy dropcap.Strategy, s Subject) string {
@@ -125,8 +140,8 @@ type Command struct {
 	Line  string // docker run …; empty if it cannot be said
 }
 
-// byHandCommands are what a person would type: the control's own command, with the old container put aside and not removed, since its name
-// is taken and it is the way back.
+// byHandCommands are what a person would type: the control's own command, with the old container
+// put aside and not removed, since its name is taken and it is the way back.
 func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropcap.Commands {
 	by := s.Command(after)
 	if by.Line == "" {
@@ -138,8 +153,10 @@ func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropca
 		out.Reveal = fmt.Sprintf("dropcap plan %s --reveal %s", name, quoted(by.File))
 		out.Apply = by.Fetch + " && "
 	}
-	out.Apply += fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update --restart=no %[2]s && %[3]s", name, aside, by.Line)
-	out.Backout = fmt.Sprintf("docker rm --force %[1]s && docker rename %[2]s %[1]s && docker update --restart=%[3]s %[1]s", name, aside, restart(s.Inspect))
+	out.Apply += fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update "+
+		"--restart=no %[2]s && %[3]s", name, aside, by.Line)
+	out.Backout = fmt.Sprintf("docker rm --force %[1]s && docker rename %[2]s %[1]s && docker "+
+		"update --restart=%[3]s %[1]s", name, aside, restart(s.Inspect))
 	if s.Container.Running() {
 		out.Backout += " && docker start " + name
 	}
@@ -171,7 +188,8 @@ func restart(inspect json.RawMessage) string {
 func quoted(s string) string {
 	s = plain(s)
 	if s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("_-.", r))
 	}) < 0 {
 		return s
 	}

@@ -2,7 +2,8 @@ package policy
 
 import "dropcap"
 
-// Identity is what a finding is remembered by: the workload, which survives a re-creation, else the name.
+// Identity is what a finding is remembered by: the workload, which survives a re-creation, else the
+// name.
 func Identity(c dropcap.Container) string {
 	if c.Workload != "" {
 		return c.Workload
@@ -10,11 +11,13 @@ func Identity(c dropcap.Container) string {
 	return c.Name
 }
 
-// Known tells which findings an earlier audit had already: of the same rule, for the same [Identity], with all of the finding's
-// capabilities, so that one more capability is new. For rule privileged the capabilities are not compared, since a newer kernel makes
-// them more. The identity of findings without a container is ""; they are known if their sentence is the same too.
+// Known tells which findings an earlier audit had already: of the same rule, for the same
+// [Identity], with all of the finding's capabilities, so that one more capability is new. For rule
+// privileged the capabilities are not compared, since a newer kernel makes them more. The identity
+// of findings without a container is ""; they are known if their sentence is the same too.
 //
-// What a waiver accepted in the baseline is not known: else a baseline would make a waiver last for ever. Hosts are not compared.
+// What a waiver accepted in the baseline is not known: else a baseline would make a waiver last for
+// ever. Hosts are not compared.
 func Known(baseline dropcap.Audit) func(identity string, f dropcap.Finding) bool {
 	type key struct {
 		identity string

@@ -21,7 +21,8 @@ type field struct {
 
 // mapping reads n's fields; what names it in problems. Only the keys given are allowed, each once.
 func (r *reader) mapping(n *yaml.Node, what string, fields ...field) {
-	if !r.is(n, yaml.MappingNode, "!!map", what, fmt.Sprintf("the keys of %s are %s", what, strings.Join(names(fields), ", "))) {
+	if !r.is(n, yaml.MappingNode, "!!map", what, fmt.Sprintf("the keys of %s are %s", what,
+		strings.Join(names(fields), ", "))) {
 		return
 	}
 	seen := map[string]*yaml.Node{}
@@ -67,7 +68,8 @@ func names(fields []field) []string {
 }
 
 func (r *reader) list(n *yaml.Node, what string, item func(*yaml.Node)) {
-	if !r.is(n, yaml.SequenceNode, "!!seq", fmt.Sprintf("%q", what), "begin each item with a dash, or write [] for none") {
+	if !r.is(n, yaml.SequenceNode, "!!seq", fmt.Sprintf("%q", what),
+		"begin each item with a dash, or write [] for none") {
 		return
 	}
 	for _, c := range n.Content {
@@ -75,8 +77,8 @@ func (r *reader) list(n *yaml.Node, what string, item func(*yaml.Node)) {
 	}
 }
 
-// text gives a scalar's text; "" after a problem. Whoever writes 007 or ~ does not mean what YAML takes it for, so only text passes,
-// and unquoted dates, which YAML 1.2 takes for text.
+// text gives a scalar's text; "" after a problem. Whoever writes 007 or ~ does not mean what YAML
+// takes it for, so only text passes, and unquoted dates, which YAML 1.2 takes for text.
 func (r *reader) text(n *yaml.Node, what string) string {
 	what = fmt.Sprintf("%q", what)
 	if !r.is(n, yaml.ScalarNode, "", what, "") {
@@ -93,8 +95,8 @@ func (r *reader) text(n *yaml.Node, what string) string {
 	return n.Value
 }
 
-// is tells whether n is of the kind and (unless tag is empty) the tag. Anchors, aliases and tags would let a small file mean a large
-// policy, or hide from a reader what it says: none passes.
+// is tells whether n is of the kind and (unless tag is empty) the tag. Anchors, aliases and tags
+// would let a small file mean a large policy, or hide from a reader what it says: none passes.
 func (r *reader) is(n *yaml.Node, kind yaml.Kind, tag, what, hint string) bool {
 	const spellOut = "write the value out in each place"
 	switch {
@@ -133,18 +135,22 @@ func (r *reader) selector(n *yaml.Node) (s dropcap.Selector) {
 		return field{key: key, read: func(n *yaml.Node) {
 			*to = r.text(n, key)
 			if _, err := compile(*to); err != nil {
-				r.bad(n, "close [ with ], and write \\ before a character that stands for itself", "bad pattern %q: %v", *to, err)
+				r.bad(n, "close [ with ], and write \\ before a character that stands for itself",
+					"bad pattern %q: %v", *to, err)
 			}
 		}}
 	}
-	r.mapping(n, `"containers"`, pattern("name", &s.Name), pattern("image", &s.Image), pattern("workload", &s.Workload),
+	r.mapping(n, `"containers"`, pattern("name", &s.Name), pattern("image", &s.Image),
+		pattern("workload", &s.Workload),
 		field{key: "label", read: func(n *yaml.Node) {
 			if s.Label = r.text(n, "label"); strings.HasPrefix(s.Label, "=") {
 				r.bad(n, `write "key" or "key=value"`, "label %q has no key", s.Label)
 			}
 		}})
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		r.bad(n, `write {name: "*"} for every container, or some of name, image, label and workload`, `"containers" selects nothing`)
+		r.bad(n,
+			`write {name: "*"} for every container, or some of name, image, label and workload`,
+			`"containers" selects nothing`)
 	}
 	return s
 }
@@ -163,12 +169,14 @@ func (r *reader) expiry(n *yaml.Node) time.Time {
 	}
 	moment, err := time.Parse(time.RFC3339, word)
 	if err != nil || !rfc3339.MatchString(word) {
-		r.bad(n, "write a day like 2026-12-31, or a moment like 2026-12-31T18:00:00Z", "%q is not a date", word)
+		r.bad(n, "write a day like 2026-12-31, or a moment like 2026-12-31T18:00:00Z",
+			"%q is not a date", word)
 	}
 	return moment.UTC()
 }
 
-// capabilities reads a list of names. Every capability at once is what only a waiver of --privileged may say, by the word ALL alone.
+// capabilities reads a list of names. Every capability at once is what only a waiver of
+// --privileged may say, by the word ALL alone.
 func (r *reader) capabilities(n *yaml.Node, allowAll bool) (s caps.Set) {
 	before := len(r.problems.List)
 	r.list(n, "capabilities", func(n *yaml.Node) { s |= r.capability(n, allowAll) })
@@ -179,7 +187,8 @@ func (r *reader) capabilities(n *yaml.Node, allowAll bool) (s caps.Set) {
 	case len(n.Content) == 0:
 		r.bad(n, "name at least one, such as NET_RAW", `"capabilities" is empty`)
 	case s&Everything == Everything && len(n.Content) > 1:
-		r.bad(n, "write [ALL] in a waiver of a privileged container; else only what is meant", `"capabilities" names every one`)
+		r.bad(n, "write [ALL] in a waiver of a privileged container; else only what is meant",
+			`"capabilities" names every one`)
 	}
 	return s
 }
@@ -197,7 +206,8 @@ func (r *reader) capability(n *yaml.Node, allowAll bool) caps.Set {
 	}
 	c, err := caps.Parse(word)
 	if err != nil {
-		r.bad(n, suggest(strings.TrimPrefix(strings.ToUpper(word), "CAP_"), "capabilities", shortNames()), "unknown capability %q", word)
+		r.bad(n, suggest(strings.TrimPrefix(strings.ToUpper(word), "CAP_"), "capabilities",
+			shortNames()), "unknown capability %q", word)
 		return 0
 	}
 	return caps.Of(c)

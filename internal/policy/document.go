@@ -15,17 +15,20 @@ import (
 // maxDepth of nesting; a policy needs 4.
 const maxDepth = 16
 
-// document gives the root of the only YAML document in data, as nodes without anchors, aliases and tags; nil after a problem.
+// document gives the root of the only YAML document in data, as nodes without anchors, aliases and
+// tags; nil after a problem.
 func (r *reader) document(data []byte) *yaml.Node {
 	if len(data) > MaxSize {
-		r.problems.add(1, 1, "split it, or select by patterns", "the file has %d bytes, and %d is the most", len(data), MaxSize)
+		r.problems.add(1, 1, "split it, or select by patterns",
+			"the file has %d bytes, and %d is the most", len(data), MaxSize)
 		return nil
 	}
 	if line, column, what := unreadable(data); what != "" {
 		r.problems.add(line, column, "write it as UTF-8 text", "%s", what)
 		return nil
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	loader, err := yaml.NewLoader(bytes.NewReader(data),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		r.syntax(err)
 		return nil
@@ -35,7 +38,8 @@ func (r *reader) document(data []byte) *yaml.Node {
 		return nil
 	}
 	if root == nil {
-		r.problems.add(1, 1, "write at least level: cis", "the file is empty") // cut off, perhaps: not to be taken for a wish
+		// cut off, perhaps: not to be taken for a wish
+		r.problems.add(1, 1, "write at least level: cis", "the file is empty")
 		return nil
 	}
 	more := r.next(loader)
@@ -78,8 +82,9 @@ func (r *reader) syntax(err error) {
 	r.problems.add(e.Mark.Line, e.Mark.Column, hint, "not YAML: %s", what)
 }
 
-// unreadable finds the first place that is no text. YAML allows more control characters, but nothing good comes of them in a terminal,
-// and the parser knows no place for those that it refuses.
+// unreadable finds the first place that is no text. YAML allows more control characters, but
+// nothing good comes of them in a terminal, and the parser knows no place for those that it
+// refuses.
 func unreadable(data []byte) (line, column int, what string) {
 	line, column = 1, 1
 	text := strings.TrimPrefix(string(data), "\ufeff")

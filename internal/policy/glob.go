@@ -5,8 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// The patterns are those of path.Match, but "*" matches "/" too, since images and workloads are full of it: path.Match's own "*" would
-// make registry/*/app miss what its writer meant, and nothing tells them.
+// The patterns are those of path.Match, but "*" matches "/" too, since images and workloads are
+// full of it: path.Match's own "*" would make registry/*/app miss what its writer meant, and
+// nothing tells them.
 
 var (
 	errClass  = errors.New("a [ without an end or with a bad range")
@@ -107,8 +108,9 @@ func literal(rest []rune) (rune, []rune, error) {
 	return rest[1], rest[2:], nil
 }
 
-// matches tells whether the pattern fits all of s. A bad pattern fits nothing. Only the last star is ever tried again, so the time is
-// at most the product of both lengths, whatever an image calls itself.
+// matches tells whether the pattern fits all of s. A bad pattern fits nothing. Only the last star
+// is ever tried again, so the time is at most the product of both lengths, whatever an image calls
+// itself.
 func matches(pattern, s string) bool {
 	list, err := compile(pattern)
 	if err != nil {

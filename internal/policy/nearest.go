@@ -7,7 +7,8 @@ import (
 	"dropcap/caps"
 )
 
-// suggest is the hint for an unknown word: the nearest known one, else all of them where they are few.
+// suggest is the hint for an unknown word: the nearest known one, else all of them where they are
+// few.
 func suggest(word, what string, known []string) string {
 	near, _ := caps.NearestWord(word, known)
 	switch {
@@ -16,7 +17,8 @@ func suggest(word, what string, known []string) string {
 	case near != "":
 		return fmt.Sprintf("did you mean %q? The %s are %s", near, what, strings.Join(known, ", "))
 	case len(known) > 8:
-		return fmt.Sprintf("capabilities(7) lists the %s, such as %s", what, strings.Join(known[:3], ", "))
+		return fmt.Sprintf("capabilities(7) lists the %s, such as %s", what,
+			strings.Join(known[:3], ", "))
 	}
 	return fmt.Sprintf("the %s are %s", what, strings.Join(known, ", "))
 }

@@ -73,12 +73,15 @@ waivers:
 	want := dropcap.Policy{
 		Level: dropcap.LevelLeast,
 		Keeps: []dropcap.Keep{{
-			Containers: dropcap.Selector{Name: "vpn*", Image: "r/vpn", Label: "role=vpn", Workload: "compose:shop/*"},
-			Caps:       caps.Of(caps.NetAdmin, caps.NetRaw), Reason: "builds tunnels",
+			Containers: dropcap.Selector{Name: "vpn*", Image: "r/vpn", Label: "role=vpn",
+				Workload: "compose:shop/*"},
+			Caps: caps.Of(caps.NetAdmin, caps.NetRaw), Reason: "builds tunnels",
 		}},
 		Waivers: []dropcap.Waiver{
-			{Containers: dropcap.Selector{Name: "web"}, Caps: caps.Of(caps.NetRaw), Owner: "ops@example.org", Reason: "ping", Expires: day, Line: 7},
-			{Containers: dropcap.Selector{Label: "agent"}, Caps: policy.Everything, Owner: "ops@example.org", Reason: "agent",
+			{Containers: dropcap.Selector{Name: "web"}, Caps: caps.Of(caps.NetRaw),
+				Owner: "ops@example.org", Reason: "ping", Expires: day, Line: 7},
+			{Containers: dropcap.Selector{Label: "agent"}, Caps: policy.Everything,
+				Owner: "ops@example.org", Reason: "agent",
 				Expires: time.Date(2026, 12, 31, 16, 0, 0, 0, time.UTC), Line: 12},
 		},
 		Digest: got.Digest,
@@ -96,7 +99,8 @@ func TestDigestIsThatOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "sha256:c6b8f7e440a9751bf0a46985b721c08f16b15fe937e06416e85da655924a2eac" // printf 'level: cis\n' | sha256sum
+	// printf 'level: cis\n' | sha256sum
+	const want = "sha256:c6b8f7e440a9751bf0a46985b721c08f16b15fe937e06416e85da655924a2eac"
 	if got.Digest != want {
 		t.Errorf("digest %s, want %s", got.Digest, want)
 	}
@@ -112,7 +116,8 @@ func TestOneProblemKeepsItsHintApart(t *testing.T) {
 	if !errors.As(err, &e) {
 		t.Fatal(err)
 	}
-	if e.Message != `cannot read policy p.yaml:1:1: unknown key "levle"` || !strings.Contains(e.Hint, "level, keep, waivers") {
+	if e.Message != `cannot read policy p.yaml:1:1: unknown key "levle"` ||
+		!strings.Contains(e.Hint, "level, keep, waivers") {
 		t.Errorf("message %q, hint %q", e.Message, e.Hint)
 	}
 }
@@ -128,8 +133,10 @@ func TestAtMostTenProblemsAreTold(t *testing.T) {
 	if !errors.As(err, &e) || !errors.As(err, &list) {
 		t.Fatal(err)
 	}
-	if len(list.List) != 10 || !list.More || !strings.Contains(e.Hint, "first 10") || strings.Count(e.Message, "\n") != 9 {
-		t.Errorf("%d problems, more %v, hint %q, message\n%s", len(list.List), list.More, e.Hint, e.Message)
+	if len(list.List) != 10 || !list.More || !strings.Contains(e.Hint, "first 10") ||
+		strings.Count(e.Message, "\n") != 9 {
+		t.Errorf("%d problems, more %v, hint %q, message\n%s", len(list.List), list.More, e.Hint,
+			e.Message)
 	}
 }
 
@@ -156,10 +163,12 @@ func FuzzParse(f *testing.F) {
 		p, err := policy.Parse("p", data)
 		if err != nil {
 			var list *policy.Problems
-			if !errors.As(err, &list) || len(list.List) == 0 || len(list.List) > 10 || !strings.HasPrefix(err.Error(), "cannot read policy p:") {
+			if !errors.As(err, &list) || len(list.List) == 0 || len(list.List) > 10 ||
+				!strings.HasPrefix(err.Error(), "cannot read policy p:") {
 				t.Fatalf("error without a place: %v", err)
 			}
-			lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + strings.Count(string(data), "\u0085") +
+			lines := strings.Count(string(data), "\n") + strings.Count(string(data),
+				"\r") + strings.Count(string(data), "\u0085") +
 				strings.Count(string(data), "\u2028") + strings.Count(string(data), "\u2029") + 1
 			for _, q := range list.List {
 				if q.Line < 1 || q.Column < 1 || q.Line > lines+1 || q.Message == "" {
@@ -169,7 +178,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, w := range p.Waivers {
-			if w.Caps.Empty() || w.Owner == "" || w.Reason == "" || w.Expires.IsZero() || w.Containers == (dropcap.Selector{}) || w.Line < 1 {
+			if w.Caps.Empty() || w.Owner == "" || w.Reason == "" || w.Expires.IsZero() ||
+				w.Containers == (dropcap.Selector{}) || w.Line < 1 {
 				t.Fatalf("a waiver with a hole: %+v", w)
 			}
 		}
@@ -183,8 +193,10 @@ func FuzzParse(f *testing.F) {
 
 // What is printed of a waiver must be the day that somebody wrote, not the first moment after it.
 func TestLastDayIsTheOneWritten(t *testing.T) {
-	for written, want := range map[string]string{"2026-12-31": "2026-12-31", "2026-12-31T18:00:00Z": "2026-12-31", "2027-01-01T00:00:00Z": "2026-12-31"} {
-		const head = "waivers:\n  - {containers: {name: web}, capabilities: [KILL], owner: o, reason: r, expires: "
+	for written, want := range map[string]string{"2026-12-31": "2026-12-31",
+		"2026-12-31T18:00:00Z": "2026-12-31", "2027-01-01T00:00:00Z": "2026-12-31"} {
+		const head = "waivers:\n  - {containers: {name: web}, capabilities: [KILL], owner: o, " +
+			"reason: r, expires: "
 		p, err := policy.Parse("p.yaml", []byte(head+written+"}\n"))
 		if err != nil {
 			t.Fatal(err)

@@ -1,5 +1,6 @@
-// Package policy reads what an operator demands, and answers which containers a selector picks, which findings a waiver accepts and
-// which a baseline knows already. It is pure: bytes and documents in, values out. It never opens a file and never asks for the time.
+// Package policy reads what an operator demands, and answers which containers a selector picks,
+// which findings a waiver accepts and which a baseline knows already. It is pure: bytes and
+// documents in, values out. It never opens a file and never asks for the time.
 package policy
 
 import (
@@ -14,9 +15,9 @@ import (
 // MaxSize is the largest policy file that is read, in bytes: some thousands of waivers.
 const MaxSize = 1 << 20
 
-// Parse reads a policy file. name stands in errors only. The error is a [*dropcap.Error] whose message begins with "cannot read policy
-// NAME:LINE:COLUMN" and whose cause is a [Problems], at most ten of them, in the file's order. Lines and columns count from 1, columns
-// in characters.
+// Parse reads a policy file. name stands in errors only. The error is a [*dropcap.Error] whose
+// message begins with "cannot read policy NAME:LINE:COLUMN" and whose cause is a [Problems], at
+// most ten of them, in the file's order. Lines and columns count from 1, columns in characters.
 func Parse(name string, data []byte) (dropcap.Policy, error) {
 	p := dropcap.Policy{
 		Level: dropcap.LevelCIS, Keeps: []dropcap.Keep{}, Waivers: []dropcap.Waiver{},
@@ -34,7 +35,8 @@ func Parse(name string, data []byte) (dropcap.Policy, error) {
 
 // BuiltIn is the policy without a file: level cis, nothing kept, nothing waived.
 func BuiltIn() dropcap.Policy {
-	return dropcap.Policy{Level: dropcap.LevelCIS, Keeps: []dropcap.Keep{}, Waivers: []dropcap.Waiver{}}
+	return dropcap.Policy{Level: dropcap.LevelCIS, Keeps: []dropcap.Keep{},
+		Waivers: []dropcap.Waiver{}}
 }
 
 func (r *reader) policy(n *yaml.Node, p *dropcap.Policy) {
@@ -53,7 +55,8 @@ func (r *reader) level(n *yaml.Node) dropcap.Level {
 	word := r.text(n, "level")
 	l := dropcap.Level(word)
 	if word != "" && l != dropcap.LevelCIS && l != dropcap.LevelLeast {
-		r.bad(n, suggest(word, "levels", []string{string(dropcap.LevelCIS), string(dropcap.LevelLeast)}), "unknown level %q", word)
+		r.bad(n, suggest(word, "levels", []string{string(dropcap.LevelCIS),
+			string(dropcap.LevelLeast)}), "unknown level %q", word)
 	}
 	return l
 }

@@ -9,7 +9,8 @@ import (
 	"dropcap"
 )
 
-// maxProblems bounds what one run tells: past ten, the file is of another kind than its reader thinks.
+// maxProblems bounds what one run tells: past ten, the file is of another kind than its reader
+// thinks.
 const maxProblems = 10
 
 // Problem is one place of a policy file that cannot be read as meant.
@@ -40,23 +41,27 @@ func (p *Problems) add(line, column int, hint, format string, args ...any) {
 		return
 	}
 	// A parser that knows no place means the whole file.
-	p.List = append(p.List, Problem{Line: max(line, 1), Column: max(column, 1), Message: fmt.Sprintf(format, args...), Hint: hint})
+	p.List = append(p.List, Problem{Line: max(line, 1), Column: max(column, 1),
+		Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// err is nil without problems. One problem keeps its hint apart; several stand on a line each with theirs.
+// err is nil without problems. One problem keeps its hint apart; several stand on a line each with
+// theirs.
 func (p *Problems) err(name string) error {
 	if len(p.List) == 0 {
 		return nil
 	}
 	first := p.List[0]
 	e := &dropcap.Error{Code: dropcap.CodeError, Hint: first.Hint, Err: p}
-	e.Message = fmt.Sprintf("cannot read policy %s:%d:%d: %s", name, first.Line, first.Column, first.Message)
+	e.Message = fmt.Sprintf("cannot read policy %s:%d:%d: %s", name, first.Line, first.Column,
+		first.Message)
 	if len(p.List) == 1 {
 		return e
 	}
 	e.Message += withHint(first.Hint)
 	for _, q := range p.List[1:] {
-		e.Message += fmt.Sprintf("\n  %s:%d:%d: %s%s", name, q.Line, q.Column, q.Message, withHint(q.Hint))
+		e.Message += fmt.Sprintf("\n  %s:%d:%d: %s%s", name, q.Line, q.Column, q.Message,
+			withHint(q.Hint))
 	}
 	e.Hint = fmt.Sprintf("mend these %d places of the policy", len(p.List))
 	if p.More {

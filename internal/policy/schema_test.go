@@ -50,7 +50,8 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	}
 }
 
-// value reads a file as an editor does that checks YAML by a JSON Schema: YAML 1.2, where a date is text.
+// value reads a file as an editor does that checks YAML by a JSON Schema: YAML 1.2, where a date is
+// text.
 func value(t *testing.T, file string) any {
 	t.Helper()
 	var n yaml.Node
@@ -91,16 +92,19 @@ func TestSchemaKnowsEveryCapability(t *testing.T) {
 	schema := compiled(t)
 	accepts := func(name string) bool {
 		return schema.Validate(map[string]any{"keep": []any{map[string]any{
-			"containers": map[string]any{"name": "x"}, "reason": "r", "capabilities": []any{name}}}}) == nil
+			"containers": map[string]any{"name": "x"}, "reason": "r",
+			"capabilities": []any{name}}}}) == nil
 	}
 	for _, c := range caps.UpTo(63).List() {
-		for _, name := range []string{c.String(), c.Short(), strings.ToLower(c.String()), strings.ToLower(c.Short())} {
+		for _, name := range []string{c.String(), c.Short(), strings.ToLower(c.String()),
+			strings.ToLower(c.Short())} {
 			if !accepts(name) {
 				t.Errorf("%q is not accepted", name)
 			}
 		}
 	}
-	for _, name := range []string{"ALL", "CAP_ALL", "NET", "NET_RAW2", "XNET_RAW", "CAP_CAP_NET_RAW", "CAP_40", "CAP_64", "041", "CAP_", " KILL", "KILL\n"} {
+	for _, name := range []string{"ALL", "CAP_ALL", "NET", "NET_RAW2", "XNET_RAW",
+		"CAP_CAP_NET_RAW", "CAP_40", "CAP_64", "041", "CAP_", " KILL", "KILL\n"} {
 		_, err := caps.Parse(name)
 		if err == nil {
 			t.Errorf("Parse takes %q", name)

@@ -8,11 +8,12 @@ import (
 	"dropcap/caps"
 )
 
-// Select tells whether the selector picks the container. Patterns must fit the whole of a name, image or workload: "web" picks neither
-// "web2" nor "old-web". Where a label's value is asked for and the container's values are unknown, the answer is no: ask
-// [NeedsLabelValues] first.
+// Select tells whether the selector picks the container. Patterns must fit the whole of a name,
+// image or workload: "web" picks neither "web2" nor "old-web". Where a label's value is asked for
+// and the container's values are unknown, the answer is no: ask [NeedsLabelValues] first.
 func Select(s dropcap.Selector, c dropcap.Container) bool {
-	return fits(s.Name, c.Name) && fits(s.Image, c.Image) && fits(s.Workload, c.Workload) && labelled(s.Label, c)
+	return fits(s.Name, c.Name) && fits(s.Image, c.Image) && fits(s.Workload, c.Workload) &&
+		labelled(s.Label, c)
 }
 
 func fits(pattern, s string) bool { return pattern == "" || matches(pattern, s) }
@@ -28,14 +29,16 @@ func labelled(label string, c dropcap.Container) bool {
 	return !valued && mayHave(c, key) && c.ImageLabels != nil
 }
 
-// mayHave tells whether a container of a document may have a label that is believed: of older documents nobody knows which the image brought.
+// mayHave tells whether a container of a document may have a label that is believed: of older
+// documents nobody knows which the image brought.
 func mayHave(c dropcap.Container, key string) bool {
 	return slices.Contains(c.Labels, key) && !slices.Contains(c.ImageLabels, key)
 }
 
-// NeedsLabelValues tells whether the policy asks for what is not known of a container's label: its value, as in every document, or whether
-// its image brought it, as in those of older versions. Then nothing of the policy can be judged rightly. line is where that waiver stands; 0
-// for a keep, whose line is not kept.
+// NeedsLabelValues tells whether the policy asks for what is not known of a container's label: its
+// value, as in every document, or whether its image brought it, as in those of older versions. Then
+// nothing of the policy can be judged rightly. line is where that waiver stands; 0 for a keep,
+// whose line is not kept.
 func NeedsLabelValues(p dropcap.Policy, list []dropcap.Container) (line int, yes bool) {
 	for _, k := range p.Keeps {
 		if asksUnknown(k.Containers, list) {
@@ -52,9 +55,11 @@ func NeedsLabelValues(p dropcap.Policy, list []dropcap.Container) (line int, yes
 
 func asksUnknown(s dropcap.Selector, list []dropcap.Container) bool {
 	key, _, valued := strings.Cut(s.Label, "=")
-	s.Label = "" // the rest of the selector may rule the container out, and then the label does not matter
+	// the rest of the selector may rule the container out, and then the label does not matter
+	s.Label = ""
 	for _, c := range list {
-		if c.LabelValues == nil && (valued || c.ImageLabels == nil) && key != "" && mayHave(c, key) && Select(s, c) {
+		if c.LabelValues == nil && (valued || c.ImageLabels == nil) && key != "" &&
+			mayHave(c, key) && Select(s, c) {
 			return true
 		}
 	}

@@ -13,8 +13,10 @@ import (
 )
 
 func web() dropcap.Container {
-	return dropcap.Container{Name: "web", Image: "registry.example/team/web:1.2", Workload: "compose:shop/web",
-		Labels: []string{"role", "tier", "brought"}, ImageLabels: []string{"brought"}, LabelValues: map[string]string{"role": "vpn", "tier": ""}}
+	return dropcap.Container{Name: "web", Image: "registry.example/team/web:1.2",
+		Workload: "compose:shop/web",
+		Labels:   []string{"role", "tier", "brought"}, ImageLabels: []string{"brought"},
+		LabelValues: map[string]string{"role": "vpn", "tier": ""}}
 }
 
 func TestSelect(t *testing.T) {
@@ -53,7 +55,8 @@ func TestSelect(t *testing.T) {
 		{dropcap.Selector{Label: "none="}, false},
 		{dropcap.Selector{Label: "brought"}, false},
 		{dropcap.Selector{Label: "brought="}, false},
-		{dropcap.Selector{Name: "web", Label: "role=vpn", Workload: "compose:shop/web", Image: "*"}, true},
+		{dropcap.Selector{Name: "web", Label: "role=vpn", Workload: "compose:shop/web", Image: "*"},
+			true},
 		{dropcap.Selector{Name: "web", Label: "role=db"}, false},
 		{dropcap.Selector{Name: "db", Label: "role=vpn"}, false},
 	} {
@@ -63,9 +66,11 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// docker-bench-security skips every container whose name contains "nil" and lets one exclusion reach its namesakes.
+// docker-bench-security skips every container whose name contains "nil" and lets one exclusion
+// reach its namesakes.
 func TestAWaiverDoesNotLeakToNamesThatContainIt(t *testing.T) {
-	for _, name := range []string{"web2", "old-web", "web.1", "websphere", "vanilla", "WEB", "web/x", "", " web"} {
+	for _, name := range []string{"web2", "old-web", "web.1", "websphere", "vanilla", "WEB",
+		"web/x", "", " web"} {
 		for _, pattern := range []string{"web", "nil", "w[e]b", `w\eb`} {
 			if policy.Select(dropcap.Selector{Name: pattern}, dropcap.Container{Name: name}) {
 				t.Errorf("%q picks %q", pattern, name)
@@ -77,7 +82,8 @@ func TestAWaiverDoesNotLeakToNamesThatContainIt(t *testing.T) {
 func TestLabelNamesSufficeWithoutValues(t *testing.T) {
 	c := web()
 	c.LabelValues = nil
-	if !policy.Select(dropcap.Selector{Label: "role"}, c) || policy.Select(dropcap.Selector{Label: "rule"}, c) {
+	if !policy.Select(dropcap.Selector{Label: "role"}, c) ||
+		policy.Select(dropcap.Selector{Label: "rule"}, c) {
 		t.Error("a key alone must be judged by the names of labels")
 	}
 	if policy.Select(dropcap.Selector{Label: "brought"}, c) {
@@ -101,15 +107,25 @@ func TestUnknownLabelValuesAreTold(t *testing.T) {
 		line int
 		yes  bool
 	}{
-		{"live", dropcap.Policy{Waivers: []dropcap.Waiver{valued}}, []dropcap.Container{live}, 0, false},
-		{"stored", dropcap.Policy{Waivers: []dropcap.Waiver{{}, valued}}, []dropcap.Container{live, stored}, 7, true},
-		{"keep", dropcap.Policy{Keeps: []dropcap.Keep{{Containers: valued.Containers}}}, []dropcap.Container{stored}, 0, true},
-		{"key alone", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "role"}}}}, []dropcap.Container{stored}, 0, false},
-		{"key alone, of an older document", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "role"}, Line: 3}}},
+		{"live", dropcap.Policy{Waivers: []dropcap.Waiver{valued}}, []dropcap.Container{live}, 0,
+			false},
+		{"stored", dropcap.Policy{Waivers: []dropcap.Waiver{{}, valued}},
+			[]dropcap.Container{live, stored}, 7, true},
+		{"keep", dropcap.Policy{Keeps: []dropcap.Keep{{Containers: valued.Containers}}},
+			[]dropcap.Container{stored}, 0, true},
+		{"key alone",
+			dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "role"}}}}, []dropcap.Container{stored}, 0, false},
+		{"key alone, of an older document",
+			dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "role"},
+				Line: 3}}},
 			[]dropcap.Container{older}, 3, true},
-		{"the image's", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "brought=x"}}}}, []dropcap.Container{stored}, 0, false},
-		{"no such label", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "rule=x"}}}}, []dropcap.Container{stored}, 0, false},
-		{"ruled out by name", dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Name: "db", Label: "role=x"}}}},
+		{"the image's",
+			dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "brought=x"}}}}, []dropcap.Container{stored}, 0, false},
+		{"no such label",
+			dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Label: "rule=x"}}}}, []dropcap.Container{stored}, 0, false},
+		{"ruled out by name",
+			dropcap.Policy{Waivers: []dropcap.Waiver{{Containers: dropcap.Selector{Name: "db",
+				Label: "role=x"}}}},
 			[]dropcap.Container{stored}, 0, false},
 	} {
 		if line, yes := policy.NeedsLabelValues(c.p, c.list); line != c.line || yes != c.yes {
@@ -125,7 +141,8 @@ func TestKeptIsTheUnionOfWhatPicksTheContainer(t *testing.T) {
 		{Containers: dropcap.Selector{Label: "tier"}, Caps: caps.Of(caps.NetRaw), Reason: "c"},
 	}}
 	got, why := policy.Kept(p, web())
-	if got != caps.Of(caps.NetAdmin, caps.NetRaw) || len(why) != 2 || why[0].Reason != "a" || why[1].Reason != "c" {
+	if got != caps.Of(caps.NetAdmin, caps.NetRaw) || len(why) != 2 || why[0].Reason != "a" ||
+		why[1].Reason != "c" {
 		t.Errorf("%v because of %+v", got, why)
 	}
 }
@@ -133,7 +150,8 @@ func TestKeptIsTheUnionOfWhatPicksTheContainer(t *testing.T) {
 // A pattern made for a slow matcher must not be one: the name may be hostile too.
 func TestHostilePatternsEndSoon(t *testing.T) {
 	began := time.Now()
-	policy.Select(dropcap.Selector{Image: strings.Repeat("*a", 2000) + "b"}, dropcap.Container{Image: strings.Repeat("a", 20000)})
+	policy.Select(dropcap.Selector{Image: strings.Repeat("*a", 2000) + "b"},
+		dropcap.Container{Image: strings.Repeat("a", 20000)})
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
@@ -141,7 +159,8 @@ func TestHostilePatternsEndSoon(t *testing.T) {
 
 // path.Match says what a pattern means wherever there is no slash in the text.
 func FuzzSelect(f *testing.F) {
-	for _, p := range []string{"", "web", "w*", "*", "w?b", "[a-c]*", "[^x]", `a\*`, "a[", "[]a]", "[z-a]", "*a*b*c", "[\\]]", "é?", "**", "[-a]", "a-b]"} {
+	for _, p := range []string{"", "web", "w*", "*", "w?b", "[a-c]*", "[^x]", `a\*`, "a[", "[]a]",
+		"[z-a]", "*a*b*c", "[\\]]", "é?", "**", "[-a]", "a-b]"} {
 		for _, s := range []string{"web", "abc", "a*", "é€", "", "r/x/web:1"} {
 			f.Add(p, s)
 		}
@@ -166,7 +185,8 @@ func FuzzSelect(f *testing.F) {
 	})
 }
 
-// backwards tells whether the pattern may have a range like [z-a], which we refuse and path.Match takes for one that fits nothing.
+// backwards tells whether the pattern may have a range like [z-a], which we refuse and path.Match
+// takes for one that fits nothing.
 func backwards(pattern string) bool {
 	in := []rune(pattern)
 	for i := 1; i+1 < len(in); i++ {

@@ -11,7 +11,8 @@ import (
 // Everything is what ALL in a waiver stands for: each capability that has a name.
 var Everything = caps.UpTo(caps.Last)
 
-// Waivers matches findings with a policy's waivers and remembers which were of use. Not for concurrent use.
+// Waivers matches findings with a policy's waivers and remembers which were of use. Not for
+// concurrent use.
 type Waivers struct {
 	list []dropcap.Waiver
 	used []bool
@@ -23,11 +24,13 @@ func NewWaivers(list []dropcap.Waiver, now time.Time) *Waivers {
 	return &Waivers{list: list, used: make([]bool, len(list)), now: now}
 }
 
-// Match gives the waivers that accept the finding of the container, the first to expire in front; none unless they cover all of the
-// finding's capabilities together. One that covers all alone is preferred to several.
+// Match gives the waivers that accept the finding of the container, the first to expire in front;
+// none unless they cover all of the finding's capabilities together. One that covers all alone is
+// preferred to several.
 //
-// A waiver covers only what it names: a finding without capabilities, or of the rules unseen and waiver, is never accepted. Privileged
-// is more than its capabilities (devices, no confinement), so only ALL accepts that finding, and ALL accepts no other.
+// A waiver covers only what it names: a finding without capabilities, or of the rules unseen and
+// waiver, is never accepted. Privileged is more than its capabilities (devices, no confinement), so
+// only ALL accepts that finding, and ALL accepts no other.
 func (w *Waivers) Match(c dropcap.Container, f dropcap.Finding) []dropcap.Waiver {
 	if f.Rule == dropcap.RuleUnseen || f.Rule == dropcap.RuleWaiver {
 		return nil
@@ -53,12 +56,14 @@ func (w *Waivers) Match(c dropcap.Container, f dropcap.Finding) []dropcap.Waiver
 	return w.use(picked...)
 }
 
-// covers gives the part of the finding's capabilities that the waiver accepts, and whether that is the whole finding.
+// covers gives the part of the finding's capabilities that the waiver accepts, and whether that is
+// the whole finding.
 func covers(v dropcap.Waiver, f dropcap.Finding) (offer caps.Set, whole bool) {
 	all := v.Caps&Everything == Everything
 	switch {
 	case f.Rule == dropcap.RulePrivileged:
-		return 0, all // whatever it means on this host: a newer kernel has capabilities without a name here
+		// whatever it means on this host: a newer kernel has capabilities without a name here
+		return 0, all
 	case all || f.Caps.Empty():
 		return 0, false
 	}
@@ -72,7 +77,9 @@ func (w *Waivers) use(which ...int) []dropcap.Waiver {
 		w.used[i] = true
 		out = append(out, w.list[i])
 	}
-	slices.SortStableFunc(out, func(a, b dropcap.Waiver) int { return a.Expires.Compare(b.Expires) })
+	slices.SortStableFunc(out, func(a, b dropcap.Waiver) int {
+		return a.Expires.Compare(b.Expires)
+	})
 	return out
 }
 
@@ -92,8 +99,9 @@ type Stale struct {
 	Why    Staleness
 }
 
-// Stale gives the waivers that are expired or were of no use, in the file's order. Ask after the findings of all containers went
-// through Match: of some containers only, it would blame waivers for those that were not looked at. seen are all of them.
+// Stale gives the waivers that are expired or were of no use, in the file's order. Ask after the
+// findings of all containers went through Match: of some containers only, it would blame waivers
+// for those that were not looked at. seen are all of them.
 func (w *Waivers) Stale(seen []dropcap.Container) []Stale {
 	var out []Stale
 	for i, v := range w.list {

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// Line returns the text with each control or otherwise unprintable character replaced by "?", so that it
-// stays on one line and moves nothing on a terminal.
+// Line returns the text with each control or otherwise unprintable character replaced by "?", so
+// that it stays on one line and moves nothing on a terminal.
 func Line(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == ' ' || unicode.IsPrint(r) {

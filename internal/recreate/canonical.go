@@ -7,20 +7,24 @@ import (
 	"strings"
 )
 
-// canonical makes a container's inspect into what was declared, in one form: what the table of exceptions leaves out is gone, and what can be
-// said in several ways is said in one.
+// canonical makes a container's inspect into what was declared, in one form: what the table of
+// exceptions leaves out is gone, and what can be said in several ways is said in one.
 //
-//   - Mounts become a map by destination, since older engines keep them in no order. A Mode of "" is "z" for a volume: the engine puts it at
-//     a volume with a name and not at an anonymous one, which it relabels all the same (daemon/volumes_unix.go, setBindModeIfNull;
+//   - Mounts become a map by destination, since older engines keep them in no order. A Mode of ""
+//     is "z" for a volume: the engine puts it at a volume with a name and not at an anonymous one,
+//     which it relabels all the same (daemon/volumes_unix.go, setBindModeIfNull;
 //     daemon/create_unix.go). The source of an image's mount is a folder of the container's own.
-//   - Binds and HostConfig.Mounts name the volume that is mounted, and what is mounted without being declared there is added: that is how
-//     anonymous volumes, those of the image and those of --volumes-from are kept. Their order means nothing, since no two have one
-//     destination. NoCopy does not count: it says what a create does
-//     with an empty volume, and the volume is there already (daemon/create_unix.go, populateVolumes).
-//   - Legacy links lose the container's own name (daemon/inspect.go), aliases its id (container/inspect.go).
-//   - A host name does not count where it is another one's: of the container whose network it is, or of the host (daemon/container_operations.go,
-//     initializeNetworking).
-//   - Sysctls of eth0 count as the driver option into which engines since 27.1 put them (container_routes.go, handleSysctlBC).
+//   - Binds and HostConfig.Mounts name the volume that is mounted, and what is mounted without
+//     being declared there is added: that is how anonymous volumes, those of the image and those of
+//     --volumes-from are kept. Their order means nothing, since no two have one destination. NoCopy
+//     does not count: it says what a create does with an empty volume, and the volume is there
+//     already (daemon/create_unix.go, populateVolumes).
+//   - Legacy links lose the container's own name (daemon/inspect.go), aliases its id
+//     (container/inspect.go).
+//   - A host name does not count where it is another one's: of the container whose network it is,
+//     or of the host (daemon/container_operations.go, initializeNetworking).
+//   - Sysctls of eth0 count as the driver option into which engines since 27.1 put them
+//     (container_routes.go, handleSysctlBC).
 func canonical(inspect json.RawMessage, swarm func(network string) bool) (map[string]any, error) {
 	var in inspected
 	var host hostConfig
@@ -41,7 +45,8 @@ func canonical(inspect json.RawMessage, swarm func(network string) bool) (map[st
 	if err := canonicalMounts(doc, hostDoc, in, host); err != nil {
 		return nil, err
 	}
-	if shared := strings.HasPrefix(host.NetworkMode, "container:"); shared || host.UTSMode == "host" {
+	if shared := strings.HasPrefix(host.NetworkMode, "container:"); shared ||
+		host.UTSMode == "host" {
 		delete(configDoc, "Hostname")
 		if shared {
 			delete(configDoc, "Domainname")
@@ -76,7 +81,8 @@ func decoded(raw json.RawMessage) (map[string]any, error) {
 	return doc, err
 }
 
-// prune applies the table of exceptions, and takes out what is null: a missing field and one that is null are the same.
+// prune applies the table of exceptions, and takes out what is null: a missing field and one that
+// is null are the same.
 func prune(v any, place []string) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -169,7 +175,8 @@ func canonicalSpec(raw object, m mount) (map[string]any, error) {
 		spec["Source"] = m.volume()
 		options := child(spec, "VolumeOptions")
 		delete(options, "NoCopy")
-		if driver := child(options, "DriverConfig"); driver["Name"] == m.Driver || driver["Name"] == "" {
+		if driver := child(options, "DriverConfig"); driver["Name"] == m.Driver ||
+			driver["Name"] == "" {
 			delete(driver, "Name")
 		}
 	case spec["Type"] == "bind" && m.Propagation != "":
@@ -212,11 +219,13 @@ func canonicalSysctls(doc map[string]any, r *Recipe) {
 	options := child(child(child(child(doc, "NetworkSettings"), "Networks"), main), "DriverOpts")
 	var list []string
 	if was, ok := options[endpointSysctls].(string); ok {
-		list = strings.Split(strings.ReplaceAll(was, ".ifname.", ".IFNAME."), ",") // docker run makes it small, and both are taken
+		// docker run makes it small, and both are taken
+		list = strings.Split(strings.ReplaceAll(was, ".ifname.", ".IFNAME."), ",")
 	}
 	sysctls := child(child(doc, "HostConfig"), "Sysctls")
 	for name, value := range r.host.Sysctls {
-		if parts := strings.SplitN(name, ".", 5); len(parts) == 5 && parts[0] == "net" && parts[3] == "eth0" {
+		if parts := strings.SplitN(name, ".", 5); len(parts) == 5 && parts[0] == "net" &&
+			parts[3] == "eth0" {
 			parts[3] = "IFNAME"
 			list = append(list, strings.Join(parts, ".")+"="+value)
 			delete(sysctls, name)

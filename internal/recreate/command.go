@@ -12,17 +12,17 @@ import (
 
 // Command is what a person types to make the container.
 type Command struct {
-	// Fetch takes what is hidden out of the file, and fails without it: it belongs before anything is stopped.
-	// Empty: the file is not needed.
+	// Fetch takes what is hidden out of the file, and fails without it: it belongs before anything
+	// is stopped. Empty: the file is not needed.
 	Fetch string
 	Line  string // docker run …, for sh; empty if it cannot be said
 	File  []byte // the file's contents; nil if it is not needed
 }
 
-// Command returns the complete docker run (or create, where the container does not run, or the engine wants
-// its networks connected one by one) that makes the container with the capabilities of g. What may be a
-// secret stands in the file only, which is one for --env-file: the shell takes what does not belong to the
-// environment from its comments.
+// Command returns the complete docker run (or create, where the container does not run, or the
+// engine wants its networks connected one by one) that makes the container with the capabilities of
+// g. What may be a secret stands in the file only, which is one for --env-file: the shell takes
+// what does not belong to the environment from its comments.
 func (r *Recipe) Command(g dropcap.Grant, file string) Command {
 	c, err := r.Create(r.name, g)
 	if err != nil {
@@ -65,15 +65,16 @@ func (r *Recipe) Command(g dropcap.Grant, file string) Command {
 // security are the keys of --security-opt whose values are names of the host's or the engine's own.
 var security = []string{"apparmor", "label", "no-new-privileges", "systempaths", "writable-cgroups"}
 
-// securityWords are the options about confinement. A profile for seccomp is a file to docker, which sends
-// what is in it: stdin is what passes it on.
+// securityWords are the options about confinement. A profile for seccomp is a file to docker, which
+// sends what is in it: stdin is what passes it on.
 func (r *Recipe) securityWords(v *vault, s *said) (words []string, stdin string) {
 	for _, opt := range append(s.HostConfig.SecurityOpt, s.HostConfig.paths()...) {
 		key, value, _ := strings.Cut(strings.Replace(opt, ":", "=", 1), "=")
 		o := option{name: "security-opt", value: opt, hide: !slices.Contains(security, key)}
 		switch {
 		case key == "seccomp" && strings.HasPrefix(value, "{") && stdin == "":
-			stdin, o = "printf %s "+v.hide(value)+" | ", option{name: o.name, value: "seccomp=/dev/stdin"}
+			stdin, o = "printf %s "+v.hide(value)+" | ",
+				option{name: o.name, value: "seccomp=/dev/stdin"}
 		case key == "seccomp" && (value == "unconfined" || value == "builtin"):
 			o.hide = false
 		}
@@ -127,8 +128,10 @@ func (r *Recipe) word(v *vault, o option) string {
 	return "--" + o.name + "=" + v.word(o.value)
 }
 
-// named are options whose values are names, and no secrets though one may also stand in the environment.
-var named = []string{"volume", "mount", "network", "hostname", "ip", "ip6", "mac-address", "pid", "ipc", "volumes-from", "runtime",
+// named are options whose values are names, and no secrets though one may also stand in the
+// environment.
+var named = []string{"volume", "mount", "network", "hostname", "ip", "ip6", "mac-address", "pid",
+	"ipc", "volumes-from", "runtime",
 	"cgroup-parent", "platform"}
 
 func (r *Recipe) hidden(o option) bool {
@@ -144,7 +147,8 @@ func (r *Recipe) envWords(v *vault) []string {
 	for _, entry := range r.ownEnv() {
 		switch name, _, ok := strings.Cut(entry, "="); {
 		case !ok:
-		case name != "" && name[0] != '#' && !strings.ContainsAny(name, " \t\v\f") && !strings.ContainsAny(entry, "\n\r") && len(entry) < longest && utf8.ValidString(entry):
+		case name != "" && name[0] != '#' && !strings.ContainsAny(name, " \t\v\f") &&
+			!strings.ContainsAny(entry, "\n\r") && len(entry) < longest && utf8.ValidString(entry):
 			v.lines = append(v.lines, entry)
 		default:
 			apart = append(apart, entry)
@@ -159,7 +163,8 @@ func (r *Recipe) envWords(v *vault) []string {
 	return out
 }
 
-// ownEnv is the environment without the part that comes from the image, which the engine has put at its end (moby daemon/commit.go, merge).
+// ownEnv is the environment without the part that comes from the image, which the engine has put at
+// its end (moby daemon/commit.go, merge).
 func (r *Recipe) ownEnv() []string {
 	s, err := parseSaid(join(r.in.Config))
 	if err != nil {
@@ -185,9 +190,9 @@ func subsequence(list, of []string) bool {
 	return len(list) == 0
 }
 
-// process returns the entrypoint's option and what follows the image. Docker run has one word for the
-// entrypoint: the rest of a longer one goes before the arguments, which makes the same process. A word is
-// shown only where the image has the same one at the same place.
+// process returns the entrypoint's option and what follows the image. Docker run has one word for
+// the entrypoint: the rest of a longer one goes before the arguments, which makes the same process.
+// A word is shown only where the image has the same one at the same place.
 func (s *said) process(v *vault, from *said) (entrypoint, args []string) {
 	words := func(list, brought []string, at int) (out []string) {
 		for i := at; i < len(list); i++ {
@@ -214,13 +219,15 @@ func (s *said) process(v *vault, from *said) (entrypoint, args []string) {
 
 // paths says in docker's words that nothing is masked or read-only.
 func (h *saidHost) paths() []string {
-	if h.MaskedPaths != nil && len(h.MaskedPaths) == 0 && h.ReadonlyPaths != nil && len(h.ReadonlyPaths) == 0 {
+	if h.MaskedPaths != nil && len(h.MaskedPaths) == 0 && h.ReadonlyPaths != nil &&
+		len(h.ReadonlyPaths) == 0 {
 		return []string{"systempaths=unconfined"}
 	}
 	return nil
 }
 
-// connectWords are the commands for further networks, and the start, where the engine wants them one by one.
+// connectWords are the commands for further networks, and the start, where the engine wants them
+// one by one.
 func (r *Recipe) connectWords(v *vault, c Creation, running bool) string {
 	var out strings.Builder
 	for _, n := range c.Connect {
@@ -240,7 +247,8 @@ func (r *Recipe) connectWords(v *vault, c Creation, running bool) string {
 	return out.String()
 }
 
-// Unsaid lists what docker run has no words for, so that the line of Command does not say it: sentences.
+// Unsaid lists what docker run has no words for, so that the line of Command does not say it:
+// sentences.
 func (r *Recipe) Unsaid() []string {
 	s, err := parseSaid(join(r.in.Config))
 	h := new(said)
@@ -257,19 +265,33 @@ func (r *Recipe) Unsaid() []string {
 		}
 	}
 	host := h.HostConfig
-	add(oddPaths(host.MaskedPaths, "/proc/kcore") || oddPaths(host.ReadonlyPaths, "/proc/sys") || (len(host.MaskedPaths) == 0) != (len(host.ReadonlyPaths) == 0),
+	add(oddPaths(host.MaskedPaths, "/proc/kcore") || oddPaths(host.ReadonlyPaths, "/proc/sys") ||
+		(len(host.MaskedPaths) == 0) != (len(host.ReadonlyPaths) == 0),
 		"its own list of masked or read-only paths; docker run knows the engine's list or none")
-	add(s.Healthcheck != nil && len(s.Healthcheck.Test) > 0 && s.Healthcheck.Test[0] == "CMD" && !slices.Equal(s.Healthcheck.Test, healthOf(r.brought())),
+	add(s.Healthcheck != nil && len(s.Healthcheck.Test) > 0 && s.Healthcheck.Test[0] == "CMD" &&
+		!slices.Equal(s.Healthcheck.Test, healthOf(r.brought())),
 		"a health check without a shell; docker run puts it through the image's shell")
-	add(len(s.Entrypoint) > 1 && !slices.Equal(s.Entrypoint, r.brought().Entrypoint), "an entrypoint of several words; all but the first stand before the arguments, which runs the same")
+	add(len(s.Entrypoint) > 1 && !slices.Equal(s.Entrypoint, r.brought().Entrypoint),
+		"an entrypoint of several words; all but the first stand before the arguments, which "+
+			"runs the same")
 	add(r.host.Umask != nil, "the umask")
 	add(r.config.NetworkDisabled, "that it has no networking at all")
-	add(r.host.ContainerIDFile != "", "the file of --cidfile, which exists already; remove it and add --cidfile")
-	add(slices.ContainsFunc(host.DeviceRequests, func(d deviceRequest) bool { return d.Driver != "cdi" && !d.gpus() }), "a request for devices that is not for GPUs")
-	add(slices.ContainsFunc(host.Mounts, func(m saidMount) bool { return len(m.TmpfsOptions.Options) > 0 }), "options of a tmpfs beside its size and mode")
-	add(slices.ContainsFunc(s.Env, func(e string) bool { return !strings.Contains(e, "=") }), "a variable that is taken out of the environment")
-	add(slices.ContainsFunc(s.Env, func(e string) bool { return strings.HasSuffix(e, "\n") }), "line ends at the end of a variable")
-	add(r.mainNetwork() == "" && len(r.in.NetworkSettings.Networks) > 0, "the network that it was first made for and is no longer in")
+	add(r.host.ContainerIDFile != "",
+		"the file of --cidfile, which exists already; remove it and add --cidfile")
+	add(slices.ContainsFunc(host.DeviceRequests, func(d deviceRequest) bool {
+		return d.Driver != "cdi" && !d.gpus()
+	}), "a request for devices that is not for GPUs")
+	add(slices.ContainsFunc(host.Mounts, func(m saidMount) bool {
+		return len(m.TmpfsOptions.Options) > 0
+	}), "options of a tmpfs beside its size and mode")
+	add(slices.ContainsFunc(s.Env, func(e string) bool {
+		return !strings.Contains(e, "=")
+	}), "a variable that is taken out of the environment")
+	add(slices.ContainsFunc(s.Env, func(e string) bool {
+		return strings.HasSuffix(e, "\n")
+	}), "line ends at the end of a variable")
+	add(r.mainNetwork() == "" && len(r.in.NetworkSettings.Networks) > 0,
+		"the network that it was first made for and is no longer in")
 	return out
 }
 
@@ -280,7 +302,8 @@ func healthOf(s *said) []string {
 	return s.Healthcheck.Test
 }
 
-// oddPaths tells whether a list is neither empty nor, by a path that is on all of them, an engine's own (moby daemon/pkg/oci/defaults.go).
+// oddPaths tells whether a list is neither empty nor, by a path that is on all of them, an engine's
+// own (moby daemon/pkg/oci/defaults.go).
 func oddPaths(list []string, usual string) bool {
 	return len(list) > 0 && (!slices.Contains(list, usual) || len(list) < 4)
 }

@@ -11,7 +11,8 @@ import (
 	"dropcap"
 )
 
-// Difference is a place where two containers differ. Values are secrets, so there is the place only.
+// Difference is a place where two containers differ. Values are secrets, so there is the place
+// only.
 type Difference struct {
 	Path    string // "HostConfig.Binds[1]", "NetworkSettings.Networks.front.Aliases"
 	Because string // "differs", "missing" (there was something), "new" (there was nothing)
@@ -19,22 +20,25 @@ type Difference struct {
 
 func (d Difference) String() string { return d.Path + ": " + d.Because }
 
-// Compare compares two inspects of containers that are to be the same, capabilities included; what the table of exceptions names does not
-// count. What is not an engine's answer differs as a whole.
+// Compare compares two inspects of containers that are to be the same, capabilities included; what
+// the table of exceptions names does not count. What is not an engine's answer differs as a whole.
 func Compare(before, after json.RawMessage) []Difference {
 	return compare(before, after, func(string) bool { return false }, nil)
 }
 
-// Check compares a container that was made by Create with the original: what differs and is not allowed to. The declaration must be g.
+// Check compares a container that was made by Create with the original: what differs and is not
+// allowed to. The declaration must be g.
 func (r *Recipe) Check(after json.RawMessage, g dropcap.Grant) []Difference {
 	return r.check(after, g, func(_, _ map[string]any) {})
 }
 
 // check is Check with what else is allowed to differ.
-func (r *Recipe) check(after json.RawMessage, g dropcap.Grant, allow func(before, after map[string]any)) []Difference {
+func (r *Recipe) check(after json.RawMessage, g dropcap.Grant,
+	allow func(before, after map[string]any)) []Difference {
 	out := compare(r.o.Inspect, after, r.swarmScoped, func(before, after map[string]any) {
 		b, a := child(before, "HostConfig"), child(after, "HostConfig")
-		b["CapAdd"], b["CapDrop"], b["Privileged"] = capabilities(g.CapAdd), capabilities(g.CapDrop), g.Privileged
+		b["CapAdd"], b["CapDrop"], b["Privileged"] = capabilities(g.CapAdd),
+			capabilities(g.CapDrop), g.Privileged
 		if a["Privileged"] == nil {
 			a["Privileged"] = false
 		}
@@ -55,7 +59,8 @@ func (r *Recipe) check(after json.RawMessage, g dropcap.Grant, allow func(before
 	return append(out, r.checkMAC(after)...)
 }
 
-// allowLess lets a container that is no longer privileged have what comes with that, see Deprivileged.
+// allowLess lets a container that is no longer privileged have what comes with that, see
+// Deprivileged.
 func (r *Recipe) allowLess(before, after map[string]any) {
 	for _, name := range []string{"MaskedPaths", "ReadonlyPaths"} {
 		if list, ok := after[name].([]any); ok && len(list) > 0 && before[name] == nil {
@@ -67,7 +72,8 @@ func (r *Recipe) allowLess(before, after map[string]any) {
 	}
 }
 
-// capabilities makes a list of names comparable: the engine keeps them as they were given, in any order (moby daemon/pkg/oci/caps).
+// capabilities makes a list of names comparable: the engine keeps them as they were given, in any
+// order (moby daemon/pkg/oci/caps).
 func capabilities(list []string) any {
 	var out []string
 	for _, name := range list {
@@ -81,18 +87,20 @@ func capabilities(list []string) any {
 func (r *Recipe) checkMAC(after json.RawMessage) []Difference {
 	var a inspected
 	main := r.mainNetwork()
-	if r.mac == "" || main == "" || older(r.o.API, apiManyNetworks) || json.Unmarshal(after, &a) != nil {
+	if r.mac == "" || main == "" || older(r.o.API, apiManyNetworks) ||
+		json.Unmarshal(after, &a) != nil {
 		return nil
 	}
 	now := text(a.NetworkSettings.Networks[main]["MacAddress"])
-	if strings.EqualFold(now, r.mac) || now == "" && a.State.Status != "created" && a.State.Status != "running" {
+	if strings.EqualFold(now, r.mac) ||
+		now == "" && a.State.Status != "created" && a.State.Status != "running" {
 		return nil
 	}
 	return []Difference{{"NetworkSettings.Networks." + name(main) + ".MacAddress", "differs"}}
 }
 
-// Declared is what was declared for the container, in a canonical form: equal bytes for an equal declaration, whether it runs or not. It
-// holds secrets.
+// Declared is what was declared for the container, in a canonical form: equal bytes for an equal
+// declaration, whether it runs or not. It holds secrets.
 func (r *Recipe) Declared() []byte {
 	doc, err := canonical(r.o.Inspect, r.swarmScoped)
 	if err != nil { // Read has read it already; whatever it is, it is equal to itself only
@@ -112,7 +120,8 @@ func (r *Recipe) Declared() []byte {
 	return join(doc)
 }
 
-func compare(before, after json.RawMessage, swarm func(string) bool, allow func(before, after map[string]any)) []Difference {
+func compare(before, after json.RawMessage, swarm func(string) bool,
+	allow func(before, after map[string]any)) []Difference {
 	b, err := canonical(before, swarm)
 	if err != nil {
 		return []Difference{{"", "differs"}}

@@ -10,18 +10,20 @@ import (
 	"dropcap"
 )
 
-// API versions from which on something means something else, or is there at all (moby daemon/server/router/container/container_routes.go,
-// postContainersCreate).
+// API versions from which on something means something else, or is there at all (moby
+// daemon/server/router/container/container_routes.go, postContainersCreate).
 const (
 	apiAnyVersionOfSysctl = "1.47" // above it, net.*.eth0.* is refused where it stands
 	apiBeforeRecursive    = "1.43" // up to it, read-only binds are not recursive
-	apiManyNetworks       = "1.44" // below it, a create knows one network; and MacAddress belongs to the container
-	apiPlatform           = "1.41"
+	// below it, a create knows one network; and MacAddress belongs to the container
+	apiManyNetworks = "1.44"
+	apiPlatform     = "1.41"
 )
 
 // Grant is the container's own declaration of capabilities; Holds is not filled.
 func (r *Recipe) Grant() dropcap.Grant {
-	return dropcap.Grant{Privileged: r.host.Privileged, CapAdd: r.host.CapAdd, CapDrop: r.host.CapDrop}
+	return dropcap.Grant{Privileged: r.host.Privileged, CapAdd: r.host.CapAdd,
+		CapDrop: r.host.CapDrop}
 }
 
 // Create gives what makes the same container under another name, with the capabilities of g.
@@ -57,7 +59,8 @@ func (r *Recipe) Create(name string, g dropcap.Grant) (Creation, error) {
 				first[network] = endpoints[network]
 				continue
 			}
-			c.Connect = append(c.Connect, Connect{Network: network, Endpoint: join(endpoints[network])})
+			c.Connect = append(c.Connect,
+				Connect{Network: network, Endpoint: join(endpoints[network])})
 		}
 	}
 	body["HostConfig"] = join(host)
@@ -73,21 +76,25 @@ func (r *Recipe) Create(name string, g dropcap.Grant) (Creation, error) {
 func (r *Recipe) Exact(name string) (Creation, error) { return r.Create(name, r.Grant()) }
 
 func (r *Recipe) cannot(why string) error {
-	return dropcap.Errorf(dropcap.CodeError, "", "cannot make %s again: %w", r.name, errors.New(why))
+	return dropcap.Errorf(dropcap.CodeError, "", "cannot make %s again: %w", r.name,
+		errors.New(why))
 }
 
 func errOf(text string) error { return errors.New(text) }
 
-// fixConfig undoes what keeps a container's own configuration from being accepted, or from being taken as it is, by a create.
+// fixConfig undoes what keeps a container's own configuration from being accepted, or from being
+// taken as it is, by a create.
 func (r *Recipe) fixConfig(body object) {
-	// The image's entrypoint would take the place of none; [""] stands for none (moby daemon/create.go, mergeAndVerifyConfig).
+	// The image's entrypoint would take the place of none; [""] stands for none (moby
+	// daemon/create.go, mergeAndVerifyConfig).
 	if string(body["Entrypoint"]) == "null" || body["Entrypoint"] == nil {
 		if len(r.image.Config.Entrypoint) > 0 {
 			body["Entrypoint"] = json.RawMessage(`[""]`)
 		}
 	}
-	// Both come from the container whose network it is, or from the host (moby daemon/internal/runconfig/hostconfig_unix.go). Otherwise the
-	// name stays, also where it is the old container's short id: RabbitMQ, for one, finds its data by it.
+	// Both come from the container whose network it is, or from the host (moby
+	// daemon/internal/runconfig/hostconfig_unix.go). Otherwise the name stays, also where it is the
+	// old container's short id: RabbitMQ, for one, finds its data by it.
 	if r.sharesNetwork() || r.host.UTSMode == "host" {
 		delete(body, "Hostname")
 		if r.sharesNetwork() {
@@ -112,14 +119,15 @@ func (r *Recipe) fixHost(host object, g dropcap.Grant) {
 	if links := r.links(); links != nil {
 		host["Links"] = join(links)
 	}
-	// Removed from the API in 1.42 and from newer kernels; the engine has kept 0 there where it could not be set.
+	// Removed from the API in 1.42 and from newer kernels; the engine has kept 0 there where it
+	// could not be set.
 	for _, name := range []string{"KernelMemory", "KernelMemoryTCP"} {
 		if nothing(host[name]) || !older(r.api(), "1.42") {
 			delete(host, name)
 		}
 	}
-	// Stored by an engine before 20.10, and read as the host's by every later one (moby daemon/oci_linux.go, WithNamespaces); a create would
-	// put its own default there.
+	// Stored by an engine before 20.10, and read as the host's by every later one (moby
+	// daemon/oci_linux.go, WithNamespaces); a create would put its own default there.
 	if r.host.CgroupnsMode == "" {
 		host["CgroupnsMode"] = join("host")
 	}
@@ -134,7 +142,8 @@ func putList(host object, name string, list []string) {
 	host[name] = join(slices.Concat([]string{}, list))
 }
 
-// links turns "/db:/web/alias" into "db:alias" (moby daemon/inspect.go makes it the other way round).
+// links turns "/db:/web/alias" into "db:alias" (moby daemon/inspect.go makes it the other way
+// round).
 func (r *Recipe) links() []string {
 	var out []string
 	for _, l := range r.host.Links {
@@ -145,7 +154,8 @@ func (r *Recipe) links() []string {
 	return out
 }
 
-// api is the version to create under: the agreed one, unless what the container has means something else there.
+// api is the version to create under: the agreed one, unless what the container has means something
+// else there.
 func (r *Recipe) api() string {
 	switch {
 	case r.nonRecursive() && older(apiBeforeRecursive, r.o.API):
@@ -156,10 +166,12 @@ func (r *Recipe) api() string {
 	return r.o.API
 }
 
-// interfaceSysctls tells whether there is a net.*.*.eth0.* among the container's own sysctls; engines before 27.1 kept them there.
+// interfaceSysctls tells whether there is a net.*.*.eth0.* among the container's own sysctls;
+// engines before 27.1 kept them there.
 func (r *Recipe) interfaceSysctls() bool {
 	for name := range r.host.Sysctls {
-		if parts := strings.SplitN(name, ".", 5); len(parts) == 5 && parts[0] == "net" && strings.HasPrefix(parts[3], "eth") {
+		if parts := strings.SplitN(name, ".", 5); len(parts) == 5 && parts[0] == "net" &&
+			strings.HasPrefix(parts[3], "eth") {
 			return true
 		}
 	}
@@ -169,11 +181,13 @@ func (r *Recipe) interfaceSysctls() bool {
 // unsaidAt says what of the container an older version cannot say; empty if it can say everything.
 func (r *Recipe) unsaidAt(api string) string {
 	if r.o.MinAPI != "" && older(api, r.o.MinAPI) {
-		return "the engine no longer speaks API " + api + ", and from there on it would mean something else"
+		return "the engine no longer speaks API " + api +
+			", and from there on it would mean something else"
 	}
 	for _, later := range r.laterThings() {
 		if later.has && older(api, later.since) {
-			return "it needs API " + api + " for one thing, and API " + later.since + " for its " + later.what
+			return "it needs API " + api + " for one thing, and API " + later.since + " for its " +
+				later.what
 		}
 	}
 	return ""
@@ -190,9 +204,11 @@ func (r *Recipe) laterThings() []laterThing {
 	for _, m := range r.host.Mounts {
 		var bind struct{ ReadOnlyForceRecursive bool }
 		var volume struct{ Subpath string }
-		_ = json.Unmarshal(orEmpty(m["BindOptions"]), &bind) // what is not of that form is the engine's to refuse
+		// what is not of that form is the engine's to refuse
+		_ = json.Unmarshal(orEmpty(m["BindOptions"]), &bind)
 		_ = json.Unmarshal(orEmpty(m["VolumeOptions"]), &volume)
-		force, subpath, images = force || bind.ReadOnlyForceRecursive, subpath || volume.Subpath != "", images || text(m["Type"]) == "image"
+		force, subpath, images = force || bind.ReadOnlyForceRecursive, subpath ||
+			volume.Subpath != "", images || text(m["Type"]) == "image"
 	}
 	var priority bool
 	for _, endpoint := range r.in.NetworkSettings.Networks {

@@ -17,9 +17,9 @@ const (
 	tooShort = 4
 )
 
-// Discreet is a text of the engine's, or of a program that repeats it, without what stands in the container's
-// closed places: an error names the program that it could not start, or the option that it did not take. What
-// was cut before it came here, or lost what moves a terminal, is found too.
+// Discreet is a text of the engine's, or of a program that repeats it, without what stands in the
+// container's closed places: an error names the program that it could not start, or the option that
+// it did not take. What was cut before it came here, or lost what moves a terminal, is found too.
 func (r *Recipe) Discreet(text string) string {
 	if text == "" {
 		return ""
@@ -37,7 +37,8 @@ func (r *Recipe) Discreet(text string) string {
 	return uncut(text, all)
 }
 
-// forms are the ways in which a text is repeated: quoted, as it is, line by line, and as errors keep it to one line.
+// forms are the ways in which a text is repeated: quoted, as it is, line by line, and as errors
+// keep it to one line.
 func forms(secret string) []string {
 	line := strings.Map(func(c rune) rune {
 		switch {
@@ -49,7 +50,8 @@ func forms(secret string) []string {
 		return c
 	}, strings.ToValidUTF8(secret, ""))
 	list := []string{fmt.Sprintf("%q", secret), secret}
-	for _, more := range append(strings.Split(secret, "\n"), strings.TrimSpace(line), strings.TrimSpace(printable.Line(secret))) {
+	for _, more := range append(strings.Split(secret, "\n"), strings.TrimSpace(line),
+		strings.TrimSpace(printable.Line(secret))) {
 		if !slices.Contains(list, more) {
 			list = append(list, more)
 		}
@@ -76,14 +78,15 @@ func uncut(text string, all []string) string {
 	return strings.Join(parts, cutMark)
 }
 
-// closed are the texts that stand in closed places and are neither the image's nor a part of what is shown
-// anyway, the longest first.
+// closed are the texts that stand in closed places and are neither the image's nor a part of what
+// is shown anyway, the longest first.
 func (r *Recipe) closed() []string {
 	s, err := parseSaid(join(r.in.Config))
 	if err != nil {
 		return nil
 	}
-	_ = json.Unmarshal(join(map[string]any{"HostConfig": r.in.HostConfig}), s) // what has another form says nothing here
+	// what has another form says nothing here
+	_ = json.Unmarshal(join(map[string]any{"HostConfig": r.in.HostConfig}), s)
 	from := r.brought()
 	var all []string
 	for _, entry := range r.ownEnv() {
@@ -100,7 +103,8 @@ func (r *Recipe) closed() []string {
 			all = append(all, value)
 		}
 	}
-	for _, m := range []map[string]string{s.HostConfig.Annotations, s.HostConfig.StorageOpt, s.HostConfig.LogConfig.Config} {
+	for _, m := range []map[string]string{s.HostConfig.Annotations, s.HostConfig.StorageOpt,
+		s.HostConfig.LogConfig.Config} {
 		all = append(all, values(m)...)
 	}
 	for _, m := range s.HostConfig.Mounts {
@@ -110,7 +114,8 @@ func (r *Recipe) closed() []string {
 		all = append(all, values(d.Options)...)
 	}
 	for _, o := range s.HostConfig.SecurityOpt {
-		if key, value, _ := strings.Cut(strings.Replace(o, ":", "=", 1), "="); !slices.Contains(security, key) {
+		if key, value, _ := strings.Cut(strings.Replace(o, ":", "=", 1),
+			"="); !slices.Contains(security, key) {
 			all = append(all, o, value)
 		}
 	}
@@ -142,7 +147,8 @@ func values(m map[string]string) (out []string) {
 	return out
 }
 
-// longestFirst sorts texts so that none is replaced within another, each once, without those left out.
+// longestFirst sorts texts so that none is replaced within another, each once, without those left
+// out.
 func longestFirst(list []string, without func(string) bool) []string {
 	slices.SortFunc(list, func(a, b string) int {
 		if len(a) != len(b) {
@@ -150,5 +156,7 @@ func longestFirst(list []string, without func(string) bool) []string {
 		}
 		return strings.Compare(a, b)
 	})
-	return slices.DeleteFunc(slices.Compact(list), func(t string) bool { return strings.TrimSpace(t) == "" || without(t) })
+	return slices.DeleteFunc(slices.Compact(list), func(t string) bool {
+		return strings.TrimSpace(t) == "" || without(t)
+	})
 }

@@ -13,22 +13,32 @@ import (
 // An error may repeat what stands in any closed place; what is told of it never does.
 func TestAnErrorRepeatsNoClosedPlace(t *testing.T) {
 	inspect, at := plantedAt(t, everyPosition)
-	r := recipe(t, recreate.Original{API: "1.45", MinAPI: "1.24", Engine: "docker", Inspect: inspect})
+	r := recipe(t, recreate.Original{API: "1.45", MinAPI: "1.24", Engine: "docker",
+		Inspect: inspect})
 	closed := []string{
-		"Config.Env", "Config.Cmd", "Config.Entrypoint", "Config.Healthcheck", "Config.Labels", "HostConfig.LogConfig.Config",
-		"HostConfig.Annotations", "HostConfig.StorageOpt", "HostConfig.Mounts[1].VolumeOptions.Labels",
-		"HostConfig.Mounts[1].VolumeOptions.DriverConfig.Options", "HostConfig.DeviceRequests[1].Options",
-		"HostConfig.SecurityOpt[3]", "HostConfig.SecurityOpt[5]", "NetworkSettings.Networks.front.DriverOpts",
+		"Config.Env", "Config.Cmd", "Config.Entrypoint", "Config.Healthcheck", "Config.Labels",
+		"HostConfig.LogConfig.Config",
+		"HostConfig.Annotations", "HostConfig.StorageOpt",
+		"HostConfig.Mounts[1].VolumeOptions.Labels",
+		"HostConfig.Mounts[1].VolumeOptions.DriverConfig.Options",
+		"HostConfig.DeviceRequests[1].Options",
+		"HostConfig.SecurityOpt[3]", "HostConfig.SecurityOpt[5]",
+		"NetworkSettings.Networks.front.DriverOpts",
 	}
 	seen := map[string]bool{}
 	for canary, place := range at {
-		where := slices.IndexFunc(closed, func(p string) bool { return strings.HasPrefix(place, p) })
-		name := strings.Contains(string(inspect), `"n`+canary) || strings.Contains(string(inspect), `"m`+canary)
-		if where < 0 || name || place == "Config.Cmd[1]" { // --canary=canary: words are repeated whole
+		where := slices.IndexFunc(closed, func(p string) bool {
+			return strings.HasPrefix(place, p)
+		})
+		name := strings.Contains(string(inspect), `"n`+canary) || strings.Contains(string(inspect),
+			`"m`+canary)
+		if where < 0 || name || place == "Config.Cmd[1]" {
+			// --canary=canary: words are repeated whole
 			continue
 		}
 		seen[closed[where]] = true
-		if got := r.Discreet("the engine does not take " + canary + " there"); strings.Contains(got, canary) {
+		if got := r.Discreet("the engine does not take " + canary + " there"); strings.Contains(got,
+			canary) {
 			t.Errorf("what stands at %s is told: %s", place, got)
 		}
 	}
@@ -41,8 +51,10 @@ func TestAnErrorRepeatsNoClosedPlace(t *testing.T) {
 func TestAnErrorThatWasCutRepeatsNothing(t *testing.T) {
 	long, lines := "/opt/"+strings.Repeat("letmein", 100), "first\tword\nsecond\x1bword"
 	inspect, err := json.Marshal(map[string]any{
-		"Id": positionID, "Name": "/web", "Image": "sha256:" + positionID, "State": map[string]any{"Running": true},
-		"Config":     map[string]any{"Image": "app:1", "Entrypoint": []string{long}, "Cmd": []string{lines, "words of\u00a0mine"}},
+		"Id": positionID, "Name": "/web", "Image": "sha256:" + positionID,
+		"State": map[string]any{"Running": true},
+		"Config": map[string]any{"Image": "app:1", "Entrypoint": []string{long},
+			"Cmd": []string{lines, "words of\u00a0mine"}},
 		"HostConfig": map[string]any{"NetworkMode": "none"},
 	})
 	if err != nil {

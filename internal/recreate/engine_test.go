@@ -44,7 +44,8 @@ func (s stage) post(path string, body []byte) json.RawMessage {
 
 func (s stage) remove(name string) {
 	s.t.Helper()
-	if status, answer, err := s.Raw(context.Background(), "DELETE", "/containers/"+name+"?force=1", ""); err != nil || status >= 400 {
+	if status, answer, err := s.Raw(context.Background(), "DELETE", "/containers/"+name+"?force=1",
+		""); err != nil || status >= 400 {
 		s.t.Fatalf("remove %s: %d %s %v", name, status, answer, err)
 	}
 }
@@ -62,7 +63,8 @@ func (s stage) docker(args ...string) string {
 func (s stage) original(name string) recreate.Original {
 	s.t.Helper()
 	at := "/v" + s.api
-	o := recreate.Original{API: s.api, Engine: "docker", Version: s.Version, Inspect: s.get(at + "/containers/" + name + "/json")}
+	o := recreate.Original{API: s.api, Engine: "docker", Version: s.Version,
+		Inspect: s.get(at + "/containers/" + name + "/json")}
 	var in struct {
 		Image           string
 		HostConfig      struct{ VolumesFrom []string }
@@ -81,7 +83,8 @@ func (s stage) original(name string) recreate.Original {
 	}
 	for _, from := range in.HostConfig.VolumesFrom {
 		from, _, _ = strings.Cut(from, ":")
-		if status, answer, err := s.Raw(context.Background(), "GET", at+"/containers/"+from+"/json", ""); err == nil && status == 200 {
+		if status, answer, err := s.Raw(context.Background(), "GET", at+"/containers/"+from+"/json",
+			""); err == nil && status == 200 {
 			o.Sources[from] = answer
 		}
 	}
@@ -101,10 +104,13 @@ func (s stage) create(c recreate.Creation) (id string) {
 		query.Set(k, v)
 	}
 	var made struct{ Id string }
-	if err := json.Unmarshal(s.post("/v"+api+"/containers/create?"+query.Encode(), c.Body), &made); err != nil {
+	if err := json.Unmarshal(s.post("/v"+api+"/containers/create?"+query.Encode(), c.Body),
+		&made); err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { s.Raw(context.Background(), "DELETE", "/containers/"+made.Id+"?force=1", "") })
+	s.t.Cleanup(func() {
+		s.Raw(context.Background(), "DELETE", "/containers/"+made.Id+"?force=1", "")
+	})
 	for _, n := range c.Connect {
 		s.post("/v"+s.api+"/networks/"+url.PathEscape(n.Network)+"/connect", n.Body(made.Id))
 	}
@@ -125,7 +131,9 @@ func (s stage) make(h hard) string {
 	for _, args := range h.before {
 		s.docker(args...)
 	}
-	s.t.Cleanup(func() { s.Raw(context.Background(), "DELETE", "/containers/"+h.name+"?force=1", "") })
+	s.t.Cleanup(func() {
+		s.Raw(context.Background(), "DELETE", "/containers/"+h.name+"?force=1", "")
+	})
 	if h.body != "" {
 		s.post("/v"+s.under(h.api)+"/containers/create?name="+h.name, []byte(h.body))
 	} else {
@@ -148,7 +156,8 @@ func (s stage) make(h hard) string {
 		s.post("/containers/"+h.name+"/start", nil)
 	}
 	for _, args := range h.after {
-		s.docker(strings.Split(strings.ReplaceAll(strings.Join(args, "\x00"), "NAME", h.name), "\x00")...)
+		s.docker(strings.Split(strings.ReplaceAll(strings.Join(args, "\x00"), "NAME", h.name),
+			"\x00")...)
 	}
 	return h.name
 }
@@ -178,7 +187,8 @@ func hardsFor(kind dockertest.Kind) []hard {
 }
 
 func TestTheSameContainerComesOut(t *testing.T) {
-	for _, kind := range []dockertest.Kind{dockertest.Docker20, dockertest.Docker26, dockertest.Docker29} {
+	for _, kind := range []dockertest.Kind{dockertest.Docker20, dockertest.Docker26,
+		dockertest.Docker29} {
 		if !full && kind == dockertest.Docker26 {
 			continue
 		}
@@ -202,7 +212,8 @@ func TestTheSameContainerComesOut(t *testing.T) {
 	}
 }
 
-// again makes a hard one, makes it again, and compares the two before and after the second was started.
+// again makes a hard one, makes it again, and compares the two before and after the second was
+// started.
 func again(t *testing.T, s stage, h hard) recreate.Original {
 	o := s.original(s.make(h))
 	r, err := recreate.Read(o)
@@ -223,12 +234,15 @@ func again(t *testing.T, s stage, h hard) recreate.Original {
 	if h.still {
 		return o
 	}
-	if fresh, err := recreate.Read(s.original(h.name)); err != nil || string(fresh.Declared()) != string(r.Declared()) {
+	if fresh, err := recreate.Read(s.original(h.name)); err != nil ||
+		string(fresh.Declared()) != string(r.Declared()) {
 		t.Error("the fingerprint is another one only since a second container was made")
 	}
 	s.post("/containers/"+h.name+"/stop?t=0", nil)
-	if fresh, err := recreate.Read(s.original(h.name)); err != nil || string(fresh.Declared()) != string(r.Declared()) {
-		t.Errorf("the fingerprint of the stopped container is another one:\n%s\n%s", fresh.Declared(), r.Declared())
+	if fresh, err := recreate.Read(s.original(h.name)); err != nil ||
+		string(fresh.Declared()) != string(r.Declared()) {
+		t.Errorf("the fingerprint of the stopped container is another one:\n%s\n%s",
+			fresh.Declared(), r.Declared())
 	}
 	s.post("/containers/"+id+"/start", nil)
 	now := s.get("/v" + s.api + "/containers/" + id + "/json")
@@ -242,7 +256,8 @@ func again(t *testing.T, s stage, h hard) recreate.Original {
 		t.Fatal(err)
 	}
 	s.remove(id)
-	same(t, "exactly", recreate.Compare(o.Inspect, s.get("/v"+s.api+"/containers/"+s.create(exact)+"/json")))
+	same(t, "exactly", recreate.Compare(o.Inspect, s.get("/v"+s.api+"/containers/"+s.create(exact)+
+		"/json")))
 	s.remove(h.name + "-exact")
 	s.typed(r, g)
 	return o
@@ -265,20 +280,25 @@ func (s stage) typed(r *recreate.Recipe, g dropcap.Grant) {
 	s.remove(r.Name())
 	cmd := exec.Command("sh", "-c", line)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), s.Env()...)
-	if own := filepath.Join(testenv.Cache(), string(s.Kind), "usr/bin"); s.Kind != dockertest.Docker29 {
-		cmd.Env = append(cmd.Env, "PATH="+own+":"+os.Getenv("PATH")) // a newer docker refuses an address for an older engine
+	if own := filepath.Join(testenv.Cache(), string(s.Kind),
+		"usr/bin"); s.Kind != dockertest.Docker29 {
+		// a newer docker refuses an address for an older engine
+		cmd.Env = append(cmd.Env, "PATH="+own+":"+os.Getenv("PATH"))
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s\n%v: %s\n%s", line, err, out, contents)
 		return
 	}
 	for _, d := range r.Check(s.get("/v"+s.api+"/containers/"+r.Name()+"/json"), g) {
-		// What docker run attaches to, and how large its terminal is, is the caller's; an anonymous volume is one with a name now; and docker
-		// sends the environment in any order.
-		if strings.HasPrefix(d.Path, "Config.Env[") && slices.Equal(s.environment(r.Name()), before) {
+		// What docker run attaches to, and how large its terminal is, is the caller's; an anonymous
+		// volume is one with a name now; and docker sends the environment in any order.
+		if strings.HasPrefix(d.Path, "Config.Env[") && slices.Equal(s.environment(r.Name()),
+			before) {
 			continue
 		}
-		caller := strings.HasPrefix(d.Path, "Config.Attach") || strings.HasPrefix(d.Path, "HostConfig.ConsoleSize") || strings.HasPrefix(d.Path, "Config.Volumes")
+		caller := strings.HasPrefix(d.Path, "Config.Attach") ||
+			strings.HasPrefix(d.Path, "HostConfig.ConsoleSize") ||
+			strings.HasPrefix(d.Path, "Config.Volumes")
 		if !caller && len(r.Unsaid()) == 0 {
 			t.Errorf("typed, this differs: %v\n%s", d, line)
 		}

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// exception is a place where two containers that are the same may look different. What is not in this table counts, fields that nobody has
-// heard of too. In a path "*" stands for one name or number.
+// exception is a place where two containers that are the same may look different. What is not in
+// this table counts, fields that nobody has heard of too. In a path "*" stands for one name or
+// number.
 type exception struct {
 	path string
 	// how makes both sides alike; nil: the place does not count at all.
@@ -15,7 +16,8 @@ type exception struct {
 	why string // the file of github.com/moby/moby that makes it so
 }
 
-// exceptions that concern one place each. Those that need a look at the rest of the container are in canonical.go.
+// exceptions that concern one place each. Those that need a look at the rest of the container are
+// in canonical.go.
 var exceptions = []exception{
 	{"Id", nil, "each container has its own (daemon/id.go)"},
 	{"Name", nil, "each container has its own (daemon/names.go)"},
@@ -25,11 +27,13 @@ var exceptions = []exception{
 	{"ExecIDs", nil, "run time (daemon/exec.go)"},
 	{"SizeRw", nil, "run time, asked for with size=1"},
 	{"SizeRootFs", nil, "run time, asked for with size=1"},
-	{"ResolvConfPath", nil, "below the container's own folder (daemon/container_operations_unix.go)"},
+	{"ResolvConfPath", nil,
+		"below the container's own folder (daemon/container_operations_unix.go)"},
 	{"HostnamePath", nil, "below the container's own folder (daemon/container_operations_unix.go)"},
 	{"HostsPath", nil, "below the container's own folder (daemon/container_operations_unix.go)"},
 	{"LogPath", nil, "below the container's own folder (daemon/logs.go)"},
-	{"MountLabel", nil, "SELinux categories are drawn anew (daemon/container/container_unix.go); SecurityOpt counts"},
+	{"MountLabel", nil, "SELinux categories are drawn anew (daemon/container/container_unix.go); " +
+		"SecurityOpt counts"},
 	{"ProcessLabel", nil, "SELinux categories are drawn anew; SecurityOpt counts"},
 	{"GraphDriver.Data", nil, "the layer's own folders (daemon/inspect.go)"},
 
@@ -57,18 +61,26 @@ var exceptions = []exception{
 	{"NetworkSettings.Networks.*.IPv6Gateway", nil, assigned},
 	{"NetworkSettings.Networks.*.GlobalIPv6Address", nil, assigned},
 	{"NetworkSettings.Networks.*.GlobalIPv6PrefixLen", nil, assigned},
-	{"NetworkSettings.Networks.*.MacAddress", nil, "assigned where none is configured; a configured one is checked apart (cleanOperationalData)"},
-	{"NetworkSettings.Networks.*.DNSNames", nil, "name, id, host name and aliases again (daemon/container_operations.go, buildEndpointDNSNames)"},
-	{"NetworkSettings.Networks.*.IPAMConfig", unless(emptied), "null and {} are no choice of an address (daemon/container_operations.go)"},
+	{"NetworkSettings.Networks.*.MacAddress", nil,
+		"assigned where none is configured; a configured one is checked apart " +
+			"(cleanOperationalData)"},
+	{"NetworkSettings.Networks.*.DNSNames", nil,
+		"name, id, host name and aliases again (daemon/container_operations.go, " +
+			"buildEndpointDNSNames)"},
+	{"NetworkSettings.Networks.*.IPAMConfig", unless(emptied),
+		"null and {} are no choice of an address (daemon/container_operations.go)"},
 	{"NetworkSettings.Networks.*.Links", unless(emptied), omitted},
 	{"NetworkSettings.Networks.*.DriverOpts", unless(emptied), omitted},
 	{"NetworkSettings.Networks.*.GwPriority", zero("0"), omitted},
 
-	{"Config.Volumes", unless(emptied), "null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
+	{"Config.Volumes", unless(emptied),
+		"null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
 	{"Config.Labels", unless(emptied), "null is read as {} (daemon/commit.go, merge)"},
 	{"Config.ExposedPorts", unless(emptied), omitted},
 	{"Config.Cmd", unless(emptied), gone},
-	{"Config.Entrypoint", unless(emptied), "once merged with the image's, null and [] are none (daemon/create.go, getEntrypointAndArgs)"},
+	{"Config.Entrypoint", unless(emptied),
+		"once merged with the image's, null and [] are none (daemon/create.go, " +
+			"getEntrypointAndArgs)"},
 	{"HostConfig.BlkioWeightDevice", unless(emptied), gone},
 	{"HostConfig.BlkioDeviceReadBps", unless(emptied), gone},
 	{"HostConfig.BlkioDeviceWriteBps", unless(emptied), gone},
@@ -90,25 +102,36 @@ var exceptions = []exception{
 	{"HostConfig.CapAdd", unless(emptied), gone},
 	{"HostConfig.CapDrop", unless(emptied), gone},
 	{"HostConfig.SecurityOpt", unless(emptied), gone},
-	{"HostConfig.PortBindings", unless(emptied), "null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
-	{"HostConfig.PortBindings.*", unbound, "no binding is read as one to any port (container_routes.go, handlePortBindingsBC)"},
-	{"HostConfig.OomKillDisable", zero("false"), "null is read as false, and is null where the kernel has no such thing (daemon/daemon_unix.go)"},
-	{"HostConfig.MemorySwappiness", zero("-1"), "-1 is the kernel's own (daemon/daemon_unix.go, verifyPlatformContainerResources)"},
-	{"HostConfig.PidsLimit", zero("0", "-1"), "all mean no limit (container_routes.go, postContainersCreate)"},
+	{"HostConfig.PortBindings", unless(emptied),
+		"null is read as {} (daemon/internal/runconfig/config.go, decodeCreateRequest)"},
+	{"HostConfig.PortBindings.*", unbound,
+		"no binding is read as one to any port (container_routes.go, handlePortBindingsBC)"},
+	{"HostConfig.OomKillDisable", zero("false"),
+		"null is read as false, and is null where the kernel has no such thing " +
+			"(daemon/daemon_unix.go)"},
+	{"HostConfig.MemorySwappiness", zero("-1"),
+		"-1 is the kernel's own (daemon/daemon_unix.go, verifyPlatformContainerResources)"},
+	{"HostConfig.PidsLimit", zero("0", "-1"),
+		"all mean no limit (container_routes.go, postContainersCreate)"},
 	{"HostConfig.KernelMemory", zero("0"), "gone from the API in 1.42"},
 	{"HostConfig.KernelMemoryTCP", zero("0"), "gone from the API in 1.42"},
-	{"HostConfig.RestartPolicy.Name", zero("no"), "since 25 an empty name is stored as \"no\" (daemon/create.go)"},
-	{"HostConfig.CgroupnsMode", zero("host"), "stored by engines before 20.10, and not private for any since (daemon/oci_linux.go)"},
-	{"HostConfig.NetworkMode", zero("bridge", "default"), "since 26 \"default\" is stored as \"bridge\" (container_routes.go)"},
-	{"HostConfig.Isolation", zero("default"), "the same (api/types/container, Isolation.IsDefault)"},
+	{"HostConfig.RestartPolicy.Name", zero("no"),
+		"since 25 an empty name is stored as \"no\" (daemon/create.go)"},
+	{"HostConfig.CgroupnsMode", zero("host"),
+		"stored by engines before 20.10, and not private for any since (daemon/oci_linux.go)"},
+	{"HostConfig.NetworkMode", zero("bridge", "default"),
+		"since 26 \"default\" is stored as \"bridge\" (container_routes.go)"},
+	{"HostConfig.Isolation", zero("default"),
+		"the same (api/types/container, Isolation.IsDefault)"},
 }
 
 const (
 	sandbox  = "made at each start (daemon/network/settings.go)"
 	legacy   = "the default bridge's endpoint again, for old clients (container/inspect.go)"
 	assigned = "assigned at each start (daemon/container_operations.go, cleanOperationalData)"
-	gone     = "null and [] say nothing: the engine only goes through it (MaskedPaths and ReadonlyPaths are not of that kind)"
-	omitted  = "sent only where it holds something"
+	gone     = "null and [] say nothing: the engine only goes through it (MaskedPaths and " +
+		"ReadonlyPaths are not of that kind)"
+	omitted = "sent only where it holds something"
 )
 
 // unless makes null of a value for which it is so.
@@ -153,7 +176,8 @@ func unbound(v any) any {
 	}
 	if len(list) == 1 {
 		b, ok := list[0].(map[string]any)
-		if _, named := b["HostPort"]; ok && named && len(b) <= 2 && (b["HostIp"] == nil || b["HostIp"] == "") && (b["HostPort"] == nil || b["HostPort"] == "") {
+		if _, named := b["HostPort"]; ok && named && len(b) <= 2 && (b["HostIp"] == nil ||
+			b["HostIp"] == "") && (b["HostPort"] == nil || b["HostPort"] == "") {
 			return []any{}
 		}
 	}

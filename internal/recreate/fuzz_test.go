@@ -21,10 +21,14 @@ const small = `{"Id":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789
 // FuzzRead reads any answers, and does everything with what could be read.
 func FuzzRead(f *testing.F) {
 	for _, api := range []string{"1.41", "1.45", "1.56"} {
-		f.Add([]byte(small), []byte(`{"Id":"sha256:1","RepoTags":["a:1"],"Config":{"Env":["A=b"]}}`), []byte(`[{"Path":"/x","Kind":1}]`), []byte("36 35 98:0 / /d/x rw - ext3 /dev/root rw\n"), api)
+		f.Add([]byte(small), []byte(
+			`{"Id":"sha256:1","RepoTags":["a:1"],"Config":{"Env":["A=b"]}}`),
+			[]byte(`[{"Path":"/x","Kind":1}]`),
+			[]byte("36 35 98:0 / /d/x rw - ext3 /dev/root rw\n"), api)
 	}
 	f.Fuzz(func(t *testing.T, inspect, image, changes, mountinfo []byte, api string) {
-		r, err := recreate.Read(recreate.Original{API: api, Engine: "docker", Inspect: inspect, Image: image, Changes: changes, MountInfo: mountinfo})
+		r, err := recreate.Read(recreate.Original{API: api, Engine: "docker", Inspect: inspect,
+			Image: image, Changes: changes, MountInfo: mountinfo})
 		if err != nil {
 			if r != nil {
 				t.Fatal("an error and a recipe")
@@ -67,7 +71,8 @@ func TestNastyAnswers(t *testing.T) {
 }
 
 // nasty are values that somebody might put somewhere.
-var nasty = strings.Split("null·\"\"·\"x\"·\"container:\"·\"container:x\"·\"host\"·\"/\"·\":\"·\"a:b:c:d\"·\"\\u001b[31m\\n\"·\"'\"·\"$(id)\"·\"../..\"·\"99999999999999999999\"·-1·1e30·0·true·[]·[\"\"]·[null]·{}·{\"\":null}", "·")
+var nasty = strings.Split(
+	"null·\"\"·\"x\"·\"container:\"·\"container:x\"·\"host\"·\"/\"·\":\"·\"a:b:c:d\"·\"\\u001b[31m\\n\"·\"'\"·\"$(id)\"·\"../..\"·\"99999999999999999999\"·-1·1e30·0·true·[]·[\"\"]·[null]·{}·{\"\":null}", "·")
 
 func nastyValue(random *rand.Rand) (v any) {
 	if err := json.Unmarshal([]byte(nasty[random.IntN(len(nasty))]), &v); err != nil {

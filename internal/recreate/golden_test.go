@@ -16,7 +16,8 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// update takes new answers from the engines (with DROPCAP_TEST_FULL=1), and writes what is made of them.
+// update takes new answers from the engines (with DROPCAP_TEST_FULL=1), and writes what is made of
+// them.
 var update = flag.Bool("update", false, "write testdata anew")
 
 var kinds = []dockertest.Kind{dockertest.Docker20, dockertest.Docker26, dockertest.Docker29}
@@ -38,10 +39,12 @@ func keep(t *testing.T, kind dockertest.Kind, all map[string]recreate.Original) 
 		t.Fatal(err)
 	}
 	// A line for each answer.
-	for _, field := range []string{`"Inspect":`, `"Older":`, `"Image":{`, `"Networks":{`, `"Sources":{`, `"Changes":`} {
+	for _, field := range []string{`"Inspect":`, `"Older":`, `"Image":{`, `"Networks":{`,
+		`"Sources":{`, `"Changes":`} {
 		text = bytes.ReplaceAll(text, []byte(","+field), []byte(",\n"+field))
 	}
-	if err := os.WriteFile(filepath.Join("testdata", string(kind)+".json"), append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join("testdata", string(kind)+".json"), append(text, '\n'),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -72,7 +75,8 @@ func recipe(tb testing.TB, o recreate.Original) *recreate.Recipe {
 	return r
 }
 
-// What is made of real engines' answers, whole, so that a change of it is seen by whoever reviews it.
+// What is made of real engines' answers, whole, so that a change of it is seen by whoever reviews
+// it.
 func TestWhatIsMadeOfRealAnswers(t *testing.T) {
 	for _, kind := range kinds {
 		all := kept(t, kind)
@@ -95,7 +99,8 @@ func TestWhatIsMadeOfRealAnswers(t *testing.T) {
 				fmt.Fprintf(&out, "connect %s %s\n", n.Network, n.Body("ID"))
 			}
 			fmt.Fprintf(&out, "warnings:\n  %s\n", strings.Join(r.Warnings(), "\n  "))
-			fmt.Fprintf(&out, "command:\n%s\n%s\nfile:\n%s\nunsaid:\n  %s\n\n", said.Fetch, said.Line, said.File, strings.Join(r.Unsaid(), "\n  "))
+			fmt.Fprintf(&out, "command:\n%s\n%s\nfile:\n%s\nunsaid:\n  %s\n\n", said.Fetch,
+				said.Line, said.File, strings.Join(r.Unsaid(), "\n  "))
 		}
 		path := filepath.Join("testdata", string(kind)+".golden")
 		if *update {
@@ -108,7 +113,8 @@ func TestWhatIsMadeOfRealAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if string(want) != out.String() {
-			t.Errorf("%s is not what is made now; see the difference after: go test ./internal/recreate -run Real -update", path)
+			t.Errorf("%s is not what is made now; see the difference after: go test "+
+				"./internal/recreate -run Real -update", path)
 		}
 	}
 }

@@ -2,14 +2,16 @@ package recreate
 
 import "strings"
 
-// moved tells whether the name that the container was made from means another image by now, or none.
+// moved tells whether the name that the container was made from means another image by now, or
+// none.
 func (r *Recipe) moved() bool {
 	if r.imageGone() {
 		return false
 	}
 	ref := r.config.Image
 	id := strings.TrimPrefix(r.in.Image, "sha256:")
-	if strings.HasPrefix(ref, "sha256:") || contains(r.image.RepoTags, ref) || contains(r.image.RepoDigests, ref) {
+	if strings.HasPrefix(ref, "sha256:") || contains(r.image.RepoTags, ref) ||
+		contains(r.image.RepoDigests, ref) {
 		return false
 	}
 	// A short id; a repository of the same name would have been taken first.
@@ -18,7 +20,8 @@ func (r *Recipe) moved() bool {
 
 func (r *Recipe) imageGone() bool { return nothing(r.o.Image) }
 
-// contains tells whether a list of the engine's has a reference as a person writes it: "nginx" is docker.io/library/nginx:latest.
+// contains tells whether a list of the engine's has a reference as a person writes it: "nginx" is
+// docker.io/library/nginx:latest.
 func contains(list []string, ref string) bool {
 	for _, have := range list {
 		if familiar(have) == familiar(ref) {
@@ -46,7 +49,8 @@ func familiar(ref string) string {
 	return ref
 }
 
-// imageReference is what to create from: the name as it was given, or if that means another image now, the same image by its digest.
+// imageReference is what to create from: the name as it was given, or if that means another image
+// now, the same image by its digest.
 func (r *Recipe) imageReference() string {
 	if !r.moved() {
 		return r.config.Image
@@ -63,7 +67,8 @@ func (r *Recipe) imageReference() string {
 	return r.in.Image
 }
 
-// platform is the container's, for an engine that keeps images of several (the containerd image store); empty elsewhere.
+// platform is the container's, for an engine that keeps images of several (the containerd image
+// store); empty elsewhere.
 func (r *Recipe) platform() string {
 	p := r.in.ImageManifestDescriptor.Platform
 	if p == nil || p.OS == "" || p.Architecture == "" {

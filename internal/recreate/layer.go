@@ -34,17 +34,21 @@ func (r *Recipe) readChanges() error {
 // scratch are folders whose contents nobody may count on after a restart of the program.
 var scratch = []string{"/tmp", "/run", "/var/run", "/dev", "/proc", "/sys"}
 
-// engines are paths that the engine or its runtime makes by itself: mount points of the files that it binds, and of docker-init (--init).
-// moby daemon/initlayer/setup_unix.go, daemon/container_operations_unix.go, daemon/oci_linux.go (inContainerInitPath).
+// engines are paths that the engine or its runtime makes by itself: mount points of the files that
+// it binds, and of docker-init (--init). moby daemon/initlayer/setup_unix.go,
+// daemon/container_operations_unix.go, daemon/oci_linux.go (inContainerInitPath).
 var engines = []string{
-	"/.dockerenv", "/.dockerinit", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/sbin/docker-init", "/dev/init", "/usr/sbin/docker-init",
+	"/.dockerenv", "/.dockerinit", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab",
+	"/sbin/docker-init", "/dev/init", "/usr/sbin/docker-init",
 }
 
-// nvidia are the files that NVIDIA's runtime hook binds into a container with GPUs, and the loader's cache that it renews
-// (libnvidia-container, src/nvc_mount.c and nvc_ldcache.c).
-var nvidia = regexp.MustCompile(`^(/usr)?/(bin|lib|lib64|lib/[a-z0-9_]+-linux-gnu)(/firmware|/vdpau)?(/nvidia.*|/lib(nvidia|cuda|vdpau_nvidia|nvcuvid|nvoptix)[^/]*)?$|^/etc/ld\.so\.cache~?$|^/etc/vulkan.*|^/usr/share/(nvidia|glvnd|egl).*`)
+// nvidia are the files that NVIDIA's runtime hook binds into a container with GPUs, and the
+// loader's cache that it renews (libnvidia-container, src/nvc_mount.c and nvc_ldcache.c).
+var nvidia = regexp.MustCompile(
+	`^(/usr)?/(bin|lib|lib64|lib/[a-z0-9_]+-linux-gnu)(/firmware|/vdpau)?(/nvidia.*|/lib(nvidia|cuda|vdpau_nvidia|nvcuvid|nvoptix)[^/]*)?$|^/etc/ld\.so\.cache~?$|^/etc/vulkan.*|^/usr/share/(nvidia|glvnd|egl).*`)
 
-// Layer gives the paths in the container's own layer that the workload has changed and that a re-creation would lose.
+// Layer gives the paths in the container's own layer that the workload has changed and that a
+// re-creation would lose.
 func (r *Recipe) Layer() []string {
 	made, mounted := r.made(), r.mounted()
 	inside := map[string]bool{} // folders that are listed since something in them is
@@ -55,7 +59,8 @@ func (r *Recipe) Layer() []string {
 	for _, c := range r.changes {
 		switch {
 		case below(c.Path, scratch), below(c.Path, mounted):
-		case c.Kind == added && made[usr(c.Path)], c.Kind != deleted && slices.Contains(engines, c.Path):
+		case c.Kind == added && made[usr(c.Path)], c.Kind != deleted && slices.Contains(engines,
+			c.Path):
 		case c.Kind == modified && inside[c.Path]:
 		case len(r.host.DeviceRequests) > 0 && nvidia.MatchString(c.Path):
 		default:
@@ -66,8 +71,8 @@ func (r *Recipe) Layer() []string {
 	return lost
 }
 
-// made are the folders that a create makes itself: mount points with all above them, and the working directory
-// (moby daemon/container/container_unix.go, SetupWorkingDirectory).
+// made are the folders that a create makes itself: mount points with all above them, and the
+// working directory (moby daemon/container/container_unix.go, SetupWorkingDirectory).
 func (r *Recipe) made() map[string]bool {
 	out := map[string]bool{}
 	for _, p := range append(r.mounted(), cleaned("/"+r.config.WorkingDir)) {
@@ -93,7 +98,8 @@ func (r *Recipe) mounted() []string {
 	return out
 }
 
-// usr takes the "/usr" off where many images have a link in its place, so that a mount on /lib/x is known as /usr/lib/x.
+// usr takes the "/usr" off where many images have a link in its place, so that a mount on /lib/x is
+// known as /usr/lib/x.
 func usr(p string) string {
 	for _, merged := range []string{"/bin", "/sbin", "/lib", "/lib64"} {
 		if p == "/usr"+merged || strings.HasPrefix(p, "/usr"+merged+"/") {
@@ -112,5 +118,7 @@ func climb(p string, mark map[string]bool) {
 
 // below tells whether a path is one of the folders or lies in one.
 func below(p string, folders []string) bool {
-	return slices.ContainsFunc(folders, func(f string) bool { return p == f || strings.HasPrefix(p, f+"/") })
+	return slices.ContainsFunc(folders, func(f string) bool {
+		return p == f || strings.HasPrefix(p, f+"/")
+	})
 }

@@ -43,8 +43,9 @@ func (b bind) with(word string) bind {
 	return b
 }
 
-// volume is the name of the volume that is mounted, empty if none is. An anonymous bind ("/data" in Binds) has no name in newer engines'
-// answers (moby daemon/volumes.go, registerMountPoints), but the local driver's folder has it.
+// volume is the name of the volume that is mounted, empty if none is. An anonymous bind ("/data" in
+// Binds) has no name in newer engines' answers (moby daemon/volumes.go, registerMountPoints), but
+// the local driver's folder has it.
 func (m mount) volume() string {
 	if m.Type != "volume" || m.Name != "" {
 		return m.Name
@@ -66,10 +67,13 @@ func at(mounts []mount, destination string) (mount, bool) {
 	return mount{}, false
 }
 
-// keepsEmpty tells that a create must not copy the image's files into the volume at a destination: it does so whenever it finds the volume
-// empty (moby daemon/container/container_unix.go, copyExistingContents), also where the workload has emptied it.
+// keepsEmpty tells that a create must not copy the image's files into the volume at a destination:
+// it does so whenever it finds the volume empty (moby daemon/container/container_unix.go,
+// copyExistingContents), also where the workload has emptied it.
 func (r *Recipe) keepsEmpty(destination string) bool {
-	return !slices.ContainsFunc(r.o.Filled, func(f string) bool { return cleaned(f) == destination })
+	return !slices.ContainsFunc(r.o.Filled, func(f string) bool {
+		return cleaned(f) == destination
+	})
 }
 
 // fixMounts makes every volume that is mounted now an explicit mount by its name.
@@ -106,11 +110,13 @@ func (r *Recipe) fixBinds(declared map[string]bool) ([]string, error) {
 		}
 		declared[b.target] = true
 		m, mounted := at(r.in.Mounts, b.target)
-		if !b.volume() || !mounted || m.volume() == "" || b.source != "" && (b.has("nocopy") || !r.keepsEmpty(b.target)) {
+		if !b.volume() || !mounted || m.volume() == "" || b.source != "" && (b.has("nocopy") ||
+			!r.keepsEmpty(b.target)) {
 			continue
 		}
 		b.source, changed = m.volume(), true
-		if b.mode == "" && m.Mode == "z" { // what moby puts where there is no mode (daemon/volumes_unix.go, setBindModeIfNull)
+		if b.mode == "" && m.Mode == "z" {
+			// what moby puts where there is no mode (daemon/volumes_unix.go, setBindModeIfNull)
 			b.mode = "z"
 		}
 		if r.keepsEmpty(b.target) {
@@ -141,7 +147,8 @@ func (r *Recipe) fixSpecs(declared map[string]bool) ([]object, error) {
 		if err := json.Unmarshal(orEmpty(spec["VolumeOptions"]), &options); err != nil {
 			return nil, unreadable("the mounts of "+r.name, err)
 		}
-		if r.keepsEmpty(target) || !nothing(options["Subpath"]) { // that a volume is filled says nothing of a folder in it
+		if r.keepsEmpty(target) || !nothing(options["Subpath"]) {
+			// that a volume is filled says nothing of a folder in it
 			options["NoCopy"] = join(true)
 			spec["VolumeOptions"] = join(options)
 		}
@@ -150,8 +157,8 @@ func (r *Recipe) fixSpecs(declared map[string]bool) ([]object, error) {
 	return out, nil
 }
 
-// pins are mounts for what nothing declares by name: anonymous volumes, those of the image's VOLUME, and what came from another container
-// that is not there or mounts something else by now.
+// pins are mounts for what nothing declares by name: anonymous volumes, those of the image's
+// VOLUME, and what came from another container that is not there or mounts something else by now.
 func (r *Recipe) pins(declared map[string]bool) []object {
 	var out []object
 	for _, m := range r.in.Mounts {
@@ -167,14 +174,16 @@ func (r *Recipe) pins(declared map[string]bool) []object {
 			}
 			out = append(out, pin("volume", m.volume(), target, m.RW, "VolumeOptions", options))
 		case m.Type == "bind" && m.Source != "":
-			out = append(out, pin("bind", m.Source, target, m.RW, "BindOptions", object{"Propagation": join(m.Propagation)}))
+			out = append(out, pin("bind", m.Source, target, m.RW, "BindOptions",
+				object{"Propagation": join(m.Propagation)}))
 		}
 	}
 	return out
 }
 
 func pin(kind, source, target string, rw bool, name string, options object) object {
-	out := object{"Type": join(kind), "Source": join(source), "Target": join(target), name: join(options)}
+	out := object{"Type": join(kind), "Source": join(source), "Target": join(target),
+		name: join(options)}
 	if !rw {
 		out["ReadOnly"] = join(true)
 	}
@@ -190,7 +199,8 @@ func (r *Recipe) lent(m mount) bool {
 			continue
 		}
 		s, ok := at(source.Mounts, cleaned(m.Destination))
-		if ok && s.Type == m.Type && s.volume() == m.volume() && (s.Source == m.Source || m.Type == "volume") {
+		if ok && s.Type == m.Type && s.volume() == m.volume() && (s.Source == m.Source ||
+			m.Type == "volume") {
 			return true
 		}
 	}

@@ -13,8 +13,10 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// everyPosition is an inspect in which each place that holds text holds a canary: "@" stands for one.
-const everyPosition = `{"Id":"` + positionID + `","Name":"/web","Image":"sha256:` + positionID + `","Path":"@","Args":["@"],
+// everyPosition is an inspect in which each place that holds text holds a canary: "@" stands for
+// one.
+const everyPosition = `{"Id":"` + positionID + `","Name":"/web","Image":"sha256:` + positionID +
+	`","Path":"@","Args":["@"],
 "State":{"Status":"running","Running":true,"Error":"@"},"Platform":"linux","Driver":"@","MountLabel":"@","ProcessLabel":"@","AppArmorProfile":"@",
 "Config":{"Hostname":"@","Domainname":"@","User":"@","WorkingDir":"/@","StopSignal":"@","Image":"@:1","MacAddress":"@",
  "Env":["n@=@","m@=@\nline","@"],"Cmd":["@","--@=@"],"Entrypoint":["@","@"],"Shell":["@"],"OnBuild":["@"],
@@ -43,23 +45,36 @@ const everyPosition = `{"Id":"` + positionID + `","Name":"/web","Image":"sha256:
 
 const positionID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// shown are the places whose text may be printed, each with its reason. Whatever is not here never is.
+// shown are the places whose text may be printed, each with its reason. Whatever is not here never
+// is.
 var shown = map[string]string{
-	"Config.Hostname": name, "Config.Domainname": name, "Config.User": "the audit is about it", "Config.WorkingDir": path, "Config.StopSignal": word,
+	"Config.Hostname": name, "Config.Domainname": name, "Config.User": "the audit is about it",
+	"Config.WorkingDir": path, "Config.StopSignal": word,
 	"Config.Image": name, "Config.ExposedPorts": address,
 	"HostConfig.Binds": path, "HostConfig.VolumeDriver": name,
-	"HostConfig.Runtime": name, "HostConfig.CgroupParent": path, "HostConfig.CpusetCpus": word, "HostConfig.CpusetMems": word,
-	"HostConfig.CgroupnsMode": word, "HostConfig.IpcMode": word, "HostConfig.PidMode": word, "HostConfig.UTSMode": word, "HostConfig.UsernsMode": word,
-	"HostConfig.LogConfig.Type": name, "HostConfig.RestartPolicy.Name": word, "HostConfig.PortBindings": address,
-	"HostConfig.CapAdd": word, "HostConfig.CapDrop": word, "HostConfig.Dns": address, "HostConfig.DnsOptions": word, "HostConfig.DnsSearch": name,
-	"HostConfig.ExtraHosts": address, "HostConfig.GroupAdd": name, "HostConfig.Links": name, "HostConfig.VolumesFrom": name,
-	"HostConfig.SecurityOpt[0]": name, "HostConfig.SecurityOpt[1]": name, // AppArmor's profile, SELinux's label
-	"HostConfig.DeviceCgroupRules": word, "HostConfig.Sysctls": "the kernel's, and numbers nearly all", "HostConfig.Tmpfs": path,
-	"HostConfig.BlkioWeightDevice": path, "HostConfig.BlkioDeviceReadBps": path, "HostConfig.BlkioDeviceWriteBps": path,
-	"HostConfig.BlkioDeviceReadIOps": path, "HostConfig.BlkioDeviceWriteIOps": path, "HostConfig.Devices": path,
+	"HostConfig.Runtime": name, "HostConfig.CgroupParent": path, "HostConfig.CpusetCpus": word,
+	"HostConfig.CpusetMems":   word,
+	"HostConfig.CgroupnsMode": word, "HostConfig.IpcMode": word, "HostConfig.PidMode": word,
+	"HostConfig.UTSMode": word, "HostConfig.UsernsMode": word,
+	"HostConfig.LogConfig.Type": name, "HostConfig.RestartPolicy.Name": word,
+	"HostConfig.PortBindings": address,
+	"HostConfig.CapAdd":       word, "HostConfig.CapDrop": word, "HostConfig.Dns": address,
+	"HostConfig.DnsOptions": word, "HostConfig.DnsSearch": name,
+	"HostConfig.ExtraHosts": address, "HostConfig.GroupAdd": name, "HostConfig.Links": name,
+	"HostConfig.VolumesFrom": name,
+	// AppArmor's profile, SELinux's label
+	"HostConfig.SecurityOpt[0]": name, "HostConfig.SecurityOpt[1]": name,
+	"HostConfig.DeviceCgroupRules": word,
+	"HostConfig.Sysctls":           "the kernel's, and numbers nearly all",
+	"HostConfig.Tmpfs":             path,
+	"HostConfig.BlkioWeightDevice": path, "HostConfig.BlkioDeviceReadBps": path,
+	"HostConfig.BlkioDeviceWriteBps": path,
+	"HostConfig.BlkioDeviceReadIOps": path, "HostConfig.BlkioDeviceWriteIOps": path,
+	"HostConfig.Devices":           path,
 	"HostConfig.DeviceRequests[0]": name, "HostConfig.Ulimits": word,
-	"HostConfig.Mounts[0]": path, "HostConfig.Mounts[2]": path, "HostConfig.Mounts[3]": path, "HostConfig.Mounts[4].Target": path,
-	"Mounts": path, "NetworkSettings.Networks.front.Links": name,
+	"HostConfig.Mounts[0]": path, "HostConfig.Mounts[2]": path, "HostConfig.Mounts[3]": path,
+	"HostConfig.Mounts[4].Target": path,
+	"Mounts":                      path, "NetworkSettings.Networks.front.Links": name,
 	"NetworkSettings.Networks.back": name,
 }
 
@@ -111,20 +126,25 @@ func plantedAt(t *testing.T, template string) (inspect []byte, at map[string]str
 	return []byte(text), at
 }
 
-// Of every place of a container, only those in the list are ever printed: whatever stands there, and however it looks.
+// Of every place of a container, only those in the list are ever printed: whatever stands there,
+// and however it looks.
 func TestOnlyListedPlacesArePrinted(t *testing.T) {
 	inspect, at := plantedAt(t, everyPosition)
 	image := `{"Id":"sha256:` + positionID + `","Config":{"Cmd":["sh"],"Labels":{"a":"b"}}}`
 	used := map[string]bool{}
 	for _, api := range []string{"1.40", "1.45", "1.52"} {
 		for _, img := range []string{image, `{"Id":"sha256:` + positionID + `"}`} {
-			o := recreate.Original{API: api, MinAPI: "1.24", Engine: "docker", Inspect: inspect, Image: json.RawMessage(img)}
+			o := recreate.Original{API: api, MinAPI: "1.24", Engine: "docker", Inspect: inspect,
+				Image: json.RawMessage(img)}
 			for _, text := range saidOf(t, o) {
 				for canary, place := range at {
 					if !strings.Contains(strings.ToLower(text), canary) {
 						continue
 					}
-					where := slices.IndexFunc(slices.Collect(maps.Keys(shown)), func(p string) bool { return strings.HasPrefix(place, p) })
+					where := slices.IndexFunc(slices.Collect(maps.Keys(shown)),
+						func(p string) bool {
+							return strings.HasPrefix(place, p)
+						})
 					if where < 0 {
 						t.Errorf("API %s: what stands at %s is in %.300s", api, place, text)
 					}
@@ -157,7 +177,8 @@ func saidOf(t *testing.T, o recreate.Original) []string {
 			out = append(out, d.Because)
 		}
 	}
-	for _, s := range []dropcap.Strategy{dropcap.StrategyRecreate, dropcap.StrategyInPlace, dropcap.StrategySource} {
+	for _, s := range []dropcap.Strategy{dropcap.StrategyRecreate, dropcap.StrategyInPlace,
+		dropcap.StrategySource} {
 		for _, no := range r.Refusals(recreate.Options{Strategy: s}) {
 			out = append(out, no.Message, no.Hint)
 		}
@@ -183,18 +204,21 @@ func TestNoPlaceIsForgotten(t *testing.T) {
 		for container, o := range kept(t, kind) {
 			for place := range places(o.Inspect) {
 				if !known[place] {
-					t.Errorf("%s, %s: %s has text, and no canary stands there", kind, container, place)
+					t.Errorf("%s, %s: %s has text, and no canary stands there", kind, container,
+						place)
 				}
 			}
 		}
 	}
 }
 
-// general gathers where a value has texts: "HostConfig.Binds[]", and "Config.Labels.*" for names that people choose.
+// general gathers where a value has texts: "HostConfig.Binds[]", and "Config.Labels.*" for names
+// that people choose.
 func general(place string, v any, into map[string]bool) {
 	switch v := v.(type) {
 	case map[string]any:
-		free := slices.Contains([]string{"Labels", "Config", "Sysctls", "Annotations", "StorageOpt", "Tmpfs", "PortBindings", "Options", "Volumes",
+		free := slices.Contains([]string{"Labels", "Config", "Sysctls", "Annotations", "StorageOpt",
+			"Tmpfs", "PortBindings", "Options", "Volumes",
 			"ExposedPorts"}, place[strings.LastIndex(place, ".")+1:]) && place != "Config"
 		for k, inner := range v {
 			if free {
@@ -215,13 +239,17 @@ func general(place string, v any, into map[string]bool) {
 
 // What equals the image's own at the same place is shown: it is public with the image.
 func TestTheImagesOwnArgumentsAreShown(t *testing.T) {
-	inspect := `{"Id":"` + positionID + `","Name":"/web","Image":"sha256:` + positionID + `","State":{"Running":true},
+	inspect := `{"Id":"` + positionID + `","Name":"/web","Image":"sha256:` + positionID +
+		`","State":{"Running":true},
 		"Config":{"Image":"redis:7","Entrypoint":["docker-entrypoint.sh"],"Cmd":["redis-server","-a","redis-server"],"Labels":{"a":"b","c":"d"}},
 		"HostConfig":{"NetworkMode":"bridge","LogConfig":{"Type":"json-file"}},"NetworkSettings":{"Networks":{"bridge":{}}}}`
-	image := `{"Id":"sha256:` + positionID + `","RepoTags":["redis:7"],"Config":{"Entrypoint":["docker-entrypoint.sh"],"Cmd":["redis-server"],"Labels":{"a":"b"}}}`
-	r := recipe(t, recreate.Original{API: "1.45", Engine: "docker", Inspect: []byte(inspect), Image: []byte(image)})
+	image := `{"Id":"sha256:` + positionID +
+		`","RepoTags":["redis:7"],"Config":{"Entrypoint":["docker-entrypoint.sh"],"Cmd":["redis-server"],"Labels":{"a":"b"}}}`
+	r := recipe(t, recreate.Original{API: "1.45", Engine: "docker", Inspect: []byte(inspect),
+		Image: []byte(image)})
 	c := r.Command(r.Grant(), "web.env")
-	if !strings.HasSuffix(c.Line, ` redis:7 redis-server "$2" "$3"`) || strings.Contains(c.Line, "a=b") || !strings.Contains(c.Line, `--label="$1"`) {
+	if !strings.HasSuffix(c.Line, ` redis:7 redis-server "$2" "$3"`) ||
+		strings.Contains(c.Line, "a=b") || !strings.Contains(c.Line, `--label="$1"`) {
 		t.Errorf("the command is %s", c.Line)
 	}
 	if want := "#- 'c=d' \\\n#- '-a' \\\n#- 'redis-server'\n"; string(c.File) != want {

@@ -4,17 +4,20 @@ import (
 	"slices"
 )
 
-// Deprivileged lists what else goes when a privileged container is made one that is not: sentences. Nil if it is not privileged.
-// moby daemon/oci_linux.go: WithDevices, WithSeccomp, WithApparmor, WithMounts (privileged), WithCgroups.
+// Deprivileged lists what else goes when a privileged container is made one that is not: sentences.
+// Nil if it is not privileged. moby daemon/oci_linux.go: WithDevices, WithSeccomp, WithApparmor,
+// WithMounts (privileged), WithCgroups.
 func (r *Recipe) Deprivileged() []string {
 	if !r.host.Privileged {
 		return nil
 	}
 	out := []string{
 		"all devices of the host in /dev; it keeps those that are named with --device",
-		"freedom from seccomp: the engine's default profile forbids mount, unshare, keyctl, bpf and about forty more calls",
+		"freedom from seccomp: the engine's default profile forbids mount, unshare, keyctl, bpf " +
+			"and about forty more calls",
 		"freedom from AppArmor: the profile docker-default applies, where the host has AppArmor",
-		"masked and read-only paths: /proc/kcore, /proc/keys, /proc/sys, /proc/sysrq-trigger and others are hidden or can no longer be written",
+		"masked and read-only paths: /proc/kcore, /proc/keys, /proc/sys, /proc/sysrq-trigger and " +
+			"others are hidden or can no longer be written",
 		"writing to /sys and to /sys/fs/cgroup, which become read-only",
 	}
 	if r.engineLabel() {
@@ -23,13 +26,16 @@ func (r *Recipe) Deprivileged() []string {
 	return out
 }
 
-// engineLabel tells whether the engine has put "label=disable" there because of --privileged (moby daemon/create.go, generateSecurityOpt).
+// engineLabel tells whether the engine has put "label=disable" there because of --privileged (moby
+// daemon/create.go, generateSecurityOpt).
 func (r *Recipe) engineLabel() bool {
-	return slices.Contains(r.host.SecurityOpt, "label=disable") && r.host.PidMode != "host" && r.host.IpcMode != "host"
+	return slices.Contains(r.host.SecurityOpt, "label=disable") && r.host.PidMode != "host" &&
+		r.host.IpcMode != "host"
 }
 
-// deprivilege takes out of a privileged container's host configuration what is there only since it was privileged. The masked and read-only
-// paths are null then, which makes the engine fill in its own.
+// deprivilege takes out of a privileged container's host configuration what is there only since it
+// was privileged. The masked and read-only paths are null then, which makes the engine fill in its
+// own.
 func (r *Recipe) deprivilege(host object) {
 	if !r.engineLabel() {
 		return

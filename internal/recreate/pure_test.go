@@ -14,8 +14,10 @@ const anID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 // sketch makes an original of a few fields, with an image.
 func sketch(api, inspect string) Original {
 	return Original{
-		API: api, Engine: "docker", Changes: json.RawMessage("null"), Image: json.RawMessage(`{"Id":"sha256:1","RepoTags":["app:1"]}`),
-		Inspect: json.RawMessage(`{"Id":"` + anID + `","Name":"/it","Image":"sha256:1",` + inspect + `}`),
+		API: api, Engine: "docker", Changes: json.RawMessage("null"),
+		Image: json.RawMessage(`{"Id":"sha256:1","RepoTags":["app:1"]}`),
+		Inspect: json.RawMessage(`{"Id":"` + anID + `","Name":"/it","Image":"sha256:1",` + inspect +
+			`}`),
 	}
 }
 
@@ -48,11 +50,14 @@ func slugs(r *Recipe) (out []string) {
 	return out
 }
 
-// An address that a swarm has given stands where otherwise a person's choice stands; to send it would pin it.
+// An address that a swarm has given stands where otherwise a person's choice stands; to send it
+// would pin it.
 func TestASwarmsAddressIsNotPinned(t *testing.T) {
-	o := sketch("1.45", `"Config":{"Image":"app:1"},"HostConfig":{"NetworkMode":"over"},"NetworkSettings":{"Networks":{
+	o := sketch("1.45",
+		`"Config":{"Image":"app:1"},"HostConfig":{"NetworkMode":"over"},"NetworkSettings":{"Networks":{
 		"over":{"IPAMConfig":{"IPv4Address":"10.0.1.7"}},"own":{"IPAMConfig":{"IPv4Address":"10.0.2.7"}}}}`)
-	o.Networks = map[string]json.RawMessage{"over": json.RawMessage(`{"Scope":"swarm"}`), "own": json.RawMessage(`{"Scope":"local"}`)}
+	o.Networks = map[string]json.RawMessage{"over": json.RawMessage(`{"Scope":"swarm"}`),
+		"own": json.RawMessage(`{"Scope":"local"}`)}
 	r := mustRead(t, o)
 	_, networks, _ := bodyOf(t, r)
 	if child(networks, "over")["IPAMConfig"] != nil || child(networks, "own")["IPAMConfig"] == nil {
@@ -75,7 +80,8 @@ func TestASwarmsAddressIsNotPinned(t *testing.T) {
 func TestOldWords(t *testing.T) {
 	const old = `"Config":{"Image":"app:1"},"HostConfig":{"NetworkMode":"default","KernelMemory":5000000,"KernelMemoryTCP":0,"CgroupnsMode":"","Sysctls":{"net.ipv4.conf.eth0.x":"1"},"Privileged":false}`
 	host, _, c := bodyOf(t, mustRead(t, sketch("1.41", old)))
-	if host["KernelMemory"] == nil || host["KernelMemoryTCP"] != nil || host["CgroupnsMode"] != "host" || c.API != "" {
+	if host["KernelMemory"] == nil || host["KernelMemoryTCP"] != nil ||
+		host["CgroupnsMode"] != "host" || c.API != "" {
 		t.Errorf("at 1.41: %v %q", host, c.API)
 	}
 	host, _, c = bodyOf(t, mustRead(t, sketch("1.54", old)))
@@ -86,14 +92,17 @@ func TestOldWords(t *testing.T) {
 
 // Where one thing needs an old version, and another a new one, nothing is done by halves.
 func TestVersionsThatExcludeEachOther(t *testing.T) {
-	o := sketch("1.54", `"Config":{"Image":"app:1"},"Mounts":[{"Type":"bind","Source":"/s","Destination":"/ro dir"}],
+	o := sketch("1.54",
+		`"Config":{"Image":"app:1"},"Mounts":[{"Type":"bind","Source":"/s","Destination":"/ro dir"}],
 		"HostConfig":{"NetworkMode":"bridge","Binds":["/s:/ro dir:ro"],"Mounts":[{"Type":"volume","Source":"v","Target":"/part","VolumeOptions":{"Subpath":"p"}}]},
 		"NetworkSettings":{"Networks":{"bridge":{}}}`)
 	r := mustRead(t, o)
-	if len(slugs(r)) != 0 || !strings.Contains(strings.Join(r.Warnings(), "\n"), "read-only binds become read-only too") {
+	if len(slugs(r)) != 0 || !strings.Contains(strings.Join(r.Warnings(), "\n"),
+		"read-only binds become read-only too") {
 		t.Errorf("not looked at: refused for %q, warned of %q", slugs(r), r.Warnings())
 	}
-	o.MountInfo = []byte("1 2 0:1 / /ro\\040dir ro,relatime - ext4 x rw\n1 2 0:1 / /ro\\040dir/in ro,relatime - ext4 x rw\n1 2 0:1 / /part rw - ext4 x rw\n")
+	o.MountInfo = []byte("1 2 0:1 / /ro\\040dir ro,relatime - ext4 x rw\n1 2 0:1 / " +
+		"/ro\\040dir/in ro,relatime - ext4 x rw\n1 2 0:1 / /part rw - ext4 x rw\n")
 	if got := slugs(mustRead(t, o)); len(got) != 0 {
 		t.Errorf("recursive binds are refused: %q", got)
 	}
@@ -130,7 +139,8 @@ func TestAMACAddressIsFoundAndChecked(t *testing.T) {
 	if d := r.Check(o.Inspect, r.Grant()); len(d) > 0 {
 		t.Error(d)
 	}
-	if d := r.Check(json.RawMessage(strings.Replace(string(o.Inspect), "00:01", "00:02", 1)), r.Grant()); len(d) != 1 {
+	if d := r.Check(json.RawMessage(strings.Replace(string(o.Inspect), "00:01", "00:02", 1)),
+		r.Grant()); len(d) != 1 {
 		t.Errorf("another address: %v", d)
 	}
 }
@@ -154,17 +164,20 @@ func TestReferences(t *testing.T) {
 		{"abc", "", "", true, "sha256:abcdef012345"},
 		{"beef", "", "", true, "sha256:abcdef012345"},
 	} {
-		r := &Recipe{in: inspected{Image: "sha256:abcdef012345"}, config: config{Image: c.ref}, o: Original{Image: json.RawMessage("{ }")}}
+		r := &Recipe{in: inspected{Image: "sha256:abcdef012345"}, config: config{Image: c.ref},
+			o: Original{Image: json.RawMessage("{ }")}}
 		r.image.RepoTags, r.image.RepoDigests = strings.Fields(c.tags), strings.Fields(c.digests)
 		if r.moved() != c.moved || r.imageReference() != c.by {
-			t.Errorf("%s: moved %v, made from %s; want %v, %s", c.ref, r.moved(), r.imageReference(), c.moved, c.by)
+			t.Errorf("%s: moved %v, made from %s; want %v, %s", c.ref, r.moved(),
+				r.imageReference(), c.moved, c.by)
 		}
 	}
 }
 
 func TestTheLayerOfAGPU(t *testing.T) {
 	const changes = `[{"Path":"/usr","Kind":0},{"Path":"/usr/bin","Kind":0},{"Path":"/usr/bin/nvidia-smi","Kind":1},{"Path":"/usr/lib/x86_64-linux-gnu/libcuda.so.1","Kind":1},{"Path":"/etc/ld.so.cache","Kind":0},{"Path":"/usr/sbin/docker-init","Kind":1}]`
-	o := sketch("1.45", `"Config":{"Image":"app:1"},"HostConfig":{"DeviceRequests":[{"Count":-1}]},"NetworkSettings":{"Networks":{"none":{}}}`)
+	o := sketch("1.45",
+		`"Config":{"Image":"app:1"},"HostConfig":{"DeviceRequests":[{"Count":-1}]},"NetworkSettings":{"Networks":{"none":{}}}`)
 	o.Changes = json.RawMessage(changes)
 	if got := mustRead(t, o).Layer(); len(got) > 0 {
 		t.Errorf("the hook's own files count: %q", got)
@@ -178,7 +191,8 @@ func TestTheLayerOfAGPU(t *testing.T) {
 func TestAliases(t *testing.T) {
 	short := anID[:12]
 	for list, want := range map[string]string{
-		"www " + short: "www", "www " + short + " host": "www", "host " + short: "host", "host www": "host www", short: "", "www host": "www host",
+		"www " + short: "www", "www " + short + " host": "www", "host " + short: "host",
+		"host www": "host www", short: "", "www host": "www host",
 		"a " + short + " host b": "a b",
 	} {
 		if got := ownAliases(strings.Fields(list), anID, "host"); strings.Join(got, " ") != want {
@@ -188,7 +202,8 @@ func TestAliases(t *testing.T) {
 }
 
 func TestAGrantIsCheckedToTheLetter(t *testing.T) {
-	o := sketch("1.45", `"Config":{"Image":"app:1"},"HostConfig":{"CapAdd":["CAP_CHOWN","net_admin"],"CapDrop":["ALL"]},"NetworkSettings":{"Networks":{"none":{}}}`)
+	o := sketch("1.45",
+		`"Config":{"Image":"app:1"},"HostConfig":{"CapAdd":["CAP_CHOWN","net_admin"],"CapDrop":["ALL"]},"NetworkSettings":{"Networks":{"none":{}}}`)
 	r := mustRead(t, o)
 	for _, c := range []struct {
 		g    dropcap.Grant
@@ -197,7 +212,8 @@ func TestAGrantIsCheckedToTheLetter(t *testing.T) {
 		{dropcap.Grant{CapAdd: []string{"NET_ADMIN", "chown"}, CapDrop: []string{"all"}}, true},
 		{dropcap.Grant{CapAdd: []string{"CHOWN"}, CapDrop: []string{"ALL"}}, false},
 		{dropcap.Grant{CapAdd: []string{"NET_ADMIN", "CHOWN"}}, false},
-		{dropcap.Grant{CapAdd: []string{"NET_ADMIN", "CHOWN"}, CapDrop: []string{"ALL"}, Privileged: true}, false},
+		{dropcap.Grant{CapAdd: []string{"NET_ADMIN", "CHOWN"}, CapDrop: []string{"ALL"},
+			Privileged: true}, false},
 	} {
 		if d := r.Check(o.Inspect, c.g); (len(d) == 0) != c.same {
 			t.Errorf("%v: %v", c.g, d)
@@ -206,9 +222,11 @@ func TestAGrantIsCheckedToTheLetter(t *testing.T) {
 }
 
 func TestErrorsSayNoValue(t *testing.T) {
-	for _, bad := range []string{`{"Id":7}`, `{"Id":"secretvalue"}`, `{`, `null`, `{"Id":"` + anID + `","Name":"/it","Config":{"Env":["secretvalue"],"Entrypoint":"secretvalue"},"HostConfig":{}}`} {
+	for _, bad := range []string{`{"Id":7}`, `{"Id":"secretvalue"}`, `{`, `null`, `{"Id":"` + anID +
+		`","Name":"/it","Config":{"Env":["secretvalue"],"Entrypoint":"secretvalue"},"HostConfig":{}}`} {
 		_, err := Read(Original{API: "1.45", Inspect: json.RawMessage(bad)})
-		if err == nil || strings.Contains(err.Error(), "secretvalue") || !strings.HasPrefix(err.Error(), "cannot ") {
+		if err == nil || strings.Contains(err.Error(), "secretvalue") ||
+			!strings.HasPrefix(err.Error(), "cannot ") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

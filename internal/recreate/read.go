@@ -52,7 +52,8 @@ type mount struct {
 	RW                                                         bool
 }
 
-// config and hostConfig are the parts of Config and HostConfig that decide something here. The rest passes through unread.
+// config and hostConfig are the parts of Config and HostConfig that decide something here. The rest
+// passes through unread.
 type config struct {
 	Hostname, Image, MacAddress string
 	Entrypoint                  []string
@@ -70,13 +71,16 @@ type hostConfig struct {
 	Binds, VolumesFrom, Links, SecurityOpt               []string
 	Tmpfs, Sysctls                                       map[string]string
 	Mounts                                               []object
-	PortBindings                                         map[string][]struct{ HostIp, HostPort string }
-	ContainerIDFile                                      string
-	RestartPolicy                                        struct{ Name string }
-	DeviceRequests                                       []any
-	Init                                                 *bool
-	Umask                                                *uint32
-	ConsoleSize                                          [2]uint
+	PortBindings                                         map[string][]struct {
+		HostIp,
+		HostPort string
+	}
+	ContainerIDFile string
+	RestartPolicy   struct{ Name string }
+	DeviceRequests  []any
+	Init            *bool
+	Umask           *uint32
+	ConsoleSize     [2]uint
 }
 
 // image is what is needed of GET /images/ID/json.
@@ -108,9 +112,11 @@ func read(o Original) (*Recipe, error) {
 	case !okName.MatchString(r.in.Name):
 		return nil, unreadable("what the engine says of "+r.id[:12], errors.New("it has no name"))
 	case !version.MatchString(o.API):
-		return nil, unreadable("what the engine says of "+r.name, fmt.Errorf("%q is not an API version", o.API))
+		return nil, unreadable("what the engine says of "+r.name,
+			fmt.Errorf("%q is not an API version", o.API))
 	case r.in.Config == nil || r.in.HostConfig == nil:
-		return nil, unreadable("what the engine says of "+r.name, errors.New("it has no configuration"))
+		return nil, unreadable("what the engine says of "+r.name,
+			errors.New("it has no configuration"))
 	}
 	for _, part := range []struct {
 		raw  json.RawMessage
@@ -138,10 +144,12 @@ func read(o Original) (*Recipe, error) {
 }
 
 func unreadable(what string, err error) error {
-	return dropcap.Errorf(dropcap.CodeError, "is it a Docker Engine of version 20.10 or later?", "cannot understand %s: %w", what, plain(err))
+	return dropcap.Errorf(dropcap.CodeError, "is it a Docker Engine of version 20.10 or later?",
+		"cannot understand %s: %w", what, plain(err))
 }
 
-// plain takes the values out of a decoder's error, since they may be secrets: what is left is the field and the type.
+// plain takes the values out of a decoder's error, since they may be secrets: what is left is the
+// field and the type.
 func plain(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
@@ -154,7 +162,8 @@ func plain(err error) error {
 	return err
 }
 
-// readMAC finds the configured MAC address of the main network: Config.MacAddress, which API 1.52 no longer has.
+// readMAC finds the configured MAC address of the main network: Config.MacAddress, which API 1.52
+// no longer has.
 func (r *Recipe) readMAC() error {
 	r.mac = r.config.MacAddress
 	if r.mac != "" || len(r.o.Older) == 0 {
@@ -168,12 +177,15 @@ func (r *Recipe) readMAC() error {
 	return nil
 }
 
-// userDefined tells whether a network has names and aliases of its own (moby api/types/container, NetworkMode.IsUserDefined).
+// userDefined tells whether a network has names and aliases of its own (moby api/types/container,
+// NetworkMode.IsUserDefined).
 func userDefined(network string) bool {
-	return !slices.Contains([]string{"", "default", "bridge", "host", "none"}, network) && !strings.HasPrefix(network, "container:")
+	return !slices.Contains([]string{"", "default", "bridge", "host", "none"}, network) &&
+		!strings.HasPrefix(network, "container:")
 }
 
-// mainNetwork is the name, in NetworkSettings.Networks, of the network that NetworkMode names; empty if the container is not in it.
+// mainNetwork is the name, in NetworkSettings.Networks, of the network that NetworkMode names;
+// empty if the container is not in it.
 func (r *Recipe) mainNetwork() string {
 	mode := r.host.NetworkMode
 	if mode == "default" || mode == "" {
@@ -182,7 +194,8 @@ func (r *Recipe) mainNetwork() string {
 	if _, ok := r.in.NetworkSettings.Networks[mode]; ok {
 		return mode
 	}
-	for name, endpoint := range r.in.NetworkSettings.Networks { // it may be named by its id, whole or short
+	for name, endpoint := range r.in.NetworkSettings.Networks {
+		// it may be named by its id, whole or short
 		id := text(endpoint["NetworkID"])
 		if len(mode) >= 12 && strings.HasPrefix(id, mode) {
 			return name

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// nonRecursive tells whether the container's read-only binds leave what is mounted inside of them writable, as those made below API 1.44
-// do (or by an engine before 25, if it was not restarted since). Only the kernel tells: a mount inside of such a bind without "ro".
+// nonRecursive tells whether the container's read-only binds leave what is mounted inside of them
+// writable, as those made below API 1.44 do (or by an engine before 25, if it was not restarted
+// since). Only the kernel tells: a mount inside of such a bind without "ro".
 func (r *Recipe) nonRecursive() bool {
 	if len(r.o.MountInfo) == 0 {
 		return false
@@ -25,12 +26,14 @@ func (r *Recipe) nonRecursive() bool {
 	lines := bufio.NewScanner(bytes.NewReader(r.o.MountInfo))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		fields := strings.Fields(lines.Text()) // proc_pid_mountinfo(5): the fifth is the mount point, the sixth its own options
+		// proc_pid_mountinfo(5): the fifth is the mount point, the sixth its own options
+		fields := strings.Fields(lines.Text())
 		if len(fields) < 6 {
 			continue
 		}
 		point := unescaped(fields[4])
-		inside := below(point, folders) && !slices.Contains(folders, point) && !below(point, minus(own, folders))
+		inside := below(point, folders) && !slices.Contains(folders, point) &&
+			!below(point, minus(own, folders))
 		if inside && !slices.Contains(strings.Split(fields[5], ","), "ro") {
 			return true
 		}
@@ -38,11 +41,13 @@ func (r *Recipe) nonRecursive() bool {
 	return false
 }
 
-// saysRecursion tells whether the mount at a destination was declared with its own word about recursion.
+// saysRecursion tells whether the mount at a destination was declared with its own word about
+// recursion.
 func (r *Recipe) saysRecursion(destination string) bool {
 	for _, m := range r.host.Mounts {
 		var o struct{ NonRecursive, ReadOnlyNonRecursive, ReadOnlyForceRecursive bool }
-		if cleaned(text(m["Target"])) == destination && json.Unmarshal(orEmpty(m["BindOptions"]), &o) == nil {
+		if cleaned(text(m["Target"])) == destination && json.Unmarshal(orEmpty(m["BindOptions"]),
+			&o) == nil {
 			return o.NonRecursive || o.ReadOnlyNonRecursive || o.ReadOnlyForceRecursive
 		}
 	}
@@ -66,5 +71,7 @@ func unescaped(s string) string {
 }
 
 func minus(all, some []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool {
+		return slices.Contains(some, s)
+	})
 }

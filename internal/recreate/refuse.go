@@ -10,8 +10,9 @@ import (
 
 // Options are a person's choices.
 type Options struct {
-	Strategy     dropcap.Strategy // recreate if empty; in place, what only a re-creation would lose is no refusal
-	DiscardLayer bool             // what was written in the container's own layer may be lost
+	// recreate if empty; in place, what only a re-creation would lose is no refusal
+	Strategy     dropcap.Strategy
+	DiscardLayer bool // what was written in the container's own layer may be lost
 }
 
 // Refusal is why a container is not to be changed by itself.
@@ -21,7 +22,8 @@ type Refusal struct {
 	Hint    string
 }
 
-// refusal is a line of the checklist: why is a predicate with what there is to say, empty if there is nothing.
+// refusal is a line of the checklist: why is a predicate with what there is to say, empty if there
+// is nothing.
 type refusal struct {
 	slug    string
 	inPlace bool // it counts in place too
@@ -31,42 +33,60 @@ type refusal struct {
 
 // checklist is every reason not to change a container, in the order in which they are told.
 var checklist = []refusal{
-	{"podman", true, (*Recipe).podman, "change it where it is defined (a quadlet, a compose file, the command that made it)"},
+	{"podman", true, (*Recipe).podman,
+		"change it where it is defined (a quadlet, a compose file, the command that made it)"},
 	{"platform", true, (*Recipe).notLinux, ""},
 	{"going", true, (*Recipe).going, "wait until it is gone"},
-	{"auto-remove", true, (*Recipe).autoRemove, "stop it, and run it anew by hand, as it was run but with the capabilities shown; nothing could bring the old one back"},
+	{"auto-remove", true, (*Recipe).autoRemove,
+		"stop it, and run it anew by hand, as it was run but with the capabilities shown; " +
+			"nothing could bring the old one back"},
 	{"paused", true, (*Recipe).paused, "docker unpause it first"},
-	{"restarting", true, (*Recipe).restarting, "repair it first: after a change nobody could tell which of the two is to blame"},
-	{"stdin-once", true, (*Recipe).stdinOnce, "let whoever is attached finish; then run it anew without -i, or with -d"},
+	{"restarting", true, (*Recipe).restarting,
+		"repair it first: after a change nobody could tell which of the two is to blame"},
+	{"stdin-once", true, (*Recipe).stdinOnce,
+		"let whoever is attached finish; then run it anew without -i, or with -d"},
 	{"live-execs", true, (*Recipe).execs, "wait for them to end, or end them"},
-	{"sharers", true, (*Recipe).sharers, "stop and change those by hand together with this one: they would stay in the namespace of a container that is gone"},
-	{"linkers", false, (*Recipe).linkers, "put both into a network of their own and use names instead of links"},
-	{"own-connection", true, (*Recipe).carries, "run dropcap on the host itself, beside the engine's own socket"},
-	{"image-gone", false, (*Recipe).imageMissing, "pull or build the image again, or change the container in place (--in-place)"},
-	{"disconnected", false, (*Recipe).disconnected, "connect it to a network, or change it in place (--in-place)"},
-	{"network-gone", true, (*Recipe).networkGone, "make the network again, or disconnect the container from it"},
-	{"partner-gone", true, (*Recipe).partnerGone, "the container could not start any more as it is; make it anew"},
+	{"sharers", true, (*Recipe).sharers,
+		"stop and change those by hand together with this one: they would stay in the namespace " +
+			"of a container that is gone"},
+	{"linkers", false, (*Recipe).linkers,
+		"put both into a network of their own and use names instead of links"},
+	{"own-connection", true, (*Recipe).carries,
+		"run dropcap on the host itself, beside the engine's own socket"},
+	{"image-gone", false, (*Recipe).imageMissing,
+		"pull or build the image again, or change the container in place (--in-place)"},
+	{"disconnected", false, (*Recipe).disconnected,
+		"connect it to a network, or change it in place (--in-place)"},
+	{"network-gone", true, (*Recipe).networkGone,
+		"make the network again, or disconnect the container from it"},
+	{"partner-gone", true, (*Recipe).partnerGone,
+		"the container could not start any more as it is; make it anew"},
 	{"volume", false, (*Recipe).unnamed, "change it in place (--in-place)"},
 	{"api", false, (*Recipe).apiConflict, "change it in place (--in-place)"},
-	{"layer", false, (*Recipe).layer, "keep those in a volume, change the container in place (--in-place), or say --discard-layer"},
+	{"layer", false, (*Recipe).layer,
+		"keep those in a volume, change the container in place (--in-place), or say --discard-layer"},
 }
 
-// Refusals gives every reason not to change the container, each with its own message; none if it may be changed.
+// Refusals gives every reason not to change the container, each with its own message; none if it
+// may be changed.
 func (r *Recipe) Refusals(o Options) []Refusal {
 	var out []Refusal
 	for _, c := range checklist {
-		if o.Strategy == dropcap.StrategyInPlace && !c.inPlace || o.DiscardLayer && c.slug == "layer" {
+		if o.Strategy == dropcap.StrategyInPlace && !c.inPlace ||
+			o.DiscardLayer && c.slug == "layer" {
 			continue
 		}
 		if why := c.why(r); why != "" {
-			out = append(out, Refusal{Slug: c.slug, Message: "cannot change " + r.name + ": " + why, Hint: c.hint})
+			out = append(out, Refusal{Slug: c.slug, Message: "cannot change " + r.name + ": " + why,
+				Hint: c.hint})
 		}
 	}
 	return out
 }
 
 func (r *Recipe) podman() string {
-	return when(r.o.Engine == "podman", "Podman tells less of a container than is needed to make it again")
+	return when(r.o.Engine == "podman",
+		"Podman tells less of a container than is needed to make it again")
 }
 
 func (r *Recipe) notLinux() string {
@@ -74,11 +94,13 @@ func (r *Recipe) notLinux() string {
 }
 
 func (r *Recipe) going() string {
-	return when(r.in.State.Dead || r.in.State.Status == "dead" || r.in.State.Status == "removing", "it is being removed")
+	return when(r.in.State.Dead || r.in.State.Status == "dead" || r.in.State.Status == "removing",
+		"it is being removed")
 }
 
 func (r *Recipe) autoRemove() string {
-	return when(r.host.AutoRemove, "it was made with --rm, so the engine removes it as soon as it is stopped")
+	return when(r.host.AutoRemove,
+		"it was made with --rm, so the engine removes it as soon as it is stopped")
 }
 
 func (r *Recipe) paused() string { return when(r.in.State.Paused, "it is paused") }
@@ -88,7 +110,8 @@ func (r *Recipe) restarting() string {
 }
 
 func (r *Recipe) stdinOnce() string {
-	return when(r.config.OpenStdin && r.config.StdinOnce, "it reads from a terminal or pipe that is attached once, and ends with it")
+	return when(r.config.OpenStdin && r.config.StdinOnce,
+		"it reads from a terminal or pipe that is attached once, and ends with it")
 }
 
 func (r *Recipe) execs() string {
@@ -100,15 +123,19 @@ func (r *Recipe) execs() string {
 }
 
 func (r *Recipe) sharers() string {
-	return when(len(r.o.Sharers) > 0, "its network, process or ipc namespace is also that of %s", names(r.o.Sharers))
+	return when(len(r.o.Sharers) > 0, "its network, process or ipc namespace is also that of %s",
+		names(r.o.Sharers))
 }
 
 func (r *Recipe) linkers() string {
-	return when(len(r.o.Linkers) > 0, "there is a link (--link) to it, which would go on leading to the old one, from %s", names(r.o.Linkers))
+	return when(len(r.o.Linkers) > 0,
+		"there is a link (--link) to it, which would go on leading to the old one, from %s",
+		names(r.o.Linkers))
 }
 
 func (r *Recipe) carries() string {
-	return when(r.o.Carries != "", "it carries the connection that dropcap works through: %s", r.o.Carries)
+	return when(r.o.Carries != "", "it carries the connection that dropcap works through: %s",
+		r.o.Carries)
 }
 
 func (r *Recipe) imageMissing() string {
@@ -116,8 +143,10 @@ func (r *Recipe) imageMissing() string {
 }
 
 func (r *Recipe) disconnected() string {
-	apart := len(r.in.NetworkSettings.Networks) == 0 && !r.sharesNetwork() && !r.config.NetworkDisabled
-	return when(apart, "it has been disconnected from all its networks, and a new one would be connected again")
+	apart := len(r.in.NetworkSettings.Networks) == 0 && !r.sharesNetwork() &&
+		!r.config.NetworkDisabled
+	return when(apart, "it has been disconnected from all its networks, and a new one would be "+
+		"connected again")
 }
 
 func (r *Recipe) networkGone() string {
@@ -131,7 +160,8 @@ func (r *Recipe) networkGone() string {
 			return fmt.Sprintf("its network %s is gone", name)
 		}
 		id := text(r.in.NetworkSettings.Networks[name]["NetworkID"])
-		if json.Unmarshal(raw, &n) == nil && id != "" && n.Id != "" && n.Id != id && r.in.State.Running {
+		if json.Unmarshal(raw, &n) == nil && id != "" && n.Id != "" && n.Id != id &&
+			r.in.State.Running {
 			return fmt.Sprintf("its network %s has been replaced by another one of that name", name)
 		}
 	}
@@ -177,7 +207,8 @@ func (r *Recipe) layer() string {
 	}
 	const shown = 3
 	first, rest := lost[:min(shown, len(lost))], len(lost)-shown
-	why := fmt.Sprintf("its own layer holds what a new one would lack: %s", strings.Join(quoted(first), ", "))
+	why := fmt.Sprintf("its own layer holds what a new one would lack: %s",
+		strings.Join(quoted(first), ", "))
 	return why + when(rest > 0, " and %d more", rest)
 }
 

@@ -9,8 +9,9 @@ import (
 	"dropcap"
 )
 
-// Remade compares a container that compose made anew with the original, as Check does: what differs and is not
-// allowed to. Compose makes some things in another form each time, which is not a difference: see byCompose.
+// Remade compares a container that compose made anew with the original, as Check does: what differs
+// and is not allowed to. Compose makes some things in another form each time, which is not a
+// difference: see byCompose.
 func (r *Recipe) Remade(after json.RawMessage, g dropcap.Grant) []Difference {
 	var now inspected
 	if json.Unmarshal(after, &now) != nil || len(now.ID) < 12 {
@@ -25,10 +26,12 @@ func (r *Recipe) Remade(after json.RawMessage, g dropcap.Grant) []Difference {
 
 // composeLabels are written anew by each compose, and say nothing of what runs (docker/compose
 // pkg/api/labels.go): the hash of the declaration, whom it replaced, and compose's own version.
-var composeLabels = []string{"com.docker.compose.config-hash", "com.docker.compose.replace", "com.docker.compose.version"}
+var composeLabels = []string{"com.docker.compose.config-hash", "com.docker.compose.replace",
+	"com.docker.compose.version"}
 
-// byCompose makes alike what compose makes in another form each time: it goes through maps, in any order (env,
-// aliases, limits, depends_on); a host name that nobody chose is the container's own id.
+// byCompose makes alike what compose makes in another form each time: it goes through maps, in any
+// order (env, aliases, limits, depends_on); a host name that nobody chose is the container's own
+// id.
 func byCompose(doc map[string]any, id string) {
 	config, host := child(doc, "Config"), child(doc, "HostConfig")
 	if config["Hostname"] == id[:12] {
@@ -60,11 +63,13 @@ func sorted(in map[string]any, name string) {
 	if !ok {
 		return
 	}
-	sort.SliceStable(list, func(i, j int) bool { return string(join(list[i])) < string(join(list[j])) })
+	sort.SliceStable(list, func(i, j int) bool {
+		return string(join(list[i])) < string(join(list[j]))
+	})
 }
 
-// sameVolumes takes out how a volume was declared where the very same one is mounted in the same way: compose
-// carries a volume without a name over by naming it.
+// sameVolumes takes out how a volume was declared where the very same one is mounted in the same
+// way: compose carries a volume without a name over by naming it.
 func sameVolumes(before, after map[string]any) {
 	b, a := child(before, "Mounts"), child(after, "Mounts")
 	for target, entry := range b {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// said is what of a container docker run has a word for. What stands elsewhere in the recipe is not here.
+// said is what of a container docker run has a word for. What stands elsewhere in the recipe is not
+// here.
 type said struct {
 	Hostname, Domainname, User, WorkingDir, StopSignal string
 	StopTimeout                                        *int
@@ -28,15 +29,18 @@ type health struct {
 }
 
 type saidHost struct {
-	CapAdd, CapDrop, Binds, Dns, DnsOptions, DnsSearch, ExtraHosts, GroupAdd, Links, SecurityOpt, VolumesFrom, DeviceCgroupRules []string
-	MaskedPaths, ReadonlyPaths                                                                                                   []string
-	LogConfig                                                                                                                    struct {
+	CapAdd, CapDrop, Binds, Dns, DnsOptions, DnsSearch, ExtraHosts, GroupAdd, Links, SecurityOpt,
+	VolumesFrom, DeviceCgroupRules []string
+	MaskedPaths,
+	ReadonlyPaths []string
+	LogConfig struct {
 		Type   string
 		Config map[string]string
 	}
-	NetworkMode, CgroupnsMode, IpcMode, PidMode, UTSMode, UsernsMode, VolumeDriver, Runtime, CgroupParent, CpusetCpus, CpusetMems string
-	PortBindings                                                                                                                  map[string][]struct{ HostIp, HostPort string }
-	RestartPolicy                                                                                                                 struct {
+	NetworkMode, CgroupnsMode, IpcMode, PidMode, UTSMode, UsernsMode, VolumeDriver, Runtime,
+	CgroupParent, CpusetCpus, CpusetMems string
+	PortBindings  map[string][]struct{ HostIp, HostPort string }
+	RestartPolicy struct {
 		Name              string
 		MaximumRetryCount int
 	}
@@ -53,9 +57,12 @@ type saidHost struct {
 	}
 	BlkioDeviceReadBps, BlkioDeviceWriteBps   []rate
 	BlkioDeviceReadIOps, BlkioDeviceWriteIOps []rate
-	Devices                                   []struct{ PathOnHost, PathInContainer, CgroupPermissions string }
-	DeviceRequests                            []deviceRequest
-	Ulimits                                   []struct {
+	Devices                                   []struct {
+		PathOnHost, PathInContainer,
+		CgroupPermissions string
+	}
+	DeviceRequests []deviceRequest
+	Ulimits        []struct {
 		Name       string
 		Soft, Hard int64
 	}
@@ -180,7 +187,9 @@ func (s *said) health(out *optionList, brought *health) {
 	for _, d := range []struct {
 		name     string
 		now, was time.Duration
-	}{{"interval", h.Interval, brought.Interval}, {"timeout", h.Timeout, brought.Timeout}, {"start-period", h.StartPeriod, brought.StartPeriod}, {"start-interval", h.StartInterval, brought.StartInterval}} {
+	}{{"interval", h.Interval, brought.Interval}, {"timeout", h.Timeout, brought.Timeout},
+		{"start-period", h.StartPeriod, brought.StartPeriod}, {"start-interval", h.StartInterval,
+			brought.StartInterval}} {
 		if d.now != d.was {
 			out.text("health-"+d.name, d.now.String())
 		}
@@ -190,7 +199,8 @@ func (s *said) health(out *optionList, brought *health) {
 	}
 }
 
-// names are the options about namespaces, privileges and what the container is told of its surroundings.
+// names are the options about namespaces, privileges and what the container is told of its
+// surroundings.
 func (h *saidHost) names(out *optionList) {
 	out.flag("privileged", h.Privileged)
 	out.flag("read-only", h.ReadonlyRootfs)
@@ -249,7 +259,8 @@ func (h *saidHost) limits(out *optionList) {
 		out.number("pids-limit", *h.PidsLimit)
 	}
 	if h.NanoCpus != 0 {
-		out.text("cpus", strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%09d", h.NanoCpus/1e9, h.NanoCpus%1e9), "0"), "."))
+		out.text("cpus", strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%09d", h.NanoCpus/1e9,
+			h.NanoCpus%1e9), "0"), "."))
 	}
 	out.number("cpu-shares", h.CpuShares)
 	out.number("cpu-period", h.CpuPeriod)
@@ -266,7 +277,8 @@ func (h *saidHost) limits(out *optionList) {
 	for _, list := range []struct {
 		name  string
 		rates []rate
-	}{{"read-bps", h.BlkioDeviceReadBps}, {"write-bps", h.BlkioDeviceWriteBps}, {"read-iops", h.BlkioDeviceReadIOps}, {"write-iops", h.BlkioDeviceWriteIOps}} {
+	}{{"read-bps", h.BlkioDeviceReadBps}, {"write-bps", h.BlkioDeviceWriteBps},
+		{"read-iops", h.BlkioDeviceReadIOps}, {"write-iops", h.BlkioDeviceWriteIOps}} {
 		for _, d := range list.rates {
 			out.text("device-"+list.name, fmt.Sprintf("%s:%d", d.Path, d.Rate))
 		}
@@ -291,7 +303,8 @@ func (h *saidHost) storage(out *optionList) {
 	out.pairs("storage-opt", h.StorageOpt, true)
 	out.pairs("annotation", h.Annotations, true)
 	for _, d := range h.Devices {
-		out.text("device", strings.TrimSuffix(d.PathOnHost+":"+d.PathInContainer+":"+d.CgroupPermissions, ":"))
+		out.text("device", strings.TrimSuffix(d.PathOnHost+":"+d.PathInContainer+":"+
+			d.CgroupPermissions, ":"))
 	}
 	out.each("device-cgroup-rule", h.DeviceCgroupRules)
 	for _, d := range h.DeviceRequests {
@@ -302,7 +315,8 @@ func (h *saidHost) storage(out *optionList) {
 	out.pairs("log-opt", h.LogConfig.Config, true)
 }
 
-// said reads what docker run has words for out of the body of a create, or out of an image's Config.
+// said reads what docker run has words for out of the body of a create, or out of an image's
+// Config.
 func parseSaid(raw json.RawMessage) (*said, error) {
 	s := new(said)
 	if nothing(raw) {

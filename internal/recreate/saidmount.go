@@ -94,7 +94,8 @@ func record(fields []string) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// option says a request for devices: --gpus, or --device for those of the Container Device Interface.
+// option says a request for devices: --gpus, or --device for those of the Container Device
+// Interface.
 func (d deviceRequest) option() (name, value string) {
 	if d.Driver == "cdi" && len(d.DeviceIDs) == 1 {
 		return "device", d.DeviceIDs[0]
@@ -122,5 +123,6 @@ func (d deviceRequest) option() (name, value string) {
 
 // gpus tells whether --gpus can say it (docker/cli opts/gpus.go).
 func (d deviceRequest) gpus() bool {
-	return len(d.Capabilities) == 1 && slices.Contains(d.Capabilities[0], "gpu") && len(d.Options) == 0
+	return len(d.Capabilities) == 1 && slices.Contains(d.Capabilities[0], "gpu") &&
+		len(d.Options) == 0
 }

@@ -22,8 +22,8 @@ func parseEndpoint(raw json.RawMessage) (endpoint, error) {
 	return e, json.Unmarshal(raw, &e)
 }
 
-// networkWords are the options for the networks that a create knows: the first by options of their own, each further one in one field
-// (docker/cli opts/network.go, API 1.44).
+// networkWords are the options for the networks that a create knows: the first by options of their
+// own, each further one in one field (docker/cli opts/network.go, API 1.44).
 func (r *Recipe) networkWords(v *vault) []string {
 	var out []string
 	add := func(o option) { out = append(out, r.word(v, o)) }
@@ -39,7 +39,8 @@ func (r *Recipe) networkWords(v *vault) []string {
 			return out
 		}
 		if i == 0 && len(e.DriverOpts) == 0 && e.GwPriority == 0 {
-			if name != "bridge" || len(names) > 1 { // older dockers take no --link beside a --network=bridge
+			if name != "bridge" || len(names) > 1 {
+				// older dockers take no --link beside a --network=bridge
 				add(option{name: "network", value: r.networkArgument(name)})
 			}
 			for _, o := range e.runOptions(r) {
@@ -114,7 +115,8 @@ func (e endpoint) fields(name string) []string {
 	return out
 }
 
-// networkArgument is the name under which the container was put into its main network, which may be an id.
+// networkArgument is the name under which the container was put into its main network, which may be
+// an id.
 func (r *Recipe) networkArgument(name string) string {
 	if mode := r.host.NetworkMode; name == r.mainNetwork() && mode != "" && mode != "default" {
 		return mode

@@ -8,17 +8,17 @@ import (
 	"unicode"
 )
 
-// What is hidden goes by its position, never by its words: nobody can list how secrets look. Closed are the
-// places in which people put them: the environment, the entrypoint, arguments and health check, labels,
-// annotations, options of drivers (logs, volumes, networks, storage). What equals the image's own at the same
-// place is public with the image. Open is what the engine or the kernel interprets: names, addresses, paths,
-// numbers.
+// What is hidden goes by its position, never by its words: nobody can list how secrets look. Closed
+// are the places in which people put them: the environment, the entrypoint, arguments and health
+// check, labels, annotations, options of drivers (logs, volumes, networks, storage). What equals
+// the image's own at the same place is public with the image. Open is what the engine or the kernel
+// interprets: names, addresses, paths, numbers.
 
 // userinfo is a URL's user and password.
 var userinfo = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@`)
 
-// hides reports whether what stands in an open place is hidden all the same: a password in a URL, a value of
-// the container's own environment, or what would not be printed as it is.
+// hides reports whether what stands in an open place is hidden all the same: a password in a URL, a
+// value of the container's own environment, or what would not be printed as it is.
 func (r *Recipe) hides(text string) bool {
 	if !plainText(text) || userinfo.MatchString(text) {
 		return true
@@ -37,8 +37,9 @@ func (r *Recipe) values() []string {
 	return out
 }
 
-// vault is the file beside a command: an environment for --env-file, and, in lines that --env-file takes for
-// comments, the words that the command itself must not show, as the shell's positional parameters.
+// vault is the file beside a command: an environment for --env-file, and, in lines that --env-file
+// takes for comments, the words that the command itself must not show, as the shell's positional
+// parameters.
 type vault struct {
 	name  string
 	lines []string // of the environment
@@ -68,12 +69,13 @@ func (v *vault) word(text string) string {
 	return v.hide(text)
 }
 
-// fetch is the shell's command that takes the words out of the file; it fails where the file is not there,
-// so it stands before anything is stopped. Empty: the file is not needed.
+// fetch is the shell's command that takes the words out of the file; it fails where the file is not
+// there, so it stands before anything is stopped. Empty: the file is not needed.
 func (v *vault) fetch() string {
 	switch {
 	case len(v.words) > 0:
-		return fmt.Sprintf(`args=$(sed -n 's/^%s//p' %s) && eval "set -- $args"`, mark, quote(v.name))
+		return fmt.Sprintf(`args=$(sed -n 's/^%s//p' %s) && eval "set -- $args"`, mark,
+			quote(v.name))
 	case len(v.lines) > 0:
 		return "test -r " + quote(v.name)
 	}
@@ -100,8 +102,8 @@ func (v *vault) contents() []byte {
 	return []byte(out.String())
 }
 
-// quotedLines makes one word of a text for sh, on as many lines as the text has, and none too long for
-// docker: two quoted parts with an escaped line break between them are one word.
+// quotedLines makes one word of a text for sh, on as many lines as the text has, and none too long
+// for docker: two quoted parts with an escaped line break between them are one word.
 func quotedLines(text string) []string {
 	var out []string
 	var line strings.Builder

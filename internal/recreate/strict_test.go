@@ -11,21 +11,26 @@ import (
 	"testing"
 )
 
-// unseen are places that a comparison does not look at though no exception names them, each for a reason that canonical gives.
+// unseen are places that a comparison does not look at though no exception names them, each for a
+// reason that canonical gives.
 var unseen = map[string]string{
-	"Config.Hostname":                             "another one's: of the container whose network it is, or of the host",
-	"Config.Domainname":                           "the same",
-	"NetworkSettings.Networks.*.NetworkID":        "compared where both have one, and not all of these do",
-	"NetworkSettings.Networks.*.Aliases":          "its last is the short id",
-	"AppArmorProfile":                             "the same as of NetworkID",
-	"HostConfig.Mounts":                           "what is mounted and not declared there counts as if it were",
+	"Config.Hostname": "another one's: of the container whose " +
+		"network it is, or of the host",
+	"Config.Domainname": "the same",
+	"NetworkSettings.Networks.*.NetworkID": "compared where both have one, and not all of " +
+		"these do",
+	"NetworkSettings.Networks.*.Aliases": "its last is the short id",
+	"AppArmorProfile":                    "the same as of NetworkID",
+	"HostConfig.Mounts": "what is mounted and not declared there " +
+		"counts as if it were",
 	"HostConfig.Mounts.#.Source":                  "the volume that is mounted counts",
 	"HostConfig.Mounts.#.BindOptions.Propagation": "the one that is mounted counts",
 	"HostConfig.Mounts.#.VolumeOptions.NoCopy":    "only a create looks at it",
 }
 
-// Every leaf of real engines' answers is changed, one at a time: a comparison must see it, unless the table of exceptions, with its reason,
-// says otherwise. A field that nobody has heard of is among them.
+// Every leaf of real engines' answers is changed, one at a time: a comparison must see it, unless
+// the table of exceptions, with its reason, says otherwise. A field that nobody has heard of is
+// among them.
 func TestEveryChangeIsSeen(t *testing.T) {
 	seen, let := 0, map[string]bool{}
 	for _, file := range []string{"docker20.json", "docker26.json", "docker29.json"} {
@@ -38,7 +43,8 @@ func TestEveryChangeIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, o := range all {
-			if os.Getenv("DROPCAP_TEST_FULL") == "" && (file == "docker26.json" || !slices.Contains([]string{"networks", "volumes", "security"}, name)) {
+			if os.Getenv("DROPCAP_TEST_FULL") == "" && (file == "docker26.json" ||
+				!slices.Contains([]string{"networks", "volumes", "security"}, name)) {
 				continue
 			}
 			doc, err := decoded(o.Inspect)
@@ -56,7 +62,8 @@ func TestEveryChangeIsSeen(t *testing.T) {
 					seen++
 					return
 				}
-				if e, ok := covered(place); !ok || e.how != nil && len(strings.Split(e.path, ".")) > len(place) {
+				if e, ok := covered(place); !ok ||
+					e.how != nil && len(strings.Split(e.path, ".")) > len(place) {
 					let[general(place)] = true
 				}
 			})

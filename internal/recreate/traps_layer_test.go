@@ -13,14 +13,20 @@ import (
 )
 
 func layer(t *testing.T, s stage) {
-	s.run("writer", "--init", "-w", "/not/there", "-v", "/etc/hostname:/opt/made/for/it", "--tmpfs", "/opt/memory", "-v", "/var/kept", "app:1")
-	s.docker("exec", "writer", "sh", "-c", "mkdir -p /run/x; touch /run/x/pid /tmp/file /var/kept/file /opt/memory/file; mkdir -p /var/run; touch /var/run/y")
+	s.run("writer", "--init", "-w", "/not/there", "-v", "/etc/hostname:/opt/made/for/it", "--tmpfs",
+		"/opt/memory", "-v", "/var/kept", "app:1")
+	s.docker("exec", "writer", "sh", "-c",
+		"mkdir -p /run/x; touch /run/x/pid /tmp/file /var/kept/file /opt/memory/file; mkdir -p "+
+			"/var/run; touch /var/run/y")
 	if r := refused(t, s.original("writer"), recreate.Options{}); len(r.Layer()) > 0 {
 		t.Errorf("nobody's loss: %q", r.Layer())
 	}
-	s.docker("exec", "writer", "sh", "-c", "echo root2:x:0:0:: >> /etc/passwd; mkdir -p /srv/deep; touch /srv/deep/file; rm /etc/group; chmod 711 /root")
+	s.docker("exec", "writer", "sh", "-c",
+		"echo root2:x:0:0:: >> /etc/passwd; mkdir -p /srv/deep; touch /srv/deep/file; rm "+
+			"/etc/group; chmod 711 /root")
 	r := refused(t, s.original("writer"), recreate.Options{}, "layer")
-	if want := []string{"/etc/group", "/etc/passwd", "/root", "/srv", "/srv/deep", "/srv/deep/file"}; !slices.Equal(r.Layer(), want) {
+	if want := []string{"/etc/group", "/etc/passwd", "/root", "/srv", "/srv/deep",
+		"/srv/deep/file"}; !slices.Equal(r.Layer(), want) {
 		t.Errorf("lost would be %q, want %q", r.Layer(), want)
 	}
 	refused(t, s.original("writer"), recreate.Options{DiscardLayer: true})
@@ -30,13 +36,15 @@ func layer(t *testing.T, s stage) {
 	refused(t, blind, recreate.Options{}, "layer")
 }
 
-// notRecursive makes read-only binds as an older client does: what is mounted inside of them stays writable.
+// notRecursive makes read-only binds as an older client does: what is mounted inside of them stays
+// writable.
 func notRecursive(t *testing.T, s stage) {
 	if s.Kind == dockertest.Docker20 {
 		return // it knows nothing else
 	}
 	dir := t.TempDir()
-	binds := fmt.Sprintf(`{"Image":"app:1","HostConfig":{"Binds":["/dev:/outer:ro","%s:/empty:ro"]}}`, dir)
+	binds := fmt.Sprintf(
+		`{"Image":"app:1","HostConfig":{"Binds":["/dev:/outer:ro","%s:/empty:ro"]}}`, dir)
 	for api, want := range map[string]string{"1.43": "1.43", s.api: ""} {
 		t.Cleanup(func() { s.CLI("rm", "-f", "binds") })
 		s.post("/v"+api+"/containers/create?name=binds", []byte(binds))
@@ -53,11 +61,13 @@ func notRecursive(t *testing.T, s stage) {
 		}
 		recursive := !writable(o.MountInfo, "/outer/shm")
 		if c.API != want || recursive != (want == "") {
-			t.Errorf("made under %s: made again under %q, recursive %v\n%s", api, c.API, recursive, o.MountInfo)
+			t.Errorf("made under %s: made again under %q, recursive %v\n%s", api, c.API, recursive,
+				o.MountInfo)
 		}
 		id := s.second(o)
 		s.post("/containers/"+id+"/start", nil)
-		again, err := os.ReadFile("/proc/" + s.docker("inspect", "-f", "{{.State.Pid}}", id) + "/mountinfo")
+		again, err := os.ReadFile("/proc/" + s.docker("inspect", "-f", "{{.State.Pid}}", id) +
+			"/mountinfo")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,9 +14,12 @@ import (
 
 // traps are what a re-creation by hand falls into, each shown on a real engine.
 var traps = map[string]func(t *testing.T, s stage){
-	"emptied volume stays empty": emptiedVolume, "anonymous volume keeps its data": anonymousVolume, "moved tag": movedTag, "image gone": imageGone,
-	"deprivileged": deprivileged, "layer": layer, "refused by what it does": refusedByState, "refused by who shares": refusedByOthers,
-	"disconnected": disconnected, "lender changed": lenderChanged, "read-only binds that are not recursive": notRecursive, "canary": canary,
+	"emptied volume stays empty": emptiedVolume, "anonymous volume keeps its data": anonymousVolume,
+	"moved tag": movedTag, "image gone": imageGone,
+	"deprivileged": deprivileged, "layer": layer, "refused by what it does": refusedByState,
+	"refused by who shares": refusedByOthers,
+	"disconnected":          disconnected, "lender changed": lenderChanged,
+	"read-only binds that are not recursive": notRecursive, "canary": canary,
 	"hostname is kept literally": hostnameKept,
 }
 
@@ -58,13 +61,19 @@ func (s stage) second(o recreate.Original) (id string) {
 	return id
 }
 
-func (s stage) inspect(id string) []byte { return s.get("/v" + s.api + "/containers/" + id + "/json") }
+func (s stage) inspect(id string) []byte {
+	return s.get("/v" + s.api + "/containers/" + id + "/json")
+}
 
 func emptiedVolume(t *testing.T, s stage) {
 	s.run("filler", "app:1", "sh", "-c", "mkdir /content && touch /content/file && sleep 1d")
-	dockertest.Eventually(t, 20*time.Second, "file", func() bool { _, err := s.CLI("exec", "filler", "ls", "/content/file"); return err == nil })
+	dockertest.Eventually(t, 20*time.Second, "file", func() bool {
+		_, err := s.CLI("exec", "filler", "ls", "/content/file")
+		return err == nil
+	})
 	s.docker("commit", "filler", "content:1")
-	for _, mounted := range [][]string{{"-v", "emptied:/content"}, {"-v", "/content"}, {"--mount", "type=volume,src=emptied2,dst=/content"}} {
+	for _, mounted := range [][]string{{"-v", "emptied:/content"}, {"-v", "/content"},
+		{"--mount", "type=volume,src=emptied2,dst=/content"}} {
 		s.run("emptier", append(mounted, "content:1", "sleep", "1d")...)
 		s.docker("exec", "emptier", "rm", "/content/file")
 		s.second(s.original("emptier"))
@@ -89,7 +98,8 @@ func emptiedVolume(t *testing.T, s stage) {
 
 func anonymousVolume(t *testing.T, s stage) {
 	s.run("holder", "-v", "/held", "full:1")
-	s.docker("exec", "-u", "0", "holder", "sh", "-c", "echo mine > /held/file; echo image > /data/file")
+	s.docker("exec", "-u", "0", "holder", "sh", "-c",
+		"echo mine > /held/file; echo image > /data/file")
 	id := s.second(s.original("holder"))
 	s.post("/containers/holder/stop?t=0", nil)
 	s.post("/containers/"+id+"/start", nil)
@@ -110,7 +120,8 @@ func movedTag(t *testing.T, s stage) {
 	s.run("mover", "mover:1")
 	s.docker("tag", "full:1", "mover:1")
 	o := s.original("mover")
-	if w := strings.Join(recipe(t, o).Warnings(), "\n"); !strings.Contains(w, "mover:1 means another image") {
+	if w := strings.Join(recipe(t, o).Warnings(), "\n"); !strings.Contains(w,
+		"mover:1 means another image") {
 		t.Errorf("no warning: %s", w)
 	}
 	s.second(o)
@@ -118,7 +129,8 @@ func movedTag(t *testing.T, s stage) {
 	for _, unmoved := range []string{"app:1", "docker.io/library/app:1", "app:1"} {
 		s.run("unmoved", unmoved)
 		o := s.original("unmoved")
-		if w := strings.Join(recipe(t, o).Warnings(), "\n"); strings.Contains(w, "means another image") {
+		if w := strings.Join(recipe(t, o).Warnings(), "\n"); strings.Contains(w,
+			"means another image") {
 			t.Errorf("%s: %s", unmoved, w)
 		}
 		s.docker("rm", "-f", "unmoved")
@@ -152,7 +164,8 @@ func deprivileged(t *testing.T, s stage) {
 	same(t, "no longer privileged", r.Check(s.inspect(id), g))
 	s.post("/containers/"+id+"/start", nil)
 	same(t, "and running", r.Check(s.inspect(id), g))
-	if out := s.docker("exec", id, "grep", "Seccomp:", "/proc/self/status"); !strings.HasSuffix(out, "2") {
+	if out := s.docker("exec", id, "grep", "Seccomp:", "/proc/self/status"); !strings.HasSuffix(out,
+		"2") {
 		t.Errorf("seccomp does not apply: %s", out)
 	}
 	if d := r.Check(s.inspect(id), r.Grant()); len(d) == 0 {
@@ -168,13 +181,15 @@ func deprivileged(t *testing.T, s stage) {
 }
 
 // refused reads and expects the refusals named, each with a message and a hint.
-func refused(t *testing.T, o recreate.Original, with recreate.Options, want ...string) *recreate.Recipe {
+func refused(t *testing.T, o recreate.Original, with recreate.Options,
+	want ...string) *recreate.Recipe {
 	t.Helper()
 	r := recipe(t, o)
 	var got []string
 	for _, x := range r.Refusals(with) {
 		got = append(got, x.Slug)
-		if !strings.HasPrefix(x.Message, "cannot change "+r.Name()+": ") || x.Hint == "" && x.Slug != "platform" {
+		if !strings.HasPrefix(x.Message, "cannot change "+r.Name()+": ") ||
+			x.Hint == "" && x.Slug != "platform" {
 			t.Errorf("a refusal that tells nobody what to do: %+v", x)
 		}
 	}
@@ -192,7 +207,9 @@ func refusedByState(t *testing.T, s stage) {
 	refused(t, s.original("still"), recreate.Options{}, "paused")
 	s.docker("unpause", "still")
 	s.docker("exec", "-d", "still", "sleep", "1d")
-	dockertest.Eventually(t, 20*time.Second, "exec", func() bool { return strings.Contains(string(s.inspect("still")), `"ExecIDs":["`) })
+	dockertest.Eventually(t, 20*time.Second, "exec", func() bool {
+		return strings.Contains(string(s.inspect("still")), `"ExecIDs":["`)
+	})
 	busy := s.original("still")
 	refused(t, busy, recreate.Options{}, "live-execs")
 	busy.Execs = []string{} // somebody has looked, and none runs
@@ -203,16 +220,21 @@ func refusedByState(t *testing.T, s stage) {
 	s.docker("run", "-d", "--restart", "always", "--name", "loop", "app:1", "false")
 	dockertest.Eventually(t, 60*time.Second, "restarting container", func() bool {
 		o := s.original("loop")
-		return slices.ContainsFunc(recipe(t, o).Refusals(recreate.Options{}), func(r recreate.Refusal) bool { return r.Slug == "restarting" })
+		return slices.ContainsFunc(recipe(t, o).Refusals(recreate.Options{}),
+			func(r recreate.Refusal) bool {
+				return r.Slug == "restarting"
+			})
 	})
 	carrier := s.original("still")
-	carrier.Execs, carrier.Carries, carrier.Engine = []string{}, "it publishes the port that dropcap is connected to", "podman"
+	carrier.Execs, carrier.Carries, carrier.Engine = []string{},
+		"it publishes the port that dropcap is connected to", "podman"
 	refused(t, carrier, recreate.Options{}, "podman", "own-connection")
 }
 
 func refusedByOthers(t *testing.T, s stage) {
 	s.run("host1", "--ipc", "shareable", "app:1")
-	s.run("guest", "--network", "container:host1", "--ipc", "container:host1", "--pid", "container:host1", "app:1")
+	s.run("guest", "--network", "container:host1", "--ipc", "container:host1", "--pid",
+		"container:host1", "app:1")
 	s.run("friend", "--link", "host1:h", "--volumes-from", "host1", "app:1")
 	var all []string
 	for _, name := range []string{"guest", "friend"} {
@@ -221,10 +243,13 @@ func refusedByOthers(t *testing.T, s stage) {
 			t.Fatal(err)
 		}
 		for _, u := range uses {
-			all = append(all, fmt.Sprintf("%s %v %v", u.Kind, u.Namespace(), strings.HasPrefix(s.docker("inspect", "-f", "{{.Id}}", u.Container), s.docker("inspect", "-f", "{{.Id}}", "host1"))))
+			all = append(all, fmt.Sprintf("%s %v %v", u.Kind, u.Namespace(),
+				strings.HasPrefix(s.docker("inspect", "-f", "{{.Id}}", u.Container),
+					s.docker("inspect", "-f", "{{.Id}}", "host1"))))
 		}
 	}
-	if want := "network true true pid true true ipc true true link false true volumes false true"; strings.Join(all, " ") != want {
+	if want :=
+		"network true true pid true true ipc true true link false true volumes false true"; strings.Join(all, " ") != want {
 		t.Errorf("uses: %q", all)
 	}
 	o := s.original("host1")
@@ -246,7 +271,8 @@ func disconnected(t *testing.T, s stage) {
 	refused(t, o, recreate.Options{}, "network-gone")
 }
 
-// lenderChanged takes away the container that another one has its mounts from, or gives it other ones.
+// lenderChanged takes away the container that another one has its mounts from, or gives it other
+// ones.
 func lenderChanged(t *testing.T, s stage) {
 	s.t.Cleanup(func() { s.CLI("rm", "-f", "giver") })
 	s.docker("create", "--name", "giver", "-v", "/given", "-v", "/etc:/given-etc:ro", "app:1")
@@ -260,7 +286,8 @@ func lenderChanged(t *testing.T, s stage) {
 	s.docker("rm", "-f", id, "giver")
 	o := s.original("taker")
 	o.Others = []dropcap.Ref{}
-	if w := strings.Join(recipe(t, o).Warnings(), "\n"); !strings.Contains(w, "--volumes-from is gone") {
+	if w := strings.Join(recipe(t, o).Warnings(), "\n"); !strings.Contains(w,
+		"--volumes-from is gone") {
 		t.Errorf("no warning: %s", w)
 	}
 	id = s.second(o)
@@ -272,9 +299,12 @@ func lenderChanged(t *testing.T, s stage) {
 const secret = "Canary7f3a9c1e"
 
 func canary(t *testing.T, s stage) {
-	s.run("singer", "-e", "DB_PASSWORD="+secret, "-e", "PLAIN=also"+secret+"\nsecond line", "--label", "token="+secret, "--label", "note=it is "+secret,
-		"--health-cmd", "wget --header 'Authorization: Bearer "+secret+"' http://x", "--log-opt", "tag="+secret, "--log-opt", "labels="+secret,
-		"app:1", "sh", "-c", "sleep 1d # --password="+secret, "--pass", "all-letters", "http://user:pw@host/")
+	s.run("singer", "-e", "DB_PASSWORD="+secret, "-e", "PLAIN=also"+secret+"\nsecond line",
+		"--label", "token="+secret, "--label", "note=it is "+secret,
+		"--health-cmd", "wget --header 'Authorization: Bearer "+secret+"' http://x", "--log-opt",
+		"tag="+secret, "--log-opt", "labels="+secret,
+		"app:1", "sh", "-c", "sleep 1d # --password="+secret, "--pass", "all-letters",
+		"http://user:pw@host/")
 	r := recipe(t, s.original("singer"))
 	by := r.Command(r.Grant(), "singer.env")
 	line, file := by.Fetch+by.Line, by.File
@@ -285,7 +315,8 @@ func canary(t *testing.T, s stage) {
 	for _, x := range r.Refusals(recreate.Options{}) {
 		seen = append(seen, x.Message, x.Hint)
 	}
-	for _, d := range r.Check([]byte(strings.ReplaceAll(string(s.inspect("singer")), secret, "x")), r.Grant()) {
+	for _, d := range r.Check([]byte(strings.ReplaceAll(string(s.inspect("singer")), secret, "x")),
+		r.Grant()) {
 		seen = append(seen, d.String())
 	}
 	for _, text := range seen {

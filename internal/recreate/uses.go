@@ -7,7 +7,8 @@ import (
 
 // Use is a container's use of another one.
 type Use struct {
-	Kind      string // "network", "pid", "ipc" (namespaces), "link" (legacy), "volumes" (--volumes-from)
+	// "network", "pid", "ipc" (namespaces), "link" (legacy), "volumes" (--volumes-from)
+	Kind      string
 	Container string // the other's id or name, without the slash
 }
 
@@ -31,7 +32,8 @@ func Uses(inspect json.RawMessage) ([]Use, error) {
 			out = append(out, Use{Kind: kind, Container: container})
 		}
 	}
-	for _, m := range []struct{ kind, mode string }{{"network", c.HostConfig.NetworkMode}, {"pid", c.HostConfig.PidMode}, {"ipc", c.HostConfig.IpcMode}} {
+	for _, m := range []struct{ kind, mode string }{{"network", c.HostConfig.NetworkMode},
+		{"pid", c.HostConfig.PidMode}, {"ipc", c.HostConfig.IpcMode}} {
 		if other, ok := strings.CutPrefix(m.mode, "container:"); ok {
 			add(m.kind, other)
 		}

@@ -6,24 +6,32 @@ import (
 	"strings"
 )
 
-// Warnings says what a re-creation will change for whoever looks closely: contents of tmpfs, logs, addresses.
+// Warnings says what a re-creation will change for whoever looks closely: contents of tmpfs, logs,
+// addresses.
 func (r *Recipe) Warnings() []string {
-	out := []string{"logs start afresh: what docker logs shows of the old container stays with the old one, until that is pruned"}
+	out := []string{"logs start afresh: what docker logs shows of the old container stays with " +
+		"the old one, until that is pruned"}
 	add := func(so bool, format string, args ...any) {
 		if text := when(so, format, args...); text != "" {
 			out = append(out, text)
 		}
 	}
-	add(len(r.memory()) > 0, "what is in memory (tmpfs) is lost, as at every restart: %s", strings.Join(quoted(r.memory()), ", "))
+	add(len(r.memory()) > 0, "what is in memory (tmpfs) is lost, as at every restart: %s",
+		strings.Join(quoted(r.memory()), ", "))
 	add(r.ephemeral(), "published ports that the engine chooses will be others")
 	add(len(r.dynamic()) > 0, "the address may change in %s", strings.Join(r.dynamic(), ", "))
-	add(r.moved(), "the name %s means another image by now, or none; the new container is made from the same image as the old one, by its digest", quoted([]string{r.config.Image})[0])
-	add(len(r.sources()) < len(r.host.VolumesFrom), "a container of --volumes-from is gone; its mounts are made this container's own")
+	add(r.moved(), "the name %s means another image by now, or none; the new container is made "+
+		"from the same image as the old one, by its digest", quoted([]string{r.config.Image})[0])
+	add(len(r.sources()) < len(r.host.VolumesFrom),
+		"a container of --volumes-from is gone; its mounts are made this container's own")
 	add(len(r.o.MountInfo) == 0 && r.readOnlyBinds() && !older(r.o.API, apiManyNetworks),
-		"mounts inside of its read-only binds become read-only too, if the container was made by a client of Docker before 25")
-	add(len(r.pinned()) > 0, "volumes without a name are kept, by their ids: %s", strings.Join(quoted(r.pinned()), ", "))
+		"mounts inside of its read-only binds become read-only too, if the container was made by "+
+			"a client of Docker before 25")
+	add(len(r.pinned()) > 0, "volumes without a name are kept, by their ids: %s",
+		strings.Join(quoted(r.pinned()), ", "))
 	add(r.host.ContainerIDFile != "", "its id changes, and the file of --cidfile with it")
-	add(r.swarm() != "", "an address that was given to it by hand in the swarm's network %s is not kept", r.swarm())
+	add(r.swarm() != "", "an address that was given to it by hand in the swarm's network %s is "+
+		"not kept", r.swarm())
 	return out
 }
 
@@ -58,7 +66,8 @@ func (r *Recipe) ephemeral() bool {
 func (r *Recipe) dynamic() []string {
 	var out []string
 	for _, name := range r.mainFirst() {
-		if name != "host" && name != "none" && !r.sharesNetwork() && (nothing(r.in.NetworkSettings.Networks[name]["IPAMConfig"]) || r.swarmScoped(name)) {
+		if name != "host" && name != "none" && !r.sharesNetwork() &&
+			(nothing(r.in.NetworkSettings.Networks[name]["IPAMConfig"]) || r.swarmScoped(name)) {
 			out = append(out, name)
 		}
 	}
@@ -75,7 +84,9 @@ func (r *Recipe) swarm() string {
 }
 
 func (r *Recipe) readOnlyBinds() bool {
-	return slices.ContainsFunc(r.in.Mounts, func(m mount) bool { return m.Type == "bind" && !m.RW && !r.saysRecursion(cleaned(m.Destination)) })
+	return slices.ContainsFunc(r.in.Mounts, func(m mount) bool {
+		return m.Type == "bind" && !m.RW && !r.saysRecursion(cleaned(m.Destination))
+	})
 }
 
 // pinned are the destinations of volumes that have no name of their own.
@@ -89,6 +100,6 @@ func (r *Recipe) pinned() []string {
 	return out
 }
 
-// IDFile is the file that holds the container's id (docker run --cidfile), to be rewritten after a change; empty if there is none. It is
-// untrusted: whoever could create the container named it.
+// IDFile is the file that holds the container's id (docker run --cidfile), to be rewritten after a
+// change; empty if there is none. It is untrusted: whoever could create the container named it.
 func (r *Recipe) IDFile() string { return r.host.ContainerIDFile }

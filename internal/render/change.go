@@ -15,10 +15,12 @@ func ChangeFormats() []string { return []string{"table", "wide", "timeline", "js
 
 // CheckChangeFormat finds a bad format before any work is done.
 func CheckChangeFormat(format string) error {
-	return checkRows(format, ChangeFormats(), newChange(dropcap.Change{Timeline: []dropcap.Event{{}}}, Options{}))
+	return checkRows(format, ChangeFormats(),
+		newChange(dropcap.Change{Timeline: []dropcap.Event{{}}}, Options{}))
 }
 
-// Changes writes the history of a host in one of [ChangeFormats], or by a Go template as [Change] describes, once per change.
+// Changes writes the history of a host in one of [ChangeFormats], or by a Go template as [Change]
+// describes, once per change.
 func Changes(w io.Writer, format string, c dropcap.Changes, o Options) error {
 	switch {
 	case isTemplate(format):
@@ -50,18 +52,21 @@ func changeIDs(w io.Writer, c dropcap.Changes) error {
 
 // changeColumns begin each row of a table of changes.
 func changeColumns() []column {
-	return []column{{"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0}, {"DOWNTIME", 0}}
+	return []column{{"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0},
+		{"DOWNTIME", 0}}
 }
 
 func changeCells(x dropcap.Change, o Options) []cell {
-	return []cell{{x.ID, plain}, {x.Name, plain}, {string(x.State), stateStyle(x.State)}, {list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain},
+	return []cell{{x.ID, plain}, {x.Name, plain}, {string(x.State), stateStyle(x.State)},
+		{list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain},
 		{ago(x.Started, o), plain}, {downtime(x), plain}}
 }
 
 func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
 	g := grid{columns: changeColumns()}
 	if wide {
-		for _, head := range []string{"WORKLOAD", "STRATEGY", "PLAN", "BEFORE", "AFTER", "WAS", "IS", "ENDED"} {
+		for _, head := range []string{"WORKLOAD", "STRATEGY", "PLAN", "BEFORE", "AFTER", "WAS",
+			"IS", "ENDED"} {
 			g.columns = append(g.columns, column{head: head})
 		}
 	}
@@ -69,8 +74,10 @@ func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
 	for _, x := range c.Changes {
 		row := changeCells(x, o)
 		if wide {
-			row = append(row, cell{x.Workload, plain}, cell{string(x.Strategy), plain}, cell{x.Plan, plain}, cell{shortID(x.Before, o.NoTrunc), plain},
-				cell{orDash(shortID(x.After, o.NoTrunc)), plain}, cell{declaration(x.Was), plain}, cell{declaration(x.Is), plain}, cell{orDash(x.Ended), plain})
+			row = append(row, cell{x.Workload, plain}, cell{string(x.Strategy), plain},
+				cell{x.Plan, plain}, cell{shortID(x.Before, o.NoTrunc), plain},
+				cell{orDash(shortID(x.After, o.NoTrunc)), plain}, cell{declaration(x.Was), plain},
+				cell{declaration(x.Is), plain}, cell{orDash(x.Ended), plain})
 		}
 		g.add(append(row, cell{x.Because, plain})...)
 	}
@@ -91,7 +98,8 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "%s of %s: %s\n", bold.paint("change "+visible(x.ID), o.Color), visible(x.Name), stateStyle(x.State).paint(visible(string(x.State)), o.Color))
+		fmt.Fprintf(&b, "%s of %s: %s\n", bold.paint("change "+visible(x.ID), o.Color),
+			visible(x.Name), stateStyle(x.State).paint(visible(string(x.State)), o.Color))
 		line := func(head, text string) { writeLine(&b, head, text, plain, o) }
 		line("workload", x.Workload)
 		line("plan", x.Plan)
@@ -109,7 +117,8 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 			line("pruned", "the retained container is gone; a backout re-creates it")
 		}
 		if x.Logged {
-			line("log", "kept: `dropcap history "+x.ID+" --log` shows what the new container printed last; it may hold secrets")
+			line("log", "kept: `dropcap history "+x.ID+
+				" --log` shows what the new container printed last; it may hold secrets")
 		}
 		for _, e := range x.Timeline {
 			fmt.Fprintf(&b, "  %9s  %s\n", since(x.Started, e.At), visible(e.Event))

@@ -2,7 +2,8 @@ package render
 
 import "dropcap"
 
-// Change is what a template sees, once per change. `{{json .}}` is the change as in the json format, on one line.
+// Change is what a template sees, once per change. `{{json .}}` is the change as in the json
+// format, on one line.
 //
 //	.ID .Plan .Host .Workload .Name .Strategy .State .Because
 //	.Before .After   ids of containers: 12 digits, all 64 with --no-trunc
@@ -13,7 +14,8 @@ import "dropcap"
 //	.Pruned          whether the retained container is gone
 //	.Timeline        each with .At and .Event
 type Change struct {
-	ID, Plan, Host, Workload, Name, Strategy, State, Because, Before, After, Was, Is, Started, Ended, Downtime Text
+	ID, Plan, Host, Workload, Name, Strategy, State, Because, Before, After, Was, Is, Started,
+	Ended, Downtime Text
 
 	DowntimeMS int64
 	Dropped    []Text
@@ -35,9 +37,12 @@ func (c Change) MarshalJSON() ([]byte, error) {
 func newChange(c dropcap.Change, o Options) Change {
 	dropped := c.Was.Holds.Minus(c.Is.Holds)
 	out := Change{
-		ID: Text(c.ID), Plan: Text(c.Plan), Host: Text(c.Host), Workload: Text(c.Workload), Name: Text(c.Name), Strategy: Text(c.Strategy),
-		State: Text(c.State), Because: Text(c.Because), Before: Text(shortID(c.Before, o.NoTrunc)), After: Text(shortID(c.After, o.NoTrunc)),
-		Was: Text(declaration(c.Was)), Is: Text(declaration(c.Is)), Started: Text(c.Started), Ended: Text(c.Ended), Downtime: Text(downtime(c)),
+		ID: Text(c.ID), Plan: Text(c.Plan), Host: Text(c.Host), Workload: Text(c.Workload),
+		Name: Text(c.Name), Strategy: Text(c.Strategy),
+		State: Text(c.State), Because: Text(c.Because), Before: Text(shortID(c.Before, o.NoTrunc)),
+		After: Text(shortID(c.After, o.NoTrunc)),
+		Was:   Text(declaration(c.Was)), Is: Text(declaration(c.Is)), Started: Text(c.Started),
+		Ended: Text(c.Ended), Downtime: Text(downtime(c)),
 		DowntimeMS: c.DowntimeMS, Dropped: texts(names(&dropped)), Pruned: c.Pruned,
 		document: func() dropcap.Change { return c },
 	}

@@ -10,8 +10,10 @@ import (
 //
 //	docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}'
 //
-// The order is the document's, and nothing is shortened. Only what no capability's name has, and no honest engine stores, is escaped:
-// control characters. A container that cannot be read has a line that begins with #. In a fleet a line of its own, which begins with #, names the host before its containers.
+// The order is the document's, and nothing is shortened. Only what no capability's name has, and no
+// honest engine stores, is escaped: control characters. A container that cannot be read has a line
+// that begins with #. In a fleet a line of its own, which begins with #, names the host before its
+// containers.
 func auditCIS(w io.Writer, s audits, _ Options) error {
 	var b strings.Builder
 	for d, a := range s.each {
@@ -20,21 +22,25 @@ func auditCIS(w io.Writer, s audits, _ Options) error {
 		}
 		for _, c := range a.Containers {
 			if c.Unread != "" { // of which that command would print nothing
-				b.WriteString("# " + visible(c.ID) + ": cannot be read: " + visible(c.Unread) + "\n")
+				b.WriteString("# " + visible(c.ID) + ": cannot be read: " + visible(c.Unread) +
+					"\n")
 				continue
 			}
-			fmt.Fprintf(&b, "%s: CapAdd=%s CapDrop=%s\n", visible(c.ID), inspected(c.Declared.Add), inspected(c.Declared.Drop))
+			fmt.Fprintf(&b, "%s: CapAdd=%s CapDrop=%s\n", visible(c.ID), inspected(c.Declared.Add),
+				inspected(c.Declared.Drop))
 		}
 	}
 	for _, f := range s.failures {
-		b.WriteString("# " + visible(f.Host) + ": " + visible(f.Cause) + ": " + visible(f.Message) + "\n")
+		b.WriteString("# " + visible(f.Host) + ": " + visible(f.Cause) + ": " + visible(f.Message) +
+			"\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// inspected prints a list as docker's template does. ".Id" is no field of the client's struct, so docker runs the template again over
-// the decoded JSON (docker/cli inspect/inspector.go, tryRawInspectFallback), where text/template says "<no value>" for null.
+// inspected prints a list as docker's template does. ".Id" is no field of the client's struct, so
+// docker runs the template again over the decoded JSON (docker/cli inspect/inspector.go,
+// tryRawInspectFallback), where text/template says "<no value>" for null.
 func inspected(list []string) string {
 	if list == nil {
 		return "<no value>"

@@ -6,8 +6,9 @@ import (
 	"dropcap"
 )
 
-// Container is what a template sees, once per container. `{{json .}}` is the container as in the json format, on one line; `{{json .X}}`
-// is a field's raw value. Everything else is printed with control characters made visible.
+// Container is what a template sees, once per container. `{{json .}}` is the container as in the
+// json format, on one line; `{{json .X}}` is a field's raw value. Everything else is printed with
+// control characters made visible.
 //
 //	.Host        its name; of a fleet's, the node's id
 //	.ID          12 digits, all 64 with --no-trunc
@@ -49,7 +50,8 @@ type Container struct {
 	Visible    bool
 	WhyNot     Text
 
-	// A function, since fmt prints no more of one than its address: {{.}} and {{printf "%s" .}} must not show the values of labels.
+	// A function, since fmt prints no more of one than its address: {{.}} and {{printf "%s" .}}
+	// must not show the values of labels.
 	document func() dropcap.Judged
 }
 
@@ -83,15 +85,22 @@ func (c Container) MarshalJSON() ([]byte, error) {
 func newContainer(c dropcap.Judged, h dropcap.Host, full bool) Container {
 	t := Container{
 		Host: Text(h.Name),
-		ID:   Text(shortID(c.ID, full)), Name: Text(c.Name), Image: Text(c.Image), ImageID: Text(c.ImageID), State: Text(c.State),
-		User: Text(c.User), Workload: Text(c.Workload), Runtime: Text(c.Runtime), Network: Text(c.Network), Created: Text(c.Created),
+		ID:   Text(shortID(c.ID, full)), Name: Text(c.Name), Image: Text(c.Image),
+		ImageID: Text(c.ImageID), State: Text(c.State),
+		User: Text(c.User), Workload: Text(c.Workload), Runtime: Text(c.Runtime),
+		Network: Text(c.Network), Created: Text(c.Created),
 		PID: c.PID, Owner: Text(owner(c.Owner)), Labels: texts(c.Labels),
-		Privileged: c.Declared.Privileged, CapAdd: texts(c.Declared.Add), CapDrop: texts(c.Declared.Drop),
-		Holds: Text(holds(c.Container, h, full)), Verdict: Text(c.Verdict), Why: Text(why(c)), Rules: texts(rules(c)),
+		Privileged: c.Declared.Privileged, CapAdd: texts(c.Declared.Add),
+		CapDrop: texts(c.Declared.Drop),
+		Holds:   Text(holds(c.Container, h, full)), Verdict: Text(c.Verdict), Why: Text(why(c)),
+		Rules:     texts(rules(c)),
 		Severity:  Text(worst(c.Findings)),
-		Predicted: texts(names(c.Predicted)), Bounding: texts(names(c.Kernel.Bounding)), Effective: texts(names(c.Kernel.Effective)),
-		Permitted: texts(names(c.Kernel.Permitted)), Inheritable: texts(names(c.Kernel.Inheritable)), Ambient: texts(names(c.Kernel.Ambient)),
-		NoNewPrivs: c.Kernel.NoNewPrivs, UserNS: Text(c.Kernel.UserNS), Visible: c.Kernel.Visible, WhyNot: Text(c.Kernel.WhyNot),
+		Predicted: texts(names(c.Predicted)), Bounding: texts(names(c.Kernel.Bounding)),
+		Effective:   texts(names(c.Kernel.Effective)),
+		Permitted:   texts(names(c.Kernel.Permitted)),
+		Inheritable: texts(names(c.Kernel.Inheritable)), Ambient: texts(names(c.Kernel.Ambient)),
+		NoNewPrivs: c.Kernel.NoNewPrivs, UserNS: Text(c.Kernel.UserNS), Visible: c.Kernel.Visible,
+		WhyNot:   Text(c.Kernel.WhyNot),
 		document: func() dropcap.Judged { return c },
 	}
 	t.Held, t.Nested = texts(names(c.Kernel.Holds())), texts(names(c.Kernel.Nested))
@@ -109,7 +118,8 @@ func newContainer(c dropcap.Judged, h dropcap.Host, full bool) Container {
 
 func newFinding(f dropcap.Finding) Finding {
 	t := Finding{
-		Rule: Text(f.Rule), Severity: Text(f.Severity), Because: Text(f.Because), Fix: Text(f.Fix), Caps: texts(names(&f.Caps)), Known: f.Known,
+		Rule: Text(f.Rule), Severity: Text(f.Severity), Because: Text(f.Because), Fix: Text(f.Fix),
+		Caps: texts(names(&f.Caps)), Known: f.Known,
 		Retained: Text(f.Retained),
 	}
 	if w := f.Waiver; w != nil {

@@ -11,12 +11,15 @@ import (
 )
 
 var csvHead = []string{
-	"host", "id", "name", "image", "state", "owner", "workload", "user", "privileged", "cap_add", "cap_drop", "holds", "verdict",
-	"rule", "severity", "caps", "because", "fix", "known", "waived_by", "waived_until", "waived_because",
+	"host", "id", "name", "image", "state", "owner", "workload", "user", "privileged", "cap_add",
+	"cap_drop", "holds", "verdict",
+	"rule", "severity", "caps", "because", "fix", "known", "waived_by", "waived_until",
+	"waived_because",
 	"gave_up", "nested",
 }
 
-// auditCSV writes RFC 4180: a row per container and finding, one for a container without any, and one per finding of the policy.
+// auditCSV writes RFC 4180: a row per container and finding, one for a container without any, and
+// one per finding of the policy.
 func auditCSV(w io.Writer, s audits, _ Options) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
@@ -31,7 +34,9 @@ func auditCSV(w io.Writer, s audits, _ Options) error {
 	for _, f := range s.failures {
 		nobody := csvNobody(f.Host)
 		nobody[len(nobody)-1] = string(dropcap.Unknown)
-		row := csvRows(nobody, csvBeside(dropcap.Judged{}), []dropcap.Finding{{Rule: dropcap.RuleUnseen, Because: f.Cause + ": " + f.Message, Fix: f.Hint}})
+		row := csvRows(nobody, csvBeside(dropcap.Judged{}),
+			[]dropcap.Finding{{Rule: dropcap.RuleUnseen, Because: f.Cause + ": " + f.Message,
+				Fix: f.Hint}})
 		if err := csvWrite(out, row...); err != nil {
 			return err
 		}
@@ -72,10 +77,12 @@ func csvNobody(host string) []string {
 	return row
 }
 
-// csvRows are the rows of one container: a finding's cells between what stands before and after them.
+// csvRows are the rows of one container: a finding's cells between what stands before and after
+// them.
 func csvRows(lead, tail []string, list []dropcap.Finding) [][]string {
 	if len(list) == 0 {
-		return [][]string{slices.Concat(lead, make([]string, len(csvHead)-len(lead)-len(tail)), tail)}
+		return [][]string{slices.Concat(lead, make([]string, len(csvHead)-len(lead)-len(tail)),
+			tail)}
 	}
 	var rows [][]string
 	for _, f := range list {
@@ -96,14 +103,17 @@ func csvContainer(host string, c dropcap.Judged) []string {
 		held = strings.Join(names(set), " ")
 	}
 	return []string{
-		host, c.ID, c.Name, c.Image, c.State, owner(c.Owner), c.Workload, c.User, strconv.FormatBool(c.Declared.Privileged),
-		strings.Join(c.Declared.Add, " "), strings.Join(c.Declared.Drop, " "), held, string(c.Verdict),
+		host, c.ID, c.Name, c.Image, c.State, owner(c.Owner), c.Workload, c.User,
+		strconv.FormatBool(c.Declared.Privileged),
+		strings.Join(c.Declared.Add, " "), strings.Join(c.Declared.Drop, " "), held,
+		string(c.Verdict),
 	}
 }
 
 func csvFinding(f dropcap.Finding) []string {
 	row := []string{
-		string(f.Rule), string(f.Severity), strings.Join(names(&f.Caps), " "), f.Because, f.Fix, strconv.FormatBool(f.Known), "", "", "",
+		string(f.Rule), string(f.Severity), strings.Join(names(&f.Caps), " "), f.Because, f.Fix,
+		strconv.FormatBool(f.Known), "", "", "",
 	}
 	if w := f.Waiver; w != nil {
 		copy(row[len(row)-3:], []string{w.Owner, w.LastDay(), w.Reason})

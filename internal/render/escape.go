@@ -8,12 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Whoever may start a container chooses its name, labels and process names, and whoever serves the engine's socket chooses all the rest.
-// Nothing of it may act on what opens the output. Each escaper here protects one kind of reader.
+// Whoever may start a container chooses its name, labels and process names, and whoever serves the
+// engine's socket chooses all the rest. Nothing of it may act on what opens the output. Each
+// escaper here protects one kind of reader.
 
-// visible protects terminals, and people who read lines: control characters and ESC sequences, line breaks, bidirectional overrides,
-// zero-width characters and bytes that are no UTF-8 come out as Go would write them in a string (\n, \x1b, \u202e, \xff). What a
-// person can see stays as it is, wide and combining characters too.
+// visible protects terminals, and people who read lines: control characters and ESC sequences, line
+// breaks, bidirectional overrides, zero-width characters and bytes that are no UTF-8 come out as Go
+// would write them in a string (\n, \x1b, \u202e, \xff). What a person can see stays as it is, wide
+// and combining characters too.
 func visible(s string) string {
 	if isVisible(s) {
 		return s
@@ -35,11 +37,14 @@ func visible(s string) string {
 }
 
 func isVisible(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) < 0
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool {
+		return !strconv.IsPrint(r)
+	}) < 0
 }
 
-// asciiJSON protects a terminal that shows JSON: what visible would escape becomes \uXXXX, which means the same to a parser. The input
-// is JSON that encoding/json made, so such characters stand in strings only, and those below U+0020 are escaped already.
+// asciiJSON protects a terminal that shows JSON: what visible would escape becomes \uXXXX, which
+// means the same to a parser. The input is JSON that encoding/json made, so such characters stand
+// in strings only, and those below U+0020 are escaped already.
 func asciiJSON(doc string) string {
 	if strings.IndexFunc(doc, hiddenInJSON) < 0 {
 		return doc
@@ -59,7 +64,8 @@ func asciiJSON(doc string) string {
 	return b.String()
 }
 
-// hiddenInJSON has U+FFFD too: encoding/json writes it as \ufffd if it stands for a bad byte, and so a document read back stays the same.
+// hiddenInJSON has U+FFFD too: encoding/json writes it as \ufffd if it stands for a bad byte, and
+// so a document read back stays the same.
 func hiddenInJSON(r rune) bool { return r != '\n' && !strconv.IsPrint(r) || r == utf8.RuneError }
 
 func utf16Pair(r rune) (hi, lo rune) {
@@ -67,8 +73,9 @@ func utf16Pair(r rune) (hi, lo rune) {
 	return 0xd800 + r>>10, 0xdc00 + r&0x3ff
 }
 
-// csvCell protects spreadsheets: a cell that one would take for a formula, also behind spaces or invisible characters, begins with an
-// apostrophe, which makes it text. The full-width signs are formulas too where the locale is Japanese or Chinese.
+// csvCell protects spreadsheets: a cell that one would take for a formula, also behind spaces or
+// invisible characters, begins with an apostrophe, which makes it text. The full-width signs are
+// formulas too where the locale is Japanese or Chinese.
 func csvCell(s string) string {
 	start := strings.TrimLeftFunc(s, func(r rune) bool {
 		return r != '\t' && r != '\r' && (unicode.IsSpace(r) || !strconv.IsPrint(r))
@@ -84,9 +91,10 @@ func firstRune(s string) rune {
 	return r
 }
 
-// markdownText protects renderers of GitHub-flavoured Markdown, in a table's cell or elsewhere within a line: every mark that can begin
-// markup there is escaped. Mentions (@), references (#) and bare links (://, www.) are found by a later pass that no longer knows about
-// backslashes; an empty comment cuts them apart.
+// markdownText protects renderers of GitHub-flavoured Markdown, in a table's cell or elsewhere
+// within a line: every mark that can begin markup there is escaped. Mentions (@), references (#)
+// and bare links (://, www.) are found by a later pass that no longer knows about backslashes; an
+// empty comment cuts them apart.
 func markdownText(s string) string {
 	var b strings.Builder
 	s = visible(s)
@@ -102,7 +110,8 @@ func markdownText(s string) string {
 	return b.String()
 }
 
-// linksAt tells whether r, at s[i], is the sign by which a mention, a reference or a bare link is known.
+// linksAt tells whether r, at s[i], is the sign by which a mention, a reference or a bare link is
+// known.
 func linksAt(s string, i int, r rune) bool {
 	switch r {
 	case '@', '#':
@@ -116,7 +125,8 @@ func linksAt(s string, i int, r rune) bool {
 	}
 }
 
-// markdownCode makes a fenced block: the fence is longer than any run of backticks within, so that nothing closes it early.
+// markdownCode makes a fenced block: the fence is longer than any run of backticks within, so that
+// nothing closes it early.
 func markdownCode(s string) string {
 	fence := "```"
 	for strings.Contains(s, fence) {

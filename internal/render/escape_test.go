@@ -16,8 +16,10 @@ import (
 
 func TestVisible(t *testing.T) {
 	for in, want := range map[string]string{
-		"web-1": "web-1", "漢字 e\u0301 🐳": "漢字 e\u0301 🐳", "a\nb\tc\r": `a\nb\tc\r`, "\x1b[31m": `\x1b[31m`, "\u202eabc": `\u202eabc`,
-		"\u200b": `\u200b`, "\x9b": `\x9b`, "\u009b": `\u009b`, "\xff\xfe": `\xff\xfe`, "\uFFFD": "\uFFFD", "\U000E0041": `\U000e0041`, "it's": "it's",
+		"web-1": "web-1", "漢字 e\u0301 🐳": "漢字 e\u0301 🐳", "a\nb\tc\r": `a\nb\tc\r`,
+		"\x1b[31m": `\x1b[31m`, "\u202eabc": `\u202eabc`,
+		"\u200b": `\u200b`, "\x9b": `\x9b`, "\u009b": `\u009b`, "\xff\xfe": `\xff\xfe`,
+		"\uFFFD": "\uFFFD", "\U000E0041": `\U000e0041`, "it's": "it's",
 	} {
 		if got := visible(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
@@ -29,7 +31,9 @@ func FuzzVisible(f *testing.F) {
 	f.Add(hostileName)
 	f.Fuzz(func(t *testing.T, s string) {
 		v := visible(s)
-		if !utf8.ValidString(v) || strings.IndexFunc(v, func(r rune) bool { return !strconv.IsPrint(r) }) >= 0 {
+		if !utf8.ValidString(v) || strings.IndexFunc(v, func(r rune) bool {
+			return !strconv.IsPrint(r)
+		}) >= 0 {
 			t.Errorf("%q is not visible", v)
 		}
 		if visible(v) != v {
@@ -73,7 +77,8 @@ func FuzzCSVCell(f *testing.F) {
 
 var bareLink = regexp.MustCompile(`(?i)://|www\.[^<]|[@#][^<]`)
 
-// Every mark that begins markup stands behind a backslash; nothing but the comment that cuts links apart is markup.
+// Every mark that begins markup stands behind a backslash; nothing but the comment that cuts links
+// apart is markup.
 func FuzzMarkdownText(f *testing.F) {
 	f.Add(hostileName)
 	f.Add(`\|`)
@@ -92,12 +97,14 @@ func FuzzMarkdownText(f *testing.F) {
 	})
 }
 
-// Whatever a container is called, the report is well-formed XML that holds nothing but what was meant.
+// Whatever a container is called, the report is well-formed XML that holds nothing but what was
+// meant.
 func FuzzJUnit(f *testing.F) {
 	f.Add(hostileName)
 	f.Add("]]>]]&gt;<![CDATA[")
 	f.Fuzz(func(t *testing.T, s string) {
-		c := failing(fixture(1, s, s, s), dropcap.Finding{Rule: dropcap.Rule(s), Because: s, Fix: s})
+		c := failing(fixture(1, s, s, s), dropcap.Finding{Rule: dropcap.Rule(s), Because: s,
+			Fix: s})
 		doc := write(t, "junit", dropcap.Audit{Containers: []dropcap.Judged{c}}, Options{})
 		d := xml.NewDecoder(strings.NewReader(doc))
 		elements := 0

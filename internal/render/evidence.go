@@ -10,16 +10,19 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Evidence writes, for a person, what workloads were seen to need. texts says a workload's recommendation in owners' languages: pairs of
-// language and text.
-func Evidence(w io.Writer, e dropcap.Evidence, texts func(dropcap.WorkloadEvidence) [][2]string, o Options) error {
+// Evidence writes, for a person, what workloads were seen to need. texts says a workload's
+// recommendation in owners' languages: pairs of language and text.
+func Evidence(w io.Writer, e dropcap.Evidence, texts func(dropcap.WorkloadEvidence) [][2]string,
+	o Options) error {
 	var b strings.Builder
 	if len(e.Workloads) == 0 {
 		b.WriteString("There is no evidence yet.\n")
 	}
-	g := grid{columns: []column{{"WORKLOAD", 12}, {"REQUIRED", 16}, {"UNUSED", 0}, {"CONFIDENCE", 0}, {"SEEN", 16}}}
+	g := grid{columns: []column{{"WORKLOAD", 12}, {"REQUIRED", 16}, {"UNUSED", 0},
+		{"CONFIDENCE", 0}, {"SEEN", 16}}}
 	for _, x := range e.Workloads {
-		g.add(cell{x.Workload, plain}, cell{x.Required.Short(), plain}, cell{fmt.Sprint(x.Unused.Len()), plain},
+		g.add(cell{x.Workload, plain}, cell{x.Required.Short(), plain},
+			cell{fmt.Sprint(x.Unused.Len()), plain},
 			cell{x.Confidence.Level, plain}, cell{sources(x), plain})
 	}
 	if len(e.Workloads) > 0 {
@@ -38,21 +41,27 @@ func sources(x dropcap.WorkloadEvidence) string {
 	var seconds int64
 	var lost uint64
 	for _, s := range x.Sources {
-		starts, stops, seconds, lost = starts+s.StartsCold+s.StartsWarm, stops+s.Stops, seconds+s.Seconds, lost+s.Lost
+		starts, stops, seconds, lost = starts+s.StartsCold+s.StartsWarm, stops+s.Stops,
+			seconds+s.Seconds, lost+s.Lost
 	}
-	s := fmt.Sprintf("%s, %s, %s, %d s", printable.Count(x.Containers(), "container"), printable.Count(starts, "start"), printable.Count(stops, "stop"), seconds)
+	s := fmt.Sprintf("%s, %s, %s, %d s", printable.Count(x.Containers(), "container"),
+		printable.Count(starts, "start"), printable.Count(stops, "stop"), seconds)
 	if lost > 0 {
 		s += fmt.Sprintf(", %d checks lost", lost)
 	}
 	return s
 }
 
-func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence, texts func(dropcap.WorkloadEvidence) [][2]string, o Options) {
-	b.WriteString("\n" + bold.paint(visible(x.Workload), o.Color) + " " + dim.paint(visible(x.Revision), o.Color) + "\n")
-	g := grid{columns: []column{{"  CAPABILITY", 0}, {"CLASS", 0}, {"COUNT", 0}, {"BY", 20}, {"WITHOUT IT", 20}}}
+func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence,
+	texts func(dropcap.WorkloadEvidence) [][2]string, o Options) {
+	b.WriteString("\n" + bold.paint(visible(x.Workload), o.Color) + " " +
+		dim.paint(visible(x.Revision), o.Color) + "\n")
+	g := grid{columns: []column{{"  CAPABILITY", 0}, {"CLASS", 0}, {"COUNT", 0}, {"BY", 20},
+		{"WITHOUT IT", 20}}}
 	for _, n := range x.Needs {
 		if shown(n, x) {
-			g.add(cell{"  " + n.Cap.Short(), plain}, cell{class(n, x), plain}, cell{fmt.Sprint(n.Count), plain}, cell{doers(n), plain}, cell{n.Because, plain})
+			g.add(cell{"  " + n.Cap.Short(), plain}, cell{class(n, x), plain},
+				cell{fmt.Sprint(n.Count), plain}, cell{doers(n), plain}, cell{n.Because, plain})
 		}
 	}
 	if len(g.rows) > 0 {
@@ -64,7 +73,8 @@ func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence, texts func(dr
 	doubtful(b, x)
 	dissent(b, x)
 	if x.Confidence.Level == dropcap.ConfidenceLow {
-		b.WriteString("  " + strong.paint("NOT READY: confidence is low, so what follows is only what was seen so far. Learn more before you use it.", o.Color) + "\n")
+		b.WriteString("  " + strong.paint("NOT READY: confidence is low, so what follows is only "+
+			"what was seen so far. Learn more before you use it.", o.Color) + "\n")
 	}
 	for _, t := range texts(x) {
 		for i, line := range visibleLines(t[1]) {
@@ -75,7 +85,8 @@ func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence, texts func(dr
 			fmt.Fprintf(b, "  %-11s %s\n", lead, line)
 		}
 	}
-	fmt.Fprintf(b, "  confidence: %s: %s\n", visible(x.Confidence.Level), visible(strings.Join(x.Confidence.Because, "; ")))
+	fmt.Fprintf(b, "  confidence: %s: %s\n", visible(x.Confidence.Level),
+		visible(strings.Join(x.Confidence.Because, "; ")))
 }
 
 func shown(n dropcap.Need, x dropcap.WorkloadEvidence) bool {
@@ -135,7 +146,8 @@ func dissent(b *strings.Builder, x dropcap.WorkloadEvidence) {
 	}
 }
 
-// doers names the program that caused the most checks, with its call, and how many others there are.
+// doers names the program that caused the most checks, with its call, and how many others there
+// are.
 func doers(n dropcap.Need) string {
 	if len(n.By) == 0 {
 		return "-"

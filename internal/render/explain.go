@@ -12,7 +12,8 @@ import (
 // Capability writes what is known of one capability, for a person.
 func Capability(w io.Writer, k caps.Knowledge, o Options) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s%s\n", bold.paint(k.Cap.String(), o.Color), severityStyle(k.Severity).paint(string(k.Severity), o.Color), standing(k.Cap))
+	fmt.Fprintf(&b, "%s  %s%s\n", bold.paint(k.Cap.String(), o.Color),
+		severityStyle(k.Severity).paint(string(k.Severity), o.Color), standing(k.Cap))
 	for _, part := range []struct{ head, text string }{
 		{"permits", k.Permits},
 		{"attack", k.Attack},
@@ -26,7 +27,8 @@ func Capability(w io.Writer, k caps.Knowledge, o Options) error {
 			writeIndented(&b, part.text, plain, o.readable())
 		}
 	}
-	b.WriteString("\n" + bold.paint("drop it with", o.Color) + "\n    docker run --cap-drop=" + k.Cap.Short() + " …\n")
+	b.WriteString("\n" + bold.paint("drop it with", o.Color) + "\n    docker run --cap-drop=" +
+		k.Cap.Short() + " …\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -50,7 +52,8 @@ func (o Options) readable() Options {
 
 // Capabilities writes a line for each capability, the worst first.
 func Capabilities(w io.Writer, all []caps.Knowledge, o Options) error {
-	g := grid{columns: []column{{"CAPABILITY", 0}, {"SEVERITY", 0}, {"DEFAULT", 0}, {"PERMITS", 20}}}
+	g := grid{columns: []column{{"CAPABILITY", 0}, {"SEVERITY", 0}, {"DEFAULT", 0},
+		{"PERMITS", 20}}}
 	for _, s := range []caps.Severity{caps.Critical, caps.High, caps.Medium, caps.Low} {
 		for _, k := range all {
 			if k.Severity != s {
@@ -60,7 +63,8 @@ func Capabilities(w io.Writer, all []caps.Knowledge, o Options) error {
 			if caps.DockerDefaults.Has(k.Cap) {
 				def = "default"
 			}
-			g.add(cell{k.Cap.Short(), plain}, cell{string(s), severityStyle(s)}, cell{def, plain}, cell{k.Permits, plain})
+			g.add(cell{k.Cap.Short(), plain}, cell{string(s), severityStyle(s)}, cell{def, plain},
+				cell{k.Permits, plain})
 		}
 	}
 	var b strings.Builder
@@ -73,7 +77,8 @@ func Capabilities(w io.Writer, all []caps.Knowledge, o Options) error {
 func Explanation(w io.Writer, e dropcap.Explanation, o Options) error {
 	var b strings.Builder
 	c := e.Container
-	fmt.Fprintf(&b, "%s (%s, %s): %s\n\n", bold.paint(visible(c.Name), o.Color), visible(c.Image), visible(c.State),
+	fmt.Fprintf(&b, "%s (%s, %s): %s\n\n", bold.paint(visible(c.Name), o.Color), visible(c.Image),
+		visible(c.State),
 		verdictStyle(c.Verdict).paint(visible(string(c.Verdict)), o.Color))
 	for _, part := range facts(e) {
 		fmt.Fprintf(&b, "  %-11s %s\n", part[0], visible(part[1]))
@@ -101,10 +106,12 @@ func facts(e dropcap.Explanation) [][2]string {
 	if !k.Visible {
 		return append(f, [2]string{"kernel", "not seen: " + k.WhyNot})
 	}
-	f = append(f, [2]string{"held", setOr(k.Holds(), e.Host, "not seen")}, [2]string{"bounding", setOr(k.Bounding, e.Host, "not seen")},
+	f = append(f, [2]string{"held", setOr(k.Holds(), e.Host, "not seen")},
+		[2]string{"bounding", setOr(k.Bounding, e.Host, "not seen")},
 		[2]string{"effective", setOr(k.Effective, e.Host, "not seen")})
 	if k.Nested != nil {
-		f = append(f, [2]string{"nested", setOr(k.Nested, e.Host, "") + ", in user namespaces within its own: of no power outside them, and not held"})
+		f = append(f, [2]string{"nested", setOr(k.Nested, e.Host, "") +
+			", in user namespaces within its own: of no power outside them, and not held"})
 	}
 	for _, p := range k.Processes {
 		f = append(f, [2]string{"process", process(p)})
@@ -112,10 +119,11 @@ func facts(e dropcap.Explanation) [][2]string {
 	return f
 }
 
-// process tells of one entry what decides: of the sets beside the first two only that they hold more, of the user namespace only that it is
-// not the container's.
+// process tells of one entry what decides: of the sets beside the first two only that they hold
+// more, of the user namespace only that it is not the container's.
 func process(p dropcap.Process) string {
-	s := fmt.Sprintf("%s %s, %s: bounding %s, effective %s", pids(p.PIDs), p.Comm, p.Origin, p.Bounding, p.Effective)
+	s := fmt.Sprintf("%s %s, %s: bounding %s, effective %s", pids(p.PIDs), p.Comm, p.Origin,
+		p.Bounding, p.Effective)
 	if all := heldMask(p); all != p.Bounding {
 		s += ", held " + all
 	}
@@ -139,7 +147,8 @@ func heldMask(p dropcap.Process) string {
 
 func owned(o dropcap.Owner) string {
 	if o.Claimed != "" {
-		return " (its labels claim " + o.Claimed + ", which is not believed: the image carries them too)"
+		return " (its labels claim " + o.Claimed +
+			", which is not believed: the image carries them too)"
 	}
 	return ""
 }
@@ -211,5 +220,6 @@ func addHeld(g *grid, h dropcap.Held, now string) {
 	if h.Evidence != "" {
 		because += "; " + h.Evidence
 	}
-	g.add(cell{h.Cap.Short(), plain}, cell{string(h.Severity), severityStyle(h.Severity)}, cell{now, plain}, cell{because, plain})
+	g.add(cell{h.Cap.Short(), plain}, cell{string(h.Severity), severityStyle(h.Severity)},
+		cell{now, plain}, cell{because, plain})
 }

@@ -15,8 +15,9 @@ var (
 	defaults = caps.DockerDefaults
 )
 
-// hostileName carries what its readers might obey: ANSI, a line break, a bidirectional override, wide and combining characters, emoji, a
-// formula, a pipe, markup, the end of a CDATA section, a mention, a link and a byte that is no UTF-8.
+// hostileName carries what its readers might obey: ANSI, a line break, a bidirectional override,
+// wide and combining characters, emoji, a formula, a pipe, markup, the end of a CDATA section, a
+// mention, a link and a byte that is no UTF-8.
 const hostileName = "=cmd|' /C calc'!A0\x1b[31m\n\r\t\u202e漢字e\u0301🐳|`<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">]]>@admin #1 [x](javascript:alert(1)) www.evil.example http://evil.example \xff"
 
 func ptr[T any](v T) *T { return &v }
@@ -42,9 +43,11 @@ func held(c dropcap.Judged, s caps.Set) dropcap.Judged {
 	}
 	c.PID = 1000
 	c.Kernel = dropcap.Kernel{
-		Visible: true, Held: ptr(s), Bounding: ptr(s), Effective: ptr(s), Permitted: ptr(s), Inheritable: ptr(caps.Set(0)), Ambient: ptr(caps.Set(0)),
+		Visible: true, Held: ptr(s), Bounding: ptr(s), Effective: ptr(s), Permitted: ptr(s),
+		Inheritable: ptr(caps.Set(0)), Ambient: ptr(caps.Set(0)),
 		UserNS: "host", Processes: []dropcap.Process{{
-			PIDs: []int{1000}, Comm: "main", Origin: dropcap.OriginInit, Bounding: s.Mask(), Effective: s.Mask(), Permitted: s.Mask(),
+			PIDs: []int{1000}, Comm: "main", Origin: dropcap.OriginInit, Bounding: s.Mask(),
+			Effective: s.Mask(), Permitted: s.Mask(),
 			Inheritable: caps.Set(0).Mask(), Ambient: caps.Set(0).Mask(), UserNS: "host",
 		}},
 	}
@@ -59,24 +62,30 @@ func failing(c dropcap.Judged, list ...dropcap.Finding) dropcap.Judged {
 func netRaw(fix string) dropcap.Finding {
 	return dropcap.Finding{
 		Rule: dropcap.RuleNetRaw, Severity: caps.High, Caps: caps.Of(caps.NetRaw),
-		Because: "It holds CAP_NET_RAW by default: it can forge packets on its network, and nothing says that it needs to.", Fix: fix,
+		Because: "It holds CAP_NET_RAW by default: it can forge packets on its network, and " +
+			"nothing says that it needs to.", Fix: fix,
 	}
 }
 
 // sample is an audit with one container of each kind.
 func sample() dropcap.Audit {
 	a := dropcap.Audit{
-		Schema: dropcap.SchemaAudit, Created: seenAt.Format(time.RFC3339), Control: dropcap.CIS(), Policy: dropcap.PolicyRef{Level: dropcap.LevelCIS},
+		Schema: dropcap.SchemaAudit, Created: seenAt.Format(time.RFC3339), Control: dropcap.CIS(),
+		Policy: dropcap.PolicyRef{Level: dropcap.LevelCIS},
 		Host: dropcap.Host{
-			ID: "0123456789abcdef0123456789abcdef", Name: "build-7", Kernel: "6.1.0-18-amd64", Cgroup: "v2", LSM: []string{"lockdown", "apparmor", "bpf"},
+			ID: "0123456789abcdef0123456789abcdef", Name: "build-7", Kernel: "6.1.0-18-amd64",
+			Cgroup: "v2", LSM: []string{"lockdown", "apparmor", "bpf"},
 			Engine:    dropcap.Engine{Name: "docker", Version: "29.0.1", API: "1.52"},
 			Grantable: ptr(all), GrantableFrom: "engine", Defaults: ptr(defaults),
 		},
 		Containers: []dropcap.Judged{
-			web(), hardened(), vpn(), root(), exited(), execed(), unseen(), accepting(), known(), created(), hostile(),
+			web(), hardened(), vpn(), root(), exited(), execed(), unseen(), accepting(), known(),
+			created(), hostile(),
 		},
 		Findings: []dropcap.Finding{{
-			Rule: dropcap.RuleWaiver, Severity: caps.Low, Because: "The waiver on line 12 matches no container.", Fix: "Delete it from the policy.",
+			Rule: dropcap.RuleWaiver, Severity: caps.Low,
+			Because: "The waiver on line 12 matches no container.",
+			Fix:     "Delete it from the policy.",
 		}},
 	}
 	a.Summary = dropcap.Count(a.Containers)
@@ -91,7 +100,8 @@ func web() dropcap.Judged {
 }
 
 func hardened() dropcap.Judged {
-	c := held(fixture(2, "api", "registry.example/shop/api:2026.05.01", "running"), caps.Of(caps.NetBindService))
+	c := held(fixture(2, "api", "registry.example/shop/api:2026.05.01", "running"),
+		caps.Of(caps.NetBindService))
 	c.User, c.Kernel.NoNewPrivs, c.Kernel.UserNS = "1000:1000", true, "own"
 	c.Kernel.Effective = ptr(caps.Set(0))
 	c.Declared = caps.Declared{Add: []string{"CAP_NET_BIND_SERVICE"}, Drop: []string{"ALL"}}
@@ -99,13 +109,17 @@ func hardened() dropcap.Judged {
 }
 
 func vpn() dropcap.Judged {
-	c := held(fixture(3, "vpn", "wireguard:latest", "running"), defaults|caps.Of(caps.NetAdmin, caps.SysModule))
+	c := held(fixture(3, "vpn", "wireguard:latest", "running"), defaults|caps.Of(caps.NetAdmin,
+		caps.SysModule))
 	c.Declared.Add = []string{"NET_ADMIN", "sys_module"}
 	return failing(c, dropcap.Finding{
-		Rule: dropcap.RuleAdded, Severity: caps.Critical, Caps: caps.Of(caps.NetAdmin, caps.SysModule),
-		Because: "It holds CAP_NET_ADMIN and CAP_SYS_MODULE because --cap-add asks for them: with the latter it can load code into the host's kernel.",
-		Fix:     "docker run --cap-drop NET_RAW …",
-	}, netRaw("docker run --cap-drop NET_RAW --cap-add NET_ADMIN --cap-add SYS_MODULE wireguard:latest"))
+		Rule: dropcap.RuleAdded, Severity: caps.Critical,
+		Caps: caps.Of(caps.NetAdmin, caps.SysModule),
+		Because: "It holds CAP_NET_ADMIN and CAP_SYS_MODULE because --cap-add asks for them: " +
+			"with the latter it can load code into the host's kernel.",
+		Fix: "docker run --cap-drop NET_RAW …",
+	}, netRaw("docker run --cap-drop NET_RAW --cap-add NET_ADMIN --cap-add SYS_MODULE "+
+		"wireguard:latest"))
 }
 
 func root() dropcap.Judged {
@@ -118,26 +132,32 @@ func root() dropcap.Judged {
 }
 
 func exited() dropcap.Judged {
-	return failing(held(fixture(5, "migrate", "shop/api:2026.05.01", "exited"), defaults), netRaw("docker run --cap-drop NET_RAW shop/api:2026.05.01"))
+	return failing(held(fixture(5, "migrate", "shop/api:2026.05.01", "exited"), defaults),
+		netRaw("docker run --cap-drop NET_RAW shop/api:2026.05.01"))
 }
 
 func execed() dropcap.Judged {
-	c := held(fixture(6, "db", "postgres:16", "running"), caps.Of(caps.Chown, caps.DacOverride, caps.Fowner, caps.Setgid, caps.Setuid))
-	c.Declared = caps.Declared{Add: []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}, Drop: []string{"ALL"}}
+	c := held(fixture(6, "db", "postgres:16", "running"), caps.Of(caps.Chown, caps.DacOverride,
+		caps.Fowner, caps.Setgid, caps.Setuid))
+	c.Declared = caps.Declared{Add: []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+		Drop: []string{"ALL"}}
 	c.Kernel.Held, c.Kernel.Bounding = ptr(all), ptr(all)
 	return failing(c, dropcap.Finding{
 		Rule: dropcap.RuleDrift, Severity: caps.Critical, Caps: all.Minus(*c.Predicted),
-		Because: "Process 1234 (psql) holds every capability: it came by docker exec --privileged.", Fix: "End it: kill 1234",
+		Because: "Process 1234 (psql) holds every capability: it came by docker exec --privileged.",
+		Fix:     "End it: kill 1234",
 	})
 }
 
 func unseen() dropcap.Judged {
 	c := fixture(7, "sandboxed", "untrusted/job:7", "running")
-	c.Predicted, c.Kernel.WhyNot = ptr(defaults), "runtime runsc keeps its processes from the host's sight"
+	c.Predicted, c.Kernel.WhyNot = ptr(defaults),
+		"runtime runsc keeps its processes from the host's sight"
 	c.Verdict = dropcap.Unknown
 	c.Findings = []dropcap.Finding{{
 		Rule: dropcap.RuleUnseen, Severity: caps.Medium,
-		Because: "What it holds could not be seen: runtime runsc keeps its processes from the host's sight.", Fix: "Look inside with the runtime's own tools.",
+		Because: "What it holds could not be seen: runtime runsc keeps its processes from the " +
+			"host's sight.", Fix: "Look inside with the runtime's own tools.",
 	}}
 	c.Predicted = nil
 	return c
@@ -147,7 +167,8 @@ func accepting() dropcap.Judged {
 	c := held(fixture(8, "ping", "smokeping:2", "running"), defaults)
 	f := netRaw("docker run --cap-drop NET_RAW smokeping:2")
 	f.Waiver = &dropcap.Waiver{
-		Containers: dropcap.Selector{Name: "ping"}, Caps: caps.Of(caps.NetRaw), Owner: "netops", Reason: "it pings for a living", Line: 4,
+		Containers: dropcap.Selector{Name: "ping"}, Caps: caps.Of(caps.NetRaw), Owner: "netops",
+		Reason: "it pings for a living", Line: 4,
 		Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	c.Verdict, c.Findings = dropcap.Waived, []dropcap.Finding{f}
@@ -169,12 +190,14 @@ func created() dropcap.Judged {
 }
 
 func hostile() dropcap.Judged {
-	c := held(fixture(11, hostileName, "漢字/イメージ:"+hostileName, "running"), defaults.Minus(caps.Of(caps.Mknod, caps.NetRaw))|caps.Of(caps.SysTime))
+	c := held(fixture(11, hostileName, "漢字/イメージ:"+hostileName, "running"),
+		defaults.Minus(caps.Of(caps.Mknod, caps.NetRaw))|caps.Of(caps.SysTime))
 	c.Workload, c.User, c.Labels = hostileName, hostileName, []string{hostileName}
 	c.Declared.Add = []string{"SYS_TIME"}
 	return failing(c, dropcap.Finding{
 		Rule: dropcap.RuleAdded, Severity: caps.High, Caps: caps.Of(caps.SysTime),
-		Because: "Process 99 (" + hostileName + ") holds CAP_SYS_TIME because --cap-add asks for it.",
-		Fix:     "docker run --name '" + hostileName + "' image\nline two ```\nline three",
+		Because: "Process 99 (" + hostileName +
+			") holds CAP_SYS_TIME because --cap-add asks for it.",
+		Fix: "docker run --name '" + hostileName + "' image\nline two ```\nline three",
 	})
 }

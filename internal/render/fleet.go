@@ -12,7 +12,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// audits are one host's audit, or those of a fleet: one at a time, since all of them at once may be more than there is memory for.
+// audits are one host's audit, or those of a fleet: one at a time, since all of them at once may be
+// more than there is memory for.
 type audits struct {
 	each     iter.Seq2[dropcap.HostDocument, dropcap.Audit]
 	fleet    *dropcap.Fleet // nil for one host
@@ -22,7 +23,9 @@ type audits struct {
 }
 
 func one(a dropcap.Audit) audits {
-	each := func(yield func(dropcap.HostDocument, dropcap.Audit) bool) { yield(dropcap.HostDocument{}, a) }
+	each := func(yield func(dropcap.HostDocument, dropcap.Audit) bool) {
+		yield(dropcap.HostDocument{}, a)
+	}
 	return audits{each: each, hosts: 1, total: a.Summary}
 }
 
@@ -70,7 +73,8 @@ func (s audits) columns(list ...column) []column {
 	return append([]column{nodeColumn}, list...)
 }
 
-// name is the host's for formats that are read by programs: where it was asked, in a fleet, and never what its document calls it.
+// name is the host's for formats that are read by programs: where it was asked, in a fleet, and
+// never what its document calls it.
 func (s audits) name(d dropcap.HostDocument, a dropcap.Audit) string {
 	if s.fleet == nil {
 		return a.Host.Name
@@ -121,13 +125,15 @@ func CheckFleetFormat(verb, format string) error {
 	case slices.Contains(FleetFormats(verb), format):
 		return nil
 	}
-	return dropcap.Errorf(dropcap.CodeUsage, "use one of "+strings.Join(FleetFormats(verb), ", "), "cannot use %q as a format", visible(format))
+	return dropcap.Errorf(dropcap.CodeUsage, "use one of "+strings.Join(FleetFormats(verb), ", "),
+		"cannot use %q as a format", visible(format))
 }
 
 func changing(verb string) bool { return verb == "apply" || verb == "backout" || verb == "history" }
 
-// Fleet writes what hosts answered to a verb, in one of [FleetFormats] or by a template as of that verb on one host. The hosts' documents are
-// not trusted: what cannot be read is a failure of that host, which every format shows, and hosts have the names by which they were asked.
+// Fleet writes what hosts answered to a verb, in one of [FleetFormats] or by a template as of that
+// verb on one host. The hosts' documents are not trusted: what cannot be read is a failure of that
+// host, which every format shows, and hosts have the names by which they were asked.
 func Fleet(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	if err := CheckFleetFormat(f.Run.Verb, format); err != nil {
 		return err
@@ -163,5 +169,6 @@ func fleetOther(w io.Writer, f dropcap.Fleet, o Options) error {
 	for _, d := range f.Documents {
 		g.add(nodeCell(d.Host, o), cell{fmt.Sprintf("%d bytes", len(foreign.Raw(d))), plain})
 	}
-	return writeFleetGrid(w, g, fleetSummary(len(f.Documents), "each with its answer", len(f.Failures)), f.Failures, o)
+	return writeFleetGrid(w, g, fleetSummary(len(f.Documents), "each with its answer",
+		len(f.Failures)), f.Failures, o)
 }

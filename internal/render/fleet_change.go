@@ -15,7 +15,8 @@ import (
 // fleetChanges is a row per change, host by host.
 func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	rows := []Change{}
-	g := grid{columns: append(append([]column{nodeColumn}, changeColumns()...), column{"BECAUSE", 12})}
+	g := grid{columns: append(append([]column{nodeColumn}, changeColumns()...),
+		column{"BECAUSE", 12})}
 	hosts, states := 0, map[dropcap.ChangeState]int{}
 	for d, r := range foreign.Read(f, foreign.Changes) {
 		if r.Failure != nil {
@@ -28,14 +29,16 @@ func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error 
 				continue
 			}
 			states[x.State]++
-			g.add(append(append([]cell{nodeCell(d.Host, o)}, changeCells(x, o)...), cell{x.Because, plain})...)
+			g.add(append(append([]cell{nodeCell(d.Host, o)}, changeCells(x, o)...),
+				cell{x.Because, plain})...)
 		}
 	}
 	if isTemplate(format) {
 		return writeRows(w, format, rows)
 	}
 	failures := foreign.Failed(f, foreign.Changes)
-	return writeFleetGrid(w, g, fleetSummary(hosts, changeCount(states), len(failures)), failures, o)
+	return writeFleetGrid(w, g, fleetSummary(hosts, changeCount(states), len(failures)), failures,
+		o)
 }
 
 // changeCount is "5 changes: 4 applied, 1 rolled-back".

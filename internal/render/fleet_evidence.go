@@ -9,9 +9,11 @@ import (
 	"dropcap/internal/printable"
 )
 
-// fleetEvidence is a row per host and workload, as each host says it. What is merged over hosts is a document of its own: see Evidence.
+// fleetEvidence is a row per host and workload, as each host says it. What is merged over hosts is
+// a document of its own: see Evidence.
 func fleetEvidence(w io.Writer, f dropcap.Fleet, o Options) error {
-	g := grid{columns: []column{nodeColumn, {"WORKLOAD", 12}, {"REQUIRED", 16}, {"UNUSED", 0}, {"CONFIDENCE", 0}, {"SEEN", 16}}}
+	g := grid{columns: []column{nodeColumn, {"WORKLOAD", 12}, {"REQUIRED", 16}, {"UNUSED", 0},
+		{"CONFIDENCE", 0}, {"SEEN", 16}}}
 	hosts, low := 0, 0
 	for d, r := range foreign.Read(f, foreign.Evidence) {
 		if r.Failure != nil {
@@ -24,7 +26,8 @@ func fleetEvidence(w io.Writer, f dropcap.Fleet, o Options) error {
 				low++
 				look = yellow
 			}
-			g.add(nodeCell(d.Host, o), cell{x.Workload, plain}, cell{x.Required.Short(), plain}, cell{fmt.Sprint(x.Unused.Len()), plain},
+			g.add(nodeCell(d.Host, o), cell{x.Workload, plain}, cell{x.Required.Short(), plain},
+				cell{fmt.Sprint(x.Unused.Len()), plain},
 				cell{x.Confidence.Level, look}, cell{sources(x), plain})
 		}
 	}

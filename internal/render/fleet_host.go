@@ -67,11 +67,14 @@ func causes(list []dropcap.HostFailure) []cause {
 			out[i].messages++
 		}
 	}
-	slices.SortStableFunc(out, func(a, b cause) int { return cmp.Compare(len(b.hosts), len(a.hosts)) })
+	slices.SortStableFunc(out, func(a, b cause) int {
+		return cmp.Compare(len(b.hosts), len(a.hosts))
+	})
 	return out
 }
 
-// withoutHost is a failure's message without the host's own name, so that messages of one kind are one.
+// withoutHost is a failure's message without the host's own name, so that messages of one kind are
+// one.
 func withoutHost(f dropcap.HostFailure) string {
 	return strings.ReplaceAll(f.Message, dropcap.NodeOf(f.Host), "")
 }
@@ -83,7 +86,8 @@ func writeFailures(b *strings.Builder, list []dropcap.HostFailure, o Options) {
 	}
 	b.WriteString("\n" + bold.paint(printable.Count(len(list), "host")+" failed", o.Color) + "\n")
 	for _, c := range causes(list) {
-		b.WriteString("  " + strong.paint(visible(c.slug), o.Color) + ": " + printable.Count(len(c.hosts), "host") + ": " + nodes(c.hosts, o) + "\n")
+		b.WriteString("  " + strong.paint(visible(c.slug), o.Color) + ": " +
+			printable.Count(len(c.hosts), "host") + ": " + nodes(c.hosts, o) + "\n")
 		text := visible(c.message)
 		if c.messages > 1 {
 			text += fmt.Sprintf(" (and %s)", printable.Count(c.messages-1, "other message"))
@@ -96,7 +100,8 @@ func writeFailures(b *strings.Builder, list []dropcap.HostFailure, o Options) {
 }
 
 // writeFleetGrid writes a table of many hosts with what was not answered below it.
-func writeFleetGrid(w io.Writer, g grid, sum string, failures []dropcap.HostFailure, o Options) error {
+func writeFleetGrid(w io.Writer, g grid, sum string, failures []dropcap.HostFailure,
+	o Options) error {
 	var b strings.Builder
 	o = g.fit(o)
 	if len(g.rows) > 0 {

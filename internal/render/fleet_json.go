@@ -13,8 +13,9 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// fleetJSON is the contract: dropcap.fleet/v1. It is written one host after the other. A document that is not what the verb answers with is
-// left out, and a failure of its host says so; all others stand there as the hosts wrote them.
+// fleetJSON is the contract: dropcap.fleet/v1. It is written one host after the other. A document
+// that is not what the verb answers with is left out, and a failure of its host says so; all others
+// stand there as the hosts wrote them.
 func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 	f.Run = normalRun(f.Run)
 	head, err := encode(struct {
@@ -24,7 +25,8 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(w, strings.TrimSuffix(head, "\n}\n")+",\n  \"documents\": ["); err != nil {
+	if _, err := io.WriteString(w, strings.TrimSuffix(head, "\n}\n")+
+		",\n  \"documents\": ["); err != nil {
 		return err
 	}
 	failures, n := append([]dropcap.HostFailure{}, f.Failures...), 0
@@ -51,7 +53,8 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 	return err
 }
 
-// readable tells whether a document is what the verb answers with; of other verbs, whether it is JSON.
+// readable tells whether a document is what the verb answers with; of other verbs, whether it is
+// JSON.
 func readable(verb string, d dropcap.HostDocument) error {
 	var err error
 	switch foreign.SchemaOf(verb) {
@@ -70,7 +73,8 @@ func readable(verb string, d dropcap.HostDocument) error {
 	return err
 }
 
-// writeHost writes a host's document as it goes: indented, one of a stranger's can be forty times as long.
+// writeHost writes a host's document as it goes: indented, one of a stranger's can be forty times
+// as long.
 func writeHost(w io.Writer, d dropcap.HostDocument, i int) error {
 	name, err := encode([]string{d.Host, d.Name}, "")
 	if err != nil {
@@ -81,7 +85,8 @@ func writeHost(w io.Writer, d dropcap.HostDocument, i int) error {
 		return err
 	}
 	b := bufio.NewWriter(w)
-	fmt.Fprintf(b, "%s{\n      \"host\": %s,\n      \"name\": %s,\n      \"document\": ", lead(i), names[0], names[1])
+	fmt.Fprintf(b, "%s{\n      \"host\": %s,\n      \"name\": %s,\n      \"document\": ", lead(i),
+		names[0], names[1])
 	indentJSON(b, validUTF8(d.Document), "\n      ")
 	b.WriteString("\n    }")
 	return b.Flush()
@@ -94,7 +99,8 @@ func validUTF8(text []byte) []byte {
 	return bytes.ToValidUTF8(text, []byte("\uFFFD"))
 }
 
-// indentJSON writes a value, which is JSON, as json.Indent does with two spaces, each line after newline, and as asciiJSON does.
+// indentJSON writes a value, which is JSON, as json.Indent does with two spaces, each line after
+// newline, and as asciiJSON does.
 func indentJSON(b *bufio.Writer, value []byte, newline string) {
 	deep := 0
 	line := func() {

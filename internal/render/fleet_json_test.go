@@ -10,7 +10,8 @@ import (
 
 // A host's document is written as it goes, to the byte as json.Indent has it.
 func FuzzIndentJSON(f *testing.F) {
-	for _, s := range []string{`{}`, `[]`, `{"a":[1,-2.5e9,true,null,{"b":{}}],"c":"x\"\\, [ {"}`, ` [ [ ] , { } ] `, "\"\\u00e9é\u202e\"", `{"a":{"b":[[],[1]]}}`} {
+	for _, s := range []string{`{}`, `[]`, `{"a":[1,-2.5e9,true,null,{"b":{}}],"c":"x\"\\, [ {"}`,
+		` [ [ ] , { } ] `, "\"\\u00e9é\u202e\"", `{"a":{"b":[[],[1]]}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -32,8 +32,10 @@ type nodeRow struct {
 	Asked    bool   `json:"asked"` // whether the node itself answered
 }
 
-// FleetNodes writes the managed nodes, as table or json: those of which hosts, by "account/region/node", has an answer with what runs there.
-func FleetNodes(w io.Writer, format string, list []dropcap.Node, hosts map[string]dropcap.ReceiptHost, failures []dropcap.HostFailure, o Options) error {
+// FleetNodes writes the managed nodes, as table or json: those of which hosts, by
+// "account/region/node", has an answer with what runs there.
+func FleetNodes(w io.Writer, format string, list []dropcap.Node,
+	hosts map[string]dropcap.ReceiptHost, failures []dropcap.HostFailure, o Options) error {
 	if err := CheckFleetFormat("ls", format); err != nil {
 		return err
 	}
@@ -41,14 +43,17 @@ func FleetNodes(w io.Writer, format string, list []dropcap.Node, hosts map[strin
 	for _, n := range list {
 		r, asked := hosts[n.Host()]
 		doc.Nodes = append(doc.Nodes, nodeRow{
-			Host: n.Host(), Name: n.Name, Online: n.Online, Platform: orWord(n.PlatformName, n.Platform), Version: n.PlatformVersion, Agent: n.Agent,
-			Pinged: stamp(n.Pinged), Docker: r.Docker, Dropcap: r.Dropcap, Kernel: r.Kernel, Asked: asked,
+			Host: n.Host(), Name: n.Name, Online: n.Online, Platform: orWord(n.PlatformName,
+				n.Platform), Version: n.PlatformVersion, Agent: n.Agent,
+			Pinged: stamp(n.Pinged), Docker: r.Docker, Dropcap: r.Dropcap, Kernel: r.Kernel,
+			Asked: asked,
 		})
 	}
 	if format == "json" {
 		return JSON(w, doc)
 	}
-	g := grid{columns: []column{nodeColumn, {"NAME", 12}, {"ONLINE", 0}, {"PLATFORM", 12}, {"AGENT", 0}, {"DOCKER", 0}, {"DROPCAP", 0}}}
+	g := grid{columns: []column{nodeColumn, {"NAME", 12}, {"ONLINE", 0}, {"PLATFORM", 12},
+		{"AGENT", 0}, {"DOCKER", 0}, {"DROPCAP", 0}}}
 	online, ready := 0, 0
 	for _, n := range doc.Nodes {
 		state := cell{"no", yellow}
@@ -59,7 +64,8 @@ func FleetNodes(w io.Writer, format string, list []dropcap.Node, hosts map[strin
 		if n.Docker != "" && n.Dropcap != "" {
 			ready++
 		}
-		g.add(nodeCell(n.Host, o), cell{orDash(n.Name), plain}, state, cell{n.Platform + " " + n.Version, plain}, cell{orDash(n.Agent), plain},
+		g.add(nodeCell(n.Host, o), cell{orDash(n.Name), plain}, state,
+			cell{n.Platform + " " + n.Version, plain}, cell{orDash(n.Agent), plain},
 			cell{versionOf(n.Docker, n.Asked), plain}, cell{versionOf(n.Dropcap, n.Asked), plain})
 	}
 	text := printable.Count(len(list), "node") + ": " + fmt.Sprintf("%d online", online)

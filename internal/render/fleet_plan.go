@@ -10,7 +10,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// fleetPlan tells equal plans once, with their hosts, then what is refused and warned of, by reason.
+// fleetPlan tells equal plans once, with their hosts, then what is refused and warned of, by
+// reason.
 func fleetPlan(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	if isTemplate(format) {
 		var rows []Step
@@ -48,7 +49,8 @@ func fleetPlan(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 }
 
 func writePlanGroup(b *strings.Builder, g planGroup, o Options) {
-	b.WriteString("\n" + bold.paint(printable.Count(len(g.Hosts), "host"), o.Color) + ": " + nodes(g.Hosts, o))
+	b.WriteString("\n" + bold.paint(printable.Count(len(g.Hosts), "host"), o.Color) + ": " +
+		nodes(g.Hosts, o))
 	b.WriteString(dim.paint(", level "+visible(string(g.Plan.Policy.Level)), o.Color) + "\n")
 	var fine, refused []string
 	for _, s := range g.Plan.Steps {
@@ -71,12 +73,14 @@ func writePlanGroup(b *strings.Builder, g planGroup, o Options) {
 	}
 	for _, s := range g.Plan.Steps {
 		if s.Refused != "" && s.Commands.Source != "" { // a person does it
-			writeText(b, "the change for the source of "+visible(s.Container.Name), s.Commands.Source, o)
+			writeText(b, "the change for the source of "+visible(s.Container.Name),
+				s.Commands.Source, o)
 		}
 	}
 }
 
-// writePlanned tells one step that changes something: "web: drop NET_RAW; recreate, confidence high".
+// writePlanned tells one step that changes something: "web: drop NET_RAW; recreate, confidence
+// high".
 func writePlanned(b *strings.Builder, s dropcap.Step, o Options) {
 	var what []string
 	if s.Before.Privileged && !s.After.Privileged {
@@ -85,8 +89,10 @@ func writePlanned(b *strings.Builder, s dropcap.Step, o Options) {
 	if !s.Drop.Empty() {
 		what = append(what, "drop "+list(s.Drop, o.NoTrunc))
 	}
-	b.WriteString("  " + bold.paint(visible(s.Container.Name), o.Color) + ": " + strings.Join(what, ", ") + "\n")
-	writeIndented(b, visible(string(s.Strategy)+", becomes "+declaration(s.After)+", confidence "+orWord(s.Confidence, "none")), dim, o.readable())
+	b.WriteString("  " + bold.paint(visible(s.Container.Name), o.Color) + ": " + strings.Join(what,
+		", ") + "\n")
+	writeIndented(b, visible(string(s.Strategy)+", becomes "+declaration(s.After)+", confidence "+
+		orWord(s.Confidence, "none")), dim, o.readable())
 }
 
 // plannedCount counts steps by what becomes of them.
@@ -152,7 +158,8 @@ func (r *reasons) add(text, hint, name string, hosts []string) {
 	if !ok {
 		i = len(r.list)
 		r.at[k] = i
-		r.list = append(r.list, reason{text: text, hint: hint, named: map[string]bool{}, seen: map[string]bool{}})
+		r.list = append(r.list, reason{text: text, hint: hint, named: map[string]bool{},
+			seen: map[string]bool{}})
 	}
 	x := &r.list[i]
 	if !x.named[name] {
@@ -173,7 +180,8 @@ func (r *reasons) write(b *strings.Builder, head string, look style, o Options) 
 	}
 	b.WriteString("\n" + bold.paint(head, o.Color) + "\n")
 	for _, x := range r.list {
-		b.WriteString("  " + nodes(x.names, Options{NoTrunc: o.NoTrunc}) + " on " + nodes(x.on, o) + "\n")
+		b.WriteString("  " + nodes(x.names, Options{NoTrunc: o.NoTrunc}) + " on " + nodes(x.on, o) +
+			"\n")
 		writeIndented(b, visible(x.text), look, o.readable())
 		writeFix(b, x.hint)
 	}

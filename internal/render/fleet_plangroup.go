@@ -33,7 +33,9 @@ func groupPlans(plans iter.Seq2[dropcap.HostDocument, dropcap.Plan]) []planGroup
 		}
 		out[i].Hosts = append(out[i].Hosts, d.Host)
 	}
-	slices.SortStableFunc(out, func(a, b planGroup) int { return cmp.Compare(len(b.Hosts), len(a.Hosts)) })
+	slices.SortStableFunc(out, func(a, b planGroup) int {
+		return cmp.Compare(len(b.Hosts), len(a.Hosts))
+	})
 	return out
 }
 

@@ -12,9 +12,10 @@ import (
 	"dropcap/internal/printable"
 )
 
-// FleetStatus writes where a run stands, as table or json: each wave, how fast it goes, the hosts that are asked right now or failed (all with
-// NoTrunc), and the errors by cause.
-func FleetStatus(w io.Writer, format string, run dropcap.FleetRun, hosts []dropcap.FleetHost, o Options) error {
+// FleetStatus writes where a run stands, as table or json: each wave, how fast it goes, the hosts
+// that are asked right now or failed (all with NoTrunc), and the errors by cause.
+func FleetStatus(w io.Writer, format string, run dropcap.FleetRun, hosts []dropcap.FleetHost,
+	o Options) error {
 	if err := CheckFleetFormat("status", format); err != nil {
 		return err
 	}
@@ -61,7 +62,8 @@ const (
 
 func progressOf(h dropcap.FleetHost) progress {
 	switch {
-	case h.Failure != nil, h.Receipt != nil && h.Receipt.State.Over() && receiptFailure(*h.Receipt) != nil:
+	case h.Failure != nil, h.Receipt != nil && h.Receipt.State.Over() &&
+		receiptFailure(*h.Receipt) != nil:
 		return failed
 	case h.Over():
 		return done
@@ -71,13 +73,16 @@ func progressOf(h dropcap.FleetHost) progress {
 	return waiting
 }
 
-// receiptFailure is the failure that a receipt itself tells of, of a host for which the run has none.
+// receiptFailure is the failure that a receipt itself tells of, of a host for which the run has
+// none.
 func receiptFailure(r dropcap.Receipt) *dropcap.HostFailure {
 	switch {
 	case r.State == dropcap.ReceiptInterrupted:
-		return &dropcap.HostFailure{Cause: string(dropcap.ReceiptInterrupted), Message: "the process or the host ended amid it"}
+		return &dropcap.HostFailure{Cause: string(dropcap.ReceiptInterrupted),
+			Message: "the process or the host ended amid it"}
 	case r.Error != nil:
-		return &dropcap.HostFailure{Cause: string(r.Error.Code), Message: r.Error.Message, Hint: r.Error.Hint}
+		return &dropcap.HostFailure{Cause: string(r.Error.Code), Message: r.Error.Message,
+			Hint: r.Error.Hint}
 	}
 	switch r.Status {
 	case dropcap.ExitOK, dropcap.ExitFindings, dropcap.ExitIncomplete:
@@ -108,8 +113,10 @@ func writeRun(b *strings.Builder, run dropcap.FleetRun, hosts []dropcap.FleetHos
 		n[progressOf(h)]++
 	}
 	all := max(run.Hosts, len(hosts))
-	look := map[dropcap.RunState]style{dropcap.RunDone: green, dropcap.RunStopped: strong, dropcap.RunBackedOut: dim}[run.State]
-	b.WriteString(bold.paint("run "+visible(run.ID), o.Color) + ": " + visible(run.Verb) + " on " + printable.Count(all, "host") + ": " +
+	look := map[dropcap.RunState]style{dropcap.RunDone: green, dropcap.RunStopped: strong,
+		dropcap.RunBackedOut: dim}[run.State]
+	b.WriteString(bold.paint("run "+visible(run.ID), o.Color) + ": " + visible(run.Verb) + " on " +
+		printable.Count(all, "host") + ": " +
 		look.paint(visible(string(run.State)), o.Color) + "\n")
 	over := n[done] + n[failed]
 	line := func(head, text string) { writeLine(b, head, text, plain, o) }
@@ -159,14 +166,17 @@ func writeWaves(b *strings.Builder, run dropcap.FleetRun, hosts []dropcap.FleetH
 			n[h.Wave][progressOf(h)]++
 		}
 	}
-	g := grid{columns: []column{{"WAVE", 0}, {"HOSTS", 0}, {"STATE", 0}, {"DONE", 0}, {"GOING", 0}, {"FAILED", 0}, {"GATE", 20}}}
+	g := grid{columns: []column{{"WAVE", 0}, {"HOSTS", 0}, {"STATE", 0}, {"DONE", 0}, {"GOING", 0},
+		{"FAILED", 0}, {"GATE", 20}}}
 	for i, x := range run.Waves {
 		bad := cell{fmt.Sprint(n[i][failed]), plain}
 		if n[i][failed] > 0 {
 			bad.style = strong
 		}
-		g.add(cell{fmt.Sprint(i + 1), plain}, cell{fmt.Sprint(len(x.Hosts)), plain}, cell{string(x.State), waveStyle(x.State)},
-			cell{fmt.Sprint(n[i][done]), plain}, cell{fmt.Sprint(n[i][going]), plain}, bad, cell{orDash(x.Gate), plain})
+		g.add(cell{fmt.Sprint(i + 1), plain}, cell{fmt.Sprint(len(x.Hosts)), plain},
+			cell{string(x.State), waveStyle(x.State)},
+			cell{fmt.Sprint(n[i][done]), plain}, cell{fmt.Sprint(n[i][going]), plain}, bad,
+			cell{orDash(x.Gate), plain})
 	}
 	b.WriteByte('\n')
 	g.write(b, g.fit(o).Width, o.Color)
@@ -189,7 +199,8 @@ const mostHosts = 20
 
 // writeHosts lists the hosts that a person looks for.
 func writeHosts(b *strings.Builder, hosts []dropcap.FleetHost, o Options) {
-	g := grid{columns: []column{nodeColumn, {"NAME", 12}, {"WAVE", 0}, {"STATE", 0}, {"SENT", 0}, {"CHANGES", 0}, {"DOWNTIME", 0}, {"SAYS", 12}}}
+	g := grid{columns: []column{nodeColumn, {"NAME", 12}, {"WAVE", 0}, {"STATE", 0}, {"SENT", 0},
+		{"CHANGES", 0}, {"DOWNTIME", 0}, {"SAYS", 12}}}
 	left := 0
 	for _, pick := range []progress{failed, going, waiting, done} {
 		for _, h := range hosts {
@@ -210,7 +221,8 @@ func writeHosts(b *strings.Builder, hosts []dropcap.FleetHost, o Options) {
 	b.WriteByte('\n')
 	g.write(b, g.fit(o).Width, o.Color)
 	if left > 0 {
-		fmt.Fprintf(b, "and %s that failed or are asked right now\n", printable.Count(left, "more host"))
+		fmt.Fprintf(b, "and %s that failed or are asked right now\n",
+			printable.Count(left, "more host"))
 	}
 }
 
@@ -225,12 +237,14 @@ func hostRow(h dropcap.FleetHost, s progress, o Options) []cell {
 	}
 	look := map[progress]style{done: green, failed: strong, going: yellow, waiting: dim}[s]
 	return []cell{
-		nodeCell(h.Host, o), {orDash(h.Name), plain}, {fmt.Sprint(h.Wave + 1), plain}, {string(s), look}, {fmt.Sprint(h.Sent), plain},
+		nodeCell(h.Host, o), {orDash(h.Name), plain}, {fmt.Sprint(h.Wave + 1), plain},
+		{string(s), look}, {fmt.Sprint(h.Sent), plain},
 		{changes, plain}, {down, plain}, {says, plain},
 	}
 }
 
-// changed counts the changes in a host's receipt, and the longest time that one of them had its container stopped.
+// changed counts the changes in a host's receipt, and the longest time that one of them had its
+// container stopped.
 func changed(h dropcap.FleetHost) (changes, down string) {
 	document := foreign.Document(h)
 	if len(document) == 0 {

@@ -10,11 +10,14 @@ import (
 	"github.com/docker/cli/templates"
 )
 
-// templateFuncs are docker's (docker/cli templates.go), taking Text where those take strings; json and join are docker's own behaviour
-// on values of any kind.
+// templateFuncs are docker's (docker/cli templates.go), taking Text where those take strings; json
+// and join are docker's own behaviour on values of any kind.
 func templateFuncs() template.FuncMap {
 	return template.FuncMap{
-		"json":     func(v any) (string, error) { s, err := encode(v, ""); return strings.TrimSpace(s), err },
+		"json": func(v any) (string, error) {
+			s, err := encode(v, "")
+			return strings.TrimSpace(s), err
+		},
 		"join":     joined,
 		"split":    func(v any, sep string) []string { return strings.Split(fmt.Sprint(v), sep) },
 		"lower":    func(v any) string { return strings.ToLower(fmt.Sprint(v)) },
@@ -25,7 +28,8 @@ func templateFuncs() template.FuncMap {
 	}
 }
 
-// joined puts a separator between the members of a list of any kind; a value of another kind is an error.
+// joined puts a separator between the members of a list of any kind; a value of another kind is an
+// error.
 func joined(v any, sep string) (string, error) {
 	if v == nil {
 		return "", nil
@@ -78,11 +82,13 @@ func title(s string) string {
 // headFuncs leave a column's name as it is.
 func headFuncs() template.FuncMap { return templates.HeaderFunctions }
 
-// head is what a table's template is executed with for its first line: every field's name as docker writes it, "CAP ADD".
+// head is what a table's template is executed with for its first line: every field's name as docker
+// writes it, "CAP ADD".
 func head() map[string]string {
 	h := map[string]string{
-		"ID": "CONTAINER ID", "ImageID": "IMAGE ID", "CapAdd": "CAP ADD", "CapDrop": "CAP DROP", "NoNewPrivs": "NO NEW PRIVS",
-		"UserNS": "USER NS", "GaveUp": "GAVE UP", "WhyNot": "WHY NOT",
+		"ID": "CONTAINER ID", "ImageID": "IMAGE ID", "CapAdd": "CAP ADD", "CapDrop": "CAP DROP",
+		"NoNewPrivs": "NO NEW PRIVS",
+		"UserNS":     "USER NS", "GaveUp": "GAVE UP", "WhyNot": "WHY NOT",
 	}
 	for _, f := range fieldNames(reflect.TypeFor[Container]()) {
 		f = strings.TrimPrefix(f, ".")

@@ -6,11 +6,14 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// A grid is a table for a terminal: columns aligned by what characters occupy there, the widest ones shortened until a row fits.
+// A grid is a table for a terminal: columns aligned by what characters occupy there, the widest
+// ones shortened until a row fits.
 type grid struct {
 	columns []column
 	rows    [][]cell
-	most    int // columns of the terminal above which a column that may be shortened is, even where there is room; 0 is no limit
+	// columns of the terminal above which a column that may be shortened is, even where there is
+	// room; 0 is no limit
+	most int
 }
 
 type column struct {
@@ -59,7 +62,8 @@ func writeRow(b *strings.Builder, row []cell, widths []int, color bool) {
 	b.WriteByte('\n') // without the padding of what follows: nothing does
 }
 
-// widths gives each column what it needs, and if that is more than there is, takes from the widest that may be shortened.
+// widths gives each column what it needs, and if that is more than there is, takes from the widest
+// that may be shortened.
 func (g *grid) widths(limit int) []int {
 	widths := make([]int, len(g.columns))
 	total := len(gap) * (len(widths) - 1)
@@ -83,7 +87,8 @@ func (g *grid) widths(limit int) []int {
 // cramped is how narrow any column may become on a terminal that has no room for the minimums.
 const cramped = 6
 
-// narrow takes excess columns away, one at a time, and tells how many it could not take. A floor, if given, replaces the minimums.
+// narrow takes excess columns away, one at a time, and tells how many it could not take. A floor,
+// if given, replaces the minimums.
 func (g *grid) narrow(widths []int, excess, floor int) int {
 	for ; excess > 0; excess-- {
 		i := g.widest(widths, floor)
@@ -95,7 +100,8 @@ func (g *grid) narrow(widths []int, excess, floor int) int {
 	return excess
 }
 
-// widest finds the column with the most to spare above its minimum or the floor, -1 if none has any.
+// widest finds the column with the most to spare above its minimum or the floor, -1 if none has
+// any.
 func (g *grid) widest(widths []int, floor int) int {
 	best, most := -1, 0
 	for i, c := range g.columns {

@@ -20,7 +20,8 @@ var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("page.gohtml").ParseFS(pageFiles, "page/page.gohtml")
 })
 
-// document is what the template shows. Texts are made visible before, since a browser obeys bidirectional overrides too.
+// document is what the template shows. Texts are made visible before, since a browser obeys
+// bidirectional overrides too.
 type document struct {
 	Host, Summary, Benchmark, Level, Seen, Engine, Kernel, Version string
 
@@ -77,8 +78,8 @@ type pageFinding struct {
 // fewContainers is up to how many containers the page begins with its failures unfolded.
 const fewContainers = 20
 
-// auditHTML writes one self-contained page: nothing is fetched, and its content security policy allows its own style and script only,
-// by their hashes.
+// auditHTML writes one self-contained page: nothing is fetched, and its content security policy
+// allows its own style and script only, by their hashes.
 func auditHTML(w io.Writer, s audits, o Options) error {
 	t, err := pageTemplate()
 	if err != nil {
@@ -107,8 +108,11 @@ func newPage(s audits, o Options) (document, error) {
 	}
 	a := s.first()
 	p := document{
-		Host: visible(s.where()), Summary: s.summary(), Benchmark: visible(benchmark(a.Control)), Level: visible(s.levels()),
-		Seen: visible(a.Created), Engine: visible(strings.TrimSpace(a.Host.Engine.Name + " " + a.Host.Engine.Version)), Kernel: visible(a.Host.Kernel),
+		Host: visible(s.where()), Summary: s.summary(), Benchmark: visible(benchmark(a.Control)),
+		Level:   visible(s.levels()),
+		Seen:    visible(a.Created),
+		Engine:  visible(strings.TrimSpace(a.Host.Engine.Name + " " + a.Host.Engine.Version)),
+		Kernel:  visible(a.Host.Kernel),
 		Version: visible(o.Version),
 		Policy:  policyOf(style, script), Style: template.CSS(style), Script: template.JS(script),
 		Columns: capColumns(s), Fleet: s.fleet != nil,
@@ -124,7 +128,8 @@ func newPage(s audits, o Options) (document, error) {
 		p.addHost(d, a, s.total.Containers <= fewContainers, o)
 	}
 	for _, c := range causes(s.failures) {
-		p.Failures = append(p.Failures, pageFailure{visible(c.slug), nodes(c.hosts, o), visible(c.message), visible(c.hint)})
+		p.Failures = append(p.Failures, pageFailure{visible(c.slug), nodes(c.hosts, o),
+			visible(c.message), visible(c.hint)})
 	}
 	return p, nil
 }
@@ -134,7 +139,8 @@ func (p *document) addHost(d dropcap.HostDocument, a dropcap.Audit, few bool, o 
 	host := ""
 	if p.Fleet {
 		host = visible(d.Node())
-		p.Hosts = append(p.Hosts, pageHost{host, visible(d.Host + " " + d.Name), summary(a.Summary)})
+		p.Hosts = append(p.Hosts, pageHost{host, visible(d.Host + " " + d.Name),
+			summary(a.Summary)})
 	}
 	for _, c := range a.Containers {
 		r := newRow(len(p.Rows), c, a, p.Columns)
@@ -150,9 +156,11 @@ func (p *document) addHost(d dropcap.HostDocument, a dropcap.Audit, few bool, o 
 	}
 }
 
-// policyOf allows the two inline blocks and nothing else: no request, no frame, no form, no string that becomes markup.
+// policyOf allows the two inline blocks and nothing else: no request, no frame, no form, no string
+// that becomes markup.
 func policyOf(style, script []byte) template.HTML {
-	return template.HTML("default-src 'none'; style-src " + hashOf(style) + "; script-src " + hashOf(script) +
+	return template.HTML("default-src 'none'; style-src " + hashOf(style) + "; script-src " +
+		hashOf(script) +
 		"; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'")
 }
 
@@ -163,14 +171,19 @@ func hashOf(text []byte) string {
 
 func newRow(i int, c dropcap.Judged, a dropcap.Audit, columns []capColumn) pageRow {
 	r := pageRow{
-		Index: i, Name: visible(c.Name), Image: visible(shortImage(c.Image, false)), Holds: holds(c.Container, a.Host, false),
-		Rules: visible(strings.Join(rules(c), ", ")), Verdict: c.Verdict, Open: c.Verdict == dropcap.Fail,
-		Cells: matrixCells(c, a.Host, columns), Facts: factsOf(c, a.Host), Findings: pageFindings(c.Findings),
+		Index: i, Name: visible(c.Name), Image: visible(shortImage(c.Image, false)),
+		Holds: holds(c.Container, a.Host, false),
+		Rules: visible(strings.Join(rules(c), ", ")), Verdict: c.Verdict,
+		Open:  c.Verdict == dropcap.Fail,
+		Cells: matrixCells(c, a.Host, columns), Facts: factsOf(c, a.Host),
+		Findings: pageFindings(c.Findings),
 	}
-	r.Search = strings.ToLower(strings.Join([]string{r.Name, r.Image, visible(c.Workload), visible(c.State), r.Rules, visible(c.ID)}, " "))
+	r.Search = strings.ToLower(strings.Join([]string{r.Name, r.Image, visible(c.Workload),
+		visible(c.State), r.Rules, visible(c.ID)}, " "))
 	for _, p := range c.Kernel.Processes {
 		r.Processes = append(r.Processes, pageProcess{
-			pidList(p.PIDs), visible(p.Comm), visible(p.Origin), heldMask(p), visible(p.Bounding), visible(p.Effective), visible(p.UserNS),
+			pidList(p.PIDs), visible(p.Comm), visible(p.Origin), heldMask(p), visible(p.Bounding),
+			visible(p.Effective), visible(p.UserNS),
 		})
 	}
 	return r
@@ -180,7 +193,8 @@ func pageFindings(list []dropcap.Finding) []pageFinding {
 	var out []pageFinding
 	for _, f := range list {
 		out = append(out, pageFinding{
-			visible(string(f.Severity)), visible(string(f.Rule)), visible(f.Because), strings.Join(visibleLines(f.Fix), "\n"), visible(accepted(f)),
+			visible(string(f.Severity)), visible(string(f.Rule)), visible(f.Because),
+			strings.Join(visibleLines(f.Fix), "\n"), visible(accepted(f)),
 		})
 	}
 	return out
@@ -189,11 +203,16 @@ func pageFindings(list []dropcap.Finding) []pageFinding {
 // factsOf lists what decided, by the document's own words.
 func factsOf(c dropcap.Judged, h dropcap.Host) []fact {
 	all := []fact{
-		{"id", shortID(c.ID, false)}, {"state", c.State}, {"image", c.Image}, {"owner", owner(c.Owner)}, {"workload", c.Workload}, {"user", c.User},
-		{"declared add", strings.Join(c.Declared.Add, " ")}, {"declared drop", strings.Join(c.Declared.Drop, " ")},
+		{"id", shortID(c.ID, false)}, {"state", c.State}, {"image", c.Image},
+		{"owner", owner(c.Owner)}, {"workload", c.Workload}, {"user", c.User},
+		{"declared add", strings.Join(c.Declared.Add, " ")},
+		{"declared drop", strings.Join(c.Declared.Drop, " ")},
 		{"privileged", map[bool]string{true: "yes"}[c.Declared.Privileged]},
-		{"holds", holds(c.Container, h, true)}, {"predicted", mask(c.Predicted)}, {"held", mask(c.Kernel.Holds())}, {"bounding", mask(c.Kernel.Bounding)},
-		{"effective", mask(c.Kernel.Effective)}, {"held in nested user namespaces", mask(c.Kernel.Nested)}, {"user namespace", c.Kernel.UserNS}, {"no new privileges", noNewPrivs(c.Kernel)},
+		{"holds", holds(c.Container, h, true)}, {"predicted", mask(c.Predicted)},
+		{"held", mask(c.Kernel.Holds())}, {"bounding", mask(c.Kernel.Bounding)},
+		{"effective", mask(c.Kernel.Effective)}, {"held in nested user namespaces",
+			mask(c.Kernel.Nested)}, {"user namespace", c.Kernel.UserNS},
+		{"no new privileges", noNewPrivs(c.Kernel)},
 		{"not seen", c.Kernel.WhyNot}, {"not predicted", c.WhyNot},
 	}
 	var out []fact

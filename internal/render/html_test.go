@@ -25,13 +25,15 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// browser starts a real Chromium that ends with the test (chromedp has the kernel kill it if the test is killed).
+// browser starts a real Chromium that ends with the test (chromedp has the kernel kill it if the
+// test is killed).
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	testenv.Need(t, testenv.Chromium)
 	own := testenv.ShortFolder(t) // it also has sockets, and leaves them where it is killed
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(own, "profile")), chromedp.Env("TMPDIR="+own),
+		chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(filepath.Join(own, "profile")), chromedp.Env("TMPDIR="+own),
 		chromedp.WindowSize(1400, 1000),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 	)
@@ -119,11 +121,15 @@ func value[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
-// expect waits a while: the browser lays a page out again some time after it was scrolled or resized.
+// expect waits a while: the browser lays a page out again some time after it was scrolled or
+// resized.
 func expect[T comparable](t *testing.T, ctx context.Context, script string, want T) {
 	t.Helper()
 	var got T
-	if !testenv.Within(5*time.Second, func() bool { got = value[T](t, ctx, script); return got == want }) {
+	if !testenv.Within(5*time.Second, func() bool {
+		got = value[T](t, ctx, script)
+		return got == want
+	}) {
 		t.Errorf("%s: %v, want %v", script, got, want)
 	}
 }
@@ -143,27 +149,38 @@ func TestPageInChromium(t *testing.T) {
 	t.Run("the matrix has a cell per container and capability", func(t *testing.T) {
 		expect(t, ctx, cellsShown, len(a.Containers)*all.Len())
 		expect(t, ctx, `document.querySelectorAll("#matrix .caps th").length`, 1+all.Len())
-		expect(t, ctx, `[...document.querySelectorAll(".groups th")].reduce((n, h) => n + h.colSpan, 0)`, all.Len())
-		expect(t, ctx, `document.querySelectorAll("#matrix tr[data-card=c3] td.f").length`, all.Len()) // the privileged one
-		expect(t, ctx, `document.querySelectorAll("#matrix tr[data-card=c6] td.u").length`, all.Len()) // the unseen one
+		expect(t, ctx,
+			`[...document.querySelectorAll(".groups th")].reduce((n, h) => n + h.colSpan, 0)`,
+			all.Len())
+		// the privileged one
+		expect(t, ctx, `document.querySelectorAll("#matrix tr[data-card=c3] td.f").length`,
+			all.Len())
+		// the unseen one
+		expect(t, ctx, `document.querySelectorAll("#matrix tr[data-card=c6] td.u").length`,
+			all.Len())
 	})
 	t.Run("hostile text stays text", func(t *testing.T) {
 		expect(t, ctx, `document.title`, "Capabilities on build-7")
 		expect(t, ctx, `document.querySelectorAll("script").length`, 1)
-		expect(t, ctx, `document.querySelectorAll("img, iframe, a[href]:not([href^='#'])").length`, 0)
+		expect(t, ctx, `document.querySelectorAll("img, iframe, a[href]:not([href^='#'])").length`,
+			0)
 		expect(t, ctx, `document.querySelector("#c10 .title").textContent`, visible(hostileName))
 	})
 	t.Run("the keyboard reaches everything", func(t *testing.T) { keyboard(t, ctx) })
-	t.Run("the filter and the verdicts hide rows and details", func(t *testing.T) { filtering(t, ctx, len(a.Containers)) })
+	t.Run("the filter and the verdicts hide rows and details", func(t *testing.T) {
+		filtering(t, ctx, len(a.Containers))
+	})
 	t.Run("it works dark, narrow and printed", func(t *testing.T) { media(t, ctx) })
 	if list := watched.all(); len(list) > 0 {
 		t.Errorf("the page did what it should not:\n%s", strings.Join(list, "\n"))
 	}
 }
 
-// keyboard walks as a person without a mouse does: Tab into the grid from the filter, arrows within, Enter to the details, Tab on.
+// keyboard walks as a person without a mouse does: Tab into the grid from the filter, arrows
+// within, Enter to the details, Tab on.
 func keyboard(t *testing.T, ctx context.Context) {
-	run(t, ctx, chromedp.Focus(chromedp.CSS("#filter")), chromedp.KeyEvent(kb.Tab)) // the scroller may be a stop of its own
+	// the scroller may be a stop of its own
+	run(t, ctx, chromedp.Focus(chromedp.CSS("#filter")), chromedp.KeyEvent(kb.Tab))
 	if !value[bool](t, ctx, `document.activeElement.closest("#matrix") !== null`) {
 		run(t, ctx, chromedp.KeyEvent(kb.Tab))
 	}
@@ -178,7 +195,8 @@ func keyboard(t *testing.T, ctx context.Context) {
 	expect(t, ctx, `getComputedStyle(document.activeElement).outlineStyle`, "solid")
 	expect(t, ctx, `document.activeElement.getAttribute("aria-label") !== null`, true)
 	run(t, ctx, chromedp.KeyEvent(kb.Enter))
-	expect(t, ctx, `document.activeElement.closest("details").id + document.activeElement.closest("details").open`, "c1true")
+	expect(t, ctx,
+		`document.activeElement.closest("details").id + document.activeElement.closest("details").open`, "c1true")
 }
 
 func filtering(t *testing.T, ctx context.Context, total int) {
@@ -195,20 +213,24 @@ func filtering(t *testing.T, ctx context.Context, total int) {
 	expect(t, ctx, rowsShown, total)
 }
 
-// press clicks a toggle until it is pressed or not, as wanted: on a busy machine the page may still be moving, so that a click falls beside it.
+// press clicks a toggle until it is pressed or not, as wanted: on a busy machine the page may still
+// be moving, so that a click falls beside it.
 func press(t *testing.T, ctx context.Context, toggle, want string) {
 	t.Helper()
 	script := `document.querySelector("` + toggle + `").getAttribute("aria-pressed")`
 	for range 5 {
 		run(t, ctx, chromedp.Click(chromedp.CSS(toggle)))
-		if testenv.Within(3*time.Second, func() bool { return value[string](t, ctx, script) == want }) {
+		if testenv.Within(3*time.Second, func() bool {
+			return value[string](t, ctx, script) == want
+		}) {
 			return
 		}
 	}
 	t.Errorf("%s is not %s, however often it is clicked", toggle, want)
 }
 
-// media checks what a stylesheet can break: contrast in the dark, a page wider than a phone, a head that scrolls away.
+// media checks what a stylesheet can break: contrast in the dark, a page wider than a phone, a head
+// that scrolls away.
 func media(t *testing.T, ctx context.Context) {
 	const lightness = `(() => { const [r, g, b] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number); return (r + g + b) / 3 < 128 })()`
 	expect(t, ctx, lightness, false)
@@ -217,7 +239,8 @@ func media(t *testing.T, ctx context.Context) {
 	run(t, ctx, scheme("light"), chromedp.EmulateViewport(390, 800))
 	expect(t, ctx, `document.documentElement.scrollWidth <= innerWidth`, true)
 	value[any](t, ctx, `document.querySelector("#matrix").parentElement.scrollTo(400, 100)`)
-	expect(t, ctx, `(() => { const s = document.querySelector("#matrix").parentElement.getBoundingClientRect();
+	expect(t, ctx,
+		`(() => { const s = document.querySelector("#matrix").parentElement.getBoundingClientRect();
 		const c = document.querySelector("#matrix tbody th").getBoundingClientRect(); return Math.abs(c.left - s.left) < 3 })()`, true)
 	run(t, ctx, chromedp.EmulateViewport(1400, 1000))
 	value[any](t, ctx, `dispatchEvent(new Event("beforeprint"))`)
@@ -225,18 +248,23 @@ func media(t *testing.T, ctx context.Context) {
 	value[any](t, ctx, `dispatchEvent(new Event("afterprint"))`)
 }
 
-// The watcher and the content security policy are worth something: what would have been smuggled in is refused, and seen.
+// The watcher and the content security policy are worth something: what would have been smuggled in
+// is refused, and seen.
 func TestPageRefusesWhatIsSmuggledIn(t *testing.T) {
 	ctx := browser(t)
 	var hits atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		hits.Add(1)
+	}))
 	defer server.Close()
 	doc := strings.Replace(write(t, "html", sample(), Options{}), "</main>",
-		`<script>document.title = "owned"</script><img src="`+server.URL+`" onerror="document.title = 'owned'"><p style="color: red">x</p></main>`, 1)
+		`<script>document.title = "owned"</script><img src="`+server.URL+
+			`" onerror="document.title = 'owned'"><p style="color: red">x</p></main>`, 1)
 	watched := open(t, ctx, doc)
 	expect(t, ctx, `document.title`, "Capabilities on build-7")
 	list := strings.Join(watched.all(), "\n")
-	for _, want := range []string{"script-src", "default-src", "style-src", "request: " + server.URL} {
+	for _, want := range []string{"script-src", "default-src", "style-src", "request: " +
+		server.URL} {
 		if !strings.Contains(list, want) {
 			t.Errorf("nobody noticed the breach of %s:\n%s", want, list)
 		}
@@ -262,7 +290,8 @@ func TestPageOfAThousandContainers(t *testing.T) {
 	watched := open(t, ctx, doc)
 	expect(t, ctx, cellsShown, 1000*all.Len())
 	opened := time.Since(start)
-	filtered := value[float64](t, ctx, `(() => { const f = document.getElementById("filter"), t = performance.now(); f.value = "vpn";
+	filtered := value[float64](t, ctx,
+		`(() => { const f = document.getElementById("filter"), t = performance.now(); f.value = "vpn";
 		f.dispatchEvent(new Event("input")); document.body.offsetHeight; return performance.now() - t })()`)
 	t.Logf("%d bytes, opened in %v, filtered in %.0f ms", len(doc), opened, filtered)
 	expect(t, ctx, rowsShown, 91)

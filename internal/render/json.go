@@ -31,7 +31,8 @@ func writeEncoded(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// encode makes JSON that ends in a newline. HTML is not escaped, since nobody pastes it into a page; what would move a terminal is.
+// encode makes JSON that ends in a newline. HTML is not escaped, since nobody pastes it into a
+// page; what would move a terminal is.
 func encode(v any, indent string) (string, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -43,8 +44,8 @@ func encode(v any, indent string) (string, error) {
 	return asciiJSON(b.String()), nil
 }
 
-// normal makes empty lists of those that are nil, so that a script may walk them without asking. The declared lists stay as the engine
-// stored them: null and [] are different there.
+// normal makes empty lists of those that are nil, so that a script may walk them without asking.
+// The declared lists stay as the engine stored them: null and [] are different there.
 func normal(a dropcap.Audit) dropcap.Audit {
 	a.Host.LSM = listed(a.Host.LSM)
 	a.Findings = listed(a.Findings)

@@ -9,7 +9,8 @@ import (
 	"dropcap"
 )
 
-// The elements of JUnit's report, as Jenkins, GitLab and GitHub's actions read them (there is no official schema).
+// The elements of JUnit's report, as Jenkins, GitLab and GitHub's actions read them (there is no
+// official schema).
 type (
 	junitSuites struct {
 		XMLName xml.Name     `xml:"testsuites"`
@@ -21,9 +22,10 @@ type (
 		Suites  []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
-		Name       string          `xml:"name,attr"`
-		Hostname   string          `xml:"hostname,attr"`
-		Timestamp  string          `xml:"timestamp,attr,omitempty"` // local time without zone, by custom; ours is UTC
+		Name     string `xml:"name,attr"`
+		Hostname string `xml:"hostname,attr"`
+		// local time without zone, by custom; ours is UTC
+		Timestamp  string          `xml:"timestamp,attr,omitempty"`
 		Tests      int             `xml:"tests,attr"`
 		Fails      int             `xml:"failures,attr"`
 		Errors     int             `xml:"errors,attr"`
@@ -55,8 +57,9 @@ type (
 	}
 )
 
-// auditJUnit writes a suite for each host with a case per container: a failure for each finding that counts, an error where something
-// could not be seen, skipped if it is waived. Findings of the policy are a case of their own.
+// auditJUnit writes a suite for each host with a case per container: a failure for each finding
+// that counts, an error where something could not be seen, skipped if it is waived. Findings of the
+// policy are a case of their own.
 func auditJUnit(w io.Writer, s audits, _ Options) error {
 	doc := junitSuites{Name: "dropcap"}
 	for d, a := range s.each {
@@ -77,7 +80,8 @@ func auditJUnit(w io.Writer, s audits, _ Options) error {
 }
 
 func (d *junitSuites) add(s junitSuite) {
-	d.Tests, d.Fails, d.Errors, d.Skipped = d.Tests+s.Tests, d.Fails+s.Fails, d.Errors+s.Errors, d.Skipped+s.Skipped
+	d.Tests, d.Fails, d.Errors, d.Skipped = d.Tests+s.Tests, d.Fails+s.Fails, d.Errors+s.Errors,
+		d.Skipped+s.Skipped
 	d.Suites = append(d.Suites, s)
 }
 
@@ -88,20 +92,25 @@ func failedJUnitSuite(f dropcap.HostFailure) junitSuite {
 	if f.Hint != "" {
 		text = strings.Join(visibleLines("fix:\n"+f.Hint), "\n")
 	}
-	s.add(junitCase{Class: "host", Name: visible(f.Host), Time: "0", Errors: []junitReport{{Message: visible(f.Message), Type: visible(f.Cause), Text: text}}})
+	s.add(junitCase{Class: "host", Name: visible(f.Host), Time: "0",
+		Errors: []junitReport{{Message: visible(f.Message), Type: visible(f.Cause), Text: text}}})
 	return s
 }
 
 func newJUnitSuite(a dropcap.Audit) junitSuite {
 	s := junitSuite{
-		Name: visible("dropcap " + hostName(a.Host)), Hostname: visible(a.Host.Name), Timestamp: junitTime(a.Created), Time: "0",
+		Name: visible("dropcap " + hostName(a.Host)), Hostname: visible(a.Host.Name),
+		Timestamp: junitTime(a.Created), Time: "0",
 		Properties: []junitProperty{
-			{"benchmark", visible(benchmark(a.Control))}, {"level", visible(string(a.Policy.Level))},
-			{"engine", visible(a.Host.Engine.Name + " " + a.Host.Engine.Version)}, {"kernel", visible(a.Host.Kernel)},
+			{"benchmark", visible(benchmark(a.Control))},
+			{"level", visible(string(a.Policy.Level))},
+			{"engine", visible(a.Host.Engine.Name + " " + a.Host.Engine.Version)},
+			{"kernel", visible(a.Host.Kernel)},
 		},
 	}
 	for _, c := range a.Containers {
-		s.add(newJUnitCase(c.Name, orDash(c.Workload), c.Verdict, c.Findings, holds(c.Container, a.Host, true)))
+		s.add(newJUnitCase(c.Name, orDash(c.Workload), c.Verdict, c.Findings,
+			holds(c.Container, a.Host, true)))
 	}
 	if len(a.Findings) > 0 {
 		s.add(newJUnitCase("policy", "policy", "", a.Findings, ""))
@@ -109,7 +118,8 @@ func newJUnitSuite(a dropcap.Audit) junitSuite {
 	return s
 }
 
-// add counts a case once, by the worst of what it has: the sum of the attributes never exceeds the number of cases.
+// add counts a case once, by the worst of what it has: the sum of the attributes never exceeds the
+// number of cases.
 func (s *junitSuite) add(c junitCase) {
 	s.Tests++
 	switch {
@@ -123,7 +133,8 @@ func (s *junitSuite) add(c junitCase) {
 	s.Cases = append(s.Cases, c)
 }
 
-func newJUnitCase(name, class string, v dropcap.Verdict, list []dropcap.Finding, held string) junitCase {
+func newJUnitCase(name, class string, v dropcap.Verdict, list []dropcap.Finding,
+	held string) junitCase {
 	c := junitCase{Class: visible(class), Name: visible(name), Time: "0"}
 	if held != "" {
 		c.Out = visible("holds " + held)
@@ -140,7 +151,8 @@ func newJUnitCase(name, class string, v dropcap.Verdict, list []dropcap.Finding,
 		}
 	}
 	if v == dropcap.Unknown && len(c.Errors) == 0 {
-		c.Errors = append(c.Errors, junitReport{Message: "what it holds is not known", Type: string(dropcap.RuleUnseen)})
+		c.Errors = append(c.Errors, junitReport{Message: "what it holds is not known",
+			Type: string(dropcap.RuleUnseen)})
 	}
 	if v == dropcap.Waived && len(c.Errors)+len(c.Fails) == 0 {
 		c.Skipped = &junitMessage{visible(strings.Join(notes, "; "))}
@@ -153,7 +165,8 @@ func newJUnitReport(f dropcap.Finding) junitReport {
 	if f.Fix != "" {
 		lines = append(append(lines, "fix:"), visibleLines(f.Fix)...)
 	}
-	return junitReport{Message: visible(f.Because), Type: visible(string(f.Rule)), Text: strings.Join(lines, "\n")}
+	return junitReport{Message: visible(f.Because), Type: visible(string(f.Rule)),
+		Text: strings.Join(lines, "\n")}
 }
 
 func junitTime(created string) string {

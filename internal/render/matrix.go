@@ -39,10 +39,13 @@ func capColumns(s audits) []capColumn {
 	for _, c := range shown.List() {
 		k := c.Knowledge()
 		columns = append(columns, capColumn{
-			Cap: c, Name: c.Short(), Severity: k.Severity, About: k.Attack, Default: defaults.Has(c),
+			Cap: c, Name: c.Short(), Severity: k.Severity, About: k.Attack,
+			Default: defaults.Has(c),
 		})
 	}
-	slices.SortStableFunc(columns, func(x, y capColumn) int { return y.Severity.Rank() - x.Severity.Rank() })
+	slices.SortStableFunc(columns, func(x, y capColumn) int {
+		return y.Severity.Rank() - x.Severity.Rank()
+	})
 	for i := range columns {
 		columns[i].First = i == 0 || columns[i].Severity != columns[i-1].Severity
 	}
@@ -73,7 +76,8 @@ func capGroups(columns []capColumn) []capGroup {
 	return groups
 }
 
-// mark is how a cell is drawn: a class for its colour and a sign for its shape; the script turns the class into words.
+// mark is how a cell is drawn: a class for its colour and a sign for its shape; the script turns
+// the class into words.
 type mark struct{ class, sign string }
 
 var (
@@ -97,7 +101,8 @@ func matrixCells(c dropcap.Judged, h dropcap.Host, columns []capColumn) template
 		case gone.Has(col.Cap):
 			m = markGivenUp
 		case held != nil:
-			m = markOfCap(h.Defaults != nil && h.Defaults.Has(col.Cap), held.Has(col.Cap), added.Has(col.Cap))
+			m = markOfCap(h.Defaults != nil && h.Defaults.Has(col.Cap), held.Has(col.Cap),
+				added.Has(col.Cap))
 		}
 		class := m.class
 		if wrong.Has(col.Cap) {
@@ -139,7 +144,8 @@ func named(list []string) caps.Set {
 	return s
 }
 
-// found splits the capabilities that findings are about: those that count, and those that are accepted.
+// found splits the capabilities that findings are about: those that count, and those that are
+// accepted.
 func found(list []dropcap.Finding) (wrong, accept caps.Set) {
 	for _, f := range list {
 		if accepted(f) != "" {

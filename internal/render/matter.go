@@ -8,7 +8,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// matter is what is to be done about one container, or the policy; in a fleet, about all that say the same of themselves.
+// matter is what is to be done about one container, or the policy; in a fleet, about all that say
+// the same of themselves.
 type matter struct {
 	name     string
 	verdict  dropcap.Verdict
@@ -44,7 +45,8 @@ func (s audits) matters() []matter {
 			at[k] = i
 			out = append(out, m)
 		}
-		if n := len(out[i].hosts); n == 0 || out[i].hosts[n-1] != host { // replicas on one host are named once
+		if n := len(out[i].hosts); n == 0 || out[i].hosts[n-1] != host {
+			// replicas on one host are named once
 			out[i].hosts = append(out[i].hosts, host)
 		}
 	}
@@ -58,7 +60,8 @@ func (s audits) matters() []matter {
 }
 
 func (m matter) key() [sha256.Size]byte {
-	text, _ := json.Marshal([]any{m.name, m.verdict, m.findings, m.fix}) // of plain values, so it cannot fail
+	// of plain values, so it cannot fail
+	text, _ := json.Marshal([]any{m.name, m.verdict, m.findings, m.fix})
 	return sha256.Sum256(text)
 }
 

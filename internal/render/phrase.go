@@ -14,9 +14,9 @@ import (
 // namesShown is how many capabilities a table's cell lists before it says how many more there are.
 const namesShown = 3
 
-// holds says at a glance what a container may do, measured by the host's defaults: "14 default", "14 default +NET_ADMIN",
-// "13 default -NET_RAW", "ALL (41)", "none", "5: CHOWN,KILL,SETGID,…", "unknown", and what there is beside it: "none (14 given up)".
-// All names are listed if full.
+// holds says at a glance what a container may do, measured by the host's defaults: "14 default",
+// "14 default +NET_ADMIN", "13 default -NET_RAW", "ALL (41)", "none", "5: CHOWN,KILL,SETGID,…",
+// "unknown", and what there is beside it: "none (14 given up)". All names are listed if full.
 func holds(c dropcap.Container, h dropcap.Host, full bool) string {
 	s := heldBy(c, h, full)
 	if note := asides(c); note != "" {
@@ -25,7 +25,8 @@ func holds(c dropcap.Container, h dropcap.Host, full bool) string {
 	return s
 }
 
-// asides counts what a container does not hold but gets back, and what is held in user namespaces within its own.
+// asides counts what a container does not hold but gets back, and what is held in user namespaces
+// within its own.
 func asides(c dropcap.Container) string {
 	var parts []string
 	if gone := c.GaveUp(); !gone.Empty() {
@@ -53,7 +54,8 @@ func heldBy(c dropcap.Container, h dropcap.Host, full bool) string {
 	}
 }
 
-// nearDefaults tells whether a set is better told by its difference from the defaults than by its members.
+// nearDefaults tells whether a set is better told by its difference from the defaults than by its
+// members.
 func nearDefaults(set, defaults caps.Set) bool {
 	missing := defaults.Minus(set)
 	return !defaults.Empty() && missing.Len() <= namesShown && missing.Len() < defaults.Len()
@@ -78,8 +80,8 @@ func list(set caps.Set, full bool) string {
 	return caps.Of(members[:namesShown]...).Short() + ",…"
 }
 
-// why names the rules that a container breaks, with the capabilities where the rule does not tell them; empty for one that passes. The
-// sentences stand below the table.
+// why names the rules that a container breaks, with the capabilities where the rule does not tell
+// them; empty for one that passes. The sentences stand below the table.
 func why(c dropcap.Judged) string {
 	f, ok := first(c.Findings)
 	if !ok {
@@ -102,7 +104,8 @@ func why(c dropcap.Judged) string {
 	return s
 }
 
-// whyUnseen is what keeps a container from being judged: that its processes were not seen, or what it is granted is not known.
+// whyUnseen is what keeps a container from being judged: that its processes were not seen, or what
+// it is granted is not known.
 func whyUnseen(c dropcap.Container) string {
 	if c.Kernel.Visible || !c.Running() && c.WhyNot != "" {
 		return c.WhyNot
@@ -173,7 +176,8 @@ type verdictCount struct {
 }
 
 func verdictCounts(s dropcap.Summary) []verdictCount {
-	return []verdictCount{{dropcap.Pass, s.Pass}, {dropcap.Fail, s.Fail}, {dropcap.Waived, s.Waived}, {dropcap.Unknown, s.Unknown}}
+	return []verdictCount{{dropcap.Pass, s.Pass}, {dropcap.Fail, s.Fail},
+		{dropcap.Waived, s.Waived}, {dropcap.Unknown, s.Unknown}}
 }
 
 // shortID is docker's short form, 12 digits.

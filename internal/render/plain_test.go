@@ -14,7 +14,9 @@ func TestTemplateOfTheWholeContainerTellsNoLabelValues(t *testing.T) {
 	c := fixture(1, hostileName, "app:1", "exited")
 	c.LabelValues = map[string]string{"token": "canary"}
 	a := dropcap.Audit{Containers: []dropcap.Judged{c}}
-	for _, format := range []string{"{{.}}", "{{print .}}", `{{printf "%v" .}}`, `{{printf "%+v" .}}`, `{{printf "%#v" .}}`, `{{printf "%s" .}}`, `{{printf "%d" .}}`, `{{printf "%d" .Name}}`, "{{json .}}"} {
+	for _, format := range []string{"{{.}}", "{{print .}}", `{{printf "%v" .}}`,
+		`{{printf "%+v" .}}`, `{{printf "%#v" .}}`, `{{printf "%s" .}}`, `{{printf "%d" .}}`,
+		`{{printf "%d" .Name}}`, "{{json .}}"} {
 		var b bytes.Buffer
 		if err := Audit(&b, format, a, Options{}); err != nil {
 			t.Fatal(err)
@@ -29,9 +31,11 @@ func TestTemplateOfTheWholeContainerTellsNoLabelValues(t *testing.T) {
 // TestHostileEngineMovesNoTerminal: names of capabilities are the engine's word too.
 func TestHostileEngineMovesNoTerminal(t *testing.T) {
 	c := fixture(1, hostileName, hostileName, hostileName)
-	c.ID, c.Declared.Add, c.Declared.Drop = hostileName, []string{hostileName}, []string{hostileName}
+	c.ID, c.Declared.Add, c.Declared.Drop = hostileName, []string{hostileName},
+		[]string{hostileName}
 	a := dropcap.Audit{Containers: []dropcap.Judged{c}}
-	for _, format := range append(Formats(), "{{.CapAdd}} {{.CapDrop}}", "table {{.ID}}\t{{.State}}") {
+	for _, format := range append(Formats(), "{{.CapAdd}} {{.CapDrop}}",
+		"table {{.ID}}\t{{.State}}") {
 		if format == "html" { // which has its own test, in a browser
 			continue
 		}

@@ -12,8 +12,8 @@ import (
 // PlanFormats lists the names that plan's --format takes besides templates.
 func PlanFormats() []string { return []string{"text", "table", "wide", "json"} }
 
-// Plan writes p in one of [PlanFormats], or by a Go template as [Step] describes, once per step. The error is a *dropcap.Error of kind usage
-// for a bad format, and otherwise the writer's.
+// Plan writes p in one of [PlanFormats], or by a Go template as [Step] describes, once per step.
+// The error is a *dropcap.Error of kind usage for a bad format, and otherwise the writer's.
 func Plan(w io.Writer, format string, p dropcap.Plan, o Options) error {
 	switch {
 	case isTemplate(format):
@@ -47,10 +47,12 @@ func planIDs(w io.Writer, p dropcap.Plan, o Options) error {
 	return err
 }
 
-// planText tells everything about each step that changes something or is refused, and names the others.
+// planText tells everything about each step that changes something or is refused, and names the
+// others.
 func planText(w io.Writer, p dropcap.Plan, o Options) error {
 	var b strings.Builder
-	b.WriteString(bold.paint(fmt.Sprintf("plan %s, level %s: %s", visible(p.ID), visible(string(p.Policy.Level)), planned(p.Steps)), o.Color) + "\n")
+	b.WriteString(bold.paint(fmt.Sprintf("plan %s, level %s: %s", visible(p.ID),
+		visible(string(p.Policy.Level)), planned(p.Steps)), o.Color) + "\n")
 	var fine []string
 	called := map[string]string{}
 	for _, s := range p.Steps {
@@ -75,7 +77,8 @@ func planText(w io.Writer, p dropcap.Plan, o Options) error {
 func planned(steps []dropcap.Step) string { return countPlan(steps).String() }
 
 func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o Options) {
-	b.WriteString("\n" + bold.paint(visible(s.Container.Name), o.Color) + dim.paint(" "+visible(shortID(s.Container.ID, o.NoTrunc)), o.Color))
+	b.WriteString("\n" + bold.paint(visible(s.Container.Name), o.Color) + dim.paint(" "+
+		visible(shortID(s.Container.ID, o.NoTrunc)), o.Color))
 	b.WriteString(", " + visible(owner(s.Owner)) + "\n")
 	line := func(head, text string, look style) { writeLine(b, head, text, look, o) }
 	if s.Refused != "" {
@@ -111,7 +114,8 @@ func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o O
 // writeCommands prints what a person would type, without wrapping, so that it can be copied.
 func writeCommands(b *strings.Builder, s dropcap.Step, o Options) {
 	for _, c := range []struct{ head, text string }{
-		{"the change for its source", s.Commands.Source}, {"the same by hand", s.Commands.Apply}, {"and back by hand", s.Commands.Backout},
+		{"the change for its source", s.Commands.Source}, {"the same by hand", s.Commands.Apply},
+		{"and back by hand", s.Commands.Backout},
 	} {
 		if c.text == "" {
 			continue
@@ -119,7 +123,9 @@ func writeCommands(b *strings.Builder, s dropcap.Step, o Options) {
 		writeText(b, c.head, folded(c.text), o)
 	}
 	if reveal := s.Commands.Reveal; reveal != "" {
-		writeLine(b, "values", "`"+reveal+"` writes the file that the command by hand takes hidden values from", plain, o)
+		writeLine(b, "values",
+			"`"+reveal+"` writes the file that the command by hand takes hidden values from", plain,
+			o)
 	}
 	if s.Changes() && s.Refused == "" {
 		writeLine(b, "backout", "dropcap backout "+visible(s.Container.Name), plain, o)
@@ -133,7 +139,8 @@ func writeText(b *strings.Builder, head, text string, o Options) {
 	}
 }
 
-// folded begins a new line where, after the old container was put aside, the long command begins; a shell reads it as one.
+// folded begins a new line where, after the old container was put aside, the long command begins; a
+// shell reads it as one.
 func folded(command string) string {
 	for _, long := range []string{"docker run ", "docker create "} {
 		command = strings.Replace(command, " && "+long, " && \\\n"+long, 1)
@@ -151,7 +158,8 @@ func writeLine(b *strings.Builder, head, text string, look style, o Options) {
 		if i > 0 {
 			head = ""
 		}
-		b.WriteString("  " + dim.paint(head, o.Color) + strings.Repeat(" ", indent-2-len(head)) + look.paint(l, o.Color) + "\n")
+		b.WriteString("  " + dim.paint(head, o.Color) + strings.Repeat(" ",
+			indent-2-len(head)) + look.paint(l, o.Color) + "\n")
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 
 // planTable is a row per step.
 func planTable(w io.Writer, p dropcap.Plan, o Options) error {
-	g := grid{columns: []column{{"NAME", 12}, {"STRATEGY", 0}, {"DROPS", 12}, {"CONFIDENCE", 0}, {"OUTCOME", 16}}}
+	g := grid{columns: []column{{"NAME", 12}, {"STRATEGY", 0}, {"DROPS", 12}, {"CONFIDENCE", 0},
+		{"OUTCOME", 16}}}
 	for _, s := range p.Steps {
-		g.add(cell{s.Container.Name, plain}, cell{string(s.Strategy), plain}, cell{list(s.Drop, o.NoTrunc), plain},
+		g.add(cell{s.Container.Name, plain}, cell{string(s.Strategy), plain},
+			cell{list(s.Drop, o.NoTrunc), plain},
 			cell{orDash(s.Confidence), plain}, outcome(s))
 	}
 	return writePlanGrid(w, g, p, o)
@@ -21,14 +23,18 @@ func planTable(w io.Writer, p dropcap.Plan, o Options) error {
 // planWide is the table with everything that decides.
 func planWide(w io.Writer, p dropcap.Plan, o Options) error {
 	var g grid
-	for _, head := range []string{"ID", "NAME", "OWNER", "WORKLOAD", "STRATEGY", "WAS", "BECOMES", "HELD", "HOLDS", "DROPS", "CONFIDENCE", "WARNINGS", "OUTCOME"} {
+	for _, head := range []string{"ID", "NAME", "OWNER", "WORKLOAD", "STRATEGY", "WAS", "BECOMES",
+		"HELD", "HOLDS", "DROPS", "CONFIDENCE", "WARNINGS", "OUTCOME"} {
 		g.columns = append(g.columns, column{head: head})
 	}
 	g.columns[len(g.columns)-1].min = 14
 	for _, s := range p.Steps {
-		g.add(cell{shortID(s.Container.ID, o.NoTrunc), plain}, cell{s.Container.Name, plain}, cell{owner(s.Owner), plain}, cell{s.Workload, plain},
-			cell{string(s.Strategy), plain}, cell{declaration(s.Before), plain}, cell{declaration(s.After), plain},
-			cell{s.Before.Holds.Mask(), plain}, cell{s.After.Holds.Mask(), plain}, cell{list(s.Drop, o.NoTrunc), plain},
+		g.add(cell{shortID(s.Container.ID, o.NoTrunc), plain}, cell{s.Container.Name, plain},
+			cell{owner(s.Owner), plain}, cell{s.Workload, plain},
+			cell{string(s.Strategy), plain}, cell{declaration(s.Before), plain},
+			cell{declaration(s.After), plain},
+			cell{s.Before.Holds.Mask(), plain}, cell{s.After.Holds.Mask(), plain},
+			cell{list(s.Drop, o.NoTrunc), plain},
 			cell{orDash(s.Confidence), plain}, cell{fmt.Sprint(len(s.Warnings)), plain}, outcome(s))
 	}
 	return writePlanGrid(w, g, p, o)
@@ -71,7 +77,8 @@ func normalStep(s dropcap.Step) dropcap.Step {
 	return s
 }
 
-// Step is what a template sees, once per step of a plan. `{{json .}}` is the step as in the json format, on one line.
+// Step is what a template sees, once per step of a plan. `{{json .}}` is the step as in the json
+// format, on one line.
 //
 //	.Host        its name; of a fleet's, the node's id
 //	.ID          12 digits, all 64 with --no-trunc
@@ -123,12 +130,18 @@ func planRows(p dropcap.Plan, full bool) []Step {
 
 func newStep(s dropcap.Step, full bool) Step {
 	out := Step{
-		ID: Text(shortID(s.Container.ID, full)), Name: Text(s.Container.Name), Workload: Text(s.Workload), Owner: Text(owner(s.Owner)),
-		Fingerprint: Text(s.Container.Fingerprint), Strategy: Text(s.Strategy), Changes: s.Changes(), Drop: texts(names(&s.Drop)),
-		Was: Text(declaration(s.Before)), Becomes: Text(declaration(s.After)), CapAdd: texts(s.After.CapAdd), CapDrop: texts(s.After.CapDrop),
-		Privileged: s.After.Privileged, Confidence: Text(s.Confidence), Refused: Text(s.Refused), Hint: Text(s.Hint), Promise: Text(s.Promise),
-		Downtime: Text(s.Downtime), Warnings: texts(s.Warnings), DependsOn: texts(shortIDs(s.DependsOn, full)),
-		Command: Text(s.Commands.Apply), Backout: Text(s.Commands.Backout), Source: Text(s.Commands.Source),
+		ID: Text(shortID(s.Container.ID, full)), Name: Text(s.Container.Name),
+		Workload: Text(s.Workload), Owner: Text(owner(s.Owner)),
+		Fingerprint: Text(s.Container.Fingerprint), Strategy: Text(s.Strategy),
+		Changes: s.Changes(), Drop: texts(names(&s.Drop)),
+		Was: Text(declaration(s.Before)), Becomes: Text(declaration(s.After)),
+		CapAdd: texts(s.After.CapAdd), CapDrop: texts(s.After.CapDrop),
+		Privileged: s.After.Privileged, Confidence: Text(s.Confidence), Refused: Text(s.Refused),
+		Hint: Text(s.Hint), Promise: Text(s.Promise),
+		Downtime: Text(s.Downtime), Warnings: texts(s.Warnings),
+		DependsOn: texts(shortIDs(s.DependsOn, full)),
+		Command:   Text(s.Commands.Apply), Backout: Text(s.Commands.Backout),
+		Source:   Text(s.Commands.Source),
 		document: func() dropcap.Step { return s },
 	}
 	for _, r := range s.Retained {
@@ -138,5 +151,6 @@ func newStep(s dropcap.Step, full bool) Step {
 }
 
 func sampleStep() Step {
-	return newStep(dropcap.Step{Retained: []dropcap.Retain{{Because: "sample"}}, Warnings: []string{"sample"}, DependsOn: []string{"0"}}, true)
+	return newStep(dropcap.Step{Retained: []dropcap.Retain{{Because: "sample"}},
+		Warnings: []string{"sample"}, DependsOn: []string{"0"}}, true)
 }

@@ -14,26 +14,39 @@ import (
 func samplePlan() dropcap.Plan {
 	defaults := caps.DockerDefaults
 	all := dropcap.Step{
-		Container: dropcap.Target{ID: strings.Repeat("a1", 32), Name: "web", Fingerprint: "f1"}, Workload: "compose:shop/web",
-		Owner: dropcap.Owner{Kind: "compose", Project: "shop", Service: "web"}, Strategy: dropcap.StrategySource,
-		Before: dropcap.Grant{CapAdd: []string{"net_admin"}, Holds: defaults | caps.Of(caps.NetAdmin)},
-		After:  dropcap.Grant{CapDrop: []string{"CAP_NET_RAW"}, Holds: defaults.Minus(caps.Of(caps.NetRaw))},
-		Drop:   caps.Of(caps.NetRaw, caps.NetAdmin), Confidence: "high", Promise: "the owner makes it again", Downtime: "its own stop and start",
-		Retained: []dropcap.Retain{{Cap: caps.Chown, Because: "evidence: seen"}, {Cap: caps.Kill, Because: "policy: x"}, {Cap: caps.Setuid, Because: "evidence: seen"}},
+		Container: dropcap.Target{ID: strings.Repeat("a1", 32), Name: "web", Fingerprint: "f1"},
+		Workload:  "compose:shop/web",
+		Owner:     dropcap.Owner{Kind: "compose", Project: "shop", Service: "web"},
+		Strategy:  dropcap.StrategySource,
+		Before: dropcap.Grant{CapAdd: []string{"net_admin"},
+			Holds: defaults | caps.Of(caps.NetAdmin)},
+		After: dropcap.Grant{CapDrop: []string{"CAP_NET_RAW"},
+			Holds: defaults.Minus(caps.Of(caps.NetRaw))},
+		Drop: caps.Of(caps.NetRaw, caps.NetAdmin), Confidence: "high",
+		Promise: "the owner makes it again", Downtime: "its own stop and start",
+		Retained: []dropcap.Retain{{Cap: caps.Chown, Because: "evidence: seen"},
+			{Cap: caps.Kill, Because: "policy: x"}, {Cap: caps.Setuid, Because: "evidence: seen"}},
 		Warnings: []string{"logs start afresh"}, DependsOn: []string{strings.Repeat("b2", 32)},
-		Commands: dropcap.Commands{Source: "--- a/compose.yaml\n+++ b/compose.yaml\n+    cap_drop: [NET_RAW]", Apply: "docker run \\\n  app", Backout: "docker start web"},
+		Commands: dropcap.Commands{Source: "--- a/compose.yaml\n+++ b/compose.yaml\n+    " +
+			"cap_drop: [NET_RAW]", Apply: "docker run \\\n  app", Backout: "docker start web"},
 	}
 	evil := dropcap.Step{
-		Container: dropcap.Target{ID: strings.Repeat("b2", 32), Name: "evil\x1b[31m\u202e"}, Owner: dropcap.Owner{Kind: "docker"}, Strategy: dropcap.StrategyManual,
-		Before: dropcap.Grant{Privileged: true, Holds: caps.UpTo(caps.Last)}, After: dropcap.Grant{CapDrop: []string{"ALL"}, CapAdd: []string{"x\x1b]0;"}},
-		Drop: caps.UpTo(caps.Last), Refused: "cannot change it: \r\nno", Hint: "a\x00b", Warnings: []string{"w\x1b"}, Commands: dropcap.Commands{Apply: "docker run 'a\x1b'"},
+		Container: dropcap.Target{ID: strings.Repeat("b2", 32), Name: "evil\x1b[31m\u202e"},
+		Owner:     dropcap.Owner{Kind: "docker"}, Strategy: dropcap.StrategyManual,
+		Before: dropcap.Grant{Privileged: true, Holds: caps.UpTo(caps.Last)},
+		After:  dropcap.Grant{CapDrop: []string{"ALL"}, CapAdd: []string{"x\x1b]0;"}},
+		Drop:   caps.UpTo(caps.Last), Refused: "cannot change it: \r\nno", Hint: "a\x00b",
+		Warnings: []string{"w\x1b"}, Commands: dropcap.Commands{Apply: "docker run 'a\x1b'"},
 	}
 	fine := dropcap.Step{
-		Container: dropcap.Target{ID: strings.Repeat("c3", 32), Name: "fine"}, Owner: dropcap.Owner{Kind: "docker"}, Strategy: dropcap.StrategyRecreate,
-		Before: dropcap.Grant{Holds: caps.Of(caps.Kill)}, After: dropcap.Grant{Holds: caps.Of(caps.Kill)},
+		Container: dropcap.Target{ID: strings.Repeat("c3", 32), Name: "fine"},
+		Owner:     dropcap.Owner{Kind: "docker"}, Strategy: dropcap.StrategyRecreate,
+		Before: dropcap.Grant{Holds: caps.Of(caps.Kill)},
+		After:  dropcap.Grant{Holds: caps.Of(caps.Kill)},
 	}
 	return dropcap.Plan{
-		Schema: dropcap.SchemaPlan, ID: "0123456789ab", Created: "2026-07-01T12:00:00Z", Host: dropcap.Host{ID: "h", Defaults: &defaults},
+		Schema: dropcap.SchemaPlan, ID: "0123456789ab", Created: "2026-07-01T12:00:00Z",
+		Host:   dropcap.Host{ID: "h", Defaults: &defaults},
 		Policy: dropcap.PolicyRef{Level: dropcap.LevelCIS}, Steps: []dropcap.Step{all, evil, fine},
 	}
 }
@@ -59,13 +72,15 @@ func TestPlanGoldens(t *testing.T) {
 		{"plan-wide.txt", "wide", Options{NoTrunc: true}},
 		{"plan-quiet.txt", "text", Options{Quiet: true}},
 		{"plan.json", "json", Options{}},
-		{"plan-template.txt", `table {{.ID}}\t{{.Name}}\t{{.Owner}}\t{{.Strategy}}\t{{join .Drop ","}}\t{{.Becomes}}\t{{.CapDrop}}\t{{.DependsOn}}`, Options{}},
+		{"plan-template.txt",
+			`table {{.ID}}\t{{.Name}}\t{{.Owner}}\t{{.Strategy}}\t{{join .Drop ","}}\t{{.Becomes}}\t{{.CapDrop}}\t{{.DependsOn}}`, Options{}},
 		{"plan-template-json.txt", `{{json .}} {{json .Retained}}`, Options{}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			got := planAs(t, c.format, c.o)
 			golden(t, c.file, got)
-			plain := strings.NewReplacer("\n", "", "\x1b[31m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[33m", "", "\x1b[0m", "", "\x1b[1;31m", "").Replace(got)
+			plain := strings.NewReplacer("\n", "", "\x1b[31m", "", "\x1b[1m", "", "\x1b[2m", "",
+				"\x1b[33m", "", "\x1b[0m", "", "\x1b[1;31m", "").Replace(got)
 			if c.file != "plan-color.txt" {
 				plain = strings.ReplaceAll(got, "\n", "")
 			}
@@ -81,7 +96,8 @@ func TestThePlansJSONIsReadAgain(t *testing.T) {
 	if err := json.Unmarshal([]byte(planAs(t, "json", Options{})), &back); err != nil {
 		t.Fatal(err)
 	}
-	if back.Steps[1].Container.Name != samplePlan().Steps[1].Container.Name || back.Steps[2].Retained == nil || back.Steps[0].After.CapAdd == nil {
+	if back.Steps[1].Container.Name != samplePlan().Steps[1].Container.Name ||
+		back.Steps[2].Retained == nil || back.Steps[0].After.CapAdd == nil {
 		t.Errorf("it became %+v", back.Steps)
 	}
 }
@@ -91,7 +107,8 @@ func TestBadFormatsOfPlansAndChangesAreUsage(t *testing.T) {
 		if err := CheckPlanFormat(bad); dropcap.ExitOf(err) != dropcap.ExitUsage {
 			t.Errorf("plan %q: %v", bad, err)
 		}
-		if err := CheckChangeFormat(bad); !strings.Contains(bad, "Retained") && dropcap.ExitOf(err) != dropcap.ExitUsage {
+		if err := CheckChangeFormat(bad); !strings.Contains(bad, "Retained") &&
+			dropcap.ExitOf(err) != dropcap.ExitUsage {
 			t.Errorf("history %q: %v", bad, err)
 		}
 	}
@@ -108,11 +125,18 @@ func TestBadFormatsOfPlansAndChangesAreUsage(t *testing.T) {
 func sampleChanges() dropcap.Changes {
 	was, is := caps.DockerDefaults, caps.DockerDefaults.Minus(caps.Of(caps.NetRaw))
 	return dropcap.Changes{Schema: dropcap.SchemaChange, Changes: []dropcap.Change{
-		{ID: "1f0c5a9e77b2", Plan: "0123456789ab", Workload: "docker:web", Name: "web", Strategy: dropcap.StrategyRecreate, Before: strings.Repeat("a1", 32),
-			After: strings.Repeat("b2", 32), Was: dropcap.Grant{Holds: was}, Is: dropcap.Grant{CapDrop: []string{"CAP_NET_RAW"}, Holds: is}, State: dropcap.Applied,
-			Started: "2026-07-01T11:59:18.5Z", Ended: "2026-07-01T11:59:20Z", DowntimeMS: 312, Pruned: true,
-			Timeline: []dropcap.Event{{At: "2026-07-01T11:59:18.5Z", Event: "note-begin"}, {At: "2026-07-01T11:59:18.812345Z", Event: "stop-old"}, {At: "bad\x1b", Event: "odd\x1b"}}},
-		{ID: "2f0c5a9e77b2", Name: "evil\x1b", State: dropcap.NeedsPerson, Because: "the engine says \x1b no", Started: "2026-06-01T00:00:00Z", DowntimeMS: 75_000},
+		{ID: "1f0c5a9e77b2", Plan: "0123456789ab", Workload: "docker:web", Name: "web",
+			Strategy: dropcap.StrategyRecreate, Before: strings.Repeat("a1", 32),
+			After: strings.Repeat("b2", 32), Was: dropcap.Grant{Holds: was},
+			Is: dropcap.Grant{CapDrop: []string{"CAP_NET_RAW"}, Holds: is}, State: dropcap.Applied,
+			Started: "2026-07-01T11:59:18.5Z", Ended: "2026-07-01T11:59:20Z", DowntimeMS: 312,
+			Pruned: true,
+			Timeline: []dropcap.Event{{At: "2026-07-01T11:59:18.5Z", Event: "note-begin"},
+				{At: "2026-07-01T11:59:18.812345Z", Event: "stop-old"},
+				{At: "bad\x1b", Event: "odd\x1b"}}},
+		{ID: "2f0c5a9e77b2", Name: "evil\x1b", State: dropcap.NeedsPerson,
+			Because: "the engine says \x1b no", Started: "2026-06-01T00:00:00Z",
+			DowntimeMS: 75_000},
 		{ID: "3f0c5a9e77b2", Name: "db", State: dropcap.Switching, Started: "nonsense"},
 	}}
 }
@@ -128,7 +152,8 @@ func TestChangeGoldens(t *testing.T) {
 		{"history-timeline.txt", "timeline", Options{Now: now}},
 		{"history-quiet.txt", "table", Options{Quiet: true}},
 		{"history.json", "json", Options{}},
-		{"history-template.txt", `table {{.ID}}\t{{.State}}\t{{.DowntimeMS}}\t{{.Dropped}}`, Options{}},
+		{"history-template.txt", `table {{.ID}}\t{{.State}}\t{{.DowntimeMS}}\t{{.Dropped}}`,
+			Options{}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			var b bytes.Buffer
@@ -142,7 +167,8 @@ func TestChangeGoldens(t *testing.T) {
 		})
 	}
 	var b bytes.Buffer
-	if err := Changes(&b, "table", dropcap.Changes{}, Options{}); err != nil || b.String() != "Nothing has been changed yet.\n" {
+	if err := Changes(&b, "table", dropcap.Changes{}, Options{}); err != nil ||
+		b.String() != "Nothing has been changed yet.\n" {
 		t.Errorf("without changes it says %q, %v", b.String(), err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package render writes documents in the formats in which a person or a tool wants them, one file per format. It writes to the writer it
-// is given and to nothing else, and decides nothing about verdicts: what the document says, in the order in which it says it.
+// Package render writes documents in the formats in which a person or a tool wants them, one file
+// per format. It writes to the writer it is given and to nothing else, and decides nothing about
+// verdicts: what the document says, in the order in which it says it.
 package render
 
 import (
@@ -10,7 +11,8 @@ import (
 	"dropcap"
 )
 
-// Options say how to write. The zero value is for a pipe: no colour, no limit of width, identifiers shortened.
+// Options say how to write. The zero value is for a pipe: no colour, no limit of width, identifiers
+// shortened.
 type Options struct {
 	Width   int // columns of the terminal; 0 is no terminal, and no limit
 	Color   bool
@@ -30,8 +32,10 @@ type format struct {
 // formats in the order in which help lists them.
 func formats() []format {
 	return []format{
-		{"table", auditTable}, {"wide", auditWide}, {"json", auditJSON}, {"cis", auditCIS}, {"csv", auditCSV},
-		{"markdown", auditMarkdown}, {"junit", auditJUnit}, {"sarif", auditSARIF}, {"html", auditHTML},
+		{"table", auditTable}, {"wide", auditWide}, {"json", auditJSON}, {"cis", auditCIS},
+		{"csv", auditCSV},
+		{"markdown", auditMarkdown}, {"junit", auditJUnit}, {"sarif", auditSARIF},
+		{"html", auditHTML},
 	}
 }
 
@@ -44,8 +48,8 @@ func Formats() []string {
 	return names
 }
 
-// Audit writes a in the given format: one of [Formats] or a Go template as [Container] describes. The error is a *dropcap.Error of
-// kind usage for a bad format, and otherwise the writer's.
+// Audit writes a in the given format: one of [Formats] or a Go template as [Container] describes.
+// The error is a *dropcap.Error of kind usage for a bad format, and otherwise the writer's.
 func Audit(w io.Writer, format string, a dropcap.Audit, o Options) error {
 	if isTemplate(format) {
 		return auditTemplate(w, format, one(a), o)
@@ -57,7 +61,8 @@ func Audit(w io.Writer, format string, a dropcap.Audit, o Options) error {
 	return f(w, one(a), o)
 }
 
-// CheckFormat finds a bad format before any work is done: an unknown name, a template that does not parse or asks for an unknown field.
+// CheckFormat finds a bad format before any work is done: an unknown name, a template that does not
+// parse or asks for an unknown field.
 func CheckFormat(format string) error {
 	if isTemplate(format) {
 		return checkTemplate(format)
@@ -72,6 +77,7 @@ func find(name string) (writer, error) {
 			return f.write, nil
 		}
 	}
-	return nil, dropcap.Errorf(dropcap.CodeUsage, "use one of "+strings.Join(Formats(), ", ")+`, or a template such as '{{.Name}} {{.Verdict}}'`,
+	return nil, dropcap.Errorf(dropcap.CodeUsage, "use one of "+strings.Join(Formats(), ", ")+
+		`, or a template such as '{{.Name}} {{.Verdict}}'`,
 		"cannot use %q as a format", visible(name))
 }

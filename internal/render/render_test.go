@@ -57,7 +57,8 @@ func golden(t *testing.T, name, got string) {
 		t.Fatalf("%v; write it with -update", err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs from its golden (rewrite it with -update):\n%s", name, firstDifference(got, string(want)))
+		t.Errorf("%s differs from its golden (rewrite it with -update):\n%s", name,
+			firstDifference(got, string(want)))
 	}
 }
 
@@ -89,8 +90,10 @@ func TestGoldens(t *testing.T) {
 		{"audit.md", "markdown", Options{}},
 		{"junit.xml", "junit", Options{}},
 		{"audit.sarif", "sarif", Options{}},
-		{"template.txt", `{{.ID}} {{.Name}} {{.Verdict}} {{join .Rules ","}} {{upper .State}} {{printf "%.10s" .Image}} {{range .Findings}}{{.Because}}{{end}}`, Options{}},
-		{"template-table.txt", `table {{.ID}}\t{{.Name}}\t{{.Holds}}\t{{json .CapAdd}}`, Options{NoTrunc: true}},
+		{"template.txt",
+			`{{.ID}} {{.Name}} {{.Verdict}} {{join .Rules ","}} {{upper .State}} {{printf "%.10s" .Image}} {{range .Findings}}{{.Because}}{{end}}`, Options{}},
+		{"template-table.txt", `table {{.ID}}\t{{.Name}}\t{{.Holds}}\t{{json .CapAdd}}`,
+			Options{NoTrunc: true}},
 		{"template-json.txt", "{{json .}}", Options{}},
 	} {
 		t.Run(c.file, func(t *testing.T) { golden(t, c.file, write(t, c.format, sample(), c.o)) })
@@ -109,9 +112,11 @@ func TestNoHostContainersAreStillADocument(t *testing.T) {
 // A terminal must get nothing that it would obey, except the colours that were asked for.
 func TestTerminalFormatsEmitOnlyWhatCanBeSeen(t *testing.T) {
 	for _, f := range append(Formats(), "{{json .}}", "{{.Name}}|{{.Labels}}|{{.Findings}}",
-		"{{lower .Name}} {{upper .Image}} {{title .User}} {{pad .Workload 1 1}} {{truncate .Why 400}} {{split .Fix \"x\"}} {{println .Name}}",
+		"{{lower .Name}} {{upper .Image}} {{title .User}} {{pad .Workload 1 1}} {{truncate .Why "+
+			"400}} {{split .Fix \"x\"}} {{println .Name}}",
 	) {
-		for _, r := range strings.NewReplacer("\r\n", "\n").Replace(write(t, f, sample(), Options{})) {
+		for _, r := range strings.NewReplacer("\r\n", "\n").Replace(write(t, f, sample(),
+			Options{})) {
 			if r != '\n' && !strconv.IsPrint(r) {
 				t.Errorf("%s emits %U", f, r)
 			}
@@ -161,7 +166,8 @@ func TestJSONReadsBackAsTheSameDocument(t *testing.T) {
 	if again := write(t, "json", back, Options{}); again != out {
 		t.Error("writing what was read gives another document:", firstDifference(again, out))
 	}
-	if got, want := back.Containers[10].Name, strings.ToValidUTF8(hostileName, "\uFFFD"); got != want {
+	if got, want := back.Containers[10].Name, strings.ToValidUTF8(hostileName,
+		"\uFFFD"); got != want {
 		t.Errorf("name %q became %q", want, got)
 	}
 }
@@ -204,7 +210,8 @@ func hasPath(v any, path []string) bool {
 	return ok && there && hasPath(next, path[1:])
 }
 
-// The oracle is docker's own way: the template functions and options of its inspect, over the JSON that an engine sends.
+// The oracle is docker's own way: the template functions and options of its inspect, over the JSON
+// that an engine sends.
 func TestCISIsWhatDockerInspectPrints(t *testing.T) {
 	const format = `{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}`
 	tmpl, err := templates.Parse(format)
@@ -212,7 +219,9 @@ func TestCISIsWhatDockerInspectPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lists := range []string{
-		`{"CapAdd":null,"CapDrop":null}`, `{"CapAdd":[],"CapDrop":[]}`, `{"CapAdd":["NET_ADMIN","sys_time"],"CapDrop":["ALL"]}`, `{"CapAdd":[""],"CapDrop":["a b"]}`,
+		`{"CapAdd":null,"CapDrop":null}`, `{"CapAdd":[],"CapDrop":[]}`,
+		`{"CapAdd":["NET_ADMIN","sys_time"],"CapDrop":["ALL"]}`,
+		`{"CapAdd":[""],"CapDrop":["a b"]}`,
 	} {
 		var inspect map[string]any
 		raw := `{"Id":"` + at(1) + `","HostConfig":` + lists + `}`
@@ -220,7 +229,8 @@ func TestCISIsWhatDockerInspectPrints(t *testing.T) {
 			t.Fatal(err)
 		}
 		var want strings.Builder
-		if err := template.Must(tmpl.Clone()).Option("missingkey=error").Execute(&want, inspect); err != nil {
+		if err := template.Must(tmpl.Clone()).Option("missingkey=error").Execute(&want,
+			inspect); err != nil {
 			t.Fatal(err)
 		}
 		var host struct {
@@ -231,7 +241,8 @@ func TestCISIsWhatDockerInspectPrints(t *testing.T) {
 		}
 		c := fixture(1, "x", "x", "running")
 		c.Declared.Add, c.Declared.Drop = host.HostConfig.CapAdd, host.HostConfig.CapDrop
-		if got := write(t, "cis", dropcap.Audit{Containers: []dropcap.Judged{c}}, Options{}); got != want.String()+"\n" {
+		if got := write(t, "cis", dropcap.Audit{Containers: []dropcap.Judged{c}},
+			Options{}); got != want.String()+"\n" {
 			t.Errorf("%s: got %q, docker prints %q", lists, got, want.String())
 		}
 	}
@@ -273,11 +284,13 @@ func TestBadFormatsAreUsageErrorsThatHelp(t *testing.T) {
 	} {
 		err := CheckFormat(format)
 		var e *dropcap.Error
-		if !errors.As(err, &e) || e.Code != dropcap.CodeUsage || !strings.HasPrefix(e.Message, "cannot ") || !strings.Contains(e.Hint, hint) {
+		if !errors.As(err, &e) || e.Code != dropcap.CodeUsage ||
+			!strings.HasPrefix(e.Message, "cannot ") || !strings.Contains(e.Hint, hint) {
 			t.Errorf("%q: %#v", format, err)
 		}
 	}
-	for _, format := range append(Formats(), "{{.Name}}", "table {{.ID}}", `{{with .Fix}}{{.}}{{end}}`, `{{if eq .Name "web"}}x{{end}}`, `{{slice .ID 0 4}}`) {
+	for _, format := range append(Formats(), "{{.Name}}", "table {{.ID}}",
+		`{{with .Fix}}{{.}}{{end}}`, `{{if eq .Name "web"}}x{{end}}`, `{{slice .ID 0 4}}`) {
 		if err := CheckFormat(format); err != nil {
 			t.Errorf("%q: %v", format, err)
 		}
@@ -290,7 +303,8 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
 func TestTheWritersErrorIsHandedOn(t *testing.T) {
 	for _, f := range append(Formats(), "{{.Name}}", "table {{.Name}}") {
-		if err := Audit(brokenPipe{}, f, sample(), Options{Now: seenAt}); !errors.Is(err, os.ErrClosed) {
+		if err := Audit(brokenPipe{}, f, sample(), Options{Now: seenAt}); !errors.Is(err,
+			os.ErrClosed) {
 			t.Errorf("%s: %v", f, err)
 		}
 	}
@@ -305,8 +319,10 @@ func TestHolds(t *testing.T) {
 		"unknown":                             unseen(),
 		"none":                                created(),
 		"12 default +SYS_TIME -NET_RAW,MKNOD": hostile(),
-		"13 default -NET_RAW":                 held(fixture(1, "x", "x", "exited"), defaults&^(1<<13)),
-		"14 default +DAC_READ_SEARCH,LINUX_IMMUTABLE,NET_BROADCAST,…": held(fixture(1, "x", "x", "running"), all>>1|defaults),
+		"13 default -NET_RAW": held(fixture(1, "x", "x", "exited"),
+			defaults&^(1<<13)),
+		"14 default +DAC_READ_SEARCH,LINUX_IMMUTABLE,NET_BROADCAST,…": held(fixture(1, "x", "x",
+			"running"), all>>1|defaults),
 	} {
 		if got := holds(c.Container, sample().Host, false); got != want {
 			t.Errorf("%s: got %q, want %q", c.Name, got, want)

@@ -10,7 +10,8 @@ import (
 	"dropcap"
 )
 
-// writeRows executes a template per row, a line each; with "table" before it, aligned and under a head.
+// writeRows executes a template per row, a line each; with "table" before it, aligned and under a
+// head.
 func writeRows[T any](w io.Writer, format string, rows []T) error {
 	t, err := parseTemplate(format)
 	if err != nil {
@@ -30,13 +31,15 @@ func writeRows[T any](w io.Writer, format string, rows []T) error {
 	return writeTable(w, t, headOf(reflect.TypeFor[T]()), b.String())
 }
 
-// checkRows finds a name that is not known, and a template that does not parse or asks for a field that a row does not have.
+// checkRows finds a name that is not known, and a template that does not parse or asks for a field
+// that a row does not have.
 func checkRows[T any](format string, known []string, sample T) error {
 	if !isTemplate(format) {
 		if slices.Contains(known, format) {
 			return nil
 		}
-		return dropcap.Errorf(dropcap.CodeUsage, "use one of "+strings.Join(known, ", ")+`, or a template such as '{{.Name}}'`,
+		return dropcap.Errorf(dropcap.CodeUsage, "use one of "+strings.Join(known, ", ")+
+			`, or a template such as '{{.Name}}'`,
 			"cannot use %q as a format", visible(format))
 	}
 	t, err := parseTemplate(format)

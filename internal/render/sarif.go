@@ -14,18 +14,22 @@ import (
 	"dropcap/caps"
 )
 
-// auditSARIF writes SARIF 2.1.0 for code-scanning services: a rule per kind of finding, a result per finding; what is waived or known is
-// suppressed, not left out.
+// auditSARIF writes SARIF 2.1.0 for code-scanning services: a rule per kind of finding, a result
+// per finding; what is waived or known is suppressed, not left out.
 func auditSARIF(w io.Writer, s audits, o Options) error {
 	run := sarif.NewRun().WithTool(sarif.NewTool().WithDriver(sarifDriver(o)))
 	if a := s.first(); s.fleet == nil {
-		run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("dropcap/" + orDash(a.Host.ID) + "/"))
+		run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("dropcap/" +
+			orDash(a.Host.ID) + "/"))
 		run.WithProperties(sarif.NewPropertyBag().
-			Add("host", a.Host.Name).Add("engine", a.Host.Engine.Name+" "+a.Host.Engine.Version).Add("kernel", a.Host.Kernel).
-			Add("benchmark", benchmark(a.Control)).Add("level", string(a.Policy.Level)).Add("summary", a.Summary))
+			Add("host", a.Host.Name).Add("engine", a.Host.Engine.Name+" "+a.Host.Engine.Version).
+			Add("kernel", a.Host.Kernel).
+			Add("benchmark", benchmark(a.Control)).Add("level", string(a.Policy.Level)).
+			Add("summary", a.Summary))
 	} else {
 		run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("dropcap/fleet/"))
-		run.WithProperties(sarif.NewPropertyBag().Add("hosts", s.hosts).Add("failed", len(s.failures)).
+		run.WithProperties(sarif.NewPropertyBag().Add("hosts", s.hosts).Add("failed",
+			len(s.failures)).
 			Add("benchmark", benchmark(a.Control)).Add("level", s.levels()).Add("summary", s.total))
 	}
 	known := s.baselines()
@@ -53,7 +57,8 @@ func sarifHost(run *sarif.Run, a dropcap.Audit, path string, known bool, seen ma
 	run.AddInvocation(sarifInvocation(a))
 	for _, c := range a.Containers {
 		for _, f := range c.Findings {
-			run.AddResult(sarifResult(f, sarifContainer(a.Host, c, path), fingerprint(seen, a.Host.ID, workloadOf(c), f), known))
+			run.AddResult(sarifResult(f, sarifContainer(a.Host, c, path),
+				fingerprint(seen, a.Host.ID, workloadOf(c), f), known))
 		}
 	}
 	for _, f := range a.Findings {
@@ -61,11 +66,13 @@ func sarifHost(run *sarif.Run, a dropcap.Audit, path string, known bool, seen ma
 		if path != "" {
 			full = a.Host.Name + "/" + full
 		}
-		run.AddResult(sarifResult(f, sarifPlace("policy", full, "resource", path+"policy"), fingerprint(seen, a.Host.ID, "", f), known))
+		run.AddResult(sarifResult(f, sarifPlace("policy", full, "resource", path+"policy"),
+			fingerprint(seen, a.Host.ID, "", f), known))
 	}
 }
 
-// baselines tells whether any host has a baseline: SARIF wants a state on every result or on none (3.27.24).
+// baselines tells whether any host has a baseline: SARIF wants a state on every result or on none
+// (3.27.24).
 func (s audits) baselines() bool {
 	for _, a := range s.each {
 		if a.Baseline != nil {
@@ -75,14 +82,17 @@ func (s audits) baselines() bool {
 	return false
 }
 
-// sarifFailure is a host from which there is nothing: an invocation that did not succeed, with the reason.
+// sarifFailure is a host from which there is nothing: an invocation that did not succeed, with the
+// reason.
 func sarifFailure(f dropcap.HostFailure) *sarif.Invocation {
 	text := f.Cause + ": " + f.Message
 	if f.Hint != "" {
 		text += "\nFix: " + f.Hint
 	}
-	n := sarif.NewNotification().WithLevel(sarif.LevelError).WithMessage(sarif.NewTextMessage(sarifText(text)))
-	return sarif.NewInvocation().WithExecutionSuccessful(false).WithMachine(f.Host).AddToolExecutionNotification(n)
+	n := sarif.NewNotification().WithLevel(sarif.LevelError).
+		WithMessage(sarif.NewTextMessage(sarifText(text)))
+	return sarif.NewInvocation().WithExecutionSuccessful(false).WithMachine(f.Host).
+		AddToolExecutionNotification(n)
 }
 
 func sarifDriver(o Options) *sarif.ToolComponent {
@@ -95,9 +105,12 @@ func sarifDriver(o Options) *sarif.ToolComponent {
 		rule := sarif.NewRule(string(r)).WithName(sarifName(r)).
 			WithShortDescription(sarif.NewMultiformatMessageString().WithText(t.title)).
 			WithFullDescription(sarif.NewMultiformatMessageString().WithText(t.help)).
-			WithHelp(sarif.NewMultiformatMessageString().WithText(t.help).WithMarkdown(markdownText(t.help))).
-			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(sarifLevel(t.severity)))
-		rule.WithProperties(sarif.NewPropertyBag().Add("security-severity", securitySeverity(t.severity)).WithTags([]string{"security", "container"}))
+			WithHelp(sarif.NewMultiformatMessageString().WithText(t.help).
+				WithMarkdown(markdownText(t.help))).
+			WithDefaultConfiguration(sarif.NewReportingConfiguration().
+				WithLevel(sarifLevel(t.severity)))
+		rule.WithProperties(sarif.NewPropertyBag().Add("security-severity",
+			securitySeverity(t.severity)).WithTags([]string{"security", "container"}))
 		d.AddRule(rule)
 	}
 	return d
@@ -128,13 +141,18 @@ func sarifResult(f dropcap.Finding, at *sarif.Location, print string, known bool
 	if f.Fix != "" {
 		text += "\nFix: " + f.Fix
 	}
-	r := sarif.NewRuleResult(string(f.Rule)).WithRuleIndex(ruleIndex(f.Rule)).WithLevel(sarifLevel(f.Severity)).
+	r := sarif.NewRuleResult(string(f.Rule)).WithRuleIndex(ruleIndex(f.Rule)).
+		WithLevel(sarifLevel(f.Severity)).
 		WithMessage(sarif.NewTextMessage(sarifText(text))).AddLocation(at)
-	// GitHub follows an alert by the second name only, and would otherwise look for the line in a file of the repository.
-	r.WithPartialFingerprints(map[string]string{"dropcap/v1": print, "primaryLocationLineHash": print})
-	r.WithProperties(sarif.NewPropertyBag().Add("severity", string(f.Severity)).Add("capabilities", f.Caps.Names()).Add("fix", f.Fix))
+	// GitHub follows an alert by the second name only, and would otherwise look for the line in a
+	// file of the repository.
+	r.WithPartialFingerprints(map[string]string{"dropcap/v1": print,
+		"primaryLocationLineHash": print})
+	r.WithProperties(sarif.NewPropertyBag().Add("severity", string(f.Severity)).Add("capabilities",
+		f.Caps.Names()).Add("fix", f.Fix))
 	if why := accepted(f); why != "" {
-		r.AddSuppression(sarif.NewSuppression().WithKind("external").WithStatus("accepted").WithJustification(why))
+		r.AddSuppression(sarif.NewSuppression().WithKind("external").WithStatus("accepted").
+			WithJustification(why))
 	}
 	if known {
 		r.WithBaselineState(map[bool]string{true: "unchanged", false: "new"}[f.Known])
@@ -152,13 +170,16 @@ func ruleIndex(r dropcap.Rule) int {
 }
 
 func sarifContainer(h dropcap.Host, c dropcap.Judged, path string) *sarif.Location {
-	at := sarifPlace(c.Name, hostName(h)+"/"+c.Name, "resource", path+"containers/"+url.PathEscape(lasting(c)))
-	at.WithProperties(sarif.NewPropertyBag().Add("container", c.ID).Add("image", c.Image).Add("state", c.State).
+	at := sarifPlace(c.Name, hostName(h)+"/"+c.Name, "resource", path+"containers/"+
+		url.PathEscape(lasting(c)))
+	at.WithProperties(sarif.NewPropertyBag().Add("container", c.ID).Add("image", c.Image).
+		Add("state", c.State).
 		Add("workload", c.Workload).Add("holds", holds(c.Container, h, true)))
 	return at
 }
 
-// lasting is a name that outlives the container: the last part of a swarm task's (web.1.TASK) is new each time, and alerts follow the path.
+// lasting is a name that outlives the container: the last part of a swarm task's (web.1.TASK) is
+// new each time, and alerts follow the path.
 func lasting(c dropcap.Judged) string {
 	if at := strings.LastIndexByte(c.Name, '.'); c.Owner.Kind == "swarm" && at > 0 {
 		return c.Name[:at]
@@ -166,16 +187,19 @@ func lasting(c dropcap.Judged) string {
 	return c.Name
 }
 
-// sarifPlace is a location that is no file. Code-scanning services refuse a result without an artifact and a line, so it has some that
-// merely name the container.
+// sarifPlace is a location that is no file. Code-scanning services refuse a result without an
+// artifact and a line, so it has some that merely name the container.
 func sarifPlace(name, full, kind, uri string) *sarif.Location {
 	return sarif.NewLocation().
-		AddLogicalLocation(sarif.NewLogicalLocation().WithName(name).WithFullyQualifiedName(full).WithKind(kind)).
-		WithPhysicalLocation(sarif.NewPhysicalLocation().WithArtifactLocation(sarif.NewSimpleArtifactLocation(uri)).
+		AddLogicalLocation(sarif.NewLogicalLocation().WithName(name).WithFullyQualifiedName(full).
+			WithKind(kind)).
+		WithPhysicalLocation(sarif.NewPhysicalLocation().
+			WithArtifactLocation(sarif.NewSimpleArtifactLocation(uri)).
 			WithRegion(sarif.NewRegion().WithStartLine(1)))
 }
 
-// sarifText protects viewers: in a message [text](target) is a link (3.11.6), unless its brackets are escaped.
+// sarifText protects viewers: in a message [text](target) is a link (3.11.6), unless its brackets
+// are escaped.
 func sarifText(s string) string {
 	if !strings.Contains(s, "](") {
 		return s
@@ -183,10 +207,11 @@ func sarifText(s string) string {
 	return strings.NewReplacer("[", `\[`, "]", `\]`).Replace(s)
 }
 
-// fingerprint stays the same when a container is made anew: it is of the host, the workload, the rule and the capabilities. Replicas of
-// one workload are counted apart.
+// fingerprint stays the same when a container is made anew: it is of the host, the workload, the
+// rule and the capabilities. Replicas of one workload are counted apart.
 func fingerprint(seen map[string]int, host, workload string, f dropcap.Finding) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{host, workload, string(f.Rule), f.Caps.Mask()}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{host, workload, string(f.Rule),
+		f.Caps.Mask()}, "\x00")))
 	print := hex.EncodeToString(sum[:16])
 	seen[print]++
 	return print + ":" + strconv.Itoa(seen[print])
@@ -212,5 +237,6 @@ func sarifLevel(s caps.Severity) string {
 
 // securitySeverity is the score, as of CVSS, by which GitHub ranks a rule's alerts.
 func securitySeverity(s caps.Severity) string {
-	return map[caps.Severity]string{caps.Critical: "9.5", caps.High: "8.0", caps.Medium: "5.5", caps.Low: "2.0"}[s]
+	return map[caps.Severity]string{caps.Critical: "9.5", caps.High: "8.0", caps.Medium: "5.5",
+		caps.Low: "2.0"}[s]
 }

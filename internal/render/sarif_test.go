@@ -10,7 +10,8 @@ import (
 	"dropcap"
 )
 
-// The schema in testdata is OASIS's own, sarif-schema-2.1.0.json of errata 01, as go-sarif carries it; its id says where it is published.
+// The schema in testdata is OASIS's own, sarif-schema-2.1.0.json of errata 01, as go-sarif carries
+// it; its id says where it is published.
 func validateSARIF(t testing.TB, doc string) {
 	t.Helper()
 	c := jsonschema.NewCompiler()
@@ -31,13 +32,15 @@ func validateSARIF(t testing.TB, doc string) {
 func TestSARIFIsValid(t *testing.T) {
 	known := sample()
 	known.Baseline = &dropcap.PolicyRef{Digest: "sha256:00"}
-	for name, a := range map[string]dropcap.Audit{"sample": sample(), "with a baseline": known, "empty": {}} {
+	for name, a := range map[string]dropcap.Audit{"sample": sample(), "with a baseline": known,
+		"empty": {}} {
 		t.Run(name, func(t *testing.T) { validateSARIF(t, write(t, "sarif", a, Options{})) })
 	}
 }
 
 func TestTheSchemaRefusesWhatIsNoSARIF(t *testing.T) {
-	doc := strings.Replace(write(t, "sarif", sample(), Options{}), `"level": "error"`, `"level": "dire"`, 1)
+	doc := strings.Replace(write(t, "sarif", sample(), Options{}), `"level": "error"`,
+		`"level": "dire"`, 1)
 	v, err := jsonschema.UnmarshalJSON(strings.NewReader(doc))
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +100,8 @@ func TestSARIFHasAResultPerFinding(t *testing.T) {
 	suppressed := 0
 	for _, r := range d.Runs[0].Results {
 		if d.Runs[0].Tool.Driver.Rules[r.RuleIndex].ID != r.RuleID {
-			t.Errorf("%s has the index of %s", r.RuleID, d.Runs[0].Tool.Driver.Rules[r.RuleIndex].ID)
+			t.Errorf("%s has the index of %s", r.RuleID,
+				d.Runs[0].Tool.Driver.Rules[r.RuleIndex].ID)
 		}
 		if r.Locations[0].LogicalLocations[0].Name == "" {
 			t.Errorf("%s is nowhere", r.RuleID)
@@ -132,11 +136,13 @@ func TestSARIFFingerprintsOutliveAContainer(t *testing.T) {
 	}
 }
 
-// GitHub refuses a result without a line, follows it by one fingerprint of a fixed name, and takes another path for another alert.
+// GitHub refuses a result without a line, follows it by one fingerprint of a fixed name, and takes
+// another path for another alert.
 func TestSARIFIsWhatGitHubFollows(t *testing.T) {
 	a := sample()
 	c := &a.Containers[0]
-	c.Name, c.Owner = "api.2.t24bqtsq8r2i0mcydyrsf8f76", dropcap.Owner{Kind: "swarm", Service: "api"}
+	c.Name, c.Owner = "api.2.t24bqtsq8r2i0mcydyrsf8f76",
+		dropcap.Owner{Kind: "swarm", Service: "api"}
 	for i, r := range readSARIF(t, a).Runs[0].Results {
 		at := r.Locations[0].PhysicalLocation
 		if at.ArtifactLocation.URI == "" || at.Region.StartLine != 1 {

@@ -5,7 +5,8 @@ import (
 	"dropcap/caps"
 )
 
-// style is a terminal's way to stress something: the parameters of SGR, the sequence that ECMA-48 has for it.
+// style is a terminal's way to stress something: the parameters of SGR, the sequence that ECMA-48
+// has for it.
 type style string
 
 const (

@@ -12,12 +12,15 @@ func auditTable(w io.Writer, s audits, o Options) error {
 	if o.Quiet {
 		return writeIDs(w, s, o)
 	}
-	g := grid{columns: s.columns(column{"NAME", 12}, column{"IMAGE", 8}, column{"STATE", 0}, column{"HOLDS", 20}, column{"VERDICT", 0}, column{"WHY", 12})}
+	g := grid{columns: s.columns(column{"NAME", 12}, column{"IMAGE", 8}, column{"STATE", 0},
+		column{"HOLDS", 20}, column{"VERDICT", 0}, column{"WHY", 12})}
 	for d, a := range s.each {
 		for _, c := range a.Containers {
 			g.add(s.lead(d, o,
-				cell{c.Name, plain}, cell{shortImage(c.Image, o.NoTrunc), plain}, cell{c.State, plain},
-				cell{holds(c.Container, a.Host, o.NoTrunc), plain}, verdictCell(c.Verdict), cell{why(c), plain},
+				cell{c.Name, plain}, cell{shortImage(c.Image, o.NoTrunc), plain},
+				cell{c.State, plain},
+				cell{holds(c.Container, a.Host, o.NoTrunc), plain}, verdictCell(c.Verdict),
+				cell{why(c), plain},
 			)...)
 		}
 	}
@@ -39,7 +42,8 @@ func writeIDs(w io.Writer, s audits, o Options) error {
 	return err
 }
 
-// writeGrid writes the table, the summary and the details in one call, so that a closed pipe is noticed once.
+// writeGrid writes the table, the summary and the details in one call, so that a closed pipe is
+// noticed once.
 func writeGrid(w io.Writer, g grid, s audits, o Options) error {
 	var b strings.Builder
 	g.write(&b, g.fit(o).Width, o.Color)
@@ -61,7 +65,8 @@ func verdictCell(v dropcap.Verdict) cell {
 }
 
 // writeDetails prints the findings of one container, or of the policy, each with its remedy.
-func writeDetails(b *strings.Builder, name string, v dropcap.Verdict, list []dropcap.Finding, o Options) {
+func writeDetails(b *strings.Builder, name string, v dropcap.Verdict, list []dropcap.Finding,
+	o Options) {
 	if len(list) == 0 {
 		return
 	}
@@ -80,7 +85,8 @@ func writeFinding(b *strings.Builder, f dropcap.Finding, o Options) {
 	if text != "" {
 		head, body = dim, dim
 	}
-	b.WriteString("  " + head.paint(visible(string(f.Severity)), o.Color) + " " + body.paint(visible(string(f.Rule)), o.Color) + "\n")
+	b.WriteString("  " + head.paint(visible(string(f.Severity)), o.Color) + " " +
+		body.paint(visible(string(f.Rule)), o.Color) + "\n")
 	writeIndented(b, visible(f.Because), body, o)
 	if text != "" {
 		writeIndented(b, visible(text), dim, o)

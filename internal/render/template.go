@@ -14,12 +14,15 @@ import (
 	"dropcap"
 )
 
-// isTemplate tells a template from a name as docker does: by its braces, or "table" before something else.
+// isTemplate tells a template from a name as docker does: by its braces, or "table" before
+// something else.
 func isTemplate(format string) bool {
-	return strings.Contains(format, "{{") || strings.HasPrefix(format, "table ") || strings.HasPrefix(format, `table\t`)
+	return strings.Contains(format, "{{") || strings.HasPrefix(format, "table ") ||
+		strings.HasPrefix(format, `table\t`)
 }
 
-// auditTemplate executes a template per container, a line each; with "table" before it, aligned and under a head.
+// auditTemplate executes a template per container, a line each; with "table" before it, aligned and
+// under a head.
 func auditTemplate(w io.Writer, format string, s audits, o Options) error {
 	t, err := parseTemplate(format)
 	if err != nil {
@@ -41,11 +44,13 @@ func auditTemplate(w io.Writer, format string, s audits, o Options) error {
 	return writeTable(w, t, head(), b.String())
 }
 
-// writeTable aligns rows by their tabs, with docker's own writer and settings (docker/cli formatter.go, postFormat).
+// writeTable aligns rows by their tabs, with docker's own writer and settings (docker/cli
+// formatter.go, postFormat).
 func writeTable(w io.Writer, t *template.Template, head map[string]string, rows string) error {
 	var b strings.Builder
 	tab := tabwriter.NewWriter(&b, 10, 1, 3, ' ', 0)
-	_ = t.Funcs(headFuncs()).Execute(tab, head) // a head that cannot be made is left out, as docker does
+	// a head that cannot be made is left out, as docker does
+	_ = t.Funcs(headFuncs()).Execute(tab, head)
 	if _, err := io.WriteString(tab, "\n"+rows); err != nil {
 		return err
 	}
@@ -60,7 +65,8 @@ func isTable(format string) bool { return strings.HasPrefix(format, "table") }
 
 func parseTemplate(format string) (*template.Template, error) {
 	text := strings.Trim(strings.TrimPrefix(format, "table"), " ")
-	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(text) // shells pass them on as two characters
+	// shells pass them on as two characters
+	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(text)
 	t, err := template.New("format").Funcs(templateFuncs()).Parse(text)
 	if err != nil {
 		return nil, templateError(format, err)
@@ -68,13 +74,15 @@ func parseTemplate(format string) (*template.Template, error) {
 	return t, nil
 }
 
-// checkTemplate executes the template for a container with one of everything, so that ranges and tests over its fields are tried too.
+// checkTemplate executes the template for a container with one of everything, so that ranges and
+// tests over its fields are tried too.
 func checkTemplate(format string) error {
 	t, err := parseTemplate(format)
 	if err != nil {
 		return err
 	}
-	sample := dropcap.Judged{Verdict: dropcap.Fail, Findings: []dropcap.Finding{{Rule: dropcap.RuleAdded}}}
+	sample := dropcap.Judged{Verdict: dropcap.Fail,
+		Findings: []dropcap.Finding{{Rule: dropcap.RuleAdded}}}
 	sample.ID, sample.Name = strings.Repeat("0", 64), "sample"
 	sample.Declared.Add, sample.Declared.Drop = []string{"CAP_NET_ADMIN"}, []string{"ALL"}
 	err = t.Execute(io.Discard, newContainer(sample, dropcap.Host{}, true))
@@ -87,7 +95,8 @@ func checkTemplate(format string) error {
 var unknownField = regexp.MustCompile(`can't evaluate field (\w+) in type (\S+)`)
 
 func templateError(format string, err error) error {
-	hint := "see https://pkg.go.dev/text/template; functions: json, split, join, title, lower, upper, pad, truncate"
+	hint := "see https://pkg.go.dev/text/template; functions: json, split, join, title, lower, " +
+		"upper, pad, truncate"
 	if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
 		hint = "fields: " + strings.Join(fieldsOf(m[2]), ", ")
 		err = fmt.Errorf("it has no field %s", m[1])
@@ -96,7 +105,8 @@ func templateError(format string, err error) error {
 	if errors.As(err, &exec) {
 		err = exec.Err
 	}
-	return dropcap.Errorf(dropcap.CodeUsage, hint, "cannot use %q as a template: %w", visible(format), err)
+	return dropcap.Errorf(dropcap.CodeUsage, hint, "cannot use %q as a template: %w",
+		visible(format), err)
 }
 
 // fieldsOf lists the fields of the type that a template failed on.

@@ -7,8 +7,8 @@ import (
 	"dropcap"
 )
 
-// auditWide is the table with everything that decides: who owns the container, what it declares, what was predicted and what the kernel
-// says, masks as in /proc/PID/status.
+// auditWide is the table with everything that decides: who owns the container, what it declares,
+// what was predicted and what the kernel says, masks as in /proc/PID/status.
 func auditWide(w io.Writer, s audits, o Options) error {
 	if o.Quiet {
 		return writeIDs(w, s, o)
@@ -18,7 +18,8 @@ func auditWide(w io.Writer, s audits, o Options) error {
 		g.columns = append(g.columns, column{head: "COMPUTER"})
 	}
 	for _, head := range []string{
-		"ID", "NAME", "IMAGE", "STATE", "OWNER", "WORKLOAD", "USER", "ADD", "DROP", "PREDICTED", "HELD", "BOUNDING", "EFFECTIVE",
+		"ID", "NAME", "IMAGE", "STATE", "OWNER", "WORKLOAD", "USER", "ADD", "DROP", "PREDICTED",
+		"HELD", "BOUNDING", "EFFECTIVE",
 		"NESTED", "USERNS", "NNP", "HOLDS", "VERDICT", "WHY",
 	} {
 		g.columns = append(g.columns, column{head: head})
@@ -42,11 +43,14 @@ func wideRow(c dropcap.Judged, h dropcap.Host, o Options) []cell {
 		add = "privileged"
 	}
 	row := []cell{
-		{shortID(c.ID, o.NoTrunc), plain}, {c.Name, plain}, {shortImage(c.Image, o.NoTrunc), plain}, {c.State, plain},
+		{shortID(c.ID, o.NoTrunc), plain}, {c.Name, plain}, {shortImage(c.Image, o.NoTrunc), plain},
+		{c.State, plain},
 		{orDash(owner(c.Owner)), plain}, {orDash(c.Workload), plain}, {orDash(c.User), plain},
 		{add, plain}, {declaredList(c.Declared.Drop), plain},
-		{mask(c.Predicted), plain}, {mask(c.Kernel.Holds()), plain}, {mask(c.Kernel.Bounding), plain}, {mask(c.Kernel.Effective), plain},
-		{mask(c.Kernel.Nested), plain}, {orDash(c.Kernel.UserNS), plain}, {noNewPrivs(c.Kernel), plain},
+		{mask(c.Predicted), plain}, {mask(c.Kernel.Holds()), plain},
+		{mask(c.Kernel.Bounding), plain}, {mask(c.Kernel.Effective), plain},
+		{mask(c.Kernel.Nested), plain}, {orDash(c.Kernel.UserNS), plain},
+		{noNewPrivs(c.Kernel), plain},
 		{holds(c.Container, h, o.NoTrunc), plain}, verdictCell(c.Verdict), {why(c), plain},
 	}
 	return row

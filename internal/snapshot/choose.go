@@ -9,8 +9,10 @@ import (
 	"dropcap"
 )
 
-// choose finds the containers that the query names, each once, or lists them all. Absent are the names that no container has.
-func choose(ctx context.Context, e Engine, q Query) (refs []dropcap.Ref, absent []string, err error) {
+// choose finds the containers that the query names, each once, or lists them all. Absent are the
+// names that no container has.
+func choose(ctx context.Context, e Engine,
+	q Query) (refs []dropcap.Ref, absent []string, err error) {
 	if len(q.Names) == 0 {
 		refs, err = e.List(ctx, q.Filters)
 		return refs, nil, err
@@ -83,5 +85,6 @@ func unknown(ctx context.Context, e Engine, name string) error {
 			hint = "this engine has no containers"
 		}
 	}
-	return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot find a container named " + strconv.Quote(name), Hint: hint, Err: dropcap.ErrNotFound}
+	return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot find a container named " +
+		strconv.Quote(name), Hint: hint, Err: dropcap.ErrNotFound}
 }

@@ -19,7 +19,8 @@ type Machine struct {
 	EngineCaps *caps.Set // the effective set of the engine's process; nil if it could not be read
 }
 
-// limit is the effective set of the engine's process, where it runs on this machine and could be read.
+// limit is the effective set of the engine's process, where it runs on this machine and could be
+// read.
 func (m Machine) limit(h dropcap.Host) *caps.Set {
 	if m.Engine && m.Release == h.Kernel {
 		return m.EngineCaps
@@ -27,9 +28,11 @@ func (m Machine) limit(h dropcap.Host) *caps.Set {
 	return nil
 }
 
-// Settle completes what the engine says of its host: by this machine if the engine runs on it, else by what is known of its version.
+// Settle completes what the engine says of its host: by this machine if the engine runs on it, else
+// by what is known of its version.
 func Settle(h dropcap.Host, here Machine) dropcap.Host {
-	// A socket may lead into a virtual machine (Docker Desktop) or, forwarded, to another host; the kernel's release tells.
+	// A socket may lead into a virtual machine (Docker Desktop) or, forwarded, to another host; the
+	// kernel's release tells.
 	local := here.Engine && here.Release == h.Kernel
 	if local {
 		h.ID, h.Cgroup = or(here.ID, h.ID), or(here.Cgroup, h.Cgroup)
@@ -51,8 +54,9 @@ func Settle(h dropcap.Host, here Machine) dropcap.Host {
 	return h
 }
 
-// grantable tells what ALL means to a Docker Engine: before 23.0 all names that it knows, as far as the kernel has them; since then the
-// effective set of its own process (moby daemon/pkg/oci/caps), which is less in a container or a hardened unit.
+// grantable tells what ALL means to a Docker Engine: before 23.0 all names that it knows, as far as
+// the kernel has them; since then the effective set of its own process (moby daemon/pkg/oci/caps),
+// which is less in a container or a hardened unit.
 func grantable(h dropcap.Host, here Machine, local bool) (*caps.Set, string) {
 	major, _, ok := version(h.Engine.Version)
 	if !ok {

@@ -1,4 +1,5 @@
-// Package snapshot puts together what the engine declares and what the kernel says of each container. It looks and changes nothing.
+// Package snapshot puts together what the engine declares and what the kernel says of each
+// container. It looks and changes nothing.
 package snapshot
 
 import (
@@ -20,17 +21,19 @@ import (
 type Engine interface {
 	// Host describes the engine and its host by the engine's own word.
 	Host(ctx context.Context) (dropcap.Host, error)
-	// List gives the containers that pass the filters (docker's key=value), in the engine's order, running or not.
+	// List gives the containers that pass the filters (docker's key=value), in the engine's order,
+	// running or not.
 	List(ctx context.Context, filters []string) ([]dropcap.Ref, error)
-	// Inspect gives one container by id, id prefix or name; Kernel is left empty, and Predicted too unless the engine itself tells it. The
-	// error is ErrNotFound when it is not there.
+	// Inspect gives one container by id, id prefix or name; Kernel is left empty, and Predicted too
+	// unless the engine itself tells it. The error is ErrNotFound when it is not there.
 	Inspect(ctx context.Context, name string) (dropcap.Container, error)
 }
 
 // Kernel is what Take asks of the host's kernel.
 type Kernel interface {
-	// Look reads the sets of every process of a running container. What it may not or cannot see is said in the result; the error is
-	// ErrGone when the container's first process does not exist, and the result says so for an engine that insists on it.
+	// Look reads the sets of every process of a running container. What it may not or cannot see is
+	// said in the result; the error is ErrGone when the container's first process does not exist,
+	// and the result says so for an engine that insists on it.
 	Look(ctx context.Context, c dropcap.Container) (dropcap.Kernel, error)
 }
 
@@ -41,15 +44,18 @@ type Query struct {
 	// IfPresent makes it no error that no container has a name: it is told in Snapshot.Absent.
 	IfPresent bool
 	Parallel  int // requests at once; 0 means 16
-	// HostUnseen says that nobody will look at the host's description: where there is no container it may be left empty.
+	// HostUnseen says that nobody will look at the host's description: where there is no container
+	// it may be left empty.
 	HostUnseen bool
 	// Progress, if set, is called after each container, possibly from several goroutines at once.
 	Progress func(done, total int)
 }
 
-// Take looks at the host. here describes this machine, for the case that the engine runs on it; it is asked while the engine answers. A container that vanishes meanwhile is left
-// out; one named in the query that is not there is an error with the nearest name, but for IfPresent.
-func Take(ctx context.Context, e Engine, k Kernel, here func() Machine, q Query) (dropcap.Snapshot, error) {
+// Take looks at the host. here describes this machine, for the case that the engine runs on it; it
+// is asked while the engine answers. A container that vanishes meanwhile is left out; one named in
+// the query that is not there is an error with the nearest name, but for IfPresent.
+func Take(ctx context.Context, e Engine, k Kernel, here func() Machine,
+	q Query) (dropcap.Snapshot, error) {
 	host, machine, refs, absent, err := ask(ctx, e, here, q)
 	if err != nil {
 		return dropcap.Snapshot{}, err
@@ -61,13 +67,16 @@ func Take(ctx context.Context, e Engine, k Kernel, here func() Machine, q Query)
 		return dropcap.Snapshot{}, err
 	}
 	return dropcap.Snapshot{
-		Schema: dropcap.SchemaSnapshot, Created: time.Now().UTC().Format(time.RFC3339), Host: host, Containers: list, Absent: absent,
+		Schema: dropcap.SchemaSnapshot, Created: time.Now().UTC().Format(time.RFC3339), Host: host,
+		Containers: list, Absent: absent,
 	}, nil
 }
 
-// ask describes the host and chooses the containers at the same time: each takes some milliseconds. Without containers nobody needs to
-// wait for the host, unless it will be shown: Docker takes longest for that, since it asks its runtimes for their versions.
-func ask(ctx context.Context, e Engine, here func() Machine, q Query) (dropcap.Host, Machine, []dropcap.Ref, []string, error) {
+// ask describes the host and chooses the containers at the same time: each takes some milliseconds.
+// Without containers nobody needs to wait for the host, unless it will be shown: Docker takes
+// longest for that, since it asks its runtimes for their versions.
+func ask(ctx context.Context, e Engine, here func() Machine,
+	q Query) (dropcap.Host, Machine, []dropcap.Ref, []string, error) {
 	type described struct {
 		host dropcap.Host
 		err  error
@@ -90,7 +99,8 @@ func ask(ctx context.Context, e Engine, here func() Machine, q Query) (dropcap.H
 }
 
 // all inspects the containers, several at a time, and keeps the engine's order.
-func (l *looker) all(ctx context.Context, refs []dropcap.Ref, q Query) ([]dropcap.Container, error) {
+func (l *looker) all(ctx context.Context, refs []dropcap.Ref,
+	q Query) ([]dropcap.Container, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	found := make([]*dropcap.Container, len(refs))
@@ -140,8 +150,10 @@ func (l *looker) all(ctx context.Context, refs []dropcap.Ref, q Query) ([]dropca
 	return list, nil
 }
 
-// stillThere marks as unread what the engine goes on to list, although it says that there is no such container.
-func (l *looker) stillThere(ctx context.Context, refs []dropcap.Ref, found []*dropcap.Container) error {
+// stillThere marks as unread what the engine goes on to list, although it says that there is no
+// such container.
+func (l *looker) stillThere(ctx context.Context, refs []dropcap.Ref,
+	found []*dropcap.Container) error {
 	now, err := l.engine.List(ctx, nil)
 	if err != nil {
 		return err
@@ -152,7 +164,8 @@ func (l *looker) stillThere(ctx context.Context, refs []dropcap.Ref, found []*dr
 	}
 	for i, r := range refs {
 		if found[i] == nil && listed[r.ID] {
-			c := unread(r, errors.New("the engine lists it, and says that there is no such container"))
+			c := unread(r, errors.New("the engine lists it, and says that there is no such "+
+				"container"))
 			found[i] = &c
 		}
 	}
@@ -166,20 +179,25 @@ func unread(r dropcap.Ref, err error) dropcap.Container {
 		why = cause
 	}
 	return dropcap.Container{
-		ID: r.ID, Name: r.Name, Unread: why, WhyNot: why, Labels: []string{}, Execs: []dropcap.Exec{},
+		ID: r.ID, Name: r.Name, Unread: why, WhyNot: why, Labels: []string{},
+		Execs:  []dropcap.Exec{},
 		Kernel: dropcap.Kernel{WhyNot: why, Processes: []dropcap.Process{}},
 	}
 }
 
-// mostSilent is how many containers an engine may fail to describe in time before it has described any: then it is the engine that hangs.
+// mostSilent is how many containers an engine may fail to describe in time before it has described
+// any: then it is the engine that hangs.
 const mostSilent = 16
 
-// hopeless tells whether an error about one container is about the engine, so that asking it on would help nobody.
+// hopeless tells whether an error about one container is about the engine, so that asking it on
+// would help nobody.
 func (l *looker) hopeless(ctx context.Context, err error) bool {
-	if ctx.Err() != nil || errors.Is(err, dropcap.ErrUnreachable) || dropcap.ExitOf(err) == dropcap.ExitInterrupt {
+	if ctx.Err() != nil || errors.Is(err, dropcap.ErrUnreachable) ||
+		dropcap.ExitOf(err) == dropcap.ExitInterrupt {
 		return true
 	}
-	return errors.Is(err, context.DeadlineExceeded) && l.silent.Add(1) > mostSilent && !l.heard.Load()
+	return errors.Is(err, context.DeadlineExceeded) && l.silent.Add(1) > mostSilent &&
+		!l.heard.Load()
 }
 
 func feed(ctx context.Context, next chan<- int, n int) {
@@ -206,16 +224,17 @@ type looker struct {
 	kernel Kernel
 	host   dropcap.Host
 	limit  *caps.Set // what the engine's process has itself; nil if it is not known
-	// met is set once a container's processes were found here, lost once some were not: lost alone means an engine that is elsewhere, and
-	// then there is nothing to wait for.
+	// met is set once a container's processes were found here, lost once some were not: lost alone
+	// means an engine that is elsewhere, and then there is nothing to wait for.
 	met, lost atomic.Bool
 	heard     atomic.Bool  // the engine has described a container
 	silent    atomic.Int32 // how many it has not described in time
 }
 
-// one looks at one container; one that the engine does not describe in a way that can be understood is unread. If its first process is gone it is inspected again: it may have been restarted, and when one ends for good
-// the engine learns of it some time later. An engine that insists on a process that is not here is elsewhere, or its container cannot be
-// seen.
+// one looks at one container; one that the engine does not describe in a way that can be understood
+// is unread. If its first process is gone it is inspected again: it may have been restarted, and
+// when one ends for good the engine learns of it some time later. An engine that insists on a
+// process that is not here is elsewhere, or its container cannot be seen.
 func (l *looker) one(ctx context.Context, r dropcap.Ref) (dropcap.Container, error) {
 	for attempt := 0; ; attempt++ {
 		c, err := l.engine.Inspect(ctx, r.ID)
@@ -258,14 +277,17 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// settling are the pauses before what looks like drift is looked at again. While a container or an exec starts, the runtime's own
-// process stands in the container's cgroup, and the threads of it that do not become the program keep every capability until execve ends
-// them (runc drops the bounding set of one thread only). That passes within milliseconds; drift stays. The same pauses give an engine the
-// time to learn that a process has ended.
-var settling = []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 100 * time.Millisecond}
+// settling are the pauses before what looks like drift is looked at again. While a container or an
+// exec starts, the runtime's own process stands in the container's cgroup, and the threads of it
+// that do not become the program keep every capability until execve ends them (runc drops the
+// bounding set of one thread only). That passes within milliseconds; drift stays. The same pauses
+// give an engine the time to learn that a process has ended.
+var settling = []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+	100 * time.Millisecond}
 
-// patience is how often what is called like a starting runtime is looked at again: on a busy host it takes longer, and in a container that
-// gets one exec after the other each look may meet another one. A program that calls itself so gains two seconds and no more.
+// patience is how often what is called like a starting runtime is looked at again: on a busy host
+// it takes longer, and in a container that gets one exec after the other each look may meet another
+// one. A program that calls itself so gains two seconds and no more.
 const patience = 24
 
 func steady(ctx context.Context, k Kernel, c dropcap.Container) (dropcap.Kernel, error) {
@@ -288,7 +310,8 @@ func unsettled(c dropcap.Container, k dropcap.Kernel, pauses int) bool {
 	return pauses < len(settling) || pauses < patience && starting(k, *c.Predicted)
 }
 
-// starting tells whether all that holds more than is granted is called as runc's own processes are (libcontainer/nsenter/nsexec.c).
+// starting tells whether all that holds more than is granted is called as runc's own processes are
+// (libcontainer/nsenter/nsexec.c).
 func starting(k dropcap.Kernel, granted caps.Set) bool {
 	for _, p := range k.Processes {
 		if p.UserNS == dropcap.UserNSNested { // what it holds is not counted
@@ -302,8 +325,9 @@ func starting(k dropcap.Kernel, granted caps.Set) bool {
 	return len(k.Processes) > 0
 }
 
-// predict fills what the engine grants, unless the engine told it itself. Nobody can hand on more than he has: a host may lack what an
-// engine's arithmetic grants, and then its containers lack it too, if they start at all.
+// predict fills what the engine grants, unless the engine told it itself. Nobody can hand on more
+// than he has: a host may lack what an engine's arithmetic grants, and then its containers lack it
+// too, if they start at all.
 func predict(c *dropcap.Container, host dropcap.Host, limit *caps.Set) {
 	if c.Predicted == nil && c.WhyNot == "" {
 		compute(c, host)

@@ -48,7 +48,9 @@ func (e *engine) Inspect(_ context.Context, id string) (dropcap.Container, error
 	l := e.said[id]
 	if len(l) == 0 {
 		if !e.stays[id] {
-			e.order = slices.DeleteFunc(slices.Clone(e.order), func(o string) bool { return o == id })
+			e.order = slices.DeleteFunc(slices.Clone(e.order), func(o string) bool {
+				return o == id
+			})
 		}
 		return dropcap.Container{}, fmt.Errorf("inspect: %w", dropcap.ErrNotFound)
 	}
@@ -122,7 +124,8 @@ func TestOrderIsTheEnginesAndTheVanishedAreLeftOut(t *testing.T) {
 }
 
 func TestARestartedContainerIsLookedAtAgain(t *testing.T) {
-	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1), running("a", 2)}}}
+	e := &engine{order: []string{"a"},
+		said: map[string][]dropcap.Container{"a": {running("a", 1), running("a", 2)}}}
 	c := take(t, e, &eyes{seen: map[int][]caps.Set{2: {defaults}}}, Query{})[0]
 	if !c.Kernel.Visible || c.PID != 2 {
 		t.Errorf("pid %d, visible %v; want the second process", c.PID, c.Kernel.Visible)
@@ -130,7 +133,8 @@ func TestARestartedContainerIsLookedAtAgain(t *testing.T) {
 }
 
 func TestAContainerThatEndsMeanwhileIsNotRunning(t *testing.T) {
-	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1), {ID: "a", State: "exited"}}}}
+	e := &engine{order: []string{"a"},
+		said: map[string][]dropcap.Container{"a": {running("a", 1), {ID: "a", State: "exited"}}}}
 	c := take(t, e, &eyes{}, Query{})[0]
 	if c.Kernel.Visible || c.Kernel.WhyNot != dropcap.NotRunning || c.Predicted == nil {
 		t.Errorf("got %+v", c.Kernel)
@@ -138,7 +142,8 @@ func TestAContainerThatEndsMeanwhileIsNotRunning(t *testing.T) {
 }
 
 func TestAnEngineMayLearnLateThatAContainerHasEnded(t *testing.T) {
-	late := []dropcap.Container{running("a", 1), running("a", 1), running("a", 1), {ID: "a", State: "exited"}}
+	late := []dropcap.Container{running("a", 1), running("a", 1), running("a", 1),
+		{ID: "a", State: "exited"}}
 	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": late}}
 	if c := take(t, e, &eyes{}, Query{})[0]; c.Kernel.WhyNot != dropcap.NotRunning {
 		t.Errorf("got %+v, want it known to have ended", c.Kernel)
@@ -155,7 +160,8 @@ func TestAProcessThatCannotBeFoundIsUnseen(t *testing.T) {
 
 func TestAStartingRuntimeIsNoDriftAndRealDriftStays(t *testing.T) {
 	all := caps.UpTo(caps.Last)
-	e := &engine{order: []string{"a", "b"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}, "b": {running("b", 2)}}}
+	e := &engine{order: []string{"a", "b"},
+		said: map[string][]dropcap.Container{"a": {running("a", 1)}, "b": {running("b", 2)}}}
 	k := &eyes{seen: map[int][]caps.Set{1: {all, all, defaults}, 2: {all}}}
 	l := take(t, e, k, Query{})
 	if *l[0].Kernel.Bounding != defaults {
@@ -177,12 +183,15 @@ func TestMorePatienceWithWhatIsCalledLikeARuntime(t *testing.T) {
 		most  int
 	}{
 		{"runc:[2:INIT]", false, long, defaults, 11}, {"runc:[2:INIT]", true, long, defaults, 11},
-		{"runc:[2:INIT]", true, []caps.Set{all}, all, patience + 1}, {"tail", false, long, all, len(settling) + 1},
+		{"runc:[2:INIT]", true, []caps.Set{all}, all, patience + 1},
+		{"tail", false, long, all, len(settling) + 1},
 	} {
-		e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}}}
+		e := &engine{order: []string{"a"},
+			said: map[string][]dropcap.Container{"a": {running("a", 1)}}}
 		k := &eyes{comm: x.comm, bound: x.bound, seen: map[int][]caps.Set{1: x.seen}}
 		if got := *take(t, e, k, Query{})[0].Kernel.Held; got != x.want || k.looks != x.most {
-			t.Errorf("%s: %s after %d looks, want %s after %d", x.comm, got, k.looks, x.want, x.most)
+			t.Errorf("%s: %s after %d looks, want %s after %d", x.comm, got, k.looks, x.want,
+				x.most)
 		}
 	}
 }
@@ -199,7 +208,8 @@ func TestAnUnknownNameSuggestsTheNearest(t *testing.T) {
 func TestAFailingEngineIsAnErrorAndNoSnapshot(t *testing.T) {
 	down := fmt.Errorf("nobody listens there: %w", dropcap.ErrUnreachable)
 	e := &engine{order: []string{"a", "b"}, fails: map[string]error{"a": down, "b": down}}
-	if _, err := Take(t.Context(), e, &eyes{}, nowhere, Query{}); !errors.Is(err, dropcap.ErrUnreachable) {
+	if _, err := Take(t.Context(), e, &eyes{}, nowhere, Query{}); !errors.Is(err,
+		dropcap.ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}
 	silent := fmt.Errorf("it hangs: %w", context.DeadlineExceeded)
@@ -208,25 +218,31 @@ func TestAFailingEngineIsAnErrorAndNoSnapshot(t *testing.T) {
 		id := fmt.Sprintf("c%d", i)
 		e.order, e.fails[id] = append(e.order, id), silent
 	}
-	if _, err := Take(t.Context(), e, &eyes{}, nowhere, Query{Parallel: 4}); !errors.Is(err, context.DeadlineExceeded) || e.asked > mostSilent+8 {
+	if _, err := Take(t.Context(), e, &eyes{}, nowhere, Query{Parallel: 4}); !errors.Is(err,
+		context.DeadlineExceeded) || e.asked > mostSilent+8 {
 		t.Errorf("an engine that describes nothing in time was asked %d times: %v", e.asked, err)
 	}
 }
 
-// One that cannot be read, for whatever reason, is unread with its reason, named or not, and all others are looked at.
+// One that cannot be read, for whatever reason, is unread with its reason, named or not, and all
+// others are looked at.
 func TestOneThatCannotBeReadIsUnreadAndTheOthersAreLookedAt(t *testing.T) {
 	id := strings.Repeat("ab", 32)
 	for name, c := range map[string]struct {
 		fails error
 		says  string
 	}{
-		"size": {fmt.Errorf("cannot read the engine's answer to GET /containers/%s/json: it is larger than 8 MiB", id), "it is larger than 8 MiB"},
-		"hang": {fmt.Errorf("cannot get an answer to GET /containers/%s/json within 2s%.0w", id, context.DeadlineExceeded),
+		"size": {fmt.Errorf("cannot read the engine's answer to GET /containers/%s/json: it is "+
+			"larger than 8 MiB", id), "it is larger than 8 MiB"},
+		"hang": {fmt.Errorf("cannot get an answer to GET /containers/%s/json within 2s%.0w", id,
+			context.DeadlineExceeded),
 			"cannot get an answer to GET /containers/abababababab/json within 2s"},
 		"it stays in the list": {nil, "says that there is no such container"},
 	} {
 		for _, names := range [][]string{nil, {"name-" + id, "a"}, {id[:12], "a"}} {
-			e := &engine{order: []string{id, "a"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}}, stays: map[string]bool{id: true}}
+			e := &engine{order: []string{id, "a"},
+				said:  map[string][]dropcap.Container{"a": {running("a", 1)}},
+				stays: map[string]bool{id: true}}
 			if c.fails != nil {
 				e.fails = map[string]error{id: c.fails, id[:12]: c.fails}
 			} else if names != nil {
@@ -237,7 +253,9 @@ func TestOneThatCannotBeReadIsUnreadAndTheOthersAreLookedAt(t *testing.T) {
 				t.Fatalf("%s, %v: got %+v", name, names, l)
 			}
 			x := l[0]
-			if x.ID != id || x.Name != "name-"+id || !strings.Contains(x.Unread, c.says) || x.Kernel.Visible || x.Kernel.WhyNot != x.Unread || x.Predicted != nil || x.State != "" {
+			if x.ID != id || x.Name != "name-"+id || !strings.Contains(x.Unread, c.says) ||
+				x.Kernel.Visible || x.Kernel.WhyNot != x.Unread || x.Predicted != nil ||
+				x.State != "" {
 				t.Errorf("%s, %v: got %+v", name, names, x)
 			}
 		}
@@ -256,14 +274,17 @@ func TestGrantableByVersionHostAndEngineProcess(t *testing.T) {
 		{"29.0.0", "6.18.1", here, own, "engine"},
 		{"20.10.24+dfsg1", "6.18.1", here, caps.DockerLegacyKnown, "engine"},
 		{"29.0.0", "6.18.1", Machine{}, caps.UpTo(caps.Last), "assumed"},
-		{"29.0.0", "5.15.0-vm", here, caps.UpTo(caps.Last), "assumed"}, // the socket leads to another kernel
+		// the socket leads to another kernel
+		{"29.0.0", "5.15.0-vm", here, caps.UpTo(caps.Last), "assumed"},
 		{"24.0.7", "5.4.0", Machine{}, caps.UpTo(caps.AuditRead), "assumed"},
 		{"24.0.7", "5.8.0", Machine{}, caps.UpTo(caps.BPF), "assumed"},
 		{"20.10.24", "6.1.0", Machine{}, caps.DockerLegacyKnown, "assumed"},
 	} {
-		h := Settle(dropcap.Host{Kernel: x.kernel, Engine: dropcap.Engine{Name: "docker", Version: x.version}}, x.here)
+		h := Settle(dropcap.Host{Kernel: x.kernel, Engine: dropcap.Engine{Name: "docker",
+			Version: x.version}}, x.here)
 		if h.Grantable == nil || *h.Grantable != x.want || h.GrantableFrom != x.from {
-			t.Errorf("%s on %s: ALL is %v from %q, want %s from %q", x.version, x.kernel, h.Grantable, h.GrantableFrom, x.want, x.from)
+			t.Errorf("%s on %s: ALL is %v from %q, want %s from %q", x.version, x.kernel,
+				h.Grantable, h.GrantableFrom, x.want, x.from)
 		}
 	}
 }
@@ -302,7 +323,8 @@ func TestAnEngineElsewhereIsNotWaitedForAgainAndAgain(t *testing.T) {
 func TestAnEngineHandsOnNoMoreThanItHas(t *testing.T) {
 	own := caps.UpTo(caps.Last).Minus(caps.Of(caps.SysResource))
 	here := Machine{Engine: true, Release: "6.18.1", Last: caps.Last, EngineCaps: &own}
-	h := Settle(dropcap.Host{Kernel: "6.18.1", Engine: dropcap.Engine{Name: "docker", Version: "20.10.24"}}, here)
+	h := Settle(dropcap.Host{Kernel: "6.18.1", Engine: dropcap.Engine{Name: "docker",
+		Version: "20.10.24"}}, here)
 	c := dropcap.Container{Declared: dropcap.Declared{Add: []string{"SYS_RESOURCE", "SYS_TIME"}}}
 	predict(&c, h, here.limit(h))
 	if *c.Predicted != caps.DockerDefaults|caps.Of(caps.SysTime) {

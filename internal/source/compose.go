@@ -21,8 +21,9 @@ type Edited struct {
 	Was, Is []byte
 }
 
-// Declaration is what is to be written for a service: the names of both lists as a whole. Was is what stands there, all files together (compose
-// appends the lists of later files to those of earlier ones).
+// Declaration is what is to be written for a service: the names of both lists as a whole. Was is
+// what stands there, all files together (compose appends the lists of later files to those of
+// earlier ones).
 type Declaration struct {
 	Was, Is dropcap.Grant
 }
@@ -34,8 +35,9 @@ const (
 	keyPrivileged = "privileged"
 )
 
-// Compose edits the files of a project, in their order, so that the service is declared as d.Is says. Nothing but its cap_add, cap_drop and
-// privileged changes, and no other byte moves. The error is a Cannot where the change is not to be made by splicing.
+// Compose edits the files of a project, in their order, so that the service is declared as d.Is
+// says. Nothing but its cap_add, cap_drop and privileged changes, and no other byte moves. The
+// error is a Cannot where the change is not to be made by splicing.
 func Compose(files []File, service string, d Declaration) ([]Edited, error) {
 	p, err := open(files, service)
 	if err != nil {
@@ -76,7 +78,8 @@ func (p *project) written(edited []Edited, d Declaration) error {
 	if err != nil {
 		return err
 	}
-	for key, lists := range map[string][2][]string{keyAdd: {d.Was.CapAdd, d.Is.CapAdd}, keyDrop: {d.Was.CapDrop, d.Is.CapDrop}} {
+	for key, lists := range map[string][2][]string{keyAdd: {d.Was.CapAdd, d.Is.CapAdd},
+		keyDrop: {d.Was.CapDrop, d.Is.CapDrop}} {
 		was, err1 := p.names(key)
 		is, err2 := after.names(key)
 		want := append(minus(was, minus(lists[0], lists[1])), minus(lists[1], lists[0])...)
@@ -133,7 +136,8 @@ func open(files []File, service string) (*project, error) {
 		_, services := value(d.root, "services")
 		_, s := value(services, service)
 		if s == nil {
-			if services != nil && merged(resolved(services), service, 0) != nil || services != nil && services.Kind == yaml.AliasNode {
+			if services != nil && merged(resolved(services), service, 0) != nil ||
+				services != nil && services.Kind == yaml.AliasNode {
 				return nil, cannot("alias", "in %s the service comes from an anchor", f.Path)
 			}
 			continue
@@ -142,7 +146,8 @@ func open(files []File, service string) (*project, error) {
 			return nil, cannot("alias", "in %s the service is no mapping of its own", f.Path)
 		}
 		if d.aliased(s) {
-			return nil, cannot("alias", "in %s other services are made from this one by an anchor", f.Path)
+			return nil, cannot("alias", "in %s other services are made from this one by an anchor",
+				f.Path)
 		}
 		if err := extends(f.Path, s); err != nil {
 			return nil, err
@@ -185,7 +190,9 @@ func (p *project) list(key string, out, in []string) error {
 		}
 	}
 	if len(left) > 0 {
-		return cannot("elsewhere", "%s does not stand in the service's own %s (it extends another service, or the name comes from a variable)", strings.Join(left, ", "), key)
+		return cannot("elsewhere",
+			"%s does not stand in the service's own %s (it extends another service, or the name "+
+				"comes from a variable)", strings.Join(left, ", "), key)
 	}
 	for i, l := range lists {
 		add := in
@@ -240,7 +247,8 @@ func (p *project) finish() ([]Edited, error) {
 		}
 		text, ok := pt.doc.spliced()
 		if !ok {
-			return nil, cannot("form", "%s is written in a way that cannot be edited safely", pt.doc.path)
+			return nil, cannot("form", "%s is written in a way that cannot be edited safely",
+				pt.doc.path)
 		}
 		if err := pt.doc.same(text, p.service); err != nil {
 			return nil, err

@@ -9,8 +9,9 @@ import (
 	"dropcap/caps"
 )
 
-// Diff shows edits as a patch without context, since the lines beside may hold secrets (`patch -p0` and `git apply --unidiff-zero` take it).
-// Where a changed line itself says more than capabilities, it says in words what is to be written there.
+// Diff shows edits as a patch without context, since the lines beside may hold secrets (`patch -p0`
+// and `git apply --unidiff-zero` take it). Where a changed line itself says more than capabilities,
+// it says in words what is to be written there.
 func Diff(edited []Edited, service string, d Declaration) string {
 	var b strings.Builder
 	for _, e := range edited {
@@ -24,7 +25,8 @@ func Diff(edited []Edited, service string, d Declaration) string {
 		}
 		if !harmless {
 			text.Reset()
-			fmt.Fprintf(&text, "in %s, line %d:\n%s", printable(e.Path), hunks[0].was+1, Words(service, d))
+			fmt.Fprintf(&text, "in %s, line %d:\n%s", printable(e.Path), hunks[0].was+1,
+				Words(service, d))
 		}
 		b.WriteString(text.String())
 	}
@@ -38,7 +40,8 @@ func Words(service string, d Declaration) string {
 	if d.Was.Privileged && !d.Is.Privileged {
 		b.WriteString("    privileged: false\n")
 	}
-	fmt.Fprintf(&b, "    cap_drop: [%s]\n    cap_add: [%s]\n", strings.Join(shorts(d.Is.CapDrop), ", "), strings.Join(shorts(d.Is.CapAdd), ", "))
+	fmt.Fprintf(&b, "    cap_drop: [%s]\n    cap_add: [%s]\n", strings.Join(shorts(d.Is.CapDrop),
+		", "), strings.Join(shorts(d.Is.CapAdd), ", "))
 	return b.String()
 }
 
@@ -50,8 +53,9 @@ type hunk struct {
 
 func splitLines(s string) []string { return strings.SplitAfter(s, "\n") }
 
-// hunksOf compares line by line. The edits are few and small, so after what is equal at both ends a plain table of the longest common
-// subsequence does; where that would be large, the middle is one hunk.
+// hunksOf compares line by line. The edits are few and small, so after what is equal at both ends a
+// plain table of the longest common subsequence does; where that would be large, the middle is one
+// hunk.
 func hunksOf(was, is []string) []hunk {
 	if len(was) > 0 && was[len(was)-1] == "" {
 		was = was[:len(was)-1]
@@ -112,8 +116,10 @@ func subsequence(a, b []string, head int) []hunk {
 // longestLine is more than all capabilities take with their quotes.
 const longestLine = 1200
 
-// aboutCaps is a line that holds nothing but capabilities; not even a comment, in which anything may stand.
-var aboutCaps = regexp.MustCompile(`^[ \t]*(["']?(cap_add|cap_drop|privileged)["']?[ ]*:[ ]*)?(\*[A-Za-z0-9_.-]+|&[A-Za-z0-9_.-]+)?-?[ \t]*\[?[A-Za-z_"', ]*\]?,?[ \t]*\r?\n?$`)
+// aboutCaps is a line that holds nothing but capabilities; not even a comment, in which anything
+// may stand.
+var aboutCaps = regexp.MustCompile(
+	`^[ \t]*(["']?(cap_add|cap_drop|privileged)["']?[ ]*:[ ]*)?(\*[A-Za-z0-9_.-]+|&[A-Za-z0-9_.-]+)?-?[ \t]*\[?[A-Za-z_"', ]*\]?,?[ \t]*\r?\n?$`)
 
 func (h hunk) harmless() bool {
 	for _, l := range append(append([]string{}, h.out...), h.new...) {
@@ -131,10 +137,12 @@ func (h hunk) harmless() bool {
 
 var aWord = regexp.MustCompile(`[A-Za-z_]+`)
 
-// knownWord tells whether a word is a key, a boolean or a capability's name, as some file spells it.
+// knownWord tells whether a word is a key, a boolean or a capability's name, as some file spells
+// it.
 func knownWord(w string) bool {
 	_, err := caps.Parse(w)
-	return err == nil || slices.Contains([]string{keyAdd, keyDrop, keyPrivileged, "true", "false", caps.All}, w) || short(w) == caps.All
+	return err == nil || slices.Contains([]string{keyAdd, keyDrop, keyPrivileged, "true", "false",
+		caps.All}, w) || short(w) == caps.All
 }
 
 func (h hunk) write(b *strings.Builder) {
@@ -168,7 +176,8 @@ func writeLine(b *strings.Builder, sign, line string) {
 // printable keeps a name that comes from a label within one line.
 func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		if r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0x2028 && r <= 0x202e ||
+			r >= 0x2066 && r <= 0x2069 {
 			return '?'
 		}
 		return r

@@ -1,7 +1,9 @@
-// Package source changes capabilities where a container's owner keeps them: in compose files, by splicing text at parsed positions, and in the
-// specification of a swarm service; for owners that are elsewhere (Amazon ECS, Kubernetes, Nomad, systemd) it says the exact change.
+// Package source changes capabilities where a container's owner keeps them: in compose files, by
+// splicing text at parsed positions, and in the specification of a swarm service; for owners that
+// are elsewhere (Amazon ECS, Kubernetes, Nomad, systemd) it says the exact change.
 //
-// It does no I/O, and nothing of a file but what is about capabilities is in anything that it says to people: the lines beside may hold secrets.
+// It does no I/O, and nothing of a file but what is about capabilities is in anything that it says
+// to people: the lines beside may hold secrets.
 package source
 
 import (
@@ -12,7 +14,8 @@ import (
 	"dropcap/caps"
 )
 
-// Cannot is why a source is not changed by dropcap. Its text ends a sentence that begins with "cannot edit …: ".
+// Cannot is why a source is not changed by dropcap. Its text ends a sentence that begins with
+// "cannot edit …: ".
 type Cannot struct {
 	Slug string // stable
 	Why  string
@@ -24,7 +27,8 @@ func cannot(slug, format string, args ...any) *Cannot {
 	return &Cannot{Slug: slug, Why: fmt.Sprintf(format, args...)}
 }
 
-// short gives a capability's name as it is written in files, so that names can be compared: "NET_RAW" for "cap_net_raw". What is none stays.
+// short gives a capability's name as it is written in files, so that names can be compared:
+// "NET_RAW" for "cap_net_raw". What is none stays.
 func short(name string) string {
 	if strings.EqualFold(name, caps.All) || strings.EqualFold(name, "CAP_ALL") {
 		return caps.All

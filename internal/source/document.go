@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	maxSize  = 4 << 20 // of a compose file; the largest that people write by hand are some hundred KiB
+	// of a compose file; the largest that people write by hand are some hundred KiB
+	maxSize  = 4 << 20
 	maxDepth = 64
 )
 
@@ -31,7 +32,9 @@ type document struct {
 type cut struct {
 	from, to int
 	with     string
-	newline  string // of whole lines: what they end with, so that one is put before them at the end of a file that lacks it
+	// of whole lines: what they end with, so that one is put before them at the end of a file that
+	// lacks it
+	newline string
 }
 
 // parse reads the only YAML document of a file.
@@ -42,14 +45,17 @@ func parse(path string, text []byte) (*document, error) {
 	case !utf8.Valid(text):
 		return nil, cannot("encoding", "%s is not UTF-8", path)
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(text), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	loader, err := yaml.NewLoader(bytes.NewReader(text),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		return nil, cannot("yaml", "%s cannot be parsed", path)
 	}
 	d := &document{path: path, text: string(text), lines: lineStarts(string(text))}
 	var first, more yaml.Node
-	if err := loader.Load(&first); err != nil || len(first.Content) == 0 || first.Content[0].Kind != yaml.MappingNode {
-		return nil, cannot("yaml", "%s is no mapping in YAML", path) // the parser's own words may repeat what stands there
+	if err := loader.Load(&first); err != nil || len(first.Content) == 0 ||
+		first.Content[0].Kind != yaml.MappingNode {
+		// the parser's own words may repeat what stands there
+		return nil, cannot("yaml", "%s is no mapping in YAML", path)
 	}
 	if err := loader.Load(&more); !errors.Is(err, io.EOF) {
 		return nil, cannot("documents", "%s holds several YAML documents", path)
@@ -58,8 +64,8 @@ func parse(path string, text []byte) (*document, error) {
 	return d, nil
 }
 
-// lineStarts finds lines as the parser counts them: YAML 1.1 breaks lines at CR, LF, CR LF, NEL, LS and PS (yaml is_break). A byte order mark
-// is not counted.
+// lineStarts finds lines as the parser counts them: YAML 1.1 breaks lines at CR, LF, CR LF, NEL, LS
+// and PS (yaml is_break). A byte order mark is not counted.
 func lineStarts(text string) []int {
 	at := 0
 	if strings.HasPrefix(text, "\ufeff") {
@@ -151,9 +157,12 @@ func (d *document) spliced() (string, bool) {
 }
 
 // broken tells whether a text ends with a line break.
-func broken(text string) bool { return strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\r") }
+func broken(text string) bool {
+	return strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\r")
+}
 
-// scalarEnd is behind a scalar of one line that is written as it reads: plain, or in quotes without an escape; -1 otherwise.
+// scalarEnd is behind a scalar of one line that is written as it reads: plain, or in quotes without
+// an escape; -1 otherwise.
 func (d *document) scalarEnd(n *yaml.Node) int {
 	at := d.offset(n)
 	if n.Kind != yaml.ScalarNode || at < 0 || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0 {
@@ -175,7 +184,8 @@ func (d *document) scalarEnd(n *yaml.Node) int {
 	return at + len(written)
 }
 
-// value is what a key of a mapping holds; nil if the mapping itself has no such key. Merged mappings are not looked into.
+// value is what a key of a mapping holds; nil if the mapping itself has no such key. Merged
+// mappings are not looked into.
 func value(m *yaml.Node, key string) (k, v *yaml.Node) {
 	if m == nil || m.Kind != yaml.MappingNode {
 		return nil, nil
@@ -188,7 +198,8 @@ func value(m *yaml.Node, key string) (k, v *yaml.Node) {
 	return nil, nil
 }
 
-// merged is what a key holds by way of merge keys (<<), in which the first mapping wins and the mapping's own key over all.
+// merged is what a key holds by way of merge keys (<<), in which the first mapping wins and the
+// mapping's own key over all.
 func merged(m *yaml.Node, key string, depth int) *yaml.Node {
 	_, into := value(m, "<<")
 	if into == nil || depth > maxDepth {

@@ -8,12 +8,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Given is what compose is given to read in the place of a project's files: the texts that were checked. Each
-// is under the path that its owner gave.
+// Given is what compose is given to read in the place of a project's files: the texts that were
+// checked. Each is under the path that its owner gave.
 type Given struct {
 	Files []File // -f, in order
-	// Env are the environment files; compose's own .env is among them, empty where there is none, so that
-	// compose looks for no other.
+	// Env are the environment files; compose's own .env is among them, empty where there is none,
+	// so that compose looks for no other.
 	Env []File
 }
 
@@ -34,7 +34,8 @@ func (g Given) With(edited []Edited, is bool) []File {
 	return list
 }
 
-// Explicit is the project with compose's own environment file named, so that a copy of it can be given.
+// Explicit is the project with compose's own environment file named, so that a copy of it can be
+// given.
 func (p Project) Explicit(g Given) Project {
 	if len(p.EnvFiles) == 0 {
 		for _, f := range g.Env {
@@ -44,8 +45,9 @@ func (p Project) Explicit(g Given) Project {
 	return p
 }
 
-// Reads are further files that compose reads by itself, wherever a service names them: environment and label
-// files, and those that services extend. The error is a Cannot where a name is not told by the files alone.
+// Reads are further files that compose reads by itself, wherever a service names them: environment
+// and label files, and those that services extend. The error is a Cannot where a name is not told
+// by the files alone.
 func (p Project) Reads(files []File) ([]string, error) {
 	var out []string
 	for _, f := range files {
@@ -70,7 +72,8 @@ func (p Project) Reads(files []File) ([]string, error) {
 	}
 	for i, name := range out {
 		if strings.ContainsAny(name, "$~") {
-			return nil, cannot("variable", "the name of a file that they read comes from a variable")
+			return nil, cannot("variable",
+				"the name of a file that they read comes from a variable")
 		}
 		if !path.IsAbs(name) {
 			out[i] = path.Join(p.Dir, name)

@@ -18,13 +18,16 @@ services:
   db: {extends: {file: ../common.yaml, service: db}, env_file: db.env}
   other: {extends: web, command: [env_file, x]}
 `
-	got, err := p.Reads([]File{{"/srv/shop/a.yaml", []byte(text)}, {"/srv/shop/b.yaml", []byte("services: {web: {env_file: b.env}}")}})
-	want := "/etc/web.env /srv/common.yaml /srv/shop/b.env /srv/shop/base.env /srv/shop/db.env /srv/shop/labels /srv/shop/web.env"
+	got, err := p.Reads([]File{{"/srv/shop/a.yaml", []byte(text)},
+		{"/srv/shop/b.yaml", []byte("services: {web: {env_file: b.env}}")}})
+	want := "/etc/web.env /srv/common.yaml /srv/shop/b.env /srv/shop/base.env /srv/shop/db.env " +
+		"/srv/shop/labels /srv/shop/web.env"
 	if err != nil || strings.Join(got, " ") != want {
 		t.Errorf("%v: %s, want %s", err, strings.Join(got, " "), want)
 	}
 	for _, name := range []string{"${X:-.env}", "~/web.env"} {
-		if _, err := p.Reads([]File{{"/srv/shop/a.yaml", []byte("services: {web: {env_file: '" + name + "'}}")}}); slug(err) != "variable" {
+		if _, err := p.Reads([]File{{"/srv/shop/a.yaml",
+			[]byte("services: {web: {env_file: '" + name + "'}}")}}); slug(err) != "variable" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

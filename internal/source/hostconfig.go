@@ -9,11 +9,13 @@ import (
 	"dropcap/caps"
 )
 
-// HostConfig gives the engine's own file of a container, hostconfig.json, with other capabilities in it: the values of CapAdd and CapDrop are
-// replaced, and every other byte stays. Was is what must stand there.
+// HostConfig gives the engine's own file of a container, hostconfig.json, with other capabilities
+// in it: the values of CapAdd and CapDrop are replaced, and every other byte stays. Was is what
+// must stand there.
 func HostConfig(text []byte, was, is dropcap.Grant) ([]byte, error) {
 	if was.Privileged != is.Privileged {
-		return nil, cannot("privileged", "a privileged container has more than its capabilities from that")
+		return nil, cannot("privileged",
+			"a privileged container has more than its capabilities from that")
 	}
 	var now struct {
 		Privileged      bool
@@ -22,7 +24,8 @@ func HostConfig(text []byte, was, is dropcap.Grant) ([]byte, error) {
 	if err := json.Unmarshal(text, &now); err != nil {
 		return nil, cannot("form", "the engine's file is not what it should be")
 	}
-	if now.Privileged != was.Privileged || !SameNames(now.CapAdd, was.CapAdd) || !SameNames(now.CapDrop, was.CapDrop) {
+	if now.Privileged != was.Privileged || !SameNames(now.CapAdd, was.CapAdd) ||
+		!SameNames(now.CapDrop, was.CapDrop) {
 		return nil, cannot("changed", "the engine's file does not say what the container had")
 	}
 	spans, err := topLevel(text)
@@ -74,7 +77,8 @@ func onlyLists(was, is []byte, g dropcap.Grant) error {
 		}
 	}
 	var add, drop []string
-	if json.Unmarshal(b["CapAdd"], &add) != nil || json.Unmarshal(b["CapDrop"], &drop) != nil || !SameNames(add, g.CapAdd) || !SameNames(drop, g.CapDrop) {
+	if json.Unmarshal(b["CapAdd"], &add) != nil || json.Unmarshal(b["CapDrop"], &drop) != nil ||
+		!SameNames(add, g.CapAdd) || !SameNames(drop, g.CapDrop) {
 		return cannot("form", "the engine's file is not what it should be")
 	}
 	return nil

@@ -10,7 +10,8 @@ import (
 func TestHostConfig(t *testing.T) {
 	const file = `{"Binds":["/x:/CapAdd"], "CapAdd":null ,"CapDrop":["CAP_MKNOD"],"NanoCpus":9007199254740993,"Dns":[{"CapAdd":["a"]}],"X":"<é"}` + "\n"
 	got, err := HostConfig([]byte(file), grant("", "MKNOD"), grant("chown", "ALL"))
-	want := `{"Binds":["/x:/CapAdd"], "CapAdd":["CAP_CHOWN"] ,"CapDrop":["ALL"],"NanoCpus":9007199254740993,"Dns":[{"CapAdd":["a"]}],"X":"<é"}` + "\n"
+	want :=
+		`{"Binds":["/x:/CapAdd"], "CapAdd":["CAP_CHOWN"] ,"CapDrop":["ALL"],"NanoCpus":9007199254740993,"Dns":[{"CapAdd":["a"]}],"X":"<é"}` + "\n"
 	if err != nil || string(got) != want {
 		t.Fatalf("%v\n%s, want\n%s", err, got, want)
 	}
@@ -23,11 +24,13 @@ func TestHostConfig(t *testing.T) {
 		was  dropcap.Grant
 		slug string
 	}{
-		"other lists":     {file, grant("", ""), "changed"},
-		"privileged":      {file, dropcap.Grant{Privileged: true}, "privileged"},
-		"now privileged":  {`{"Privileged":true,"CapAdd":null,"CapDrop":["MKNOD"]}`, grant("", "MKNOD"), "changed"},
-		"no CapAdd":       {`{"CapDrop":["MKNOD"]}`, grant("", "MKNOD"), "form"},
-		"CapAdd twice":    {`{"CapAdd":null,"CapAdd":null,"CapDrop":["MKNOD"]}`, grant("", "MKNOD"), "form"},
+		"other lists": {file, grant("", ""), "changed"},
+		"privileged":  {file, dropcap.Grant{Privileged: true}, "privileged"},
+		"now privileged": {`{"Privileged":true,"CapAdd":null,"CapDrop":["MKNOD"]}`,
+			grant("", "MKNOD"), "changed"},
+		"no CapAdd": {`{"CapDrop":["MKNOD"]}`, grant("", "MKNOD"), "form"},
+		"CapAdd twice": {`{"CapAdd":null,"CapAdd":null,"CapDrop":["MKNOD"]}`, grant("", "MKNOD"),
+			"form"},
 		"another case":    {`{"capadd":null,"CapDrop":["MKNOD"]}`, grant("", "MKNOD"), "form"},
 		"no JSON":         {`{"CapAdd":`, grant("", "MKNOD"), "form"},
 		"something after": {file + "{}", grant("", "MKNOD"), "form"},

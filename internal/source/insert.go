@@ -21,7 +21,8 @@ func (d *document) removeLine(at int) {
 	d.cuts = append(d.cuts, cut{from: from, to: to, with: ""})
 }
 
-// insertLines puts lines behind the line around an offset. A file that ends without a line break still does.
+// insertLines puts lines behind the line around an offset. A file that ends without a line break
+// still does.
 func (d *document) insertLines(at int, list []string) {
 	_, to := d.lineOf(at)
 	nl := d.newline(at)
@@ -41,8 +42,10 @@ func (pt *part) flush() error {
 	}
 	d := pt.doc
 	at := d.offset(pt.at)
-	if at < 0 || len(pt.at.Content) == 0 || pt.at.Anchor != "" && pt.at.Style&yaml.FlowStyle != 0 || pt.at.Style&yaml.TaggedStyle != 0 {
-		return cannot("form", "in %s the service is written in a way that cannot be edited safely", d.path)
+	if at < 0 || len(pt.at.Content) == 0 || pt.at.Anchor != "" && pt.at.Style&yaml.FlowStyle != 0 ||
+		pt.at.Style&yaml.TaggedStyle != 0 {
+		return cannot("form", "in %s the service is written in a way that cannot be edited safely",
+			d.path)
 	}
 	if pt.at.Style&yaml.FlowStyle != 0 {
 		return pt.flushFlow(at)
@@ -51,7 +54,8 @@ func (pt *part) flush() error {
 	from, _ := d.lineOf(d.offset(first))
 	indent := d.text[from:d.offset(first)]
 	if strings.Trim(indent, " ") != "" {
-		return cannot("form", "in %s the service is written in a way that cannot be edited safely", d.path)
+		return cannot("form", "in %s the service is written in a way that cannot be edited safely",
+			d.path)
 	}
 	var text []string
 	for _, s := range pt.insert {
@@ -75,12 +79,14 @@ func (pt *part) flush() error {
 func (pt *part) flushFlow(at int) error {
 	d := pt.doc
 	if !strings.HasPrefix(d.text[at:], "{") {
-		return cannot("form", "in %s the service is written in a way that cannot be edited safely", d.path)
+		return cannot("form", "in %s the service is written in a way that cannot be edited safely",
+			d.path)
 	}
 	first := d.offset(pt.at.Content[0])
 	gap, quote := d.text[at+1:first], ""
 	if strings.ContainsRune(gap, '#') {
-		return cannot("form", "in %s the service is written in a way that cannot be edited safely", d.path)
+		return cannot("form", "in %s the service is written in a way that cannot be edited safely",
+			d.path)
 	}
 	if strings.HasPrefix(d.text[first:], `"`) { // JSON
 		quote = `"`
@@ -100,22 +106,25 @@ func (pt *part) flushFlow(at int) error {
 	return nil
 }
 
-// step is how much further the file indents the items of a list than its key: as its other lists do, or its mappings.
+// step is how much further the file indents the items of a list than its key: as its other lists
+// do, or its mappings.
 func (pt *part) step(indent int) string {
 	for i := 1; i < len(pt.at.Content); i += 2 {
-		if v := pt.at.Content[i]; v.Kind == yaml.SequenceNode && v.Style&yaml.FlowStyle == 0 && v.Anchor == "" && v.Column-1 >= indent {
+		if v := pt.at.Content[i]; v.Kind == yaml.SequenceNode && v.Style&yaml.FlowStyle == 0 &&
+			v.Anchor == "" && v.Column-1 >= indent {
 			return strings.Repeat(" ", v.Column-1-indent)
 		}
 	}
 	return strings.Repeat(" ", 2)
 }
 
-// behind is the line behind which new keys go: the last item of the service's other list of capabilities, or its image, or another value
-// that ends on its key's line; -1 if there is none.
+// behind is the line behind which new keys go: the last item of the service's other list of
+// capabilities, or its image, or another value that ends on its key's line; -1 if there is none.
 func (pt *part) behind() int {
 	d := pt.doc
 	for _, key := range []string{keyAdd, keyDrop} {
-		if _, v := value(pt.at, key); v != nil && v.Kind == yaml.SequenceNode && v.Style&yaml.FlowStyle == 0 && len(v.Content) > 0 {
+		if _, v := value(pt.at, key); v != nil && v.Kind == yaml.SequenceNode &&
+			v.Style&yaml.FlowStyle == 0 && len(v.Content) > 0 {
 			return d.offset(v.Content[len(v.Content)-1])
 		}
 	}

@@ -28,7 +28,8 @@ func (pt *part) find(key string) (*list, error) {
 	l := &list{part: pt, key: key, head: head, node: node, seq: resolved(node)}
 	switch {
 	case l.seq.Style&yaml.TaggedStyle != 0 || node.Style&yaml.TaggedStyle != 0:
-		return nil, cannot("tag", "in %s its %s has a tag of its own", pt.doc.path, key) // !reset, !override
+		// !reset, !override
+		return nil, cannot("tag", "in %s its %s has a tag of its own", pt.doc.path, key)
 	case l.seq.Kind == yaml.ScalarNode && l.seq.Tag == "!!null":
 		l.seq = nil
 	case l.seq.Kind != yaml.SequenceNode:
@@ -61,8 +62,11 @@ func (l *list) change(out, in []string) error {
 		return l.part.insertList(l.key, rest)
 	case l.seq == nil || l.node.Kind == yaml.AliasNode:
 		return l.restate(rest)
-	case l.part.doc.aliased(l.seq) || slices.ContainsFunc(l.seq.Content, func(n *yaml.Node) bool { return n.Anchor != "" }):
-		return cannot("alias", "in %s other services use its %s by an anchor", l.part.doc.path, l.key)
+	case l.part.doc.aliased(l.seq) || slices.ContainsFunc(l.seq.Content, func(n *yaml.Node) bool {
+		return n.Anchor != ""
+	}):
+		return cannot("alias", "in %s other services use its %s by an anchor", l.part.doc.path,
+			l.key)
 	case l.seq.Style&yaml.FlowStyle != 0:
 		return l.flow(out, in)
 	case len(rest) == 0:
@@ -72,7 +76,8 @@ func (l *list) change(out, in []string) error {
 }
 
 func (l *list) form() error {
-	return cannot("form", "in %s its %s is written in a way that cannot be edited safely", l.part.doc.path, l.key)
+	return cannot("form", "in %s its %s is written in a way that cannot be edited safely",
+		l.part.doc.path, l.key)
 }
 
 // restate writes a list of its own in place of an alias, or of nothing.
@@ -129,7 +134,8 @@ func (l *list) block(out, in []string) error {
 	return nil
 }
 
-// line gives what stands before an item on its line, the indentation and the dash; false if the item does not have a line for itself.
+// line gives what stands before an item on its line, the indentation and the dash; false if the
+// item does not have a line for itself.
 func (l *list) line(n *yaml.Node) (prefix string, ok bool) {
 	d := l.part.doc
 	end := d.scalarEnd(n)
@@ -148,7 +154,8 @@ func (l *list) line(n *yaml.Node) (prefix string, ok bool) {
 		(behind == "" || behind[0] == '#' && behind != rest)
 }
 
-// remove takes the whole list out, with its key; of a mapping that has nothing else an empty list stays.
+// remove takes the whole list out, with its key; of a mapping that has nothing else an empty list
+// stays.
 func (l *list) remove() error {
 	d := l.part.doc
 	end := d.scalarEnd(l.head)
@@ -217,11 +224,13 @@ func (l *list) flowCuts(kept, ends []int, in []string, quote string) {
 		fresh[i] = quote + n + quote
 	}
 	if len(kept) == 0 {
-		d.cuts = append(d.cuts, cut{from: d.offset(items[0]), to: ends[len(ends)-1], with: strings.Join(fresh, ", ")})
+		d.cuts = append(d.cuts, cut{from: d.offset(items[0]), to: ends[len(ends)-1],
+			with: strings.Join(fresh, ", ")})
 		return
 	}
 	if kept[0] > 0 {
-		d.cuts = append(d.cuts, cut{from: d.offset(items[0]), to: d.offset(items[kept[0]]), with: ""})
+		d.cuts = append(d.cuts, cut{from: d.offset(items[0]), to: d.offset(items[kept[0]]),
+			with: ""})
 	}
 	for i := 1; i < len(kept); i++ {
 		if kept[i] > kept[i-1]+1 {

@@ -22,7 +22,8 @@ func TestServiceWithOtherCapabilities(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	g, err := s.Declares()
-	if err != nil || !SameNames(g.CapAdd, []string{"NET_RAW"}) || !SameNames(g.CapDrop, []string{"MKNOD"}) {
+	if err != nil || !SameNames(g.CapAdd, []string{"NET_RAW"}) ||
+		!SameNames(g.CapDrop, []string{"MKNOD"}) {
 		t.Fatalf("it declares %+v, %v", g, err)
 	}
 	spec, err := s.With(grant("", "MKNOD NET_RAW"))
@@ -30,7 +31,8 @@ func TestServiceWithOtherCapabilities(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(spec)
-	for _, want := range []string{`"FutureField":{"x":[1,2.50]}`, `"Replicas":18446744073709551615`, `"CapabilityDrop":["MKNOD","NET_RAW"]`, `"Isolation":"default"`, `"ForceUpdate":3`} {
+	for _, want := range []string{`"FutureField":{"x":[1,2.50]}`, `"Replicas":18446744073709551615`,
+		`"CapabilityDrop":["MKNOD","NET_RAW"]`, `"Isolation":"default"`, `"ForceUpdate":3`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not in %s", want, text)
 		}
@@ -47,7 +49,8 @@ func TestServiceWithOtherCapabilities(t *testing.T) {
 
 func TestSwarmText(t *testing.T) {
 	got := SwarmText("shop_api", "shop", Declaration{grant("", ""), grant("CHOWN", "ALL")})
-	want := "docker service update --cap-add RESET --cap-drop RESET --cap-drop ALL --cap-add CHOWN shop_api\n" +
+	want := "docker service update --cap-add RESET --cap-drop RESET --cap-drop ALL --cap-add " +
+		"CHOWN shop_api\n" +
 		"and in the file of the stack shop, or its next deployment takes the change back:\n" +
 		"services:\n  api:\n    cap_drop: [ALL]\n    cap_add: [CHOWN]\n"
 	if got != want {
@@ -59,14 +62,19 @@ func TestSwarmText(t *testing.T) {
 func TestElsewhereECS(t *testing.T) {
 	testenv.Need(t, testenv.Tool("jq", "jq"))
 	labels := map[string]string{
-		"com.amazonaws.ecs.task-definition-family": "it's", "com.amazonaws.ecs.container-name": "app", "com.amazonaws.ecs.task-definition-version": "7",
-		"com.amazonaws.ecs.cluster": "prod",
+		"com.amazonaws.ecs.task-definition-family":  "it's",
+		"com.amazonaws.ecs.container-name":          "app",
+		"com.amazonaws.ecs.task-definition-version": "7",
+		"com.amazonaws.ecs.cluster":                 "prod",
 	}
-	text, ok := Elsewhere("ecs", labels, Declaration{dropcap.Grant{Privileged: true}, grant("CAP_CHOWN", "all")})
-	if !ok || !strings.Contains(text, `{"linuxParameters":{"capabilities":{"add":["CHOWN"],"drop":["ALL"]}},"privileged":false}`) {
+	text, ok := Elsewhere("ecs", labels, Declaration{dropcap.Grant{Privileged: true},
+		grant("CAP_CHOWN", "all")})
+	if !ok || !strings.Contains(text,
+		`{"linuxParameters":{"capabilities":{"add":["CHOWN"],"drop":["ALL"]}},"privileged":false}`) {
 		t.Fatalf("it is\n%s", text)
 	}
-	if !strings.Contains(text, `backout: aws ecs update-service --cluster prod --service SERVICE --task-definition 'it'\''s:7'`) {
+	if !strings.Contains(text,
+		`backout: aws ecs update-service --cluster prod --service SERVICE --task-definition 'it'\''s:7'`) {
 		t.Errorf("it is\n%s", text)
 	}
 	for _, line := range strings.Split(text, "\n") {
@@ -76,9 +84,11 @@ func TestElsewhereECS(t *testing.T) {
 		_, program, _ := strings.Cut(line, "| ")
 		program, _, _ = strings.Cut(program, " >")
 		cmd := exec.Command("sh", "-c", program+" -c")
-		cmd.Stdin = strings.NewReader(`{"revision":7,"status":"ACTIVE","family":"x","containerDefinitions":[{"name":"side"},{"name":"app","privileged":true,"linuxParameters":{"initProcessEnabled":true}}]}`)
+		cmd.Stdin = strings.NewReader(
+			`{"revision":7,"status":"ACTIVE","family":"x","containerDefinitions":[{"name":"side"},{"name":"app","privileged":true,"linuxParameters":{"initProcessEnabled":true}}]}`)
 		out, err := cmd.CombinedOutput()
-		want := `{"family":"x","containerDefinitions":[{"name":"side"},{"name":"app","privileged":false,"linuxParameters":{"initProcessEnabled":true,"capabilities":{"add":["CHOWN"],"drop":["ALL"]}}}]}`
+		want :=
+			`{"family":"x","containerDefinitions":[{"name":"side"},{"name":"app","privileged":false,"linuxParameters":{"initProcessEnabled":true,"capabilities":{"add":["CHOWN"],"drop":["ALL"]}}}]}`
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%v: %s\n%s", err, out, line)
 		}
@@ -90,12 +100,15 @@ func TestElsewhere(t *testing.T) {
 		labels map[string]string
 		want   []string
 	}{
-		"kubernetes": {map[string]string{"io.kubernetes.pod.namespace": "ns", "io.kubernetes.pod.name": "web-0", "io.kubernetes.container.name": "app"}, []string{
+		"kubernetes": {map[string]string{"io.kubernetes.pod.namespace": "ns",
+			"io.kubernetes.pod.name": "web-0", "io.kubernetes.container.name": "app"}, []string{
 			"securityContext:\n  capabilities:\n    add: [CHOWN]\n    drop: [ALL]\n",
 			`--patch '{"spec":{"template":{"spec":{"containers":[{"name":"app","securityContext":{"capabilities":{"add":["CHOWN"],"drop":["ALL"]}}}]}}}}'`,
 			"kubectl -n ns rollout undo"}},
-		"nomad": {map[string]string{"com.hashicorp.nomad.job_name": "j", "com.hashicorp.nomad.task_name": "t\nx"}, []string{
-			"in the job j, group GROUP, task t?x:\nconfig {\n  cap_drop = [\"all\"]\n  cap_add  = [\"chown\"]\n}\n", "nomad job revert j VERSION"}},
+		"nomad": {map[string]string{"com.hashicorp.nomad.job_name": "j",
+			"com.hashicorp.nomad.task_name": "t\nx"}, []string{
+			"in the job j, group GROUP, task t?x:\nconfig {\n  cap_drop = [\"all\"]\n  cap_add  " +
+				"= [\"chown\"]\n}\n", "nomad job revert j VERSION"}},
 	} {
 		text, ok := Elsewhere(kind, c.labels, Declaration{grant("", ""), grant("CHOWN", "ALL")})
 		for _, w := range c.want {
@@ -125,20 +138,25 @@ func TestDropIn(t *testing.T) {
 			continue
 		}
 		_, got, _ := strings.Cut(content, "ExecStart=\nExecStart=")
-		if file != "/etc/systemd/system/web.service.d/50-capabilities.conf" || strings.TrimSuffix(got, "\n") != want {
+		if file != "/etc/systemd/system/web.service.d/50-capabilities.conf" ||
+			strings.TrimSuffix(got, "\n") != want {
 			t.Errorf("%q became\n%q, want\n%q", line, got, want)
 		}
-		if strings.Contains(text, "serve") || strings.Contains(text, "b c") || !strings.Contains(text, "--cap-drop=ALL --cap-add=CHOWN") {
+		if strings.Contains(text, "serve") || strings.Contains(text, "b c") ||
+			!strings.Contains(text, "--cap-drop=ALL --cap-add=CHOWN") {
 			t.Errorf("it says\n%s", text)
 		}
 	}
-	for _, line := range []string{"", "/usr/bin/docker start -a web", "/usr/bin/podman run app", "/usr/local/bin/start.sh run", "/bin/sh -c 'docker run app'"} {
-		if _, _, _, err := DropIn(owner.Unit{Name: "web.service", ExecStart: line}, d); slug(err) != "form" {
+	for _, line := range []string{"", "/usr/bin/docker start -a web", "/usr/bin/podman run app",
+		"/usr/local/bin/start.sh run", "/bin/sh -c 'docker run app'"} {
+		if _, _, _, err := DropIn(owner.Unit{Name: "web.service", ExecStart: line},
+			d); slug(err) != "form" {
 			t.Errorf("%q: %v", line, err)
 		}
 	}
 	d.Was.Privileged = true
-	_, content, _, err := DropIn(owner.Unit{Name: "web.service", ExecStart: "docker run --privileged app"}, d)
+	_, content, _, err := DropIn(owner.Unit{Name: "web.service",
+		ExecStart: "docker run --privileged app"}, d)
 	if err != nil || !strings.Contains(content, "docker run --cap-drop=ALL --cap-add=CHOWN app\n") {
 		t.Errorf("%v, %s", err, content)
 	}

@@ -19,7 +19,8 @@ type Project struct {
 	EnvFiles      []string // --env-file; none: compose's own .env in the folder
 }
 
-// What compose takes as names (compose-go loader/normalize.go and the schema of services); a label may say anything.
+// What compose takes as names (compose-go loader/normalize.go and the schema of services); a label
+// may say anything.
 var (
 	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 	serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
@@ -49,7 +50,8 @@ func ReadProject(labels map[string]string) (Project, error) {
 		case strings.Contains(f, "://"):
 			return p, cannot("remote", "its file is kept elsewhere")
 		case !path.IsAbs(f) || path.Clean(f) != f:
-			return p, cannot("labels", "its labels do not say the whole path of its files, as compose 1 did")
+			return p, cannot("labels",
+				"its labels do not say the whole path of its files, as compose 1 did")
 		}
 		p.Files = append(p.Files, f)
 	}
@@ -68,12 +70,15 @@ func ReadProject(labels map[string]string) (Project, error) {
 	return p, nil
 }
 
-// Imposter is why a service is not changed while a container claims to be one of its own that is not.
+// Imposter is why a service is not changed while a container claims to be one of its own that is
+// not.
 func Imposter(name string) error {
-	return cannot("labels", "the container %s says by its image's labels alone that it is one of the service, and compose would take it for one", printable(name))
+	return cannot("labels", "the container %s says by its image's labels alone that it is one of "+
+		"the service, and compose would take it for one", printable(name))
 }
 
-// Trusts are the files that compose would read for it and that must therefore be trusted. One that is not there is no matter if optional.
+// Trusts are the files that compose would read for it and that must therefore be trusted. One that
+// is not there is no matter if optional.
 func (p Project) Trusts() (needed, optional []string) {
 	needed = append(slices.Clone(p.Files), p.EnvFiles...)
 	if len(p.EnvFiles) == 0 {
@@ -99,7 +104,8 @@ func (p Project) Config() []string {
 	return append(p.args(), "--profile", "*", "config", "--format", "json")
 }
 
-// Up makes the service's containers anew if their declaration has changed, as many as there are now.
+// Up makes the service's containers anew if their declaration has changed, as many as there are
+// now.
 func (p Project) Up(replicas int) []string {
 	return append(p.args(), "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
 		"--scale", p.Service+"="+strconv.Itoa(replicas), p.Service)
@@ -123,15 +129,16 @@ func Line(args []string) string {
 func Quoted(s string) string {
 	s = printable(s)
 	if s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@+%=,", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("_-./:@+%=,", r))
 	}) < 0 {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// aStep is a line of compose's about something that it does: "Container shop-web-1 Recreate". Other lines may
-// repeat what stands in the files.
+// aStep is a line of compose's about something that it does: "Container shop-web-1 Recreate". Other
+// lines may repeat what stands in the files.
 var aStep = regexp.MustCompile(`^(Container|Network|Volume|Image|Service) \S+ +[A-Z][a-z]+$`)
 
 // step is such a line, for the end of a sentence.
@@ -142,15 +149,17 @@ func step(line string) string {
 	return ": " + printable(line)
 }
 
-// Pending reads what a rehearsal said: nil if compose finds exactly these containers as they should be and would do nothing. (Its own
-// `config --hash` of 2.26 leaves env_file out and so differs from the label; the rehearsal computes what up would.)
+// Pending reads what a rehearsal said: nil if compose finds exactly these containers as they should
+// be and would do nothing. (Its own `config --hash` of 2.26 leaves env_file out and so differs from
+// the label; the rehearsal computes what up would.)
 func Pending(output string, containers []string) error {
 	var running []string
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "DRY-RUN MODE -"))
 		words := strings.Fields(line)
 		switch {
-		case line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line, "level=warning"):
+		case line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line,
+			"level=warning"):
 		case len(words) == 3 && words[0] == "Container" && words[2] == "Running":
 			running = append(running, words[1])
 		default:
@@ -166,8 +175,8 @@ func Pending(output string, containers []string) error {
 	return nil
 }
 
-// Models compares what compose makes of the files before and after: they differ in nothing but the capabilities of the service, and those are
-// what the declaration says.
+// Models compares what compose makes of the files before and after: they differ in nothing but the
+// capabilities of the service, and those are what the declaration says.
 func Models(before, after []byte, service string, d Declaration) error {
 	was, err := model(before, service)
 	if err != nil {
@@ -179,7 +188,8 @@ func Models(before, after []byte, service string, d Declaration) error {
 	}
 	switch {
 	case was.caps.hooks() || is.caps.hooks():
-		return cannot("hooks", "compose would also run commands for the service (post_start, pre_stop, provider)")
+		return cannot("hooks",
+			"compose would also run commands for the service (post_start, pre_stop, provider)")
 	case !was.caps.is(d.Was.CapAdd, d.Was.CapDrop, d.Was.Privileged):
 		return cannot("model", "the file declares other capabilities than the container has")
 	case !is.caps.is(d.Is.CapAdd, d.Is.CapDrop, d.Is.Privileged):
@@ -240,16 +250,19 @@ func model(text []byte, service string) (m resolvedModel, err error) {
 	return m, nil
 }
 
-// Replaces reads what a rehearsal of the change said: nil if compose would make each of these containers again, and do nothing else.
+// Replaces reads what a rehearsal of the change said: nil if compose would make each of these
+// containers again, and do nothing else.
 func Replaces(output string, containers []string) error {
 	left := slices.Clone(containers)
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "DRY-RUN MODE -"))
 		words := strings.Fields(line)
-		if line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line, "level=warning") {
+		if line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line,
+			"level=warning") {
 			continue
 		}
-		if len(words) != 3 || words[0] != "Container" || !slices.Contains(containers, interim.ReplaceAllString(words[1], "$2")) {
+		if len(words) != 3 || words[0] != "Container" ||
+			!slices.Contains(containers, interim.ReplaceAllString(words[1], "$2")) {
 			return cannot("pending", "compose would do more than that%s", step(line))
 		}
 		if words[2] == "Recreate" {
@@ -257,7 +270,8 @@ func Replaces(output string, containers []string) error {
 		}
 	}
 	if len(left) > 0 {
-		return cannot("pending", "compose would not make %s again", printable(strings.Join(left, ", ")))
+		return cannot("pending", "compose would not make %s again",
+			printable(strings.Join(left, ", ")))
 	}
 	return nil
 }

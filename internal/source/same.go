@@ -7,7 +7,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// same checks that an edited text means what the former one meant, but for the three keys of the service.
+// same checks that an edited text means what the former one meant, but for the three keys of the
+// service.
 func (d *document) same(text, service string) error {
 	after, err := parse(d.path, []byte(text))
 	if err != nil {
@@ -21,7 +22,8 @@ func (d *document) same(text, service string) error {
 	return nil
 }
 
-// meaning is a document as values, without the three keys of the service; false if it is too large (aliases within aliases).
+// meaning is a document as values, without the three keys of the service; false if it is too large
+// (aliases within aliases).
 func meaning(root *yaml.Node, service string) (any, bool) {
 	budget := 200_000
 	v := plainValue(root, &budget, 0)

@@ -13,8 +13,8 @@ type Service struct {
 	ID      string
 	Version uint64
 	Spec    json.RawMessage // the whole specification
-	// State and Message are of its last update: "", "updating", "paused", "completed", "rollback_started", "rollback_paused",
-	// "rollback_completed".
+	// State and Message are of its last update: "", "updating", "paused", "completed",
+	// "rollback_started", "rollback_paused", "rollback_completed".
 	State, Message string
 }
 
@@ -26,7 +26,8 @@ func ReadService(body json.RawMessage) (Service, error) {
 		Spec         json.RawMessage
 		UpdateStatus *struct{ State, Message string }
 	}
-	if err := json.Unmarshal(body, &b); err != nil || b.ID == "" || len(b.Spec) == 0 || b.Version.Index == 0 {
+	if err := json.Unmarshal(body, &b); err != nil || b.ID == "" || len(b.Spec) == 0 ||
+		b.Version.Index == 0 {
 		return Service{}, fmt.Errorf("cannot understand the engine's description of a service")
 	}
 	s := Service{ID: b.ID, Version: b.Version.Index, Spec: b.Spec}
@@ -44,33 +45,38 @@ func (s Service) Declares() (dropcap.Grant, error) {
 		}
 	}
 	err := json.Unmarshal(s.Spec, &b)
-	return dropcap.Grant{CapAdd: b.TaskTemplate.ContainerSpec.CapabilityAdd, CapDrop: b.TaskTemplate.ContainerSpec.CapabilityDrop}, err
+	return dropcap.Grant{CapAdd: b.TaskTemplate.ContainerSpec.CapabilityAdd,
+		CapDrop: b.TaskTemplate.ContainerSpec.CapabilityDrop}, err
 }
 
-// With gives the whole specification with other capabilities; every other field stays as the engine told it, also those that nobody here has
-// heard of.
+// With gives the whole specification with other capabilities; every other field stays as the engine
+// told it, also those that nobody here has heard of.
 func (s Service) With(g dropcap.Grant) (json.RawMessage, error) {
-	return within(s.Spec, []string{"TaskTemplate", "ContainerSpec"}, func(spec map[string]json.RawMessage) error {
-		for key, list := range map[string][]string{"CapabilityAdd": g.CapAdd, "CapabilityDrop": g.CapDrop} {
-			if len(list) == 0 {
-				delete(spec, key)
-				continue
+	return within(s.Spec, []string{"TaskTemplate", "ContainerSpec"},
+		func(spec map[string]json.RawMessage) error {
+			for key, list := range map[string][]string{"CapabilityAdd": g.CapAdd,
+				"CapabilityDrop": g.CapDrop} {
+				if len(list) == 0 {
+					delete(spec, key)
+					continue
+				}
+				text, err := json.Marshal(list)
+				if err != nil {
+					return err
+				}
+				spec[key] = text
 			}
-			text, err := json.Marshal(list)
-			if err != nil {
-				return err
-			}
-			spec[key] = text
-		}
-		return nil
-	})
+			return nil
+		})
 }
 
 // within changes an object inside an object.
-func within(raw json.RawMessage, path []string, change func(map[string]json.RawMessage) error) (json.RawMessage, error) {
+func within(raw json.RawMessage, path []string,
+	change func(map[string]json.RawMessage) error) (json.RawMessage, error) {
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &m); err != nil || m == nil {
-		return nil, fmt.Errorf("cannot understand the specification of a service: it has no %s", strings.Join(path, "."))
+		return nil, fmt.Errorf("cannot understand the specification of a service: it has no %s",
+			strings.Join(path, "."))
 	}
 	if len(path) == 0 {
 		if err := change(m); err != nil {
@@ -86,14 +92,16 @@ func within(raw json.RawMessage, path []string, change func(map[string]json.RawM
 	return json.Marshal(m)
 }
 
-// SwarmText is the same change for a person: the command, and what the stack file has to say, or the next `docker stack deploy` undoes it.
+// SwarmText is the same change for a person: the command, and what the stack file has to say, or
+// the next `docker stack deploy` undoes it.
 func SwarmText(service, stack string, d Declaration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "docker service update --cap-add RESET --cap-drop RESET%s%s %s\n",
 		flags(" --cap-drop ", d.Is.CapDrop), flags(" --cap-add ", d.Is.CapAdd), Quoted(service))
 	if stack != "" {
 		short := strings.TrimPrefix(service, stack+"_")
-		fmt.Fprintf(&b, "and in the file of the stack %s, or its next deployment takes the change back:\n%s", printable(stack), Words(short, d))
+		fmt.Fprintf(&b, "and in the file of the stack %s, or its next deployment takes the "+
+			"change back:\n%s", printable(stack), Words(short, d))
 	}
 	return b.String()
 }

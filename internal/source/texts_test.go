@@ -26,7 +26,8 @@ func slug(err error) string {
 // What is printed is a patch that git takes, and that gives the very file.
 func TestDiffApplies(t *testing.T) {
 	testenv.Need(t, testenv.Tool("git", "git"))
-	text := "services:\r\n  db: {image: y}\r\n  web:\r\n    environment: {PASSWORD: canary}\r\n    image: x\r\n    cap_add:\r\n      - CHOWN # c\r\n      - NET_RAW"
+	text := "services:\r\n  db: {image: y}\r\n  web:\r\n    environment: {PASSWORD: canary}\r\n  " +
+		"  image: x\r\n    cap_add:\r\n      - CHOWN # c\r\n      - NET_RAW"
 	d := Declaration{grant("CHOWN NET_RAW", ""), grant("CHOWN", "MKNOD NET_RAW")}
 	out, err := Compose([]File{{"compose.yaml", []byte(text)}}, "web", d)
 	if err != nil {
@@ -67,7 +68,8 @@ func TestDiffHidesWhatStandsBeside(t *testing.T) {
 			t.Fatal(err)
 		}
 		diff := Diff(out, "web", d)
-		if strings.Contains(diff, "canary") || !strings.Contains(diff, "in /srv/c.yaml, line") || !strings.Contains(diff, "cap_drop: [ALL]") {
+		if strings.Contains(diff, "canary") || !strings.Contains(diff, "in /srv/c.yaml, line") ||
+			!strings.Contains(diff, "cap_drop: [ALL]") {
 			t.Errorf("it says\n%s", diff)
 		}
 	}
@@ -75,8 +77,10 @@ func TestDiffHidesWhatStandsBeside(t *testing.T) {
 
 func labels(change map[string]string) map[string]string {
 	l := map[string]string{
-		"com.docker.compose.project": "shop", "com.docker.compose.service": "web", "com.docker.compose.oneoff": "False",
-		"com.docker.compose.project.working_dir": "/srv/shop", "com.docker.compose.project.config_files": "/srv/shop/a.yaml,/srv/shop/b.yaml",
+		"com.docker.compose.project": "shop", "com.docker.compose.service": "web",
+		"com.docker.compose.oneoff":               "False",
+		"com.docker.compose.project.working_dir":  "/srv/shop",
+		"com.docker.compose.project.config_files": "/srv/shop/a.yaml,/srv/shop/b.yaml",
 	}
 	for k, v := range change {
 		l["com.docker.compose."+k] = v
@@ -85,16 +89,19 @@ func labels(change map[string]string) map[string]string {
 }
 
 func TestReadProject(t *testing.T) {
-	p, err := ReadProject(labels(map[string]string{"project.environment_file": "/srv/shop/x.env,y.env"}))
+	p, err := ReadProject(labels(
+		map[string]string{"project.environment_file": "/srv/shop/x.env,y.env"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "--project-name shop --project-directory /srv/shop --file /srv/shop/a.yaml --file /srv/shop/b.yaml --env-file /srv/shop/x.env " +
+	want := "--project-name shop --project-directory /srv/shop --file /srv/shop/a.yaml --file " +
+		"/srv/shop/b.yaml --env-file /srv/shop/x.env " +
 		"--env-file /srv/shop/y.env up --detach --no-deps --no-build --pull never --scale web=2 web"
 	if got := strings.Join(p.Up(2), " "); got != want {
 		t.Errorf("it runs %s", got)
 	}
-	if got := strings.Join(p.Config(), " "); !strings.Contains(got, "--file /srv/shop/a.yaml --file /srv/shop/b.yaml ") {
+	if got := strings.Join(p.Config(), " "); !strings.Contains(got,
+		"--file /srv/shop/a.yaml --file /srv/shop/b.yaml ") {
 		t.Errorf("it runs %s", got)
 	}
 	needed, optional := p.Trusts()
@@ -105,11 +112,15 @@ func TestReadProject(t *testing.T) {
 		labels map[string]string
 		slug   string
 	}{
-		"a pipe":                 {map[string]string{"project.config_files": "/srv/shop/-"}, "stdin"},
-		"a pipe, plainly":        {map[string]string{"project.config_files": "-"}, "stdin"},
-		"kept elsewhere":         {map[string]string{"project.config_files": "oci://registry/x:1"}, "remote"},
-		"compose 1":              {map[string]string{"project.config_files": "docker-compose.yml"}, "labels"},
-		"a way around":           {map[string]string{"project.config_files": "/srv/../etc/x.yaml"}, "labels"},
+		"a pipe": {map[string]string{"project.config_files": "/srv/shop/-"},
+			"stdin"},
+		"a pipe, plainly": {map[string]string{"project.config_files": "-"}, "stdin"},
+		"kept elsewhere": {map[string]string{"project.config_files": "oci://registry/x:1"},
+			"remote"},
+		"compose 1": {map[string]string{"project.config_files": "docker-compose.yml"},
+			"labels"},
+		"a way around": {map[string]string{"project.config_files": "/srv/../etc/x.yaml"},
+			"labels"},
 		"no files":               {map[string]string{"project.config_files": ""}, "labels"},
 		"docker compose run":     {map[string]string{"oneoff": "True"}, "one-off"},
 		"a service like a flag":  {map[string]string{"service": "--privileged"}, "labels"},
@@ -124,14 +135,18 @@ func TestReadProject(t *testing.T) {
 }
 
 func TestPending(t *testing.T) {
-	const warned = "time=\"2026-01-01T00:00:00Z\" level=warning msg=\"the attribute version is obsolete\"\n"
+	const warned = "time=\"2026-01-01T00:00:00Z\" level=warning msg=\"the attribute version is " +
+		"obsolete\"\n"
 	for _, c := range []struct{ output, slug string }{
-		{warned + " DRY-RUN MODE -  Container shop-web-2  Running \n DRY-RUN MODE -  Container shop-web-1  Running \n", ""},
+		{warned + " DRY-RUN MODE -  Container shop-web-2  Running \n DRY-RUN MODE -  Container " +
+			"shop-web-1  Running \n", ""},
 		{" Container shop-web-1 Running \n Container shop-web-2 Running \n", ""},
 		{" Container shop-web-1 Running \n", "pending"},
-		{" Container shop-web-1 Running \n Container shop-web-2 Running \n Container shop-web-3 Running \n", "pending"},
+		{" Container shop-web-1 Running \n Container shop-web-2 Running \n Container shop-web-3 " +
+			"Running \n", "pending"},
 		{" Container shop-web-1 Recreate \n Container shop-web-2 Running \n", "pending"},
-		{" Container shop-web-1 Running \n Container shop-web-2 Running \n Network shop_front Removing \n", "pending"},
+		{" Container shop-web-1 Running \n Container shop-web-2 Running \n Network shop_front " +
+			"Removing \n", "pending"},
 		{"", "pending"},
 	} {
 		if err := Pending(c.output, []string{"shop-web-1", "shop-web-2"}); slug(err) != c.slug {
@@ -144,20 +159,22 @@ func TestModels(t *testing.T) {
 	const before = `{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"cap_add":["NET_RAW","cap_chown"],"image":"x"}}}`
 	d := Declaration{grant("CAP_CHOWN NET_RAW", ""), grant("CHOWN", "ALL")}
 	for name, c := range map[string]struct{ after, slug string }{
-		"as it was meant":      {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"cap_add":["CHOWN"],"cap_drop":["all"],"image":"x"}}}`, ""},
-		"another service":      {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y","cap_drop":["ALL"]},"web":{"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
-		"another field":        {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"z"}}}`, "model"},
-		"another network":      {`{"name":"shop","networks":{},"services":{"db":{"image":"y"},"web":{"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
-		"other capabilities":   {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"cap_add":["KILL"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
-		"nothing was changed":  {before, "model"},
-		"more than was asked":  {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"privileged":true,"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
-		"the service has gone": {`{"services":{"db":{}}}`, "error: cannot understand what compose makes of the files"},
+		"as it was meant":     {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"cap_add":["CHOWN"],"cap_drop":["all"],"image":"x"}}}`, ""},
+		"another service":     {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y","cap_drop":["ALL"]},"web":{"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
+		"another field":       {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"z"}}}`, "model"},
+		"another network":     {`{"name":"shop","networks":{},"services":{"db":{"image":"y"},"web":{"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
+		"other capabilities":  {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"cap_add":["KILL"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
+		"nothing was changed": {before, "model"},
+		"more than was asked": {`{"name":"shop","networks":{"a":{}},"services":{"db":{"image":"y"},"web":{"privileged":true,"cap_add":["CHOWN"],"cap_drop":["ALL"],"image":"x"}}}`, "model"},
+		"the service has gone": {`{"services":{"db":{}}}`,
+			"error: cannot understand what compose makes of the files"},
 	} {
 		if err := Models([]byte(before), []byte(c.after), "web", d); slug(err) != c.slug {
 			t.Errorf("%s: %v, want %q", name, err, c.slug)
 		}
 	}
-	if err := Models([]byte(before), []byte(before), "web", Declaration{grant("CHOWN", ""), grant("CHOWN", "")}); slug(err) != "model" {
+	if err := Models([]byte(before), []byte(before), "web", Declaration{grant("CHOWN", ""),
+		grant("CHOWN", "")}); slug(err) != "model" {
 		t.Errorf("a file that does not say what the container has: %v", err)
 	}
 }

@@ -8,13 +8,16 @@ import (
 	"dropcap/internal/owner"
 )
 
-// DropIn gives the drop-in that clears ExecStart and states it again with other capabilities, and how to bring it into effect. An ExecStart is
-// added to those before it unless it is emptied first (systemd.service(5)). The line may hold secrets, as the unit does: where to write it is
-// said, and the words that have to change; the line itself is the file's content.
+// DropIn gives the drop-in that clears ExecStart and states it again with other capabilities, and
+// how to bring it into effect. An ExecStart is added to those before it unless it is emptied first
+// (systemd.service(5)). The line may hold secrets, as the unit does: where to write it is said, and
+// the words that have to change; the line itself is the file's content.
 func DropIn(u owner.Unit, d Declaration) (file, content, text string, err error) {
 	line, ok := restated(u.ExecStart, d)
 	if !ok {
-		return "", "", "", cannot("form", "the ExecStart of %s is no docker run or create that can be restated", printable(u.Name))
+		return "", "", "", cannot("form",
+			"the ExecStart of %s is no docker run or create that can be restated",
+			printable(u.Name))
 	}
 	folder, manager := "/etc/systemd/system/", "systemctl"
 	if u.User {
@@ -24,10 +27,13 @@ func DropIn(u owner.Unit, d Declaration) (file, content, text string, err error)
 	file = folder + last
 	content = "[Service]\nExecStart=\nExecStart=" + line + "\n"
 	var b strings.Builder
-	fmt.Fprintf(&b, "in %s, after an empty ExecStart=, the same ExecStart with these and no other words about capabilities behind run:\n", printable(file))
-	fmt.Fprintf(&b, " %s\n", strings.TrimSpace(flags(" --cap-drop=", d.Is.CapDrop)+flags(" --cap-add=", d.Is.CapAdd)))
+	fmt.Fprintf(&b, "in %s, after an empty ExecStart=, the same ExecStart with these and no "+
+		"other words about capabilities behind run:\n", printable(file))
+	fmt.Fprintf(&b, " %s\n", strings.TrimSpace(flags(" --cap-drop=",
+		d.Is.CapDrop)+flags(" --cap-add=", d.Is.CapAdd)))
 	fmt.Fprintf(&b, "%[1]s daemon-reload && %[1]s restart %[2]s\n", manager, Quoted(u.Name))
-	fmt.Fprintf(&b, "backout: rm %[1]s%[2]s && %[3]s daemon-reload && %[3]s restart %[4]s\n", folder, Quoted(last), manager, Quoted(u.Name))
+	fmt.Fprintf(&b, "backout: rm %[1]s%[2]s && %[3]s daemon-reload && %[3]s restart %[4]s\n",
+		folder, Quoted(last), manager, Quoted(u.Name))
 	return file, content, b.String(), nil
 }
 
@@ -37,12 +43,13 @@ type word struct {
 	value    string // without quotes
 }
 
-// unitWords splits as systemd does: blanks separate, either quote joins, a backslash takes the next character with it. (systemd.syntax(7),
-// "Quoting"; specifiers and variables stay as they are.)
+// unitWords splits as systemd does: blanks separate, either quote joins, a backslash takes the next
+// character with it. (systemd.syntax(7), "Quoting"; specifiers and variables stay as they are.)
 func unitWords(s string) []word {
 	var out []word
 	for i := 0; i < len(s); {
-		if strings.ContainsRune(" \t\n\r", rune(s[i])) || s[i] == '\\' && i+1 < len(s) && s[i+1] == '\n' {
+		if strings.ContainsRune(" \t\n\r", rune(s[i])) ||
+			s[i] == '\\' && i+1 < len(s) && s[i+1] == '\n' {
 			i++
 			continue
 		}
@@ -107,7 +114,9 @@ func restated(line string, d Declaration) (string, bool) {
 		}
 	}
 	at := words[verb].to
-	doc.cuts = append(doc.cuts, cut{from: at, to: at, with: flags(" --cap-drop=", d.Is.CapDrop) + flags(" --cap-add=", d.Is.CapAdd)})
+	doc.cuts = append(doc.cuts,
+		cut{from: at, to: at, with: flags(" --cap-drop=", d.Is.CapDrop) + flags(" --cap-add=",
+			d.Is.CapAdd)})
 	return doc.spliced()
 }
 
@@ -119,8 +128,10 @@ func before(line string, at int) int {
 	return at
 }
 
-// alone are docker run's options without a value; all others that begin with a dash take one, in the same word or the next.
-var alone = []string{"--detach", "--init", "--interactive", "--no-healthcheck", "--oom-kill-disable", "--privileged", "--publish-all", "--quiet",
+// alone are docker run's options without a value; all others that begin with a dash take one, in
+// the same word or the next.
+var alone = []string{"--detach", "--init", "--interactive", "--no-healthcheck",
+	"--oom-kill-disable", "--privileged", "--publish-all", "--quiet",
 	"--read-only", "--rm", "--sig-proxy", "--tty", "--disable-content-trust"}
 
 // optionsEnd is where docker's own options end: at the image.
@@ -136,7 +147,9 @@ func optionsEnd(words []word, verb int) int {
 			if !strings.Contains(w, "=") && !slices.Contains(alone, w) {
 				i++
 			}
-		default: // short ones join, "-dit"; the last of them may take a value, in the same word or the next
+		default:
+			// short ones join, "-dit"; the last of them may take a value, in the same word or the
+			// next
 			rest := strings.TrimLeft(w[1:], "ditPq")
 			if len(rest) == 1 {
 				i++

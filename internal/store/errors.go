@@ -13,20 +13,23 @@ import (
 	"dropcap"
 )
 
-// said turns what went wrong with a store into one sentence and a remedy. An error that is a sentence already stays as it is.
+// said turns what went wrong with a store into one sentence and a remedy. An error that is a
+// sentence already stays as it is.
 func said(folder string, err error) error {
 	var own *dropcap.Error
 	if err == nil || errors.As(err, &own) {
 		return err
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot finish with the store %s: %w", folder, err)
+		return dropcap.Errorf(dropcap.CodeInterrupt, "", "cannot finish with the store %s: %w",
+			folder, err)
 	}
 	what, hint := kindOf(folder, err)
 	if what == "" {
 		return dropcap.Errorf(dropcap.CodeError, "", "cannot use the store %s: %w", folder, err)
 	}
-	return &dropcap.Error{Code: dropcap.CodeError, Hint: hint, Message: "cannot use the store " + folder + ": " + what, Err: err}
+	return &dropcap.Error{Code: dropcap.CodeError, Hint: hint, Message: "cannot use the store " +
+		folder + ": " + what, Err: err}
 }
 
 const (
@@ -56,7 +59,8 @@ func kindOf(folder string, err error) (what, hint string) {
 	case lite.SQLITE_CORRUPT, lite.SQLITE_NOTADB:
 		return damaged(folder)
 	case lite.SQLITE_BUSY, lite.SQLITE_LOCKED:
-		return "another process has been writing to it for more than 10 s", "wait until that is done"
+		return "another process has been writing to it for more than 10 s",
+			"wait until that is done"
 	case lite.SQLITE_CANTOPEN, lite.SQLITE_IOERR:
 		return byFileSystem(folder)
 	}
@@ -65,10 +69,12 @@ func kindOf(folder string, err error) (what, hint string) {
 
 func damaged(folder string) (what, hint string) {
 	return "its file is damaged", "put a copy of " + filepath.Join(folder, fileName) +
-		" in its place, or move it away: evidence can be learned again, but what was changed can then not be backed out by dropcap"
+		" in its place, or move it away: evidence can be learned again, but what was changed can " +
+		"then not be backed out by dropcap"
 }
 
-// byFileSystem finds the cause where SQLite has lost the system's own error: it says only that it could not open or write.
+// byFileSystem finds the cause where SQLite has lost the system's own error: it says only that it
+// could not open or write.
 func byFileSystem(folder string) (what, hint string) {
 	var st syscall.Statfs_t
 	const readOnly = 1 // ST_RDONLY, statfs(2)

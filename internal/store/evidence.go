@@ -25,7 +25,8 @@ func (s *Store) Evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error
 }
 
 func (s *Store) evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT document, digest FROM evidence ORDER BY workload, revision")
+	rows, err := s.db.QueryContext(ctx,
+		"SELECT document, digest FROM evidence ORDER BY workload, revision")
 	if err != nil {
 		return nil, err
 	}
@@ -51,17 +52,20 @@ func (s *Store) decode(document, digest []byte) (dropcap.WorkloadEvidence, error
 	sum := sha256.Sum256(document)
 	if !bytes.Equal(sum[:], digest) || json.Unmarshal(document, &e) != nil {
 		what, hint := damaged(s.folder)
-		return e, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder, what)
+		return e, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder,
+			what)
 	}
 	return e, nil
 }
 
-// Update changes the evidence of one workload at one revision, in one transaction: change gets what is stored, nil if nothing is, and gives
-// what shall be. It must not use the store. Its error is given back as it is, and then nothing has changed; nor has it after any
-// other error.
-func (s *Store) Update(ctx context.Context, workload, revision string, change func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error)) error {
+// Update changes the evidence of one workload at one revision, in one transaction: change gets what
+// is stored, nil if nothing is, and gives what shall be. It must not use the store. Its error is
+// given back as it is, and then nothing has changed; nor has it after any other error.
+func (s *Store) Update(ctx context.Context, workload, revision string,
+	change func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error)) error {
 	if len(workload) > maxKey || len(revision) > maxKey {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot keep evidence of a workload whose name is longer than %d bytes", maxKey)
+		return dropcap.Errorf(dropcap.CodeError, "",
+			"cannot keep evidence of a workload whose name is longer than %d bytes", maxKey)
 	}
 	var refused error
 	err := s.inTransaction(ctx, func(tx *sql.Tx) error {
@@ -82,12 +86,15 @@ func (s *Store) Update(ctx context.Context, workload, revision string, change fu
 	return said(s.folder, err)
 }
 
-// UpdateMany is Update for many at once, in one transaction: change gets the number of the key, a workload and a revision. Each transaction
-// waits for the disk several times, so many in one take little longer than one.
-func (s *Store) UpdateMany(ctx context.Context, keys [][2]string, change func(i int, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence) error {
+// UpdateMany is Update for many at once, in one transaction: change gets the number of the key, a
+// workload and a revision. Each transaction waits for the disk several times, so many in one take
+// little longer than one.
+func (s *Store) UpdateMany(ctx context.Context, keys [][2]string,
+	change func(i int, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence) error {
 	for _, k := range keys {
 		if len(k[0]) > maxKey || len(k[1]) > maxKey {
-			return dropcap.Errorf(dropcap.CodeError, "", "cannot keep evidence of a workload whose name is longer than %d bytes", maxKey)
+			return dropcap.Errorf(dropcap.CodeError, "",
+				"cannot keep evidence of a workload whose name is longer than %d bytes", maxKey)
 		}
 	}
 	err := s.inTransaction(ctx, func(tx *sql.Tx) error {
@@ -108,9 +115,12 @@ func (s *Store) UpdateMany(ctx context.Context, keys [][2]string, change func(i 
 }
 
 // read gives one document, nil if it is not there.
-func (s *Store) read(ctx context.Context, tx *sql.Tx, workload, revision string) (*dropcap.WorkloadEvidence, error) {
+func (s *Store) read(ctx context.Context, tx *sql.Tx, workload,
+	revision string) (*dropcap.WorkloadEvidence, error) {
 	var document, digest []byte
-	err := tx.QueryRowContext(ctx, "SELECT document, digest FROM evidence WHERE workload = ? AND revision = ?", workload, revision).Scan(&document, &digest)
+	err := tx.QueryRowContext(ctx,
+		"SELECT document, digest FROM evidence WHERE workload = ? AND revision = ?", workload,
+		revision).Scan(&document, &digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -127,20 +137,26 @@ func write(ctx context.Context, tx *sql.Tx, e dropcap.WorkloadEvidence) error {
 		return err
 	}
 	if len(document) > MaxDocument {
-		return dropcap.Errorf(dropcap.CodeError, "forget what is stored of it with 'dropcap evidence forget'",
-			"cannot keep the evidence of workload %q: it is larger than %d MiB", e.Workload, MaxDocument>>20)
+		return dropcap.Errorf(dropcap.CodeError,
+			"forget what is stored of it with 'dropcap evidence forget'",
+			"cannot keep the evidence of workload %q: it is larger than %d MiB", e.Workload,
+			MaxDocument>>20)
 	}
 	sum := sha256.Sum256(document)
-	_, err = tx.ExecContext(ctx, `INSERT INTO evidence (workload, revision, changed, document, digest) VALUES (?, ?, ?, ?, ?)
+	_, err = tx.ExecContext(ctx,
+		`INSERT INTO evidence (workload, revision, changed, document, digest) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (workload, revision) DO UPDATE SET changed = excluded.changed, document = excluded.document, digest = excluded.digest`,
 		e.Workload, e.Revision, time.Now().UTC().Format(time.RFC3339), document, sum[:])
 	return err
 }
 
-// Forget removes the evidence of a workload at a revision, or at all of them if revision is empty, and tells how many documents went.
+// Forget removes the evidence of a workload at a revision, or at all of them if revision is empty,
+// and tells how many documents went.
 func (s *Store) Forget(ctx context.Context, workload, revision string) (n int, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, "DELETE FROM evidence WHERE workload = ? AND (? = '' OR revision = ?)", workload, revision, revision)
+		r, err := tx.ExecContext(ctx,
+			"DELETE FROM evidence WHERE workload = ? AND (? = '' OR revision = ?)", workload,
+			revision, revision)
 		if err != nil {
 			return err
 		}

@@ -82,9 +82,11 @@ func TestAReadOnlyFileSystem(t *testing.T) {
 
 func TestADamagedFile(t *testing.T) {
 	for name, harm := range map[string]func([]byte) []byte{
-		"not SQLite":  func([]byte) []byte { return []byte(strings.Repeat("garbage ", 2000)) },
-		"cut off":     func(b []byte) []byte { return b[:len(b)/2] },
-		"zeroed page": func(b []byte) []byte { return append(b[:4096:4096], make([]byte, len(b)-4096)...) },
+		"not SQLite": func([]byte) []byte { return []byte(strings.Repeat("garbage ", 2000)) },
+		"cut off":    func(b []byte) []byte { return b[:len(b)/2] },
+		"zeroed page": func(b []byte) []byte {
+			return append(b[:4096:4096], make([]byte, len(b)-4096)...)
+		},
 		"one bit": func(b []byte) []byte {
 			i := strings.Index(string(b), "the-container")
 			b[i] ^= 1
@@ -94,9 +96,10 @@ func TestADamagedFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir() + "/s"
 			s := open(t, folder)
-			err := s.Update(t.Context(), "w", "r", func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-				return dropcap.WorkloadEvidence{Sources: []dropcap.Source{{Container: "the-container"}}}, nil
-			})
+			err := s.Update(t.Context(), "w", "r",
+				func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+					return dropcap.WorkloadEvidence{Sources: []dropcap.Source{{Container: "the-container"}}}, nil
+				})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +143,8 @@ func TestForeignFiles(t *testing.T) {
 	}
 	sentence(t, change(t, "PRAGMA user_version = 99"), "a newer dropcap")
 	sentence(t, change(t, "PRAGMA application_id = 7"), "another program's")
-	sentence(t, change(t, "PRAGMA application_id = 0; PRAGMA user_version = 0"), "another program's")
+	sentence(t, change(t, "PRAGMA application_id = 0; PRAGMA user_version = 0"),
+		"another program's")
 }
 
 func TestFoldersThatAreRefused(t *testing.T) {
@@ -149,8 +153,12 @@ func TestFoldersThatAreRefused(t *testing.T) {
 		make func(dir string) error
 		want string
 	}{
-		"group may write":  {func(d string) error { return mkdir(d, 0o770) }, "other users may write"},
-		"others may write": {func(d string) error { return mkdir(d, 0o1777) }, "other users may write"},
+		"group may write": {func(d string) error {
+			return mkdir(d, 0o770)
+		}, "other users may write"},
+		"others may write": {func(d string) error {
+			return mkdir(d, 0o1777)
+		}, "other users may write"},
 		"another's": {func(d string) error {
 			_ = mkdir(d, 0o700)
 			return os.Chown(d, 1000, 1000)
@@ -169,7 +177,9 @@ func TestFoldersThatAreRefused(t *testing.T) {
 			_ = os.WriteFile(d+"/"+fileName, nil, 0o600)
 			return os.Chown(d+"/"+fileName, 1000, 1000)
 		}, "belongs to another user"},
-		"above": {func(d string) error { return os.Chmod(filepath.Dir(d), 0o777) }, "other users may write"},
+		"above": {func(d string) error {
+			return os.Chmod(filepath.Dir(d), 0o777)
+		}, "other users may write"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir() + "/s"

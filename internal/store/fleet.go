@@ -18,25 +18,29 @@ func (s *Store) SaveRun(ctx context.Context, r dropcap.FleetRun) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO fleet_run (id, state, document, digest) VALUES (?, ?, ?, ?)
+		_, err = tx.ExecContext(ctx,
+			`INSERT INTO fleet_run (id, state, document, digest) VALUES (?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document, digest = excluded.digest`,
 			r.ID, string(r.State), document, digest)
 		return err
 	}))
 }
 
-// SaveHosts keeps how hosts of a run stand, all of them or none; hosts that are not among them stay as they are.
+// SaveHosts keeps how hosts of a run stand, all of them or none; hosts that are not among them stay
+// as they are.
 func (s *Store) SaveHosts(ctx context.Context, run string, hosts []dropcap.FleetHost) error {
 	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		var there int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM fleet_run WHERE id = ?", run).Scan(&there); err != nil {
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM fleet_run WHERE id = ?", run).
+			Scan(&there); err != nil {
 			return err
 		}
 		if there == 0 {
 			return missing("run", run)
 		}
 		var number int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM fleet_host WHERE run = ?", run).Scan(&number); err != nil {
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM fleet_host WHERE run = ?", run).
+			Scan(&number); err != nil {
 			return err
 		}
 		for i, h := range hosts {
@@ -44,7 +48,8 @@ func (s *Store) SaveHosts(ctx context.Context, run string, hosts []dropcap.Fleet
 			if err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, `INSERT INTO fleet_host (run, host, number, document, digest) VALUES (?, ?, ?, ?, ?)
+			_, err = tx.ExecContext(ctx,
+				`INSERT INTO fleet_host (run, host, number, document, digest) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT (run, host) DO UPDATE SET document = excluded.document, digest = excluded.digest`, run, h.Host, number+i, document, digest)
 			if err != nil {
 				return err
@@ -54,10 +59,13 @@ func (s *Store) SaveHosts(ctx context.Context, run string, hosts []dropcap.Fleet
 	}))
 }
 
-// Run gives a run and its hosts in the order in which they were first saved; dropcap.ErrNotFound is the cause if there is none.
-func (s *Store) Run(ctx context.Context, id string) (r dropcap.FleetRun, hosts []dropcap.FleetHost, err error) {
+// Run gives a run and its hosts in the order in which they were first saved; dropcap.ErrNotFound is
+// the cause if there is none.
+func (s *Store) Run(ctx context.Context,
+	id string) (r dropcap.FleetRun, hosts []dropcap.FleetHost, err error) {
 	var document, digest []byte
-	err = s.db.QueryRowContext(ctx, "SELECT document, digest FROM fleet_run WHERE id = ?", id).Scan(&document, &digest)
+	err = s.db.QueryRowContext(ctx, "SELECT document, digest FROM fleet_run WHERE id = ?", id).
+		Scan(&document, &digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil, missing("run", id)
 	}
@@ -93,8 +101,8 @@ func (s *Store) Runs(ctx context.Context) ([]dropcap.FleetRun, error) {
 	return list, said(s.folder, err)
 }
 
-// sealedHost is a host as JSON in one line, and below it the document of its receipt, packed as it is: whoever asks how a run stands need not
-// read ten thousand documents.
+// sealedHost is a host as JSON in one line, and below it the document of its receipt, packed as it
+// is: whoever asks how a run stands need not read ten thousand documents.
 func sealedHost(h dropcap.FleetHost) (document, digest []byte, err error) {
 	packed := h.Packed
 	if h.Receipt != nil && packed == nil {
@@ -115,7 +123,8 @@ func sealedHost(h dropcap.FleetHost) (document, digest []byte, err error) {
 func (s *Store) unsealHost(document, digest []byte) (h dropcap.FleetHost, err error) {
 	if sum := sha256.Sum256(document); string(sum[:]) != string(digest) {
 		what, hint := damaged(s.folder)
-		return h, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder, what)
+		return h, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder,
+			what)
 	}
 	head, packed, _ := bytes.Cut(document, []byte("\n"))
 	sum := sha256.Sum256(head)
@@ -127,7 +136,8 @@ func (s *Store) unsealHost(document, digest []byte) (h dropcap.FleetHost, err er
 // ForgetRun removes a run and its hosts. None of that name is no error.
 func (s *Store) ForgetRun(ctx context.Context, id string) error {
 	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
-		for _, q := range []string{"DELETE FROM fleet_host WHERE run = ?", "DELETE FROM fleet_run WHERE id = ?"} {
+		for _, q := range []string{"DELETE FROM fleet_host WHERE run = ?",
+			"DELETE FROM fleet_run WHERE id = ?"} {
 			if _, err := tx.ExecContext(ctx, q, id); err != nil {
 				return err
 			}

@@ -12,8 +12,9 @@ import (
 
 const hintFolder = "name another folder with --store, or make it yours alone: chown and chmod 0700"
 
-// secure makes the folder if it is missing and gives its absolute path, without links in what is above it. Whoever may write a folder on the
-// way could put another one in its place, so each of them must belong to root or to us, and not be writable by others unless it is sticky.
+// secure makes the folder if it is missing and gives its absolute path, without links in what is
+// above it. Whoever may write a folder on the way could put another one in its place, so each of
+// them must belong to root or to us, and not be writable by others unless it is sticky.
 func secure(folder string) (string, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
@@ -70,8 +71,8 @@ func refuse(format, path string) error {
 	return dropcap.Errorf(dropcap.CodeError, hintFolder, "cannot keep a store in "+format, path)
 }
 
-// secureFile makes the file if it is missing, before SQLite would with the process's own umask; the journal beside it gets the same mode
-// (SQLite os_unix.c, findCreateFileMode).
+// secureFile makes the file if it is missing, before SQLite would with the process's own umask; the
+// journal beside it gets the same mode (SQLite os_unix.c, findCreateFileMode).
 func secureFile(file string) error {
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	switch {

@@ -11,10 +11,12 @@ import (
 	"dropcap"
 )
 
-// maxKeep bounds what is kept to restore one container. Its description is about 20 KiB, and one network's with a thousand containers 500.
+// maxKeep bounds what is kept to restore one container. Its description is about 20 KiB, and one
+// network's with a thousand containers 500.
 const maxKeep = 32 << 20
 
-// second is version 2: the journal. number is the order in which changes began; kept is what restores a container, secrets included.
+// second is version 2: the journal. number is the order in which changes began; kept is what
+// restores a container, secrets included.
 func second(ctx context.Context, tx *sql.Tx) error {
 	for _, q := range []string{
 		`CREATE TABLE change (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, document BLOB NOT NULL,
@@ -29,7 +31,8 @@ func second(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// Write puts a note into the journal: all of it, durably, or nothing. A Keep that is not nil replaces what was kept; an empty one forgets it.
+// Write puts a note into the journal: all of it, durably, or nothing. A Keep that is not nil
+// replaces what was kept; an empty one forgets it.
 func (s *Store) Write(ctx context.Context, n dropcap.Note) error {
 	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		document, err := json.Marshal(n.Change)
@@ -37,10 +40,13 @@ func (s *Store) Write(ctx context.Context, n dropcap.Note) error {
 			return err
 		}
 		if len(document) > MaxDocument || n.Change.ID == "" {
-			return dropcap.Errorf(dropcap.CodeError, "", "cannot keep the change %q: it has no id, or is larger than %d MiB", n.Change.ID, MaxDocument>>20)
+			return dropcap.Errorf(dropcap.CodeError, "",
+				"cannot keep the change %q: it has no id, or is larger than %d MiB", n.Change.ID,
+				MaxDocument>>20)
 		}
 		digest := sha256.Sum256(document)
-		_, err = tx.ExecContext(ctx, `INSERT INTO change (id, state, document, digest) VALUES (?, ?, ?, ?)
+		_, err = tx.ExecContext(ctx,
+			`INSERT INTO change (id, state, document, digest) VALUES (?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document, digest = excluded.digest`,
 			n.Change.ID, string(n.Change.State), document, digest[:])
 		if err != nil || n.Keep == nil {
@@ -57,10 +63,13 @@ func keep(ctx context.Context, tx *sql.Tx, change string, values map[string]json
 	size := 0
 	for name, value := range values {
 		if size += len(name) + len(value); size > maxKeep {
-			return dropcap.Errorf(dropcap.CodeError, "", "cannot keep what restores the container: it is larger than %d MiB", maxKeep>>20)
+			return dropcap.Errorf(dropcap.CodeError, "",
+				"cannot keep what restores the container: it is larger than %d MiB", maxKeep>>20)
 		}
 		digest := sha256.Sum256(value)
-		_, err := tx.ExecContext(ctx, "INSERT INTO kept (change, name, value, digest) VALUES (?, ?, ?, ?)", change, name, []byte(value), digest[:])
+		_, err := tx.ExecContext(ctx,
+			"INSERT INTO kept (change, name, value, digest) VALUES (?, ?, ?, ?)", change, name,
+			[]byte(value), digest[:])
 		if err != nil {
 			return err
 		}
@@ -74,10 +83,13 @@ func (s *Store) Changes(ctx context.Context) ([]dropcap.Change, error) {
 	return list, said(s.folder, err)
 }
 
-// Unfinished gives the changes that are not over, the newest first: what went on when dropcap, or the power, ended.
+// Unfinished gives the changes that are not over, the newest first: what went on when dropcap, or
+// the power, ended.
 func (s *Store) Unfinished(ctx context.Context) ([]dropcap.Change, error) {
-	list, err := s.changes(ctx, "SELECT document, digest FROM change WHERE state NOT IN (?, ?, ?, ?) ORDER BY number DESC",
-		string(dropcap.Applied), string(dropcap.RolledBack), string(dropcap.BackedOut), string(dropcap.NeedsPerson))
+	list, err := s.changes(ctx,
+		"SELECT document, digest FROM change WHERE state NOT IN (?, ?, ?, ?) ORDER BY number DESC",
+		string(dropcap.Applied), string(dropcap.RolledBack), string(dropcap.BackedOut),
+		string(dropcap.NeedsPerson))
 	return list, said(s.folder, err)
 }
 
@@ -112,7 +124,8 @@ func (s *Store) Kept(ctx context.Context, change string) (map[string]json.RawMes
 }
 
 func (s *Store) kept(ctx context.Context, change string) (map[string]json.RawMessage, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT name, value, digest FROM kept WHERE change = ?", change)
+	rows, err := s.db.QueryContext(ctx, "SELECT name, value, digest FROM kept WHERE change = ?",
+		change)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +155,11 @@ func (s *Store) whole(document, digest []byte) error {
 
 var errJournal = errors.New("the journal of changes is damaged")
 
-// damagedJournal must not be told to start afresh: the retained containers' names are the way back then.
+// damagedJournal must not be told to start afresh: the retained containers' names are the way back
+// then.
 func (s *Store) damagedJournal() error {
-	return dropcap.Errorf(dropcap.CodeError, "put a copy of the store in its place; what was retained is still there: `docker ps --all --filter name=-dropcap-`",
+	return dropcap.Errorf(dropcap.CodeError,
+		"put a copy of the store in its place; what was retained is still there: `docker ps "+
+			"--all --filter name=-dropcap-`",
 		"cannot use the store %s: %w", s.folder, errJournal)
 }

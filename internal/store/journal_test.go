@@ -12,9 +12,11 @@ import (
 	"dropcap/internal/testenv"
 )
 
-func journal(t *testing.T, s *Store, id string, state dropcap.ChangeState, keep map[string]json.RawMessage) {
+func journal(t *testing.T, s *Store, id string, state dropcap.ChangeState,
+	keep map[string]json.RawMessage) {
 	t.Helper()
-	if err := s.Write(t.Context(), dropcap.Note{Change: dropcap.Change{ID: id, State: state}, Keep: keep}); err != nil {
+	if err := s.Write(t.Context(), dropcap.Note{Change: dropcap.Change{ID: id, State: state},
+		Keep: keep}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -31,7 +33,8 @@ func TestTheJournalTellsWhatIsUnfinishedAndHowToUndoIt(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "s")
 	s := open(t, folder)
 	mustAdd(t, s, "w", "r")
-	journal(t, s, "b", dropcap.Preparing, map[string]json.RawMessage{"original": json.RawMessage(`{"a":1}`)})
+	journal(t, s, "b", dropcap.Preparing,
+		map[string]json.RawMessage{"original": json.RawMessage(`{"a":1}`)})
 	journal(t, s, "a", dropcap.Preparing, nil)
 	journal(t, s, "b", dropcap.Switching, nil)
 	journal(t, s, "c", dropcap.NeedsPerson, nil)
@@ -42,10 +45,12 @@ func TestTheJournalTellsWhatIsUnfinishedAndHowToUndoIt(t *testing.T) {
 	if err != nil || ids(all) != "d=applied c=needs-person a=preparing b=switching" {
 		t.Errorf("%s, %v", ids(all), err)
 	}
-	if list, err := s.Unfinished(t.Context()); err != nil || ids(list) != "a=preparing b=switching" {
+	if list, err := s.Unfinished(t.Context()); err != nil ||
+		ids(list) != "a=preparing b=switching" {
 		t.Errorf("%s, %v", ids(list), err)
 	}
-	if kept, err := s.Kept(t.Context(), "b"); err != nil || string(kept["original"]) != `{"a":1}` || len(kept) != 1 {
+	if kept, err := s.Kept(t.Context(), "b"); err != nil || string(kept["original"]) != `{"a":1}` ||
+		len(kept) != 1 {
 		t.Errorf("kept %v, %v", kept, err)
 	}
 	journal(t, s, "b", dropcap.RolledBack, map[string]json.RawMessage{})
@@ -63,7 +68,8 @@ func TestAnOlderStoreGetsAJournal(t *testing.T) {
 	s := open(t, folder)
 	mustAdd(t, s, "w", "r")
 	mark := s.Fingerprint([]byte("x"))
-	for _, q := range []string{"DROP TABLE fleet_host", "DROP TABLE fleet_run", "DROP TABLE receipt", "DROP TABLE kept", "DROP TABLE change", "PRAGMA user_version = 1"} {
+	for _, q := range []string{"DROP TABLE fleet_host", "DROP TABLE fleet_run",
+		"DROP TABLE receipt", "DROP TABLE kept", "DROP TABLE change", "PRAGMA user_version = 1"} {
 		if _, err := s.db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
@@ -78,10 +84,17 @@ func TestAnOlderStoreGetsAJournal(t *testing.T) {
 
 func TestADamagedJournalIsNotRead(t *testing.T) {
 	s := open(t, t.TempDir()+"/s")
-	journal(t, s, "a", dropcap.Preparing, map[string]json.RawMessage{"original": json.RawMessage(`{}`)})
+	journal(t, s, "a", dropcap.Preparing,
+		map[string]json.RawMessage{"original": json.RawMessage(`{}`)})
 	for change, read := range map[string]func() error{
-		"UPDATE change SET document = x'7b7d'": func() error { _, err := s.Changes(t.Context()); return err },
-		"UPDATE kept SET value = x'5b5d'":      func() error { _, err := s.Kept(t.Context(), "a"); return err },
+		"UPDATE change SET document = x'7b7d'": func() error {
+			_, err := s.Changes(t.Context())
+			return err
+		},
+		"UPDATE kept SET value = x'5b5d'": func() error {
+			_, err := s.Kept(t.Context(), "a")
+			return err
+		},
 	} {
 		if _, err := s.db.Exec(change); err != nil {
 			t.Fatal(err)
@@ -93,10 +106,13 @@ func TestADamagedJournalIsNotRead(t *testing.T) {
 func TestANoteOnAFullDiskIsAllOrNothing(t *testing.T) {
 	dir := testenv.SmallDisk(t, "256k")
 	s := open(t, dir+"/s")
-	journal(t, s, "a", dropcap.Preparing, map[string]json.RawMessage{"original": json.RawMessage(`{"a":1}`)})
+	journal(t, s, "a", dropcap.Preparing,
+		map[string]json.RawMessage{"original": json.RawMessage(`{"a":1}`)})
 	testenv.Fill(t, dir+"/filler")
 	big := json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)
-	err := s.Write(context.Background(), dropcap.Note{Change: dropcap.Change{ID: "a", State: dropcap.Switching}, Keep: map[string]json.RawMessage{"original": big}})
+	err := s.Write(context.Background(),
+		dropcap.Note{Change: dropcap.Change{ID: "a", State: dropcap.Switching},
+			Keep: map[string]json.RawMessage{"original": big}})
 	sentence(t, err, "the disk is full")
 	if list, err := s.Unfinished(t.Context()); err != nil || ids(list) != "a=preparing" {
 		t.Errorf("%s, %v", ids(list), err)

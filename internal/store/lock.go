@@ -20,16 +20,18 @@ import (
 var ErrBusy = errors.New("another process has the lock")
 
 func busy(hint, format string, args ...any) error {
-	return &dropcap.Error{Code: dropcap.CodeError, Hint: hint, Message: fmt.Sprintf(format, args...), Err: ErrBusy}
+	return &dropcap.Error{Code: dropcap.CodeError, Hint: hint,
+		Message: fmt.Sprintf(format, args...), Err: ErrBusy}
 }
 
 var lockName = regexp.MustCompile(`^[a-z][a-z-]{0,30}$`)
 
-// Lock makes this the only process that does what name says ("learn") with this store, until unlock is called or the process ends,
-// however it ends. The error names the process that does it already.
+// Lock makes this the only process that does what name says ("learn") with this store, until unlock
+// is called or the process ends, however it ends. The error names the process that does it already.
 func (s *Store) Lock(name string) (unlock func() error, err error) {
 	if !lockName.MatchString(name) {
-		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot lock %q: that is no name of a lock", name)
+		return nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot lock %q: that is no name of a lock", name)
 	}
 	unlock, who, err := lock(lockPath(s.folder, name))
 	if who != "" {
@@ -41,10 +43,12 @@ func (s *Store) Lock(name string) (unlock func() error, err error) {
 
 var runName = regexp.MustCompile(`^[0-9a-f]{12}$`)
 
-// LockRun makes this the only process that goes on with a fleet's run, until unlock is called or the process ends, however it ends.
+// LockRun makes this the only process that goes on with a fleet's run, until unlock is called or
+// the process ends, however it ends.
 func (s *Store) LockRun(id string) (unlock func(), err error) {
 	if !runName.MatchString(id) {
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "12 hexadecimal digits", "cannot lock the run %q: that is no name of one", id)
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "12 hexadecimal digits",
+			"cannot lock the run %q: that is no name of one", id)
 	}
 	path := lockPath(s.folder, "run-"+id)
 	for {
@@ -54,7 +58,9 @@ func (s *Store) LockRun(id string) (unlock func(), err error) {
 			return nil, said(s.folder, err)
 		case taken:
 			defer f.Close()
-			return nil, dropcap.Errorf(dropcap.CodeError, "wait until it is done, or stop it; `dropcap fleet status "+id+"` shows how far it is",
+			return nil, dropcap.Errorf(dropcap.CodeError,
+				"wait until it is done, or stop it; `dropcap fleet status "+id+
+					"` shows how far it is",
 				"cannot go on with run %s: %s does so already", id, holder(f))
 		case !standsAt(f, path):
 			f.Close() // whoever had it took the file away between our opening and our locking it
@@ -64,8 +70,9 @@ func (s *Store) LockRun(id string) (unlock func(), err error) {
 	}
 }
 
-// Engine is what processes with different stores share while they change containers of one engine: files in a folder of this boot, which is made
-// where it is missing and must be ours alone, since whoever may lock a file may stop all changes.
+// Engine is what processes with different stores share while they change containers of one engine:
+// files in a folder of this boot, which is made where it is missing and must be ours alone, since
+// whoever may lock a file may stop all changes.
 type Engine struct{ folder, name string }
 
 // EngineLocks gives the locks of the engine that key names, whatever characters that has.
@@ -86,7 +93,8 @@ func (e Engine) Lock(what string) (unlock func() error, err error) {
 	unlock, who, err := lock(e.Path(what))
 	if who != "" {
 		err = busy("wait until it is done, or stop it",
-			"cannot %s containers of this engine: %s does so already, with another store", what, who)
+			"cannot %s containers of this engine: %s does so already, with another store", what,
+			who)
 	}
 	return unlock, said(e.folder, err)
 }
@@ -109,7 +117,8 @@ func lock(path string) (unlock func() error, who string, err error) {
 	}, "", nil
 }
 
-// lockFile locks a file, which it makes if it is missing. Where another process holds it, the file is given all the same, to be read and closed.
+// lockFile locks a file, which it makes if it is missing. Where another process holds it, the file
+// is given all the same, to be read and closed.
 func lockFile(path string) (f *os.File, held bool, err error) {
 	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -123,7 +132,8 @@ func lockFile(path string) (f *os.File, held bool, err error) {
 	}
 	// Who we are is only for people: a full disk must not stand in the way of the lock.
 	if f.Truncate(0) == nil {
-		_, _ = fmt.Fprintf(f, "process %d, since %s", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+		_, _ = fmt.Fprintf(f, "process %d, since %s", os.Getpid(),
+			time.Now().UTC().Format(time.RFC3339))
 	}
 	return f, false, nil
 }

@@ -12,11 +12,12 @@ import (
 // application marks the file as ours in its header (SQLite, PRAGMA application_id): "dcap".
 const application = 0x64636170
 
-// migrations bring a store from the version that is their index to the next. One that was released is never changed; the next kind of
-// content, such as the journal of changes, is one more.
+// migrations bring a store from the version that is their index to the next. One that was released
+// is never changed; the next kind of content, such as the journal of changes, is one more.
 var migrations = []func(context.Context, *sql.Tx) error{first, second, third}
 
-// first is version 1: the secret and the evidence. digest is over the document, since SQLite notices damage to its own structure only.
+// first is version 1: the secret and the evidence. digest is over the document, since SQLite
+// notices damage to its own structure only.
 func first(ctx context.Context, tx *sql.Tx) error {
 	for _, q := range []string{
 		`CREATE TABLE secret (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), bytes BLOB NOT NULL CHECK (length(bytes) = 32)) STRICT`,
@@ -49,7 +50,9 @@ func (s *Store) migrate(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application, len(migrations)))
+		_, err = tx.ExecContext(ctx,
+			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", application,
+				len(migrations)))
 		return err
 	})
 }
@@ -58,22 +61,29 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// version gives the store's, 0 for an empty file. A file that is not ours, or that a newer dropcap wrote, is an error.
+// version gives the store's, 0 for an empty file. A file that is not ours, or that a newer dropcap
+// wrote, is an error.
 func (s *Store) version(ctx context.Context, q querier) (int, error) {
 	var version, mark, tables int
-	err := q.QueryRowContext(ctx, "SELECT (SELECT * FROM pragma_user_version), (SELECT * FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)").
+	err := q.QueryRowContext(ctx,
+		"SELECT (SELECT * FROM pragma_user_version), (SELECT * FROM pragma_application_id), "+
+			"(SELECT count(*) FROM sqlite_schema)").
 		Scan(&version, &mark, &tables)
 	switch {
 	case err != nil:
 		return 0, err
 	case mark != application && (version != 0 || mark != 0 || tables != 0):
-		return 0, dropcap.Errorf(dropcap.CodeError, "name another folder with --store", "cannot use the store %s: %s there is another program's", s.folder, fileName)
+		return 0, dropcap.Errorf(dropcap.CodeError, "name another folder with --store",
+			"cannot use the store %s: %s there is another program's", s.folder, fileName)
 	case version > len(migrations):
-		return 0, dropcap.Errorf(dropcap.CodeError, "use that version of dropcap or a later one, or another folder with --store",
-			"cannot use the store %s: a newer dropcap has written it (format %d, and this one knows %d)", s.folder, version, len(migrations))
+		return 0, dropcap.Errorf(dropcap.CodeError,
+			"use that version of dropcap or a later one, or another folder with --store",
+			"cannot use the store %s: a newer dropcap has written it (format %d, and this one "+
+				"knows %d)", s.folder, version, len(migrations))
 	case version < 0:
 		what, hint := damaged(s.folder)
-		return 0, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder, what)
+		return 0, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder,
+			what)
 	}
 	return version, nil
 }

@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/store"
 )
 
-// oldRow is a host as it was kept before documents were packed: one JSON value, with the document in its receipt.
+// oldRow is a host as it was kept before documents were packed: one JSON value, with the document
+// in its receipt.
 const oldRow = `{"host":"111122223333/us-east-1/i-0000000000000000a","name":"web-1","wave":0,"request":"0123456789abcdef0123456789abcdef",` +
 	`"commands":["11111111-2222-3333-4444-555555555555"],"sent":1,"receipt":{"schema":"dropcap.receipt/v1","request":"0123456789abcdef0123456789abcdef",` +
 	`"command":"","verb":"plan","args":[],"host":{"id":"m","node":"i-0000000000000000a","name":"web-1","dropcap":"0.1","docker":"20.10","kernel":"6.1"},` +
@@ -32,8 +33,10 @@ func rows(t *testing.T, folder string, insert ...string) (list []string) {
 	defer db.Close()
 	for i, row := range insert {
 		sum := sha256.Sum256([]byte(row))
-		if _, err := db.Exec("INSERT INTO fleet_host (run, host, number, document, digest) VALUES (?, ?, ?, ?, ?)",
-			"0123456789ab", "111122223333/us-east-1/i-0000000000000000a", i, []byte(row), sum[:]); err != nil {
+		if _, err := db.Exec("INSERT INTO fleet_host (run, host, number, document, digest) "+
+			"VALUES (?, ?, ?, ?, ?)",
+			"0123456789ab", "111122223333/us-east-1/i-0000000000000000a", i, []byte(row),
+			sum[:]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,7 +58,8 @@ func rows(t *testing.T, folder string, insert ...string) (list []string) {
 	return list
 }
 
-// What was kept before documents were packed is read to the byte, since a plan is applied by its digest; kept again, it is packed.
+// What was kept before documents were packed is read to the byte, since a plan is applied by its
+// digest; kept again, it is packed.
 func TestHostsOfBeforeDocumentsWerePackedAreRead(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "store")
 	s, err := store.Open(folder)
@@ -68,7 +72,8 @@ func TestHostsOfBeforeDocumentsWerePackedAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows(t, folder, oldRow)
-	added := dropcap.FleetHost{Host: "111122223333/us-east-1/i-0000000000000000b", Receipt: &dropcap.Receipt{Document: json.RawMessage(oldPlan)}}
+	added := dropcap.FleetHost{Host: "111122223333/us-east-1/i-0000000000000000b",
+		Receipt: &dropcap.Receipt{Document: json.RawMessage(oldPlan)}}
 	if err := s.SaveHosts(t.Context(), run.ID, []dropcap.FleetHost{added}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +83,13 @@ func TestHostsOfBeforeDocumentsWerePackedAreRead(t *testing.T) {
 			t.Fatalf("%s: %d hosts, %v", when, len(hosts), err)
 		}
 		for _, h := range hosts {
-			if string(foreign.Document(h)) != oldPlan || string(foreign.Unpacked(h).Receipt.Document) != oldPlan {
+			if string(foreign.Document(h)) != oldPlan ||
+				string(foreign.Unpacked(h).Receipt.Document) != oldPlan {
 				t.Errorf("%s: %s has the document %s", when, h.Host, foreign.Document(h))
 			}
 		}
-		if text, err := json.Marshal(foreign.Unpacked(hosts[0])); err != nil || !bytes.Equal(text, []byte(oldRow)) {
+		if text, err := json.Marshal(foreign.Unpacked(hosts[0])); err != nil ||
+			!bytes.Equal(text, []byte(oldRow)) {
 			t.Errorf("%s: %v\n%s\nwant\n%s", when, err, text, oldRow)
 		}
 		if err := s.SaveHosts(t.Context(), run.ID, hosts); err != nil {
@@ -113,7 +120,8 @@ func TestAnOldHostThatWasDamagedIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec("UPDATE fleet_host SET document = CAST(replace(CAST(document AS TEXT), 'web-1', 'web-2') AS BLOB)"); err != nil {
+	if _, err := db.Exec("UPDATE fleet_host SET document = CAST(replace(CAST(document AS TEXT), " +
+		"'web-1', 'web-2') AS BLOB)"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := s.Run(t.Context(), "0123456789ab"); err == nil {

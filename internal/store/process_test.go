@@ -15,7 +15,8 @@ import (
 	"dropcap"
 )
 
-// The test's own program is the other process: "count N" adds N sources, "begin N" begins N requests, "lock" and "request ID" hold a lock until its input ends.
+// The test's own program is the other process: "count N" adds N sources, "begin N" begins N
+// requests, "lock" and "request ID" hold a lock until its input ends.
 func TestMain(m *testing.M) {
 	if folder := os.Getenv("DROPCAP_STORE_TEST"); folder != "" {
 		if err := other(folder, os.Args[1:]); err != nil {
@@ -101,11 +102,13 @@ func start(t *testing.T, folder string, args ...string) process {
 	return process{cmd, bufio.NewScanner(out), in}
 }
 
-// Two processes that make the store at the same time and then write the same document lose nothing of each other's.
+// Two processes that make the store at the same time and then write the same document lose nothing
+// of each other's.
 func TestTwoProcessesAtOnce(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	const each = 40
-	both := []process{start(t, folder, "count", strconv.Itoa(each)), start(t, folder, "count", strconv.Itoa(each))}
+	both := []process{start(t, folder, "count", strconv.Itoa(each)),
+		start(t, folder, "count", strconv.Itoa(each))}
 	for _, p := range both {
 		var last string
 		for p.out.Scan() {
@@ -133,7 +136,9 @@ func TestAKilledWriterLosesNothing(t *testing.T) {
 				t.Fatal(p.out.Text())
 			}
 			if acknowledged = n; n == 1 {
-				timer := time.AfterFunc(time.Duration(1+round*13)*time.Millisecond, func() { _ = p.Process.Kill() })
+				timer := time.AfterFunc(time.Duration(1+round*13)*time.Millisecond, func() {
+					_ = p.Process.Kill()
+				})
 				defer timer.Stop()
 			}
 		}
@@ -142,7 +147,8 @@ func TestAKilledWriterLosesNothing(t *testing.T) {
 		got := len(evidence(t, s)[0].Sources)
 		s.Close()
 		if acknowledged == 0 || got < want+acknowledged || got > want+acknowledged+1 {
-			t.Fatalf("round %d: %d sources, %d before and %d acknowledged", round, got, want, acknowledged)
+			t.Fatalf("round %d: %d sources, %d before and %d acknowledged", round, got, want,
+				acknowledged)
 		}
 		want = got
 	}
@@ -156,7 +162,8 @@ func TestOneHolderOfALock(t *testing.T) {
 		t.Fatal(p.out.Text())
 	}
 	_, err := s.Lock("learn")
-	sentence(t, err, "process "+strconv.Itoa(p.Process.Pid)+", since "+time.Now().UTC().Format("2006-"))
+	sentence(t, err, "process "+strconv.Itoa(p.Process.Pid)+", since "+
+		time.Now().UTC().Format("2006-"))
 	if unlock, err := s.Lock("apply"); err != nil {
 		t.Errorf("another lock: %v", err)
 	} else if err := unlock(); err != nil {

@@ -17,14 +17,17 @@ const MaxReceipt = 64 << 20
 
 // Limits of what TrimReceipts leaves.
 const (
-	KeptReceipts  = 200                 // that are whole
-	KeptBytes     = 64 << 20            // of their documents
-	KeptPlans     = 7 * 24 * time.Hour  // plans this young stay whole, since they may still be applied,
-	KeptPlanBytes = 256 << 20           // but no more of them than this: the journal needs room
-	KeptRequests  = 31 * 24 * time.Hour // a command is delivered within 30 days or never: so long a host knows what it has done
+	KeptReceipts = 200      // that are whole
+	KeptBytes    = 64 << 20 // of their documents
+	// plans this young stay whole, since they may still be applied,
+	KeptPlans     = 7 * 24 * time.Hour
+	KeptPlanBytes = 256 << 20 // but no more of them than this: the journal needs room
+	// a command is delivered within 30 days or never: so long a host knows what it has done
+	KeptRequests = 31 * 24 * time.Hour
 )
 
-// third is version 3: what a host has done for a fleet, and what a controller's runs have come to. number is the order in which they began.
+// third is version 3: what a host has done for a fleet, and what a controller's runs have come to.
+// number is the order in which they began.
 func third(ctx context.Context, tx *sql.Tx) error {
 	for _, q := range []string{
 		`CREATE TABLE receipt (request TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL UNIQUE, state TEXT NOT NULL, verb TEXT NOT NULL,
@@ -41,9 +44,10 @@ func third(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// BeginReceipt records that a request begins, unless it is known already: of all processes that try, exactly one is told that it begins it, and
-// the others get the receipt that there is.
-func (s *Store) BeginReceipt(ctx context.Context, r dropcap.Receipt) (existing dropcap.Receipt, begun bool, err error) {
+// BeginReceipt records that a request begins, unless it is known already: of all processes that
+// try, exactly one is told that it begins it, and the others get the receipt that there is.
+func (s *Store) BeginReceipt(ctx context.Context,
+	r dropcap.Receipt) (existing dropcap.Receipt, begun bool, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		existing, err = s.receipt(ctx, tx, r.Request)
 		if err == nil || !errors.Is(err, sql.ErrNoRows) {
@@ -53,7 +57,8 @@ func (s *Store) BeginReceipt(ctx context.Context, r dropcap.Receipt) (existing d
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO receipt (request, number, state, verb, started, document, digest)
+		_, err = tx.ExecContext(ctx,
+			`INSERT INTO receipt (request, number, state, verb, started, document, digest)
 			VALUES (?, (SELECT ifnull(max(number), 0) + 1 FROM receipt), ?, ?, ?, ?, ?)`, r.Request, string(r.State), r.Verb, r.Started, document, digest)
 		begun, existing = err == nil, r
 		return err
@@ -66,7 +71,9 @@ func (s *Store) BeginReceipt(ctx context.Context, r dropcap.Receipt) (existing d
 
 // SaveReceipt replaces the receipt of a request that was begun.
 func (s *Store) SaveReceipt(ctx context.Context, r dropcap.Receipt) error {
-	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error { return saveReceipt(ctx, tx, r) }))
+	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+		return saveReceipt(ctx, tx, r)
+	}))
 }
 
 func saveReceipt(ctx context.Context, tx *sql.Tx, r dropcap.Receipt) error {
@@ -74,7 +81,9 @@ func saveReceipt(ctx context.Context, tx *sql.Tx, r dropcap.Receipt) error {
 	if err != nil {
 		return err
 	}
-	changed, err := tx.ExecContext(ctx, "UPDATE receipt SET state = ?, document = ?, digest = ? WHERE request = ?", string(r.State), document, digest, r.Request)
+	changed, err := tx.ExecContext(ctx,
+		"UPDATE receipt SET state = ?, document = ?, digest = ? WHERE request = ?", string(r.State),
+		document, digest, r.Request)
 	if err != nil {
 		return err
 	}
@@ -93,9 +102,11 @@ func (s *Store) Receipt(ctx context.Context, request string) (dropcap.Receipt, e
 	return r, said(s.folder, err)
 }
 
-func (s *Store) receipt(ctx context.Context, q querier, request string) (r dropcap.Receipt, err error) {
+func (s *Store) receipt(ctx context.Context, q querier,
+	request string) (r dropcap.Receipt, err error) {
 	var document, digest []byte
-	if err := q.QueryRowContext(ctx, "SELECT document, digest FROM receipt WHERE request = ?", request).Scan(&document, &digest); err != nil {
+	if err := q.QueryRowContext(ctx, "SELECT document, digest FROM receipt WHERE request = ?",
+		request).Scan(&document, &digest); err != nil {
 		return r, err
 	}
 	return r, s.unseal(document, digest, &r)
@@ -117,7 +128,9 @@ func (s *Store) Receipts(ctx context.Context) ([]dropcap.Receipt, error) {
 
 // Running gives the names of the requests that are not over, the oldest first.
 func (s *Store) Running(ctx context.Context) (list []string, err error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT request FROM receipt WHERE state = ? ORDER BY number", string(dropcap.ReceiptRunning))
+	rows, err := s.db.QueryContext(ctx,
+		"SELECT request FROM receipt WHERE state = ? ORDER BY number",
+		string(dropcap.ReceiptRunning))
 	if err != nil {
 		return nil, said(s.folder, err)
 	}
@@ -132,8 +145,9 @@ func (s *Store) Running(ctx context.Context) (list []string, err error) {
 	return list, said(s.folder, rows.Err())
 }
 
-// TrimReceipts keeps the receipts within the limits above, the newest first, and tells how many lost something: first their documents, so that a
-// request that comes once more is still known; those that are too old for that go. What is not over stays as it is.
+// TrimReceipts keeps the receipts within the limits above, the newest first, and tells how many
+// lost something: first their documents, so that a request that comes once more is still known;
+// those that are too old for that go. What is not over stays as it is.
 func (s *Store) TrimReceipts(ctx context.Context, now time.Time) (n int, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		list, err := receiptSizes(ctx, tx)
@@ -176,7 +190,8 @@ type receiptSize struct {
 }
 
 func receiptSizes(ctx context.Context, tx *sql.Tx) (list []receiptSize, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT request, state, verb, started, length(document) FROM receipt ORDER BY number DESC")
+	rows, err := tx.QueryContext(ctx,
+		"SELECT request, state, verb, started, length(document) FROM receipt ORDER BY number DESC")
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +202,8 @@ func receiptSizes(ctx context.Context, tx *sql.Tx) (list []receiptSize, err erro
 		if err := rows.Scan(&r.request, &r.state, &r.verb, &started, &r.size); err != nil {
 			return nil, err
 		}
-		r.started, _ = time.Parse(time.RFC3339, started) // one that cannot be read is as old as can be
+		// one that cannot be read is as old as can be
+		r.started, _ = time.Parse(time.RFC3339, started)
 		list = append(list, r)
 	}
 	return list, rows.Err()
@@ -212,7 +228,9 @@ func sealed(v any) (document, digest []byte, err error) {
 		return nil, nil, err
 	}
 	if len(document) > MaxReceipt {
-		return nil, nil, dropcap.Errorf(dropcap.CodeError, "", "cannot keep a document of %d bytes: at most %d MiB are kept", len(document), MaxReceipt>>20)
+		return nil, nil, dropcap.Errorf(dropcap.CodeError, "",
+			"cannot keep a document of %d bytes: at most %d MiB are kept", len(document),
+			MaxReceipt>>20)
 	}
 	sum := sha256.Sum256(document)
 	return document, sum[:], nil
@@ -223,13 +241,15 @@ func (s *Store) unseal(document, digest []byte, into any) error {
 	sum := sha256.Sum256(document)
 	if string(sum[:]) != string(digest) || json.Unmarshal(document, into) != nil {
 		what, hint := damaged(s.folder)
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder, what)
+		return dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder,
+			what)
 	}
 	return nil
 }
 
 // each reads documents, one after the other.
-func (s *Store) each(ctx context.Context, do func(document, digest []byte) error, query string, args ...any) error {
+func (s *Store) each(ctx context.Context, do func(document, digest []byte) error, query string,
+	args ...any) error {
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -248,5 +268,6 @@ func (s *Store) each(ctx context.Context, do func(document, digest []byte) error
 }
 
 func missing(what, id string) error {
-	return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot find the " + what + " " + strconv.Quote(id), Err: dropcap.ErrNotFound}
+	return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot find the " + what + " " +
+		strconv.Quote(id), Err: dropcap.ErrNotFound}
 }

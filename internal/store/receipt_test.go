@@ -26,11 +26,13 @@ func begin(t *testing.T, s *Store, r dropcap.Receipt) {
 func TestARequestBeginsOnce(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	s := open(t, folder)
-	r := dropcap.Receipt{Request: request(1), Verb: "apply", State: dropcap.ReceiptRunning, Args: []string{"--all"}}
+	r := dropcap.Receipt{Request: request(1), Verb: "apply", State: dropcap.ReceiptRunning,
+		Args: []string{"--all"}}
 	begin(t, s, r)
 	again := r
 	again.Verb = "audit"
-	if old, begun, err := s.BeginReceipt(t.Context(), again); err != nil || begun || old.Verb != "apply" {
+	if old, begun, err := s.BeginReceipt(t.Context(), again); err != nil || begun ||
+		old.Verb != "apply" {
 		t.Errorf("%+v, %v, %v", old, begun, err)
 	}
 	r.State, r.Document = dropcap.ReceiptDone, json.RawMessage(`{"a":1}`)
@@ -39,17 +41,20 @@ func TestARequestBeginsOnce(t *testing.T) {
 	}
 	s.Close()
 	s = open(t, folder)
-	if got, err := s.Receipt(t.Context(), request(1)); err != nil || got.State != dropcap.ReceiptDone || string(got.Document) != `{"a":1}` {
+	if got, err := s.Receipt(t.Context(), request(1)); err != nil ||
+		got.State != dropcap.ReceiptDone || string(got.Document) != `{"a":1}` {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := s.Receipt(t.Context(), request(2)); !errors.Is(err, dropcap.ErrNotFound) {
 		t.Errorf("one that there is not: %v", err)
 	}
-	if err := s.SaveReceipt(t.Context(), dropcap.Receipt{Request: request(2)}); !errors.Is(err, dropcap.ErrNotFound) {
+	if err := s.SaveReceipt(t.Context(), dropcap.Receipt{Request: request(2)}); !errors.Is(err,
+		dropcap.ErrNotFound) {
 		t.Errorf("saved without a beginning: %v", err)
 	}
 	begin(t, s, dropcap.Receipt{Request: request(0)})
-	if list, err := s.Receipts(t.Context()); err != nil || len(list) != 2 || list[0].Request != request(0) {
+	if list, err := s.Receipts(t.Context()); err != nil || len(list) != 2 ||
+		list[0].Request != request(0) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
@@ -104,7 +109,8 @@ func TestReceiptsAreTrimmedAndRequestsRemembered(t *testing.T) {
 	s := open(t, t.TempDir()+"/s")
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	put := func(n int, verb string, age time.Duration, state dropcap.ReceiptState) {
-		r := dropcap.Receipt{Request: request(n), Verb: verb, State: state, Started: now.Add(-age).Format(time.RFC3339), Document: json.RawMessage(`{"x":1}`)}
+		r := dropcap.Receipt{Request: request(n), Verb: verb, State: state,
+			Started: now.Add(-age).Format(time.RFC3339), Document: json.RawMessage(`{"x":1}`)}
 		begin(t, s, r)
 	}
 	const day = 24 * time.Hour
@@ -119,7 +125,8 @@ func TestReceiptsAreTrimmedAndRequestsRemembered(t *testing.T) {
 	if n, err := s.TrimReceipts(t.Context(), now); err != nil || n != 3 {
 		t.Errorf("%d trimmed, %v", n, err)
 	}
-	for n, want := range map[int]string{1: "gone", 2: "whole", 3: "known", 4: "whole", 5: "known", 100: "whole", 299: "whole"} {
+	for n, want := range map[int]string{1: "gone", 2: "whole", 3: "known", 4: "whole", 5: "known",
+		100: "whole", 299: "whole"} {
 		r, err := s.Receipt(t.Context(), request(n))
 		got := "known"
 		switch {
@@ -138,17 +145,20 @@ func TestARunIsGoneOnWith(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	s := open(t, folder)
 	run := dropcap.FleetRun{ID: "0123456789ab", Verb: "apply", State: dropcap.RunGoing}
-	hosts := []dropcap.FleetHost{{Host: "1/r/i-2", Request: request(1)}, {Host: "1/r/i-1", Request: request(2)}}
+	hosts := []dropcap.FleetHost{{Host: "1/r/i-2", Request: request(1)},
+		{Host: "1/r/i-1", Request: request(2)}}
 	if err := s.SaveHosts(t.Context(), run.ID, hosts); !errors.Is(err, dropcap.ErrNotFound) {
 		t.Errorf("hosts of no run: %v", err)
 	}
-	for _, err := range []error{s.SaveRun(t.Context(), run), s.SaveHosts(t.Context(), run.ID, hosts), s.SaveRun(t.Context(), dropcap.FleetRun{ID: "b"})} {
+	for _, err := range []error{s.SaveRun(t.Context(), run), s.SaveHosts(t.Context(), run.ID,
+		hosts), s.SaveRun(t.Context(), dropcap.FleetRun{ID: "b"})} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	hosts[1].Sent, run.State = 3, dropcap.RunStopped
-	for _, err := range []error{s.SaveRun(t.Context(), run), s.SaveHosts(t.Context(), run.ID, hosts[1:])} {
+	for _, err := range []error{s.SaveRun(t.Context(), run), s.SaveHosts(t.Context(), run.ID,
+		hosts[1:])} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +166,8 @@ func TestARunIsGoneOnWith(t *testing.T) {
 	s.Close()
 	s = open(t, folder)
 	got, list, err := s.Run(t.Context(), run.ID)
-	if err != nil || got.State != dropcap.RunStopped || len(list) != 2 || list[0].Host != "1/r/i-2" || list[1].Sent != 3 {
+	if err != nil || got.State != dropcap.RunStopped || len(list) != 2 ||
+		list[0].Host != "1/r/i-2" || list[1].Sent != 3 {
 		t.Errorf("%+v %+v %v", got, list, err)
 	}
 	if _, _, err := s.Run(t.Context(), "none"); !errors.Is(err, dropcap.ErrNotFound) {
@@ -172,8 +183,10 @@ func TestAnOlderStoreGetsReceipts(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	s := open(t, folder)
 	mustAdd(t, s, "w", "r")
-	journal(t, s, "a", dropcap.Applied, map[string]json.RawMessage{"original": json.RawMessage(`{}`)})
-	for _, q := range []string{"DROP TABLE fleet_host", "DROP TABLE fleet_run", "DROP TABLE receipt", "PRAGMA user_version = 2"} {
+	journal(t, s, "a", dropcap.Applied,
+		map[string]json.RawMessage{"original": json.RawMessage(`{}`)})
+	for _, q := range []string{"DROP TABLE fleet_host", "DROP TABLE fleet_run",
+		"DROP TABLE receipt", "PRAGMA user_version = 2"} {
 		if _, err := s.db.Exec(q); err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +194,8 @@ func TestAnOlderStoreGetsReceipts(t *testing.T) {
 	s.Close()
 	s = open(t, folder)
 	begin(t, s, dropcap.Receipt{Request: request(1)})
-	if list, err := s.Changes(t.Context()); err != nil || ids(list) != "a=applied" || len(evidence(t, s)) != 1 {
+	if list, err := s.Changes(t.Context()); err != nil || ids(list) != "a=applied" ||
+		len(evidence(t, s)) != 1 {
 		t.Errorf("%s, %v", ids(list), err)
 	}
 }
@@ -190,7 +204,8 @@ func TestDamagedReceiptsAndRunsAreNotRead(t *testing.T) {
 	s := open(t, t.TempDir()+"/s")
 	begin(t, s, dropcap.Receipt{Request: request(1)})
 	run := dropcap.FleetRun{ID: "a"}
-	for _, err := range []error{s.SaveRun(t.Context(), run), s.SaveHosts(t.Context(), "a", []dropcap.FleetHost{{Host: "h"}})} {
+	for _, err := range []error{s.SaveRun(t.Context(), run),
+		s.SaveHosts(t.Context(), "a", []dropcap.FleetHost{{Host: "h"}})} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,14 +214,23 @@ func TestDamagedReceiptsAndRunsAreNotRead(t *testing.T) {
 		change string
 		read   func() error
 	}{
-		{"UPDATE receipt SET document = x'7b7d'", func() error { _, err := s.Receipt(t.Context(), request(1)); return err }},
+		{"UPDATE receipt SET document = x'7b7d'", func() error {
+			_, err := s.Receipt(t.Context(), request(1))
+			return err
+		}},
 		{"SELECT 1", func() error { _, err := s.Receipts(t.Context()); return err }},
 		{"SELECT 1", func() error {
 			_, _, err := s.BeginReceipt(t.Context(), dropcap.Receipt{Request: request(1)})
 			return err
 		}},
-		{"UPDATE fleet_host SET document = x'7b7d'", func() error { _, _, err := s.Run(t.Context(), "a"); return err }},
-		{"UPDATE fleet_run SET document = x'7b7d'", func() error { _, err := s.Runs(t.Context()); return err }},
+		{"UPDATE fleet_host SET document = x'7b7d'", func() error {
+			_, _, err := s.Run(t.Context(), "a")
+			return err
+		}},
+		{"UPDATE fleet_run SET document = x'7b7d'", func() error {
+			_, err := s.Runs(t.Context())
+			return err
+		}},
 	} {
 		if _, err := s.db.Exec(c.change); err != nil {
 			t.Fatal(err)
@@ -221,8 +245,10 @@ func TestAReceiptOnAFullDiskStaysAsItWas(t *testing.T) {
 	begin(t, s, dropcap.Receipt{Request: request(1), State: dropcap.ReceiptRunning})
 	testenv.Fill(t, dir+"/filler")
 	big := json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)
-	sentence(t, s.SaveReceipt(context.Background(), dropcap.Receipt{Request: request(1), State: dropcap.ReceiptDone, Document: big}), "the disk is full")
-	if r, err := s.Receipt(t.Context(), request(1)); err != nil || r.State != dropcap.ReceiptRunning {
+	sentence(t, s.SaveReceipt(context.Background(), dropcap.Receipt{Request: request(1),
+		State: dropcap.ReceiptDone, Document: big}), "the disk is full")
+	if r, err := s.Receipt(t.Context(), request(1)); err != nil ||
+		r.State != dropcap.ReceiptRunning {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

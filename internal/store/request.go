@@ -12,10 +12,12 @@ import (
 
 var requestName = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// RequestFile is a file of a request's own, beside the store and as private: "log", "lock", "part-1" …
+// RequestFile is a file of a request's own, beside the store and as private: "log", "lock",
+// "part-1" …
 func (s *Store) RequestFile(request, what string) (string, error) {
 	if !requestName.MatchString(request) {
-		return "", dropcap.Errorf(dropcap.CodeUsage, "32 hexadecimal digits", "cannot take the request %q: that is no name of one", request)
+		return "", dropcap.Errorf(dropcap.CodeUsage, "32 hexadecimal digits",
+			"cannot take the request %q: that is no name of one", request)
 	}
 	folder := filepath.Join(s.folder, "requests")
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -27,9 +29,10 @@ func (s *Store) RequestFile(request, what string) (string, error) {
 	return filepath.Join(folder, request+"."+what), nil
 }
 
-// LockRequest makes this the only process that works on a request, until unlock is called or the process ends, however it ends; ok is false if
-// another one does. The receipt must be read again under the lock: whoever had it may have ended the request.
-// held is for processes that go on with the work: it is not free before the last of them ends.
+// LockRequest makes this the only process that works on a request, until unlock is called or the
+// process ends, however it ends; ok is false if another one does. The receipt must be read again
+// under the lock: whoever had it may have ended the request. held is for processes that go on with
+// the work: it is not free before the last of them ends.
 func (s *Store) LockRequest(request string) (held *os.File, ok bool, err error) {
 	path, err := s.RequestFile(request, "lock")
 	if err != nil {

@@ -53,7 +53,8 @@ func TestARunThatIsForgottenIsGoneWithItsHosts(t *testing.T) {
 		if _, hosts, err := s.Run(t.Context(), id); err != nil || len(hosts) != 0 {
 			t.Fatalf("%v: hosts of before are there: %v", err, hosts)
 		}
-		if err := s.SaveHosts(t.Context(), id, []dropcap.FleetHost{{Host: "1/eu-west-1/i-1"}}); err != nil {
+		if err := s.SaveHosts(t.Context(), id,
+			[]dropcap.FleetHost{{Host: "1/eu-west-1/i-1"}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.ForgetRun(t.Context(), id); err != nil {

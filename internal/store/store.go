@@ -1,6 +1,7 @@
-// Package store keeps what must outlive a run in one SQLite file: the evidence of workloads, the journal of changes with what undoes them, the
-// receipts of what was done for a fleet, a controller's runs, and a secret for keyed fingerprints. It never lets another user read or write its files, never writes half of a change, and never opens a file
-// of a newer version.
+// Package store keeps what must outlive a run in one SQLite file: the evidence of workloads, the
+// journal of changes with what undoes them, the receipts of what was done for a fleet, a
+// controller's runs, and a secret for keyed fingerprints. It never lets another user read or write
+// its files, never writes half of a change, and never opens a file of a newer version.
 package store
 
 import (
@@ -28,9 +29,10 @@ type Store struct {
 	secret []byte
 }
 
-// Open opens the store in a folder, and makes both where they are missing: the folder with mode 0700, the files with 0600. A folder that is
-// a link, belongs to somebody else or may be written by others is refused; so is a store of a newer version. An existing store on a
-// read-only file system can be read.
+// Open opens the store in a folder, and makes both where they are missing: the folder with mode
+// 0700, the files with 0600. A folder that is a link, belongs to somebody else or may be written by
+// others is refused; so is a store of a newer version. An existing store on a read-only file system
+// can be read.
 func Open(folder string) (*Store, error) {
 	folder, err := secure(folder)
 	if err != nil {
@@ -44,7 +46,8 @@ func Open(folder string) (*Store, error) {
 	if err != nil {
 		return nil, said(folder, err)
 	}
-	// One connection: SQLite lets one write at a time anyhow, and those of one process then wait in turn instead of polling.
+	// One connection: SQLite lets one write at a time anyhow, and those of one process then wait in
+	// turn instead of polling.
 	db.SetMaxOpenConns(1)
 	s := &Store{folder: folder, db: db}
 	if err := s.prepare(context.Background()); err != nil {
@@ -62,13 +65,15 @@ func Exists(folder string) bool {
 
 // address is the file with what every connection sets first.
 //
-// journal_mode TRUNCATE and not WAL: a store on a read-only or a full disk must still be readable, and WAL must write to let anyone read.
-// With synchronous FULL the truncation itself is synced, so that what was committed outlives a loss of power (SQLite pager.c,
-// pager_end_transaction); DELETE would need EXTRA for that. secure_delete, since a journal of changes holds what must not linger in
-// free pages. max_page_count: 1 GiB of 4 KiB pages.
+// journal_mode TRUNCATE and not WAL: a store on a read-only or a full disk must still be readable,
+// and WAL must write to let anyone read. With synchronous FULL the truncation itself is synced, so
+// that what was committed outlives a loss of power (SQLite pager.c, pager_end_transaction); DELETE
+// would need EXTRA for that. secure_delete, since a journal of changes holds what must not linger
+// in free pages. max_page_count: 1 GiB of 4 KiB pages.
 func address(file string) string {
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(TRUNCATE)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)", "trusted_schema(0)",
+		"busy_timeout(10000)", "journal_mode(TRUNCATE)", "synchronous(FULL)", "foreign_keys(1)",
+		"secure_delete(1)", "trusted_schema(0)",
 		"max_page_count(262144)",
 	}}
 	return (&url.URL{Scheme: "file", Path: file, RawQuery: q.Encode()}).String()
@@ -87,15 +92,16 @@ func (s *Store) Close() error { return s.db.Close() }
 // Folder is where the store is, as an absolute path.
 func (s *Store) Folder() string { return s.folder }
 
-// Fingerprint gives 64 hexadecimal digits that are the same for the same data and this store, and tell nothing about the data to whoever
-// does not have the store: HMAC-SHA-256 with its secret.
+// Fingerprint gives 64 hexadecimal digits that are the same for the same data and this store, and
+// tell nothing about the data to whoever does not have the store: HMAC-SHA-256 with its secret.
 func (s *Store) Fingerprint(data []byte) string {
 	h := hmac.New(sha256.New, s.secret)
 	h.Write(data)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// inTransaction runs do in one transaction that holds the right to write from its beginning, and undoes all of it if do fails.
+// inTransaction runs do in one transaction that holds the right to write from its beginning, and
+// undoes all of it if do fails.
 func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {

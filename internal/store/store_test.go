@@ -25,13 +25,15 @@ func open(t testing.TB, folder string) *Store {
 
 // add counts one more source, as a learner merges.
 func add(s *Store, workload, revision string) error {
-	return s.Update(context.Background(), workload, revision, func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-		if old == nil {
-			old = &dropcap.WorkloadEvidence{Held: caps.Of(caps.Chown)}
-		}
-		old.Sources = append(old.Sources, dropcap.Source{Container: fmt.Sprint(len(old.Sources))})
-		return *old, nil
-	})
+	return s.Update(context.Background(), workload, revision,
+		func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+			if old == nil {
+				old = &dropcap.WorkloadEvidence{Held: caps.Of(caps.Chown)}
+			}
+			old.Sources = append(old.Sources,
+				dropcap.Source{Container: fmt.Sprint(len(old.Sources))})
+			return *old, nil
+		})
 }
 
 func mustAdd(t *testing.T, s *Store, workload, revision string) {
@@ -56,16 +58,19 @@ func TestEvidenceIsKeptByWorkloadAndRevision(t *testing.T) {
 	if list := evidence(t, s); list == nil || len(list) != 0 {
 		t.Errorf("a new store holds %v", list)
 	}
-	for _, key := range [][2]string{{"docker:db", "sha256:2"}, {"docker:db", "sha256:1"}, {"compose:shop/web", "sha256:1"}, {"docker:db", "sha256:2"}} {
+	for _, key := range [][2]string{{"docker:db", "sha256:2"}, {"docker:db", "sha256:1"},
+		{"compose:shop/web", "sha256:1"}, {"docker:db", "sha256:2"}} {
 		mustAdd(t, s, key[0], key[1])
 	}
 	s.Close()
 	s = open(t, folder)
 	var got []string
 	for _, e := range evidence(t, s) {
-		got = append(got, fmt.Sprintf("%s %s %d %s", e.Workload, e.Revision, len(e.Sources), e.Held))
+		got = append(got, fmt.Sprintf("%s %s %d %s", e.Workload, e.Revision, len(e.Sources),
+			e.Held))
 	}
-	want := "compose:shop/web sha256:1 1 CHOWN|docker:db sha256:1 1 CHOWN|docker:db sha256:2 2 CHOWN"
+	want := "compose:shop/web sha256:1 1 CHOWN|docker:db sha256:1 1 CHOWN|docker:db sha256:2 2 " +
+		"CHOWN"
 	if strings.Join(got, "|") != want {
 		t.Errorf("got %q", got)
 	}
@@ -75,7 +80,8 @@ func TestEvidenceIsKeptByWorkloadAndRevision(t *testing.T) {
 	if n, err := s.Forget(t.Context(), "docker:none", ""); n != 0 || err != nil {
 		t.Errorf("forget none: %d, %v", n, err)
 	}
-	if n, err := s.Forget(t.Context(), "compose:shop/web", ""); n != 1 || err != nil || len(evidence(t, s)) != 1 {
+	if n, err := s.Forget(t.Context(), "compose:shop/web", ""); n != 1 || err != nil ||
+		len(evidence(t, s)) != 1 {
 		t.Errorf("forget all of one: %d, %v", n, err)
 	}
 }
@@ -84,10 +90,11 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 	s := open(t, t.TempDir()+"/s")
 	mustAdd(t, s, "w", "r")
 	no := errors.New("no")
-	err := s.Update(t.Context(), "w", "r", func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-		old.Sources = nil
-		return *old, no
-	})
+	err := s.Update(t.Context(), "w", "r",
+		func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+			old.Sources = nil
+			return *old, no
+		})
 	if err != no || len(evidence(t, s)[0].Sources) != 1 {
 		t.Errorf("%v, %v", err, evidence(t, s))
 	}
@@ -96,9 +103,10 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 
 func TestTooMuchIsRefused(t *testing.T) {
 	s := open(t, t.TempDir()+"/s")
-	err := s.Update(t.Context(), "w", "r", func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-		return dropcap.WorkloadEvidence{ImageID: strings.Repeat("x", MaxDocument)}, nil
-	})
+	err := s.Update(t.Context(), "w", "r",
+		func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+			return dropcap.WorkloadEvidence{ImageID: strings.Repeat("x", MaxDocument)}, nil
+		})
 	sentence(t, err, "larger than 4 MiB")
 	sentence(t, add(s, strings.Repeat("x", maxKey+1), "r"), "longer than")
 	if len(evidence(t, s)) != 0 {
@@ -109,10 +117,11 @@ func TestTooMuchIsRefused(t *testing.T) {
 func TestACancelledUpdateChangesNothing(t *testing.T) {
 	s := open(t, t.TempDir()+"/s")
 	ctx, cancel := context.WithCancel(t.Context())
-	err := s.Update(ctx, "w", "r", func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-		cancel()
-		return dropcap.WorkloadEvidence{}, nil
-	})
+	err := s.Update(ctx, "w", "r",
+		func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+			cancel()
+			return dropcap.WorkloadEvidence{}, nil
+		})
 	if dropcap.ExitOf(err) != dropcap.ExitInterrupt || len(evidence(t, s)) != 0 {
 		t.Errorf("%v, %v", err, evidence(t, s))
 	}
@@ -153,9 +162,10 @@ func TestModes(t *testing.T) {
 			t.Errorf("only %v", names)
 		}
 	}
-	err = s.Update(t.Context(), "w", "r", func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-		return dropcap.WorkloadEvidence{}, nil
-	})
+	err = s.Update(t.Context(), "w", "r",
+		func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
+			return dropcap.WorkloadEvidence{}, nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +181,8 @@ func TestModes(t *testing.T) {
 func TestThePragmasHold(t *testing.T) {
 	s := open(t, t.TempDir()+"/s")
 	for name, want := range map[string]string{
-		"journal_mode": "truncate", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "secure_delete": "1", "max_page_count": "262144",
+		"journal_mode": "truncate", "synchronous": "2", "foreign_keys": "1",
+		"busy_timeout": "10000", "secure_delete": "1", "max_page_count": "262144",
 	} {
 		var got string
 		if err := s.db.QueryRow("PRAGMA " + name).Scan(&got); err != nil || got != want {
@@ -184,7 +195,8 @@ func TestThePragmasHold(t *testing.T) {
 func sentence(t *testing.T, err error, words string) {
 	t.Helper()
 	var own *dropcap.Error
-	if !errors.As(err, &own) || !strings.HasPrefix(own.Message, "cannot ") || !strings.Contains(own.Message, words) || strings.Contains(own.Message, "\n") {
+	if !errors.As(err, &own) || !strings.HasPrefix(own.Message, "cannot ") ||
+		!strings.Contains(own.Message, words) || strings.Contains(own.Message, "\n") {
 		t.Errorf("error %q; want a sentence with %q", err, words)
 	}
 }

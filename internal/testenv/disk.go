@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SmallDisk mounts a tmpfs of a size ("256k") until the end of the test. It is detached, so that a file that is still open does not keep it.
+// SmallDisk mounts a tmpfs of a size ("256k") until the end of the test. It is detached, so that a
+// file that is still open does not keep it.
 func SmallDisk(t testing.TB, size string) string {
 	t.Helper()
 	Need(t, Root)

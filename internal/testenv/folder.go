@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// RootFolder makes a folder in which nobody else can write, nor above it, as in /tmp anybody could. It goes with the test. Those of tests that were
-// killed, which could not take theirs away, go first.
+// RootFolder makes a folder in which nobody else can write, nor above it, as in /tmp anybody could.
+// It goes with the test. Those of tests that were killed, which could not take theirs away, go
+// first.
 func RootFolder(t testing.TB) string {
 	t.Helper()
 	return folder(t, "/var/lib", "dropcap-test-")

@@ -18,7 +18,8 @@ var (
 		return ""
 	}, "run the tests as root"}
 
-	BTF = Requirement{"BTF", missingFile("/sys/kernel/btf/vmlinux"), "run on a kernel built with CONFIG_DEBUG_INFO_BTF"}
+	BTF = Requirement{"BTF", missingFile("/sys/kernel/btf/vmlinux"),
+		"run on a kernel built with CONFIG_DEBUG_INFO_BTF"}
 
 	// Engines and tools that test/hosts/provision fetches.
 	Base     = component("base")

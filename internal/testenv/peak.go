@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// Peak measures the peak resident memory of a command that was started: call the function that it gives after the command's end, for KiB.
-// The kernel's account of a finished process (ru_maxrss) would also hold what this process had at the fork (fs/exec.c, exec_mmap), so the
-// high-water mark of the program's own memory is read again and again while it runs.
+// Peak measures the peak resident memory of a command that was started: call the function that it
+// gives after the command's end, for KiB. The kernel's account of a finished process (ru_maxrss)
+// would also hold what this process had at the fork (fs/exec.c, exec_mmap), so the high-water mark
+// of the program's own memory is read again and again while it runs.
 func Peak(cmd *exec.Cmd) func() int64 {
 	program, err := filepath.EvalSymlinks(cmd.Path)
 	if err != nil {

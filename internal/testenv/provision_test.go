@@ -69,10 +69,12 @@ func (p provisioner) names() string {
 	return strings.Join(names, " ")
 }
 
-const counting = "version=1\nbuild() { echo built >>\"$cache/../log\"; echo content >\"$1/file\"; sleep 0.3; }\n"
+const counting = "version=1\nbuild() { echo built >>\"$cache/../log\"; echo content " +
+	">\"$1/file\"; sleep 0.3; }\n"
 
 func TestProvisionBuildsOnceEvenWhenCalledTwiceAtOnce(t *testing.T) {
-	p := newProvisioner(t, map[string]string{"one": counting, "two": "version=1\nafter=one\nbuild() { :; }\n"})
+	p := newProvisioner(t, map[string]string{"one": counting,
+		"two": "version=1\nafter=one\nbuild() { :; }\n"})
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
@@ -90,7 +92,8 @@ func TestProvisionBuildsOnceEvenWhenCalledTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// What compiles and what waits for the network are made side by side, and what both need once and first.
+// What compiles and what waits for the network are made side by side, and what both need once and
+// first.
 func TestProvisionMakesComponentsSideBySide(t *testing.T) {
 	const meets = `version=1
 after=both
@@ -111,7 +114,8 @@ build() {
 }
 
 func TestProvisionFailsWithAnyComponent(t *testing.T) {
-	p := newProvisioner(t, map[string]string{"bad": "version=1\nbuild() { false; }\n", "one": counting, "two": counting, "three": counting})
+	p := newProvisioner(t, map[string]string{"bad": "version=1\nbuild() { false; }\n",
+		"one": counting, "two": counting, "three": counting})
 	if out, err := p.run("bad", "one", "two", "three"); err == nil {
 		t.Errorf("it calls that a success: %s", out)
 	}
@@ -136,7 +140,8 @@ func TestProvisionBuildsAgainAtANewVersion(t *testing.T) {
 	p := newProvisioner(t, map[string]string{"one": counting})
 	p.run("one")
 	p.write("provision.d/one", strings.Replace(counting, "version=1", "version=2", 1))
-	if out, err := p.run("one"); err != nil || p.read("../log") != "built\nbuilt\n" || p.read("one/.stamp") != "2\n" {
+	if out, err := p.run("one"); err != nil || p.read("../log") != "built\nbuilt\n" ||
+		p.read("one/.stamp") != "2\n" {
 		t.Errorf("log %q, stamp %q, %v\n%s", p.read("../log"), p.read("one/.stamp"), err, out)
 	}
 }
@@ -150,7 +155,8 @@ func TestProvisionLeavesNoHalfComponent(t *testing.T) {
 		"killed": {"echo half >\"$1/file\"; sleep 60", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newProvisioner(t, map[string]string{"one": "version=1\nbuild() { " + tc.build + "; }\n", "two": counting})
+			p := newProvisioner(t, map[string]string{"one": "version=1\nbuild() { " + tc.build +
+				"; }\n", "two": counting})
 			cmd := p.command("one")
 			// The whole group is killed, as a power cut would.
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -179,7 +185,8 @@ func TestProvisionLeavesNoHalfComponent(t *testing.T) {
 
 func TestProvisionSaysWhatIsWrong(t *testing.T) {
 	p := newProvisioner(t, map[string]string{"one": counting})
-	if out, err := p.run("../one"); err == nil || !strings.Contains(out, "no such component; choose from: one") {
+	if out, err := p.run("../one"); err == nil ||
+		!strings.Contains(out, "no such component; choose from: one") {
 		t.Errorf("unknown component: %v, %q", err, out)
 	}
 	for dir := p.dir; dir != "/"; dir = filepath.Dir(dir) {
@@ -190,7 +197,8 @@ func TestProvisionSaysWhatIsWrong(t *testing.T) {
 	}
 	cmd := p.command("one")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "run it as root") {
+	if out, err := cmd.CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), "run it as root") {
 		t.Errorf("not root: %v, %q", err, out)
 	}
 }

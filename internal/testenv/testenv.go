@@ -35,7 +35,8 @@ func Need(tb testing.TB, needs ...Requirement) {
 func refuse(tb testing.TB, strict bool, n Requirement, why string) {
 	tb.Helper()
 	if strict {
-		tb.Fatalf("needs %s: %s; %s (a failure, not a skip, because CI or DROPCAP_TEST_STRICT is set)", n.Name, why, n.Remedy)
+		tb.Fatalf("needs %s: %s; %s (a failure, not a skip, because CI or DROPCAP_TEST_STRICT is "+
+			"set)", n.Name, why, n.Remedy)
 		return
 	}
 	tb.Skipf("needs %s: %s; %s", n.Name, why, n.Remedy)

@@ -38,9 +38,11 @@ func TestNeedSkipsLocallyAndFailsInCI(t *testing.T) {
 		r := &recorder{}
 		Need(r, tc.requirements...)
 		if (r.skipped != "") != tc.skips || (r.failed != "") != tc.fails {
-			t.Errorf("CI=%q STRICT=%q: skipped %q, failed %q", tc.ci, tc.strict, r.skipped, r.failed)
+			t.Errorf("CI=%q STRICT=%q: skipped %q, failed %q", tc.ci, tc.strict, r.skipped,
+				r.failed)
 		}
-		if said := r.skipped + r.failed; said != "" && !strings.Contains(said, "a unicorn: there are none; wait") {
+		if said := r.skipped + r.failed; said != "" && !strings.Contains(said,
+			"a unicorn: there are none; wait") {
 			t.Errorf("no reason and remedy in %q", said)
 		}
 	}

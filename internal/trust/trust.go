@@ -1,5 +1,5 @@
-// Package trust decides whether a file may be acted upon: whether nobody but those on whose behalf dropcap
-// acts, and no container, can have put there what stands in it. It does no I/O.
+// Package trust decides whether a file may be acted upon: whether nobody but those on whose behalf
+// dropcap acts, and no container, can have put there what stands in it. It does no I/O.
 package trust
 
 import (
@@ -28,15 +28,15 @@ type Mount struct {
 type Rule struct {
 	Owners []uint32 // root, and who called
 	Mounts []Mount  // of every container of the engine
-	// Sticky lets others write a folder above it where nobody can replace what is not his (/tmp): for a file
-	// that is read once, and whose contents are checked.
+	// Sticky lets others write a folder above it where nobody can replace what is not his (/tmp):
+	// for a file that is read once, and whose contents are checked.
 	Sticky bool
 	// Links lets links be on the way: for a file whose real way is judged, too.
 	Links bool
 }
 
-// Judge returns an *Untrusted unless all of the way is its owners' and nobody else can write there, no link is
-// on it, and no container reaches any of it by whatever path.
+// Judge returns an *Untrusted unless all of the way is its owners' and nobody else can write there,
+// no link is on it, and no container reaches any of it by whatever path.
 func Judge(way []dropcap.Waypoint, r Rule) error {
 	if len(way) == 0 {
 		return no("nothing is known of it")
@@ -72,8 +72,8 @@ func (r Rule) kind(p dropcap.Waypoint, last bool) error {
 	return nil
 }
 
-// others refuses what somebody else may write. Of a file with access control lists the group's bits are what
-// any of them can grant (acl(5)); a link's own mode says nothing.
+// others refuses what somebody else may write. Of a file with access control lists the group's bits
+// are what any of them can grant (acl(5)); a link's own mode says nothing.
 func (r Rule) others(p dropcap.Waypoint, last bool) error {
 	name := "the folder " + shown(p.Path)
 	if last || p.Link {
@@ -89,7 +89,8 @@ func (r Rule) others(p dropcap.Waypoint, last bool) error {
 	return no("others may write %s (mode %04o)", name, p.Mode&0o7777)
 }
 
-// reached refuses what a container reaches, be it a folder above: there it could put another in its place.
+// reached refuses what a container reaches, be it a folder above: there it could put another in its
+// place.
 func (r Rule) reached(p dropcap.Waypoint) error {
 	for _, m := range r.Mounts {
 		for _, s := range m.Spots {
@@ -98,11 +99,13 @@ func (r Rule) reached(p dropcap.Waypoint) error {
 			}
 		}
 		if m.Unknown != "" {
-			return no("nobody can tell whether the container %s mounts it: %s", shown(m.Container), shown(m.Unknown))
+			return no("nobody can tell whether the container %s mounts it: %s", shown(m.Container),
+				shown(m.Unknown))
 		}
 	}
 	if p.Elsewhere != "" && len(r.Mounts) > 0 {
-		return no("nobody can tell whether a container mounts %s: %s", shown(p.Path), shown(p.Elsewhere))
+		return no("nobody can tell whether a container mounts %s: %s", shown(p.Path),
+			shown(p.Elsewhere))
 	}
 	return nil
 }

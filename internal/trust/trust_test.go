@@ -13,9 +13,11 @@ const file = "/srv/shop/c.yaml"
 // way is to a file of user 1000's, on one disk.
 func way(change func([]dropcap.Waypoint)) []dropcap.Waypoint {
 	at := func(p string, uid, mode uint32) dropcap.Waypoint {
-		return dropcap.Waypoint{Path: p, UID: uid, Mode: mode, Folder: true, Names: 2, Spots: []dropcap.Spot{{Device: "8:1", Path: p}}}
+		return dropcap.Waypoint{Path: p, UID: uid, Mode: mode, Folder: true, Names: 2,
+			Spots: []dropcap.Spot{{Device: "8:1", Path: p}}}
 	}
-	w := []dropcap.Waypoint{at("/", 0, 0o755), at("/srv", 0, 0o755), at("/srv/shop", 1000, 0o750), at(file, 1000, 0o640)}
+	w := []dropcap.Waypoint{at("/", 0, 0o755), at("/srv", 0, 0o755), at("/srv/shop", 1000, 0o750),
+		at(file, 1000, 0o640)}
 	w[3].Folder, w[3].Regular, w[3].Names = false, true, 1
 	if change != nil {
 		change(w)
@@ -39,35 +41,68 @@ func TestWhomAFileIsTrustedOf(t *testing.T) {
 		rule   Rule
 		ok     bool
 	}{
-		"root's and the user's":          {rule: Rule{Owners: both, Mounts: elsewhere}, ok: true},
-		"another user's":                 {rule: Rule{Owners: []uint32{0}}},
-		"a group may write the file":     {rule: Rule{Owners: both}, change: func(w []dropcap.Waypoint) { w[3].Mode = 0o660 }},
-		"all may write a folder":         {rule: Rule{Owners: both}, change: func(w []dropcap.Waypoint) { w[1].Mode = 0o777 }},
-		"a sticky folder":                {rule: Rule{Owners: both}, change: func(w []dropcap.Waypoint) { w[1].Mode = 0o1777 }},
-		"a sticky folder is allowed":     {rule: Rule{Owners: both, Sticky: true}, change: func(w []dropcap.Waypoint) { w[1].Mode = 0o1777 }, ok: true},
-		"a sticky file is not":           {rule: Rule{Owners: both, Sticky: true}, change: func(w []dropcap.Waypoint) { w[3].Mode = 0o1666 }},
-		"a link on the way":              {rule: Rule{Owners: both}, change: link},
-		"a link is allowed":              {rule: Rule{Owners: both, Links: true}, change: link, ok: true},
-		"another's link is not":          {rule: Rule{Owners: []uint32{0}, Links: true}, change: link},
-		"it is a pipe":                   {rule: Rule{Owners: both}, change: func(w []dropcap.Waypoint) { w[3].Regular = false }},
-		"it has another name":            {rule: Rule{Owners: both, Mounts: elsewhere}, change: func(w []dropcap.Waypoint) { w[3].Names = 2 }},
-		"a container mounts the file":    {rule: Rule{Owners: both, Mounts: mounts("8:1", file)}},
-		"a container mounts the folder":  {rule: Rule{Owners: both, Mounts: mounts("8:1", "/srv/shop")}},
-		"a container mounts one above":   {rule: Rule{Owners: both, Mounts: mounts("8:1", "/srv")}},
-		"a container mounts the disk":    {rule: Rule{Owners: both, Mounts: mounts("8:1", "/tmp", "/")}},
-		"a container mounts one below":   {rule: Rule{Owners: both, Mounts: mounts("8:1", "/srv/shop/data", "/srv/sho")}, ok: true},
-		"a container mounts another's":   {rule: Rule{Owners: both, Mounts: mounts("8:2", "/", file)}, ok: true},
-		"a container mounts what is not": {rule: Rule{Owners: both, Mounts: []Mount{{Container: "db", Unknown: "its volume"}}}},
-		"a bind mount of one below a mount": {rule: Rule{Owners: both, Mounts: mounts("8:2", "/pool")}, change: func(w []dropcap.Waypoint) {
-			w[2].Spots, w[3].Spots = []dropcap.Spot{{Device: "8:2", Path: "/pool/deep"}}, []dropcap.Spot{{Device: "8:2", Path: "/pool/deep/c.yaml"}}
+		"root's and the user's": {rule: Rule{Owners: both, Mounts: elsewhere}, ok: true},
+		"another user's":        {rule: Rule{Owners: []uint32{0}}},
+		"a group may write the file": {rule: Rule{Owners: both},
+			change: func(w []dropcap.Waypoint) {
+				w[3].Mode = 0o660
+			}},
+		"all may write a folder": {rule: Rule{Owners: both}, change: func(w []dropcap.Waypoint) {
+			w[1].Mode = 0o777
 		}},
-		"where the mount point is": {rule: Rule{Owners: both, Mounts: mounts("8:1", "/srv")}, change: func(w []dropcap.Waypoint) {
-			w[2].Spots, w[3].Spots = []dropcap.Spot{{Device: "8:2", Path: "/"}}, []dropcap.Spot{{Device: "8:2", Path: "/c.yaml"}}
+		"a sticky folder": {rule: Rule{Owners: both}, change: func(w []dropcap.Waypoint) {
+			w[1].Mode = 0o1777
 		}},
-		"a layer of an overlay": {rule: Rule{Owners: both, Mounts: mounts("8:2", "/upper/srv")}, change: func(w []dropcap.Waypoint) {
-			w[3].Spots = append(w[3].Spots, dropcap.Spot{Device: "8:2", Path: "/upper" + file})
+		"a sticky folder is allowed": {rule: Rule{Owners: both, Sticky: true},
+			change: func(w []dropcap.Waypoint) {
+				w[1].Mode = 0o1777
+			}, ok: true},
+		"a sticky file is not": {rule: Rule{Owners: both, Sticky: true},
+			change: func(w []dropcap.Waypoint) {
+				w[3].Mode = 0o1666
+			}},
+		"a link on the way": {rule: Rule{Owners: both}, change: link},
+		"a link is allowed": {rule: Rule{Owners: both, Links: true}, change: link,
+			ok: true},
+		"another's link is not": {rule: Rule{Owners: []uint32{0}, Links: true},
+			change: link},
+		"it is a pipe": {rule: Rule{Owners: both}, change: func(w []dropcap.Waypoint) {
+			w[3].Regular = false
 		}},
-		"nobody knows where it is kept": {rule: Rule{Owners: both, Mounts: elsewhere}, change: func(w []dropcap.Waypoint) { w[2].Elsewhere = "fuse" }},
+		"it has another name": {rule: Rule{Owners: both, Mounts: elsewhere},
+			change: func(w []dropcap.Waypoint) {
+				w[3].Names = 2
+			}},
+		"a container mounts the file": {rule: Rule{Owners: both, Mounts: mounts("8:1", file)}},
+		"a container mounts the folder": {rule: Rule{Owners: both,
+			Mounts: mounts("8:1", "/srv/shop")}},
+		"a container mounts one above": {rule: Rule{Owners: both, Mounts: mounts("8:1", "/srv")}},
+		"a container mounts the disk": {rule: Rule{Owners: both,
+			Mounts: mounts("8:1", "/tmp", "/")}},
+		"a container mounts one below": {rule: Rule{Owners: both,
+			Mounts: mounts("8:1", "/srv/shop/data", "/srv/sho")}, ok: true},
+		"a container mounts another's": {rule: Rule{Owners: both,
+			Mounts: mounts("8:2", "/", file)}, ok: true},
+		"a container mounts what is not": {rule: Rule{Owners: both,
+			Mounts: []Mount{{Container: "db", Unknown: "its volume"}}}},
+		"a bind mount of one below a mount": {rule: Rule{Owners: both,
+			Mounts: mounts("8:2", "/pool")}, change: func(w []dropcap.Waypoint) {
+			w[2].Spots, w[3].Spots = []dropcap.Spot{{Device: "8:2", Path: "/pool/deep"}},
+				[]dropcap.Spot{{Device: "8:2", Path: "/pool/deep/c.yaml"}}
+		}},
+		"where the mount point is": {rule: Rule{Owners: both, Mounts: mounts("8:1", "/srv")},
+			change: func(w []dropcap.Waypoint) {
+				w[2].Spots, w[3].Spots = []dropcap.Spot{{Device: "8:2", Path: "/"}},
+					[]dropcap.Spot{{Device: "8:2", Path: "/c.yaml"}}
+			}},
+		"a layer of an overlay": {rule: Rule{Owners: both, Mounts: mounts("8:2", "/upper/srv")},
+			change: func(w []dropcap.Waypoint) {
+				w[3].Spots = append(w[3].Spots, dropcap.Spot{Device: "8:2", Path: "/upper" + file})
+			}},
+		"nobody knows where it is kept": {rule: Rule{Owners: both, Mounts: elsewhere},
+			change: func(w []dropcap.Waypoint) {
+				w[2].Elsewhere = "fuse"
+			}},
 	} {
 		var un *Untrusted
 		err := Judge(way(c.change), c.rule)

@@ -5,20 +5,25 @@ import (
 	"dropcap/caps"
 )
 
-// Denied finds the first check of dropped capabilities that was denied, decides something, and would have been granted with what was dropped.
-// The checks are those of the container's own processes since its start. Not counted is what a process was denied that had given its rights up
-// before, what the kernel then granted by another capability, and what was denied before the drop as well, which before tells by check and site.
-func Denied(checks []dropcap.KernelCheck, dropped caps.Set, before func(c dropcap.KernelCheck, site string) bool) (dropcap.KernelCheck, bool) {
+// Denied finds the first check of dropped capabilities that was denied, decides something, and
+// would have been granted with what was dropped. The checks are those of the container's own
+// processes since its start. Not counted is what a process was denied that had given its rights up
+// before, what the kernel then granted by another capability, and what was denied before the drop
+// as well, which before tells by check and site.
+func Denied(checks []dropcap.KernelCheck, dropped caps.Set, before func(c dropcap.KernelCheck,
+	site string) bool) (dropcap.KernelCheck, bool) {
 	var first dropcap.KernelCheck
 	found := false
 	denied, granted := countsOf(checks)
 	for _, c := range checks {
-		if c.Granted || c.Spent || !dropped.Has(c.Cap) || c.Reach != dropcap.ReachOwn || !c.OwnCred || c.Origin != dropcap.OriginInit {
+		if c.Granted || c.Spent || !dropped.Has(c.Cap) || c.Reach != dropcap.ReachOwn ||
+			!c.OwnCred || c.Origin != dropcap.OriginInit {
 			continue
 		}
 		v := Of(c)
 		switch {
-		case v.Class != dropcap.Decisive || before(c, v.Site) || servedOtherwise(c, denied, granted):
+		case v.Class != dropcap.Decisive || before(c, v.Site) ||
+			servedOtherwise(c, denied, granted):
 		case !found || c.First.Before(first.First):
 			first, found = c, true
 		}
@@ -26,7 +31,8 @@ func Denied(checks []dropcap.KernelCheck, dropped caps.Set, before func(c dropca
 	return first, found
 }
 
-// servedOtherwise tells whether all checks of this kind were the first of a pair whose second was granted.
+// servedOtherwise tells whether all checks of this kind were the first of a pair whose second was
+// granted.
 func servedOtherwise(c dropcap.KernelCheck, denied, granted map[place]uint64) bool {
 	for _, pair := range pairs {
 		if pair.first == c.Cap && granted[placeOf(c, pair.second)] >= denied[placeOf(c, c.Cap)] {

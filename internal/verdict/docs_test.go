@@ -55,8 +55,11 @@ func document() string {
 		}
 		fmt.Fprintf(&b, ". %s.\n\n", sentence(r.Because))
 		for _, x := range []struct{ head, text string }{
-			{"asked by", strings.Join(r.At, ", ")}, {"on the way from", strings.Join(r.Under, ", ")}, {"system calls", strings.Join(r.Syscalls, ", ")},
-			{"if", r.When}, {"try without", strings.TrimPrefix(r.TryIf+": "+r.Try, ": ")}, {"source", r.Source},
+			{"asked by", strings.Join(r.At, ", ")},
+			{"on the way from", strings.Join(r.Under, ", ")},
+			{"system calls", strings.Join(r.Syscalls, ", ")},
+			{"if", r.When}, {"try without", strings.TrimPrefix(r.TryIf+": "+r.Try, ": ")},
+			{"source", r.Source},
 		} {
 			if x.text != "" {
 				fmt.Fprintf(&b, "- %s: %s\n", x.head, x.text)
@@ -81,6 +84,7 @@ func TestTheDocumentIsTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != document() {
-		t.Errorf("%s is not what the table of rules says; run go test ./internal/verdict -update", file)
+		t.Errorf("%s is not what the table of rules says; run go test ./internal/verdict -update",
+			file)
 	}
 }

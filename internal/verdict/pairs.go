@@ -8,18 +8,25 @@ import (
 	"dropcap/caps"
 )
 
-// pairs are the questions that the kernel asks one after the other until one is granted: a granted second one after as many denied first
-// ones says that the first capability would have done.
+// pairs are the questions that the kernel asks one after the other until one is granted: a granted
+// second one after as many denied first ones says that the first capability would have done.
 var pairs = []struct {
 	first, second caps.Cap
 	at            []string // where both are asked; empty: wherever both are on the same path
 	because       string
 }{
-	{caps.DacReadSearch, caps.DacOverride, permission, "reading or searching what the mode forbids fails with EACCES; DAC_READ_SEARCH would do, but opens open_by_handle_at(2)"},
-	{caps.NetRaw, caps.NetAdmin, []string{"sk_setsockopt", "do_ip_setsockopt", "do_ipv6_setsockopt"}, "setting an option of a socket fails with EPERM; NET_RAW would do"},
-	{caps.BPF, caps.SysAdmin, nil, "loading programs or making maps fails with EPERM; BPF would do"},
-	{caps.Perfmon, caps.SysAdmin, nil, "measuring the kernel or other processes fails with EACCES; PERFMON would do"},
-	{caps.CheckpointRestore, caps.SysAdmin, nil, "choosing a process's number or restoring its state fails with EPERM; CHECKPOINT_RESTORE would do"},
+	{caps.DacReadSearch, caps.DacOverride, permission,
+		"reading or searching what the mode forbids fails with EACCES; DAC_READ_SEARCH would do, " +
+			"but opens open_by_handle_at(2)"},
+	{caps.NetRaw, caps.NetAdmin, []string{"sk_setsockopt", "do_ip_setsockopt",
+		"do_ipv6_setsockopt"}, "setting an option of a socket fails with EPERM; NET_RAW would do"},
+	{caps.BPF, caps.SysAdmin, nil,
+		"loading programs or making maps fails with EPERM; BPF would do"},
+	{caps.Perfmon, caps.SysAdmin, nil,
+		"measuring the kernel or other processes fails with EACCES; PERFMON would do"},
+	{caps.CheckpointRestore, caps.SysAdmin, nil,
+		"choosing a process's number or restoring its state fails with EPERM; CHECKPOINT_RESTORE " +
+			"would do"},
 }
 
 // All judges checks that were recorded together; the verdicts are in the checks' order.
@@ -60,13 +67,14 @@ func countsOf(checks []dropcap.KernelCheck) (denied, granted map[place]uint64) {
 	return denied, granted
 }
 
-// paired makes a verdict an alternative if the check is the second of a pair. It does not if some of the checks came without a denied
-// first one, which shows by their number.
+// paired makes a verdict an alternative if the check is the second of a pair. It does not if some
+// of the checks came without a denied first one, which shows by their number.
 func paired(c dropcap.KernelCheck, v Verdict, denied, granted map[place]uint64) Verdict {
 	p := pathOf(c.Frames)
 	for _, pair := range pairs {
 		i := p.asker()
-		if pair.second != c.Cap || i == len(p.names) || len(pair.at) > 0 && !slices.Contains(pair.at, p.names[i]) {
+		if pair.second != c.Cap || i == len(p.names) ||
+			len(pair.at) > 0 && !slices.Contains(pair.at, p.names[i]) {
 			continue
 		}
 		if n := denied[placeOf(c, pair.first)]; n > 0 && n == granted[placeOf(c, c.Cap)] {
@@ -78,7 +86,8 @@ func paired(c dropcap.KernelCheck, v Verdict, denied, granted map[place]uint64) 
 	return v
 }
 
-// place is where checks of a pair meet: everything that the kernel's counts are kept by, but the outcome.
+// place is where checks of a pair meet: everything that the kernel's counts are kept by, but the
+// outcome.
 type place struct {
 	cgroup     uint64
 	cap        caps.Cap
@@ -97,7 +106,8 @@ type place struct {
 // placeOf leaves out the path where a count is not of the path but of all under one key.
 func placeOf(c dropcap.KernelCheck, about caps.Cap) place {
 	p := place{
-		cgroup: c.Cgroup, cap: about, ownCred: c.OwnCred, reach: c.Reach, arg: c.Arg, syscall: c.Syscall, exe: c.Exe, origin: c.Origin,
+		cgroup: c.Cgroup, cap: about, ownCred: c.OwnCred, reach: c.Reach, arg: c.Arg,
+		syscall: c.Syscall, exe: c.Exe, origin: c.Origin,
 		phase: c.Phase, keyWide: c.CountShared, notForRoot: c.UID != 0,
 	}
 	if !c.CountShared {

@@ -13,7 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the tables and documents that tests compare with")
 
-// A line of a table: what was done, the check, the system call with flags, the call path, and the verdict that it must have.
+// A line of a table: what was done, the check, the system call with flags, the call path, and the
+// verdict that it must have.
 type line struct {
 	name, check, call, path, want string
 }
@@ -49,7 +50,8 @@ func (l line) kernelCheck(t *testing.T) dropcap.KernelCheck {
 	if err != nil {
 		t.Fatalf("%s: %v", l.name, err)
 	}
-	k := dropcap.KernelCheck{Cap: c, Granted: outcome == dropcap.Granted, OwnCred: true, Count: 1, Frames: strings.Fields(l.path)}
+	k := dropcap.KernelCheck{Cap: c, Granted: outcome == dropcap.Granted, OwnCred: true, Count: 1,
+		Frames: strings.Fields(l.path)}
 	for i, word := range strings.Fields(l.call) {
 		switch {
 		case i == 0:
@@ -72,9 +74,11 @@ func (l line) kernelCheck(t *testing.T) dropcap.KernelCheck {
 }
 
 var args = map[string]dropcap.Arg{
-	"foreign": dropcap.ArgForeign, "saved": dropcap.ArgSaved, "current": dropcap.ArgCurrent, "bit": dropcap.ArgSetIDBit, "no-bit": dropcap.ArgNoSetID,
-	"raise": dropcap.ArgRaise, "inherit-within": dropcap.ArgInheritWithin, "inherit-more": dropcap.ArgInheritMore,
-	"look": dropcap.ArgLook, "ambient": dropcap.ArgAmbient,
+	"foreign": dropcap.ArgForeign, "saved": dropcap.ArgSaved, "current": dropcap.ArgCurrent,
+	"bit": dropcap.ArgSetIDBit, "no-bit": dropcap.ArgNoSetID,
+	"raise": dropcap.ArgRaise, "inherit-within": dropcap.ArgInheritWithin,
+	"inherit-more": dropcap.ArgInheritMore,
+	"look":         dropcap.ArgLook, "ambient": dropcap.ArgAmbient,
 }
 
 func told(v Verdict) string {
@@ -85,8 +89,9 @@ func told(v Verdict) string {
 	return s
 }
 
-// The paths of observed-6.18.txt were recorded on a running kernel, with a program that makes each call; its verdicts are reviewed by hand.
-// Those of other versions follow the sources of these versions.
+// The paths of observed-6.18.txt were recorded on a running kernel, with a program that makes each
+// call; its verdicts are reviewed by hand. Those of other versions follow the sources of these
+// versions.
 func TestVerdictOfEachCallPath(t *testing.T) {
 	for _, file := range []string{"testdata/observed-6.18.txt", "testdata/older.txt"} {
 		lines, comments := read(t, file)
@@ -96,7 +101,8 @@ func TestVerdictOfEachCallPath(t *testing.T) {
 			got := told(Of(l.kernelCheck(t)))
 			fmt.Fprintf(&b, "%s | %s | %s | %s | %s\n", l.name, l.check, l.call, l.path, got)
 			if got != l.want && !*update {
-				t.Errorf("%s: %s, %s (%s)\n got %s\nwant %s", file, l.name, l.check, l.path, got, l.want)
+				t.Errorf("%s: %s, %s (%s)\n got %s\nwant %s", file, l.name, l.check, l.path, got,
+					l.want)
 			}
 		}
 		if *update {
@@ -125,7 +131,8 @@ func TestEachRuleJudgesSomething(t *testing.T) {
 		if !used[r.Name] {
 			t.Errorf("no call path of the tables is judged by rule %s", r.Name)
 		}
-		if r.Because == "" || r.Source == "" || r.Class == "" || r.Caps.Empty() || (r.when != nil) != (r.When != "") {
+		if r.Because == "" || r.Source == "" || r.Class == "" || r.Caps.Empty() ||
+			(r.when != nil) != (r.When != "") {
 			t.Errorf("rule %s is not whole: %+v", r.Name, r)
 		}
 		if (r.Class == dropcap.Alternative) != !r.Or.Empty() {

@@ -1,5 +1,6 @@
-// Package verdict says what a capability check means for the program that caused it: whether anything breaks without the capability. It
-// is pure: it reads no kernel. Where no rule is sure, the verdict is "unknown", and such a capability is kept.
+// Package verdict says what a capability check means for the program that caused it: whether
+// anything breaks without the capability. It is pure: it reads no kernel. Where no rule is sure,
+// the verdict is "unknown", and such a capability is kept.
 package verdict
 
 import (
@@ -20,7 +21,8 @@ type Verdict struct {
 	Site    string // the kernel function that decided; the system call if no call path is known
 	Because string // what breaks without it, in one sentence
 	Rule    string // the rule's name; "unknown" if none fits
-	Try     string // why a program may do without all the same, in one clause; empty where nothing says so
+	// why a program may do without all the same, in one clause; empty where nothing says so
+	Try string
 }
 
 // UnknownRule is the name of the verdict on a check that no rule knows.
@@ -35,7 +37,8 @@ func Of(c dropcap.KernelCheck) Verdict {
 	}
 	for _, r := range rules {
 		if i, ok := r.matches(c, p); ok {
-			return Verdict{Class: r.Class, Or: r.Or, Site: p.site(i, c), Because: r.Because, Rule: r.Name, Try: r.tolerated(c)}
+			return Verdict{Class: r.Class, Or: r.Or, Site: p.site(i, c), Because: r.Because,
+				Rule: r.Name, Try: r.tolerated(c)}
 		}
 	}
 	return Verdict{
@@ -45,11 +48,13 @@ func Of(c dropcap.KernelCheck) Verdict {
 	}
 }
 
-// Rule says what checks of some capabilities at some places in the kernel mean. A check is judged by the first rule that fits.
+// Rule says what checks of some capabilities at some places in the kernel mean. A check is judged
+// by the first rule that fits.
 type Rule struct {
 	Name string
 	Caps caps.Set
-	// At names the functions that ask, in every form that a compiler leaves of them: if a function is inlined, its caller asks. Empty: any.
+	// At names the functions that ask, in every form that a compiler leaves of them: if a function
+	// is inlined, its caller asks. Empty: any.
 	At []string
 	// Under names functions of which one is anywhere on the path. Empty: any.
 	Under    []string
@@ -59,7 +64,8 @@ type Rule struct {
 	Class    dropcap.Class
 	Or       caps.Set
 	Because  string
-	// Try says, in one clause, why programs often take no notice when it is denied; empty where a denial is always felt. TryIf narrows that down.
+	// Try says, in one clause, why programs often take no notice when it is denied; empty where a
+	// denial is always felt. TryIf narrows that down.
 	Try    string
 	TryIf  string // in words; the code is in tryIf
 	tryIf  func(c dropcap.KernelCheck) bool
@@ -69,7 +75,8 @@ type Rule struct {
 // Rules gives the table in its order, for the documentation.
 func Rules() []Rule { return slices.Clone(rules) }
 
-var rules = slices.Concat(generalRules, idRules, fileRules, ownerRules, netRules, processRules, limitRules, systemRules)
+var rules = slices.Concat(generalRules, idRules, fileRules, ownerRules, netRules, processRules,
+	limitRules, systemRules)
 
 // matches tells whether the rule fits, and which frame decided.
 func (r Rule) matches(c dropcap.KernelCheck, p path) (int, bool) {
@@ -106,14 +113,16 @@ func (r Rule) tolerated(c dropcap.KernelCheck) string {
 // unknownTry is said of whatever no rule is sure of.
 const unknownTry = "nobody knows whether anything depends on it"
 
-// path is a call path, innermost first. raw keeps the kernel's names; names has the many forms of a system call's entry as one.
+// path is a call path, innermost first. raw keeps the kernel's names; names has the many forms of a
+// system call's entry as one.
 type path struct{ raw, names []string }
 
-// entry matches the forms in which a compiler leaves a system call's body: __x64_sys_chroot, __do_sys_prctl, __se_sys_…, ksys_chroot,
-// __sys_setuid, __arm64_sys_….
+// entry matches the forms in which a compiler leaves a system call's body: __x64_sys_chroot,
+// __do_sys_prctl, __se_sys_…, ksys_chroot, __sys_setuid, __arm64_sys_….
 // Compiled when first needed: every command starts with this package, few judge a check.
 var entry = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(__x64_|__arm64_|__ia32_|__ia32_compat_|__x32_compat_|__do_|__se_|__do_compat_|k|__)?(compat_)?sys_`)
+	return regexp.MustCompile(
+		`^(__x64_|__arm64_|__ia32_|__ia32_compat_|__x32_compat_|__do_|__se_|__do_compat_|k|__)?(compat_)?sys_`)
 })
 
 func pathOf(frames []string) path {
@@ -126,17 +135,24 @@ func pathOf(frames []string) path {
 	return p
 }
 
-// through are functions that only pass the question on; who called them asks. Most are inlined on some kernels and not on others.
+// through are functions that only pass the question on; who called them asks. Most are inlined on
+// some kernels and not on others.
 var through = []string{
-	"cap_capable", "cap_capable_helper", "security_capable", "ns_capable", "ns_capable_common", "ns_capable_noaudit", "ns_capable_setid", "capable",
-	"has_capability", "has_capability_noaudit", "has_ns_capability", "has_ns_capability_noaudit", "capable_wrt_inode_uidgid", "file_ns_capable",
-	"ptracer_capable", "privileged_wrt_inode_uidgid", "sk_capable", "sk_ns_capable", "sk_net_capable", "sockopt_ns_capable", "sockopt_capable",
-	"netlink_capable", "netlink_net_capable", "netlink_ns_capable", "__netlink_ns_capable", "bpf_token_capable", "bpf_ns_capable",
-	"bpf_capable", "bpf_net_capable", "perfmon_capable", "checkpoint_restore_ns_capable", "inode_owner_or_capable", "in_group_or_capable",
+	"cap_capable", "cap_capable_helper", "security_capable", "ns_capable", "ns_capable_common",
+	"ns_capable_noaudit", "ns_capable_setid", "capable",
+	"has_capability", "has_capability_noaudit", "has_ns_capability", "has_ns_capability_noaudit",
+	"capable_wrt_inode_uidgid", "file_ns_capable",
+	"ptracer_capable", "privileged_wrt_inode_uidgid", "sk_capable", "sk_ns_capable",
+	"sk_net_capable", "sockopt_ns_capable", "sockopt_capable",
+	"netlink_capable", "netlink_net_capable", "netlink_ns_capable", "__netlink_ns_capable",
+	"bpf_token_capable", "bpf_ns_capable",
+	"bpf_capable", "bpf_net_capable", "perfmon_capable", "checkpoint_restore_ns_capable",
+	"inode_owner_or_capable", "in_group_or_capable",
 	"inode_capable", "acl_permission_check", "apparmor_capable", "selinux_capable",
 }
 
-// asker is the index of the innermost function that is not merely passed through; len(names) if there is none.
+// asker is the index of the innermost function that is not merely passed through; len(names) if
+// there is none.
 func (p path) asker() int {
 	for i, n := range p.names {
 		if !slices.Contains(through, n) {

@@ -45,16 +45,20 @@ func (b *bench) host() error {
 	fmt.Println("250 containers, 50 running")
 	b.table(append(list, slow), append(r, s...))
 	b.promise("dropcap audit --format cis / the control's one-liner", ratio(r[0], r[1]), 0.4, "")
-	fmt.Printf("  %-58s %8.2f   (the floor)\n", "16 parallel inspects / the control's one-liner", ratio(r[2], r[1]))
-	b.promise("peak memory of dropcap audit", float64(max(r[0].memory(), r[3].memory()))/1024, 48, " MiB")
+	fmt.Printf("  %-58s %8.2f   (the floor)\n", "16 parallel inspects / the control's one-liner",
+		ratio(r[2], r[1]))
+	b.promise("peak memory of dropcap audit", float64(max(r[0].memory(), r[3].memory()))/1024, 48,
+		" MiB")
 	fmt.Println()
 	return nil
 }
 
-// curve shows that time per container does not grow with their number. The start of the program is taken off, as measured on one container.
+// curve shows that time per container does not grow with their number. The start of the program is
+// taken off, as measured on one container.
 func (b *bench) curve() error {
 	fmt.Println("Growth (dropcap audit --format json; 50 running)")
-	fmt.Printf("  %10s  %10s  %16s  %10s\n", "containers", "wall ms", "µs per container", "peak MiB")
+	fmt.Printf("  %10s  %10s  %16s  %10s\n", "containers", "wall ms", "µs per container",
+		"peak MiB")
 	base, err := b.race(9, b.ours("audit", "--filter", "name=nobody"))
 	if err != nil {
 		return err
@@ -73,7 +77,8 @@ func (b *bench) curve() error {
 			return err
 		}
 		per := float64(r[0].median()-base[0].median()) / float64(n) / float64(time.Microsecond)
-		fmt.Printf("  %10d  %10.1f  %16.0f  %10.1f\n", n, ms(r[0].median()), per, float64(r[0].memory())/1024)
+		fmt.Printf("  %10d  %10.1f  %16.0f  %10.1f\n", n, ms(r[0].median()), per,
+			float64(r[0].memory())/1024)
 		if n == 10 {
 			first = per
 		}
@@ -84,7 +89,8 @@ func (b *bench) curve() error {
 	return nil
 }
 
-// grow creates containers up to n, of which the first are started. Labels tell which of them a smaller host would have.
+// grow creates containers up to n, of which the first are started. Labels tell which of them a
+// smaller host would have.
 func (b *bench) grow(n, running int) error {
 	ctx := context.Background()
 	var wg sync.WaitGroup
@@ -114,8 +120,11 @@ func (b *bench) make(ctx context.Context, i int, start bool) error {
 			labels += fmt.Sprintf(`"upto%d":"1",`, n)
 		}
 	}
-	lists := []string{`"CapDrop":null`, `"CapDrop":["NET_RAW"]`, `"CapDrop":["ALL"],"CapAdd":["NET_BIND_SERVICE"]`, `"CapAdd":["NET_ADMIN"]`}
-	body := fmt.Sprintf(`{"Image":"app:1","Labels":{%s"n":"%d"},"HostConfig":{"NetworkMode":"none",%s}}`, labels, i, lists[i%len(lists)])
+	lists := []string{`"CapDrop":null`, `"CapDrop":["NET_RAW"]`,
+		`"CapDrop":["ALL"],"CapAdd":["NET_BIND_SERVICE"]`, `"CapAdd":["NET_ADMIN"]`}
+	body := fmt.Sprintf(
+		`{"Image":"app:1","Labels":{%s"n":"%d"},"HostConfig":{"NetworkMode":"none",%s}}`, labels, i,
+		lists[i%len(lists)])
 	name := fmt.Sprintf("bench%d", i)
 	if err := b.post(ctx, "/containers/create?name="+name, body); err != nil {
 		return err
@@ -136,7 +145,8 @@ func (b *bench) post(ctx context.Context, path, body string) error {
 
 func (b *bench) table(list []contestant, r []result) {
 	for i, c := range list {
-		fmt.Printf("  %-58s %8.1f ms  %6.1f MiB\n", c.name, ms(r[i].median()), float64(r[i].memory())/1024)
+		fmt.Printf("  %-58s %8.1f ms  %6.1f MiB\n", c.name, ms(r[i].median()),
+			float64(r[i].memory())/1024)
 	}
 }
 

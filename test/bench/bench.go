@@ -34,7 +34,8 @@ func newBench(e *dockertest.Engine) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{engine: e, dir: dir, dropcap: filepath.Join(dir, "dropcap"), env: append(os.Environ(), e.Env()...)}
+	b := &bench{engine: e, dir: dir, dropcap: filepath.Join(dir, "dropcap"),
+		env: append(os.Environ(), e.Env()...)}
 	if b.self, err = os.Executable(); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,8 @@ import (
 // callFlag makes this program one that makes a call of a kind so many times.
 const callFlag = "call"
 
-// kinds of calls: what has nothing to do with capabilities, what is looked at and passed over, and what is counted.
+// kinds of calls: what has nothing to do with capabilities, what is looked at and passed over, and
+// what is counted.
 var kinds = []struct {
 	name      string
 	nr, a, b  uintptr
@@ -24,7 +25,8 @@ var kinds = []struct {
 }{
 	{"another system call (getppid)", unix.SYS_GETPPID, 0, 0, 150},
 	{"prctl about something else (PR_GET_DUMPABLE)", unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 300},
-	{"prctl that asks for one of the bounding set", unix.SYS_PRCTL, unix.PR_CAPBSET_READ, unix.CAP_NET_RAW, 1200},
+	{"prctl that asks for one of the bounding set", unix.SYS_PRCTL, unix.PR_CAPBSET_READ,
+		unix.CAP_NET_RAW, 1200},
 }
 
 // call makes calls of a kind, prints the nanoseconds of one and ends.
@@ -45,7 +47,8 @@ func used() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// callCost tells what watching prctl(2) adds to it and to other calls, in a container that is watched.
+// callCost tells what watching prctl(2) adds to it and to other calls, in a container that is
+// watched.
 func (b *bench) callCost() error {
 	const rounds = 11
 	box, err := newBox(0)
@@ -53,7 +56,8 @@ func (b *bench) callCost() error {
 		return err
 	}
 	defer box.remove()
-	took := map[bool][][]float64{false: make([][]float64, len(kinds)), true: make([][]float64, len(kinds))}
+	took := map[bool][][]float64{false: make([][]float64, len(kinds)),
+		true: make([][]float64, len(kinds))}
 	for range rounds {
 		for _, watched := range []bool{false, true} {
 			for kind := range kinds {

@@ -21,7 +21,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// pollFlag makes this program a client that asks an address every millisecond and, when its input ends, tells the longest time without an answer.
+// pollFlag makes this program a client that asks an address every millisecond and, when its input
+// ends, tells the longest time without an answer.
 const pollFlag = "poll"
 
 // poll is what a container's users see of a change.
@@ -74,14 +75,18 @@ type reach struct {
 	rounds  int
 }
 
-// A published port adds nearly a second to every way: asking while the container is away leaves the kernel with an unanswered ARP request, which it repeats
-// after a second (arp(7), retrans_time_ms). With the host's network only what the engine and its caller do is measured, so that there more rounds tell more.
+// A published port adds nearly a second to every way: asking while the container is away leaves the
+// kernel with an unanswered ARP request, which it repeats after a second (arp(7), retrans_time_ms).
+// With the host's network only what the engine and its caller do is measured, so that there more
+// rounds tell more.
 var reaches = []reach{
-	{"on a port of the host's network", []string{"--network", "host", "-e", "PORT=8099"}, "    network_mode: host\n    environment: {PORT: \"8099\"}\n", 21},
+	{"on a port of the host's network", []string{"--network", "host", "-e", "PORT=8099"},
+		"    network_mode: host\n    environment: {PORT: \"8099\"}\n", 21},
 	{"on a published port", []string{"-p", "8099:80"}, "    ports: [\"8099:80\"]\n", 7},
 }
 
-// downtime compares what users of a container that stops at once see of a change of its capabilities.
+// downtime compares what users of a container that stops at once see of a change of its
+// capabilities.
 func (b *bench) downtime() error {
 	if err := testenv.Check(testenv.Compose); err != nil {
 		return err
@@ -100,17 +105,23 @@ func (b *bench) downtime() error {
 func (b *bench) downtimeBy(r reach) error {
 	compose := filepath.Join(b.dir, "compose.yaml")
 	plainly := func() error {
-		return b.command("docker", append(append([]string{"run", "-d", "--name", "web"}, r.run...), "serve:1")...)
+		return b.command("docker", append(append([]string{"run", "-d", "--name", "web"}, r.run...),
+			"serve:1")...)
 	}
 	ways := []way{
 		{"docker restart", plainly, b.shellOf("docker restart web")},
 		{"dropcap apply", plainly, func() error {
-			return b.command(b.dropcap, "apply", "web", "--yes", "--soak", "0s", "--store", filepath.Join(b.dir, "store"))
+			return b.command(b.dropcap, "apply", "web", "--yes", "--soak", "0s", "--store",
+				filepath.Join(b.dir, "store"))
 		}},
-		{"docker compose up -d, with a changed file", func() error { return b.composed(compose, r.compose) }, func() error {
+		{"docker compose up -d, with a changed file", func() error {
+			return b.composed(compose, r.compose)
+		}, func() error {
 			return b.composed(compose, r.compose+"    cap_drop: [NET_RAW]\n")
 		}},
-		{"a script: stop, rm, create, start", plainly, b.shellOf("docker stop web >/dev/null; docker rm web; docker create --name web " + strings.Join(r.run, " ") + " --cap-drop NET_RAW serve:1; docker start web")},
+		{"a script: stop, rm, create, start", plainly,
+			b.shellOf("docker stop web >/dev/null; docker rm web; docker create --name web " +
+				strings.Join(r.run, " ") + " --cap-drop NET_RAW serve:1; docker start web")},
 	}
 	gaps := make([][]float64, len(ways))
 	for round := range r.rounds + 1 {
@@ -124,7 +135,8 @@ func (b *bench) downtimeBy(r reach) error {
 			}
 		}
 	}
-	fmt.Printf("Downtime of a container that stops at once, seen by a client that asks every millisecond %s (median of %d)\n", r.name, r.rounds)
+	fmt.Printf("Downtime of a container that stops at once, seen by a client that asks every "+
+		"millisecond %s (median of %d)\n", r.name, r.rounds)
 	median := func(i int) float64 { return slices.Sorted(slices.Values(gaps[i]))[r.rounds/2] }
 	for i, w := range ways {
 		fmt.Printf("  %-58s %8.1f ms\n", w.name, median(i))
@@ -144,14 +156,16 @@ type way struct {
 }
 
 func (b *bench) gap(w way) (ms float64, err error) {
-	if err := b.command("sh", "-c", `c=$(docker ps -aq --filter name=web); [ -z "$c" ] || docker rm -f $c`); err != nil {
+	if err := b.command("sh", "-c",
+		`c=$(docker ps -aq --filter name=web); [ -z "$c" ] || docker rm -f $c`); err != nil {
 		return 0, err
 	}
 	if err := w.make(); err != nil {
 		return 0, err
 	}
 	// The engine's ports are in its own network namespace.
-	client := exec.Command("nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", b.engine.PID), b.self, pollFlag, "127.0.0.1:8099")
+	client := exec.Command("nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", b.engine.PID), b.self,
+		pollFlag, "127.0.0.1:8099")
 	in, err := client.StdinPipe()
 	if err != nil {
 		return 0, err
@@ -185,7 +199,8 @@ func (b *bench) composed(file, options string) error {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	return b.command(filepath.Join(testenv.Cache(), "compose/v5/docker-compose"), "-f", file, "-p", "bench", "up", "-d", "--no-deps", "--no-build", "--pull", "never")
+	return b.command(filepath.Join(testenv.Cache(), "compose/v5/docker-compose"), "-f", file, "-p",
+		"bench", "up", "-d", "--no-deps", "--no-build", "--pull", "never")
 }
 
 func (b *bench) shellOf(script string) func() error {
@@ -217,7 +232,8 @@ func (b *bench) servingImage() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	status, answer, err := b.engine.Raw(ctx, http.MethodPost, "/images/create?fromSrc=-&repo=serve&tag=1&changes=CMD+%5B%22%2Fserve%22%5D", tar.String())
+	status, answer, err := b.engine.Raw(ctx, http.MethodPost,
+		"/images/create?fromSrc=-&repo=serve&tag=1&changes=CMD+%5B%22%2Fserve%22%5D", tar.String())
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("import: %d %s", status, answer)
 	}

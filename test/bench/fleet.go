@@ -30,7 +30,8 @@ import (
 	"dropcap/internal/store"
 )
 
-// controlFlag makes this program a fleet's controller, so that its memory is a process's of its own, without the double of AWS.
+// controlFlag makes this program a fleet's controller, so that its memory is a process's of its
+// own, without the double of AWS.
 const controlFlag = "fleet-control"
 
 const (
@@ -38,8 +39,9 @@ const (
 	containersThere = 20 // on each node
 )
 
-// atOnce is a clock whose waits are over at once. The double has the same time: it is told before a wait ends. Of several that wait at the same
-// time each waits until its own moment, so that the time never goes further than the latest of them.
+// atOnce is a clock whose waits are over at once. The double has the same time: it is told before a
+// wait ends. Of several that wait at the same time each waits until its own moment, so that the
+// time never goes further than the latest of them.
 type atOnce struct {
 	now  atomic.Int64
 	mu   sync.Mutex
@@ -73,9 +75,11 @@ type controlled struct {
 }
 
 // controller is what `dropcap fleet` works with, but for the clock.
-func controller(ctx context.Context, folder string) (*fleet.Engine, []dropcap.Place, *store.Store, error) {
+func controller(ctx context.Context,
+	folder string) (*fleet.Engine, []dropcap.Place, *store.Store, error) {
 	clock := &atOnce{tell: func(to time.Time) error {
-		resp, err := http.Get(os.Getenv("AWS_ENDPOINT_URL") + "/clock?to=" + strconv.FormatInt(to.UnixNano(), 10))
+		resp, err := http.Get(os.Getenv("AWS_ENDPOINT_URL") + "/clock?to=" +
+			strconv.FormatInt(to.UnixNano(), 10))
 		if err != nil {
 			return err
 		}
@@ -107,7 +111,8 @@ func audits(folder string) error {
 	if err != nil {
 		return err
 	}
-	run, hosts, err := e.Start(ctx, dropcap.FleetRun{Verb: "audit", Targets: []string{"all"}}, nodes, nil)
+	run, hosts, err := e.Start(ctx, dropcap.FleetRun{Verb: "audit", Targets: []string{"all"}},
+		nodes, nil)
 	if err != nil {
 		return err
 	}
@@ -118,13 +123,16 @@ func audits(folder string) error {
 	told := controlled{Run: run.ID, Took: e.Clock.Now().Sub(began), Fetched: peak()}
 	doc := fleet.ResultOf(run, hosts)
 	if status := fleet.StatusCode(doc); status != dropcap.ExitFindings {
-		return fmt.Errorf("the fleet's exit status is %d; %d failed: %+v", status, len(doc.Failures), doc.Failures[:min(3, len(doc.Failures))])
+		return fmt.Errorf("the fleet's exit status is %d; %d failed: %+v", status,
+			len(doc.Failures), doc.Failures[:min(3, len(doc.Failures))])
 	}
 	out := &counter{}
-	if err := render.Fleet(out, "table", doc, render.Options{Width: 120, Now: e.Clock.Now()}); err != nil {
+	if err := render.Fleet(out, "table", doc,
+		render.Options{Width: 120, Now: e.Clock.Now()}); err != nil {
 		return err
 	}
-	told.Documents, told.Failures, told.Bytes, told.Rows, told.PeakKiB = len(doc.Documents), len(doc.Failures), out.bytes, out.rows, peak()
+	told.Documents, told.Failures, told.Bytes, told.Rows, told.PeakKiB = len(doc.Documents),
+		len(doc.Failures), out.bytes, out.rows, peak()
 	return json.NewEncoder(os.Stdout).Encode(told)
 }
 
@@ -136,7 +144,8 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// peak is VmHWM. What wait4 tells would count the parent's memory in: it is that of the address space before exec, too.
+// peak is VmHWM. What wait4 tells would count the parent's memory in: it is that of the address
+// space before exec, too.
 func peak() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -169,12 +178,17 @@ func auditing(n int) cloud.Simulator {
 			panic(err)
 		}
 		r := dropcap.Receipt{
-			Schema: dropcap.SchemaReceipt, Request: own, Command: s.Command, Verb: "audit", Args: []string{}, State: dropcap.ReceiptDone,
-			Host:    dropcap.ReceiptHost{ID: fmt.Sprintf("%032x", n), Node: s.Node, Name: s.Node, Dropcap: "1.0.0", Docker: "20.10.24", Kernel: "6.1.0"},
-			Started: "2026-01-02T03:04:05Z", Ended: "2026-01-02T03:04:06Z", Status: dropcap.ExitFindings, Summary: "20 containers: 5 pass, 15 fail", Messages: []string{}, Document: document,
+			Schema: dropcap.SchemaReceipt, Request: own, Command: s.Command, Verb: "audit",
+			Args: []string{}, State: dropcap.ReceiptDone,
+			Host: dropcap.ReceiptHost{ID: fmt.Sprintf("%032x", n), Node: s.Node, Name: s.Node,
+				Dropcap: "1.0.0", Docker: "20.10.24", Kernel: "6.1.0"},
+			Started: "2026-01-02T03:04:05Z", Ended: "2026-01-02T03:04:06Z",
+			Status: dropcap.ExitFindings, Summary: "20 containers: 5 pass, 15 fail",
+			Messages: []string{}, Document: document,
 		}
 		if done != m[2] {
-			r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: own, State: dropcap.ReceiptAbsent, Host: r.Host}
+			r = dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: own,
+				State: dropcap.ReceiptAbsent, Host: r.Host}
 		}
 		text, err := json.Marshal(r)
 		if err != nil {
@@ -184,24 +198,34 @@ func auditing(n int) cloud.Simulator {
 		if err != nil {
 			panic(err)
 		}
-		return "dropcap " + r.Request + " done 3 " + r.Summary + "\n" + part.Cut(0, frame.Fits).String(), "", 0
+		return "dropcap " + r.Request + " done 3 " + r.Summary + "\n" + part.Cut(0, frame.Fits).
+			String(), "", 0
 	}
 }
 
 // auditOf judges twenty containers of a node, as an engine and a kernel would tell of them.
 func auditOf(node int) dropcap.Audit {
 	all, defaults := caps.UpTo(caps.Last), caps.DockerDefaults
-	s := dropcap.Snapshot{Schema: dropcap.SchemaSnapshot, Created: "2026-01-02T03:04:05Z", Host: dropcap.Host{
-		ID: fmt.Sprintf("%032x", node), Name: fmt.Sprintf("ip-10-0-%d-%d", node/250, node%250), Kernel: "6.1.0-18-cloud-amd64", LSM: []string{"apparmor"},
-		Engine: dropcap.Engine{Name: "docker", Version: "20.10.24"}, Grantable: &all, GrantableFrom: "kernel", Defaults: &defaults,
-	}}
-	lists := []caps.Declared{{}, {Drop: []string{"NET_RAW"}}, {Drop: []string{"ALL"}, Add: []string{"NET_BIND_SERVICE"}}, {Add: []string{"NET_ADMIN"}}}
+	s := dropcap.Snapshot{Schema: dropcap.SchemaSnapshot, Created: "2026-01-02T03:04:05Z",
+		Host: dropcap.Host{
+			ID: fmt.Sprintf("%032x", node), Name: fmt.Sprintf("ip-10-0-%d-%d", node/250, node%250),
+			Kernel: "6.1.0-18-cloud-amd64", LSM: []string{"apparmor"},
+			Engine: dropcap.Engine{Name: "docker", Version: "20.10.24"}, Grantable: &all,
+			GrantableFrom: "kernel", Defaults: &defaults,
+		}}
+	lists := []caps.Declared{{}, {Drop: []string{"NET_RAW"}},
+		{Drop: []string{"ALL"}, Add: []string{"NET_BIND_SERVICE"}}, {Add: []string{"NET_ADMIN"}}}
 	for i := range containersThere {
-		name := fmt.Sprintf("shop-%s-%d", []string{"web", "cart", "search", "worker", "cache"}[i%5], i/5+1)
+		name := fmt.Sprintf("shop-%s-%d", []string{"web", "cart", "search", "worker", "cache"}[i%5],
+			i/5+1)
 		c := dropcap.Container{
-			ID: hexOf(node, i), Name: name, Image: "registry.example.com/shop/" + name + ":2026.1", ImageID: "sha256:" + hexOf(0, i), State: "running", PID: 1000 + 17*i + node%99,
-			Workload: "compose:shop/" + name, Owner: dropcap.Owner{Kind: "compose", Project: "shop", Service: name}, Declared: lists[i%len(lists)],
-			Labels: []string{"com.docker.compose.project", "com.docker.compose.service"}, Runtime: "runc", Network: "shop_default", Created: "2026-01-01T00:00:00Z", Execs: []dropcap.Exec{},
+			ID: hexOf(node, i), Name: name, Image: "registry.example.com/shop/" + name + ":2026.1",
+			ImageID: "sha256:" + hexOf(0, i), State: "running", PID: 1000 + 17*i + node%99,
+			Workload: "compose:shop/" + name, Owner: dropcap.Owner{Kind: "compose", Project: "shop",
+				Service: name}, Declared: lists[i%len(lists)],
+			Labels:  []string{"com.docker.compose.project", "com.docker.compose.service"},
+			Runtime: "runc", Network: "shop_default", Created: "2026-01-01T00:00:00Z",
+			Execs: []dropcap.Exec{},
 		}
 		set, err := caps.Grants{Defaults: defaults, All: all}.Predict(c.Declared)
 		if err != nil {
@@ -209,10 +233,14 @@ func auditOf(node int) dropcap.Audit {
 		}
 		none := caps.Set(0)
 		c.Predicted = &set
-		c.Kernel = dropcap.Kernel{Visible: true, Bounding: &set, Effective: &set, Permitted: &set, Inheritable: &none, Ambient: &none, UserNS: "host"}
+		c.Kernel = dropcap.Kernel{Visible: true, Bounding: &set, Effective: &set, Permitted: &set,
+			Inheritable: &none, Ambient: &none, UserNS: "host"}
 		for k := range 3 {
-			c.Kernel.Processes = append(c.Kernel.Processes, dropcap.Process{PIDs: []int{c.PID + k}, Count: 1, Comm: "server", Origin: dropcap.OriginInit, Bounding: set.Mask(), Effective: set.Mask(),
-				Permitted: set.Mask(), Inheritable: none.Mask(), Ambient: none.Mask(), UserNS: "host"})
+			c.Kernel.Processes = append(c.Kernel.Processes, dropcap.Process{PIDs: []int{c.PID + k},
+				Count: 1, Comm: "server", Origin: dropcap.OriginInit, Bounding: set.Mask(),
+				Effective: set.Mask(),
+				Permitted: set.Mask(), Inheritable: none.Mask(), Ambient: none.Mask(),
+				UserNS: "host"})
 		}
 		s.Containers = append(s.Containers, c)
 	}
@@ -246,12 +274,14 @@ func (b *bench) controls(nodes int) (row fleetRow, err error) {
 	if err != nil {
 		return row, fmt.Errorf("the controller of %d nodes: %w", nodes, err)
 	}
-	row = fleetRow{nodes: nodes, cpu: out.state.UserTime() + out.state.SystemTime(), calls: d.Calls()}
+	row = fleetRow{nodes: nodes, cpu: out.state.UserTime() + out.state.SystemTime(),
+		calls: d.Calls()}
 	if err := json.Unmarshal(out.text, &row.controlled); err != nil {
 		return row, err
 	}
 	if row.Documents != nodes || row.Failures != 0 {
-		return row, fmt.Errorf("of %d nodes %d answered, and %d failed", nodes, row.Documents, row.Failures)
+		return row, fmt.Errorf("of %d nodes %d answered, and %d failed", nodes, row.Documents,
+			row.Failures)
 	}
 	row.busiest, _ = d.busiest()
 	var took []time.Duration
@@ -268,7 +298,8 @@ func (b *bench) controls(nodes int) (row fleetRow, err error) {
 	return row, nil
 }
 
-// fleets measures the controller of a fleet of simulated nodes, behind the double of AWS. Waits are over at once: the fleet's clock leaps.
+// fleets measures the controller of a fleet of simulated nodes, behind the double of AWS. Waits are
+// over at once: the fleet's clock leaps.
 func fleets() (broken int, err error) {
 	dir, err := os.MkdirTemp("", "dropcap-bench-")
 	if err != nil {
@@ -283,7 +314,9 @@ func fleets() (broken int, err error) {
 		return 0, err
 	}
 	fmt.Println("Fleet (dropcap fleet audit; simulated nodes with 20 containers each, one region)")
-	fmt.Printf("  %8s  %12s  %12s  %10s  %10s  %10s  %10s  %12s  %10s\n", "nodes", "clock", "CPU ms/node", "fetch MiB", "peak MiB", "gets/node", "calls/node", "most in 1 s", "status ms")
+	fmt.Printf("  %8s  %12s  %12s  %10s  %10s  %10s  %10s  %12s  %10s\n", "nodes", "clock",
+		"CPU ms/node", "fetch MiB", "peak MiB", "gets/node", "calls/node", "most in 1 s",
+		"status ms")
 	var rows []fleetRow
 	for _, n := range []int{100, 1000, 10000} {
 		r, err := b.controls(n)
@@ -294,16 +327,22 @@ func fleets() (broken int, err error) {
 		for _, k := range r.calls {
 			calls += k
 		}
-		fmt.Printf("  %8d  %12s  %12.2f  %10.1f  %10.1f  %10.2f  %10.2f  %12d  %10.0f\n", n, r.Took.Round(time.Second), r.perNode(), float64(r.Fetched)/1024, float64(r.PeakKiB)/1024, r.gets(),
+		fmt.Printf("  %8d  %12s  %12.2f  %10.1f  %10.1f  %10.2f  %10.2f  %12d  %10.0f\n", n,
+			r.Took.Round(time.Second), r.perNode(), float64(r.Fetched)/1024,
+			float64(r.PeakKiB)/1024, r.gets(),
 			float64(calls)/float64(n), r.busiest, ms(r.status))
 		rows = append(rows, r)
 	}
 	last, middle, first := rows[2], rows[1], rows[0]
-	b.promise("peak memory of the controller, 10,000 nodes", float64(last.PeakKiB)/1024, 512, " MiB")
+	b.promise("peak memory of the controller, 10,000 nodes", float64(last.PeakKiB)/1024, 512,
+		" MiB")
 	b.promise("GetCommandInvocation calls per node, 10,000 nodes", last.gets(), 1.1, "")
-	b.promise("requests of any API in any second", float64(max(first.busiest, middle.busiest, last.busiest)), aws.DefaultRate, "")
-	b.promise("processor time per node, 10,000 / 1,000 nodes", last.perNode()/middle.perNode(), 1.25, "")
-	b.promise("memory per node, 1,000 to 10,000 / 100 to 1,000 nodes", slope(middle, last)/slope(first, middle), 1.25, "")
+	b.promise("requests of any API in any second",
+		float64(max(first.busiest, middle.busiest, last.busiest)), aws.DefaultRate, "")
+	b.promise("processor time per node, 10,000 / 1,000 nodes", last.perNode()/middle.perNode(),
+		1.25, "")
+	b.promise("memory per node, 1,000 to 10,000 / 100 to 1,000 nodes",
+		slope(middle, last)/slope(first, middle), 1.25, "")
 	b.promise("dropcap fleet status, 10,000 nodes", ms(last.status)/1000, 1, " s")
 	if err := b.worsts(); err != nil {
 		return b.broken, err

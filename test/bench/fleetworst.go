@@ -24,21 +24,27 @@ import (
 // hostileFlag makes this program the controller of one host that sends the worst that it can.
 const hostileFlag = "fleet-hostile"
 
-// worstDocuments are what a host may send to exhaust its controller, by name: its document, made when it is its turn.
+// worstDocuments are what a host may send to exhaust its controller, by name: its document, made
+// when it is its turn.
 var worstDocuments = []struct {
 	name string
 	make func() []byte
 }{
-	{"64 MiB of real containers", func() []byte { return repeated(foreign.MostDocument-1<<20, containerJSON()) }},
+	{"64 MiB of real containers", func() []byte {
+		return repeated(foreign.MostDocument-1<<20, containerJSON())
+	}},
 	{"16 MiB of {}", func() []byte { return repeated(16<<20, "{}") }},
 	{"64 MiB of {}", func() []byte { return repeated(foreign.MostDocument-1<<20, "{}") }},
 	{"as many {} as are taken", func() []byte { return repeated(3*58000, "{}") }},
-	{"a list that nothing is made of", func() []byte { return []byte(`{"schema":"dropcap.audit/v1","x":` + list(32<<20, "[]") + `}`) }},
+	{"a list that nothing is made of", func() []byte {
+		return []byte(`{"schema":"dropcap.audit/v1","x":` + list(32<<20, "[]") + `}`)
+	}},
 	{"a text of 60 MiB", func() []byte {
 		return []byte(`{"schema":"dropcap.audit/v1","x":"` + strings.Repeat("x", 60<<20) + `"}`)
 	}},
 	{"60 MiB of small texts", func() []byte {
-		return []byte(`{"schema":"dropcap.audit/v1","containers":[{"labels":` + list(60<<20, `"0123456789abcde"`) + `}]}`)
+		return []byte(`{"schema":"dropcap.audit/v1","containers":[{"labels":` +
+			list(60<<20, `"0123456789abcde"`) + `}]}`)
 	}},
 }
 
@@ -70,8 +76,10 @@ func sending(document []byte) cloud.Simulator {
 			return "", "dropcap: error: cannot do this", 1
 		}
 		if part.Total == 0 {
-			r, err := json.Marshal(dropcap.Receipt{Schema: dropcap.SchemaReceipt, Request: dropcap.RequestOf(m[2], s.Node), Verb: "audit", State: dropcap.ReceiptDone,
-				Host: dropcap.ReceiptHost{Node: s.Node}, Status: dropcap.ExitFindings, Document: document})
+			r, err := json.Marshal(dropcap.Receipt{Schema: dropcap.SchemaReceipt,
+				Request: dropcap.RequestOf(m[2], s.Node), Verb: "audit", State: dropcap.ReceiptDone,
+				Host: dropcap.ReceiptHost{Node: s.Node}, Status: dropcap.ExitFindings,
+				Document: document})
 			if err != nil {
 				panic(err)
 			}
@@ -99,7 +107,8 @@ func hostile(folder string) error {
 	if err != nil {
 		return err
 	}
-	run, hosts, err := e.Start(ctx, dropcap.FleetRun{Verb: "audit", Targets: []string{"all"}}, nodes, nil)
+	run, hosts, err := e.Start(ctx, dropcap.FleetRun{Verb: "audit", Targets: []string{"all"}},
+		nodes, nil)
 	if err != nil {
 		return err
 	}
@@ -111,7 +120,8 @@ func hostile(folder string) error {
 	doc := fleet.ResultOf(run, hosts)
 	_ = fleet.StatusCode(doc)
 	for _, format := range []string{"table", "json"} {
-		if err := render.Fleet(&counter{}, format, doc, render.Options{Width: 120, Now: e.Clock.Now()}); err != nil {
+		if err := render.Fleet(&counter{}, format, doc,
+			render.Options{Width: 120, Now: e.Clock.Now()}); err != nil {
 			return err
 		}
 	}
@@ -122,13 +132,15 @@ func hostile(folder string) error {
 // worsts measures the controller's peak for the worst documents of one host.
 func (b *bench) worsts() error {
 	const most = 4 * foreign.MostDocument >> 20
-	fmt.Printf("\nOne host that sends the worst that it can (%d MiB are permitted; a controller of one good host: the first line)\n", foreign.MostDocument>>20)
+	fmt.Printf("\nOne host that sends the worst that it can (%d MiB are permitted; a controller "+
+		"of one good host: the first line)\n", foreign.MostDocument>>20)
 	fmt.Printf("  %-34s  %10s  %10s\n", "document", "fetch MiB", "peak MiB")
 	worst := 0.0
 	for i, w := range append([]struct {
 		name string
 		make func() []byte
-	}{{"20 containers", func() []byte { return repeated(60000, containerJSON()) }}}, worstDocuments...) {
+	}{{"20 containers", func() []byte { return repeated(60000, containerJSON()) }}},
+		worstDocuments...) {
 		d, err := newDouble(0)
 		if err != nil {
 			return err
@@ -145,7 +157,8 @@ func (b *bench) worsts() error {
 		if err := json.NewDecoder(bytes.NewReader(out.text)).Decode(&told); err != nil {
 			return err
 		}
-		fmt.Printf("  %-34s  %10.1f  %10.1f\n", w.name, float64(told.Fetched)/1024, float64(told.PeakKiB)/1024)
+		fmt.Printf("  %-34s  %10.1f  %10.1f\n", w.name, float64(told.Fetched)/1024,
+			float64(told.PeakKiB)/1024)
 		worst = max(worst, float64(told.PeakKiB)/1024)
 	}
 	b.promise("peak memory of the controller, one host's worst document", worst, most, " MiB")
@@ -161,8 +174,11 @@ type controlledBy struct {
 // control runs a controller against a double of AWS.
 func (b *bench) control(flag, folder string, d *double) (controlledBy, error) {
 	cmd := exec.Command(b.self, flag, folder)
-	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+d.url, "AWS_ACCESS_KEY_ID="+cloud.AccessKey, "AWS_SECRET_ACCESS_KEY="+cloud.SecretKey, "AWS_SESSION_TOKEN=",
-		"AWS_REGION="+fleetRegion, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CA_BUNDLE=", "GODEBUG=")
+	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+d.url, "AWS_ACCESS_KEY_ID="+cloud.AccessKey,
+		"AWS_SECRET_ACCESS_KEY="+cloud.SecretKey, "AWS_SESSION_TOKEN=",
+		"AWS_REGION="+fleetRegion, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+
+			os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true", "AWS_CA_BUNDLE=",
+		"GODEBUG=")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	return controlledBy{out, cmd.ProcessState}, err

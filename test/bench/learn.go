@@ -17,7 +17,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// actFlag makes this program one that makes so many capability checks; manyFlag one that watches so many containers.
+// actFlag makes this program one that makes so many capability checks; manyFlag one that watches so
+// many containers.
 const (
 	actFlag  = "act"
 	manyFlag = "many"
@@ -34,9 +35,11 @@ func act(n int) {
 	}
 }
 
-// checkCost compares what counting adds to one check, in processor time: of a container that is watched, of one that is not, and with bpftrace.
+// checkCost compares what counting adds to one check, in processor time: of a container that is
+// watched, of one that is not, and with bpftrace.
 func (b *bench) checkCost() error {
-	if err := testenv.Check(testenv.Root, testenv.BTF, testenv.Tool("bpftrace", "bpftrace")); err != nil {
+	if err := testenv.Check(testenv.Root, testenv.BTF,
+		testenv.Tool("bpftrace", "bpftrace")); err != nil {
 		return err
 	}
 	const rounds = 11
@@ -58,14 +61,18 @@ func (b *bench) checkCost() error {
 			}
 		}
 	}
-	median := func(mode string) float64 { return slices.Sorted(slices.Values(took[mode]))[rounds/2] }
+	median := func(mode string) float64 {
+		return slices.Sorted(slices.Values(took[mode]))[rounds/2]
+	}
 	added := func(mode string) float64 { return median(mode) - median("untraced") }
 	fmt.Printf("One capability check (setuid(0), %.0f ns untraced)\n", median("untraced"))
 	for _, mode := range modes[1:] {
 		fmt.Printf("  %-58s %8.0f ns added\n", mode, added(mode))
 	}
-	b.promise("added by dropcap, watched / by bpftrace", added("watched")/added("bpftrace"), 0.6, "")
-	b.promise("added by dropcap, unwatched / by bpftrace", added("unwatched")/added("bpftrace"), 0.35, "")
+	b.promise("added by dropcap, watched / by bpftrace", added("watched")/added("bpftrace"), 0.6,
+		"")
+	b.promise("added by dropcap, unwatched / by bpftrace", added("unwatched")/added("bpftrace"),
+		0.35, "")
 	fmt.Println()
 	return nil
 }
@@ -97,7 +104,8 @@ func (b *bench) checksAs(mode string, box box) (float64, error) {
 	if err := cmd.Run(); err != nil {
 		return 0, err
 	}
-	return float64((cmd.ProcessState.SystemTime() + cmd.ProcessState.UserTime()).Nanoseconds()) / calls, nil
+	return float64((cmd.ProcessState.SystemTime() + cmd.ProcessState.UserTime()).
+		Nanoseconds()) / calls, nil
 }
 
 // bpftrace starts the script and waits until it counts.
@@ -164,7 +172,8 @@ func (b *bench) storm() error {
 	}
 	fmt.Println("A storm of checks from 8 processes")
 	fmt.Printf("  %-58s %10d of %d\n", "counted", counted, processes*each)
-	b.promise("checks not counted", float64(max(processes*each-int(counted), int(counted)-processes*each)), 0, "")
+	b.promise("checks not counted",
+		float64(max(processes*each-int(counted), int(counted)-processes*each)), 0, "")
 	b.promise("checks and call paths said to be lost", float64(stats.Lost+stats.NoStack), 0, "")
 	fmt.Println()
 	return nil
@@ -186,9 +195,12 @@ func (b *bench) containers() error {
 	}
 	const mib = 1 << 20
 	fmt.Printf("Watching %d containers, %d kinds of checks\n", n, kinds)
-	b.promise("peak resident memory of a process that only watches", float64(resident)/1024, 64, " MiB")
-	fmt.Printf("  %-58s %8.2f MiB\n", fmt.Sprintf("maps in the kernel, on %d processors", cpus), float64(maps)/mib)
-	fmt.Printf("  %-58s %8.2f MiB\n", "maps in the kernel, computed for 96 processors", float64(maps+each*uint64(96-cpus))/mib)
+	b.promise("peak resident memory of a process that only watches", float64(resident)/1024, 64,
+		" MiB")
+	fmt.Printf("  %-58s %8.2f MiB\n", fmt.Sprintf("maps in the kernel, on %d processors", cpus),
+		float64(maps)/mib)
+	fmt.Printf("  %-58s %8.2f MiB\n", "maps in the kernel, computed for 96 processors",
+		float64(maps+each*uint64(96-cpus))/mib)
 	fmt.Println()
 	return nil
 }

@@ -17,7 +17,8 @@ import (
 	"dropcap/internal/bpf"
 )
 
-// box is a cgroup with a container's name. What runs in it has mounts and process numbers of its own, as a container has.
+// box is a cgroup with a container's name. What runs in it has mounts and process numbers of its
+// own, as a container has.
 type box struct {
 	dir string
 	id  uint64
@@ -82,7 +83,8 @@ func (b box) command(argv ...string) (*exec.Cmd, error) {
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()), Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()),
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}
 	cmd.ExtraFiles = []*os.File{dir} // which so stays open until the start
 	return cmd, nil
 }
@@ -92,7 +94,8 @@ func (b box) setuids(t *bpf.Tracer) (n uint64, s bpf.Stats, err error) {
 	list, s, err := t.Checks()
 	seen := false
 	for _, c := range list {
-		if c.Cgroup != b.id || c.Cap != caps.Setuid || c.Syscall != "setuid" || c.CountShared && seen {
+		if c.Cgroup != b.id || c.Cap != caps.Setuid || c.Syscall != "setuid" ||
+			c.CountShared && seen {
 			continue
 		}
 		seen = seen || c.CountShared
@@ -101,8 +104,9 @@ func (b box) setuids(t *bpf.Tracer) (n uint64, s bpf.Stats, err error) {
 	return n, s, err
 }
 
-// many watches n containers, each with a program that makes checks of several kinds, reads all counts a few times, and prints its peak
-// resident memory in KiB, the maps' bytes, those of them for each processor, the kinds of checks, and the number of processors.
+// many watches n containers, each with a program that makes checks of several kinds, reads all
+// counts a few times, and prints its peak resident memory in KiB, the maps' bytes, those of them
+// for each processor, the kinds of checks, and the number of processors.
 func many(n int) error {
 	t, err := bpf.Open(bpf.Options{})
 	if err != nil {
@@ -155,7 +159,8 @@ func once(i int, self string) error {
 	return cmd.Run()
 }
 
-// possible is how many processors the kernel makes room for (/sys/devices/system/cpu/possible, "0-3").
+// possible is how many processors the kernel makes room for (/sys/devices/system/cpu/possible,
+// "0-3").
 func possible() (int, error) {
 	text, err := os.ReadFile("/sys/devices/system/cpu/possible")
 	if err != nil {

@@ -1,12 +1,14 @@
-// Bench measures dropcap beside what people use instead, in one run, and fails when a promise does not hold:
+// Bench measures dropcap beside what people use instead, in one run, and fails when a promise does
+// not hold:
 //
 //	make bench
 //	bin/bench learn     what learning costs, and nothing else
 //	bin/bench downtime  what users see of a change, and nothing else
 //	bin/bench fleet     the controller of a fleet, and nothing else
 //
-// Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of the finished process. Runs of the
-// things compared alternate, so that a noisy host is noisy for all of them, and ratios are of medians.
+// Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of
+// the finished process. Runs of the things compared alternate, so that a noisy host is noisy for
+// all of them, and ratios are of medians.
 package main
 
 import (

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// This is the tests' own judgement of "the same container": it knows nothing of what dropcap itself compares, and everything counts that is
-// not named here.
+// This is the tests' own judgement of "the same container": it knows nothing of what dropcap itself
+// compares, and everything counts that is not named here.
 
 // lives is what differs between two runs of one and the same container.
 var lives = []*regexp.Regexp{
@@ -19,7 +19,8 @@ var lives = []*regexp.Regexp{
 	regexp.MustCompile(`^ExecIDs$`),
 	regexp.MustCompile(`^NetworkSettings\.(SandboxID|SandboxKey|EndpointID)$`),
 	regexp.MustCompile(`^NetworkSettings\.Networks\..+\.EndpointID$`),
-	// Dynamic addresses; a configured one is held by the configuration's own fields and by what the container sees (same).
+	// Dynamic addresses; a configured one is held by the configuration's own fields and by what the
+	// container sees (same).
 	regexp.MustCompile(`^NetworkSettings\.(IPAddress|MacAddress|GlobalIPv6Address)$`),
 	regexp.MustCompile(`^NetworkSettings\.Networks\..+\.(IPAddress|MacAddress|GlobalIPv6Address)$`),
 }
@@ -27,8 +28,10 @@ var lives = []*regexp.Regexp{
 // another is what differs, beside that, between a container and the one that takes its place.
 var another = []*regexp.Regexp{
 	regexp.MustCompile(`^(Id|Created)$`),
-	regexp.MustCompile(`^(ResolvConfPath|HostnamePath|HostsPath|LogPath)$`), // below a folder named after the id
-	regexp.MustCompile(`^(GraphDriver\.Data|Storage\.RootFS)\..*$`),         // the writable layer's own folder
+	// below a folder named after the id
+	regexp.MustCompile(`^(ResolvConfPath|HostnamePath|HostsPath|LogPath)$`),
+	// the writable layer's own folder
+	regexp.MustCompile(`^(GraphDriver\.Data|Storage\.RootFS)\..*$`),
 	regexp.MustCompile(`^HostConfig\.(CapAdd|CapDrop)$`),
 }
 
@@ -45,7 +48,10 @@ func differences(t *testing.T, before, after json.RawMessage, except ...*regexp.
 		}
 	}
 	for _, path := range paths {
-		if x, y := plain(path, a[path], ids), plain(path, b[path], ids); x != y && !slices.ContainsFunc(except, func(e *regexp.Regexp) bool { return e.MatchString(path) }) {
+		if x, y := plain(path, a[path], ids), plain(path, b[path], ids); x != y &&
+			!slices.ContainsFunc(except, func(e *regexp.Regexp) bool {
+				return e.MatchString(path)
+			}) {
 			out = append(out, fmt.Sprintf("%s: %.300s became %.300s", path, x, y))
 		}
 	}
@@ -79,7 +85,8 @@ func plain(path, value string, ids []string) string {
 	return string(text)
 }
 
-// flat maps the path of each leaf to its JSON. A list is a leaf, except that mounts stand by their destination, in no order.
+// flat maps the path of each leaf to its JSON. A list is a leaf, except that mounts stand by their
+// destination, in no order.
 func flat(t *testing.T, raw json.RawMessage) map[string]string {
 	t.Helper()
 	var tree map[string]any
@@ -156,17 +163,23 @@ func TestTheComparisonSeesEveryChange(t *testing.T) {
 		{`"Name":"v"`, `"Name":"w"`, "Mounts./a.Name"},
 		{`,{"Destination":"/b"}`, ``, "Mounts./b.Destination"},
 		{`"Running":true`, `"Running":false`, "State.Running"},
-		{`[{"HostPort":"8080"}],"81/tcp":[{"HostPort":"32768"}]`, `[{"HostPort":"8081"}],"81/tcp":[{"HostPort":"32768"}]`, "NetworkSettings.Ports.80/tcp"},
+		{`[{"HostPort":"8080"}],"81/tcp":[{"HostPort":"32768"}]`,
+			`[{"HostPort":"8081"}],"81/tcp":[{"HostPort":"32768"}]`,
+			"NetworkSettings.Ports.80/tcp"},
 		{`"web"`, `"db"`, "NetworkSettings.Networks.n.Aliases"},
-		{`"IPv4Address":"10.0.0.9"`, `"IPv4Address":""`, "NetworkSettings.Networks.n.IPAMConfig.IPv4Address"},
+		{`"IPv4Address":"10.0.0.9"`, `"IPv4Address":""`,
+			"NetworkSettings.Networks.n.IPAMConfig.IPv4Address"},
 	} {
-		got := differences(t, json.RawMessage(whole), json.RawMessage(strings.Replace(whole, c.was, c.is, 1)), append(lives, another...)...)
+		got := differences(t, json.RawMessage(whole),
+			json.RawMessage(strings.Replace(whole, c.was, c.is, 1)), append(lives, another...)...)
 		if len(got) != 1 || !strings.HasPrefix(got[0], c.path+": ") {
 			t.Errorf("%s for %s: differs %q, want %s", c.is, c.was, got, c.path)
 		}
 	}
-	same := strings.NewReplacer("0123456789ab", "ba9876543210", `"x"`, `"y"`, `:1,`, `:2,`, `"32768"`, `"32770"`, `"CapDrop":null`, `"CapDrop":["NET_RAW"]`).Replace(whole)
-	if got := differences(t, json.RawMessage(whole), json.RawMessage(same), append(lives, another...)...); len(got) > 0 {
+	same := strings.NewReplacer("0123456789ab", "ba9876543210", `"x"`, `"y"`, `:1,`, `:2,`,
+		`"32768"`, `"32770"`, `"CapDrop":null`, `"CapDrop":["NET_RAW"]`).Replace(whole)
+	if got := differences(t, json.RawMessage(whole), json.RawMessage(same),
+		append(lives, another...)...); len(got) > 0 {
 		t.Errorf("what may differ is reported: %q", got)
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// Every container of the corpus can be changed, loses nothing but a capability, and comes back byte for byte.
+// Every container of the corpus can be changed, loses nothing but a capability, and comes back byte
+// for byte.
 func TestCorpusIsChangedAndComesBack(t *testing.T) {
 	for _, kind := range []dockertest.Kind{dockertest.Docker20, dockertest.Docker29} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -36,11 +37,16 @@ func TestCorpusIsChangedAndComesBack(t *testing.T) {
 
 func corpusStage(t *testing.T, kind dockertest.Kind) *stage {
 	t.Helper()
-	s := newStage(t, kind, dockertest.Config("default-ulimits", map[string]any{"nofile": map[string]any{"Name": "nofile", "Hard": 2048, "Soft": 1024}}))
-	s.importImage(t, "entry:1", `ENTRYPOINT ["/serve", "--entry"]`, `CMD ["--image"]`, "ENV FROM=image", "LABEL of=image", "EXPOSE 80")
-	s.importImage(t, "health:1", `CMD ["/serve"]`, "ENV PATH=/bin", "HEALTHCHECK --interval=1s --retries=5 CMD wget -qO- http://127.0.0.1/ >/dev/null")
+	s := newStage(t, kind, dockertest.Config("default-ulimits",
+		map[string]any{"nofile": map[string]any{"Name": "nofile", "Hard": 2048, "Soft": 1024}}))
+	s.importImage(t, "entry:1", `ENTRYPOINT ["/serve", "--entry"]`, `CMD ["--image"]`,
+		"ENV FROM=image", "LABEL of=image", "EXPOSE 80")
+	s.importImage(t, "health:1", `CMD ["/serve"]`, "ENV PATH=/bin",
+		"HEALTHCHECK --interval=1s --retries=5 CMD wget -qO- http://127.0.0.1/ >/dev/null")
 	s.importImage(t, "volume:1", `CMD ["/serve"]`, "ENV PATH=/bin", `VOLUME ["/kept", "/kept too"]`)
-	s.importImage(t, "owned:1", `CMD ["/serve"]`, "LABEL com.docker.compose.project=shop com.docker.compose.service=web com.docker.swarm.service.id=x")
+	s.importImage(t, "owned:1", `CMD ["/serve"]`,
+		"LABEL com.docker.compose.project=shop com.docker.compose.service=web "+
+			"com.docker.swarm.service.id=x")
 	return s
 }
 
@@ -107,14 +113,17 @@ func (p *play) begin() {
 		p.shell(p.t, "docker run -d --name onhost --network host --env PORT=7999 app:1")
 	}
 	dockertest.Eventually(p.t, time.Minute, "healthy container at work", func() bool {
-		return p.shell(p.t, `docker inspect --format '{{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' web`) == "true healthy"
+		return p.shell(p.t,
+			`docker inspect --format '{{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' web`) == "true healthy"
 	})
 }
 
-// twice asks the engine at the highest version of its API, and at one that tells what later versions do not.
+// twice asks the engine at the highest version of its API, and at one that tells what later
+// versions do not.
 func (p *play) twice(name string) []json.RawMessage {
 	p.t.Helper()
-	old := map[dockertest.Kind]string{dockertest.Docker20: "1.40", dockertest.Docker29: "1.44"}[p.Kind]
+	old := map[dockertest.Kind]string{dockertest.Docker20: "1.40",
+		dockertest.Docker29: "1.44"}[p.Kind]
 	return []json.RawMessage{p.inspect(p.t, name, ""), p.inspect(p.t, name, old)}
 }
 
@@ -153,7 +162,8 @@ func (p *play) bounding() caps.Set {
 	return set
 }
 
-// behaves runs the sample's commands: at first it remembers what they say, later it must be the same.
+// behaves runs the sample's commands: at first it remembers what they say, later it must be the
+// same.
 func (p *play) behaves(when string) {
 	p.t.Helper()
 	run := func(in string, commands []string) {
@@ -179,8 +189,8 @@ func (p *play) behaves(when string) {
 	}
 }
 
-// said runs a command in a container until it succeeds: a name server or a proxy may take a moment after a start. A command that says
-// nothing proves nothing.
+// said runs a command in a container until it succeeds: a name server or a proxy may take a moment
+// after a start. A command that says nothing proves nothing.
 func (p *play) said(in, command string) (out string) {
 	p.t.Helper()
 	silent := strings.HasPrefix(command, "echo ")
@@ -203,7 +213,8 @@ func (p *play) retained(before json.RawMessage) {
 		HostConfig struct{ RestartPolicy struct{ Name string } }
 	}
 	p.Inspect(p.t, strings.Trim(string(field(p.t, before, "Id")), `"`), &old)
-	if !strings.HasPrefix(old.Name, "/web-dropcap-") || old.State.Running || old.HostConfig.RestartPolicy.Name != "no" && old.HostConfig.RestartPolicy.Name != "" {
+	if !strings.HasPrefix(old.Name, "/web-dropcap-") || old.State.Running ||
+		old.HostConfig.RestartPolicy.Name != "no" && old.HostConfig.RestartPolicy.Name != "" {
 		p.t.Errorf("the old one is kept as %+v", old)
 	}
 }

@@ -14,17 +14,21 @@ import (
 
 // contract are effects that each operation has; that it has more is tested all the same.
 var contract = map[string][]string{
-	"apply": {"note-begin", "create-new", "inspect-new", "note-created", "note-switching", "stop-old", "rename-old", "rename-new", "hold-old", "start-new",
+	"apply": {"note-begin", "create-new", "inspect-new", "note-created", "note-switching",
+		"stop-old", "rename-old", "rename-new", "hold-old", "start-new",
 		"note-checking", "inspect-gate", "note-applied"},
-	"rollback": {"start-new", "probe", "note-rolling-back", "stop-new", "remove-new", "rename-old-back", "restore-old", "start-old", "note-rolled-back"},
-	"backout":  {"note-backing-out", "stop-new", "rename-new-back", "rename-old-back", "restore-old", "start-old", "remove-backed-out", "note-backed-out"},
+	"rollback": {"start-new", "probe", "note-rolling-back", "stop-new", "remove-new",
+		"rename-old-back", "restore-old", "start-old", "note-rolled-back"},
+	"backout": {"note-backing-out", "stop-new", "rename-new-back", "rename-old-back",
+		"restore-old", "start-old", "remove-backed-out", "note-backed-out"},
 }
 
 var policies = []string{"always", "unless-stopped", "no"}
 
 // policy is one of them in turn; a container without a policy has none to be held or given back.
 func (p point) policy(i int) string {
-	if strings.Contains(p.where, "hold-") || strings.Contains(p.where, "restore-") || strings.Contains(p.where, "look-old") {
+	if strings.Contains(p.where, "hold-") || strings.Contains(p.where, "restore-") ||
+		strings.Contains(p.where, "look-old") {
 		return "always"
 	}
 	return policies[i%len(policies)]
@@ -38,8 +42,9 @@ type point struct {
 
 func (p point) String() string { return p.op.name + " " + p.where }
 
-// engine is a policy under which the engine starts the container again by itself. Without live-restore an engine that was killed ends what
-// still runs at its next start as if somebody had stopped it (moby daemon/kill.go, HasBeenManuallyStopped), so unless-stopped is none.
+// engine is a policy under which the engine starts the container again by itself. Without
+// live-restore an engine that was killed ends what still runs at its next start as if somebody had
+// stopped it (moby daemon/kill.go, HasBeenManuallyStopped), so unless-stopped is none.
 func (p point) engine(i int, live bool) string {
 	if !live {
 		return "always"
@@ -72,10 +77,12 @@ func everyPoint(t *testing.T, s *stage, when ...string) (list []point) {
 
 var shortPoints = []point{
 	{applies, "after:create-new"}, {applies, "after:rename-old"}, {applies, "after:start-new"},
-	{rollsBack, "after:remove-new"}, {backsOut, "after:rename-new-back"}, {backsOut, "before:start-old"},
+	{rollsBack, "after:remove-new"}, {backsOut, "after:rename-new-back"},
+	{backsOut, "before:start-old"},
 }
 
-// dropcap is killed before and after each effect; then recover, once killed at each effect of its own, too.
+// dropcap is killed before and after each effect; then recover, once killed at each effect of its
+// own, too.
 func TestKilledAnywhereItRecovers(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
 	list := shortPoints
@@ -128,10 +135,13 @@ func TestKilledRecoveryRecovers(t *testing.T) {
 			r := s.rig(t, fmt.Sprintf("again%d", i), "always")
 			r.ready(t, p.op)
 			r.do(t, p.op, p.where+"=kill")
-			recovers := operation{name: "recover", args: []string{"recover", "--call-timeout", "5s"}}
+			recovers := operation{name: "recover", args: []string{"recover", "--call-timeout",
+				"5s"}}
 			kills := 0
-			for _, effect := range []string{"look-old", "note-rolling-back", "stop-new", "remove-new", "rename-new-back", "rename-old-back", "restore-old", "start-old",
-				"remove-backed-out", "note-rolled-back", "note-backed-out", "note-checking", "inspect-gate", "note-applied"} {
+			for _, effect := range []string{"look-old", "note-rolling-back", "stop-new",
+				"remove-new", "rename-new-back", "rename-old-back", "restore-old", "start-old",
+				"remove-backed-out", "note-rolled-back", "note-backed-out", "note-checking",
+				"inspect-gate", "note-applied"} {
 				cmd := r.command(recovers.args...)
 				cmd.Env = append(slices.Clone(r.env), "DROPCAP_FAULT=after:"+effect+"=kill")
 				if e := r.wait(t, cmd, recovers.args); e.status == -1 {
@@ -147,8 +157,9 @@ func TestKilledRecoveryRecovers(t *testing.T) {
 	}
 }
 
-// The engine is killed at each effect, alone and together with dropcap, and starts again; with live-restore, where containers run on, and
-// without, where they are ended at its next start and started by their policies.
+// The engine is killed at each effect, alone and together with dropcap, and starts again; with
+// live-restore, where containers run on, and without, where they are ended at its next start and
+// started by their policies.
 func TestEngineKilledAnywhereItRecovers(t *testing.T) {
 	for _, live := range []bool{true, false} {
 		t.Run(fmt.Sprintf("live-restore=%v", live), func(t *testing.T) {
@@ -159,9 +170,13 @@ func TestEngineKilledAnywhereItRecovers(t *testing.T) {
 				list = everyPoint(t, s, "before")
 			}
 			for i, p := range list {
-				t.Run(p.String()+" both", func(t *testing.T) { s.engineKilled(t, p, p.engine(i, live), true) })
+				t.Run(p.String()+" both", func(t *testing.T) {
+					s.engineKilled(t, p, p.engine(i, live), true)
+				})
 				if full {
-					t.Run(p.String(), func(t *testing.T) { s.engineKilled(t, p, p.engine(i, live), false) })
+					t.Run(p.String(), func(t *testing.T) {
+						s.engineKilled(t, p, p.engine(i, live), false)
+					})
 				}
 			}
 		})
@@ -195,7 +210,8 @@ func (s *stage) engineKilled(t *testing.T, p point, policy string, both bool) {
 	r.whole(t)
 }
 
-// settle waits until the engine has done what it does by itself after a start: containers are started again by their policies.
+// settle waits until the engine has done what it does by itself after a start: containers are
+// started again by their policies.
 func (r *rig) settle(t *testing.T) {
 	t.Helper()
 	last, since := "", time.Now()

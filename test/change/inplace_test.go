@@ -21,7 +21,8 @@ type switchable struct {
 	web, other string // ids
 }
 
-// newSwitchable gives the engine a script that asks this test to stop or start it, and waits until that is done.
+// newSwitchable gives the engine a script that asks this test to stop or start it, and waits until
+// that is done.
 func newSwitchable(t *testing.T, s *stage) *switchable {
 	t.Helper()
 	dir := t.TempDir()
@@ -93,7 +94,8 @@ func (x *switchable) args(more ...string) []string {
 			engine = value
 		}
 	}
-	return append([]string{"apply", "web", "--in-place", "--yes", "--soak", "0s", "--no-watch", "--engine-stop", engine + " stop", "--engine-start", engine + " start"}, more...)
+	return append([]string{"apply", "web", "--in-place", "--yes", "--soak", "0s", "--no-watch",
+		"--engine-stop", engine + " stop", "--engine-start", engine + " start"}, more...)
 }
 
 // file is the engine's own file of the container.
@@ -115,7 +117,8 @@ func (x *switchable) bounding(t *testing.T) string {
 // started is when a container was started, and its process.
 func (x *switchable) started(t *testing.T, id string) string {
 	t.Helper()
-	return x.shell(t, "docker inspect -f '{{.State.StartedAt}} {{.State.Pid}} {{.State.Running}}' "+id)
+	return x.shell(t, "docker inspect -f '{{.State.StartedAt}} {{.State.Pid}} {{.State.Running}}' "+
+		id)
 }
 
 func without(t *testing.T, file string) map[string]json.RawMessage {
@@ -129,7 +132,8 @@ func without(t *testing.T, file string) map[string]json.RawMessage {
 	return m
 }
 
-// A change in place keeps the container, its data and everything else, touches no other container, and is taken back to the byte.
+// A change in place keeps the container, its data and everything else, touches no other container,
+// and is taken back to the byte.
 func TestInPlace(t *testing.T) {
 	for _, kind := range []dockertest.Kind{dockertest.Docker20, dockertest.Docker29} {
 		if kind != dockertest.Docker20 && !full {
@@ -137,7 +141,8 @@ func TestInPlace(t *testing.T) {
 		}
 		t.Run(string(kind), func(t *testing.T) {
 			x := newSwitchable(t, newStage(t, kind, dockertest.LiveRestore()))
-			was, inspect, other, held := x.file(t), x.inspect(t, x.web, ""), x.started(t, x.other), x.bounding(t)
+			was, inspect, other, held := x.file(t), x.inspect(t, x.web, ""), x.started(t, x.other),
+				x.bounding(t)
 			r := x.dropcap(t, x.args("--probe", "false", "--timeout", "1s")...)
 			if r.status != dropcap.ExitRolledBack || strings.Contains(r.out+r.err, canary) {
 				t.Fatalf("a probe that fails: %v", r)
@@ -148,7 +153,8 @@ func TestInPlace(t *testing.T) {
 				t.Fatalf("apply: %v", r)
 			}
 			now := x.file(t)
-			if !strings.Contains(now, `"CapAdd":["CAP_SYS_TIME"]`) || !strings.Contains(now, `"CapDrop":["CAP_NET_RAW"]`) {
+			if !strings.Contains(now, `"CapAdd":["CAP_SYS_TIME"]`) ||
+				!strings.Contains(now, `"CapDrop":["CAP_NET_RAW"]`) {
 				t.Errorf("the file is %s", now)
 			}
 			a, b := without(t, was), without(t, now)
@@ -166,7 +172,8 @@ func TestInPlace(t *testing.T) {
 			if got := x.started(t, x.other); got != other {
 				t.Errorf("the other one was %s, is %s", other, got)
 			}
-			if h := x.history(t); h[0].State != dropcap.Applied || h[0].Before != x.web || h[0].After != x.web || h[0].DowntimeMS <= 0 {
+			if h := x.history(t); h[0].State != dropcap.Applied || h[0].Before != x.web ||
+				h[0].After != x.web || h[0].DowntimeMS <= 0 {
 				t.Errorf("history says %+v", h[0])
 			}
 			if r := x.dropcap(t, "backout", "--last", "--yes"); r.status != dropcap.ExitOK {
@@ -178,7 +185,8 @@ func TestInPlace(t *testing.T) {
 }
 
 // same checks that all is as it was, but for when it was started.
-func (x *switchable) same(t *testing.T, when, file string, inspect json.RawMessage, other, held string) {
+func (x *switchable) same(t *testing.T, when, file string, inspect json.RawMessage, other,
+	held string) {
 	t.Helper()
 	if now := x.file(t); now != file {
 		t.Errorf("%s the file is\n%s, was\n%s", when, now, file)
@@ -200,13 +208,17 @@ func (x *switchable) same(t *testing.T, when, file string, inspect json.RawMessa
 	}
 }
 
-// One stop of the engine serves several changes; each is judged by itself, and taken back by itself.
+// One stop of the engine serves several changes; each is judged by itself, and taken back by
+// itself.
 func TestInPlaceSeveral(t *testing.T) {
 	x := newSwitchable(t, newStage(t, dockertest.Docker20, dockertest.LiveRestore()))
 	was, inspect, held := x.file(t), x.inspect(t, x.web, ""), x.bounding(t)
-	args := func(more ...string) []string { return append(slices.Insert(x.args(), 1, "other"), more...) }
+	args := func(more ...string) []string {
+		return append(slices.Insert(x.args(), 1, "other"), more...)
+	}
 	drops := func() string {
-		return x.shell(t, "docker inspect -f '{{.HostConfig.CapDrop}} {{.State.Running}}' other web | xargs")
+		return x.shell(t, "docker inspect -f '{{.HostConfig.CapDrop}} {{.State.Running}}' other "+
+			"web | xargs")
 	}
 	one := func(r ended, status int, want string) {
 		t.Helper()
@@ -223,18 +235,22 @@ func TestInPlaceSeveral(t *testing.T) {
 			t.Fatalf("backout: %v", r)
 		}
 	}
-	one(x.dropcap(t, args("--probe-exec", "cat /srv/mark", "--timeout", "2s", "--all")...), dropcap.ExitRolledBack, "[] true [CAP_NET_RAW] true")
+	one(x.dropcap(t, args("--probe-exec", "cat /srv/mark", "--timeout", "2s", "--all")...),
+		dropcap.ExitRolledBack, "[] true [CAP_NET_RAW] true")
 	if r := x.dropcap(t, "backout", "web", "--yes"); r.status != dropcap.ExitOK {
 		t.Fatalf("backout: %v", r)
 	}
-	one(x.dropcap(t, args("--probe-exec", "cat /srv/mark", "--timeout", "2s")...), dropcap.ExitRolledBack, "[] true [] true")
+	one(x.dropcap(t, args("--probe-exec", "cat /srv/mark", "--timeout", "2s")...),
+		dropcap.ExitRolledBack, "[] true [] true")
 	x.same(t, "in the end", was, inspect, x.started(t, x.other), held)
 }
 
-// Without live-restore all stop with the engine: that must be asked for, and all that ran run again.
+// Without live-restore all stop with the engine: that must be asked for, and all that ran run
+// again.
 func TestInPlaceWithoutLiveRestore(t *testing.T) {
 	x := newSwitchable(t, newStage(t, dockertest.Docker20))
-	was, inspect, other, held := x.file(t), x.inspect(t, x.web, ""), x.started(t, x.other), x.bounding(t)
+	was, inspect, other, held := x.file(t), x.inspect(t, x.web, ""), x.started(t, x.other),
+		x.bounding(t)
 	r := x.dropcap(t, x.args()...)
 	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, "live-restore") {
 		t.Errorf("without --stop-all: %v", r)
@@ -258,14 +274,17 @@ func TestInPlaceWithoutLiveRestore(t *testing.T) {
 	}
 }
 
-// dropcap is killed anywhere, with the engine stopped too: recover starts it and brings the container to one end.
+// dropcap is killed anywhere, with the engine stopped too: recover starts it and brings the
+// container to one end.
 func TestInPlaceKilledItRecovers(t *testing.T) {
 	x := newSwitchable(t, crashStage(t, dockertest.Docker20, dockertest.LiveRestore()))
-	was, inspect, other, held := x.file(t), x.inspect(t, x.web, ""), x.started(t, x.other), x.bounding(t)
+	was, inspect, other, held := x.file(t), x.inspect(t, x.web, ""), x.started(t, x.other),
+		x.bounding(t)
 	points := []string{"after:stop-engine", "after:write-file", "after:restart-new"}
 	if full {
 		points = nil
-		for _, n := range []string{"note-begin", "note-switching", "stop-engine", "write-file", "start-engine", "inspect-new", "restart-new", "note-checking", "note-applied"} {
+		for _, n := range []string{"note-begin", "note-switching", "stop-engine", "write-file",
+			"start-engine", "inspect-new", "restart-new", "note-checking", "note-applied"} {
 			points = append(points, "before:"+n, "after:"+n)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// proxy stands between dropcap and the engine, passes everything on, and misbehaves where it is told to.
+// proxy stands between dropcap and the engine, passes everything on, and misbehaves where it is
+// told to.
 type proxy struct {
 	server *http.Server
 	socket string
@@ -38,13 +39,18 @@ func newProxy(t *testing.T, engine string) *proxy {
 	t.Helper()
 	p := &proxy{socket: filepath.Join(t.TempDir(), "p.sock")}
 	through := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "engine" },
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "engine"
+		},
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _,
+			_ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", engine)
 		}},
 		FlushInterval: -1,
 	}
-	p.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, through) })}
+	p.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.serve(w, r, through)
+	})}
 	l, err := net.Listen("unix", p.socket)
 	if err != nil {
 		t.Fatal(err)

@@ -26,26 +26,48 @@ type refusal struct {
 }
 
 var refusals = []refusal{
-	{name: "removed when it stops", short: true, make: `docker run -d --rm --name web app:1`, says: "--rm", hint: "by hand"},
-	{name: "paused", make: `docker run -d --name web app:1; docker pause web`, says: "paused", hint: "unpause"},
-	{name: "restarting all the time", make: `docker run -d --restart always --name web app:1 false; for i in 1 2 3 4 5 6 7 8 9; do docker inspect --format '{{.State.Restarting}}' web | grep -q true && break; sleep 0.3; done`,
+	{name: "removed when it stops", short: true, make: `docker run -d --rm --name web app:1`,
+		says: "--rm", hint: "by hand"},
+	{name: "paused", make: `docker run -d --name web app:1; docker pause web`, says: "paused",
+		hint: "unpause"},
+	{name: "restarting all the time",
+		make: `docker run -d --restart always --name web app:1 false; for i in 1 2 3 4 5 6 7 8 9; do docker inspect --format '{{.State.Restarting}}' web | grep -q true && break; sleep 0.3; done`,
 		says: "restarted again and again", hint: "repair"},
-	{name: "an exec at work", make: `docker run -d --name web app:1; docker exec -d web sleep 1000; until docker top web | grep -q 'sleep 1000'; do sleep 0.1; done`, says: "docker exec runs", hint: "wait"},
-	{name: "others use its network", short: true, make: `docker run -d --name web app:1; docker run -d --name other --network container:web --env PORT=81 app:1`, says: "namespace is also that of other", hint: "together"},
-	{name: "others use its processes", make: `docker run -d --name web app:1; docker run -d --name other --pid container:web app:1`, says: "namespace is also that of other", hint: "together"},
-	{name: "others use its IPC", make: `docker run -d --name web --ipc shareable app:1; docker run -d --name other --ipc container:web app:1`, says: "namespace is also that of other", hint: "together"},
-	{name: "others link to it", make: `docker run -d --name web app:1; docker run -d --name other --link web app:1`, says: "link", hint: "network"},
-	{name: "a changed layer", short: true, make: `docker run -d --name web app:1; docker exec web sh -c 'mkdir /srv/d; echo x >/srv/d/precious'`, says: "precious", hint: "--discard-layer"},
-	// By its id and while nothing runs: otherwise an engine takes the tag away only, and the same is made again by the image's id.
-	{name: "a deleted image", make: `docker tag app:1 gone:1; docker rmi app:1; docker run -d --name web gone:1; docker stop -t 1 web; docker rmi -f "$(docker image inspect --format '{{.Id}}' gone:1)" >&2; docker start web`, says: "image", hint: "--in-place"},
-	{name: "disconnected from all networks", make: `docker run -d --name web app:1; docker network disconnect bridge web`, says: "disconnected from all its networks", hint: "connect"},
-	{name: "privileged", only: dockertest.Docker29, make: `docker run -d --privileged --name web app:1`, says: "privileged", hint: "--deprivilege"},
-	{name: "swarm's", make: `docker run -d --label com.docker.swarm.service.id=x --label com.docker.swarm.service.name=s --name web app:1`, says: "swarm", hint: ""},
-	{name: "Kubernetes'", make: `docker run -d --label io.kubernetes.pod.name=p --label io.kubernetes.pod.namespace=d --label io.kubernetes.container.name=c --name web app:1`, says: "Kubernetes", hint: ""},
-	{name: "ECS'", make: `docker run -d --label com.amazonaws.ecs.task-arn=arn:aws:ecs:x:1:task/y --label com.amazonaws.ecs.task-definition-family=f --label com.amazonaws.ecs.container-name=c --name web app:1`, says: "ECS", hint: ""},
-	{name: "Nomad's", make: `docker run -d --label com.hashicorp.nomad.alloc_id=x --name web app:1`, says: "Nomad", hint: ""},
-	{name: "Compose's, without a file to trust", make: `docker run -d --label com.docker.compose.project=p --label com.docker.compose.service=s --label com.docker.compose.project.config_files=/nowhere/c.yaml --name web app:1`, says: "", hint: ""},
-	{name: "least, without evidence", make: `docker run -d --name web app:1`, flags: []string{"--level", "least"}, says: "no evidence", hint: "learn"},
+	{name: "an exec at work",
+		make: `docker run -d --name web app:1; docker exec -d web sleep 1000; until docker top web | grep -q 'sleep 1000'; do sleep 0.1; done`, says: "docker exec runs", hint: "wait"},
+	{name: "others use its network", short: true,
+		make: `docker run -d --name web app:1; docker run -d --name other --network container:web --env PORT=81 app:1`, says: "namespace is also that of other", hint: "together"},
+	{name: "others use its processes",
+		make: `docker run -d --name web app:1; docker run -d --name other --pid container:web app:1`, says: "namespace is also that of other", hint: "together"},
+	{name: "others use its IPC",
+		make: `docker run -d --name web --ipc shareable app:1; docker run -d --name other --ipc container:web app:1`, says: "namespace is also that of other", hint: "together"},
+	{name: "others link to it",
+		make: `docker run -d --name web app:1; docker run -d --name other --link web app:1`,
+		says: "link", hint: "network"},
+	{name: "a changed layer", short: true,
+		make: `docker run -d --name web app:1; docker exec web sh -c 'mkdir /srv/d; echo x >/srv/d/precious'`, says: "precious", hint: "--discard-layer"},
+	// By its id and while nothing runs: otherwise an engine takes the tag away only, and the same
+	// is made again by the image's id.
+	{name: "a deleted image",
+		make: `docker tag app:1 gone:1; docker rmi app:1; docker run -d --name web gone:1; docker stop -t 1 web; docker rmi -f "$(docker image inspect --format '{{.Id}}' gone:1)" >&2; docker start web`, says: "image", hint: "--in-place"},
+	{name: "disconnected from all networks",
+		make: `docker run -d --name web app:1; docker network disconnect bridge web`,
+		says: "disconnected from all its networks", hint: "connect"},
+	{name: "privileged", only: dockertest.Docker29,
+		make: `docker run -d --privileged --name web app:1`, says: "privileged",
+		hint: "--deprivilege"},
+	{name: "swarm's",
+		make: `docker run -d --label com.docker.swarm.service.id=x --label com.docker.swarm.service.name=s --name web app:1`, says: "swarm", hint: ""},
+	{name: "Kubernetes'",
+		make: `docker run -d --label io.kubernetes.pod.name=p --label io.kubernetes.pod.namespace=d --label io.kubernetes.container.name=c --name web app:1`, says: "Kubernetes", hint: ""},
+	{name: "ECS'",
+		make: `docker run -d --label com.amazonaws.ecs.task-arn=arn:aws:ecs:x:1:task/y --label com.amazonaws.ecs.task-definition-family=f --label com.amazonaws.ecs.container-name=c --name web app:1`, says: "ECS", hint: ""},
+	{name: "Nomad's", make: `docker run -d --label com.hashicorp.nomad.alloc_id=x --name web app:1`,
+		says: "Nomad", hint: ""},
+	{name: "Compose's, without a file to trust",
+		make: `docker run -d --label com.docker.compose.project=p --label com.docker.compose.service=s --label com.docker.compose.project.config_files=/nowhere/c.yaml --name web app:1`, says: "", hint: ""},
+	{name: "least, without evidence", make: `docker run -d --name web app:1`,
+		flags: []string{"--level", "least"}, says: "no evidence", hint: "learn"},
 }
 
 func TestWhatIsRefusedIsLeftAsItIs(t *testing.T) {
@@ -81,7 +103,8 @@ func (s *stage) refuses(t *testing.T, c refusal, said map[string]string) {
 	s.shell(t, c.make)
 	before := s.everything(t)
 	r := s.dropcap(t, append([]string{"apply", "web", "--yes", "--soak", "0s"}, c.flags...)...)
-	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, c.says) || !strings.Contains(r.err, c.hint) {
+	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, c.says) ||
+		!strings.Contains(r.err, c.hint) {
 		t.Errorf("want a refusal with %q and %q: %v", c.says, c.hint, r)
 	}
 	if other, again := said[r.err]; again && !strings.HasPrefix(c.name, "others use its") {
@@ -107,7 +130,8 @@ func (s *stage) untouched(t *testing.T, before map[string]json.RawMessage) {
 	t.Helper()
 	after := s.everything(t)
 	if len(before) != len(after) || string(before["changes"]) != string(after["changes"]) {
-		t.Errorf("there are %d containers, before there were %d; changes: %.300s", len(after), len(before), after["changes"])
+		t.Errorf("there are %d containers, before there were %d; changes: %.300s", len(after),
+			len(before), after["changes"])
 	}
 	for id, was := range before {
 		if id == "changes" || after[id] == nil {
@@ -115,9 +139,11 @@ func (s *stage) untouched(t *testing.T, before map[string]json.RawMessage) {
 		}
 		for _, d := range differences(t, was, after[id]) {
 			// One that restarts all the time does so meanwhile, and an exec may have ended.
-			if !strings.HasPrefix(d, "State.") && !strings.HasPrefix(d, "RestartCount") && !strings.HasPrefix(d, "NetworkSettings.") {
+			if !strings.HasPrefix(d, "State.") && !strings.HasPrefix(d, "RestartCount") &&
+				!strings.HasPrefix(d, "NetworkSettings.") {
 				t.Errorf("%.12s differs: %s", id, d)
-			} else if strings.HasPrefix(d, "State.StartedAt") && !strings.Contains(string(was), `"always"`) {
+			} else if strings.HasPrefix(d, "State.StartedAt") && !strings.Contains(string(was),
+				`"always"`) {
 				t.Errorf("%.12s was started again: %s", id, d)
 			}
 		}
@@ -143,7 +169,8 @@ func (s *stage) refusesAttached(t *testing.T, said map[string]string) {
 	})
 	before := s.everything(t)
 	r := s.dropcap(t, "apply", "web", "--yes")
-	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, "attached once") || said[r.err] != "" {
+	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, "attached once") ||
+		said[r.err] != "" {
 		t.Errorf("%v", r)
 	}
 	s.untouched(t, before)
@@ -171,7 +198,8 @@ func (s *stage) refusesStale(t *testing.T) {
 		s.shell(t, change)
 		before := s.everything(t)
 		r := s.dropcap(t, "apply", plan, "--yes", "--soak", "0s")
-		if !slices.Contains([]int{dropcap.ExitIncomplete, dropcap.ExitError}, r.status) || r.err == "" {
+		if !slices.Contains([]int{dropcap.ExitIncomplete, dropcap.ExitError}, r.status) ||
+			r.err == "" {
 			t.Errorf("%s: %v", name, r)
 		}
 		s.untouched(t, before)

@@ -21,7 +21,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// rig is one container on a stage, with marks in its volume and its layer, and a store of its own: what must come through everything.
+// rig is one container on a stage, with marks in its volume and its layer, and a store of its own:
+// what must come through everything.
 type rig struct {
 	*stage
 	name, policy string
@@ -41,8 +42,11 @@ var quick = []string{"--yes", "--soak", "0s", "--no-watch", "--call-timeout", "5
 
 var (
 	applies   = operation{name: "apply", args: append([]string{"apply"}, quick...)}
-	rollsBack = operation{name: "rollback", args: append([]string{"apply", "--probe", "false", "--timeout", "500ms"}, quick...), status: dropcap.ExitRolledBack}
-	backsOut  = operation{name: "backout", args: []string{"backout", "--yes", "--call-timeout", "5s"}, applied: true}
+	rollsBack = operation{name: "rollback",
+		args:   append([]string{"apply", "--probe", "false", "--timeout", "500ms"}, quick...),
+		status: dropcap.ExitRolledBack}
+	backsOut = operation{name: "backout", args: []string{"backout", "--yes", "--call-timeout",
+		"5s"}, applied: true}
 
 	operations = []operation{applies, rollsBack, backsOut}
 )
@@ -62,7 +66,8 @@ var faulty = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(fresh)
-	build := exec.Command("go", "build", "-tags", "faults", "-o", filepath.Join(fresh, "out"), "dropcap/cmd/dropcap")
+	build := exec.Command("go", "build", "-tags", "faults", "-o", filepath.Join(fresh, "out"),
+		"dropcap/cmd/dropcap")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, text)
@@ -89,12 +94,15 @@ func (s *stage) rig(t *testing.T, name, policy string) *rig {
 	own := *s
 	own.store = filepath.Join(t.TempDir(), "store")
 	// Others of the same engine are tested at the same time.
-	own.env = append(slices.Clone(s.env), "DROPCAP_FAULT_LOCKS="+filepath.Join(t.TempDir(), "locks"))
+	own.env = append(slices.Clone(s.env), "DROPCAP_FAULT_LOCKS="+filepath.Join(t.TempDir(),
+		"locks"))
 	r := &rig{stage: &own, name: name, policy: policy}
-	r.old = s.shell(t, fmt.Sprintf(`docker run -d --name %[1]s --restart %[2]s -v %[1]s:/shared --env SHARED=/shared app:1
+	r.old = s.shell(t, fmt.Sprintf(
+		`docker run -d --name %[1]s --restart %[2]s -v %[1]s:/shared --env SHARED=/shared app:1
 		docker exec %[1]s sh -c 'echo volume >/shared/mark; echo layer >/tmp/mark' >&2`, name, policy))
 	t.Cleanup(func() {
-		s.shell(t, fmt.Sprintf(`c=$(docker ps -aq --filter name='^/?%[1]s(-dropcap-.*)?$'); [ -z "$c" ] || docker rm -f $c; docker volume rm -f %[1]s`, name))
+		s.shell(t, fmt.Sprintf(
+			`c=$(docker ps -aq --filter name='^/?%[1]s(-dropcap-.*)?$'); [ -z "$c" ] || docker rm -f $c; docker volume rm -f %[1]s`, name))
 	})
 	return r
 }
@@ -113,7 +121,8 @@ func (r *rig) start(t *testing.T, op operation, env ...string) (*exec.Cmd, *byte
 	t.Helper()
 	cmd := r.command(append(slices.Clone(op.args), r.name)...)
 	cmd.Env = append(slices.Clone(r.env), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // one that has stopped itself would be left behind
+	// one that has stopped itself would be left behind
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -140,7 +149,8 @@ func (r *rig) end(t *testing.T, cmd *exec.Cmd, said *bytes.Buffer, what string) 
 }
 
 // stopped runs the operation until it has stopped itself at a fault "…=stop".
-func (r *rig) stopped(t *testing.T, op operation, where string, env ...string) (*exec.Cmd, *bytes.Buffer) {
+func (r *rig) stopped(t *testing.T, op operation, where string,
+	env ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	cmd, said := r.start(t, op, append(env, "DROPCAP_FAULT="+where+"=stop")...)
 	state := ""
@@ -177,7 +187,8 @@ func (r *rig) recover(t *testing.T) ended {
 	return e
 }
 
-// points lists the effects of an operation in their order, as the operation itself tells them, so that none is forgotten.
+// points lists the effects of an operation in their order, as the operation itself tells them, so
+// that none is forgotten.
 func (s *stage) points(t *testing.T, op operation) []string {
 	t.Helper()
 	r := s.rig(t, "points-"+op.name, "always")
@@ -238,15 +249,18 @@ func (r *rig) whole(t *testing.T) {
 	case last.State == dropcap.Applied && owner.ID == last.After && last.Before == r.old:
 	case (last.State == dropcap.RolledBack || last.State == dropcap.BackedOut) && owner.ID == r.old:
 	default:
-		t.Errorf("the store says %s, and the name belongs to %.12s (old %.12s, new %.12s): %v", last.State, owner.ID, r.old, last.After, last.Timeline)
+		t.Errorf("the store says %s, and the name belongs to %.12s (old %.12s, new %.12s): %v",
+			last.State, owner.ID, r.old, last.After, last.Timeline)
 	}
 	if owner.policy() != r.policy || owner.Name != "/"+r.name {
-		t.Errorf("it is called %s and has restart policy %s, want %s", owner.Name, owner.policy(), r.policy)
+		t.Errorf("it is called %s and has restart policy %s, want %s", owner.Name, owner.policy(),
+			r.policy)
 	}
 	r.marked(t)
 }
 
-// owner is the one container that runs, under the name; all others of it must be at rest, and stay so.
+// owner is the one container that runs, under the name; all others of it must be at rest, and stay
+// so.
 func (r *rig) owner(t *testing.T, last dropcap.Change, retained int) (owner seen) {
 	t.Helper()
 	list := r.list(t)
@@ -259,7 +273,8 @@ func (r *rig) owner(t *testing.T, last dropcap.Change, retained int) (owner seen
 		}
 	}
 	if !owner.State.Running {
-		t.Errorf("%q is %q, of %d containers; history: %s, %v", owner.Name, owner.State.Status, len(list), last.State, last.Timeline)
+		t.Errorf("%q is %q, of %d containers; history: %s, %v", owner.Name, owner.State.Status,
+			len(list), last.State, last.Timeline)
 	}
 	if len(list) != 1+retained {
 		t.Errorf("there are %d containers, want it and %d retained ones", len(list), retained)
@@ -269,7 +284,8 @@ func (r *rig) owner(t *testing.T, last dropcap.Change, retained int) (owner seen
 
 func (r *rig) list(t *testing.T) (list []seen) {
 	t.Helper()
-	ids := r.shell(t, fmt.Sprintf(`docker ps -aq --no-trunc --filter name='^/?%s(-dropcap-.*)?$'`, r.name))
+	ids := r.shell(t, fmt.Sprintf(`docker ps -aq --no-trunc --filter name='^/?%s(-dropcap-.*)?$'`,
+		r.name))
 	for _, id := range strings.Fields(ids) {
 		var c seen
 		r.Inspect(t, id, &c)
@@ -278,7 +294,8 @@ func (r *rig) list(t *testing.T) (list []seen) {
 	return list
 }
 
-// marked holds that no data was lost, and that old and new never ran at once: each run has written which it was, and whether it was alone.
+// marked holds that no data was lost, and that old and new never ran at once: each run has written
+// which it was, and whether it was alone.
 func (r *rig) marked(t *testing.T) {
 	t.Helper()
 	if got := r.file(t, r.old, "/tmp/mark"); got != "layer\n" {
@@ -287,7 +304,8 @@ func (r *rig) marked(t *testing.T) {
 	if got := r.file(t, r.name, "/shared/mark"); got != "volume\n" {
 		t.Errorf("the volume: %q", got)
 	}
-	if log := r.file(t, r.name, "/shared/log"); strings.Contains(log, "overlap") || !strings.HasPrefix(log, "start") {
+	if log := r.file(t, r.name, "/shared/log"); strings.Contains(log, "overlap") ||
+		!strings.HasPrefix(log, "start") {
 		t.Errorf("old and new ran at once: %s", log)
 	}
 }
@@ -295,7 +313,8 @@ func (r *rig) marked(t *testing.T) {
 // file reads a container's file by the engine's archive, running or not.
 func (r *rig) file(t *testing.T, container, path string) string {
 	t.Helper()
-	status, answer, err := r.Raw(t.Context(), http.MethodGet, "/containers/"+container+"/archive?path="+path, "")
+	status, answer, err := r.Raw(t.Context(), http.MethodGet, "/containers/"+container+
+		"/archive?path="+path, "")
 	if err != nil || status != http.StatusOK {
 		t.Errorf("%s of %.12s: %v, %d %s", path, container, err, status, answer)
 		return ""

@@ -11,15 +11,18 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// planted is a word that nobody would take for a secret: what is hidden goes by its place. A digit that says which place follows it.
+// planted is a word that nobody would take for a secret: what is hidden goes by its place. A digit
+// that says which place follows it.
 const planted = "quietword"
 
 // secretive has it wherever people put what nobody may see.
-const secretive = `docker run -d --name web --env PLAIN=` + planted + `0 --env URL=http://` + planted + `1/x --label team=` + planted + `2 --label note=` + planted + `3 \
+const secretive = `docker run -d --name web --env PLAIN=` + planted + `0 --env URL=http://` +
+	planted + `1/x --label team=` + planted + `2 --label note=` + planted + `3 \
 	--health-cmd 'wget -q -O- ` + planted + `4 || true' --health-interval 1s \
 	--log-opt max-size=1m --log-opt 'tag=` + planted + `5' --entrypoint /bin/sh app:1 -c 'echo said ` + planted + `6; exec /serve "$@"' ` + planted + `7 -u ` + planted + `8`
 
-// No secret of a container is in anything that dropcap prints or writes, but the store, which is for root alone, and what --reveal writes.
+// No secret of a container is in anything that dropcap prints or writes, but the store, which is
+// for root alone, and what --reveal writes.
 func TestSecretsStayInTheStore(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	s.shell(t, secretive)
@@ -33,11 +36,13 @@ func TestSecretsStayInTheStore(t *testing.T) {
 	list := []step{
 		{dropcap.ExitFindings, []string{"plan", "web"}},
 		{dropcap.ExitFindings, []string{"plan", "web", "--out", plan}},
-		{dropcap.ExitFindings, []string{"plan", "web", "--format", "{{.Command}}{{.Backout}}{{.Source}}{{json .}}"}},
+		{dropcap.ExitFindings, []string{"plan", "web", "--format",
+			"{{.Command}}{{.Backout}}{{.Source}}{{json .}}"}},
 		{dropcap.ExitFindings, []string{"apply", "web", "--dry-run"}},
 		{dropcap.ExitOK, []string{"learn", "web", "--for", "1s", "--format", "json"}},
 		{dropcap.ExitOK, []string{"evidence", "--format", "json"}},
-		{dropcap.ExitRolledBack, []string{"apply", "web", "--yes", "--soak", "0s", "--timeout", "300ms", "--probe", "false"}},
+		{dropcap.ExitRolledBack, []string{"apply", "web", "--yes", "--soak", "0s", "--timeout",
+			"300ms", "--probe", "false"}},
 		{dropcap.ExitOK, []string{"history", "web"}},
 		{dropcap.ExitOK, []string{"apply", plan, "--yes", "--soak", "0s", "--format", "json"}},
 		{dropcap.ExitOK, []string{"history"}},
@@ -48,8 +53,10 @@ func TestSecretsStayInTheStore(t *testing.T) {
 		{dropcap.ExitOK, []string{"prune", "--older-than", "0s", "--yes"}},
 		{dropcap.ExitOK, []string{"explain", "web"}},
 	}
-	for _, format := range []string{"table", "wide", "json", "cis", "csv", "markdown", "junit", "sarif", "html", "{{json .}}"} {
-		list = append(list, step{dropcap.ExitFindings, []string{"audit", "web", "--format", format}})
+	for _, format := range []string{"table", "wide", "json", "cis", "csv", "markdown", "junit",
+		"sarif", "html", "{{json .}}"} {
+		list = append(list, step{dropcap.ExitFindings, []string{"audit", "web", "--format",
+			format}})
 	}
 	for _, c := range list {
 		r := s.dropcap(t, c.args...)
@@ -58,59 +65,71 @@ func TestSecretsStayInTheStore(t *testing.T) {
 		}
 		if text := r.out + r.err; strings.Contains(text, planted) {
 			at := strings.Index(text, planted)
-			t.Errorf("what stands at place %.1s is printed by dropcap %s", text[at+len(planted):], strings.Join(c.args, " "))
+			t.Errorf("what stands at place %.1s is printed by dropcap %s", text[at+len(planted):],
+				strings.Join(c.args, " "))
 		}
 	}
 	holds(t, home)
 	closed(t, s.store)
-	if r := s.dropcap(t, "plan", "web", "--reveal", filepath.Join(home, "web.env")); r.status != dropcap.ExitFindings {
+	if r := s.dropcap(t, "plan", "web", "--reveal",
+		filepath.Join(home, "web.env")); r.status != dropcap.ExitFindings {
 		t.Error(r)
 	}
 	text, err := os.ReadFile(filepath.Join(home, "web.env"))
 	for place := range 9 {
-		if want := planted + string(rune('0'+place)); err != nil || !strings.Contains(string(text), want) {
+		if want := planted + string(rune('0'+place)); err != nil || !strings.Contains(string(text),
+			want) {
 			t.Errorf("%v: --reveal has not written %s:\n%s", err, want, text)
 		}
 	}
 }
 
-// An engine that cannot start a program names it, in the state of the container and in its answer: neither is told.
+// An engine that cannot start a program names it, in the state of the container and in its answer:
+// neither is told.
 func TestAnErrorOfTheEngineTellsNoArgument(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
-	s.shell(t, `docker run -d --name web -v tools:/tools app:1 sh -c 'cp /serve /tools/`+planted+`; exec /serve'
+	s.shell(t, `docker run -d --name web -v tools:/tools app:1 sh -c 'cp /serve /tools/`+planted+
+		`; exec /serve'
 		docker exec web sh -c 'until [ -x /tools/`+planted+` ]; do sleep 0.1; done'
 		docker rm -f web; docker run -d --name web -v tools:/tools --entrypoint /tools/`+planted+` app:1
 		docker exec web rm /tools/`+planted)
 	for _, args := range [][]string{
-		{"apply", "web", "--yes", "--soak", "0s", "--call-timeout", "5s"}, {"history", "web"}, {"history", "--format", "json"},
+		{"apply", "web", "--yes", "--soak", "0s", "--call-timeout", "5s"}, {"history", "web"},
+		{"history", "--format", "json"},
 	} {
 		r := s.dropcap(t, args...)
 		if strings.Contains(r.out+r.err, planted) {
 			t.Errorf("an argument is printed: %v", r)
 		}
-		if args[0] == "apply" && (r.status != dropcap.ExitPerson || !strings.Contains(r.err, "no such file")) {
+		if args[0] == "apply" && (r.status != dropcap.ExitPerson ||
+			!strings.Contains(r.err, "no such file")) {
 			t.Errorf("%v, want status %d, and the engine's reason", r, dropcap.ExitPerson)
 		}
 	}
 }
 
-// What a new container that failed printed last is kept, shown to whoever asks for it, and forgotten by prune.
+// What a new container that failed printed last is kept, shown to whoever asks for it, and
+// forgotten by prune.
 func TestTheLogOfAFailedContainerIsKept(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	for _, c := range []struct{ name, options string }{{"framed", ""}, {"terminal", "-t"}} {
-		s.shell(t, `docker run -d `+c.options+` --name `+c.name+` app:1 sh -c 'printf "last\033[1m words\n"; exec /serve'`)
-		r := s.dropcap(t, "apply", c.name, "--yes", "--soak", "0s", "--timeout", "300ms", "--probe", "false")
+		s.shell(t, `docker run -d `+c.options+` --name `+c.name+
+			` app:1 sh -c 'printf "last\033[1m words\n"; exec /serve'`)
+		r := s.dropcap(t, "apply", c.name, "--yes", "--soak", "0s", "--timeout", "300ms", "--probe",
+			"false")
 		if r.status != dropcap.ExitRolledBack || !strings.Contains(r.err, "--log") {
 			t.Errorf("%v, want status %d and a word about the log", r, dropcap.ExitRolledBack)
 		}
-		if r := s.dropcap(t, "history", c.name, "--log"); r.status != dropcap.ExitOK || r.out != "last?[1m words\n" {
+		if r := s.dropcap(t, "history", c.name, "--log"); r.status != dropcap.ExitOK ||
+			r.out != "last?[1m words\n" {
 			t.Errorf("%v, want the last words", r)
 		}
 	}
 	if r := s.dropcap(t, "prune", "--older-than", "0s", "--yes"); r.status != dropcap.ExitOK {
 		t.Error(r)
 	}
-	if r := s.dropcap(t, "history", "framed", "--log"); r.status != dropcap.ExitError || !strings.Contains(r.err, "cannot find a log") {
+	if r := s.dropcap(t, "history", "framed", "--log"); r.status != dropcap.ExitError ||
+		!strings.Contains(r.err, "cannot find a log") {
 		t.Errorf("%v, want none after prune", r)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// consistent checks that the service is wholly as before or wholly as wanted: files, containers, and what compose itself would do.
+// consistent checks that the service is wholly as before or wholly as wanted: files, containers,
+// and what compose itself would do.
 func (p *shop) consistent(t *testing.T, when string) {
 	t.Helper()
 	switch got := p.read(t, "compose.yaml"); got {
@@ -27,21 +28,26 @@ func (p *shop) consistent(t *testing.T, when string) {
 	p.settled(t, when)
 	h := p.history(t)
 	applied := p.read(t, "compose.yaml") == editedCIS
-	if len(h) > 0 && (!h[0].State.Over() || h[0].State == dropcap.NeedsPerson || (h[0].State == dropcap.Applied) != applied) {
+	if len(h) > 0 && (!h[0].State.Over() || h[0].State == dropcap.NeedsPerson ||
+		(h[0].State == dropcap.Applied) != applied) {
 		t.Errorf("%s: history says %s (%s)", when, h[0].State, h[0].Because)
 	}
 }
 
 var composeEffects = map[string][]string{
-	"apply":  {"note-begin", "rehearse", "write-source", "rehearse-new", "note-created", "note-switching", "compose-up", "list-service", "inspect-made", "note-checking", "note-applied"},
+	"apply": {"note-begin", "rehearse", "write-source", "rehearse-new", "note-created",
+		"note-switching", "compose-up", "list-service", "inspect-made", "note-checking",
+		"note-applied"},
 	"probe":  {"note-rolling-back", "restore-source", "compose-up-back", "note-rolled-back"},
 	"backup": {"note-backing-out", "restore-source", "compose-up-back", "note-backed-out"},
 }
 
-// dropcap is killed before and after effects of a change at the source; recover brings it to one end or the other.
+// dropcap is killed before and after effects of a change at the source; recover brings it to one
+// end or the other.
 func TestComposeKilledAnywhereItRecovers(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
-	points := map[string][]string{"apply": {"after:write-source"}, "probe": {"after:restore-source"}}
+	points := map[string][]string{"apply": {"after:write-source"},
+		"probe": {"after:restore-source"}}
 	if full {
 		for op, names := range composeEffects {
 			points[op] = nil
@@ -61,8 +67,9 @@ func TestComposeKilledAnywhereItRecovers(t *testing.T) {
 
 func (p *shop) killed(t *testing.T, op, where string) {
 	args := map[string][]string{
-		"apply":  {"apply", "shop-web-1", "shop-web-2", "--yes", "--soak", "0s", "--no-watch"},
-		"probe":  {"apply", "shop-web-1", "shop-web-2", "--yes", "--soak", "0s", "--no-watch", "--probe", "false", "--timeout", "1s"},
+		"apply": {"apply", "shop-web-1", "shop-web-2", "--yes", "--soak", "0s", "--no-watch"},
+		"probe": {"apply", "shop-web-1", "shop-web-2", "--yes", "--soak", "0s", "--no-watch",
+			"--probe", "false", "--timeout", "1s"},
 		"backup": {"backout", "--last", "--yes"},
 	}[op]
 	if op == "backup" {
@@ -87,7 +94,8 @@ func (p *shop) killed(t *testing.T, op, where string) {
 	}
 }
 
-// dropcap is killed while compose is at work: whether that goes on or ends with it, recover waits for it and finds one end.
+// dropcap is killed while compose is at work: whether that goes on or ends with it, recover waits
+// for it and finds one end.
 func TestComposeKilledWhileComposeWorks(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
 	for _, version := range []string{"v5", "v2"} {
@@ -97,10 +105,12 @@ func TestComposeKilledWhileComposeWorks(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			p := newShop(t, s, version)
 			// It does not heed the signal, so that its stop takes its whole grace period.
-			p.write(t, "compose.yaml", strings.Replace(shopFile, "image: app:1\n", "image: app:1\n    command: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n", 1))
+			p.write(t, "compose.yaml", strings.Replace(shopFile, "image: app:1\n",
+				"image: app:1\n    command: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n", 1))
 			p.shell(t, upShop)
 			log := filepath.Join(t.TempDir(), "log")
-			args := []string{"apply", "shop-web-1", "shop-web-2", "--yes", "--soak", "0s", "--no-watch"}
+			args := []string{"apply", "shop-web-1", "shop-web-2", "--yes", "--soak", "0s",
+				"--no-watch"}
 			cmd := p.command(args...)
 			cmd.Env = append(slices.Clone(p.env), "DROPCAP_FAULT_LOG="+log)
 			var said bytes.Buffer
@@ -110,7 +120,8 @@ func TestComposeKilledWhileComposeWorks(t *testing.T) {
 			}
 			dockertest.Eventually(t, time.Minute, "compose at work", func() bool {
 				b, _ := os.ReadFile(log)
-				return strings.Contains(string(b), "compose-up\n") && len(strings.Fields(p.shell(t, "docker ps -aq --filter name=web"))) > 2
+				return strings.Contains(string(b), "compose-up\n") &&
+					len(strings.Fields(p.shell(t, "docker ps -aq --filter name=web"))) > 2
 			})
 			cmd.Process.Kill()
 			cmd.Wait()
@@ -118,7 +129,8 @@ func TestComposeKilledWhileComposeWorks(t *testing.T) {
 				t.Errorf("recover: %v\n%s", r, said.String())
 			}
 			h := p.history(t)
-			caps := map[dropcap.ChangeState]string{dropcap.Applied: shopCIS, dropcap.RolledBack: shopCaps}[h[0].State]
+			caps := map[dropcap.ChangeState]string{dropcap.Applied: shopCIS,
+				dropcap.RolledBack: shopCaps}[h[0].State]
 			p.all(t, "after it", "web", 2, caps)
 			p.settled(t, "after it")
 			t.Logf("%s: %s", version, h[0].State)

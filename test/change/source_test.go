@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// shop is a compose project in a folder that is root's alone, and a docker with the compose of that component.
+// shop is a compose project in a folder that is root's alone, and a docker with the compose of that
+// component.
 type shop struct {
 	*stage
 	dir string
@@ -63,7 +64,8 @@ func newShop(t *testing.T, s *stage, version string) *shop {
 	}
 	own := *s
 	own.store = filepath.Join(t.TempDir(), "store")
-	own.env = append(own.env[:len(own.env):len(own.env)], "PATH="+tools+":"+os.Getenv("PATH"), "DOCKER_CONFIG="+tools, "SHOP="+dir, "VERSION=seven")
+	own.env = append(own.env[:len(own.env):len(own.env)], "PATH="+tools+":"+os.Getenv("PATH"),
+		"DOCKER_CONFIG="+tools, "SHOP="+dir, "VERSION=seven")
 	p := &shop{&own, dir}
 	t.Cleanup(func() { p.sweep(t) })
 	p.write(t, "compose.yaml", shopFile)
@@ -99,7 +101,8 @@ type looks struct {
 func (p *shop) look(t *testing.T, service string) []looks {
 	t.Helper()
 	var out []looks
-	for _, id := range strings.Fields(p.shell(t, "docker ps -aq --no-trunc --filter label=com.docker.compose.service="+service)) {
+	for _, id := range strings.Fields(p.shell(t,
+		"docker ps -aq --no-trunc --filter label=com.docker.compose.service="+service)) {
 		var b struct {
 			Name  string
 			State struct {
@@ -112,19 +115,22 @@ func (p *shop) look(t *testing.T, service string) []looks {
 			t.Fatal(err)
 		}
 		var caps []string
-		for sign, list := range map[string][]string{"+": b.HostConfig.CapAdd, "-": b.HostConfig.CapDrop} {
+		for sign, list := range map[string][]string{"+": b.HostConfig.CapAdd,
+			"-": b.HostConfig.CapDrop} {
 			for _, n := range list {
 				caps = append(caps, sign+strings.TrimPrefix(n, "CAP_"))
 			}
 		}
 		slices.Sort(caps)
-		out = append(out, looks{strings.TrimPrefix(b.Name, "/"), id, b.State.StartedAt, strings.Join(caps, " "), b.State.Running})
+		out = append(out, looks{strings.TrimPrefix(b.Name, "/"), id, b.State.StartedAt,
+			strings.Join(caps, " "), b.State.Running})
 	}
 	slices.SortFunc(out, func(a, b looks) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
-// all checks that the service has n containers, all running, with these capabilities and names of compose's own.
+// all checks that the service has n containers, all running, with these capabilities and names of
+// compose's own.
 func (p *shop) all(t *testing.T, when, service string, n int, caps string) []looks {
 	t.Helper()
 	list := p.look(t, service)
@@ -147,20 +153,24 @@ const (
 
 // edited is compose.yaml after level cis, and after level least.
 var (
-	editedCIS = strings.Replace(shopFile, "      - CAP_SYS_TIME\n", "      - CAP_SYS_TIME\n    cap_drop:\n      - NET_RAW\n", 1)
-	editedAll = strings.Replace(shopFile, "    cap_add:\n      - CAP_SYS_TIME\n", "    cap_drop:\n      - ALL\n", 1)
+	editedCIS = strings.Replace(shopFile, "      - CAP_SYS_TIME\n",
+		"      - CAP_SYS_TIME\n    cap_drop:\n      - NET_RAW\n", 1)
+	editedAll = strings.Replace(shopFile, "    cap_add:\n      - CAP_SYS_TIME\n",
+		"    cap_drop:\n      - ALL\n", 1)
 )
 
 func (p *shop) apply(t *testing.T, args ...string) ended {
 	t.Helper()
-	return p.dropcap(t, append([]string{"apply", "shop-web-1", "shop-web-2", "--yes", "--soak", "0s"}, args...)...)
+	return p.dropcap(t, append([]string{"apply", "shop-web-1", "shop-web-2", "--yes", "--soak",
+		"0s"}, args...)...)
 }
 
 // untouched checks that files and containers are as they were.
 func (p *shop) untouched(t *testing.T, when string, web, db []looks) {
 	t.Helper()
 	if p.read(t, "compose.yaml") != shopFile || p.read(t, "override.yaml") != shopOverride {
-		t.Errorf("%s: the files have changed:\n%s%s", when, p.read(t, "compose.yaml"), p.read(t, "override.yaml"))
+		t.Errorf("%s: the files have changed:\n%s%s", when, p.read(t, "compose.yaml"),
+			p.read(t, "override.yaml"))
 	}
 	if now := p.look(t, "web"); !slices.Equal(now, web) {
 		t.Errorf("%s: web was %+v, is %+v", when, web, now)
@@ -173,15 +183,18 @@ func (p *shop) untouched(t *testing.T, when string, web, db []looks) {
 // settled checks that compose itself finds nothing to do.
 func (p *shop) settled(t *testing.T, when string) {
 	t.Helper()
-	out := p.shell(t, strings.Replace(strings.Replace(upShop, "docker compose", "docker compose --dry-run", 1), ">/dev/null", "2>&1 ||", 1))
+	out := p.shell(t, strings.Replace(strings.Replace(upShop, "docker compose",
+		"docker compose --dry-run", 1), ">/dev/null", "2>&1 ||", 1))
 	for line := range strings.Lines(out) {
-		if strings.Contains(line, "Container ") && !strings.HasSuffix(strings.TrimSpace(line), "Running") {
+		if strings.Contains(line, "Container ") && !strings.HasSuffix(strings.TrimSpace(line),
+			"Running") {
 			t.Errorf("%s: compose would do more:\n%s", when, out)
 		}
 	}
 }
 
-// A service is changed in its own files, by its own compose, all its containers at once, and comes back from the former files.
+// A service is changed in its own files, by its own compose, all its containers at once, and comes
+// back from the former files.
 func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	for _, version := range []string{"v2", "v5"} {
@@ -191,12 +204,14 @@ func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 			p.shell(t, "docker exec shop-web-1 sh -c 'echo kept >/data/x'")
 			p.all(t, "before", "web", 2, shopCaps)
 			db := p.look(t, "db")
-			if r := p.apply(t, "--dry-run"); r.status != dropcap.ExitFindings || !strings.Contains(r.out, "write-source") || !strings.Contains(r.out, "compose-up") {
+			if r := p.apply(t, "--dry-run"); r.status != dropcap.ExitFindings ||
+				!strings.Contains(r.out, "write-source") || !strings.Contains(r.out, "compose-up") {
 				t.Errorf("a dry run: %v", r)
 			}
 			for _, level := range []struct{ name, caps, base, over string }{
 				{"cis", shopCIS, editedCIS, shopOverride},
-				{"least", shopLeast, editedAll, strings.Replace(shopOverride, "cap_add: [SYS_NICE]", "cap_add: []", 1)},
+				{"least", shopLeast, editedAll, strings.Replace(shopOverride, "cap_add: [SYS_NICE]",
+					"cap_add: []", 1)},
 			} {
 				if version == "v5" && level.name != "cis" && !full {
 					continue
@@ -205,7 +220,8 @@ func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 				if r.status != dropcap.ExitOK {
 					t.Fatalf("level %s: %v", level.name, r)
 				}
-				if got := p.read(t, "compose.yaml") + p.read(t, "override.yaml"); got != level.base+level.over {
+				if got := p.read(t, "compose.yaml") + p.read(t,
+					"override.yaml"); got != level.base+level.over {
 					t.Errorf("level %s: the files are\n%s", level.name, got)
 				}
 				p.all(t, "after level "+level.name, "web", 2, level.caps)
@@ -214,7 +230,8 @@ func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 					t.Errorf("level %s has touched db", level.name)
 				}
 				h := p.history(t)
-				if h[0].State != dropcap.Applied || h[0].Strategy != dropcap.StrategySource || h[0].After == "" || h[0].DowntimeMS <= 0 {
+				if h[0].State != dropcap.Applied || h[0].Strategy != dropcap.StrategySource ||
+					h[0].After == "" || h[0].DowntimeMS <= 0 {
 					t.Errorf("history says %+v", h[0])
 				}
 				if r := p.dropcap(t, "backout", "--last", "--yes"); r.status != dropcap.ExitOK {
@@ -227,14 +244,16 @@ func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 			if got := p.shell(t, "docker exec shop-web-1 cat /data/x"); got != "kept" {
 				t.Errorf("the volume holds %q", got)
 			}
-			if r := p.dropcap(t, "history", "--format", "json"); strings.Contains(r.out+r.err, canary) {
+			if r := p.dropcap(t, "history", "--format", "json"); strings.Contains(r.out+r.err,
+				canary) {
 				t.Error("the history tells a secret")
 			}
 		})
 	}
 }
 
-// What does not pass the gate is taken back: the former files, and the containers that compose makes of them.
+// What does not pass the gate is taken back: the former files, and the containers that compose
+// makes of them.
 func TestComposeServiceRollsBack(t *testing.T) {
 	p := newShop(t, newStage(t, dockertest.Docker20), "v2")
 	p.shell(t, upShop)
@@ -257,21 +276,31 @@ func TestComposeServiceIsRefused(t *testing.T) {
 	p.shell(t, upShop)
 	web, db := p.look(t, "web"), p.look(t, "db")
 	for _, c := range []struct{ name, before, after, says string }{
-		{"others may write the file", "chmod 666 $SHOP/compose.yaml", "chmod 640 $SHOP/compose.yaml", "others may write"},
+		{"others may write the file", "chmod 666 $SHOP/compose.yaml",
+			"chmod 640 $SHOP/compose.yaml", "others may write"},
 		{"others may write the folder", "chmod 777 $SHOP", "chmod 755 $SHOP", "others may write"},
-		{"it belongs to somebody else", "chown 1000 $SHOP/override.yaml", "chown 0 $SHOP/override.yaml", "belongs to user 1000"},
-		{"a link", "mv $SHOP/override.yaml $SHOP/o; ln -s o $SHOP/override.yaml", "mv $SHOP/o $SHOP/override.yaml", "is a link"},
-		{"a container mounts it", "docker run -d --name peer -v $SHOP:/x:ro app:1", "docker rm -f peer", "the container peer mounts"},
-		{"a volume of a container is it", "docker volume create -o type=none -o o=bind -o device=$SHOP vol; docker run -d --name peer -v vol:/x app:1",
+		{"it belongs to somebody else", "chown 1000 $SHOP/override.yaml",
+			"chown 0 $SHOP/override.yaml", "belongs to user 1000"},
+		{"a link", "mv $SHOP/override.yaml $SHOP/o; ln -s o $SHOP/override.yaml",
+			"mv $SHOP/o $SHOP/override.yaml", "is a link"},
+		{"a container mounts it", "docker run -d --name peer -v $SHOP:/x:ro app:1",
+			"docker rm -f peer", "the container peer mounts"},
+		{"a volume of a container is it",
+			"docker volume create -o type=none -o o=bind -o device=$SHOP vol; docker run -d " +
+				"--name peer -v vol:/x app:1",
 			"docker rm -f peer; docker volume rm vol", "the container peer mounts"},
-		{"the environment file may be anybody's", "touch $SHOP/.env; chmod 666 $SHOP/.env", "rm $SHOP/.env", "others may write"},
-		{"another image has its name", "docker tag app:1 keep:1; docker build -q -t app:1 - <<-E\n\tFROM keep:1\n\tLABEL x=y\nE\n", "docker tag keep:1 app:1", "compose would do more"},
+		{"the environment file may be anybody's", "touch $SHOP/.env; chmod 666 $SHOP/.env",
+			"rm $SHOP/.env", "others may write"},
+		{"another image has its name",
+			"docker tag app:1 keep:1; docker build -q -t app:1 - <<-E\n\tFROM keep:1\n\tLABEL " +
+				"x=y\nE\n", "docker tag keep:1 app:1", "compose would do more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.shell(t, c.before)
 			defer p.shell(t, c.after)
 			r := p.apply(t)
-			if r.status == dropcap.ExitOK || !strings.Contains(r.err, c.says) || strings.Contains(r.out+r.err, canary) {
+			if r.status == dropcap.ExitOK || !strings.Contains(r.err, c.says) ||
+				strings.Contains(r.out+r.err, canary) {
 				t.Errorf("it is not refused: %v", r)
 			}
 		})
@@ -281,7 +310,9 @@ func TestComposeServiceIsRefused(t *testing.T) {
 		p.shell(t, "docker exec shop-web-2 sh -c 'echo data >/srv/data'")
 		defer p.shell(t, "docker exec shop-web-2 rm /srv/data")
 		r := p.dropcap(t, "apply", "shop-web-1", "--yes", "--soak", "0s")
-		if r.status == dropcap.ExitOK || !strings.Contains(r.err, "shop-web-2: its own layer holds") || !strings.Contains(r.err, "/srv/data") {
+		if r.status == dropcap.ExitOK ||
+			!strings.Contains(r.err, "shop-web-2: its own layer holds") ||
+			!strings.Contains(r.err, "/srv/data") {
 			t.Errorf("it is not refused: %v", r)
 		}
 		p.untouched(t, "another has something in its layer", web, db)
@@ -289,7 +320,8 @@ func TestComposeServiceIsRefused(t *testing.T) {
 	t.Run("one of its containers does not run", func(t *testing.T) {
 		p.shell(t, "docker stop shop-web-2")
 		r := p.dropcap(t, "apply", "shop-web-1", "--yes", "--soak", "0s")
-		if r.status == dropcap.ExitOK || p.read(t, "compose.yaml") != shopFile || p.look(t, "web")[1].Running {
+		if r.status == dropcap.ExitOK || p.read(t, "compose.yaml") != shopFile ||
+			p.look(t, "web")[1].Running {
 			t.Errorf("it is not refused: %v", r)
 		}
 		p.shell(t, "docker start shop-web-2")
@@ -308,7 +340,8 @@ func TestComposeServiceIsRefused(t *testing.T) {
 		own := *p.stage
 		own.env = append(own.env[:len(own.env):len(own.env)], "VERSION=eight")
 		q := &shop{&own, p.dir}
-		if r := q.apply(t); r.status == dropcap.ExitOK || !strings.Contains(r.err, "compose would do more") {
+		if r := q.apply(t); r.status == dropcap.ExitOK ||
+			!strings.Contains(r.err, "compose would do more") {
 			t.Errorf("it is not refused: %v", r)
 		}
 		p.untouched(t, "a variable has another value", web, db)

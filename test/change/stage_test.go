@@ -1,5 +1,6 @@
-// Package change_test holds that a container can be changed and put back without losing anything: on real engines, with containers of every
-// kind (corpus), and with everything going wrong at every step (crashes).
+// Package change_test holds that a container can be changed and put back without losing anything:
+// on real engines, with containers of every kind (corpus), and with everything going wrong at every
+// step (crashes).
 package change_test
 
 import (
@@ -39,7 +40,8 @@ type stage struct {
 
 func newStage(t *testing.T, kind dockertest.Kind, opts ...dockertest.Option) *stage {
 	t.Helper()
-	s := &stage{Engine: dockertest.Start(t, kind, opts...), program: testenv.Binary(t), store: filepath.Join(t.TempDir(), "store")}
+	s := &stage{Engine: dockertest.Start(t, kind, opts...), program: testenv.Binary(t),
+		store: filepath.Join(t.TempDir(), "store")}
 	s.env = append(os.Environ(), append(s.Env(), "NO_COLOR=1", "HOME="+t.TempDir())...)
 	s.importImage(t, image, `CMD ["/serve"]`, "ENV PATH=/bin")
 	return s
@@ -49,8 +51,10 @@ func newStage(t *testing.T, kind dockertest.Kind, opts ...dockertest.Option) *st
 func (s *stage) importImage(t *testing.T, name string, changes ...string) {
 	t.Helper()
 	repo, tag, _ := strings.Cut(name, ":")
-	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag}, "changes": changes}.Encode()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // also in a cleanup, when the test's own has ended
+	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag},
+		"changes": changes}.Encode()
+	// also in a cleanup, when the test's own has ended
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	status, answer, err := s.Raw(ctx, http.MethodPost, path, string(rootfs(t)))
 	if err != nil || status != http.StatusOK || strings.Contains(string(answer), `"error"`) {
@@ -105,12 +109,17 @@ func makeRootfs(t *testing.T) []byte {
 	}
 	add(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, nil)
 	add(tar.Header{Name: "serve", Mode: 0o755}, read(program))
-	add(tar.Header{Name: "bin/busybox", Mode: 0o755}, read(filepath.Join(testenv.Cache(), "base/bin/busybox")))
-	for _, name := range append(slices.Clone(dockertest.Applets), "nslookup", "sort", "stat", "ulimit", "awk", "printf", "cut", "tr", "pwd", "wc", "sync") {
-		add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: "busybox", Mode: 0o777}, nil)
+	add(tar.Header{Name: "bin/busybox", Mode: 0o755},
+		read(filepath.Join(testenv.Cache(), "base/bin/busybox")))
+	for _, name := range append(slices.Clone(dockertest.Applets), "nslookup", "sort", "stat",
+		"ulimit", "awk", "printf", "cut", "tr", "pwd", "wc", "sync") {
+		add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: "busybox",
+			Mode: 0o777}, nil)
 	}
-	add(tar.Header{Name: "etc/passwd", Mode: 0o644}, []byte("root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n"))
-	add(tar.Header{Name: "etc/group", Mode: 0o644}, []byte("root:x:0:\nweb:x:1000:\nextra:x:2000:web\n"))
+	add(tar.Header{Name: "etc/passwd", Mode: 0o644},
+		[]byte("root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n"))
+	add(tar.Header{Name: "etc/group", Mode: 0o644},
+		[]byte("root:x:0:\nweb:x:1000:\nextra:x:2000:web\n"))
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +134,8 @@ type ended struct {
 }
 
 func (e ended) String() string {
-	return fmt.Sprintf("dropcap %s: status %d\n%s%s", strings.Join(e.args, " "), e.status, e.out, e.err)
+	return fmt.Sprintf("dropcap %s: status %d\n%s%s", strings.Join(e.args, " "), e.status, e.out,
+		e.err)
 }
 
 // command is dropcap on this engine and store.
@@ -161,7 +171,8 @@ func (s *stage) wait(t *testing.T, cmd *exec.Cmd, args []string) ended {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return ended{args: args, status: cmd.ProcessState.ExitCode(), out: out.String(), err: problem.String()}
+	return ended{args: args, status: cmd.ProcessState.ExitCode(), out: out.String(),
+		err: problem.String()}
 }
 
 // shell runs a script of docker commands against the engine, and gives its output.

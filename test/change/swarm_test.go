@@ -18,7 +18,8 @@ func swarm(t *testing.T, s *stage) {
 		docker service create -d --name shop_api --label com.docker.stack.namespace=shop --container-label com.docker.stack.namespace=shop \
 			--env KEY=`+canary+` --replicas 2 --stop-grace-period 1s --update-monitor 1s --update-delay 0s --cap-add SYS_TIME app:1 >/dev/null`)
 	t.Cleanup(func() {
-		s.shell(t, "docker service rm shop_api >/dev/null || true; docker swarm leave --force >/dev/null")
+		s.shell(t, "docker service rm shop_api >/dev/null || true; docker swarm leave --force "+
+			">/dev/null")
 	})
 	dockertest.Eventually(t, 2*time.Minute, "tasks", func() bool { return len(tasks(t, s)) == 2 })
 }
@@ -26,7 +27,9 @@ func swarm(t *testing.T, s *stage) {
 // tasks gives the names of the running containers of the service.
 func tasks(t *testing.T, s *stage) []string {
 	t.Helper()
-	return strings.Fields(s.shell(t, "docker ps --format '{{.Names}}' --filter label=com.docker.swarm.service.name=shop_api --filter status=running"))
+	return strings.Fields(s.shell(t,
+		"docker ps --format '{{.Names}}' --filter label=com.docker.swarm.service.name=shop_api "+
+			"--filter status=running"))
 }
 
 // specOf is the service's specification as the engine tells it.
@@ -48,13 +51,15 @@ func capsOf(t *testing.T, spec string) (add, drop []string) {
 	return b.TaskTemplate.ContainerSpec.CapabilityAdd, b.TaskTemplate.ContainerSpec.CapabilityDrop
 }
 
-// A swarm service is updated with its whole specification, rolled back where it does not pass, and backed out to what it was.
+// A swarm service is updated with its whole specification, rolled back where it does not pass, and
+// backed out to what it was.
 func TestSwarmService(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	swarm(t, s)
 	was := specOf(t, s)
 	args := func(more ...string) []string {
-		return append(append([]string{"apply"}, tasks(t, s)...), append([]string{"--yes", "--soak", "0s", "--no-watch"}, more...)...)
+		return append(append([]string{"apply"}, tasks(t, s)...),
+			append([]string{"--yes", "--soak", "0s", "--no-watch"}, more...)...)
 	}
 	r := s.dropcap(t, args("--probe", "false", "--timeout", "1s")...)
 	if r.status != dropcap.ExitRolledBack || strings.Contains(r.out+r.err, canary) {
@@ -69,18 +74,22 @@ func TestSwarmService(t *testing.T) {
 	}
 	now := specOf(t, s)
 	add, drop := capsOf(t, now)
-	if !slices.Equal(add, []string{"CAP_SYS_TIME"}) || len(drop) != 1 || !strings.HasSuffix(drop[0], "NET_RAW") {
+	if !slices.Equal(add, []string{"CAP_SYS_TIME"}) || len(drop) != 1 ||
+		!strings.HasSuffix(drop[0], "NET_RAW") {
 		t.Errorf("the service declares %v, %v", add, drop)
 	}
-	if rest := strings.Replace(now, `"CapabilityDrop":["`+drop[0]+`"],`, "", 1); rest != was && strings.Replace(now, `,"CapabilityDrop":["`+drop[0]+`"]`, "", 1) != was {
+	if rest := strings.Replace(now, `"CapabilityDrop":["`+drop[0]+`"],`, "", 1); rest != was &&
+		strings.Replace(now, `,"CapabilityDrop":["`+drop[0]+`"]`, "", 1) != was {
 		t.Errorf("the service is\n%s, was\n%s", now, was)
 	}
 	for _, name := range tasks(t, s) {
-		if got := s.shell(t, "docker inspect "+name+" --format '{{.HostConfig.CapDrop}}'"); !strings.Contains(got, "NET_RAW") {
+		if got := s.shell(t, "docker inspect "+name+
+			" --format '{{.HostConfig.CapDrop}}'"); !strings.Contains(got, "NET_RAW") {
 			t.Errorf("%s drops %s", name, got)
 		}
 	}
-	if h := s.history(t); h[0].State != dropcap.Applied || h[0].Strategy != dropcap.StrategySource || h[0].After == "" {
+	if h := s.history(t); h[0].State != dropcap.Applied ||
+		h[0].Strategy != dropcap.StrategySource || h[0].After == "" {
 		t.Errorf("history says %+v", h[0])
 	}
 	if r := s.dropcap(t, "backout", "--last", "--yes"); r.status != dropcap.ExitOK {
@@ -90,7 +99,8 @@ func TestSwarmService(t *testing.T) {
 		t.Errorf("after the backout the service is\n%s, was\n%s", now, was)
 	}
 	for _, name := range tasks(t, s) {
-		if got := s.shell(t, "docker inspect "+name+" --format '{{.HostConfig.CapDrop}}'"); got != "[]" {
+		if got := s.shell(t, "docker inspect "+name+
+			" --format '{{.HostConfig.CapDrop}}'"); got != "[]" {
 			t.Errorf("%s drops %s", name, got)
 		}
 	}
@@ -103,10 +113,12 @@ func TestSwarmServiceKilledItRecovers(t *testing.T) {
 	was := specOf(t, s)
 	points := []string{"after:update-service"}
 	if full {
-		points = []string{"before:update-service", "after:update-service", "after:look-service", "before:note-checking", "before:note-applied", "after:note-applied"}
+		points = []string{"before:update-service", "after:update-service", "after:look-service",
+			"before:note-checking", "before:note-applied", "after:note-applied"}
 	}
 	for _, where := range points {
-		args := append(append([]string{"apply"}, tasks(t, s)...), "--yes", "--soak", "0s", "--no-watch")
+		args := append(append([]string{"apply"}, tasks(t, s)...), "--yes", "--soak", "0s",
+			"--no-watch")
 		cmd := s.command(args...)
 		cmd.Env = append(slices.Clone(s.env), "DROPCAP_FAULT="+where+"=kill")
 		if r := s.wait(t, cmd, args); r.status != -1 {
@@ -117,8 +129,10 @@ func TestSwarmServiceKilledItRecovers(t *testing.T) {
 		}
 		h := s.history(t)
 		_, drop := capsOf(t, specOf(t, s))
-		if !h[0].State.Over() || (h[0].State == dropcap.Applied) != (len(drop) == 1) || len(tasks(t, s)) != 2 {
-			t.Errorf("%s: history says %s, the service drops %v, %v run", where, h[0].State, drop, tasks(t, s))
+		if !h[0].State.Over() || (h[0].State == dropcap.Applied) != (len(drop) == 1) ||
+			len(tasks(t, s)) != 2 {
+			t.Errorf("%s: history says %s, the service drops %v, %v run", where, h[0].State, drop,
+				tasks(t, s))
 		}
 		if h[0].State == dropcap.Applied {
 			if r := s.dropcap(t, "backout", "--last", "--yes"); r.status != dropcap.ExitOK {

@@ -25,24 +25,36 @@ func TestEngineThatMisbehavesIsOneSentence(t *testing.T) {
 		status int
 		says   string
 	}{
-		"hangs at once":          {fake.Fault{Hang: true}, 6, "--timeout"},
-		"hangs at the list":      {fake.Fault{Path: "/containers/json", Hang: true}, 6, "within 300ms"},
-		"hangs at info":          {fake.Fault{Path: "/info", Hang: true}, 6, "within 300ms"},
-		"hangs within an answer": {fake.Fault{Path: "/containers/json", Hang: true, Body: `[{"Id":`}, 6, "within 300ms"},
-		"hangs at a container":   {fake.Fault{Path: "/json", Hang: true}, 6, "within 300ms"},
-		"is no HTTP":             {fake.Fault{Raw: "SSH-2.0-OpenSSH_9.2\r\n"}, 1, "cannot read the engine's answer"},
-		"hangs up":               {fake.Fault{Path: "/containers/json", Raw: " "}, 1, "cannot read"},
-		"garbage":                {fake.Fault{Path: "/containers/json", Body: "\x00\xff\x1b[31m"}, 1, "cannot read"},
-		"truncated":              {fake.Fault{Path: "/containers/json", Body: `[{"Id":"12`}, 1, "cannot read"},
-		"cut off by length":      {fake.Fault{Path: "/containers/json", Raw: "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n[{"}, 1, "cannot read"},
-		"deep":                   {fake.Fault{Path: "/containers/json", Body: deep}, 1, "cannot read"},
-		"deep container":         {fake.Fault{Path: "/json", Body: deep}, 1, "cannot read"},
-		"another type":           {fake.Fault{Path: "/containers/json", Body: `{"Id":5}`}, 1, "cannot read"},
-		"ids that are none":      {fake.Fault{Path: "/containers/json", Body: `[{"Id":"../../info\u001b[31m","Names":["/a"]}]`}, 1, "cannot"},
-		"an id without end":      {fake.Fault{Path: "/containers/json", Body: `[{"Id":"` + strings.Repeat("a", 65<<20) + `"}]`}, 1, "64 hexadecimal digits"},
-		"a page":                 {fake.Fault{Status: 502, Body: "<html>\x1b]0;owned\x07 bad\n gateway"}, 1, "cannot get"},
-		"a refusal":              {fake.Fault{Path: "/containers/json", Status: 403}, 6, "plugin"},
-		"its own fault":          {fake.Fault{Path: "/containers/json", Status: 500}, 1, "log"},
+		"hangs at once": {fake.Fault{Hang: true}, 6, "--timeout"},
+		"hangs at the list": {fake.Fault{Path: "/containers/json", Hang: true}, 6,
+			"within 300ms"},
+		"hangs at info": {fake.Fault{Path: "/info", Hang: true}, 6, "within 300ms"},
+		"hangs within an answer": {fake.Fault{Path: "/containers/json", Hang: true,
+			Body: `[{"Id":`}, 6, "within 300ms"},
+		"hangs at a container": {fake.Fault{Path: "/json", Hang: true}, 6, "within 300ms"},
+		"is no HTTP": {fake.Fault{Raw: "SSH-2.0-OpenSSH_9.2\r\n"}, 1,
+			"cannot read the engine's answer"},
+		"hangs up": {fake.Fault{Path: "/containers/json", Raw: " "}, 1,
+			"cannot read"},
+		"garbage": {fake.Fault{Path: "/containers/json", Body: "\x00\xff\x1b[31m"},
+			1, "cannot read"},
+		"truncated": {fake.Fault{Path: "/containers/json", Body: `[{"Id":"12`}, 1,
+			"cannot read"},
+		"cut off by length": {fake.Fault{Path: "/containers/json",
+			Raw: "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n[{"}, 1, "cannot read"},
+		"deep": {fake.Fault{Path: "/containers/json", Body: deep}, 1,
+			"cannot read"},
+		"deep container": {fake.Fault{Path: "/json", Body: deep}, 1, "cannot read"},
+		"another type": {fake.Fault{Path: "/containers/json", Body: `{"Id":5}`}, 1,
+			"cannot read"},
+		"ids that are none": {fake.Fault{Path: "/containers/json",
+			Body: `[{"Id":"../../info\u001b[31m","Names":["/a"]}]`}, 1, "cannot"},
+		"an id without end": {fake.Fault{Path: "/containers/json", Body: `[{"Id":"` +
+			strings.Repeat("a", 65<<20) + `"}]`}, 1, "64 hexadecimal digits"},
+		"a page": {fake.Fault{Status: 502,
+			Body: "<html>\x1b]0;owned\x07 bad\n gateway"}, 1, "cannot get"},
+		"a refusal":     {fake.Fault{Path: "/containers/json", Status: 403}, 6, "plugin"},
+		"its own fault": {fake.Fault{Path: "/containers/json", Status: 500}, 1, "log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := pair(t)
@@ -56,7 +68,8 @@ func TestEngineThatMisbehavesIsOneSentence(t *testing.T) {
 			if r.out != "" || r.took > 15*time.Second {
 				t.Errorf("stdout %.200q after %v", r.out, r.took)
 			}
-			if r.peak > 384<<10 { // the largest answer that is read, and the buffer that it grew out of
+			if r.peak > 384<<10 {
+				// the largest answer that is read, and the buffer that it grew out of
 				t.Errorf("peak memory %d KiB", r.peak)
 			}
 		})
@@ -70,7 +83,8 @@ func TestWrongVersionsOfTheAPI(t *testing.T) {
 	on(newer).run(t, "audit").wantError(t, 6, "too old")
 	fits := pair(t)
 	on(fits).with("DOCKER_API_VERSION=1.41").run(t, "audit").want(t, 3)
-	on(fits).with("DOCKER_API_VERSION=nonsense\x1b[1m").run(t, "audit").wantError(t, 2, "DOCKER_API_VERSION")
+	on(fits).with("DOCKER_API_VERSION=nonsense\x1b[1m").run(t, "audit").wantError(t, 2,
+		"DOCKER_API_VERSION")
 	on(fits).with("DOCKER_API_VERSION=1.99").run(t, "audit").wantError(t, 6, "too new")
 }
 
@@ -97,9 +111,11 @@ func TestPermissionDenied(t *testing.T) {
 	p := on(e)
 	p.wrap = []string{publicCopy(t)}
 	p.before = func(c *exec.Cmd) {
-		c.Args = append(c.Args[:1], c.Args[2:]...) // the copy takes the place of the binary that only root may reach
+		// the copy takes the place of the binary that only root may reach
+		c.Args = append(c.Args[:1], c.Args[2:]...)
 		c.Dir = "/"
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534,
+			Gid: 65534}}
 	}
 	p.run(t, "audit").wantError(t, 6, "permission denied")
 	p.run(t, "audit", "--format", "json").wantError(t, 6, "group docker")
@@ -139,7 +155,8 @@ func TestUnknownNameSuggestsTheNearest(t *testing.T) {
 	program{}.run(t, "audit", "--from", file, "wbe").wantError(t, 1, "did you mean web?")
 }
 
-// waits returns once a program has had nothing to do for a while: it waits for something then, however slowly it has come there.
+// waits returns once a program has had nothing to do for a while: it waits for something then,
+// however slowly it has come there.
 func waits(t *testing.T, pid int) {
 	t.Helper()
 	last, since := uint64(0), time.Now()
@@ -148,7 +165,8 @@ func waits(t *testing.T, pid int) {
 		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 		for _, f := range tasks {
 			text, _ := os.ReadFile(f)
-			fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // proc_pid_stat(5), from the state on
+			// proc_pid_stat(5), from the state on
+			fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 			if len(fields) > 12 {
 				user, _ := strconv.ParseUint(fields[11], 10, 64)
 				busy, used = busy || fields[0] == "R", used+user
@@ -163,10 +181,12 @@ func waits(t *testing.T, pid int) {
 	}
 }
 
-// TestInterruptIsOneSentence: during a request that hangs, and during a wait for a document that nobody writes.
+// TestInterruptIsOneSentence: during a request that hangs, and during a wait for a document that
+// nobody writes.
 func TestInterruptIsOneSentence(t *testing.T) {
 	for name, args := range map[string][]string{
-		"request": {"audit"}, "explain": {"explain", "web"}, "standard input": {"audit", "--from", "-"},
+		"request": {"audit"}, "explain": {"explain", "web"}, "standard input": {"audit", "--from",
+			"-"},
 	} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			t.Run(name+" "+sig.String(), func(t *testing.T) {
@@ -187,8 +207,10 @@ func TestInterruptIsOneSentence(t *testing.T) {
 				began := time.Now()
 				cmd.Process.Signal(sig)
 				cmd.Wait()
-				if cmd.ProcessState.ExitCode() != 130 || !noHint.MatchString(errs.String()) || out.Len() > 0 || time.Since(began) > 10*time.Second {
-					t.Errorf("%v after %v, stderr %q, stdout %q", cmd.ProcessState, time.Since(began), errs.String(), out.String())
+				if cmd.ProcessState.ExitCode() != 130 || !noHint.MatchString(errs.String()) ||
+					out.Len() > 0 || time.Since(began) > 10*time.Second {
+					t.Errorf("%v after %v, stderr %q, stdout %q", cmd.ProcessState,
+						time.Since(began), errs.String(), out.String())
 				}
 			})
 		}
@@ -230,7 +252,8 @@ func TestBareEnvironment(t *testing.T) {
 	for _, redirect := range []string{`"$@" <&-`, `"$@" >&-`, `"$@" 2>&-`, `"$@" <&- >&- 2>&-`} {
 		p.wrap = []string{"sh", "-c", redirect, "sh"}
 		r := p.run(t, "audit")
-		if want := 3; r.status != want && !strings.Contains(redirect, ">&-") || r.status != 3 && r.status != 1 {
+		if want := 3; r.status != want && !strings.Contains(redirect, ">&-") ||
+			r.status != 3 && r.status != 1 {
 			t.Errorf("%s: status %d, %q", redirect, r.status, r.err)
 		}
 	}

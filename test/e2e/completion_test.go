@@ -13,7 +13,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// completing drives the generated script as bash does. The function that bash-completion would define is small enough to stand here.
+// completing drives the generated script as bash does. The function that bash-completion would
+// define is small enough to stand here.
 const completing = `
 _get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD; }
 __ltrim_colon_completions() { :; }
@@ -31,8 +32,10 @@ func complete(t *testing.T, p program, words ...string) string {
 	if err := os.Symlink(testenv.Binary(t), filepath.Join(bin, "dropcap")); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", append([]string{"--norc", "-c", completing, "bash"}, words...)...)
-	cmd.Env = append([]string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=/nonexistent"}, p.env...)
+	cmd := exec.CommandContext(t.Context(), "bash",
+		append([]string{"--norc", "-c", completing, "bash"}, words...)...)
+	cmd.Env = append([]string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=/nonexistent"},
+		p.env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -47,8 +50,11 @@ func TestBashCompletes(t *testing.T) {
 		e.Add(fake.Container{Name: name})
 	}
 	for line, want := range map[string]string{
-		"au": "audit", "audit we": "web-1 web-2", "audit web-1 d": "db", "explain db": "db", "explain d": "dac_override dac_read_search db", "explain NET_R": "NET_RAW", "explain net_r": "net_raw", "explain CAP_NET_R": "CAP_NET_RAW",
-		"audit --level ": "cis least", "audit --level l": "least", "audit --format s": "sarif", "policy c": "check", "audit --form": "--format",
+		"au": "audit", "audit we": "web-1 web-2", "audit web-1 d": "db", "explain db": "db",
+		"explain d": "dac_override dac_read_search db", "explain NET_R": "NET_RAW",
+		"explain net_r": "net_raw", "explain CAP_NET_R": "CAP_NET_RAW",
+		"audit --level ": "cis least", "audit --level l": "least", "audit --format s": "sarif",
+		"policy c": "check", "audit --form": "--format",
 		"version --format j": "json", "explain --format t": "text",
 	} {
 		got := strings.Fields(complete(t, on(e), strings.Split(line, " ")...))
@@ -57,7 +63,8 @@ func TestBashCompletes(t *testing.T) {
 			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
-	if got := complete(t, on(e), "audit", "web-1", ""); strings.Contains(got, "web-1") || !strings.Contains(got, "web-2") {
+	if got := complete(t, on(e), "audit", "web-1", ""); strings.Contains(got, "web-1") ||
+		!strings.Contains(got, "web-2") {
 		t.Errorf("what is named already is offered again: %q", got)
 	}
 }
@@ -68,13 +75,15 @@ func TestCompletionDoesNotHang(t *testing.T) {
 	e.Misbehave(fake.Fault{Hang: true})
 	testenv.Binary(t) // its build is not what is measured
 	began := time.Now()
-	if got := complete(t, on(e), "audit", ""); strings.Contains(got, "web") || time.Since(began) > 15*time.Second {
+	if got := complete(t, on(e), "audit", ""); strings.Contains(got, "web") ||
+		time.Since(began) > 15*time.Second {
 		t.Errorf("%q after %v", got, time.Since(began))
 	}
 }
 
 func TestCompletionScripts(t *testing.T) {
-	for shell, has := range map[string]string{"bash": "__start_dropcap", "zsh": "#compdef dropcap", "fish": "complete -c dropcap", "powershell": "Register-ArgumentCompleter"} {
+	for shell, has := range map[string]string{"bash": "__start_dropcap", "zsh": "#compdef dropcap",
+		"fish": "complete -c dropcap", "powershell": "Register-ArgumentCompleter"} {
 		cmd := program{}.command(t, "completion", shell) // tabs in it are the script's own
 		out, err := cmd.Output()
 		if err != nil || !strings.Contains(string(out), has) {

@@ -26,7 +26,8 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// relay makes this program what `docker system dial-stdio` is at the other end of ssh: standard streams to a socket.
+// relay makes this program what `docker system dial-stdio` is at the other end of ssh: standard
+// streams to a socket.
 const relay = "DROPCAP_E2E_RELAY"
 
 func TestMain(m *testing.M) {
@@ -58,7 +59,8 @@ func reaches(t *testing.T, p program, name string, args ...string) {
 	t.Helper()
 	r := p.run(t, append([]string{"audit", "--format", "{{.Name}}"}, args...)...)
 	if r.out != name+"\n" || r.status != 3 || r.err != "" {
-		t.Errorf("%v %v: reached %q, status %d, %q; want %s", p.env, args, r.out, r.status, r.err, name)
+		t.Errorf("%v %v: reached %q, status %d, %q; want %s", p.env, args, r.out, r.status, r.err,
+			name)
 	}
 }
 
@@ -68,7 +70,8 @@ func single(t *testing.T, name string) *fake.Engine {
 	return e
 }
 
-// TestWhichEngine: --host, --context, DOCKER_HOST, DOCKER_CONTEXT and the current context, in docker's order.
+// TestWhichEngine: --host, --context, DOCKER_HOST, DOCKER_CONTEXT and the current context, in
+// docker's order.
 func TestWhichEngine(t *testing.T) {
 	a, b, c := single(t, "a"), single(t, "b"), single(t, "c")
 	dir := t.TempDir()
@@ -103,9 +106,11 @@ func saveContext(t *testing.T, dir, name, host string) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(name))
 	text, _ := json.Marshal(map[string]any{
-		"Name": name, "Metadata": map[string]any{}, "Endpoints": map[string]any{"docker": map[string]any{"Host": host, "SkipTLSVerify": false}},
+		"Name": name, "Metadata": map[string]any{},
+		"Endpoints": map[string]any{"docker": map[string]any{"Host": host, "SkipTLSVerify": false}},
 	})
-	write(t, filepath.Join(dir, "contexts/meta", hex.EncodeToString(sum[:]), "meta.json"), string(text))
+	write(t, filepath.Join(dir, "contexts/meta", hex.EncodeToString(sum[:]), "meta.json"),
+		string(text))
 }
 
 func TestOverTCP(t *testing.T) {
@@ -114,35 +119,44 @@ func TestOverTCP(t *testing.T) {
 	reaches(t, program{}, "far", "--host", strings.Replace(s.URL, "http", "tcp", 1))
 }
 
-// TestOverSSH: the program in PATH that is called ssh carries the connection; what it says when it fails is told.
+// TestOverSSH: the program in PATH that is called ssh carries the connection; what it says when it
+// fails is told.
 func TestOverSSH(t *testing.T) {
 	e, dir := single(t, "far"), t.TempDir()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := write(t, filepath.Join(dir, "ssh"), fmt.Sprintf("#!/bin/sh\necho \"$@\" >>%s/asked\n%s=%s exec %s\n", dir, relay, e.Socket, self))
+	script := write(t, filepath.Join(dir, "ssh"),
+		fmt.Sprintf("#!/bin/sh\necho \"$@\" >>%s/asked\n%s=%s exec %s\n", dir, relay, e.Socket,
+			self))
 	if err := os.Chmod(script, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p := program{env: []string{"PATH=" + dir + ":" + os.Getenv("PATH")}}
 	reaches(t, p, "far", "--host", "ssh://me@far.example:2222")
 	asked, _ := os.ReadFile(filepath.Join(dir, "asked"))
-	if line := strings.Split(string(asked), "\n")[0]; !strings.Contains(line, "-l me -p 2222") || !strings.Contains(line, "far.example docker") || !strings.HasSuffix(line, "system dial-stdio") {
+	if line := strings.Split(string(asked), "\n")[0]; !strings.Contains(line, "-l me -p 2222") ||
+		!strings.Contains(line, "far.example docker") ||
+		!strings.HasSuffix(line, "system dial-stdio") {
 		t.Errorf("ssh was asked %q", asked)
 	}
-	write(t, script, "#!/bin/sh\nread -r request\nprintf 'me@far: Permission denied \\033[31m(publickey).\\r\\n' >&2\nexit 255\n")
+	write(t, script, "#!/bin/sh\nread -r request\nprintf 'me@far: Permission denied "+
+		"\\033[31m(publickey).\\r\\n' >&2\nexit 255\n")
 	p.run(t, "audit", "--host", "ssh://me@far").wantError(t, 6, "Permission denied")
 	write(t, script, "#!/bin/sh\nexec sleep 60\n")
-	if r := p.run(t, "audit", "--host", "ssh://me@far", "--timeout", "300ms"); r.took > 15*time.Second {
+	if r := p.run(t, "audit", "--host", "ssh://me@far", "--timeout",
+		"300ms"); r.took > 15*time.Second {
 		t.Errorf("took %v", r.took)
 	} else {
 		r.wantError(t, 6, "within 300ms")
 	}
-	program{env: []string{"PATH=/nonexistent"}}.run(t, "audit", "--host", "ssh://me@far").wantError(t, 6, "ssh")
+	program{env: []string{"PATH=/nonexistent"}}.run(t, "audit", "--host", "ssh://me@far").
+		wantError(t, 6, "ssh")
 }
 
-// TestOverTLS: both sides show certificates, as DOCKER_CERT_PATH has them; who shows none, or trusts another CA, is told.
+// TestOverTLS: both sides show certificates, as DOCKER_CERT_PATH has them; who shows none, or
+// trusts another CA, is told.
 func TestOverTLS(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	ca := newCA(t, dir)
@@ -151,7 +165,8 @@ func TestOverTLS(t *testing.T) {
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // its refusals are what is tested
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
-	s.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, Certificates: []tls.Certificate{ca.sign(t, "engine")}}
+	s.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
+		Certificates: []tls.Certificate{ca.sign(t, "engine")}}
 	s.StartTLS()
 	defer s.Close()
 	client := ca.sign(t, "client")
@@ -164,7 +179,8 @@ func TestOverTLS(t *testing.T) {
 	host := "DOCKER_HOST=" + strings.Replace(s.URL, "https", "tcp", 1)
 	p := program{env: []string{host, "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=" + dir}}
 	reaches(t, p, "far")
-	reaches(t, program{env: []string{host}}, "far", "--tlsverify", "--tlscacert", dir+"/ca.pem", "--tlscert", dir+"/cert.pem", "--tlskey", dir+"/key.pem")
+	reaches(t, program{env: []string{host}}, "far", "--tlsverify", "--tlscacert", dir+"/ca.pem",
+		"--tlscert", dir+"/cert.pem", "--tlskey", dir+"/key.pem")
 	p.with("DOCKER_CERT_PATH="+other).run(t, "audit").wantError(t, 6, "TLS")
 	p.with("DOCKER_CERT_PATH=/nonexistent").run(t, "audit").wantError(t, 2, "TLS files")
 	program{env: []string{host}}.run(t, "audit").wantError(t, 1, "HTTPS")
@@ -206,8 +222,9 @@ func (a authority) sign(t *testing.T, name string) tls.Certificate {
 
 func certificate(name string) *x509.Certificate {
 	return &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 }

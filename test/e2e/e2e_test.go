@@ -1,4 +1,5 @@
-// Package e2e_test runs the real program: scripts of commands (testscript), without an engine, and against a private real one.
+// Package e2e_test runs the real program: scripts of commands (testscript), without an engine, and
+// against a private real one.
 package e2e_test
 
 import (
@@ -19,7 +20,8 @@ func TestPlain(t *testing.T) {
 	runScripts(t, "testdata/plain", "DOCKER_HOST=unix:///nonexistent/docker.sock")
 }
 
-// TestEngine runs the scripts that need one, each with containers of its own names on the same engine.
+// TestEngine runs the scripts that need one, each with containers of its own names on the same
+// engine.
 func TestEngine(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
@@ -34,7 +36,8 @@ func runScripts(t *testing.T, dir string, env ...string) {
 	if err := os.Symlink(program, filepath.Join(bin, "dropcap")); err != nil {
 		t.Fatal(err)
 	}
-	path := strings.Join([]string{bin, filepath.Join(testenv.Cache(), "base/bin"), os.Getenv("PATH")}, ":")
+	path := strings.Join([]string{bin, filepath.Join(testenv.Cache(), "base/bin"),
+		os.Getenv("PATH")}, ":")
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Setup: func(s *testscript.Env) error {
@@ -46,13 +49,15 @@ func runScripts(t *testing.T, dir string, env ...string) {
 	})
 }
 
-// exits runs a command and checks its exit status: exits 3 dropcap audit. What it printed is there for stdout, stderr and cmp.
+// exits runs a command and checks its exit status: exits 3 dropcap audit. What it printed is there
+// for stdout, stderr and cmp.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits STATUS COMMAND [ARG...]")
 	}
 	// A wrapper tells the status, since testscript's own exec knows success and failure only.
-	err := ts.Exec("sh", append([]string{"-c", `"$@"; echo $? >"$WORK/.status"`, "sh"}, args[1:]...)...)
+	err := ts.Exec("sh", append([]string{"-c", `"$@"; echo $? >"$WORK/.status"`, "sh"},
+		args[1:]...)...)
 	if _, missing := err.(*exec.Error); missing {
 		ts.Fatalf("%v", err)
 	}

@@ -26,7 +26,8 @@ func left(t *testing.T, dir string, want ...string) {
 	}
 }
 
-// TestFilesAreWholeAndPrivate: a file is replaced, not written into, so that who reads the old one still does.
+// TestFilesAreWholeAndPrivate: a file is replaced, not written into, so that who reads the old one
+// still does.
 func TestFilesAreWholeAndPrivate(t *testing.T) {
 	dir := t.TempDir()
 	file, snap := filepath.Join(dir, "a.json"), filepath.Join(dir, "s.json")
@@ -41,7 +42,8 @@ func TestFilesAreWholeAndPrivate(t *testing.T) {
 	if !strings.HasPrefix(r.out, "NAME") {
 		t.Errorf("stdout has no table: %.100q", r.out)
 	}
-	for path, schema := range map[string]string{file: "dropcap.audit/v1", snap: "dropcap.snapshot/v1"} {
+	for path, schema := range map[string]string{file: "dropcap.audit/v1",
+		snap: "dropcap.snapshot/v1"} {
 		info, err := os.Stat(path)
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: mode %v, %v", path, info.Mode(), err)
@@ -64,10 +66,12 @@ func TestFullDisk(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.Tool("unshare", "util-linux"))
 	dir, kept := t.TempDir(), t.TempDir()
 	// A mount namespace of its own: nothing stays mounted, however the test ends.
-	script := `mount -t tmpfs -o size=8k none "$DIR" && echo old >"$DIR/a" && head -c 4096 /dev/zero >"$DIR/fill"; "$@"; s=$?; ls -A "$DIR" >"$KEPT/ls"; cat "$DIR/a" >"$KEPT/a"; exit $s`
+	script :=
+		`mount -t tmpfs -o size=8k none "$DIR" && echo old >"$DIR/a" && head -c 4096 /dev/zero >"$DIR/fill"; "$@"; s=$?; ls -A "$DIR" >"$KEPT/ls"; cat "$DIR/a" >"$KEPT/a"; exit $s`
 	p := on(pair(t)).with("DIR="+dir, "KEPT="+kept)
 	p.wrap = []string{"unshare", "--mount", "sh", "-c", script, "sh"}
-	for _, flag := range [][]string{{"--format", "json=" + dir + "/a"}, {"--format", "html=" + dir + "/a"}, {"--snapshot", dir + "/a"}} {
+	for _, flag := range [][]string{{"--format", "json=" + dir + "/a"},
+		{"--format", "html=" + dir + "/a"}, {"--snapshot", dir + "/a"}} {
 		r := p.run(t, append([]string{"audit"}, flag...)...)
 		r.wantError(t, 1, "cannot write "+dir+"/a: no space left on device")
 		ls, _ := os.ReadFile(filepath.Join(kept, "ls"))
@@ -80,7 +84,8 @@ func TestFullDisk(t *testing.T) {
 
 func TestFilesThatCannotBeWritten(t *testing.T) {
 	p, dir := on(pair(t)), t.TempDir()
-	for _, path := range []string{"/dev/full", dir, "/nonexistent/x", "/proc/x", write(t, dir+"/file", "") + "/x"} {
+	for _, path := range []string{"/dev/full", dir, "/nonexistent/x", "/proc/x",
+		write(t, dir+"/file", "") + "/x"} {
 		p.run(t, "audit", "--format", "json="+path).wantError(t, 1, "cannot write "+path+": ")
 		p.run(t, "audit", "--snapshot", path).wantError(t, 1, "cannot write "+path+": ")
 	}
@@ -103,7 +108,8 @@ func TestOneFileForTwoDocuments(t *testing.T) {
 	left(t, dir)
 }
 
-// TestStandardOutputByName: a redirected standard output is a file, and its name in /dev must not be replaced by one.
+// TestStandardOutputByName: a redirected standard output is a file, and its name in /dev must not
+// be replaced by one.
 func TestStandardOutputByName(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "stdout")
@@ -112,7 +118,8 @@ func TestStandardOutputByName(t *testing.T) {
 		p.wrap = []string{"sh", "-c", `echo before >"$0"; "$@" >>"$0"`, link}
 		p.run(t, "audit", "--format", "json="+name).want(t, 3)
 		text, _ := os.ReadFile(link)
-		if !strings.HasPrefix(string(text), "before\n{") || !strings.HasSuffix(string(text), "}\n") {
+		if !strings.HasPrefix(string(text), "before\n{") || !strings.HasSuffix(string(text),
+			"}\n") {
 			t.Errorf("%s: %.200q", name, text)
 		}
 	}
@@ -127,7 +134,8 @@ func TestStandardOutputByName(t *testing.T) {
 	}
 }
 
-// TestQuietAndFormat: as docker ps has it, ids win on standard output, with a warning; files get what was asked for.
+// TestQuietAndFormat: as docker ps has it, ids win on standard output, with a warning; files get
+// what was asked for.
 func TestQuietAndFormat(t *testing.T) {
 	p := on(pair(t))
 	ids := p.run(t, "audit", "-q").out
@@ -136,7 +144,8 @@ func TestQuietAndFormat(t *testing.T) {
 	}
 	for _, format := range []string{"json", "csv", "{{.Name}}", "table {{.Name}}"} {
 		r := p.run(t, "audit", "-q", "--format", format)
-		if r.out != ids || r.err != "dropcap: warning: --quiet prints ids only, so --format "+format+" is not used\n" {
+		if r.out != ids || r.err != "dropcap: warning: --quiet prints ids only, so --format "+
+			format+" is not used\n" {
 			t.Errorf("%s: %q, %q", format, r.out, r.err)
 		}
 	}
@@ -153,7 +162,8 @@ func TestTemplateJSON(t *testing.T) {
 	p := on(pair(t))
 	lines := strings.Split(strings.TrimSpace(p.run(t, "audit", "--format", "{{json .}}").out), "\n")
 	var whole struct{ Containers []json.RawMessage }
-	if err := json.Unmarshal([]byte(p.run(t, "audit", "--format", "json").out), &whole); err != nil {
+	if err := json.Unmarshal([]byte(p.run(t, "audit", "--format", "json").out),
+		&whole); err != nil {
 		t.Fatal(err)
 	}
 	if len(lines) != 2 || len(whole.Containers) != 2 {
@@ -175,8 +185,10 @@ func TestTemplateJSON(t *testing.T) {
 func TestFilters(t *testing.T) {
 	p := on(pair(t))
 	for filters, want := range map[string]string{
-		"verdict=fail": "web", "verdict=pass": "hard", "verdict=fail verdict=pass": "hard web", "verdict=fail name=hard": "", "rule=net-raw": "web",
-		"cap=net_raw": "web", "owner=docker name=w": "web", "status=running": "", "cap=CAP_SYS_ADMIN": "",
+		"verdict=fail": "web", "verdict=pass": "hard", "verdict=fail verdict=pass": "hard web",
+		"verdict=fail name=hard": "", "rule=net-raw": "web",
+		"cap=net_raw": "web", "owner=docker name=w": "web", "status=running": "",
+		"cap=CAP_SYS_ADMIN": "",
 	} {
 		args := []string{"audit", "--format", "{{.Name}}"}
 		for _, f := range strings.Fields(filters) {
@@ -187,7 +199,8 @@ func TestFilters(t *testing.T) {
 		if strings.Contains(want, "web") {
 			status = 3
 		}
-		if got := strings.Join(strings.Fields(r.out), " "); got != want || r.err != "" || r.status != status {
+		if got := strings.Join(strings.Fields(r.out), " "); got != want || r.err != "" ||
+			r.status != status {
 			t.Errorf("%s: %q, status %d, %q", filters, got, r.status, r.err)
 		}
 	}
@@ -197,14 +210,17 @@ func TestFilters(t *testing.T) {
 // TestUsageErrorIsJSONToo: as far as the command line was understood.
 func TestUsageErrorIsJSONToo(t *testing.T) {
 	for _, args := range [][]string{
-		{"audit", "--format", "json", "--level", "none"}, {"audit", "--format", "json", "--bogus"}, {"explain", "--format", "json", "CAP_NONE\u202e"},
-		{"doctor", "--format", "json", "extra"}, {"audit", "--format", "json", "--from", "/nonexistent\u202e"},
+		{"audit", "--format", "json", "--level", "none"}, {"audit", "--format", "json", "--bogus"},
+		{"explain", "--format", "json", "CAP_NONE\u202e"},
+		{"doctor", "--format", "json", "extra"}, {"audit", "--format", "json", "--from",
+			"/nonexistent\u202e"},
 	} {
 		r := program{}.run(t, args...)
 		var doc struct {
 			Error struct{ Code, Message, Hint string }
 		}
-		if err := json.Unmarshal([]byte(r.out), &doc); err != nil || !strings.HasPrefix(doc.Error.Message, "cannot ") || doc.Error.Code == "" {
+		if err := json.Unmarshal([]byte(r.out), &doc); err != nil ||
+			!strings.HasPrefix(doc.Error.Message, "cannot ") || doc.Error.Code == "" {
 			t.Errorf("%v: %q, %v", args, r.out, err)
 		}
 	}

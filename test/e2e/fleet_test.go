@@ -15,7 +15,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// refusing answers some requests of a lab with an error of AWS, and passes the others on: an address for AWS_ENDPOINT_URL.
+// refusing answers some requests of a lab with an error of AWS, and passes the others on: an
+// address for AWS_ENDPOINT_URL.
 func (l *labBench) refusing(t *testing.T, operation, code string) string {
 	t.Helper()
 	to, err := url.Parse(l.env["AWS_ENDPOINT_URL"])
@@ -30,11 +31,13 @@ func (l *labBench) refusing(t *testing.T, operation, code string) string {
 		case operation == "GetCallerIdentity" && bytes.Contains(body, []byte("Action="+operation)):
 			w.Header().Set("Content-Type", "text/xml")
 			w.WriteHeader(http.StatusForbidden)
-			io.WriteString(w, "<ErrorResponse><Error><Type>Sender</Type><Code>"+code+"</Code><Message>no</Message></Error></ErrorResponse>")
+			io.WriteString(w, "<ErrorResponse><Error><Type>Sender</Type><Code>"+code+
+				"</Code><Message>no</Message></Error></ErrorResponse>")
 		case strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+operation):
 			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 			w.WriteHeader(http.StatusBadRequest)
-			io.WriteString(w, `{"__type":"`+code+`","message":"User: arn:aws:iam::111122223333:user/lab is not authorized to perform it"}`)
+			io.WriteString(w, `{"__type":"`+code+
+				`","message":"User: arn:aws:iam::111122223333:user/lab is not authorized to perform it"}`)
 		default:
 			pass.ServeHTTP(w, r)
 		}
@@ -46,7 +49,8 @@ func (l *labBench) refusing(t *testing.T, operation, code string) string {
 // fleet are the lab's settings and a store of the controller's own, as a program has them.
 func (l *labBench) fleet(t *testing.T) program {
 	t.Helper()
-	env := []string{"DROPCAP_STORE=" + filepath.Join(t.TempDir(), "store"), "DROPCAP_TEST_CACHE=" + testenv.Cache()}
+	env := []string{"DROPCAP_STORE=" + filepath.Join(t.TempDir(), "store"), "DROPCAP_TEST_CACHE=" +
+		testenv.Cache()}
 	for name, value := range l.env {
 		if strings.HasPrefix(name, "AWS_") || name == "DROPCAP_LAB" {
 			env = append(env, name+"="+value)
@@ -55,7 +59,8 @@ func (l *labBench) fleet(t *testing.T) program {
 	return program{env: env}
 }
 
-// fakeDocker is a docker that knows the benchmark's own line, and nothing else, by the folder of the node that it runs on.
+// fakeDocker is a docker that knows the benchmark's own line, and nothing else, by the folder of
+// the node that it runs on.
 const fakeDocker = `#!/bin/sh
 id=$(printf '%064d' 0)
 case "$1 $DOCKER_CONFIG" in
@@ -74,9 +79,12 @@ func TestFleetWithoutEngines(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := l.fleet(t)
-	env := append(p.env[1:], "NODES="+l.folder, "DENIED="+l.refusing(t, "SendCommand", "AccessDeniedException"),
-		"EXPIRED="+l.refusing(t, "GetCallerIdentity", "ExpiredToken"), "UNLISTED="+l.refusing(t, "DescribeInstanceInformation", "AccessDeniedException"))
-	if r := p.run(t, "fleet", "install", "--documents-only"); r.status != 0 || strings.Count(r.err, "is there now") != 2 {
+	env := append(p.env[1:], "NODES="+l.folder, "DENIED="+l.refusing(t, "SendCommand",
+		"AccessDeniedException"),
+		"EXPIRED="+l.refusing(t, "GetCallerIdentity", "ExpiredToken"),
+		"UNLISTED="+l.refusing(t, "DescribeInstanceInformation", "AccessDeniedException"))
+	if r := p.run(t, "fleet", "install", "--documents-only"); r.status != 0 ||
+		strings.Count(r.err, "is there now") != 2 {
 		t.Errorf("documents: %d, %s", r.status, r.err)
 	}
 	runScripts(t, "testdata/fleet", env...)

@@ -23,13 +23,15 @@ const (
 	nodeB = "i-0000000000000000b"
 )
 
-// actor plays a node: it does each request once and keeps the receipt, as `dropcap node` does, and what it does is the test's.
+// actor plays a node: it does each request once and keeps the receipt, as `dropcap node` does, and
+// what it does is the test's.
 type actor struct {
 	id      string
 	version string
-	plan    string                     // id of the plan that it makes
-	says    map[string]dropcap.Receipt // by verb: status, error and document, where they are not the usual ones
-	lines   func(script string) (stdout, stderr string, exit int)
+	plan    string // id of the plan that it makes
+	// by verb: status, error and document, where they are not the usual ones
+	says  map[string]dropcap.Receipt
+	lines func(script string) (stdout, stderr string, exit int)
 
 	mu       sync.Mutex
 	done     map[string]int // by verb
@@ -82,14 +84,16 @@ func (a *actor) answer(s cloud.Script) (stdout, stderr string, exit int) {
 
 func (a *actor) do(verb string) dropcap.Receipt {
 	r, told := a.says[verb]
-	r.Verb, r.State, r.Host = verb, dropcap.ReceiptDone, dropcap.ReceiptHost{ID: a.id, Node: a.id, Name: a.id, Dropcap: a.version, Docker: "20.10.24"}
+	r.Verb, r.State, r.Host = verb, dropcap.ReceiptDone, dropcap.ReceiptHost{ID: a.id, Node: a.id,
+		Name: a.id, Dropcap: a.version, Docker: "20.10.24"}
 	switch {
 	case told:
 	case verb == "audit":
 		r.Document = json.RawMessage(`{"schema":"dropcap.audit/v1","containers":[]}`)
 	case verb == "plan":
 		r.Status = dropcap.ExitFindings
-		r.Document = json.RawMessage(`{"schema":"dropcap.plan/v1","id":"` + a.plan + `","steps":[{"container":{"id":"` + strings.Repeat("c", 64) +
+		r.Document = json.RawMessage(`{"schema":"dropcap.plan/v1","id":"` + a.plan +
+			`","steps":[{"container":{"id":"` + strings.Repeat("c", 64) +
 			`","name":"web"},"strategy":"recreate","drop":["CAP_NET_RAW"]}]}`)
 	case verb == "apply":
 		r.Document, r.Summary = changed(dropcap.Applied), "1 change: 1 applied"
@@ -102,7 +106,9 @@ func (a *actor) do(verb string) dropcap.Receipt {
 }
 
 func changed(state dropcap.ChangeState) json.RawMessage {
-	return json.RawMessage(`{"schema":"dropcap.change/v1","changes":[{"id":"0123456789ab","name":"web","state":"` + string(state) + `"}]}`)
+	return json.RawMessage(
+		`{"schema":"dropcap.change/v1","changes":[{"id":"0123456789ab","name":"web","state":"` +
+			string(state) + `"}]}`)
 }
 
 // double is an AWS of the test's own, whose nodes are actors: no lab, no agents, no engines.
@@ -111,7 +117,8 @@ type double struct {
 	t     *testing.T
 	cloud *cloud.Cloud
 
-	// refuse names an error of AWS for a request, by its operation and body; empty: it is answered. It is set before any is made.
+	// refuse names an error of AWS for a request, by its operation and body; empty: it is answered.
+	// It is set before any is made.
 	refuse func(operation, body string) string
 
 	seen func(*http.Request) // of every request, if it is set
@@ -127,8 +134,10 @@ func startDouble(t *testing.T, nodes ...*actor) *double {
 	s := httptest.NewServer(d)
 	t.Cleanup(s.Close)
 	d.program = program{env: []string{
-		"AWS_ENDPOINT_URL=" + s.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + cloud.AccessKey, "AWS_SECRET_ACCESS_KEY=" + cloud.SecretKey,
-		"AWS_EC2_METADATA_DISABLED=true", "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "store"), "NO_COLOR=1",
+		"AWS_ENDPOINT_URL=" + s.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + cloud.AccessKey,
+		"AWS_SECRET_ACCESS_KEY=" + cloud.SecretKey,
+		"AWS_EC2_METADATA_DISABLED=true", "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "store"),
+		"NO_COLOR=1",
 	}}
 	d.cloud.Bucket(cloud.DefaultAccount, "us-east-1", "outputs")
 	version := strings.Fields(program{}.run(t, "version").out)[1]
@@ -176,7 +185,8 @@ func (d *double) ends(status int, args ...string) string {
 	}
 	r := d.run(d.t, args...)
 	if r.status != status {
-		d.t.Errorf("dropcap %s: exit status %d, want %d\n%s%s", strings.Join(args, " "), r.status, status, r.out, r.err)
+		d.t.Errorf("dropcap %s: exit status %d, want %d\n%s%s", strings.Join(args, " "), r.status,
+			status, r.out, r.err)
 	}
 	return r.out + r.err
 }

@@ -8,14 +8,18 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// A node whose agent is gone, and of which the service thinks that it is there, keeps no look waiting for long.
+// A node whose agent is gone, and of which the service thinks that it is there, keeps no look
+// waiting for long.
 func TestALookDoesNotWaitForANodeThatIsGone(t *testing.T) {
 	t.Parallel()
 	d := startDouble(t, &actor{id: nodeA})
 	d.cloud.Add(cloud.Node{ID: nodeB}) // nobody speaks for it
 	began := time.Now()
-	text := d.ends(dropcap.ExitIncomplete, "fleet", "audit", "--targets", "all", "--answer-timeout", "6s")
-	says(t, text, "unreachable: 1 host: "+nodeB, "it showed no sign of life for ", "it was only to be looked at, so nothing was changed there", "--answer-timeout waits longer", "1 host failed")
+	text := d.ends(dropcap.ExitIncomplete, "fleet", "audit", "--targets", "all", "--answer-timeout",
+		"6s")
+	says(t, text, "unreachable: 1 host: "+nodeB, "it showed no sign of life for ",
+		"it was only to be looked at, so nothing was changed there",
+		"--answer-timeout waits longer", "1 host failed")
 	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}

@@ -36,12 +36,15 @@ func statementsOf(t *testing.T, heading string) []statement {
 	return p.Statement
 }
 
-// patterns are the objects of my-bucket that a policy allows anything with, as IAM matches them: * is any text.
+// patterns are the objects of my-bucket that a policy allows anything with, as IAM matches them: *
+// is any text.
 func patterns(list []statement) (out []*regexp.Regexp) {
 	for _, s := range list {
-		key, ok := strings.CutPrefix(strings.Join(several(s.Resource), ""), "arn:aws:s3:::my-bucket/")
+		key, ok := strings.CutPrefix(strings.Join(several(s.Resource), ""),
+			"arn:aws:s3:::my-bucket/")
 		if ok {
-			out = append(out, regexp.MustCompile("^"+strings.ReplaceAll(regexp.QuoteMeta(key), `\*`, ".*")+"$"))
+			out = append(out, regexp.MustCompile("^"+strings.ReplaceAll(regexp.QuoteMeta(key), `\*`,
+				".*")+"$"))
 		}
 	}
 	return out
@@ -78,9 +81,12 @@ func TestThePoliciesNameTheObjectsThatAreUsed(t *testing.T) {
 		status  int
 		args    []string
 	}{
-		{"Looking", 7, []string{"audit", "--agentless", "--s3-bucket", "my-bucket", "--targets", nodeA}},
-		{"Installing", 0, []string{"install", "--bucket", "my-bucket", "--bin", self, "--targets", nodeA, "--yes"}},
-		{"Installing by Distributor", 1, []string{"install", "--distributor", "dropcap", "--bucket", "my-bucket", "--bin", self, "--targets", nodeA, "--yes"}},
+		{"Looking", 7, []string{"audit", "--agentless", "--s3-bucket", "my-bucket", "--targets",
+			nodeA}},
+		{"Installing", 0, []string{"install", "--bucket", "my-bucket", "--bin", self, "--targets",
+			nodeA, "--yes"}},
+		{"Installing by Distributor", 1, []string{"install", "--distributor", "dropcap", "--bucket",
+			"my-bucket", "--bin", self, "--targets", nodeA, "--yes"}},
 	} {
 		doing = run.heading
 		d.ends(run.status, append([]string{"fleet"}, run.args...)...)
@@ -103,7 +109,8 @@ func TestThePoliciesNameTheObjectsThatAreUsed(t *testing.T) {
 	if len(used) != 3 {
 		t.Errorf("used was %q", used)
 	}
-	if changing := patterns(statementsOf(t, "Changing")); len(changing) != 1 || changing[0].String() != patterns(statementsOf(t, "Looking"))[0].String() {
+	if changing := patterns(statementsOf(t, "Changing")); len(changing) != 1 ||
+		changing[0].String() != patterns(statementsOf(t, "Looking"))[0].String() {
 		t.Errorf("Changing reads other outputs than Looking: %v", changing)
 	}
 }

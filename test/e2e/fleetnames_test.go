@@ -30,7 +30,8 @@ func fakeNodes(t *testing.T, nodes ...[]fake.Container) (*labBench, fleetStage) 
 	return l, s
 }
 
-// A host that lacks what was named has nothing to do; only what is nowhere is an error, the same as on one host.
+// A host that lacks what was named has nothing to do; only what is nowhere is an error, the same as
+// on one host.
 func TestAHostThatLacksWhatWasNamedHasNotFailed(t *testing.T) {
 	web, db := fake.Container{Name: "web"}, fake.Container{Name: "db"}
 	_, s := fakeNodes(t, []fake.Container{web, db}, []fake.Container{db})
@@ -43,17 +44,23 @@ func TestAHostThatLacksWhatWasNamedHasNotFailed(t *testing.T) {
 	if strings.Contains(text, "failed") {
 		t.Errorf("a host failed:\n%s", text)
 	}
-	says := []string{`cannot find a container named "wbe" on any of 2 hosts`, "hint: `dropcap fleet audit` without --container"}
+	says := []string{`cannot find a container named "wbe" on any of 2 hosts`,
+		"hint: `dropcap fleet audit` without --container"}
 	fleet(1, append(says, "2 hosts, 0 containers"), "audit", "--container", "wbe")
-	fleet(1, append(says, "2 hosts, 1 container: 1 fail"), "audit", "--container", "web", "--container", "wbe")
-	if text := fleet(1, says, "plan", "--container", "wbe"); strings.Contains(text, "apply it with") {
+	fleet(1, append(says, "2 hosts, 1 container: 1 fail"), "audit", "--container", "web",
+		"--container", "wbe")
+	if text := fleet(1, says, "plan", "--container", "wbe"); strings.Contains(text,
+		"apply it with") {
 		t.Errorf("there is nothing to apply:\n%s", text)
 	}
-	fleet(1, []string{`cannot find evidence of "docker:wbe", "web" on any of 2 hosts`, "kept in"}, "evidence", "--workload", "docker:wbe", "--workload", "web")
+	fleet(1, []string{`cannot find evidence of "docker:wbe", "web" on any of 2 hosts`, "kept in"},
+		"evidence", "--workload", "docker:wbe", "--workload", "web")
 	fleet(2, []string{"it does not see names"}, "audit", "--agentless", "--container", "web")
-	out := s.run(t, append([]string{"fleet", "audit", "--container", "web", "--format", "json"}, all...)...).out
+	out := s.run(t, append([]string{"fleet", "audit", "--container", "web", "--format", "json"},
+		all...)...).out
 	var f dropcap.Fleet
-	if err := json.Unmarshal([]byte(out), &f); err != nil || len(f.Documents) != 2 || len(f.Failures) != 0 {
+	if err := json.Unmarshal([]byte(out), &f); err != nil || len(f.Documents) != 2 ||
+		len(f.Failures) != 0 {
 		t.Fatalf("%v: %s", err, out)
 	}
 	a, err := foreign.Audit(f.Documents[1])
@@ -63,5 +70,7 @@ func TestAHostThatLacksWhatWasNamedHasNotFailed(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.lab.folder, "node-2", "no-engine.sock")); err != nil {
 		t.Fatal(err)
 	}
-	fleet(7, []string{"no-engine: 1 host", `cannot find a container named "wbe" on any of 1 host, and others did not answer`}, "audit", "--container", "wbe")
+	fleet(7, []string{"no-engine: 1 host",
+		`cannot find a container named "wbe" on any of 1 host, and others did not answer`}, "audit",
+		"--container", "wbe")
 }

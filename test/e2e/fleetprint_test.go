@@ -15,7 +15,8 @@ import (
 	"dropcap"
 )
 
-// shellWords splits a line as a POSIX shell does that has nothing to expand; what would be expanded is an error.
+// shellWords splits a line as a POSIX shell does that has nothing to expand; what would be expanded
+// is an error.
 func shellWords(line string) (words []string, err error) {
 	word, begun, quote := strings.Builder{}, false, rune(0)
 	escaped := false
@@ -57,7 +58,8 @@ func shellWords(line string) (words []string, err error) {
 // sendCommand is the request that the aws command makes of a printed line.
 func sendCommand(line string) (map[string]any, error) {
 	words, err := shellWords(line)
-	if err != nil || len(words) < 3 || strings.Join(words[:3], " ") != "aws ssm send-command" || len(words)%2 == 0 {
+	if err != nil || len(words) < 3 || strings.Join(words[:3], " ") != "aws ssm send-command" ||
+		len(words)%2 == 0 {
 		return nil, fmt.Errorf("%q is no command, %w", line, err)
 	}
 	in := map[string]any{}
@@ -66,14 +68,17 @@ func sendCommand(line string) (map[string]any, error) {
 		switch name {
 		case "--targets":
 			key, list, _ := strings.Cut(strings.TrimPrefix(value, "Key="), ",Values=")
-			in["Targets"] = []any{map[string]any{"Key": key, "Values": anyOf(strings.Split(list, ","))}}
+			in["Targets"] = []any{map[string]any{"Key": key,
+				"Values": anyOf(strings.Split(list, ","))}}
 		case "--parameters":
 			in["Parameters"], err = cliParameters(value)
 		case "--timeout-seconds":
 			in["TimeoutSeconds"], err = strconv.ParseFloat(value, 64)
 		default:
-			field := map[string]string{"--region": "region", "--document-name": "DocumentName", "--comment": "Comment", "--max-concurrency": "MaxConcurrency",
-				"--max-errors": "MaxErrors", "--output-s3-bucket-name": "OutputS3BucketName", "--output-s3-key-prefix": "OutputS3KeyPrefix"}[name]
+			field := map[string]string{"--region": "region", "--document-name": "DocumentName",
+				"--comment": "Comment", "--max-concurrency": "MaxConcurrency",
+				"--max-errors": "MaxErrors", "--output-s3-bucket-name": "OutputS3BucketName",
+				"--output-s3-key-prefix": "OutputS3KeyPrefix"}[name]
 			if in[field] = value; field == "" {
 				err = fmt.Errorf("there is no option %s", name)
 			}
@@ -115,7 +120,8 @@ var (
 	address    = regexp.MustCompile(`https?://[^' ]*`)
 )
 
-// lasting takes out of a request what is another each time: the names of the request and the run, and the address of the binary.
+// lasting takes out of a request what is another each time: the names of the request and the run,
+// and the address of the binary.
 func lasting(t *testing.T, in map[string]any) string {
 	t.Helper()
 	delete(in, "region")
@@ -128,7 +134,8 @@ func lasting(t *testing.T, in map[string]any) string {
 	}
 	if lines, ok := given["commands"].([]any); ok {
 		for i := range lines {
-			lines[i] = address.ReplaceAllString(anyRequest.ReplaceAllString(lines[i].(string), "REQUEST"), "ADDRESS")
+			lines[i] = address.ReplaceAllString(anyRequest.ReplaceAllString(lines[i].(string),
+				"REQUEST"), "ADDRESS")
 		}
 	}
 	text, err := json.Marshal(in)
@@ -171,7 +178,8 @@ func (d *double) all() []map[string]any {
 // What is printed is what is sent: document, parameters, targets, times, bucket.
 func TestThePrintedCommandsAreThoseThatAreSent(t *testing.T) {
 	t.Parallel()
-	d := startDouble(t, &actor{id: nodeA, plan: "aaaaaaaaaaaa"}, &actor{id: nodeB, plan: "bbbbbbbbbbbb"})
+	d := startDouble(t, &actor{id: nodeA, plan: "aaaaaaaaaaaa"},
+		&actor{id: nodeB, plan: "bbbbbbbbbbbb"})
 	plan := d.planned()
 	d.someEvidence(t)
 	run := d.asPrinted(t, map[string]int{ // and how many commands it takes
@@ -186,7 +194,8 @@ func TestThePrintedCommandsAreThoseThatAreSent(t *testing.T) {
 	d.asPrinted(t, map[string]int{"backout " + run + " --yes": 1})
 }
 
-// asPrinted prints what commands would send, then runs all of them at once. It gives the id of a run that changed something.
+// asPrinted prints what commands would send, then runs all of them at once. It gives the id of a
+// run that changed something.
 func (d *double) asPrinted(t *testing.T, commands map[string]int) (run string) {
 	t.Helper()
 	want, running, output := map[string]string{}, []*exec.Cmd{}, &heard{}
@@ -219,13 +228,15 @@ func (d *double) asPrinted(t *testing.T, commands map[string]int) (run string) {
 	}
 	for in, line := range want {
 		if sent[in] == 0 { // one whose answer was lost is sent again
-			t.Errorf("%s is printed as\n%s\nwhich is not sent; what is:\n%s", line, in, strings.Join(slices.Sorted(maps.Keys(sent)), "\n"))
+			t.Errorf("%s is printed as\n%s\nwhich is not sent; what is:\n%s", line, in,
+				strings.Join(slices.Sorted(maps.Keys(sent)), "\n"))
 		}
 	}
 	if strings.Contains(output.String(), "X-Amz-") {
 		t.Errorf("an address that was signed is told: %s", output)
 	}
-	if m := regexp.MustCompile(`run ([0-9a-f]{12}): `).FindStringSubmatch(output.String()); m != nil {
+	if m := regexp.MustCompile(`run ([0-9a-f]{12}): `).
+		FindStringSubmatch(output.String()); m != nil {
 		run = m[1]
 	}
 	return run
@@ -236,9 +247,12 @@ func (d *double) someEvidence(t *testing.T) {
 	t.Helper()
 	list := []map[string]any{}
 	for i := range 30 {
-		list = append(list, map[string]any{"workload": fmt.Sprintf("docker:web-%d", i), "revision": "sha256:" + strings.Repeat("a", 64),
-			"image_id": "sha256:" + strings.Repeat("b", 64), "held": []string{"CAP_CHOWN"}, "required": []string{}, "unused": []string{"CAP_CHOWN"}, "needs": []any{},
-			"sources": []any{map[string]any{"host": map[string]any{"id": "elsewhere"}, "container": strings.Repeat("c", 64), "since": "2026-01-02T00:00:00Z",
+		list = append(list, map[string]any{"workload": fmt.Sprintf("docker:web-%d", i),
+			"revision": "sha256:" + strings.Repeat("a", 64),
+			"image_id": "sha256:" + strings.Repeat("b", 64), "held": []string{"CAP_CHOWN"},
+			"required": []string{}, "unused": []string{"CAP_CHOWN"}, "needs": []any{},
+			"sources": []any{map[string]any{"host": map[string]any{"id": "elsewhere"},
+				"container": strings.Repeat("c", 64), "since": "2026-01-02T00:00:00Z",
 				"until": "2026-01-02T01:00:00Z", "seconds": 3600, "starts_cold": 1}}})
 	}
 	text, err := json.Marshal(map[string]any{"schema": dropcap.SchemaEvidence, "workloads": list})
@@ -251,5 +265,6 @@ func (d *double) someEvidence(t *testing.T) {
 			store = s
 		}
 	}
-	d.ends(0, "evidence", "import", write(t, filepath.Join(t.TempDir(), "evidence.json"), string(text)), "--store", store)
+	d.ends(0, "evidence", "import", write(t, filepath.Join(t.TempDir(), "evidence.json"),
+		string(text)), "--store", store)
 }

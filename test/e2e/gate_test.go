@@ -11,11 +11,13 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// lookaround is what the gate is held against: a supervisor makes workers that give all up to become another user, and then look into a folder
-// of root's, as a program does whose HOME is /root. That is denied with whatever the container holds.
+// lookaround is what the gate is held against: a supervisor makes workers that give all up to
+// become another user, and then look into a folder of root's, as a program does whose HOME is
+// /root. That is denied with whatever the container holds.
 const lookaround = `while :; do su -s /bin/sh web -c 'while :; do ls /root 2>/dev/null; sleep 1; done'; sleep 1; done`
 
-// The gate counts what a process was denied that the old container would have been granted, and nothing else.
+// The gate counts what a process was denied that the old container would have been granted, and
+// nothing else.
 func TestTheGateTellsWhatWasGivenUpFromWhatIsMissed(t *testing.T) {
 	testenv.Need(t, testenv.BTF)
 	e := dockertest.Start(t, dockertest.Docker20)
@@ -27,17 +29,21 @@ func TestTheGateTellsWhatWasGivenUpFromWhatIsMissed(t *testing.T) {
 		status           int
 	}{
 		{"works", "CAP_SETUID, CAP_SETGID", "", 0},
-		{"broken", "CAP_CHOWN", "needed CAP_SETGID", 4}, // no worker can become its user any more, and the supervisor lives
+		// no worker can become its user any more, and the supervisor lives
+		{"broken", "CAP_CHOWN", "needed CAP_SETGID", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := stage{t, e, filepath.Join(t.TempDir(), "store")}
-			s.docker("run", "-d", "--name", c.name, "--stop-timeout", "1", "app:1", "sh", "-c", lookaround)
+			s.docker("run", "-d", "--name", c.name, "--stop-timeout", "1", "app:1", "sh", "-c",
+				lookaround)
 			policy := filepath.Join(t.TempDir(), "policy.yaml")
-			text := fmt.Sprintf("keep:\n  - containers: {name: %s}\n    capabilities: [%s]\n    reason: its workers become another user\n", c.name, c.keep)
+			text := fmt.Sprintf("keep:\n  - containers: {name: %s}\n    capabilities: [%s]\n    "+
+				"reason: its workers become another user\n", c.name, c.keep)
 			if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			said := s.dropcap(c.status, "apply", c.name, "--yes", "--level", "least", "--accept", "low", "--policy", policy)
+			said := s.dropcap(c.status, "apply", c.name, "--yes", "--level", "least", "--accept",
+				"low", "--policy", policy)
 			if !strings.Contains(said, c.said) {
 				t.Errorf("it does not say %q: %s", c.said, said)
 			}
@@ -45,7 +51,8 @@ func TestTheGateTellsWhatWasGivenUpFromWhatIsMissed(t *testing.T) {
 	}
 }
 
-// While a container runs again its inspect says 0, whatever it had ended with: the engine's events tell.
+// While a container runs again its inspect says 0, whatever it had ended with: the engine's events
+// tell.
 func TestTheGateTellsWhatARestartingContainerHadEndedWith(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	e := dockertest.Start(t, dockertest.Docker20)
@@ -53,9 +60,12 @@ func TestTheGateTellsWhatARestartingContainerHadEndedWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := stage{t, e, filepath.Join(t.TempDir(), "store")}
-	s.docker("run", "-d", "--name", "moody", "--restart", "always", "--stop-timeout", "1", "app:1", "sh", "-c",
-		`grep -q 'CapBnd.*a80425fb' /proc/self/status && exec sleep 3600; sleep 1; exit 7`) // 14 defaults, NET_RAW among them
-	if said := s.dropcap(4, "apply", "moody", "--yes", "--no-watch"); !strings.Contains(said, "it restarts by itself (last exit status 7)") {
+	s.docker("run", "-d", "--name", "moody", "--restart", "always", "--stop-timeout", "1", "app:1",
+		"sh", "-c",
+		// 14 defaults, NET_RAW among them
+		`grep -q 'CapBnd.*a80425fb' /proc/self/status && exec sleep 3600; sleep 1; exit 7`)
+	if said := s.dropcap(4, "apply", "moody", "--yes", "--no-watch"); !strings.Contains(said,
+		"it restarts by itself (last exit status 7)") {
 		t.Errorf("it does not say how: %s", said)
 	}
 }

@@ -10,24 +10,31 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// evil is what a terminal, a reader or a parser might obey: ANSI colours and titles, C1 controls, line breaks, bidirectional
-// overrides, zero-width characters, wide ones, markup and a formula. No slash: the engine has those in the names of links only.
+// evil is what a terminal, a reader or a parser might obey: ANSI colours and titles, C1 controls,
+// line breaks, bidirectional overrides, zero-width characters, wide ones, markup and a formula. No
+// slash: the engine has those in the names of links only.
 const evil = "=1+1\x1b[31m\x1b]0;owned\x07\u009b2J\r\n\t\u202e\u2066\u200b\u2028漢字🐳|`<img src=x onerror=alert(1)>]]>\\\"'"
 
 var everyFormat = []string{
 	"table", "wide", "json", "cis", "csv", "markdown", "junit", "sarif", "html",
-	"{{.}}", "{{json .}}", "{{json .Name}}", `{{printf "%s|%v|%+v|%#v|%q|%d" .Name .Name . . .Name .Name}}`, `table {{.Name}}\t{{.Image}}\t{{.Labels}}\t{{.Why}}`,
+	"{{.}}", "{{json .}}", "{{json .Name}}",
+	`{{printf "%s|%v|%+v|%#v|%q|%d" .Name .Name . . .Name .Name}}`,
+	`table {{.Name}}\t{{.Image}}\t{{.Labels}}\t{{.Why}}`,
 	`{{lower .Name}} {{upper .Image}} {{title .User}} {{pad .Name 1 2}} {{truncate .Name 9}} {{slice .Name 1 3}} {{join .Labels ","}}`,
 }
 
-// TestHostileNamesMoveNothing: program.run looks at every byte that is printed; here JSON must also mean what the engine said.
+// TestHostileNamesMoveNothing: program.run looks at every byte that is printed; here JSON must also
+// mean what the engine said.
 func TestHostileNamesMoveNothing(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	id := e.Add(fake.Container{
-		Name: evil, Image: evil, User: evil, State: "running", Labels: map[string]string{evil: evil, "com.docker.compose.project": evil, "com.docker.compose.service": evil},
-		HostConfig: fake.HostConfig{CapAdd: []string{"NET_ADMIN"}, NetworkMode: evil, Runtime: evil},
+		Name: evil, Image: evil, User: evil, State: "running", Labels: map[string]string{evil: evil,
+			"com.docker.compose.project": evil, "com.docker.compose.service": evil},
+		HostConfig: fake.HostConfig{CapAdd: []string{"NET_ADMIN"}, NetworkMode: evil,
+			Runtime: evil},
 	})
-	e.Add(fake.Container{Name: "caps" + evil, HostConfig: fake.HostConfig{CapAdd: []string{evil}, CapDrop: []string{"ALL", evil}}})
+	e.Add(fake.Container{Name: "caps" + evil, HostConfig: fake.HostConfig{CapAdd: []string{evil},
+		CapDrop: []string{"ALL", evil}}})
 	for _, format := range everyFormat {
 		r := on(e).run(t, "audit", "--no-trunc", "--format", format)
 		r.want(t, 3)
@@ -69,7 +76,8 @@ func wantSameName(t *testing.T, format, out string) {
 	}
 }
 
-// TestHostileDocumentMovesNothing: a snapshot from elsewhere, with processes that call themselves anything.
+// TestHostileDocumentMovesNothing: a snapshot from elsewhere, with processes that call themselves
+// anything.
 func TestHostileDocumentMovesNothing(t *testing.T) {
 	quoted, _ := json.Marshal(evil)
 	text := strings.ReplaceAll(`{"schema":"dropcap.snapshot/v1","created":EVIL,
@@ -83,7 +91,8 @@ func TestHostileDocumentMovesNothing(t *testing.T) {
 	 {"id":"b","name":EVIL,"state":EVIL,"predicted_why_not":EVIL,"predicted":null,"kernel":{"visible":false,"why_not":EVIL}}]}`, "EVIL", string(quoted))
 	file := write(t, filepath.Join(t.TempDir(), "s.json"), text)
 	for _, format := range everyFormat {
-		if r := (program{}).run(t, "audit", "--from", file, "--no-trunc", "--format", format); r.status != 3 || r.err != "" {
+		if r := (program{}).run(t, "audit", "--from", file, "--no-trunc", "--format",
+			format); r.status != 3 || r.err != "" {
 			t.Fatalf("%s: %d %q", format, r.status, r.err)
 		}
 	}
@@ -91,13 +100,14 @@ func TestHostileDocumentMovesNothing(t *testing.T) {
 	(program{}).run(t, "explain", "--from", file, evil, "--format", "json")
 }
 
-// TestNoSecretsAnywhere: the values of environment, labels, commands, health checks and log options are in what the engine says, and
-// in nothing that dropcap says.
+// TestNoSecretsAnywhere: the values of environment, labels, commands, health checks and log options
+// are in what the engine says, and in nothing that dropcap says.
 func TestNoSecretsAnywhere(t *testing.T) {
 	const canary = "canary-5f2b"
 	e := pair(t)
 	e.AddImage(fake.Image{Name: "app:1", Labels: map[string]string{"image-token": canary}})
-	id := e.Add(fake.Container{Name: "secretive", State: "running", Labels: map[string]string{"token": canary, "image-token": canary}})
+	id := e.Add(fake.Container{Name: "secretive", State: "running",
+		Labels: map[string]string{"token": canary, "image-token": canary}})
 	_, raw, err := e.Raw(t.Context(), "GET", "/containers/"+id+"/json", "")
 	if err != nil {
 		t.Fatal(err)
@@ -114,18 +124,25 @@ func TestNoSecretsAnywhere(t *testing.T) {
 	everywhere := func(body, config, host map[string]any) {
 		words := []string{"sh", "-c", canary}
 		body["Path"], body["Args"] = canary, words
-		config["Env"], config["Cmd"], config["Entrypoint"] = []string{"TOKEN=" + canary}, words, words
+		config["Env"], config["Cmd"], config["Entrypoint"] = []string{"TOKEN=" + canary}, words,
+			words
 		config["Healthcheck"] = map[string]any{"Test": append([]string{"CMD"}, words...)}
-		host["LogConfig"] = map[string]any{"Type": "splunk", "Config": map[string]string{"splunk-token": canary}}
-		host["SecurityOpt"], host["Binds"] = []string{"label=" + canary}, []string{"/" + canary + ":/x"}
+		host["LogConfig"] = map[string]any{"Type": "splunk",
+			"Config": map[string]string{"splunk-token": canary}}
+		host["SecurityOpt"], host["Binds"] = []string{"label=" + canary},
+			[]string{"/" + canary + ":/x"}
 	}
 	wantSilence(t, e, id, plant(everywhere), canary, 3)
 	for name, body := range map[string]string{
 		"a wrong type": plant(func(_, _, host map[string]any) { host["CapAdd"] = canary }),
-		"a wrong list": plant(func(_, config, _ map[string]any) { config["Labels"] = []string{canary} }),
-		"a wrong pid":  plant(func(body, _, _ map[string]any) { body["State"] = map[string]any{"Pid": canary, "Status": canary} }),
-		"cut off":      plant(everywhere)[:1500] + canary + `"` + canary,
-		"no JSON":      canary,
+		"a wrong list": plant(func(_, config, _ map[string]any) {
+			config["Labels"] = []string{canary}
+		}),
+		"a wrong pid": plant(func(body, _, _ map[string]any) {
+			body["State"] = map[string]any{"Pid": canary, "Status": canary}
+		}),
+		"cut off": plant(everywhere)[:1500] + canary + `"` + canary,
+		"no JSON": canary,
 	} {
 		t.Run(name, func(t *testing.T) { wantSilence(t, e, id, body, canary, 3) })
 	}
@@ -137,12 +154,14 @@ func wantSilence(t *testing.T, e *fake.Engine, id, body, canary string, status i
 	e.Misbehave(fake.Fault{Path: "/containers/" + id + "/json", Body: body})
 	dir := t.TempDir()
 	for _, format := range everyFormat {
-		r := on(e).run(t, "audit", "--no-trunc", "--snapshot", filepath.Join(dir, "s.json"), "--format", format, "--format", "html="+filepath.Join(dir, "a.html"))
+		r := on(e).run(t, "audit", "--no-trunc", "--snapshot", filepath.Join(dir, "s.json"),
+			"--format", format, "--format", "html="+filepath.Join(dir, "a.html"))
 		if r.status != status || strings.Contains(r.out+r.err, canary) {
 			t.Errorf("%s: status %d: %.400s %s", format, r.status, r.out, r.err)
 		}
 	}
-	for _, args := range [][]string{{"explain", "secretive"}, {"explain", "secretive", "--format", "json"}, {"doctor"}, {"doctor", "--format", "json"}, {"__complete", "audit", ""}} {
+	for _, args := range [][]string{{"explain", "secretive"}, {"explain", "secretive", "--format",
+		"json"}, {"doctor"}, {"doctor", "--format", "json"}, {"__complete", "audit", ""}} {
 		if r := on(e).run(t, args...); strings.Contains(r.out+r.err, canary) {
 			t.Errorf("%v: %s %s", args, r.out, r.err)
 		}

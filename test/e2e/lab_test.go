@@ -19,7 +19,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// labBench is a lab in the background, and the settings that it printed, as a shell has understood them.
+// labBench is a lab in the background, and the settings that it printed, as a shell has understood
+// them.
 type labBench struct {
 	program
 	folder string
@@ -32,9 +33,11 @@ func startLab(t *testing.T, args ...string) *labBench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &labBench{program: program{env: []string{"DROPCAP_LAB=" + folder, "DROPCAP_TEST_CACHE=" + testenv.Cache(), "AWS_PROFILE=mine"}}, folder: folder, env: map[string]string{}}
+	l := &labBench{program: program{env: []string{"DROPCAP_LAB=" + folder, "DROPCAP_TEST_CACHE=" +
+		testenv.Cache(), "AWS_PROFILE=mine"}}, folder: folder, env: map[string]string{}}
 	t.Cleanup(func() {
-		cmd := exec.Command(testenv.Binary(t), "fleet", "lab", "--stop") // the test's context is over
+		// the test's context is over
+		cmd := exec.Command(testenv.Binary(t), "fleet", "lab", "--stop")
 		cmd.Env = l.program.env
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("stop: %v: %s", err, out)
@@ -72,7 +75,8 @@ func (l *labBench) ask(t *testing.T, key cloud.Key, operation string, in, out an
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.env["AWS_ENDPOINT_URL"]+"/", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.env["AWS_ENDPOINT_URL"]+
+		"/", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,13 +114,15 @@ func (l *labBench) script(t *testing.T, line string) map[string]string {
 	t.Helper()
 	key, ids := l.key(), l.nodes(t)
 	var sent struct{ Command struct{ CommandId string } }
-	l.ask(t, key, "SendCommand", map[string]any{"DocumentName": "AWS-RunShellScript", "InstanceIds": ids, "MaxConcurrency": "100%",
+	l.ask(t, key, "SendCommand", map[string]any{"DocumentName": "AWS-RunShellScript",
+		"InstanceIds": ids, "MaxConcurrency": "100%",
 		"Parameters": map[string][]string{"commands": {line}}}, &sent)
 	printed := map[string]string{}
 	if !testenv.Within(time.Minute, func() bool {
 		for _, id := range ids {
 			var i struct{ Status, StandardOutputContent, StandardErrorContent string }
-			l.ask(t, key, "GetCommandInvocation", map[string]any{"CommandId": sent.Command.CommandId, "InstanceId": id}, &i)
+			l.ask(t, key, "GetCommandInvocation",
+				map[string]any{"CommandId": sent.Command.CommandId, "InstanceId": id}, &i)
 			switch i.Status {
 			case "Success":
 				printed[id] = strings.TrimSpace(i.StandardOutputContent)
@@ -153,7 +159,8 @@ func (l *labBench) pid(t *testing.T) int {
 
 func TestALabRunsScriptsOnItsNodes(t *testing.T) {
 	l := startLab(t, "--nodes", "2", "--engines", "none", "--for", "10m", "--offline", "--windows")
-	if l.env["AWS_PROFILE"] != "" || l.env["AWS_SHARED_CREDENTIALS_FILE"] != os.DevNull || l.env["DROPCAP_LAB"] != l.folder {
+	if l.env["AWS_PROFILE"] != "" || l.env["AWS_SHARED_CREDENTIALS_FILE"] != os.DevNull ||
+		l.env["DROPCAP_LAB"] != l.folder {
 		t.Errorf("somebody's own account could be reached: %v", l.env)
 	}
 	if ids := l.nodes(t); len(ids) != 3 {
@@ -162,22 +169,29 @@ func TestALabRunsScriptsOnItsNodes(t *testing.T) {
 	var refused struct {
 		Type string `json:"__type"`
 	}
-	for want, key := range map[string]cloud.Key{"UnrecognizedClientException": cloud.DefaultKey, "InvalidSignatureException": {ID: l.key().ID, Secret: "none"}} {
-		if l.ask(t, key, "DescribeInstanceInformation", map[string]any{}, &refused); refused.Type != want {
+	for want, key := range map[string]cloud.Key{"UnrecognizedClientException": cloud.DefaultKey,
+		"InvalidSignatureException": {ID: l.key().ID, Secret: "none"}} {
+		if l.ask(t, key, "DescribeInstanceInformation", map[string]any{},
+			&refused); refused.Type != want {
 			t.Errorf("with %s: %s, want %s", key.ID, refused.Type, want)
 		}
 	}
-	for name, want := range map[string]string{"AWS_SECRET_ACCESS_KEY": "the signature is wrong", "AWS_ACCESS_KEY_ID": "AWS does not accept the credentials"} {
+	for name, want := range map[string]string{"AWS_SECRET_ACCESS_KEY": "the signature is wrong",
+		"AWS_ACCESS_KEY_ID": "AWS does not accept the credentials"} {
 		p := l.fleet(t)
 		p.env = append(p.env, name+"=NONE")
-		if r := p.run(t, "fleet", "ls"); r.status != dropcap.ExitHost || !strings.Contains(r.err, want) {
+		if r := p.run(t, "fleet", "ls"); r.status != dropcap.ExitHost ||
+			!strings.Contains(r.err, want) {
 			t.Errorf("with another %s: %d %s", name, r.status, r.err)
 		}
 	}
-	if r := l.run(t, "fleet", "lab"); r.status != 1 || !strings.Contains(r.err, "cannot start a lab: one runs already") {
+	if r := l.run(t, "fleet", "lab"); r.status != 1 ||
+		!strings.Contains(r.err, "cannot start a lab: one runs already") {
 		t.Errorf("a second one: %d, %s", r.status, r.err)
 	}
-	if r := l.run(t, "fleet", "lab", "--status"); r.status != 0 || !strings.Contains(r.out, "lab-2") || !strings.Contains(r.out, "ssm:DescribeInstanceInformation") {
+	if r := l.run(t, "fleet", "lab", "--status"); r.status != 0 ||
+		!strings.Contains(r.out, "lab-2") ||
+		!strings.Contains(r.out, "ssm:DescribeInstanceInformation") {
 		t.Errorf("status: %d, %s%s", r.status, r.out, r.err)
 	}
 }
@@ -190,7 +204,8 @@ func TestABareLabIsInstalledAndTakenOff(t *testing.T) {
 	has := func(want bool) {
 		t.Helper()
 		for id, path := range l.script(t, `command -v dropcap || echo none`) {
-			if want != strings.HasPrefix(path, l.folder+"/node-"+id[len(id)-1:]+"/") || !want && path != "none" {
+			if want != strings.HasPrefix(path, l.folder+"/node-"+id[len(id)-1:]+"/") ||
+				!want && path != "none" {
 				t.Errorf("%s has dropcap as %s", id, path)
 			}
 		}
@@ -199,7 +214,8 @@ func TestABareLabIsInstalledAndTakenOff(t *testing.T) {
 		t.Helper()
 		r := p.run(t, append([]string{"fleet"}, append(args, "--rate", "100")...)...)
 		if r.status != status || !strings.Contains(r.out+r.err, words) {
-			t.Errorf("%v: status %d, want %d and %q:\n%s%s", args, r.status, status, words, r.out, r.err)
+			t.Errorf("%v: status %d, want %d and %q:\n%s%s", args, r.status, status, words, r.out,
+				r.err)
 		}
 	}
 	do(0, "is there now", "install", "--documents-only")
@@ -210,7 +226,8 @@ func TestABareLabIsInstalledAndTakenOff(t *testing.T) {
 	do(0, "2 online", "ls")
 	do(0, "dropcap uninstall: ", "uninstall", "--targets", "all", "--yes")
 	has(false)
-	do(0, "is there", "install", "--distributor", "dropcap", "--bucket", "dropcap-lab", "--targets", "all", "--yes")
+	do(0, "is there", "install", "--distributor", "dropcap", "--bucket", "dropcap-lab", "--targets",
+		"all", "--yes")
 	has(true)
 	do(0, "dropcap is off", "uninstall", "--distributor", "dropcap", "--targets", "all", "--yes")
 	has(false)
@@ -218,20 +235,24 @@ func TestABareLabIsInstalledAndTakenOff(t *testing.T) {
 
 func TestAStoppedLabLeavesNoProcess(t *testing.T) {
 	l := startLab(t, "--nodes", "2", "--engines", "none")
-	printed := l.script(t, `setsid sleep 1000 >/dev/null 2>&1 & echo "$! $DROPCAP_STORE $(dropcap version | cut -d' ' -f1)"`)
+	printed := l.script(t,
+		`setsid sleep 1000 >/dev/null 2>&1 & echo "$! $DROPCAP_STORE $(dropcap version | cut -d' ' -f1)"`)
 	if len(printed) != 2 {
 		t.Fatalf("%v", printed)
 	}
-	if r := l.run(t, "fleet", "lab", "--stop"); r.status != 0 || !strings.HasPrefix(r.out, "unset AWS_ACCESS_KEY_ID ") {
+	if r := l.run(t, "fleet", "lab", "--stop"); r.status != 0 ||
+		!strings.HasPrefix(r.out, "unset AWS_ACCESS_KEY_ID ") {
 		t.Errorf("stop: %d, %s%s", r.status, r.out, r.err)
 	}
 	for id, line := range printed {
 		pid, rest, _ := strings.Cut(line, " ")
-		if running(pid) || !strings.HasPrefix(rest, l.folder) || !strings.HasSuffix(rest, "/store dropcap") {
+		if running(pid) || !strings.HasPrefix(rest, l.folder) ||
+			!strings.HasSuffix(rest, "/store dropcap") {
 			t.Errorf("%s: %q; its child runs: %v", id, line, running(pid))
 		}
 	}
-	if r := l.run(t, "fleet", "lab", "--status"); r.status != 1 || !strings.Contains(r.err, "cannot find a running lab") {
+	if r := l.run(t, "fleet", "lab", "--status"); r.status != 1 ||
+		!strings.Contains(r.err, "cannot find a running lab") {
 		t.Errorf("status: %d, %s", r.status, r.err)
 	}
 }
@@ -254,7 +275,8 @@ func TestNodesHaveEnginesOfTheirOwn(t *testing.T) {
 	for id, text := range l.script(t, engineOf) {
 		lines := strings.Fields(text)
 		hosts[lines[len(lines)-1]] = true
-		if !strings.HasPrefix(lines[0], "20.10.") || !strings.Contains(text, "tunnel") || !strings.Contains(text, "hardened") ||
+		if !strings.HasPrefix(lines[0], "20.10.") || !strings.Contains(text, "tunnel") ||
+			!strings.Contains(text, "hardened") ||
 			strings.Contains(text, "monitor") != strings.HasSuffix(id, "2") {
 			t.Errorf("%s: %q", id, text)
 		}
@@ -279,7 +301,8 @@ func TestAKilledLabLeavesNothing(t *testing.T) {
 	// Of one engine the supervisor is killed too.
 	var record struct{ Pid int }
 	for host := range hosts {
-		text, err := os.ReadFile(filepath.Join(filepath.Dir(strings.TrimPrefix(host, "unix://")), "supervisor.json"))
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(strings.TrimPrefix(host, "unix://")),
+			"supervisor.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +326,8 @@ func TestAKilledLabLeavesNothing(t *testing.T) {
 	}
 }
 
-// wantNoEngine: neither processes that have an engine's folder mounted, nor its cgroups, nor the folder.
+// wantNoEngine: neither processes that have an engine's folder mounted, nor its cgroups, nor the
+// folder.
 func wantNoEngine(t *testing.T, hosts map[string]bool) {
 	t.Helper()
 	for host := range hosts {
@@ -311,7 +335,8 @@ func wantNoEngine(t *testing.T, hosts map[string]bool) {
 		if _, err := os.Lstat(root); err == nil {
 			t.Errorf("%s is left behind", root)
 		}
-		if left, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup/*", filepath.Base(root))); len(left) > 0 {
+		if left, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup/*", filepath.Base(root))); len(
+			left) > 0 {
 			t.Errorf("cgroups are left behind: %v", left)
 		}
 		entries, err := os.ReadDir("/proc")
@@ -323,7 +348,8 @@ func wantNoEngine(t *testing.T, hosts map[string]bool) {
 				continue
 			}
 			for _, file := range []string{"mountinfo", "cmdline"} {
-				if text, _ := os.ReadFile(filepath.Join("/proc", e.Name(), file)); bytes.Contains(text, []byte(filepath.Base(root))) {
+				if text, _ := os.ReadFile(filepath.Join("/proc", e.Name(), file)); bytes.Contains(
+					text, []byte(filepath.Base(root))) {
 					t.Errorf("process %s is left behind: %s", e.Name(), fmt.Sprintf("%q", text))
 				}
 			}

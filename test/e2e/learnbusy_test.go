@@ -46,7 +46,8 @@ func recording(t *testing.T, e *dockertest.Engine, folder string, args ...string
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	r := &recorder{}
 	args = append([]string{"learn", "--store", folder, "--format", "json"}, args...)
-	r.cmd = exec.Command(testenv.Binary(t), append(args, "--", "sh", "-c", "echo watching; exec cat")...)
+	r.cmd = exec.Command(testenv.Binary(t),
+		append(args, "--", "sh", "-c", "echo watching; exec cat")...)
 	r.cmd.Env = append(os.Environ(), e.Env()...)
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -58,7 +59,9 @@ func recording(t *testing.T, e *dockertest.Engine, folder string, args ...string
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	if !testenv.Within(time.Minute, func() bool { return strings.Contains(r.err.String(), "watching") }) {
+	if !testenv.Within(time.Minute, func() bool {
+		return strings.Contains(r.err.String(), "watching")
+	}) {
 		t.Fatalf("it does not begin: %s", r.err.String())
 	}
 	return r
@@ -88,16 +91,19 @@ func evidenceIn(t *testing.T, text string) map[string]dropcap.WorkloadEvidence {
 	return by
 }
 
-// On a machine where everything is late, each of sixty short lives side by side is known as what it was: a first start or another, for how long it
-// was, with its end; and all of it is in the store when the recording says that it is over.
+// On a machine where everything is late, each of sixty short lives side by side is known as what it
+// was: a first start or another, for how long it was, with its end; and all of it is in the store
+// when the recording says that it is over.
 func TestSixtyShortLivesOnABusyMachine(t *testing.T) {
 	const lives, ranBefore, madeMeanwhile = 60, 10, 20
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
 		t.Fatal(err)
 	}
-	// An engine that is this busy may tell of a start seconds late, so that the life seems shorter than it was.
-	body := `{"Image":"app:1","Cmd":["sh","-c","chown 1 /tmp; sleep 6"],"HostConfig":{"NetworkMode":"none"}}`
+	// An engine that is this busy may tell of a start seconds late, so that the life seems shorter
+	// than it was.
+	body :=
+		`{"Image":"app:1","Cmd":["sh","-c","chown 1 /tmp; sleep 6"],"HostConfig":{"NetworkMode":"none"}}`
 	ids := make([]string, lives)
 	side := func(from, to int, do func(i int)) {
 		var all sync.WaitGroup
@@ -109,7 +115,8 @@ func TestSixtyShortLivesOnABusyMachine(t *testing.T) {
 	create := func(i int) { ids[i] = e.Create(t, fmt.Sprintf("life%02d", i), body) }
 	live := func(i int) {
 		for _, what := range []string{"start", "wait"} {
-			if status, answer, err := e.Raw(t.Context(), http.MethodPost, "/containers/"+ids[i]+"/"+what, ""); err != nil || status >= 400 {
+			if status, answer, err := e.Raw(t.Context(), http.MethodPost, "/containers/"+ids[i]+"/"+
+				what, ""); err != nil || status >= 400 {
 				t.Errorf("life%02d %s: %d %s %v", i, what, status, answer, err)
 			}
 		}
@@ -126,7 +133,8 @@ func TestSixtyShortLivesOnABusyMachine(t *testing.T) {
 	stored := evidenceIn(t, program{}.run(t, "evidence", "--format", "json", "--store", folder).out)
 	for i := range lives {
 		name := fmt.Sprintf("life%02d", i)
-		for where, known := range map[string]map[string]dropcap.WorkloadEvidence{"printed": printed, "stored": stored} {
+		for where, known := range map[string]map[string]dropcap.WorkloadEvidence{"printed": printed,
+			"stored": stored} {
 			w, ok := known[name]
 			if !ok {
 				t.Errorf("%s: there is nothing of %s", where, name)
@@ -137,8 +145,10 @@ func TestSixtyShortLivesOnABusyMachine(t *testing.T) {
 				cold, warm = 0, 1
 			}
 			s := w.Sources[0]
-			if s.StartsCold != cold || s.StartsWarm != warm || s.Stops != 1 || s.Seconds < 2 || w.Required != caps.Of(caps.Chown) {
-				t.Errorf("%s: %s: %d cold and %d warm starts, %d stops, %d s, needs %s", where, name, s.StartsCold, s.StartsWarm, s.Stops, s.Seconds, w.Required.Short())
+			if s.StartsCold != cold || s.StartsWarm != warm || s.Stops != 1 || s.Seconds < 2 ||
+				w.Required != caps.Of(caps.Chown) {
+				t.Errorf("%s: %s: %d cold and %d warm starts, %d stops, %d s, needs %s", where,
+					name, s.StartsCold, s.StartsWarm, s.Stops, s.Seconds, w.Required.Short())
 			}
 			if s.FilesUnseen != "" {
 				t.Errorf("%s: %s: its files: %s", where, name, s.FilesUnseen)

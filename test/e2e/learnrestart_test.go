@@ -15,8 +15,9 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// Six containers that take long to stop are restarted side by side; the time of the recording begins when the last one is up, so that each is seen
-// starting; one that does not come back is named at once, and in the result.
+// Six containers that take long to stop are restarted side by side; the time of the recording
+// begins when the last one is up, so that each is seen starting; one that does not come back is
+// named at once, and in the result.
 func TestARestartSeesEveryContainerStart(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	e := dockertest.Start(t, dockertest.Docker20)
@@ -30,7 +31,8 @@ func TestARestartSeesEveryContainerStart(t *testing.T) {
 	}
 	run := func(name string, more ...string) {
 		args := append([]string{"run", "-d", "--name", name, "--stop-timeout", "4"}, more...)
-		s.docker(append(args, "app:1", "sh", "-c", `trap "" TERM; chown 1 /tmp; while :; do sleep 1; done`)...)
+		s.docker(append(args, "app:1", "sh", "-c",
+			`trap "" TERM; chown 1 /tmp; while :; do sleep 1; done`)...)
 	}
 	names := []string{"app", "broken", "cache", "db", "vpn", "web"}
 	run("vpn")
@@ -42,7 +44,9 @@ func TestARestartSeesEveryContainerStart(t *testing.T) {
 	if err := os.Remove(source); err != nil { // without it the engine cannot start it again
 		t.Fatal(err)
 	}
-	cmd := exec.Command(testenv.Binary(t), append([]string{"learn", "--restart", "--yes", "--for", "2s", "--format", "json", "--store", s.folder}, names...)...)
+	cmd := exec.Command(testenv.Binary(t),
+		append([]string{"learn", "--restart", "--yes", "--for", "2s", "--format", "json", "--store",
+			s.folder}, names...)...)
 	cmd.Env = append(os.Environ(), e.Env()...)
 	var out, said heard
 	cmd.Stdout, cmd.Stderr = &out, &said
@@ -50,7 +54,8 @@ func TestARestartSeesEveryContainerStart(t *testing.T) {
 	if got := cmd.ProcessState.ExitCode(); got != 1 {
 		t.Errorf("exit status %d: %s", got, said.String())
 	}
-	for _, want := range []string{"warning: broken did not come back", "warning: not seen starting: broken;", "error: cannot restart broken"} {
+	for _, want := range []string{"warning: broken did not come back",
+		"warning: not seen starting: broken;", "error: cannot restart broken"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("it does not say %q: %s", want, said.String())
 		}
@@ -67,7 +72,8 @@ func TestARestartSeesEveryContainerStart(t *testing.T) {
 		}
 	}
 	var doc dropcap.Evidence
-	if err := json.Unmarshal([]byte(document), &doc); err != nil || !slices.Equal(doc.NotStarted, []string{"broken"}) {
+	if err := json.Unmarshal([]byte(document), &doc); err != nil ||
+		!slices.Equal(doc.NotStarted, []string{"broken"}) {
 		t.Errorf("not started: %v, %v", doc.NotStarted, err)
 	}
 }

@@ -56,7 +56,8 @@ func (s *nodeStage) plan(name string) string {
 
 func (s *nodeStage) is(name, want string) {
 	s.t.Helper()
-	if got := s.docker("inspect", "--format", "{{.Id}} {{.State.Running}}", name); got != want+" true" {
+	if got := s.docker("inspect", "--format", "{{.Id}} {{.State.Running}}", name); got != want+
+		" true" {
 		s.t.Errorf("%s is %s, want %s", name, got, want)
 	}
 }
@@ -78,46 +79,56 @@ func TestAPlanThatTheHostKeptIsAppliedAndBackedOutByItsRequests(t *testing.T) {
 	if forged == plan {
 		forged = plan[:len(plan)-1] + "f"
 	}
-	if r := s.p.node(t, "apply", "--request="+s.request(), "--plans="+forged); r.Error == nil || r.Error.Code != dropcap.CodeNoPlan {
+	if r := s.p.node(t, "apply", "--request="+s.request(), "--plans="+forged); r.Error == nil ||
+		r.Error.Code != dropcap.CodeNoPlan {
 		t.Errorf("a digest that is not the plan's: %+v", r)
 	}
 	s.is("web", old)
 	id := s.request()
-	args := []string{"apply", "--request=" + id, "--plans=" + forged + "," + plan, "--soak=200ms", "--deadline=100"}
+	args := []string{"apply", "--request=" + id, "--plans=" + forged + "," + plan, "--soak=200ms",
+		"--deadline=100"}
 	r := s.p.node(t, args...)
-	if list := changesOf(t, r); r.Status != 0 || len(list) != 1 || list[0].State != dropcap.Applied || r.Summary != "1 change: 1 applied" {
+	if list := changesOf(t, r); r.Status != 0 || len(list) != 1 ||
+		list[0].State != dropcap.Applied || r.Summary != "1 change: 1 applied" {
 		t.Fatalf("%+v %+v", r, r.Error)
 	}
 	if r.Plan != plan {
 		t.Errorf("it applied %q, and says %q", plan, r.Plan)
 	}
-	if again := s.p.node(t, args...); again.Started != r.Started || string(again.Document) != string(r.Document) {
+	if again := s.p.node(t, args...); again.Started != r.Started ||
+		string(again.Document) != string(r.Document) {
 		t.Errorf("delivered again: %+v", again)
 	}
 	r = s.p.node(t, "backout", "--request="+s.request(), "--of="+requestID(999)+","+id)
-	if list := changesOf(t, r); r.Status != 0 || len(list) != 1 || list[0].State != dropcap.BackedOut {
+	if list := changesOf(t, r); r.Status != 0 || len(list) != 1 ||
+		list[0].State != dropcap.BackedOut {
 		t.Errorf("%+v %+v", r, r.Error)
 	}
 	s.is("web", old)
-	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 || r.Summary != "nothing to back out" {
+	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 ||
+		r.Summary != "nothing to back out" {
 		t.Errorf("%+v", r)
 	}
-	if r := s.p.node(t, "history", "--request="+s.request()); r.Summary != "1 change: 1 backed-out" {
+	if r := s.p.node(t, "history", "--request="+
+		s.request()); r.Summary != "1 change: 1 backed-out" {
 		t.Errorf("%+v", r)
 	}
 }
 
-// begin starts an apply in a process group of its own, as the agent does, and waits until the receipt says that it goes on and the new container runs.
+// begin starts an apply in a process group of its own, as the agent does, and waits until the
+// receipt says that it goes on and the new container runs.
 func (s *nodeStage) begin(id string, args ...string) *exec.Cmd {
 	s.t.Helper()
-	cmd := s.p.command(s.t, append([]string{"node", "apply", "--request=" + id, "--deadline=600"}, args...)...)
+	cmd := s.p.command(s.t, append([]string{"node", "apply", "--request=" + id, "--deadline=600"},
+		args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); _ = cmd.Wait() })
 	dockertest.Eventually(s.t, time.Minute, "the new container", func() bool {
-		return s.docker("ps", "-a", "-q", "--filter", "name=-dropcap-") != "" && s.docker("ps", "-q", "--filter", "name=^web$") != ""
+		return s.docker("ps", "-a", "-q", "--filter", "name=-dropcap-") != "" &&
+			s.docker("ps", "-q", "--filter", "name=^web$") != ""
 	})
 	return cmd
 }
@@ -146,7 +157,8 @@ func TestTheWorkGoesOnWhenTheAgentKillsTheCommand(t *testing.T) {
 		t.Errorf("just after: %s", r.State)
 	}
 	r := s.p.node(t, "apply", "--request="+id, "--plans="+plan, "--soak=4s", "--deadline=100")
-	if list := changesOf(t, r); r.State != dropcap.ReceiptDone || r.Status != 0 || len(list) != 1 || list[0].State != dropcap.Applied {
+	if list := changesOf(t, r); r.State != dropcap.ReceiptDone || r.Status != 0 || len(list) != 1 ||
+		list[0].State != dropcap.Applied {
 		t.Errorf("%+v %+v", r, r.Error)
 	}
 	if now := s.docker("inspect", "--format", "{{.Id}}", "web"); now == old {
@@ -154,22 +166,26 @@ func TestTheWorkGoesOnWhenTheAgentKillsTheCommand(t *testing.T) {
 	}
 }
 
-// A backout that comes amid the apply waits for it, and one that comes before it keeps it from being done.
+// A backout that comes amid the apply waits for it, and one that comes before it keeps it from
+// being done.
 func TestABackoutTakesBackWhatGoesOnOrHasNotArrived(t *testing.T) {
 	s := newNodeStage(t)
 	old := s.start("web")
 	plan, id := s.plan("web"), s.request()
 	s.begin(id, "--plans="+plan, "--soak=3s")
 	r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id, "--deadline=100")
-	if list := changesOf(t, r); r.State != dropcap.ReceiptDone || r.Status != 0 || len(list) != 1 || list[0].State != dropcap.BackedOut {
+	if list := changesOf(t, r); r.State != dropcap.ReceiptDone || r.Status != 0 || len(list) != 1 ||
+		list[0].State != dropcap.BackedOut {
 		t.Errorf("amid: %+v %+v", r, r.Error)
 	}
 	s.is("web", old)
 	plan, id = s.plan("web"), s.request()
-	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 || r.Summary != "nothing to back out" {
+	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 ||
+		r.Summary != "nothing to back out" {
 		t.Errorf("before: %+v %+v", r, r.Error)
 	}
-	if r := s.p.node(t, "apply", "--request="+id, "--plans="+plan); r.Status != 1 || r.Error == nil || !strings.Contains(r.Error.Message, "taken back before it arrived") {
+	if r := s.p.node(t, "apply", "--request="+id, "--plans="+plan); r.Status != 1 ||
+		r.Error == nil || !strings.Contains(r.Error.Message, "taken back before it arrived") {
 		t.Errorf("late: %+v %+v", r, r.Error)
 	}
 	s.is("web", old)
@@ -180,7 +196,8 @@ func TestOneWhoWaitsForARequestIsToldThatItGoesOn(t *testing.T) {
 	s := newNodeStage(t)
 	s.start("web")
 	plan, id := s.plan("web"), s.request()
-	cmd := s.p.command(t, "node", "apply", "--request="+id, "--plans="+plan, "--soak=3s", "--deadline=600")
+	cmd := s.p.command(t, "node", "apply", "--request="+id, "--plans="+plan, "--soak=3s",
+		"--deadline=600")
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -192,10 +209,12 @@ func TestOneWhoWaitsForARequestIsToldThatItGoesOn(t *testing.T) {
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	said, _ := io.ReadAll(out)
 	_ = cmd.Wait()
-	if cmd.ProcessState.ExitCode() != dropcap.ExitInterrupt || !strings.Contains(string(said), "request "+id+" goes on") || strings.Contains(string(said), "nothing was changed") {
+	if cmd.ProcessState.ExitCode() != dropcap.ExitInterrupt || !strings.Contains(string(said),
+		"request "+id+" goes on") || strings.Contains(string(said), "nothing was changed") {
 		t.Errorf("%s: %s", cmd.ProcessState, said)
 	}
-	if r := s.p.node(t, "receipt", "--of="+id, "--deadline=100"); r.State != dropcap.ReceiptDone || r.Status != 0 {
+	if r := s.p.node(t, "receipt", "--of="+id, "--deadline=100"); r.State != dropcap.ReceiptDone ||
+		r.Status != 0 {
 		t.Errorf("%+v %+v", r, r.Error)
 	}
 }
@@ -214,7 +233,8 @@ func kill(t *testing.T, pids ...string) {
 	}
 }
 
-// When all that works on a request dies, whoever looks is told, who may change containers has it recovered, and it is never done again.
+// When all that works on a request dies, whoever looks is told, who may change containers has it
+// recovered, and it is never done again.
 func TestADeadRequestIsRecoveredByWhoMayChangeAndNotDoneAgain(t *testing.T) {
 	s := newNodeStage(t)
 	s.p = s.p.with("DROPCAP_WATCH=off") // it would be ended at once
@@ -226,37 +246,46 @@ func TestADeadRequestIsRecoveredByWhoMayChangeAndNotDoneAgain(t *testing.T) {
 	s.onlyLooks(id)
 	r := s.p.node(t, "recover", "--of="+id, "--deadline=100")
 	list := changesOf(t, r)
-	if r.State != dropcap.ReceiptInterrupted || len(list) != 1 || !list[0].State.Over() || r.Error == nil || r.Error.Code != dropcap.CodeInterrupt {
+	if r.State != dropcap.ReceiptInterrupted || len(list) != 1 || !list[0].State.Over() ||
+		r.Error == nil || r.Error.Code != dropcap.CodeInterrupt {
 		t.Fatalf("%+v %+v", r, r.Error)
 	}
-	if want := map[dropcap.ChangeState]int{dropcap.Applied: 7, dropcap.RolledBack: 4}[list[0].State]; r.Status != want {
+	if want := map[dropcap.ChangeState]int{dropcap.Applied: 7,
+		dropcap.RolledBack: 4}[list[0].State]; r.Status != want {
 		t.Errorf("%s: status %d, want %d", list[0].State, r.Status, want)
 	}
 	before := s.docker("inspect", "--format", "{{.Id}}", "web")
-	if again := s.p.node(t, "apply", "--request="+id, "--plans="+plan, "--soak=10m"); again.State != dropcap.ReceiptInterrupted || again.Ended != r.Ended {
+	if again := s.p.node(t, "apply", "--request="+id, "--plans="+plan,
+		"--soak=10m"); again.State != dropcap.ReceiptInterrupted || again.Ended != r.Ended {
 		t.Errorf("again: %+v", again)
 	}
 	s.is("web", before)
-	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 || len(changesOf(t, r)) > 1 {
+	if r := s.p.node(t, "backout", "--request="+s.request(), "--of="+id); r.Status != 0 ||
+		len(changesOf(t, r)) > 1 {
 		t.Errorf("%+v %+v", r, r.Error)
 	}
 }
 
-// onlyLooks asks all that the document for looking can ask of a dead request: nothing of the containers and the journal is changed.
+// onlyLooks asks all that the document for looking can ask of a dead request: nothing of the
+// containers and the journal is changed.
 func (s *nodeStage) onlyLooks(id string) {
 	s.t.Helper()
 	state := func() string {
-		return s.docker("ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}}") + s.p.run(s.t, "history", "--format", "json").out
+		return s.docker("ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}}") + s.p.run(s.t,
+			"history", "--format", "json").out
 	}
 	before := state()
 	for range 2 {
 		r := s.p.node(s.t, "receipt", "--of="+id, "--deadline=100")
-		if r.State != dropcap.ReceiptRunning || !r.Recovery || r.Summary != "interrupted; waits for a recovery" {
+		if r.State != dropcap.ReceiptRunning || !r.Recovery ||
+			r.Summary != "interrupted; waits for a recovery" {
 			s.t.Errorf("a look: %+v", r)
 		}
 	}
-	for _, verb := range []string{"audit", "plan", "history", "evidence"} { // under the name of the request
-		s.p.run(s.t, "node", verb, "--request="+id).wantError(s.t, dropcap.ExitError, "it was to apply")
+	for _, verb := range []string{"audit", "plan", "history", "evidence"} {
+		// under the name of the request
+		s.p.run(s.t, "node", verb, "--request="+id).wantError(s.t, dropcap.ExitError,
+			"it was to apply")
 	}
 	for _, verb := range []string{"audit", "plan", "history", "evidence"} {
 		s.p.node(s.t, verb, "--request="+s.request())
@@ -266,7 +295,8 @@ func (s *nodeStage) onlyLooks(id string) {
 	}
 }
 
-// When only the process that writes the receipt dies, the command that it ran goes on to its end, and the request is not free before.
+// When only the process that writes the receipt dies, the command that it ran goes on to its end,
+// and the request is not free before.
 func TestAnOrphanedChangeIsWaitedFor(t *testing.T) {
 	s := newNodeStage(t)
 	s.p = s.p.with("DROPCAP_WATCH=off") // so that the receipt is left as it is
@@ -277,11 +307,13 @@ func TestAnOrphanedChangeIsWaitedFor(t *testing.T) {
 	if r := s.p.node(t, "receipt", "--of="+id); r.State != dropcap.ReceiptRunning {
 		t.Errorf("while the command goes on: %s", r.State)
 	}
-	if r := s.p.node(t, "receipt", "--of="+id, "--deadline=100"); !r.Recovery && !r.State.Over() { // the command that brought it may have ended it
+	if r := s.p.node(t, "receipt", "--of="+id, "--deadline=100"); !r.Recovery && !r.State.Over() {
+		// the command that brought it may have ended it
 		t.Errorf("after it: %+v", r)
 	}
 	r := s.p.node(t, "recover", "--of="+id, "--deadline=100")
-	if list := changesOf(t, r); r.State != dropcap.ReceiptInterrupted || len(list) != 1 || list[0].State != dropcap.Applied || r.Status != 7 {
+	if list := changesOf(t, r); r.State != dropcap.ReceiptInterrupted || len(list) != 1 ||
+		list[0].State != dropcap.Applied || r.Status != 7 {
 		t.Errorf("%+v %+v", r, r.Error)
 	}
 	whole := s.p.run(t, "node", "receipt", "--of="+id, "--whole")

@@ -15,9 +15,11 @@ func TestANodeNamesItsOwnRequest(t *testing.T) {
 	p, _ := onNode(t, e)
 	own := dropcap.RequestOf(requestID(1), "i-0123456789abcdef0")
 	for _, args := range [][]string{
-		{"audit", "--request=" + requestID(1), "--each"}, {"receipt", "--of=" + requestID(1), "--each"}, {"receipt", "--of=" + own},
+		{"audit", "--request=" + requestID(1), "--each"}, {"receipt", "--of=" + requestID(1),
+			"--each"}, {"receipt", "--of=" + own},
 	} {
-		if r := p.node(t, args...); r.Request != own || r.State != dropcap.ReceiptDone || r.Host.Node != "i-0123456789abcdef0" || r.Verb != "audit" {
+		if r := p.node(t, args...); r.Request != own || r.State != dropcap.ReceiptDone ||
+			r.Host.Node != "i-0123456789abcdef0" || r.Verb != "audit" {
 			t.Errorf("%q: %+v", args, r)
 		}
 	}
@@ -25,7 +27,8 @@ func TestANodeNamesItsOwnRequest(t *testing.T) {
 		t.Errorf("under the common name: %+v", r)
 	}
 	other := p.with("AWS_SSM_INSTANCE_ID=mi-0123456789abcdef0")
-	if r := other.node(t, "receipt", "--of="+requestID(1), "--each"); r.State != dropcap.ReceiptAbsent || r.Request == own {
+	if r := other.node(t, "receipt", "--of="+requestID(1),
+		"--each"); r.State != dropcap.ReceiptAbsent || r.Request == own {
 		t.Errorf("another node: %+v", r)
 	}
 	r := p.node(t, "backout", "--request="+requestID(2), "--of="+requestID(1), "--each")
@@ -33,5 +36,6 @@ func TestANodeNamesItsOwnRequest(t *testing.T) {
 		t.Errorf("%+v, want %s", r, want)
 	}
 	p.with("AWS_SSM_INSTANCE_ID=").run(t, "node", "audit", "--request="+requestID(3), "--each").
-		wantError(t, dropcap.ExitHost, "cannot tell which node this is: AWS_SSM_INSTANCE_ID is not set")
+		wantError(t, dropcap.ExitHost,
+			"cannot tell which node this is: AWS_SSM_INSTANCE_ID is not set")
 }

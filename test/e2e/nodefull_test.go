@@ -10,7 +10,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// On a full disk a request fails with a sentence, soon, and what was done before can still be asked for.
+// On a full disk a request fails with a sentence, soon, and what was done before can still be asked
+// for.
 func TestANodeOnAFullDisk(t *testing.T) {
 	dir := testenv.SmallDisk(t, "512k")
 	e := fake.Start(t, fake.Options{})
@@ -27,7 +28,8 @@ func TestANodeOnAFullDisk(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if r := p.node(t, "audit", "--request="+requestID(2)); r.State != dropcap.ReceiptDone || r.Status != 3 {
+	if r := p.node(t, "audit", "--request="+requestID(2)); r.State != dropcap.ReceiptDone ||
+		r.Status != 3 {
 		t.Errorf("after making room: %+v", r)
 	}
 }

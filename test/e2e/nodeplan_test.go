@@ -23,23 +23,28 @@ func TestANodePlansThoseOfTheNamedContainersThatItHas(t *testing.T) {
 	s := newNodeStage(t)
 	s.start("web")
 	r := s.p.node(t, "plan", "--request="+s.request(), "--container=wbe", "--container=web")
-	if p := planOf(t, r); r.Status != 3 || len(p.Steps) != 1 || p.Steps[0].Container.Name != "web" || !slices.Equal(p.Absent, []string{"wbe"}) {
+	if p := planOf(t, r); r.Status != 3 || len(p.Steps) != 1 ||
+		p.Steps[0].Container.Name != "web" || !slices.Equal(p.Absent, []string{"wbe"}) {
 		t.Errorf("one of two: %+v", r)
 	}
 	r = s.p.node(t, "plan", "--request="+s.request(), "--container=wbe")
-	if p := planOf(t, r); r.Status != 0 || r.Error != nil || len(p.Steps) != 0 || !slices.Equal(p.Absent, []string{"wbe"}) {
+	if p := planOf(t, r); r.Status != 0 || r.Error != nil || len(p.Steps) != 0 ||
+		!slices.Equal(p.Absent, []string{"wbe"}) {
 		t.Errorf("none: %+v %+v", r, r.Error)
 	}
 }
 
-// What a label names is edited by nobody over a fleet: the plan says so, and shows what to write there.
+// What a label names is edited by nobody over a fleet: the plan says so, and shows what to write
+// there.
 func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 	s := newNodeStage(t)
 	folder := testenv.RootFolder(t)
 	file := write(t, filepath.Join(folder, "compose.yaml"), "services:\n  web:\n    image: app:1\n")
 	args := []string{"run", "-d", "--name", "shop-web-1", "--stop-timeout", "1"}
 	for name, value := range map[string]string{
-		"project": "shop", "service": "web", "project.working_dir": folder, "project.config_files": file, "container-number": "1", "oneoff": "False", "config-hash": "0",
+		"project": "shop", "service": "web", "project.working_dir": folder,
+		"project.config_files": file, "container-number": "1", "oneoff": "False",
+		"config-hash": "0",
 	} {
 		args = append(args, "--label", "com.docker.compose."+name+"="+value)
 	}
@@ -49,24 +54,30 @@ func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 	if r.Status != 7 || len(p.Steps) != 1 || r.Summary != "plan "+p.ID+", 1 container: 1 refused" {
 		t.Fatalf("%+v", r)
 	}
-	if one := p.Steps[0]; one.Refused != "cannot edit its owner's file over a fleet" || !strings.Contains(one.Commands.Source, "+++ "+file) {
+	if one := p.Steps[0]; one.Refused != "cannot edit its owner's file over a fleet" ||
+		!strings.Contains(one.Commands.Source, "+++ "+file) {
 		t.Errorf("%+v", one)
 	}
 	r = s.p.node(t, "plan", "--request="+s.request(), "--strategy=recreate")
 	if p := planOf(t, r); r.Status != 3 || p.Steps[0].Refused != "" {
 		t.Errorf("the container itself: %+v", r)
 	}
-	saved := write(t, filepath.Join(folder, "plan.json"), s.p.run(t, "plan", "--format", "json").out)
-	if r := s.p.run(t, "apply", saved, "--no-source-files", "--yes"); r.status != 7 || !strings.Contains(r.err, "shop-web-1 is left as it is: cannot edit its owner's file over a fleet") {
+	saved := write(t, filepath.Join(folder, "plan.json"), s.p.run(t, "plan", "--format", "json").
+		out)
+	if r := s.p.run(t, "apply", saved, "--no-source-files", "--yes"); r.status != 7 ||
+		!strings.Contains(r.err,
+			"shop-web-1 is left as it is: cannot edit its owner's file over a fleet") {
 		t.Errorf("a plan that would: %d %s", r.status, r.err)
 	}
 }
 
-// No argument of a container leaves its host, whatever it looks like: what a controller gets are places in a file that the host has not even written.
+// No argument of a container leaves its host, whatever it looks like: what a controller gets are
+// places in a file that the host has not even written.
 func TestNoArgumentLeavesTheHost(t *testing.T) {
 	const word = "quietword"
 	s := newNodeStage(t)
-	s.docker("run", "-d", "--name", "web", "--stop-timeout", "1", "--label", "team="+word, "--health-cmd", "test -n "+word, "--log-opt", "tag="+word,
+	s.docker("run", "-d", "--name", "web", "--stop-timeout", "1", "--label", "team="+word,
+		"--health-cmd", "test -n "+word, "--log-opt", "tag="+word,
 		"--entrypoint", "/bin/sh", "app:1", "-c", `sleep 3600; echo "$@"`, "-u", word)
 	silent := func(r dropcap.Receipt, status int) dropcap.Receipt {
 		t.Helper()
@@ -85,6 +96,7 @@ func TestNoArgumentLeavesTheHost(t *testing.T) {
 		t.Errorf("the command has no place for its arguments: %s", by)
 	}
 	plan := s.plan("web")
-	silent(s.p.node(t, "apply", "--request="+s.request(), "--plans="+plan, "--soak=200ms", "--deadline=100"), 0)
+	silent(s.p.node(t, "apply", "--request="+s.request(), "--plans="+plan, "--soak=200ms",
+		"--deadline=100"), 0)
 	silent(s.p.node(t, "history", "--request="+s.request()), 0)
 }

@@ -40,7 +40,8 @@ func (c carrier) call(action string, in any) (map[string]any, int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+"/", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+"/",
+		bytes.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -68,20 +69,23 @@ func (c carrier) send(document string, parameters map[string]string) map[string]
 	for k, v := range parameters {
 		given[k] = []string{v}
 	}
-	out, status := c.call("SendCommand", map[string]any{"DocumentName": document, "InstanceIds": []string{managed}, "Parameters": given})
+	out, status := c.call("SendCommand", map[string]any{"DocumentName": document,
+		"InstanceIds": []string{managed}, "Parameters": given})
 	if status != http.StatusOK {
 		return out
 	}
 	command, _ := out["Command"].(map[string]any)
 	testenv.Eventually(c.t, time.Minute, "answer of the node", func() bool {
-		out, status = c.call("GetCommandInvocation", map[string]any{"CommandId": command["CommandId"], "InstanceId": managed})
+		out, status = c.call("GetCommandInvocation",
+			map[string]any{"CommandId": command["CommandId"], "InstanceId": managed})
 		s := fmt.Sprint(out["Status"])
 		return status == http.StatusOK && s != "Pending" && s != "InProgress"
 	})
 	return out
 }
 
-// The documents of ours are taken by the service, held to their forms, and do through an agent what node does.
+// The documents of ours are taken by the service, held to their forms, and do through an agent what
+// node does.
 func TestTheDocumentsRunNodeThroughAnAgent(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "web"})
@@ -92,56 +96,70 @@ func TestTheDocumentsRunNodeThroughAnAgent(t *testing.T) {
 	bin := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	agent := &cloud.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
-		Env: []string{"PATH=" + bin + ":/usr/bin:/bin", "DOCKER_HOST=" + e.Host, "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "s")}}
+	agent := &cloud.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1",
+		Folder: t.TempDir(),
+		Env: []string{"PATH=" + bin + ":/usr/bin:/bin", "DOCKER_HOST=" + e.Host, "DROPCAP_STORE=" +
+			filepath.Join(t.TempDir(), "s")}}
 	go func() { done <- agent.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
 	c := carrier{t, srv.URL}
 	for _, d := range fleet.Documents() {
-		if out, status := c.call("CreateDocument", map[string]any{"Name": d.Name, "Content": d.Content, "DocumentType": "Command", "DocumentFormat": "JSON"}); status != http.StatusOK {
+		if out, status := c.call("CreateDocument",
+			map[string]any{"Name": d.Name, "Content": d.Content, "DocumentType": "Command",
+				"DocumentFormat": "JSON"}); status != http.StatusOK {
 			t.Fatalf("%s: %v", d.Name, out)
 		}
 	}
 	hello := map[string]string{"verb": "hello", "request": requestID(1)}
 	out := c.send(fleet.LookDocument, hello)
-	if out["ResponseCode"] != 127.0 || !strings.Contains(fmt.Sprint(out["StandardErrorContent"]), "dropcap: not installed") {
+	if out["ResponseCode"] != 127.0 || !strings.Contains(fmt.Sprint(out["StandardErrorContent"]),
+		"dropcap: not installed") {
 		t.Errorf("without dropcap: %v", out)
 	}
 	if err := os.Symlink(testenv.Binary(t), filepath.Join(bin, "dropcap")); err != nil {
 		t.Fatal(err)
 	}
-	for _, given := range []map[string]string{hello, {"verb": "audit", "request": requestID(2), "arguments": "--level=cis --container=web"}} {
+	for _, given := range []map[string]string{hello, {"verb": "audit", "request": requestID(2),
+		"arguments": "--level=cis --container=web"}} {
 		out := c.send(fleet.LookDocument, given)
 		p, err := frame.Find(fmt.Sprint(out["StandardOutputContent"]))
 		if err != nil || out["Status"] != "Success" {
 			t.Fatalf("%v: %v", err, out)
 		}
-		if r := unpacked(t, p); r.State != dropcap.ReceiptDone || r.Host.Node != managed || r.Command == "" || r.Verb != given["verb"] {
+		if r := unpacked(t, p); r.State != dropcap.ReceiptDone || r.Host.Node != managed ||
+			r.Command == "" || r.Verb != given["verb"] {
 			t.Errorf("%+v", r)
 		}
 	}
-	for _, bad := range []map[string]string{{"verb": "apply"}, {"verb": "audit;id"}, {"request": "$(id)"}, {"arguments": "--level=cis;id"}, {"arguments": "--level=`id`"},
-		{"arguments": "--level=*"}, {"arguments": "x"}, {"arguments": "--a\n--b"}, {"executionTimeout": "1"}, {"commands": "id"}} {
+	for _, bad := range []map[string]string{{"verb": "apply"}, {"verb": "audit;id"},
+		{"request": "$(id)"}, {"arguments": "--level=cis;id"}, {"arguments": "--level=`id`"},
+		{"arguments": "--level=*"}, {"arguments": "x"}, {"arguments": "--a\n--b"},
+		{"executionTimeout": "1"}, {"commands": "id"}} {
 		given := map[string]string{"verb": "audit", "request": requestID(3)}
 		for k, v := range bad {
 			given[k] = v
 		}
-		if out := c.send(fleet.LookDocument, given); !strings.Contains(fmt.Sprint(out["__type"]), "InvalidParameters") {
+		if out := c.send(fleet.LookDocument, given); !strings.Contains(fmt.Sprint(out["__type"]),
+			"InvalidParameters") {
 			t.Errorf("%v: %v", bad, out)
 		}
 	}
-	lines, err := fleet.Script(dropcap.NodeCommand{Verb: "receipt", Request: requestID(4), Args: []string{"--of=" + requestID(2)}})
+	lines, err := fleet.Script(dropcap.NodeCommand{Verb: "receipt", Request: requestID(4),
+		Args: []string{"--of=" + requestID(2)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out = c.send(fleet.ShellDocument, map[string]string{"commands": strings.Join(lines, "\n")})
-	if p, err := frame.Find(fmt.Sprint(out["StandardOutputContent"])); err != nil || unpacked(t, p).Verb != "audit" {
+	if p, err := frame.Find(fmt.Sprint(out["StandardOutputContent"])); err != nil ||
+		unpacked(t, p).Verb != "audit" {
 		t.Errorf("the control's own way: %v %v", err, out)
 	}
 }
 
-// slowed is an engine that tells of its containers only once it is let; waiting counts who waits for that.
-func slowed(t *testing.T, e *fake.Engine, let <-chan struct{}, waiting *atomic.Int32) (host string) {
+// slowed is an engine that tells of its containers only once it is let; waiting counts who waits
+// for that.
+func slowed(t *testing.T, e *fake.Engine, let <-chan struct{},
+	waiting *atomic.Int32) (host string) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "d.sock")
 	l, err := net.Listen("unix", socket)
@@ -149,7 +167,8 @@ func slowed(t *testing.T, e *fake.Engine, let <-chan struct{}, waiting *atomic.I
 		t.Fatal(err)
 	}
 	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
-	pass.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	pass.Transport = &http.Transport{DialContext: func(ctx context.Context, _,
+		_ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", e.Socket)
 	}}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -169,7 +188,8 @@ func slowed(t *testing.T, e *fake.Engine, let <-chan struct{}, waiting *atomic.I
 	return "unix://" + socket
 }
 
-// The agent waits for whoever holds a script's output: the process that goes on with a request after the command has answered must not.
+// The agent waits for whoever holds a script's output: the process that goes on with a request
+// after the command has answered must not.
 func TestWhatGoesOnAfterTheAnswerHoldsNoOutputOfTheAgents(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "web"})
@@ -183,8 +203,10 @@ func TestWhatGoesOnAfterTheAnswerHoldsNoOutputOfTheAgents(t *testing.T) {
 	double.Add(cloud.Node{ID: managed})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	agent := &cloud.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1", Folder: t.TempDir(),
-		Env: []string{"PATH=/usr/bin:/bin", "DOCKER_HOST=" + host, "DROPCAP_STORE=" + filepath.Join(t.TempDir(), "s")}}
+	agent := &cloud.Agent{Endpoint: srv.URL, Node: managed, Region: "us-east-1",
+		Folder: t.TempDir(),
+		Env: []string{"PATH=/usr/bin:/bin", "DOCKER_HOST=" + host, "DROPCAP_STORE=" +
+			filepath.Join(t.TempDir(), "s")}}
 	go func() { done <- agent.Run(ctx) }()
 	t.Cleanup(func() { release(); stop(); <-done })
 	c := carrier{t, srv.URL}
@@ -197,11 +219,13 @@ func TestWhatGoesOnAfterTheAnswerHoldsNoOutputOfTheAgents(t *testing.T) {
 		}
 		return unpacked(t, p).State
 	}
-	if s := state(testenv.Binary(t) + " node audit --request=" + requestID(1) + " --deadline=1"); s != dropcap.ReceiptRunning || waiting.Load() != 1 {
+	if s := state(testenv.Binary(t) + " node audit --request=" + requestID(1) +
+		" --deadline=1"); s != dropcap.ReceiptRunning || waiting.Load() != 1 {
 		t.Errorf("while the engine does not answer it is %s, and %d wait for it", s, waiting.Load())
 	}
 	release()
-	if s := state(testenv.Binary(t) + " node receipt --of=" + requestID(1) + " --deadline=100"); s != dropcap.ReceiptDone {
+	if s := state(testenv.Binary(t) + " node receipt --of=" + requestID(1) +
+		" --deadline=100"); s != dropcap.ReceiptDone {
 		t.Errorf("then it is %s", s)
 	}
 }

@@ -43,7 +43,8 @@ func (s stage) dropcap(status int, args ...string) string {
 	cmd.Env = append(os.Environ(), s.engine.Env()...)
 	out, err := cmd.CombinedOutput()
 	if got := cmd.ProcessState.ExitCode(); got != status {
-		s.t.Errorf("dropcap %s: exit status %d, want %d (%v)\n%s", strings.Join(args, " "), got, status, err, out)
+		s.t.Errorf("dropcap %s: exit status %d, want %d (%v)\n%s", strings.Join(args, " "), got,
+			status, err, out)
 	}
 	return string(out)
 }
@@ -62,7 +63,8 @@ func (s stage) journal(changes ...dropcap.Change) {
 	}
 }
 
-// A change keeps its old container, stopped: neither is it planned, nor does audit fail for it, as long as nobody starts it.
+// A change keeps its old container, stopped: neither is it planned, nor does audit fail for it, as
+// long as nobody starts it.
 func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
@@ -74,22 +76,29 @@ func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 	lookalike := s.docker("create", "--name", "db-dropcap-1f0c5a9e77b2", "app:1")
 	s.dropcap(3, "audit", "web-dropcap-1f0c5a9e77b2")
 	change := dropcap.Change{
-		ID: "1f0c5a9e77b2", Plan: "0123456789ab", Workload: "docker:web", Name: "web", Strategy: dropcap.StrategyRecreate, Before: old, After: now,
-		Was: dropcap.Grant{Holds: caps.DockerDefaults}, Is: dropcap.Grant{CapDrop: []string{"NET_RAW"}, Holds: caps.DockerDefaults.Minus(caps.Of(caps.NetRaw))},
-		State: dropcap.Checking, Started: "2026-07-01T11:59:18Z", Timeline: []dropcap.Event{{At: "2026-07-01T11:59:18Z", Event: "note-begin"}},
+		ID: "1f0c5a9e77b2", Plan: "0123456789ab", Workload: "docker:web", Name: "web",
+		Strategy: dropcap.StrategyRecreate, Before: old, After: now,
+		Was: dropcap.Grant{Holds: caps.DockerDefaults},
+		Is: dropcap.Grant{CapDrop: []string{"NET_RAW"},
+			Holds: caps.DockerDefaults.Minus(caps.Of(caps.NetRaw))},
+		State: dropcap.Checking, Started: "2026-07-01T11:59:18Z",
+		Timeline: []dropcap.Event{{At: "2026-07-01T11:59:18Z", Event: "note-begin"}},
 	}
 	s.journal(change)
 	s.dropcap(3, "audit", old) // a change that goes on retains nothing yet
-	if out := s.dropcap(0, "plan", "web"); !strings.Contains(out, "change 1f0c5a9e77b2 of web is not finished") {
+	if out := s.dropcap(0, "plan", "web"); !strings.Contains(out,
+		"change 1f0c5a9e77b2 of web is not finished") {
 		t.Errorf("plan does not say that a change was interrupted:\n%s", out)
 	}
 
 	change.State, change.Ended, change.DowntimeMS = dropcap.Applied, "2026-07-01T11:59:20Z", 312
 	s.journal(change)
-	if out := s.dropcap(0, "audit", "web", old); !strings.Contains(out, "retained by change 1f0c5a9e77b2") {
+	if out := s.dropcap(0, "audit", "web", old); !strings.Contains(out,
+		"retained by change 1f0c5a9e77b2") {
 		t.Errorf("audit does not say why it passes over the old container:\n%s", out)
 	}
-	if out := s.dropcap(0, "audit", old, "--format", "json"); !strings.Contains(out, `"retained": "1f0c5a9e77b2"`) || !strings.Contains(out, `"verdict": "waived"`) {
+	if out := s.dropcap(0, "audit", old, "--format", "json"); !strings.Contains(out,
+		`"retained": "1f0c5a9e77b2"`) || !strings.Contains(out, `"verdict": "waived"`) {
 		t.Errorf("the audit's document does not say it:\n%s", out)
 	}
 	s.dropcap(0, "explain", old)
@@ -108,22 +117,27 @@ func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 	s.dropcap(3, "audit", old)
 	s.docker("kill", now)
 	s.dropcap(0, "plan", "--level", "least", now)
-	if out := s.dropcap(0, "audit", "--level", "least", now); !strings.Contains(out, "retained by change") {
+	if out := s.dropcap(0, "audit", "--level", "least", now); !strings.Contains(out,
+		"retained by change") {
 		t.Errorf("the new one is judged:\n%s", out)
 	}
 	change.State, change.Pruned = dropcap.Applied, true
 	s.journal(change)
 	s.dropcap(3, "audit", old)
 
-	for _, ask := range [][]string{{"history"}, {"history", "1f0c"}, {"history", "web"}, {"history", old[:12]}, {"history", "--format", "json"}} {
-		if out := s.dropcap(0, ask...); !strings.Contains(out, "1f0c5a9e77b2") || !strings.Contains(out, "applied") {
+	for _, ask := range [][]string{{"history"}, {"history", "1f0c"}, {"history", "web"},
+		{"history", old[:12]}, {"history", "--format", "json"}} {
+		if out := s.dropcap(0, ask...); !strings.Contains(out, "1f0c5a9e77b2") ||
+			!strings.Contains(out, "applied") {
 			t.Errorf("%q tells:\n%s", ask, out)
 		}
 	}
-	if out := s.dropcap(0, "history", "web"); !strings.Contains(out, "note-begin") || !strings.Contains(out, "312 ms") {
+	if out := s.dropcap(0, "history", "web"); !strings.Contains(out, "note-begin") ||
+		!strings.Contains(out, "312 ms") {
 		t.Errorf("the timeline tells:\n%s", out)
 	}
-	if out := s.dropcap(1, "history", "nobody"); !strings.Contains(out, `cannot find a change "nobody"`) {
+	if out := s.dropcap(1, "history", "nobody"); !strings.Contains(out,
+		`cannot find a change "nobody"`) {
 		t.Errorf("it says:\n%s", out)
 	}
 }
@@ -136,18 +150,21 @@ func TestTheContainerThatCarriesTheConnectionIsRefused(t *testing.T) {
 	}
 	s := stage{t, e, filepath.Join(t.TempDir(), "store")}
 	port := forward(t, strings.TrimPrefix(e.Host, "unix://"))
-	s.docker("create", "--name", "proxy", "--publish", "127.0.0.1:"+port+":2375", "app:1") // as it would be declared for the real one
+	// as it would be declared for the real one
+	s.docker("create", "--name", "proxy", "--publish", "127.0.0.1:"+port+":2375", "app:1")
 	s.docker("create", "--name", "other", "--publish", "1"+port[1:]+":2375", "app:1")
 	if out := s.dropcap(3, "plan", "proxy"); strings.Contains(out, "refused") {
 		t.Errorf("through the socket it does not matter:\n%s", out)
 	}
 	through := "--host=tcp://127.0.0.1:" + port
-	if out := s.dropcap(7, through, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out, "it publishes port "+port+", which dropcap is connected to") {
+	if out := s.dropcap(7, through, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(
+		out, "it publishes port "+port+", which dropcap is connected to") {
 		t.Errorf("it is not refused:\n%s", out)
 	}
 	s.dropcap(3, through, "plan", "other")
 	t.Setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 "+port)
-	if out := s.dropcap(7, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out, "which you are logged in through") {
+	if out := s.dropcap(7, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out,
+		"which you are logged in through") {
 		t.Errorf("the login's container is not refused:\n%s", out)
 	}
 }
@@ -163,7 +180,8 @@ func TestAContainerThatCannotBeReadIsRefusedAlone(t *testing.T) {
 	s.docker("create", "--name", "good", "app:1")
 	to := &url.URL{Scheme: "http", Host: "engine"}
 	proxy := httputil.NewSingleHostReverseProxy(to)
-	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _,
+		_ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(e.Host, "unix://"))
 	}}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -176,7 +194,8 @@ func TestAContainerThatCannotBeReadIsRefusedAlone(t *testing.T) {
 	defer front.Close()
 	through := "--host=" + strings.Replace(front.URL, "http", "tcp", 1)
 	out := s.dropcap(3, through, "plan", "--format", "{{.Name}}: {{.Refused}} {{.Fingerprint}}")
-	if !strings.Contains(out, "the layer is damaged") || !strings.Contains(out, "good:  ") || strings.Contains(out, "bad:  ") {
+	if !strings.Contains(out, "the layer is damaged") || !strings.Contains(out, "good:  ") ||
+		strings.Contains(out, "bad:  ") {
 		t.Errorf("it plans:\n%s", out)
 	}
 	s.dropcap(7, through, "plan", "bad")

@@ -16,7 +16,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// program is one way to run dropcap. The zero value runs it with nothing of the tester's own environment but PATH.
+// program is one way to run dropcap. The zero value runs it with nothing of the tester's own
+// environment but PATH.
 type program struct {
 	env    []string
 	wrap   []string // a command before it
@@ -48,7 +49,8 @@ func (p program) command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run waits for the end. Whatever is printed must be fit for a terminal, and must not be a stack trace.
+// run waits for the end. Whatever is printed must be fit for a terminal, and must not be a stack
+// trace.
 func (p program) run(t *testing.T, args ...string) (r result) {
 	t.Helper()
 	cmd := p.command(t, args...)
@@ -96,7 +98,8 @@ var (
 func (r result) wantError(t *testing.T, status int, says string) {
 	t.Helper()
 	if r.status != status || !sentence.MatchString(r.err) || !strings.Contains(r.err, says) {
-		t.Errorf("status %d, want %d; stderr %.600q, want one sentence with %q", r.status, status, r.err, says)
+		t.Errorf("status %d, want %d; stderr %.600q, want one sentence with %q", r.status, status,
+			r.err, says)
 	}
 }
 

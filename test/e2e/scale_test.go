@@ -43,7 +43,8 @@ func TestThousandContainers(t *testing.T) {
 		if r.took > 10*time.Second || r.peak == 0 || r.peak > 96<<10 {
 			t.Errorf("%s: %v, %d KiB", format, r.took, r.peak)
 		}
-		t.Logf("%-10s %6v  %3d MiB  %d KiB of output", format, r.took.Round(time.Millisecond), r.peak>>10, len(r.out)>>10)
+		t.Logf("%-10s %6v  %3d MiB  %d KiB of output", format, r.took.Round(time.Millisecond),
+			r.peak>>10, len(r.out)>>10)
 	}
 }
 

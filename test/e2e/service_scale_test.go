@@ -24,10 +24,12 @@ import (
 // Each container chowns, and chroots, then sleeps: some twenty kinds of checks.
 const chores = `busybox chown 1 f; busybox chown 0 f; busybox chmod 600 f; busybox chroot / /none; exec busybox sleep 86400`
 
-// mostAlone is between what it holds (20 to 23 MiB) and what it would with all of the program that its start has read (41 to 46).
+// mostAlone is between what it holds (20 to 23 MiB) and what it would with all of the program that
+// its start has read (41 to 46).
 const mostAlone = 32 << 10 // KiB
 
-// Full mode has 1,000 containers that start within a minute, as the promise is; the short form has as many as a busy host bears.
+// Full mode has 1,000 containers that start within a minute, as the promise is; the short form has
+// as many as a busy host bears.
 func TestServiceAtScale(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.BTF, testenv.Base)
 	n, idle := 60, 5*time.Second
@@ -61,10 +63,13 @@ func TestServiceAtScale(t *testing.T) {
 	time.Sleep(idle)
 	used := (cpu(t, s) - before).Seconds() / idle.Seconds()
 	now, peak := resident(t, s, "VmRSS"), resident(t, s, "VmHWM")
-	t.Logf("%d containers started in %v, all known after %v; resident %d MiB (%d alone, %d at most); idle %.2f %% of a processor",
-		n, started.Round(time.Second), known.Round(time.Second), now>>10, alone>>10, peak>>10, 100*used)
+	t.Logf("%d containers started in %v, all known after %v; resident %d MiB (%d alone, %d at "+
+		"most); idle %.2f %% of a processor",
+		n, started.Round(time.Second), known.Round(time.Second), now>>10, alone>>10, peak>>10,
+		100*used)
 	if alone > mostAlone {
-		t.Errorf("%d KiB resident with nothing to watch: it keeps what only its start has used", alone)
+		t.Errorf("%d KiB resident with nothing to watch: it keeps what only its start has used",
+			alone)
 	}
 	if peak > 64<<10 {
 		t.Errorf("%d KiB resident, and 64 MiB are the promise", peak)
@@ -79,8 +84,9 @@ func TestServiceAtScale(t *testing.T) {
 	}
 }
 
-// allKnown waits until there is evidence of what all of them need. Each question is a process of its own, so that asking at once again would be
-// much of what the service has to bear: the next follows what it says.
+// allKnown waits until there is evidence of what all of them need. Each question is a process of
+// its own, so that asking at once again would be much of what the service has to bear: the next
+// follows what it says.
 func (h *herd) allKnown(s *service, n int) {
 	h.t.Helper()
 	said, chown, all := -1, 0, 0
@@ -94,7 +100,8 @@ func (h *herd) allKnown(s *service, n int) {
 		return chown == n
 	}) {
 		one := program{}.run(h.t, "evidence", "many-1", "--store", s.store)
-		h.t.Fatalf("of %d containers %d are known, %d with what they need\n%.100s\n%s", n, all, chown, s.log(), one.out)
+		h.t.Fatalf("of %d containers %d are known, %d with what they need\n%.100s\n%s", n, all,
+			chown, s.log(), one.out)
 	}
 }
 
@@ -106,7 +113,8 @@ func release(t *testing.T) string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// herd is many processes in cgroups and namespaces of their own, and an engine that says that they are containers.
+// herd is many processes in cgroups and namespaces of their own, and an engine that says that they
+// are containers.
 type herd struct {
 	t    *testing.T
 	e    *fake.Engine
@@ -147,13 +155,15 @@ func (h *herd) start(i int) {
 	}
 	cmd.Dir, cmd.Env = h.work, []string{"PATH=" + filepath.Dir(busybox)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		UseCgroupFD: true, CgroupFD: int(fd.Fd()), Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL,
+		UseCgroupFD: true, CgroupFD: int(fd.Fd()), Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID,
+		Pdeathsig: syscall.SIGKILL,
 	}
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
 	h.cmds, h.ids = append(h.cmds, cmd), append(h.ids, id)
-	h.e.Add(fake.Container{ID: id, Name: fmt.Sprintf("many-%d", i), Image: fmt.Sprintf("image:%d", i%50), State: "running", PID: cmd.Process.Pid})
+	h.e.Add(fake.Container{ID: id, Name: fmt.Sprintf("many-%d", i),
+		Image: fmt.Sprintf("image:%d", i%50), State: "running", PID: cmd.Process.Pid})
 	h.e.Emit(id, "start", nil)
 }
 
@@ -181,7 +191,8 @@ func (h *herd) clear() {
 	})
 }
 
-// known counts the workloads of which there is evidence, and those whose evidence has what all of them need.
+// known counts the workloads of which there is evidence, and those whose evidence has what all of
+// them need.
 func (h *herd) known(s *service) (needing, all int) {
 	r := program{}.run(h.t, "evidence", "--format", "json", "--store", s.store)
 	var doc struct{ Workloads []struct{ Required []string } }
@@ -189,7 +200,8 @@ func (h *herd) known(s *service) (needing, all int) {
 		h.t.Fatalf("status %d: %s", r.status, r.err)
 	}
 	for _, w := range doc.Workloads {
-		if strings.Contains(strings.Join(w.Required, " "), "CAP_CHOWN") && strings.Contains(strings.Join(w.Required, " "), "CAP_SYS_CHROOT") {
+		if strings.Contains(strings.Join(w.Required, " "), "CAP_CHOWN") &&
+			strings.Contains(strings.Join(w.Required, " "), "CAP_SYS_CHROOT") {
 			needing++
 		}
 	}

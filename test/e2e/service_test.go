@@ -45,7 +45,8 @@ func serve(t *testing.T, host, store string) *service {
 	}
 	t.Cleanup(func() { conn.Close() })
 	p := program{env: []string{"DOCKER_HOST=" + host, "NOTIFY_SOCKET=" + socket}}
-	s := &service{cmd: p.command(t, "learn", "--service", "--store", store), store: store, notify: conn, done: make(chan struct{})}
+	s := &service{cmd: p.command(t, "learn", "--service", "--store", store), store: store,
+		notify: conn, done: make(chan struct{})}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := s.cmd.StderrPipe()
 	if err == nil {
@@ -126,7 +127,8 @@ func (s *service) knows(t *testing.T, workload, pattern string) {
 
 const chowns = `{"Image":"app:1","Cmd":["sh","-c","while true; do chown 1 /tmp; sleep 0.2; done"]}`
 
-// A service lives through restarts of the engine, keeps what containers showed that have ended, and ends cleanly.
+// A service lives through restarts of the engine, keeps what containers showed that have ended, and
+// ends cleanly.
 func TestServiceLivesThroughTheEngine(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
@@ -145,13 +147,15 @@ func TestServiceLivesThroughTheEngine(t *testing.T) {
 	s.knows(t, "before", `1 warm start seen`)
 	s.end(t)
 	s.knows(t, "after", `1 cold start seen`)
-	s.knows(t, "before", `1 cold start seen, 1 warm start seen, 1 stop seen|1 cold start seen; 1 warm start seen; 1 stop seen`)
+	s.knows(t, "before",
+		`1 cold start seen, 1 warm start seen, 1 stop seen|1 cold start seen; 1 warm start seen; 1 stop seen`)
 	if n := strings.Count(s.log(), "\n"); n > 20 {
 		t.Errorf("%d lines in the log:\n%s", n, s.log())
 	}
 }
 
-// One that is killed leaves nothing in the kernel, and what it kept; the next one is not kept from starting, a second one at once is.
+// One that is killed leaves nothing in the kernel, and what it kept; the next one is not kept from
+// starting, a second one at once is.
 func TestServiceIsKilled(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
@@ -160,7 +164,8 @@ func TestServiceIsKilled(t *testing.T) {
 	s := serve(t, e.Host, filepath.Join(t.TempDir(), "store"))
 	e.RunContainer(t, "victim", chowns)
 	s.knows(t, "victim", `cap-add=CHOWN`)
-	r := program{env: []string{"DOCKER_HOST=" + e.Host}}.run(t, "learn", "--for", "1s", "--store", s.store)
+	r := program{env: []string{"DOCKER_HOST=" + e.Host}}.run(t, "learn", "--for", "1s", "--store",
+		s.store)
 	r.wantError(t, 1, "cannot learn: process "+strconv.Itoa(s.cmd.Process.Pid))
 	programs := programsOf(t, s.cmd.Process.Pid)
 	_ = s.cmd.Process.Kill()
@@ -196,7 +201,8 @@ func programsOf(t *testing.T, pid int) (ids []uint32) {
 // loaded tells whether the kernel has a program of that id.
 func loaded(id uint32) bool {
 	attr := [16]uint32{id}
-	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_GET_FD_BY_ID, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_GET_FD_BY_ID,
+		uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
 	if errno == 0 {
 		unix.Close(int(fd))
 	}
@@ -225,9 +231,13 @@ func TestServiceOutlivesAFullDisk(t *testing.T) {
 
 	// And a recording whose evidence cannot be kept at its end prints it all the same.
 	fill()
-	p := program{env: []string{"DOCKER_HOST=" + e.Host, "PATH=" + testenv.Cache() + "/base/bin:" + os.Getenv("PATH")}}
-	r := p.run(t, "learn", "--store", s.store, "--", "docker", "run", "--name", "last", "app:1", "chown", "1", "/tmp")
-	if r.status != 1 || !strings.Contains(r.out, "docker:last") || !strings.Contains(r.out, "--cap-add=CHOWN") || !strings.Contains(r.err, "the disk is full") {
+	p := program{env: []string{"DOCKER_HOST=" + e.Host, "PATH=" + testenv.Cache() + "/base/bin:" +
+		os.Getenv("PATH")}}
+	r := p.run(t, "learn", "--store", s.store, "--", "docker", "run", "--name", "last", "app:1",
+		"chown", "1", "/tmp")
+	if r.status != 1 || !strings.Contains(r.out, "docker:last") ||
+		!strings.Contains(r.out, "--cap-add=CHOWN") ||
+		!strings.Contains(r.err, "the disk is full") {
 		t.Errorf("status %d\n%s%s", r.status, r.out, r.err)
 	}
 }

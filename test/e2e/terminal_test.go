@@ -21,12 +21,13 @@ import (
 	"dropcap/internal/testenv"
 )
 
-var pseudoTerminals = testenv.Requirement{Name: "pseudo-terminals", Remedy: "mount devpts at /dev/pts", Missing: func() string {
-	if _, err := os.Stat("/dev/pts/ptmx"); err != nil {
-		return err.Error()
-	}
-	return ""
-}}
+var pseudoTerminals = testenv.Requirement{Name: "pseudo-terminals",
+	Remedy: "mount devpts at /dev/pts", Missing: func() string {
+		if _, err := os.Stat("/dev/pts/ptmx"); err != nil {
+			return err.Error()
+		}
+		return ""
+	}}
 
 // openTerminal gives both ends of a pseudo-terminal of a width.
 func openTerminal(t *testing.T, columns uint16) (master, slave *os.File) {
@@ -77,11 +78,14 @@ func (p program) onTerminal(t *testing.T, columns int, args ...string) string {
 
 var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// TestTerminal: rows fit whatever the width, are coloured unless asked not to be, and hold nothing else that moves a terminal.
+// TestTerminal: rows fit whatever the width, are coloured unless asked not to be, and hold nothing
+// else that moves a terminal.
 func TestTerminal(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
-	e.Add(fake.Container{Name: "a-name-that-is-much-longer-than-most-names-of-containers-are", Image: "registry.example.org:5000/a/long/path/to/an/image:1.2.3-alpine"})
-	e.Add(fake.Container{Name: "漢字漢字漢字漢字漢字漢字漢字漢字", Image: "🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳", HostConfig: fake.HostConfig{CapAdd: []string{"NET_ADMIN", "SYS_TIME"}}})
+	e.Add(fake.Container{Name: "a-name-that-is-much-longer-than-most-names-of-containers-are",
+		Image: "registry.example.org:5000/a/long/path/to/an/image:1.2.3-alpine"})
+	e.Add(fake.Container{Name: "漢字漢字漢字漢字漢字漢字漢字漢字", Image: "🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳🐳",
+		HostConfig: fake.HostConfig{CapAdd: []string{"NET_ADMIN", "SYS_TIME"}}})
 	e.Add(fake.Container{Name: evil, Image: evil, HostConfig: fake.HostConfig{Privileged: true}})
 	e.Add(fake.Container{Name: "ok", HostConfig: fake.HostConfig{CapDrop: []string{"ALL"}}})
 	p := on(e).with("TERM=xterm")
@@ -109,12 +113,14 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%v: %.200q", quiet.env, out)
 		}
 	}
-	if out := p.onTerminal(t, 60, "audit", "--no-trunc"); !strings.Contains(out, "registry.example.org:5000/a/long/path/to/an/image:1.2.3-alpine") {
+	if out := p.onTerminal(t, 60, "audit", "--no-trunc"); !strings.Contains(out,
+		"registry.example.org:5000/a/long/path/to/an/image:1.2.3-alpine") {
 		t.Errorf("--no-trunc shortens: %s", out)
 	}
 }
 
-// interruptsTheQuestion holds that Ctrl-C where a command asks ends it at once, and that nothing was done.
+// interruptsTheQuestion holds that Ctrl-C where a command asks ends it at once, and that nothing
+// was done.
 func interruptsTheQuestion(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	master, slave := openTerminal(t, 80)
@@ -136,7 +142,8 @@ func interruptsTheQuestion(t *testing.T, cmd *exec.Cmd) {
 	end := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 	defer end.Stop()
 	io.Copy(&out, master)
-	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != dropcap.ExitInterrupt || !strings.Contains(out.String(), "interrupted; nothing was done") {
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != dropcap.ExitInterrupt ||
+		!strings.Contains(out.String(), "interrupted; nothing was done") {
 		t.Errorf("%v, status %d\n%s", err, cmd.ProcessState.ExitCode(), out.String())
 	}
 }

@@ -15,10 +15,12 @@ import (
 	"dropcap/internal/store"
 )
 
-// longestDown is how long a container may be down when everything that works on its change is killed.
+// longestDown is how long a container may be down when everything that works on its change is
+// killed.
 const longestDown = 20 * time.Second
 
-// sessions are the sessions (setsid(2)) of all processes that work on a change with this store, but for those that watch over it.
+// sessions are the sessions (setsid(2)) of all processes that work on a change with this store, but
+// for those that watch over it.
 func (s *nodeStage) sessions() map[int]bool {
 	found := map[int]bool{}
 	list, _ := filepath.Glob("/proc/[0-9]*")
@@ -26,7 +28,8 @@ func (s *nodeStage) sessions() map[int]bool {
 		line, _ := os.ReadFile(path + "/cmdline")
 		env, _ := os.ReadFile(path + "/environ")
 		words := strings.Split(string(line), "\x00")
-		if !strings.Contains(string(env), "DROPCAP_STORE="+s.folder+"\x00") || strings.Contains(strings.Join(words, " "), " --after ") {
+		if !strings.Contains(string(env), "DROPCAP_STORE="+s.folder+"\x00") ||
+			strings.Contains(strings.Join(words, " "), " --after ") {
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(path))
@@ -48,7 +51,8 @@ func killSessions(t *testing.T, sessions map[int]bool) (n int) {
 	for sid := range sessions {
 		out, _ := exec.Command("pgrep", "-s", strconv.Itoa(sid)).Output()
 		for _, word := range strings.Fields(string(out)) {
-			if pid, err := strconv.Atoi(word); err == nil && pid != os.Getpid() && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			if pid, err := strconv.Atoi(word); err == nil && pid != os.Getpid() &&
+				syscall.Kill(pid, syscall.SIGKILL) == nil {
 				n++
 			}
 		}
@@ -62,12 +66,15 @@ func (s *nodeStage) watches() []string {
 	return strings.Fields(string(out))
 }
 
-// When the sessions of dropcap, of the script and of the agent are all killed amid a change, the host ends it by itself, and the receipt tells so.
+// When the sessions of dropcap, of the script and of the agent are all killed amid a change, the
+// host ends it by itself, and the receipt tells so.
 func TestAChangeThatLosesAllItsProcessesIsEndedByTheHostItself(t *testing.T) {
 	s := newNodeStage(t)
-	s.docker("run", "-d", "--name", "web", "--stop-timeout", "3", "app:1") // it does not end at TERM, so it is down while it is killed
+	// it does not end at TERM, so it is down while it is killed
+	s.docker("run", "-d", "--name", "web", "--stop-timeout", "3", "app:1")
 	plan, id := s.plan("web"), s.request()
-	agent := s.p.command(t, "node", "apply", "--request="+id, "--plans="+plan, "--soak=10m", "--deadline=600")
+	agent := s.p.command(t, "node", "apply", "--request="+id, "--plans="+plan, "--soak=10m",
+		"--deadline=600")
 	agent.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
@@ -94,19 +101,24 @@ func TestAChangeThatLosesAllItsProcessesIsEndedByTheHostItself(t *testing.T) {
 	killed := time.Now()
 	over := func() bool {
 		r := s.p.node(t, "receipt", "--of="+id)
-		return r.State == dropcap.ReceiptInterrupted && s.docker("ps", "-q", "--filter", "name=^web$") != ""
+		return r.State == dropcap.ReceiptInterrupted && s.docker("ps", "-q", "--filter",
+			"name=^web$") != ""
 	}
 	dockertest.Eventually(t, time.Minute, "its end", over)
 	took := time.Since(killed)
-	t.Logf("it was over, and web ran, %s after everything was killed", took.Round(100*time.Millisecond))
+	t.Logf("it was over, and web ran, %s after everything was killed",
+		took.Round(100*time.Millisecond))
 	if took > longestDown {
 		t.Errorf("it took %s", took)
 	}
 	r := s.p.node(t, "receipt", "--of="+id)
-	if list := changesOf(t, r); len(list) != 1 || !list[0].State.Over() || r.Error == nil || r.Error.Code != dropcap.CodeInterrupt {
+	if list := changesOf(t, r); len(list) != 1 || !list[0].State.Over() || r.Error == nil ||
+		r.Error.Code != dropcap.CodeInterrupt {
 		t.Errorf("%+v", r)
 	}
-	dockertest.Eventually(t, time.Minute, "the end of the watch", func() bool { return len(s.watches()) == 0 })
+	dockertest.Eventually(t, time.Minute, "the end of the watch", func() bool {
+		return len(s.watches()) == 0
+	})
 }
 
 func sessionOf(t *testing.T) int {
@@ -118,7 +130,8 @@ func sessionOf(t *testing.T) int {
 	return int(sid)
 }
 
-// A command that a person gave is watched over too; one that ends by itself leaves nobody behind, and one that changes nothing is not watched.
+// A command that a person gave is watched over too; one that ends by itself leaves nobody behind,
+// and one that changes nothing is not watched.
 func TestWhoWatchesGoesWithTheChange(t *testing.T) {
 	s := newNodeStage(t)
 	s.start("web")
@@ -129,7 +142,9 @@ func TestWhoWatchesGoesWithTheChange(t *testing.T) {
 	if r := s.p.run(t, "apply", "web", "--yes", "--no-watch", "--soak", "0s"); r.status != 0 {
 		t.Fatalf("%d %s", r.status, r.err)
 	}
-	dockertest.Eventually(t, time.Minute, "the end of the watch", func() bool { return len(s.watches()) == 0 })
+	dockertest.Eventually(t, time.Minute, "the end of the watch", func() bool {
+		return len(s.watches()) == 0
+	})
 	cmd := s.p.command(t, "backout", "--last", "--yes")
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
@@ -139,7 +154,9 @@ func TestWhoWatchesGoesWithTheChange(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	dockertest.Eventually(t, time.Minute, "the new container", func() bool { return s.docker("ps", "-a", "-q", "--filter", "name=-dropcap-") != "" })
+	dockertest.Eventually(t, time.Minute, "the new container", func() bool {
+		return s.docker("ps", "-a", "-q", "--filter", "name=-dropcap-") != ""
+	})
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	_ = cmd.Wait()
 	killed := time.Now()

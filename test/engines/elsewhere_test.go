@@ -10,8 +10,9 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// pretend is an engine that names processes by numbers that mean others here, as one in a VM, a container or behind a tunnel does. It says
-// that it runs on this very kernel, so that only the processes themselves can tell.
+// pretend is an engine that names processes by numbers that mean others here, as one in a VM, a
+// container or behind a tunnel does. It says that it runs on this very kernel, so that only the
+// processes themselves can tell.
 func pretend(t *testing.T, list ...fake.Container) *bench {
 	b := &bench{kernel: openKernel(t)}
 	e := fake.Start(t, fake.Options{Kernel: b.kernel.Host().Release})
@@ -50,16 +51,19 @@ func TestProcessesOfAnEngineElsewhere(t *testing.T) {
 // The number that the engine gives may be that of a process of another container.
 func otherContainersProcess(t *testing.T, b *bench) {
 	one, other := b.RunContainer(t, "", dropAll), b.RunContainer(t, "", body(declaration{}))
-	p := pretend(t, fake.Container{ID: one, Name: "crossed", State: "running", PID: b.State(t, other).Pid, HostConfig: dropsAll})
+	p := pretend(t, fake.Container{ID: one, Name: "crossed", State: "running",
+		PID: b.State(t, other).Pid, HostConfig: dropsAll})
 	unknown(t, p.one(t, one))
 }
 
-// unknown fails the test unless the container is unknown, with a reason, and nobody's sets are given as its own.
+// unknown fails the test unless the container is unknown, with a reason, and nobody's sets are
+// given as its own.
 func unknown(t *testing.T, c dropcap.Judged) {
 	t.Helper()
 	k := c.Kernel
 	if c.Verdict != dropcap.Unknown || finding(c, dropcap.RuleUnseen) == nil || k.WhyNot == "" {
-		t.Errorf("%s is %s (%q) with %+v, want unknown and the reason", c.Name, c.Verdict, k.WhyNot, c.Findings)
+		t.Errorf("%s is %s (%q) with %+v, want unknown and the reason", c.Name, c.Verdict, k.WhyNot,
+			c.Findings)
 	}
 	if k.Visible || k.Bounding != nil || k.Effective != nil || len(k.Processes) > 0 {
 		t.Errorf("%s is told to hold what others do: %+v", c.Name, k)

@@ -1,5 +1,5 @@
-// Package engines_test holds what must be true on every engine: what dropcap predicts is what the kernel grants, and what it sees is what
-// the processes hold.
+// Package engines_test holds what must be true on every engine: what dropcap predicts is what the
+// kernel grants, and what it sees is what the processes hold.
 package engines_test
 
 import (
@@ -61,7 +61,9 @@ func (b *bench) look(t *testing.T, names ...string) []dropcap.Container {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s, err := snapshot.Take(ctx, b.client, b.kernel, func() snapshot.Machine { return here(b.kernel, b.Socket) }, snapshot.Query{Names: names})
+	s, err := snapshot.Take(ctx, b.client, b.kernel, func() snapshot.Machine {
+		return here(b.kernel, b.Socket)
+	}, snapshot.Query{Names: names})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +73,13 @@ func (b *bench) look(t *testing.T, names ...string) []dropcap.Container {
 // body is a raw create body.
 func body(d declaration) string {
 	// Without a network, since a bridge's port takes a tenth of a second.
-	h := map[string]any{"CapAdd": d.Add, "CapDrop": d.Drop, "Privileged": d.Privileged, "NetworkMode": "none"}
+	h := map[string]any{"CapAdd": d.Add, "CapDrop": d.Drop, "Privileged": d.Privileged,
+		"NetworkMode": "none"}
 	if d.UsernsHost {
 		h["UsernsMode"] = "host"
 	}
-	return jsonBody(map[string]any{"Image": image, "Cmd": []string{"sleep", "3600"}, "User": d.User, "HostConfig": h})
+	return jsonBody(map[string]any{"Image": image, "Cmd": []string{"sleep", "3600"}, "User": d.User,
+		"HostConfig": h})
 }
 
 func jsonBody(fields map[string]any) string {
@@ -134,7 +138,8 @@ func ours(t *testing.T) caps.Set { return bounding(t, os.Getpid()) }
 // here describes this machine and the engine behind a socket.
 func here(k *kernel.Reader, socket string) snapshot.Machine {
 	h := k.Host()
-	m := snapshot.Machine{Engine: true, ID: h.ID, Release: h.Release, Cgroup: h.Cgroup, LSM: h.LSM, Last: h.LastCap}
+	m := snapshot.Machine{Engine: true, ID: h.ID, Release: h.Release, Cgroup: h.Cgroup, LSM: h.LSM,
+		Last: h.LastCap}
 	if set, _, ok := k.EngineCaps(socket); ok {
 		m.EngineCaps = &set
 	}

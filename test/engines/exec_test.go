@@ -23,9 +23,11 @@ func privilegedExec(t *testing.T, b *bench) {
 
 	c := b.one(t, id)
 	if c.Verdict != dropcap.Fail || *c.Kernel.Bounding != granted || granted.Empty() {
-		t.Errorf("verdict %s, bounding %s; the exec holds %s", c.Verdict, c.Kernel.Bounding, granted)
+		t.Errorf("verdict %s, bounding %s; the exec holds %s", c.Verdict, c.Kernel.Bounding,
+			granted)
 	}
-	if p := entry(t, c, pid); p.Origin != dropcap.OriginExecPrivileged || p.Comm != "tail" || p.Bounding != granted.Mask() {
+	if p := entry(t, c, pid); p.Origin != dropcap.OriginExecPrivileged || p.Comm != "tail" ||
+		p.Bounding != granted.Mask() {
 		t.Errorf("the exec is seen as %+v", p)
 	}
 	if p := entry(t, c, c.PID); p.Origin != dropcap.OriginInit || p.Bounding != caps.Set(0).Mask() {
@@ -35,7 +37,8 @@ func privilegedExec(t *testing.T, b *bench) {
 	if f == nil {
 		t.Fatalf("no drift among %+v", c.Findings)
 	}
-	if f.Caps != granted || !strings.Contains(f.Because, fmt.Sprintf("process %d (tail)", pid)) || !strings.Contains(f.Because, "docker exec --privileged") {
+	if f.Caps != granted || !strings.Contains(f.Because, fmt.Sprintf("process %d (tail)", pid)) ||
+		!strings.Contains(f.Because, "docker exec --privileged") {
 		t.Errorf("drift of %s because %q", f.Caps, f.Because)
 	}
 	if !strings.Contains(f.Fix, "kill "+strconv.Itoa(pid)) {
@@ -46,12 +49,14 @@ func privilegedExec(t *testing.T, b *bench) {
 }
 
 func ordinaryExec(t *testing.T, b *bench) {
-	quiet, usual := b.RunContainer(t, "", dropAll), b.RunContainer(t, "", body(declaration{Drop: []string{"NET_RAW"}}))
+	quiet, usual := b.RunContainer(t, "", dropAll),
+		b.RunContainer(t, "", body(declaration{Drop: []string{"NET_RAW"}}))
 	for _, id := range []string{quiet, usual} {
 		pid := b.exec(t, id, false, "tail", "-f", "/dev/null")
 		c := b.one(t, id)
 		clean(t, c)
-		if p := entry(t, c, pid); p.Origin != dropcap.OriginExec || p.Bounding != c.Predicted.Mask() {
+		if p := entry(t, c, pid); p.Origin != dropcap.OriginExec ||
+			p.Bounding != c.Predicted.Mask() {
 			t.Errorf("the exec is seen as %+v, where %s is predicted", p, c.Predicted)
 		}
 	}
@@ -74,7 +79,8 @@ func child(t *testing.T, pid int, name string) (found int) {
 
 func execChildren(t *testing.T, b *bench) {
 	id := b.RunContainer(t, "", body(declaration{}))
-	own := b.RunContainer(t, "", `{"Image":"`+image+`","Cmd":["sh","-c","tail -f /dev/null & wait"]}`)
+	own := b.RunContainer(t, "", `{"Image":"`+image+
+		`","Cmd":["sh","-c","tail -f /dev/null & wait"]}`)
 	for _, x := range []struct {
 		privileged bool
 		origin     string
@@ -96,15 +102,19 @@ func execChildren(t *testing.T, b *bench) {
 	}
 }
 
-// An orphan is the child of the container's first process then, and nothing but its sets tells where it came from.
+// An orphan is the child of the container's first process then, and nothing but its sets tells
+// where it came from.
 func execOrphan(t *testing.T, b *bench) {
 	id := b.RunContainer(t, "", dropAll)
-	b.Exec(t, id, dockertest.ExecOptions{Privileged: true, Cmd: []string{"sh", "-c", "trap '' HUP; tail -f /dev/null >/dev/null 2>&1 & exit 0"}})
+	b.Exec(t, id, dockertest.ExecOptions{Privileged: true,
+		Cmd: []string{"sh", "-c", "trap '' HUP; tail -f /dev/null >/dev/null 2>&1 & exit 0"}})
 	pid := child(t, b.State(t, id).Pid, "tail")
 	c := b.one(t, id)
 	f := finding(c, dropcap.RuleDrift)
-	if f == nil || c.Verdict != dropcap.Fail || !strings.Contains(f.Because, fmt.Sprintf("process %d (tail)", pid)) {
-		t.Errorf("verdict %s with %+v; process %d holds %s", c.Verdict, c.Findings, pid, bounding(t, pid))
+	if f == nil || c.Verdict != dropcap.Fail ||
+		!strings.Contains(f.Because, fmt.Sprintf("process %d (tail)", pid)) {
+		t.Errorf("verdict %s with %+v; process %d holds %s", c.Verdict, c.Findings, pid,
+			bounding(t, pid))
 	}
 }
 
@@ -113,7 +123,8 @@ func execByProgram(t *testing.T, b *bench) {
 	clean(t, b.programAudit(t, dropcap.ExitOK, id).Containers[0])
 	pid := b.exec(t, id, true, "tail", "-f", "/dev/null")
 	c := b.programAudit(t, dropcap.ExitFindings, id).Containers[0]
-	if f := finding(c, dropcap.RuleDrift); f == nil || !strings.Contains(f.Because, fmt.Sprintf("process %d (tail)", pid)) {
+	if f := finding(c, dropcap.RuleDrift); f == nil ||
+		!strings.Contains(f.Because, fmt.Sprintf("process %d (tail)", pid)) {
 		t.Errorf("verdict %s with %+v, want drift by process %d", c.Verdict, c.Findings, pid)
 	}
 	if len(c.Execs) != 1 || c.Execs[0].PID != pid || !c.Execs[0].Privileged {
@@ -125,17 +136,21 @@ func execByProgram(t *testing.T, b *bench) {
 
 func privileged(t *testing.T, b *bench) {
 	has := bounding(t, b.PID)
-	for rule, d := range map[dropcap.Rule]declaration{dropcap.RulePrivileged: {Privileged: true}, dropcap.RuleAdded: {Add: []string{"ALL"}}} {
+	for rule, d := range map[dropcap.Rule]declaration{dropcap.RulePrivileged: {Privileged: true},
+		dropcap.RuleAdded: {Add: []string{"ALL"}}} {
 		id := b.RunContainer(t, "", body(d))
 		a := b.judge(t, id)
 		c := a.Containers[0]
 		if *a.Host.Grantable != has || a.Host.GrantableFrom != "engine" {
-			t.Errorf("ALL is told as %s from %q, the engine has %s", a.Host.Grantable, a.Host.GrantableFrom, has)
+			t.Errorf("ALL is told as %s from %q, the engine has %s", a.Host.Grantable,
+				a.Host.GrantableFrom, has)
 		}
 		if *c.Predicted != has || *c.Kernel.Bounding != has || bounding(t, c.PID) != has {
-			t.Errorf("%s: predicted %s, seen %s, is %s, want %s", d, c.Predicted, c.Kernel.Bounding, bounding(t, c.PID), has)
+			t.Errorf("%s: predicted %s, seen %s, is %s, want %s", d, c.Predicted, c.Kernel.Bounding,
+				bounding(t, c.PID), has)
 		}
-		if c.Verdict != dropcap.Fail || finding(c, rule) == nil || finding(c, dropcap.RuleDrift) != nil {
+		if c.Verdict != dropcap.Fail || finding(c, rule) == nil ||
+			finding(c, dropcap.RuleDrift) != nil {
 			t.Errorf("%s: %s with %+v, want %s and no drift", d, c.Verdict, c.Findings, rule)
 		}
 	}
@@ -143,12 +158,17 @@ func privileged(t *testing.T, b *bench) {
 
 func threads(t *testing.T, b *bench) {
 	program := built(t, "threads")
-	id := b.RunContainer(t, "", fmt.Sprintf(`{"Image":%q,"Cmd":["/threads"],"HostConfig":{"Binds":["%s:/threads:ro"]}}`, image, program))
+	id := b.RunContainer(t, "",
+		fmt.Sprintf(`{"Image":%q,"Cmd":["/threads"],"HostConfig":{"Binds":["%s:/threads:ro"]}}`,
+			image, program))
 	pid := b.State(t, id).Pid
-	dockertest.Eventually(t, 10*time.Second, "giving up of NET_RAW", func() bool { return !bounding(t, pid).Has(caps.NetRaw) })
+	dockertest.Eventually(t, 10*time.Second, "giving up of NET_RAW", func() bool {
+		return !bounding(t, pid).Has(caps.NetRaw)
+	})
 	c := b.one(t, id)
 	if len(c.Kernel.Processes) != 2 || *c.Kernel.Bounding != caps.DockerDefaults {
-		t.Errorf("bounding %s by %+v, want the defaults by two kinds of threads", c.Kernel.Bounding, c.Kernel.Processes)
+		t.Errorf("bounding %s by %+v, want the defaults by two kinds of threads", c.Kernel.Bounding,
+			c.Kernel.Processes)
 	}
 	if c.Verdict != dropcap.Fail || finding(c, dropcap.RuleNetRaw) == nil {
 		t.Errorf("NET_RAW in a thread: %s with %+v", c.Verdict, c.Findings)

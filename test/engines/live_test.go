@@ -23,8 +23,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// One engine serves all of these, since it takes seconds to start. Docker 29 gives all that it has itself, so that privileged containers
-// and execs run on hosts that lack a capability too.
+// One engine serves all of these, since it takes seconds to start. Docker 29 gives all that it has
+// itself, so that privileged containers and execs run on hosts that lack a capability too.
 func TestLiveContainers(t *testing.T) {
 	b := start(t, dockertest.Docker29)
 	for _, c := range []struct {
@@ -63,7 +63,9 @@ func (b *bench) judge(t *testing.T, names ...string) dropcap.Audit {
 func (b *bench) audit(ctx context.Context, names ...string) (dropcap.Audit, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	s, err := snapshot.Take(ctx, b.client, b.kernel, func() snapshot.Machine { return here(b.kernel, b.Socket) }, snapshot.Query{Names: names})
+	s, err := snapshot.Take(ctx, b.client, b.kernel, func() snapshot.Machine {
+		return here(b.kernel, b.Socket)
+	}, snapshot.Query{Names: names})
 	if err != nil {
 		return dropcap.Audit{}, err
 	}
@@ -108,7 +110,9 @@ func entry(t *testing.T, c dropcap.Judged, pid int) dropcap.Process {
 func (b *bench) exec(t *testing.T, id string, privileged bool, cmd ...string) (pid int) {
 	t.Helper()
 	pid = b.ExecDetached(t, id, dockertest.ExecOptions{Privileged: privileged, Cmd: cmd})
-	dockertest.Eventually(t, 10*time.Second, "program of an exec", func() bool { return comm(pid) == cmd[0] })
+	dockertest.Eventually(t, 10*time.Second, "program of an exec", func() bool {
+		return comm(pid) == cmd[0]
+	})
 	t.Cleanup(func() { end(t, pid, cmd[0]) })
 	return pid
 }
@@ -124,14 +128,17 @@ func end(t *testing.T, pid int, name string) {
 	if comm(pid) == name {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
-	dockertest.Eventually(t, 10*time.Second, "end of "+name, func() bool { return comm(pid) != name })
+	dockertest.Eventually(t, 10*time.Second, "end of "+name, func() bool {
+		return comm(pid) != name
+	})
 }
 
 // program runs the real binary against the engine and gives what it printed and its exit status.
 func (b *bench) program(t *testing.T, args ...string) (stdout []byte, status int) {
 	t.Helper()
 	cmd := exec.Command(testenv.Binary(t), args...)
-	cmd.Env = append(os.Environ(), "DOCKER_HOST="+b.Host, "DOCKER_CONFIG="+t.TempDir(), "DOCKER_CONTEXT=", "DOCKER_API_VERSION=")
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+b.Host, "DOCKER_CONFIG="+t.TempDir(),
+		"DOCKER_CONTEXT=", "DOCKER_API_VERSION=")
 	cmd.Stderr = t.Output()
 	out, err := cmd.Output()
 	var ended *exec.ExitError

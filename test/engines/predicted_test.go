@@ -42,7 +42,8 @@ var subset = []declaration{
 // matrix crosses every list of additions with every list of drops and some users.
 func matrix() []declaration {
 	lists := [][]string{
-		nil, {"ALL"}, {"all"}, {"NET_RAW"}, {"cap_net_raw"}, {"NET_RAW", "net_raw"}, {"ALL", "NET_RAW"}, {"SYS_TIME"},
+		nil, {"ALL"}, {"all"}, {"NET_RAW"}, {"cap_net_raw"}, {"NET_RAW", "net_raw"},
+		{"ALL", "NET_RAW"}, {"SYS_TIME"},
 		{"NET_ADMIN", "sys_ptrace", "CAP_CHOWN"}, {"SYS_RESOURCE", "AUDIT_READ"},
 	}
 	all := slices.Clone(subset)
@@ -66,8 +67,8 @@ func cases() []declaration {
 	return subset
 }
 
-// TestPredictedIsWhatTheKernelGrants posts raw declarations to each engine, and holds dropcap's prediction against the bounding set of the
-// container's first process.
+// TestPredictedIsWhatTheKernelGrants posts raw declarations to each engine, and holds dropcap's
+// prediction against the bounding set of the container's first process.
 func TestPredictedIsWhatTheKernelGrants(t *testing.T) {
 	for _, kind := range dockertest.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
@@ -80,7 +81,8 @@ func TestPredictedIsWhatTheKernelGrants(t *testing.T) {
 func TestPredictedUnderUserNamespaces(t *testing.T) {
 	b := start(t, dockertest.Docker29, dockertest.UsernsRemap())
 	predictAll(t, b, []declaration{
-		{}, {Drop: []string{"ALL"}}, {Add: []string{"NET_ADMIN"}, Drop: []string{"net_raw"}}, {Add: []string{"ALL"}},
+		{}, {Drop: []string{"ALL"}}, {Add: []string{"NET_ADMIN"}, Drop: []string{"net_raw"}},
+		{Add: []string{"ALL"}},
 		{Privileged: true, UsernsHost: true},
 	})
 	id := b.RunContainer(t, "remapped", body(declaration{}))
@@ -100,29 +102,37 @@ func predictAll(t *testing.T, b *bench, list []declaration) {
 			}
 		})
 	}
-	t.Logf("%s %s: %d declarations started and compared, %d refused by this host", b.Kind, b.Version, started, refused)
+	t.Logf("%s %s: %d declarations started and compared, %d refused by this host", b.Kind,
+		b.Version, started, refused)
 	if started < len(list)/2 {
 		t.Errorf("only %d of %d declarations could be compared", started, len(list))
 	}
 }
 
-// predictOne runs a container and compares; false if this host cannot run it since it lacks a capability that is to be granted.
+// predictOne runs a container and compares; false if this host cannot run it since it lacks a
+// capability that is to be granted.
 func predictOne(t *testing.T, b *bench, d declaration) bool {
 	id, refusal := b.try(t, body(d))
 	switch {
 	case refusal == "":
 	case id == "":
-		// Docker from 23.0 refuses to name what it cannot grant, in drops too; Podman refuses contradictions that Docker resolves.
-		if !strings.Contains(refusal, "not available in the current environment") && b.Kind != dockertest.Podman4 {
+		// Docker from 23.0 refuses to name what it cannot grant, in drops too; Podman refuses
+		// contradictions that Docker resolves.
+		if !strings.Contains(refusal, "not available in the current environment") &&
+			b.Kind != dockertest.Podman4 {
 			t.Errorf("the engine refuses to create it: %s", refusal)
 		}
 		return false
 	default:
-		// An older engine's arithmetic grants more than a host without every capability has, and runc then fails for root.
-		granted, err := caps.Grants{Defaults: caps.DockerDefaults, All: caps.DockerLegacyKnown}.Predict(dropcap.Declared{Privileged: d.Privileged, Add: d.Add, Drop: d.Drop})
+		// An older engine's arithmetic grants more than a host without every capability has, and
+		// runc then fails for root.
+		granted, err := caps.Grants{Defaults: caps.DockerDefaults,
+			All: caps.DockerLegacyKnown}.Predict(dropcap.Declared{Privileged: d.Privileged,
+			Add: d.Add, Drop: d.Drop})
 		// Podman's crun also raises limits, which this host may refuse.
 		if b.Kind != dockertest.Podman4 && (err != nil || granted.Minus(ours(t)).Empty()) {
-			t.Errorf("the engine refuses to start what is grantable here (%s): %s", granted, refusal)
+			t.Errorf("the engine refuses to start what is grantable here (%s): %s", granted,
+				refusal)
 		}
 		return false
 	}
@@ -143,7 +153,8 @@ func predictOne(t *testing.T, b *bench, d declaration) bool {
 	return true
 }
 
-// try creates and starts a container; a refusal of either is given as the engine's words, with the id if there is one.
+// try creates and starts a container; a refusal of either is given as the engine's words, with the
+// id if there is one.
 func (b *bench) try(t *testing.T, body string) (id, refusal string) {
 	t.Helper()
 	ctx := context.Background()

@@ -15,7 +15,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// storms is one engine's; the whole matrix has every engine's, since runtimes differ: runc 1.1 and 1.3 have threads, crun has none.
+// storms is one engine's; the whole matrix has every engine's, since runtimes differ: runc 1.1 and
+// 1.3 have threads, crun has none.
 func storms(t *testing.T, b *bench) {
 	storm(t, b)
 	for _, kind := range dockertest.Kinds {
@@ -25,8 +26,9 @@ func storms(t *testing.T, b *bench) {
 	}
 }
 
-// storm starts, execs into and removes containers while audits run. None of them ever holds more than its declaration grants, so that no
-// audit may say so, though runc's own threads stand in their cgroups with everything until the program starts.
+// storm starts, execs into and removes containers while audits run. None of them ever holds more
+// than its declaration grants, so that no audit may say so, though runc's own threads stand in
+// their cgroups with everything until the program starts.
 func storm(t *testing.T, b *bench) {
 	each := 6
 	if full() {
@@ -55,7 +57,8 @@ func storm(t *testing.T, b *bench) {
 				}
 				audits.Add(1)
 				for _, c := range a.Containers {
-					if ours := c.Name == "stay" || strings.HasPrefix(c.Name, "storm-"); ours && c.Kernel.Visible {
+					if ours := c.Name == "stay" ||
+						strings.HasPrefix(c.Name, "storm-"); ours && c.Kernel.Visible {
 						seen.Add(1)
 						execs.Add(int64(len(c.Execs)))
 					}
@@ -66,7 +69,8 @@ func storm(t *testing.T, b *bench) {
 	}
 	wg.Wait()
 	watch.Wait()
-	t.Logf("%d audits amid %d starts and execs; %d looks at running ones, %d live execs seen", audits.Load(), 4*each, seen.Load(), execs.Load())
+	t.Logf("%d audits amid %d starts and execs; %d looks at running ones, %d live execs seen",
+		audits.Load(), 4*each, seen.Load(), execs.Load())
 	if audits.Load() < 5 || seen.Load() < 10 {
 		t.Errorf("%d audits and %d looks are no storm", audits.Load(), seen.Load())
 	}
@@ -90,7 +94,8 @@ func (b *bench) live(t *testing.T, name, other string) {
 	id := call(http.MethodPost, "/containers/create?name="+name, body(d))
 	call(http.MethodPost, "/containers/"+id+"/start", "")
 	for _, in := range []string{id, other} {
-		exec := call(http.MethodPost, "/containers/"+in+"/exec", `{"Cmd":["sh","-c","sleep 0.1; true"],"AttachStdout":true}`)
+		exec := call(http.MethodPost, "/containers/"+in+"/exec",
+			`{"Cmd":["sh","-c","sleep 0.1; true"],"AttachStdout":true}`)
 		call(http.MethodPost, "/exec/"+exec+"/start", `{"Tty":true}`)
 	}
 	call(http.MethodDelete, "/containers/"+id+"?force=1", "")
@@ -102,7 +107,8 @@ func calm(t *testing.T, c dropcap.Judged) {
 		return
 	}
 	if c.Verdict != dropcap.Pass || len(c.Findings) > 0 {
-		t.Errorf("%s (%s, granted %s): %s with %+v\nkernel %+v", c.Name, c.State, c.Predicted, c.Verdict, c.Findings, c.Kernel)
+		t.Errorf("%s (%s, granted %s): %s with %+v\nkernel %+v", c.Name, c.State, c.Predicted,
+			c.Verdict, c.Findings, c.Kernel)
 	}
 	if c.Kernel.Bounding != nil && !c.Kernel.Bounding.Minus(caps.DockerDefaults).Empty() {
 		t.Errorf("%s was seen with %s", c.Name, c.Kernel.Bounding)

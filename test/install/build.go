@@ -1,4 +1,5 @@
-// Package install builds dropcap's packages for tests, and reads what is in them. Its tests hold them to what a package must be.
+// Package install builds dropcap's packages for tests, and reads what is in them. Its tests hold
+// them to what a package must be.
 package install
 
 import (
@@ -17,7 +18,8 @@ import (
 // Full tells whether what takes minutes is to be tested.
 func Full() bool { return os.Getenv("DROPCAP_TEST_FULL") != "" }
 
-// Build runs packaging/build for one architecture, with more variables, and gives the .deb and the .rpm.
+// Build runs packaging/build for one architecture, with more variables, and gives the .deb and the
+// .rpm.
 func Build(tb testing.TB, arch string, env ...string) (deb, rpm string) {
 	tb.Helper()
 	testenv.Need(tb, testenv.Tool("git", "git"))

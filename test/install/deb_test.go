@@ -22,7 +22,8 @@ import (
 
 const epoch = "1764000000"
 
-// built are packages around the program that all tests share: what goes around it is quick to build.
+// built are packages around the program that all tests share: what goes around it is quick to
+// build.
 var built struct {
 	once     sync.Once
 	deb, rpm []byte
@@ -32,7 +33,8 @@ func packages(t *testing.T) (deb, rpm string) {
 	t.Helper()
 	binary := testenv.Binary(t)
 	built.once.Do(func() {
-		deb, rpm := Build(t, runtime.GOARCH, "BINARY="+binary, "VERSION=1.2.3", "SOURCE_DATE_EPOCH="+epoch)
+		deb, rpm := Build(t, runtime.GOARCH, "BINARY="+binary, "VERSION=1.2.3",
+			"SOURCE_DATE_EPOCH="+epoch)
 		built.deb, built.rpm = read(t, deb), read(t, rpm)
 	})
 	if built.deb == nil || built.rpm == nil {
@@ -113,12 +115,17 @@ func TestDebHoldsWhatItShould(t *testing.T) {
 	}
 	for name, f := range files {
 		_, wanted := want[name]
-		parent := strings.HasSuffix(name, "/") && f.Mode == 0o755 && slices.ContainsFunc(keys(want), func(w string) bool { return strings.HasPrefix(w, name) })
+		parent := strings.HasSuffix(name, "/") && f.Mode == 0o755 && slices.ContainsFunc(keys(want),
+			func(w string) bool {
+				return strings.HasPrefix(w, name)
+			})
 		if !wanted && !parent {
 			t.Errorf("%s (mode %o) is in no list", name, f.Mode)
 		}
-		if f.Uid != 0 || f.Gid != 0 || f.Uname != "root" || f.Gname != "root" || f.ModTime.UTC() != time.Unix(1764000000, 0).UTC() {
-			t.Errorf("%s belongs to %s:%s (%d:%d) and is of %s", name, f.Uname, f.Gname, f.Uid, f.Gid, f.ModTime)
+		if f.Uid != 0 || f.Gid != 0 || f.Uname != "root" || f.Gname != "root" ||
+			f.ModTime.UTC() != time.Unix(1764000000, 0).UTC() {
+			t.Errorf("%s belongs to %s:%s (%d:%d) and is of %s", name, f.Uname, f.Gname, f.Uid,
+				f.Gid, f.ModTime)
 		}
 	}
 	if got := files["/usr/bin/dropcap"].data; !bytes.Equal(got, read(t, testenv.Binary(t))) {
@@ -136,7 +143,8 @@ func keys(m map[string]int64) (list []string) {
 func TestDebSaysWhatItIs(t *testing.T) {
 	deb, _ := packages(t)
 	for field, want := range map[string]string{
-		"Package": "dropcap", "Version": "1.2.3", "Architecture": runtime.GOARCH, "Section": "admin", "Depends": "", "Pre-Depends": "",
+		"Package": "dropcap", "Version": "1.2.3", "Architecture": runtime.GOARCH,
+		"Section": "admin", "Depends": "", "Pre-Depends": "",
 	} {
 		if got := strings.TrimSpace(output(t, "dpkg-deb", "--field", deb, field)); got != want {
 			t.Errorf("%s: %q, want %q", field, got, want)
@@ -144,7 +152,8 @@ func TestDebSaysWhatItIs(t *testing.T) {
 	}
 	dir := t.TempDir()
 	output(t, "dpkg-deb", "--control", deb, dir)
-	if got := string(read(t, filepath.Join(dir, "conffiles"))); got != "/etc/dropcap/policy.yaml\n" {
+	if got := string(read(t, filepath.Join(dir,
+		"conffiles"))); got != "/etc/dropcap/policy.yaml\n" {
 		t.Errorf("conffiles: %q", got)
 	}
 	for _, script := range []string{"postinst", "prerm", "postrm"} {
@@ -157,7 +166,8 @@ func TestDebSaysWhatItIs(t *testing.T) {
 	}
 }
 
-// The example of a policy changes nothing, and what it shows is a policy when the marks of the comments are taken away.
+// The example of a policy changes nothing, and what it shows is a policy when the marks of the
+// comments are taken away.
 func TestPolicyOfThePackageChangesNothing(t *testing.T) {
 	deb, _ := packages(t)
 	text := unpacked(t, deb)["/etc/dropcap/policy.yaml"].data
@@ -165,11 +175,13 @@ func TestPolicyOfThePackageChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := policy.BuiltIn(); got.Level != want.Level || len(got.Keeps) != 0 || len(got.Waivers) != 0 {
+	if want := policy.BuiltIn(); got.Level != want.Level || len(got.Keeps) != 0 ||
+		len(got.Waivers) != 0 {
 		t.Errorf("it demands %+v, want %+v", got, want)
 	}
 	shown := regexp.MustCompile(`(?m)^#(\S|  )`).ReplaceAll(text, []byte("$1"))
-	if got, err = policy.Parse("shown.yaml", shown); err != nil || len(got.Keeps) != 1 || len(got.Waivers) != 1 {
+	if got, err = policy.Parse("shown.yaml", shown); err != nil || len(got.Keeps) != 1 ||
+		len(got.Waivers) != 1 {
 		t.Errorf("what it shows: %+v, %v", got, err)
 	}
 }
@@ -195,7 +207,8 @@ func TestManualIsComplete(t *testing.T) {
 	files := unpacked(t, deb)
 	for _, p := range pages(t) {
 		text := unzip(t, files["/usr/share/man/man1/"+p+".1.gz"])
-		for _, want := range []string{`.TH "` + strings.ToUpper(p) + `" "1" "Nov 2025" "dropcap 1.2.3"`, ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"} {
+		for _, want := range []string{`.TH "` + strings.ToUpper(p) +
+			`" "1" "Nov 2025" "dropcap 1.2.3"`, ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s lacks %q: %.300s", p, want, text)
 			}

@@ -28,7 +28,9 @@ func rpmHolds(t *testing.T, file string) {
 	if out := output(t, "rpm", "-K", "--nosignature", file); !strings.Contains(out, "digests OK") {
 		t.Errorf("rpm -K: %s", out)
 	}
-	if got := output(t, "rpm", "-qp", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{LICENSE} %{BUILDHOST} %{BUILDTIME}", file); got != "dropcap 1.2.3-1 Apache-2.0 dropcap "+epoch {
+	if got := output(t, "rpm", "-qp", "--qf",
+		"%{NAME} %{VERSION}-%{RELEASE} %{LICENSE} %{BUILDHOST} %{BUILDTIME}",
+		file); got != "dropcap 1.2.3-1 Apache-2.0 dropcap "+epoch {
 		t.Errorf("it is %q", got)
 	}
 	want := modes(t, "/usr/share/zsh/site-functions/_dropcap")
@@ -47,13 +49,15 @@ func rpmHolds(t *testing.T, file string) {
 			flags = "17" // RPMFILE_CONFIG | RPMFILE_NOREPLACE (rpm lib/rpmfiles.h)
 		}
 		mode, ok := want[name]
-		if !ok || letters(mode) != f[0][1:] || f[1] != "root" || f[2] != "root" || f[3] != epoch || f[4] != flags {
+		if !ok || letters(mode) != f[0][1:] || f[1] != "root" || f[2] != "root" || f[3] != epoch ||
+			f[4] != flags {
 			t.Errorf("%s: in the list %v, mode %s, %q", name, ok, letters(mode), f)
 		}
 		seen++
 	}
 	if seen != len(want) {
-		t.Errorf("it holds %d files and folders, want %d: %s", seen, len(want), output(t, "rpm", "-qlp", file))
+		t.Errorf("it holds %d files and folders, want %d: %s", seen, len(want),
+			output(t, "rpm", "-qlp", file))
 	}
 }
 
@@ -65,7 +69,8 @@ func rpmEqualsDeb(t *testing.T, file string) {
 	output(t, "rpm", "--root", dir, "--nosignature", "--noscripts", "-i", file)
 	deb, _ := packages(t)
 	for name, f := range unpacked(t, deb) {
-		if f.Mode&0o111 != 0 && strings.HasSuffix(name, "/") || name == "/usr/share/doc/dropcap/copyright" {
+		if f.Mode&0o111 != 0 && strings.HasSuffix(name, "/") ||
+			name == "/usr/share/doc/dropcap/copyright" {
 			continue
 		}
 		there := strings.Replace(name, "zsh/vendor-completions", "zsh/site-functions", 1)
@@ -81,7 +86,8 @@ func rpmRoot(t *testing.T) string {
 	root := t.TempDir()
 	busybox := read(t, filepath.Join(testenv.Cache(), "base/bin/busybox"))
 	for path, text := range map[string]string{
-		"bin/sh": string(busybox), "usr/bin/systemctl": "#!/bin/sh\necho \"$@\" >>/calls\n", "run/systemd/system/.keep": "", "dev/null": "",
+		"bin/sh": string(busybox), "usr/bin/systemctl": "#!/bin/sh\necho \"$@\" >>/calls\n",
+		"run/systemd/system/.keep": "", "dev/null": "",
 	} {
 		path = filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -95,13 +101,15 @@ func rpmRoot(t *testing.T) string {
 }
 
 func rpmLives(t *testing.T, first string) {
-	_, second := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.3.0~rc1", "SOURCE_DATE_EPOCH="+epoch)
+	_, second := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.3.0~rc1",
+		"SOURCE_DATE_EPOCH="+epoch)
 	root := rpmRoot(t)
 	// what does an operation and gives how systemctl was called.
 	what := func(args ...string) []string {
 		t.Helper()
 		os.Remove(filepath.Join(root, "calls"))
-		if out := output(t, "rpm", append([]string{"--root", root, "--nosignature"}, args...)...); strings.Contains(out, "scriptlet failed") {
+		if out := output(t, "rpm", append([]string{"--root", root, "--nosignature"},
+			args...)...); strings.Contains(out, "scriptlet failed") {
 			t.Errorf("rpm %v says %s", args, out)
 		}
 		calls, _ := os.ReadFile(filepath.Join(root, "calls"))
@@ -124,11 +132,13 @@ func rpmLives(t *testing.T, first string) {
 	if err := os.WriteFile(store, []byte("evidence"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	same("update", what("-U", second), "daemon-reload", "daemon-reload", "try-restart dropcap-learn.service")
+	same("update", what("-U", second), "daemon-reload", "daemon-reload",
+		"try-restart dropcap-learn.service")
 	if got := string(read(t, own)); got != "level: least\n" {
 		t.Errorf("after the update the policy is %q", got)
 	}
-	same("erase", what("-e", "dropcap"), "--no-reload disable dropcap-learn.service dropcap-recover.service",
+	same("erase", what("-e", "dropcap"),
+		"--no-reload disable dropcap-learn.service dropcap-recover.service",
 		"stop dropcap-learn.service dropcap-recover.service", "daemon-reload")
 	if _, err := os.Stat(filepath.Join(root, "usr/bin/dropcap")); err == nil {
 		t.Error("the program is still there")

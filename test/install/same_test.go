@@ -13,18 +13,22 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// What goes around the program depends on neither clock, zone, language, umask nor the number of processors.
+// What goes around the program depends on neither clock, zone, language, umask nor the number of
+// processors.
 func TestPackagesAreTheSameAnywhere(t *testing.T) {
 	deb, rpm := packages(t)
-	otherDeb, otherRPM := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.2.3", "SOURCE_DATE_EPOCH="+epoch,
-		"TZ=Pacific/Kiritimati", "LC_ALL=tr_TR.UTF-8", "GOMAXPROCS=1", "TMPDIR="+t.TempDir(), "HOSTNAME=elsewhere")
+	otherDeb, otherRPM := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.2.3",
+		"SOURCE_DATE_EPOCH="+epoch,
+		"TZ=Pacific/Kiritimati", "LC_ALL=tr_TR.UTF-8", "GOMAXPROCS=1", "TMPDIR="+t.TempDir(),
+		"HOSTNAME=elsewhere")
 	for a, b := range map[string]string{deb: otherDeb, rpm: otherRPM} {
 		if !bytes.Equal(read(t, a), read(t, b)) {
 			t.Errorf("%s differs", filepath.Base(b))
 		}
 	}
 	// What is published by hand is what `dropcap fleet install --distributor` publishes.
-	p, err := fleet.NewPackage("1.2.3", map[string][]byte{runtime.GOARCH: read(t, testenv.Binary(t))})
+	p, err := fleet.NewPackage("1.2.3",
+		map[string][]byte{runtime.GOARCH: read(t, testenv.Binary(t))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +43,8 @@ func TestPackagesAreTheSameAnywhere(t *testing.T) {
 	}
 }
 
-// The same commit gives the same bytes, the program included, in whatever folder it is checked out, and for both architectures.
+// The same commit gives the same bytes, the program included, in whatever folder it is checked out,
+// and for both architectures.
 func TestSameCommitSameBytes(t *testing.T) {
 	if !Full() {
 		t.Log("only with DROPCAP_TEST_FULL: it builds everything twice")
@@ -89,8 +94,11 @@ func TestVersionsSortAsHistoryGoes(t *testing.T) {
 	repo := t.TempDir()
 	git := func(args ...string) {
 		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", repo, "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"}, args...)...)
-		cmd.Env = append(os.Environ(), "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z", "GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_CONFIG_GLOBAL=/dev/null")
+		cmd := exec.Command("git",
+			append([]string{"-C", repo, "-c", "user.name=a", "-c", "user.email=a@example.org", "-c",
+				"commit.gpgsign=false"}, args...)...)
+		cmd.Env = append(os.Environ(), "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z",
+			"GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_CONFIG_GLOBAL=/dev/null")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
@@ -99,7 +107,8 @@ func TestVersionsSortAsHistoryGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := filepath.Join(repo, "packaging/build")
-	if err := os.WriteFile(script, read(t, filepath.Join(testenv.RepoRoot(t), "packaging/build")), 0o755); err != nil {
+	if err := os.WriteFile(script, read(t, filepath.Join(testenv.RepoRoot(t), "packaging/build")),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
 	version := func() string {
@@ -110,7 +119,8 @@ func TestVersionsSortAsHistoryGoes(t *testing.T) {
 	git("add", ".")
 	var seen []string
 	for _, step := range []struct{ tag, want string }{
-		{"", "0.0.0~20260102030405.g"}, {"v0.9.0-rc1", "0.9.0~rc1"}, {"", "0.9.0~rc1+1.g"}, {"v0.9.0", "0.9.0"}, {"", "0.9.0+1.g"}, {"v0.10.0", "0.10.0"},
+		{"", "0.0.0~20260102030405.g"}, {"v0.9.0-rc1", "0.9.0~rc1"}, {"", "0.9.0~rc1+1.g"},
+		{"v0.9.0", "0.9.0"}, {"", "0.9.0+1.g"}, {"v0.10.0", "0.10.0"},
 	} {
 		git("commit", "-q", "--allow-empty", "-m", "a")
 		if step.tag != "" {
@@ -138,7 +148,8 @@ func TestVersionsSortAsHistoryGoes(t *testing.T) {
 			}
 		}
 	}
-	if out, err := exec.Command("env", "VERSION=1.0-1", script, "version").CombinedOutput(); err == nil {
+	if out, err := exec.Command("env", "VERSION=1.0-1", script, "version").
+		CombinedOutput(); err == nil {
 		t.Errorf("a version with a hyphen is taken: %s", out)
 	}
 }

@@ -23,18 +23,22 @@ func signed(t *testing.T) (dist, keyring string) {
 	keyring = testenv.ShortFolder(t) // with the socket of gpg's agent
 	t.Cleanup(func() { output(t, "gpgconf", "--homedir", keyring, "--kill", "all") })
 	const passphrase = "not secret"
-	gpg := []string{"--homedir", keyring, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", passphrase}
-	output(t, "gpg", append(gpg, "--quick-gen-key", "A Test <test@example.org>", "rsa3072", "sign")...)
+	gpg := []string{"--homedir", keyring, "--batch", "--quiet", "--pinentry-mode", "loopback",
+		"--passphrase", passphrase}
+	output(t, "gpg", append(gpg, "--quick-gen-key", "A Test <test@example.org>", "rsa3072",
+		"sign")...)
 	key := filepath.Join(t.TempDir(), "key.asc")
 	output(t, "gpg", append(gpg, "--armor", "--output", key, "--export-secret-keys")...)
-	deb, _ := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.2.3", "SOURCE_DATE_EPOCH="+epoch,
+	deb, _ := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.2.3",
+		"SOURCE_DATE_EPOCH="+epoch,
 		"SIGNING_KEY="+key, "NFPM_PASSPHRASE="+passphrase)
 	return filepath.Dir(deb), keyring
 }
 
 func TestWhatIsBuiltCanBeVerified(t *testing.T) {
 	dist, keyring := signed(t)
-	output(t, "gpg", "--homedir", keyring, "--verify", filepath.Join(dist, "SHA256SUMS.asc"), filepath.Join(dist, "SHA256SUMS"))
+	output(t, "gpg", "--homedir", keyring, "--verify", filepath.Join(dist, "SHA256SUMS.asc"),
+		filepath.Join(dist, "SHA256SUMS"))
 	listed := map[string]string{}
 	for line := range strings.Lines(string(read(t, filepath.Join(dist, "SHA256SUMS")))) {
 		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
@@ -64,10 +68,12 @@ func TestWhatIsBuiltCanBeVerified(t *testing.T) {
 func debIsSigned(t *testing.T, deb, keyring string) {
 	t.Helper()
 	dir := t.TempDir()
-	script := `for m in debian-binary control.tar.gz data.tar.gz; do ar p "$1" $m; done >"$2/data"; ar p "$1" _gpgorigin >"$2/sig"`
+	script :=
+		`for m in debian-binary control.tar.gz data.tar.gz; do ar p "$1" $m; done >"$2/data"; ar p "$1" _gpgorigin >"$2/sig"`
 	testenv.Need(t, testenv.Tool("ar", "binutils"))
 	output(t, "sh", "-ec", script, "sh", deb, dir)
-	output(t, "gpg", "--homedir", keyring, "--verify", filepath.Join(dir, "sig"), filepath.Join(dir, "data"))
+	output(t, "gpg", "--homedir", keyring, "--verify", filepath.Join(dir, "sig"),
+		filepath.Join(dir, "data"))
 }
 
 func rpmIsSigned(t *testing.T, rpm, keyring string) {
@@ -75,7 +81,8 @@ func rpmIsSigned(t *testing.T, rpm, keyring string) {
 	db, key := t.TempDir(), filepath.Join(t.TempDir(), "public.asc")
 	output(t, "gpg", "--homedir", keyring, "--batch", "--armor", "--output", key, "--export")
 	output(t, "rpm", "--dbpath", db, "--import", key)
-	if out := output(t, "rpm", "--dbpath", db, "--checksig", rpm); !strings.Contains(out, "digests signatures OK") {
+	if out := output(t, "rpm", "--dbpath", db, "--checksig", rpm); !strings.Contains(out,
+		"digests signatures OK") {
 		t.Errorf("rpm --checksig: %s", out)
 	}
 }
@@ -87,7 +94,8 @@ func TestWithoutAKeyNothingIsSigned(t *testing.T) {
 	}
 	cmd := exec.Command(filepath.Join(testenv.RepoRoot(t), "packaging/build"), runtime.GOARCH)
 	cmd.Env = append(os.Environ(), "DIST="+t.TempDir(), "VERSION=1.2.3", "SIGNING_KEY=/nowhere")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "cannot read the signing key") {
+	if out, err := cmd.CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), "cannot read the signing key") {
 		t.Errorf("with a key that is not there: %v, %s", err, out)
 	}
 }
@@ -125,11 +133,13 @@ func TestTheBillOfMaterialsIsTheProgramsOwn(t *testing.T) {
 		want[m.Path+"@"+m.Version] = true
 	}
 	for _, c := range bom.Components {
-		if id := c.Name + "@" + c.Version; !want[id] || !strings.HasPrefix(c.PURL, "pkg:golang/"+c.Name+"@") {
+		if id := c.Name + "@" + c.Version; !want[id] ||
+			!strings.HasPrefix(c.PURL, "pkg:golang/"+c.Name+"@") {
 			t.Errorf("%s (%s) is not linked", id, c.PURL)
 		}
 	}
-	if len(bom.Components) != len(want) || len(bom.Dependencies) != 1 || len(bom.Dependencies[0].DependsOn) != len(want) {
+	if len(bom.Components) != len(want) || len(bom.Dependencies) != 1 ||
+		len(bom.Dependencies[0].DependsOn) != len(want) {
 		t.Errorf("%d components, want %d", len(bom.Components), len(want))
 	}
 	again := filepath.Join(t.TempDir(), "again.json")

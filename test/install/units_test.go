@@ -19,13 +19,16 @@ func TestUnitsAreRight(t *testing.T) {
 	deb, _ := packages(t)
 	root := t.TempDir()
 	output(t, "dpkg-deb", "--extract", deb, root)
-	for unit, command := range map[string]string{"dropcap-learn.service": "learn --service", "dropcap-recover.service": "recover --wait 15s"} {
+	for unit, command := range map[string]string{"dropcap-learn.service": "learn --service",
+		"dropcap-recover.service": "recover --wait 15s"} {
 		file := filepath.Join(root, "usr/lib/systemd/system", unit)
-		if text := string(read(t, file)); !strings.Contains(text, "\nExecStart=/usr/bin/dropcap "+command+"\n") {
+		if text := string(read(t, file)); !strings.Contains(text, "\nExecStart=/usr/bin/dropcap "+
+			command+"\n") {
 			t.Errorf("%s does not run dropcap %s", unit, command)
 		}
 		help := append(strings.Fields(command), "--help")
-		if out, err := exec.Command(testenv.Binary(t), help...).CombinedOutput(); err != nil || !strings.Contains(string(out), "dropcap "+strings.Fields(command)[0]) {
+		if out, err := exec.Command(testenv.Binary(t), help...).CombinedOutput(); err != nil ||
+			!strings.Contains(string(out), "dropcap "+strings.Fields(command)[0]) {
 			t.Errorf("dropcap %v: %v\n%s", help, err, out)
 		}
 		page := "dropcap-" + strings.Fields(command)[0]
@@ -36,11 +39,13 @@ func TestUnitsAreRight(t *testing.T) {
 	}
 }
 
-// verify lets systemd read a unit. Its programs are looked for in a root that holds the package alone.
+// verify lets systemd read a unit. Its programs are looked for in a root that holds the package
+// alone.
 func verify(t *testing.T, root, file string) {
 	t.Helper()
 	own := filepath.Join(t.TempDir(), filepath.Base(file))
-	text := strings.ReplaceAll(string(read(t, file)), "/usr/bin/dropcap", filepath.Join(root, "usr/bin/dropcap"))
+	text := strings.ReplaceAll(string(read(t, file)), "/usr/bin/dropcap",
+		filepath.Join(root, "usr/bin/dropcap"))
 	if err := os.WriteFile(own, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -65,13 +70,15 @@ func TestUnitsExposeNoMoreThanTheyNeed(t *testing.T) {
 		dir := t.TempDir()
 		output(t, filepath.Join(testenv.RepoRoot(t), "packaging/build"), "units", arch, dir)
 		for unit, limit := range limits {
-			out := output(t, analyze(), "security", "--offline=true", "--no-pager", filepath.Join(dir, unit))
+			out := output(t, analyze(), "security", "--offline=true", "--no-pager",
+				filepath.Join(dir, unit))
 			m := overall.FindStringSubmatch(out)
 			if m == nil {
 				t.Fatalf("%s on %s is not rated: %s", unit, arch, out)
 			}
 			if got, err := strconv.ParseFloat(m[1], 64); err != nil || got > limit {
-				t.Errorf("%s on %s is exposed %s, want at most %.1f\n%s", unit, arch, m[1], limit, out)
+				t.Errorf("%s on %s is exposed %s, want at most %.1f\n%s", unit, arch, m[1], limit,
+					out)
 			}
 		}
 	}

@@ -1,4 +1,5 @@
-// Package repo_test polices the repository itself: who imports whom, how large things grow, and what stands in no file.
+// Package repo_test polices the repository itself: who imports whom, how large things grow, and
+// what stands in no file.
 package repo_test
 
 import (
@@ -29,7 +30,8 @@ func TestImportsKeepTheRule(t *testing.T) {
 // packages lists this module's; -e since a package that does not compile is for others to report.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Name,Imports,TestImports,XTestImports", "./...")
+	cmd := exec.Command("go", "list", "-e",
+		"-json=ImportPath,Name,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir, cmd.Stderr = testenv.RepoRoot(t), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -56,13 +58,15 @@ func TestTheProgramHoldsNoTesting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path := range strings.FieldsSeq(string(out)) {
-		if _, room := place(path); path == "testing" || rooms[room] == stand && !slices.Contains(labStands, path) {
+		if _, room := place(path); path == "testing" ||
+			rooms[room] == stand && !slices.Contains(labStands, path) {
 			t.Errorf("%s is in the program", path)
 		}
 	}
 }
 
-// A checker that never complains keeps no rule: each kind of violation must be found, and what is allowed must pass.
+// A checker that never complains keeps no rule: each kind of violation must be found, and what is
+// allowed must pass.
 func TestTheCheckerFindsEachViolation(t *testing.T) {
 	const in = "dropcap/internal/"
 	for _, c := range []struct {
@@ -178,15 +182,18 @@ func TestTheCheckerReadsTestsToo(t *testing.T) {
 		{"dropcap/test/e2e", in + "cli", false},
 		{in + "cli", "dropcap/cmd/dropcap", true},
 	} {
-		for _, p := range []goPackage{{ImportPath: c.from, TestImports: []string{c.to}}, {ImportPath: c.from, XTestImports: []string{c.to}}} {
+		for _, p := range []goPackage{{ImportPath: c.from, TestImports: []string{c.to}},
+			{ImportPath: c.from, XTestImports: []string{c.to}}} {
 			if got := violations([]goPackage{p}); (len(got) > 0) != c.bad {
-				t.Errorf("tests of %s import %s: found %q, want a violation: %v", c.from, c.to, got, c.bad)
+				t.Errorf("tests of %s import %s: found %q, want a violation: %v", c.from, c.to, got,
+					c.bad)
 			}
 		}
 	}
 }
 
-// The linter keeps the same rule for editors and for make lint; a room that it does not know is a room without a rule there.
+// The linter keeps the same rule for editors and for make lint; a room that it does not know is a
+// room without a rule there.
 func TestTheLinterKnowsEveryRoom(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), ".depguard.yml"))
 	if err != nil {

@@ -10,14 +10,16 @@ import (
 type layer string
 
 const (
-	capsLayer   layer = "caps"
-	root        layer = "root"
-	documents   layer = "documents" // what is known of the nouns beyond their shape; all but the root stand on it
-	verb        layer = "verb"
-	adapter     layer = "adapter"
-	bottom      layer = "bottom"      // every room stands on it
-	application layer = "application" // what a host may be asked; shells and the fleet's host half stand on it
-	renderer    layer = "renderer"    // between shells and nouns
+	capsLayer layer = "caps"
+	root      layer = "root"
+	// what is known of the nouns beyond their shape; all but the root stand on it
+	documents layer = "documents"
+	verb      layer = "verb"
+	adapter   layer = "adapter"
+	bottom    layer = "bottom" // every room stands on it
+	// what a host may be asked; shells and the fleet's host half stand on it
+	application layer = "application"
+	renderer    layer = "renderer" // between shells and nouns
 	shell       layer = "shell"
 	program     layer = "program"
 	stand       layer = "stand" // what tests stand on
@@ -26,30 +28,41 @@ const (
 	homeless    layer = "homeless"
 )
 
-// rooms says which layer each folder of internal/ belongs to. A new folder needs a line here, and one in .depguard.yml.
+// rooms says which layer each folder of internal/ belongs to. A new folder needs a line here, and
+// one in .depguard.yml.
 var rooms = map[string]layer{
-	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb, "snapshot": verb, "doctor": verb, "explain": verb,
-	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb, "frame": verb, "owner": verb, "trust": verb,
-	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter, "layer": adapter, "containerd": adapter,
-	"host": application, "node": application, "printable": bottom, "foreign": documents, "render": renderer, "cli": shell,
+	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb,
+	"snapshot": verb, "doctor": verb, "explain": verb,
+	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
+	"frame": verb, "owner": verb, "trust": verb,
+	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
+	"layer": adapter, "containerd": adapter,
+	"host": application, "node": application, "printable": bottom, "foreign": documents,
+	"render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "lab": labLayer,
 }
 
 // pure rooms turn documents into documents: no I/O.
-var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source", "frame", "owner", "trust", "foreign"}
+var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source",
+	"frame", "owner", "trust", "foreign"}
 
-// labStands are the parts of what tests stand on that the lab stands on too. They do without testing, which must not reach the program.
-var labStands = []string{"dropcap/internal/dockertest/supervise", "dropcap/internal/dockertest/rootfs"}
+// labStands are the parts of what tests stand on that the lab stands on too. They do without
+// testing, which must not reach the program.
+var labStands = []string{"dropcap/internal/dockertest/supervise",
+	"dropcap/internal/dockertest/rootfs"}
 
-// fences: the libraries that one package only may import, tests included; but the double of AWS is tested with the real SDK, and checks signatures by its
-// signer.
+// fences: the libraries that one package only may import, tests included; but the double of AWS is
+// tested with the real SDK, and checks signatures by its signer.
 var fences = map[string]string{
-	"github.com/moby/moby": "docker", "github.com/cilium/ebpf": "bpf", "github.com/aws": "aws", "modernc.org/sqlite": "store",
-	"github.com/spf13": "cli", "github.com/CycloneDX": "cli", "google.golang.org/protobuf": "containerd",
+	"github.com/moby/moby": "docker", "github.com/cilium/ebpf": "bpf", "github.com/aws": "aws",
+	"modernc.org/sqlite": "store",
+	"github.com/spf13":   "cli", "github.com/CycloneDX": "cli",
+	"google.golang.org/protobuf": "containerd",
 }
 
 // signer is what the double of AWS needs of the SDK.
-var signer = []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/signer/v4"}
+var signer = []string{"github.com/aws/aws-sdk-go-v2/aws",
+	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"}
 
 // inputOutput are the parts of the standard library that reach out of the program.
 var inputOutput = []string{"os", "net", "syscall", "log", "plugin", "testing"}
@@ -57,7 +70,8 @@ var inputOutput = []string{"os", "net", "syscall", "log", "plugin", "testing"}
 // harmless are children of those that only compute.
 var harmless = []string{"net/netip", "net/url", "net/mail", "net/textproto"}
 
-var forbiddenNames = []string{"util", "utils", "common", "helper", "helpers", "types", "model", "models", "manager", "misc", "shared"}
+var forbiddenNames = []string{"util", "utils", "common", "helper", "helpers", "types", "model",
+	"models", "manager", "misc", "shared"}
 
 // goPackage is what `go list -json` says of a package, as far as it matters here.
 type goPackage struct {
@@ -99,11 +113,13 @@ var mayImport = map[layer][]layer{
 	adapter:     {bottom, capsLayer, root, documents},
 	renderer:    {bottom, capsLayer, root, documents},
 	application: {bottom, capsLayer, root, documents, verb, adapter, application},
-	shell:       {bottom, capsLayer, root, documents, verb, adapter, application, renderer, labLayer},
-	program:     {shell},
-	stand:       {bottom, capsLayer, root, stand},
-	labLayer:    {bottom, capsLayer, root, stand},
-	testLayer:   {bottom, capsLayer, root, documents, verb, adapter, application, renderer, stand, labLayer, testLayer},
+	shell: {bottom, capsLayer, root, documents, verb, adapter, application, renderer,
+		labLayer},
+	program:  {shell},
+	stand:    {bottom, capsLayer, root, stand},
+	labLayer: {bottom, capsLayer, root, stand},
+	testLayer: {bottom, capsLayer, root, documents, verb, adapter, application, renderer, stand,
+		labLayer, testLayer},
 }
 
 // violations checks packages against the rule of imports.
@@ -112,9 +128,11 @@ func violations(list []goPackage) []string {
 	for _, p := range list {
 		from, room := place(p.ImportPath)
 		if from == homeless {
-			out = append(out, p.ImportPath+": belongs to no layer; name its layer in test/repo and .depguard.yml")
+			out = append(out, p.ImportPath+
+				": belongs to no layer; name its layer in test/repo and .depguard.yml")
 		}
-		if last := p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]; slices.Contains(forbiddenNames, last) || slices.Contains(forbiddenNames, p.Name) {
+		if last := p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]; slices.Contains(
+			forbiddenNames, last) || slices.Contains(forbiddenNames, p.Name) {
 			out = append(out, p.ImportPath+": a name that says nothing; call it by what it does")
 		}
 		for _, i := range p.Imports {
@@ -145,7 +163,8 @@ func refused(from layer, room, path string) string {
 		return fmt.Sprintf("%s is below %s", room, toRoom)
 	case from == labLayer && to == stand && !slices.Contains(labStands, path):
 		return fmt.Sprintf("the lab is in the program, and stands on %v only", labStands)
-	case from == verb && slices.Contains(pure, room) && !slices.Contains(pure, toRoom) && to == verb:
+	case from == verb && slices.Contains(pure, room) && !slices.Contains(pure, toRoom) &&
+		to == verb:
 		return fmt.Sprintf("%s is pure, %s is not", room, toRoom)
 	}
 	return ""
@@ -180,7 +199,8 @@ func fenced(room, path string) string {
 	return ""
 }
 
-// refusedInTest is laxer: a test may put layers together, but no fence falls, and a shell's inside is for its own tests.
+// refusedInTest is laxer: a test may put layers together, but no fence falls, and a shell's inside
+// is for its own tests.
 func refusedInTest(from layer, room, path string) string {
 	to, toRoom := place(path)
 	switch {

@@ -53,7 +53,8 @@ func TestOnlyTestenvSkips(t *testing.T) {
 func tooLarge(s source) []string {
 	var out []string
 	if n := strings.Count(string(s.text), "\n"); n > maxFileLines {
-		out = append(out, fmt.Sprintf("%s: %d lines, and %d are the most; it is two things", s.path, n, maxFileLines))
+		out = append(out, fmt.Sprintf("%s: %d lines, and %d are the most; it is two things", s.path,
+			n, maxFileLines))
 	}
 	if s.test() {
 		return out
@@ -64,16 +65,19 @@ func tooLarge(s source) []string {
 			continue
 		}
 		if n := s.line(f.End()) - s.line(f.Pos()) + 1; n > maxFunctionLines {
-			out = append(out, fmt.Sprintf("%s:%d: %s has %d lines, and %d are the most", s.path, s.line(f.Pos()), f.Name.Name, n, maxFunctionLines))
+			out = append(out, fmt.Sprintf("%s:%d: %s has %d lines, and %d are the most", s.path,
+				s.line(f.Pos()), f.Name.Name, n, maxFunctionLines))
 		}
 	}
 	return out
 }
 
-// endings finds what ends the process or panics. The mains of cmd/dropcap and of the manual's generator may end it; programs that only
-// tests start, and what stands under tests, may too.
+// endings finds what ends the process or panics. The mains of cmd/dropcap and of the manual's
+// generator may end it; programs that only tests start, and what stands under tests, may too.
 func endings(s source) []string {
-	if s.test() || s.path == "cmd/dropcap/main.go" || slices.Contains([]string{"internal/cli/man/main.go", "internal/cli/distributor/main.go", "internal/cli/sbom/main.go"}, s.path) || strings.HasPrefix(s.path, "test/") {
+	if s.test() || s.path == "cmd/dropcap/main.go" ||
+		slices.Contains([]string{"internal/cli/man/main.go", "internal/cli/distributor/main.go",
+			"internal/cli/sbom/main.go"}, s.path) || strings.HasPrefix(s.path, "test/") {
 		return nil
 	}
 	for _, room := range []string{"testenv", "dockertest", "lab/cloud"} {
@@ -83,24 +87,30 @@ func endings(s source) []string {
 	}
 	var out []string
 	s.calls(func(c *ast.CallExpr, receiver, name string) {
-		fatal := receiver == "log" && (strings.HasPrefix(name, "Fatal") || strings.HasPrefix(name, "Panic"))
-		if receiver == "os" && name == "Exit" || receiver == "syscall" && name == "Exit" || receiver == "" && name == "panic" || fatal {
-			out = append(out, fmt.Sprintf("%s:%d: %s ends the program; return an error", s.path, s.line(c.Pos()), strings.TrimPrefix(receiver+"."+name, ".")))
+		fatal := receiver == "log" && (strings.HasPrefix(name, "Fatal") ||
+			strings.HasPrefix(name, "Panic"))
+		if receiver == "os" && name == "Exit" || receiver == "syscall" && name == "Exit" ||
+			receiver == "" && name == "panic" || fatal {
+			out = append(out, fmt.Sprintf("%s:%d: %s ends the program; return an error", s.path,
+				s.line(c.Pos()), strings.TrimPrefix(receiver+"."+name, ".")))
 		}
 	})
 	return out
 }
 
-// skips finds tests that skip by themselves: testenv.Need does it, so that nothing goes untested unseen in CI.
+// skips finds tests that skip by themselves: testenv.Need does it, so that nothing goes untested
+// unseen in CI.
 func skips(s source) []string {
 	if strings.HasPrefix(s.path, "internal/testenv/") {
 		return nil
 	}
 	var out []string
 	s.calls(func(c *ast.CallExpr, receiver, name string) {
-		tests := strings.HasSuffix(s.path, "_test.go") || slices.Contains([]string{"t", "b", "tb", "f"}, receiver)
+		tests := strings.HasSuffix(s.path, "_test.go") ||
+			slices.Contains([]string{"t", "b", "tb", "f"}, receiver)
 		if tests && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, name) {
-			out = append(out, fmt.Sprintf("%s:%d: %s.%s; say what is needed by testenv.Need", s.path, s.line(c.Pos()), receiver, name))
+			out = append(out, fmt.Sprintf("%s:%d: %s.%s; say what is needed by testenv.Need",
+				s.path, s.line(c.Pos()), receiver, name))
 		}
 	})
 	return out
@@ -115,28 +125,47 @@ func TestTheSourceChecksFindEachViolation(t *testing.T) {
 		check            func(source) []string
 		bad              bool
 	}{
-		{"long function", "caps/a.go", long + strings.Repeat("\t_ = 1\n", 59) + "}\n", tooLarge, true},
-		{"longest function", "caps/a.go", long + strings.Repeat("\t_ = 1\n", 58) + "}\n", tooLarge, false},
-		{"long function of a test", "caps/a_test.go", long + strings.Repeat("\t_ = 1\n", 99) + "}\n", tooLarge, false},
+		{"long function", "caps/a.go", long + strings.Repeat("\t_ = 1\n", 59) + "}\n", tooLarge,
+			true},
+		{"longest function", "caps/a.go", long + strings.Repeat("\t_ = 1\n", 58) + "}\n", tooLarge,
+			false},
+		{"long function of a test", "caps/a_test.go", long + strings.Repeat("\t_ = 1\n", 99) +
+			"}\n", tooLarge, false},
 		{"long file", "caps/a_test.go", "package p\n" + strings.Repeat("\n", 400), tooLarge, true},
 		{"longest file", "caps/a.go", "package p\n" + strings.Repeat("\n", 399), tooLarge, false},
-		{"exit", "internal/cli/a.go", "package p\nimport \"os\"\nfunc f() { os.Exit(1) }\n", endings, true},
-		{"exit by another name", "internal/cli/a.go", "package p\nimport sys \"os\"\nfunc f() { sys.Exit(1) }\n", endings, true},
-		{"exit in a literal", "internal/cli/a.go", "package p\nimport \"os\"\nvar f = func() { os.Exit(1) }\n", endings, true},
-		{"fatal", "internal/cli/a.go", "package p\nimport \"log\"\nfunc f() { log.Fatalf(\"\") }\n", endings, true},
+		{"exit", "internal/cli/a.go", "package p\nimport \"os\"\nfunc f() { os.Exit(1) }\n",
+			endings, true},
+		{"exit by another name", "internal/cli/a.go",
+			"package p\nimport sys \"os\"\nfunc f() { sys.Exit(1) }\n", endings, true},
+		{"exit in a literal", "internal/cli/a.go",
+			"package p\nimport \"os\"\nvar f = func() { os.Exit(1) }\n", endings, true},
+		{"fatal", "internal/cli/a.go", "package p\nimport \"log\"\nfunc f() { log.Fatalf(\"\") }\n",
+			endings, true},
 		{"panic", "internal/cli/a.go", "package p\nfunc f() { panic(1) }\n", endings, true},
-		{"a method called panic", "internal/cli/a.go", "package p\nfunc f(x X) { x.panic(1) }\n", endings, false},
-		{"main", "cmd/dropcap/main.go", "package main\nimport \"os\"\nfunc main() { os.Exit(1) }\n", endings, false},
-		{"TestMain", "internal/cli/a_test.go", "package p\nimport \"os\"\nfunc f() { os.Exit(1) }\n", endings, false},
-		{"skip", "internal/cli/a_test.go", "package p\nfunc f(t T) { t.Skipf(\"\") }\n", skips, true},
-		{"skip through a field", "internal/cli/a_test.go", "package p\nfunc f(s S) { s.t.Skip() }\n", skips, true},
-		{"skip of testenv", "internal/testenv/a.go", "package p\nfunc f(tb T) { tb.Skip() }\n", skips, false},
+		{"a method called panic", "internal/cli/a.go", "package p\nfunc f(x X) { x.panic(1) }\n",
+			endings, false},
+		{"main", "cmd/dropcap/main.go", "package main\nimport \"os\"\nfunc main() { os.Exit(1) }\n",
+			endings, false},
+		{"TestMain", "internal/cli/a_test.go",
+			"package p\nimport \"os\"\nfunc f() { os.Exit(1) }\n", endings, false},
+		{"skip", "internal/cli/a_test.go", "package p\nfunc f(t T) { t.Skipf(\"\") }\n", skips,
+			true},
+		{"skip through a field", "internal/cli/a_test.go",
+			"package p\nfunc f(s S) { s.t.Skip() }\n", skips, true},
+		{"skip of testenv", "internal/testenv/a.go", "package p\nfunc f(tb T) { tb.Skip() }\n",
+			skips, false},
 		{"sleep", "internal/cli/a_test.go", sleep + "\ttime.Sleep(1)\n}\n", sleeps, true},
-		{"sleep until it is ready", "internal/cli/a_test.go", sleep + "\t// until it is ready\n\ttime.Sleep(1)\n}\n", sleeps, true},
-		{"sleep of a loop", "internal/cli/a_test.go", sleep + "\tfor ; ; time.Sleep(1) {\n\t}\n}\n", sleeps, true},
-		{"two sleeps", "internal/cli/a_test.go", sleep + "\t// Time is under test.\n\ttime.Sleep(1)\n\ttime.Sleep(2)\n}\n", sleeps, true},
-		{"sleep with a reason", "internal/cli/a_test.go", sleep + "\t// Time is under test: so it is.\n\ttime.Sleep(1)\n}\n", sleeps, false},
-		{"another Skip", "internal/cli/a.go", "package p\nfunc f(d D) { d.Skip() }\n", skips, false},
+		{"sleep until it is ready", "internal/cli/a_test.go",
+			sleep + "\t// until it is ready\n\ttime.Sleep(1)\n}\n", sleeps, true},
+		{"sleep of a loop", "internal/cli/a_test.go", sleep + "\tfor ; ; time.Sleep(1) {\n\t}\n}\n",
+			sleeps, true},
+		{"two sleeps", "internal/cli/a_test.go",
+			sleep + "\t// Time is under test.\n\ttime.Sleep(1)\n\ttime.Sleep(2)\n}\n", sleeps,
+			true},
+		{"sleep with a reason", "internal/cli/a_test.go",
+			sleep + "\t// Time is under test: so it is.\n\ttime.Sleep(1)\n}\n", sleeps, false},
+		{"another Skip", "internal/cli/a.go", "package p\nfunc f(d D) { d.Skip() }\n", skips,
+			false},
 	} {
 		fset := token.NewFileSet()
 		file, err := parser.ParseFile(fset, c.path, c.text, parser.SkipObjectResolution)

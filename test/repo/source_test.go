@@ -25,7 +25,8 @@ type source struct {
 func (s source) test() bool            { return strings.HasSuffix(s.path, "_test.go") }
 func (s source) line(at token.Pos) int { return s.fset.Position(at).Line }
 
-// calls visits each call of a plain function (receiver "") or of X.name, where receiver is the imported package's own name or X.
+// calls visits each call of a plain function (receiver "") or of X.name, where receiver is the
+// imported package's own name or X.
 func (s source) calls(visit func(c *ast.CallExpr, receiver, name string)) {
 	real := map[string]string{}
 	for _, i := range s.file.Imports {
@@ -72,13 +73,15 @@ func sources(t *testing.T) []source {
 			t.Fatal(err)
 		}
 		fset := token.NewFileSet()
-		file, err := parser.ParseFile(fset, path, text, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(fset, path, text,
+			parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			t.Errorf("cannot parse: %v", err)
 			continue
 		}
 		if !ast.IsGenerated(file) {
-			out = append(out, source{path: filepath.ToSlash(path), text: text, file: file, fset: fset})
+			out = append(out, source{path: filepath.ToSlash(path), text: text, file: file,
+				fset: fset})
 		}
 	}
 	if len(out) < 20 {

@@ -33,14 +33,16 @@ func TestKnownVulnerabilitiesFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			fake := "#!/bin/sh\ncase $1 in mod) echo '{\"Dir\":\"/db\"}' ;; tool) cat <<'END'\n" + c.finds + "\nEND\n;; esac\n"
+			fake := "#!/bin/sh\ncase $1 in mod) echo '{\"Dir\":\"/db\"}' ;; tool) cat <<'END'\n" +
+				c.finds + "\nEND\n;; esac\n"
 			if err := os.WriteFile(filepath.Join(dir, "go"), []byte(fake), 0o755); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(filepath.Join(testenv.RepoRoot(t), "tools/vulncheck"), c.flag)
 			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 			out, err := cmd.CombinedOutput()
-			if (err != nil) != c.fails || !strings.Contains(string(out), c.says) || c.says == "" && len(out) > 0 {
+			if (err != nil) != c.fails || !strings.Contains(string(out), c.says) ||
+				c.says == "" && len(out) > 0 {
 				t.Errorf("%v: %s", err, out)
 			}
 		})

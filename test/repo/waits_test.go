@@ -31,8 +31,10 @@ func sleeps(s source) (found []string) {
 	lines := strings.Split(string(s.text), "\n")
 	s.calls(func(c *ast.CallExpr, receiver, name string) {
 		line := s.line(c.Pos())
-		if receiver == "time" && name == "Sleep" && !strings.HasPrefix(strings.TrimSpace(lines[line-2]), says) {
-			found = append(found, s.path+": a sleep in line "+lines[line-1]+": wait with testenv.Within, or say why time is under test")
+		if receiver == "time" && name == "Sleep" &&
+			!strings.HasPrefix(strings.TrimSpace(lines[line-2]), says) {
+			found = append(found, s.path+": a sleep in line "+lines[line-1]+
+				": wait with testenv.Within, or say why time is under test")
 		}
 	})
 	return found
@@ -79,7 +81,8 @@ func TestCIFailsWhereFilesStay(t *testing.T) {
 				t.Errorf("%v: %s", err, out)
 			}
 			own, _ := os.ReadFile(where)
-			if _, err := os.Stat(strings.TrimSpace(string(own))); len(own) < 5 || !os.IsNotExist(err) {
+			if _, err := os.Stat(strings.TrimSpace(string(own))); len(own) < 5 ||
+				!os.IsNotExist(err) {
 				t.Errorf("%q is still there", own)
 			}
 		})

@@ -32,8 +32,8 @@ func TestNoFileHoldsWhatBelongsInNone(t *testing.T) {
 	}
 }
 
-// machine gives the words that name the machine at hand: the checkout's folder and the home, where they are particular enough, and
-// what DROPCAP_FORBIDDEN lists, one on a line.
+// machine gives the words that name the machine at hand: the checkout's folder and the home, where
+// they are particular enough, and what DROPCAP_FORBIDDEN lists, one on a line.
 func machine(base string) []string {
 	var words []string
 	home, _ := os.UserHomeDir()
@@ -42,7 +42,9 @@ func machine(base string) []string {
 			words = append(words, dir)
 		}
 	}
-	return append(words, strings.FieldsFunc(os.Getenv("DROPCAP_FORBIDDEN"), func(c rune) bool { return c == '\n' })...)
+	return append(words, strings.FieldsFunc(os.Getenv("DROPCAP_FORBIDDEN"), func(c rune) bool {
+		return c == '\n'
+	})...)
 }
 
 var (
@@ -58,15 +60,18 @@ func unwanted(path string, text []byte, words []string) []string {
 	var out []string
 	for _, w := range words {
 		if i := bytes.Index(text, []byte(w)); i >= 0 {
-			out = append(out, fmt.Sprintf("%s:%d: names this machine: %q", path, 1+bytes.Count(text[:i], []byte("\n")), w))
+			out = append(out, fmt.Sprintf("%s:%d: names this machine: %q", path,
+				1+bytes.Count(text[:i], []byte("\n")), w))
 		}
 	}
 	if !utf8.Valid(text) || path == filepath.Join("test", "repo", "words_test.go") {
 		return out
 	}
-	for what, re := range map[string]*regexp.Regexp{"a conflict": conflict, "unfinished": unfinished, "bidirectional control": bidirectional} {
+	for what, re := range map[string]*regexp.Regexp{"a conflict": conflict,
+		"unfinished": unfinished, "bidirectional control": bidirectional} {
 		if at := re.FindIndex(text); at != nil {
-			out = append(out, fmt.Sprintf("%s:%d: %s: %q", path, 1+bytes.Count(text[:at[0]], []byte("\n")), what, text[at[0]:at[1]]))
+			out = append(out, fmt.Sprintf("%s:%d: %s: %q", path,
+				1+bytes.Count(text[:at[0]], []byte("\n")), what, text[at[0]:at[1]]))
 		}
 	}
 	return out
@@ -144,12 +149,14 @@ func unreasoned(mod []byte, text string) ([]string, error) {
 }
 
 func TestAnUnnamedDependencyIsFound(t *testing.T) {
-	mod := []byte(`{"Require":[{"Path":"a.b/c"},{"Path":"a.b/d","Indirect":true},{"Path":"a.b/e"}]}`)
+	mod := []byte(
+		`{"Require":[{"Path":"a.b/c"},{"Path":"a.b/d","Indirect":true},{"Path":"a.b/e"}]}`)
 	got, err := unreasoned(mod, "we need `a.b/c/v2` and a.b/e.\n")
 	if err != nil || len(got) != 1 || got[0] != "a.b/c" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := unreasoned([]byte(`{"Require":[{"Path":"a.b/d","Indirect":true}]}`), ""); err == nil {
+	if _, err := unreasoned([]byte(`{"Require":[{"Path":"a.b/d","Indirect":true}]}`),
+		""); err == nil {
 		t.Error("a go.mod without direct dependencies passes")
 	}
 }

@@ -22,7 +22,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// container is one on the private engine. Its methods give errors, since here a failure is often what is looked for.
+// container is one on the private engine. Its methods give errors, since here a failure is often
+// what is looked for.
 type container struct {
 	e  *dockertest.Engine
 	id string
@@ -39,7 +40,8 @@ func exactly(set caps.Set) grant { return grant{exact: true, set: set} }
 
 // create makes a container of a workload; it is not started.
 func create(e *dockertest.Engine, w workload, name string, g grant) (*container, error) {
-	host := map[string]any{"NetworkMode": "none", "CapAdd": g.add, "Tmpfs": map[string]string{"/scratch": ""}}
+	host := map[string]any{"NetworkMode": "none", "CapAdd": g.add,
+		"Tmpfs": map[string]string{"/scratch": ""}}
 	if g.exact {
 		host["CapDrop"], host["CapAdd"] = []string{caps.All}, g.set.Names()
 	}
@@ -51,9 +53,11 @@ func create(e *dockertest.Engine, w workload, name string, g grant) (*container,
 		}
 		maps.Copy(host, own)
 	}
-	body := map[string]any{"Image": w.image, "Cmd": w.cmd, "Env": w.env, "Volumes": w.volumes, "HostConfig": host}
+	body := map[string]any{"Image": w.image, "Cmd": w.cmd, "Env": w.env, "Volumes": w.volumes,
+		"HostConfig": host}
 	var made struct{ Id string }
-	if err := request(e, http.MethodPost, "/containers/create?name="+url.QueryEscape(name), encode(body), &made); err != nil {
+	if err := request(e, http.MethodPost, "/containers/create?name="+url.QueryEscape(name),
+		encode(body), &made); err != nil {
 		return nil, err
 	}
 	return &container{e, made.Id}, nil
@@ -125,7 +129,8 @@ func (c *container) exit() error {
 func (c *container) logs() string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, text, err := c.e.Raw(ctx, http.MethodGet, "/containers/"+c.id+"/logs?stdout=1&stderr=1&tail=5", "")
+	_, text, err := c.e.Raw(ctx, http.MethodGet, "/containers/"+c.id+
+		"/logs?stdout=1&stderr=1&tail=5", "")
 	if err != nil {
 		return err.Error()
 	}
@@ -144,13 +149,15 @@ func (c *container) logs() string {
 // exec runs a command in it as docker exec does, and gives what it printed.
 func (c *container) exec(user string, command ...string) (string, error) {
 	var made struct{ Id string }
-	body := encode(map[string]any{"Cmd": command, "User": user, "AttachStdout": true, "AttachStderr": true, "Tty": true})
+	body := encode(map[string]any{"Cmd": command, "User": user, "AttachStdout": true,
+		"AttachStderr": true, "Tty": true})
 	if err := c.do(http.MethodPost, "/exec", body, &made); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, out, err := c.e.Raw(ctx, http.MethodPost, "/exec/"+made.Id+"/start", `{"Detach":false,"Tty":true}`)
+	_, out, err := c.e.Raw(ctx, http.MethodPost, "/exec/"+made.Id+"/start",
+		`{"Detach":false,"Tty":true}`)
 	if err != nil {
 		return "", err
 	}
@@ -167,7 +174,8 @@ func (c *container) exec(user string, command ...string) (string, error) {
 // accompany starts a process of another user in it, that goes on.
 func (c *container) accompany(user string, command ...string) error {
 	var made struct{ Id string }
-	if err := c.do(http.MethodPost, "/exec", encode(map[string]any{"Cmd": command, "User": user}), &made); err != nil {
+	if err := c.do(http.MethodPost, "/exec", encode(map[string]any{"Cmd": command, "User": user}),
+		&made); err != nil {
 		return err
 	}
 	return request(c.e, http.MethodPost, "/exec/"+made.Id+"/start", `{"Detach":true}`, nil)
@@ -177,7 +185,8 @@ func (c *container) accompany(user string, command ...string) error {
 func (c *container) put(dir, name, content string) error {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644,
+		Size: int64(len(content))}); err != nil {
 		return err
 	}
 	w.Write([]byte(content))
@@ -224,7 +233,8 @@ func dialIn(namespace string, port int) (net.Conn, error) {
 	return conn, err
 }
 
-// eventually repeats a check until it passes; the last error otherwise. It gives up at once on a container that has ended.
+// eventually repeats a check until it passes; the last error otherwise. It gives up at once on a
+// container that has ended.
 func (c *container) eventually(what string, check func() error) error {
 	var err, ended error
 	if testenv.Within(15*time.Second, func() bool {

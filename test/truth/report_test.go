@@ -10,10 +10,12 @@ import (
 	"dropcap/caps"
 )
 
-// class is the strongest that the tool says of a capability that it keeps; "" of one that it does not keep.
+// class is the strongest that the tool says of a capability that it keeps; "" of one that it does
+// not keep.
 func (r *result) class(c caps.Cap) dropcap.Class {
 	order := []dropcap.Class{
-		dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected, dropcap.UnknownNeed,
+		dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected,
+		dropcap.UnknownNeed,
 	}
 	at := len(order)
 	for _, n := range r.evidence.Needs {
@@ -30,8 +32,8 @@ func (r *result) class(c caps.Cap) dropcap.Class {
 func (r *result) falseDrops() caps.Set { return r.needs.set().Minus(r.evidence.Required) }
 func (r *result) excess() caps.Set     { return r.evidence.Required.Minus(r.needs.set()) }
 
-// judge holds a result against the goals: no false drop, no excess of our own programs but what the table tells, one at most of a server's,
-// and nothing decisive that can be removed.
+// judge holds a result against the goals: no false drop, no excess of our own programs but what the
+// table tells, one at most of a server's, and nothing decisive that can be removed.
 func (r *result) judge(t *testing.T) {
 	t.Helper()
 	if r.watched != nil {
@@ -39,7 +41,8 @@ func (r *result) judge(t *testing.T) {
 		return
 	}
 	if r.with != nil {
-		t.Errorf("%s: breaks with what is recommended (%s): %v", r.name, r.evidence.Required.Short(), r.with)
+		t.Errorf("%s: breaks with what is recommended (%s): %v", r.name,
+			r.evidence.Required.Short(), r.with)
 	}
 	if lost := r.falseDrops(); lost != 0 {
 		t.Errorf("%s: false drop of %s", r.name, lost.Short())
@@ -51,9 +54,11 @@ func (r *result) judge(t *testing.T) {
 		got := r.class(c)
 		switch {
 		case got == want:
-		case want == dropcap.Alternative && got == dropcap.Decisive: // what would do as well cannot always be shown; kept it is
+		case want == dropcap.Alternative && got == dropcap.Decisive:
+			// what would do as well cannot always be shown; kept it is
 		case got == dropcap.UnknownNeed && r.pathless(c):
-			t.Logf("%s: %s is %q, since its call path was lost%s", r.name, c.Short(), got, r.seen(c))
+			t.Logf("%s: %s is %q, since its call path was lost%s", r.name, c.Short(), got,
+				r.seen(c))
 		default:
 			t.Errorf("%s: %s is %q, want %q%s", r.name, c.Short(), got, want, r.seen(c))
 		}
@@ -71,15 +76,20 @@ func (r *result) judgeRemoved(t *testing.T) {
 		case broke == nil && r.class(c) == dropcap.Decisive && !known:
 			t.Errorf("%s: lives without %s, which is called decisive", r.name, c.Short())
 		case broke != nil && !needed:
-			t.Errorf("%s: breaks without %s, which the table says it does not need: %v", r.name, c.Short(), broke)
+			t.Errorf("%s: breaks without %s, which the table says it does not need: %v", r.name,
+				c.Short(), broke)
 		}
 	}
 }
 
-// pathless tells whether unknown checks of a capability came without a call path: then the system call stands for the site.
+// pathless tells whether unknown checks of a capability came without a call path: then the system
+// call stands for the site.
 func (r *result) pathless(c caps.Cap) bool {
 	for _, n := range r.evidence.Needs {
-		if n.Cap == c && n.Class == dropcap.UnknownNeed && slices.ContainsFunc(n.By, func(b dropcap.By) bool { return b.Site != b.Syscall }) {
+		if n.Cap == c && n.Class == dropcap.UnknownNeed && slices.ContainsFunc(n.By,
+			func(b dropcap.By) bool {
+				return b.Site != b.Syscall
+			}) {
 			return false
 		}
 	}
@@ -91,7 +101,8 @@ func (r *result) seen(list ...caps.Cap) string {
 	var b strings.Builder
 	for _, n := range r.evidence.Needs {
 		if slices.Contains(list, n.Cap) {
-			fmt.Fprintf(&b, "\n\t%s %s %s: %s; %v", n.Cap.Short(), n.Outcome, n.Class, n.Because, n.By)
+			fmt.Fprintf(&b, "\n\t%s %s %s: %s; %v", n.Cap.Short(), n.Outcome, n.Class, n.Because,
+				n.By)
 		}
 	}
 	return b.String()
@@ -99,8 +110,10 @@ func (r *result) seen(list ...caps.Cap) string {
 
 // quality is how the tool's word "decisive" holds.
 type quality struct {
-	needed, found   int // pairs of workload and capability that are decisive in truth; of them, called so
-	called, correct int // pairs that the tool calls decisive; of them, those without which the workload broke
+	// pairs of workload and capability that are decisive in truth; of them, called so
+	needed, found int
+	// pairs that the tool calls decisive; of them, those without which the workload broke
+	called, correct int
 	drops, excess   int
 	kept, meant     int // pairs that are kept; of them, those that are not marked "try without"
 	rightly         int // of those that are not marked, those that are needed in truth
@@ -138,14 +151,17 @@ func measure(results []*result) (q quality) {
 }
 
 func (q quality) String() string {
-	return fmt.Sprintf("decisive: recall %d of %d, precision %d of %d; false drops %d, excess %d; kept %d, of them %d to try without; of the other %d %d are needed: precision %.3f",
-		q.found, q.needed, q.correct, q.called, q.drops, q.excess, q.kept, q.kept-q.meant, q.meant, q.rightly, q.precision())
+	return fmt.Sprintf("decisive: recall %d of %d, precision %d of %d; false drops %d, excess "+
+		"%d; kept %d, of them %d to try without; of the other %d %d are needed: precision %.3f",
+		q.found, q.needed, q.correct, q.called, q.drops, q.excess, q.kept, q.kept-q.meant, q.meant,
+		q.rightly, q.precision())
 }
 
 // table is the report.
 func table(results []*result) string {
 	var b strings.Builder
-	b.WriteString("| workload | expected | recommended | false drops | excess | with it | broke without |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| workload | expected | recommended | false drops | excess | with it | broke " +
+		"without |\n|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
 		var broke caps.Set
 		for c, err := range r.without {
@@ -157,7 +173,8 @@ func table(results []*result) string {
 		if r.with != nil {
 			works = "breaks"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.name, r.needs.text(), r.recommended(), none(r.falseDrops()), none(r.excess()), works, none(broke))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.name, r.needs.text(),
+			r.recommended(), none(r.falseDrops()), none(r.excess()), works, none(broke))
 	}
 	fmt.Fprintf(&b, "%s\n", measure(results))
 	return b.String()

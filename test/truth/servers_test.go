@@ -28,8 +28,10 @@ var (
 	apacheScript string
 )
 
-// twice is the life of a server: a first start, its service, a reload, its service again, a stop, and all but the reload once more.
-func twice(serve func(c *container, again bool) error, reload func(c *container) error) func(*container) error {
+// twice is the life of a server: a first start, its service, a reload, its service again, a stop,
+// and all but the reload once more.
+func twice(serve func(c *container, again bool) error, reload func(c *container) error) func(
+	*container) error {
 	return func(c *container) error {
 		for _, again := range []bool{false, true} {
 			if err := c.start(); err != nil {
@@ -100,10 +102,13 @@ func web(dir, file, second string) func(*container) error {
 		if err := c.signal("HUP"); err != nil {
 			return err
 		}
-		if err := c.eventually("the answer after a reload", get(c, "/answer", "second")); err != nil {
+		if err := c.eventually("the answer after a reload",
+			get(c, "/answer", "second")); err != nil {
 			return err
 		}
-		return c.eventually("the end of the workers from before the reload", func() error { return c.replaced(old) })
+		return c.eventually("the end of the workers from before the reload", func() error {
+			return c.replaced(old)
+		})
 	}
 	return twice(serve, reload)
 }
@@ -128,7 +133,9 @@ func redisLife(c *container) error {
 		return errors.Join(say("SET kept yes", "+OK")(), say("SAVE", "+OK")())
 	}
 	// It knows no reload, and must not end at the signal for it.
-	return twice(serve, func(c *container) error { return errors.Join(c.signal("HUP"), say("PING", "+PONG")()) })(c)
+	return twice(serve, func(c *container) error {
+		return errors.Join(c.signal("HUP"), say("PING", "+PONG")())
+	})(c)
 }
 
 func postgresLife(c *container) error {
@@ -148,7 +155,8 @@ func postgresLife(c *container) error {
 		if err := c.socketFolder(); err != nil || again {
 			return errors.Join(err, query("select sum(n) from kept", "5050")())
 		}
-		return query("set client_min_messages = warning; create table if not exists kept as select generate_series(1, 100) n", "")()
+		return query("set client_min_messages = warning; create table if not exists kept as "+
+			"select generate_series(1, 100) n", "")()
 	}
 	reload := func(c *container) error {
 		if err := query("alter system set work_mem = '7MB'", "")(); err != nil {
@@ -171,7 +179,8 @@ func (c *container) socketFolder() error {
 	return err
 }
 
-// filled makes a data folder as a first container leaves it, held by everything that the engine grants.
+// filled makes a data folder as a first container leaves it, held by everything that the engine
+// grants.
 func filled(tb testing.TB, e *dockertest.Engine, w workload) string {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -204,7 +213,8 @@ const postgresData = "/var/lib/postgresql/data"
 func sshKey(tb testing.TB) (private, public string) {
 	tb.Helper()
 	private = filepath.Join(tb.TempDir(), "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", private).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", private).
+		CombinedOutput(); err != nil {
 		tb.Fatalf("ssh-keygen: %v: %s", err, out)
 	}
 	text, err := os.ReadFile(private + ".pub")
@@ -214,7 +224,8 @@ func sshKey(tb testing.TB) (private, public string) {
 	return private, strings.TrimSpace(string(text))
 }
 
-// sshLife logs in as root and as another user, with and without a terminal, and by sftp into a root of its own.
+// sshLife logs in as root and as another user, with and without a terminal, and by sftp into a root
+// of its own.
 func sshLife(key string) func(*container) error {
 	serve := func(c *container, _ bool) error {
 		if err := c.eventually("a greeting", func() error {
@@ -233,7 +244,8 @@ func sshLife(key string) func(*container) error {
 		}{
 			{[]string{"ssh", "root@127.0.0.1", "id -u"}, "", "0"},
 			{[]string{"ssh", "postgres@127.0.0.1", "id -un"}, "", "postgres"},
-			{[]string{"ssh", "-tt", "postgres@127.0.0.1", "id -un; stat -c %U $(tty)"}, "", "postgres\r\npostgres"},
+			{[]string{"ssh", "-tt", "postgres@127.0.0.1", "id -un; stat -c %U $(tty)"}, "",
+				"postgres\r\npostgres"},
 			{[]string{"sftp", "-b", "-", "www-data@127.0.0.1"}, "ls /\n", "/sftp"},
 		} {
 			if err := c.login(key, login.client, login.input, login.want); err != nil {
@@ -266,15 +278,18 @@ func (c *container) login(key string, client []string, input, want string) error
 	if err != nil {
 		return err
 	}
-	options := "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=5"
-	line := append([]string{"20", "nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", s.Pid), client[0], "-i", key}, strings.Fields(options)...)
+	options := "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o " +
+		"BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=5"
+	line := append([]string{"20", "nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", s.Pid), client[0],
+		"-i", key}, strings.Fields(options)...)
 	cmd := exec.Command("timeout", append(line, client[1:]...)...)
 	cmd.Stdin = strings.NewReader(input)
 	var problem strings.Builder
 	cmd.Stderr = &problem
 	out, err := cmd.Output()
 	if err != nil || !strings.Contains(string(out), want) {
-		return fmt.Errorf("%s: %q, %v %s; %s", strings.Join(client, " "), out, err, strings.TrimSpace(problem.String()), c.logs())
+		return fmt.Errorf("%s: %q, %v %s; %s", strings.Join(client, " "), out, err,
+			strings.TrimSpace(problem.String()), c.logs())
 	}
 	return nil
 }

@@ -83,7 +83,8 @@ func importServers(t *testing.T, e *dockertest.Engine) {
 func importImage(t *testing.T, e *dockertest.Engine, name string, content io.Reader) {
 	t.Helper()
 	repo, tag, _ := strings.Cut(name, ":")
-	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag}, "changes": {"ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}.Encode()
+	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag},
+		"changes": {"ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}.Encode()
 	text, err := io.ReadAll(content)
 	if err != nil {
 		t.Fatal(err)
@@ -96,12 +97,16 @@ func importImage(t *testing.T, e *dockertest.Engine, name string, content io.Rea
 	}
 }
 
-// learn runs the real program over containers while during lives their lives, and gives the evidence by name.
-func learn(t *testing.T, e *dockertest.Engine, names []string, during func()) map[string]dropcap.WorkloadEvidence {
+// learn runs the real program over containers while during lives their lives, and gives the
+// evidence by name.
+func learn(t *testing.T, e *dockertest.Engine, names []string,
+	during func()) map[string]dropcap.WorkloadEvidence {
 	t.Helper()
 	// Its command ends when its input does: so the recording covers just the lives.
-	args := append([]string{"learn", "--complete", "--format", "json", "--store", t.TempDir()}, names...)
-	cmd := exec.Command(testenv.Binary(t), append(args, "--", "sh", "-c", "echo watching; exec cat")...)
+	args := append([]string{"learn", "--complete", "--format", "json", "--store", t.TempDir()},
+		names...)
+	cmd := exec.Command(testenv.Binary(t),
+		append(args, "--", "sh", "-c", "echo watching; exec cat")...)
 	cmd.Env = append(os.Environ(), e.Env()...)
 	var out bytes.Buffer
 	cmd.Stdout = &out

@@ -22,10 +22,11 @@ type workload struct {
 	host    map[string]any // of its HostConfig
 	add     caps.Set       // held beyond the engine's defaults while learning
 
-	// needs is the truth, found by running it without each capability of the defaults in turn: without one of these its life breaks. The
-	// class is what the tool must say of it.
+	// needs is the truth, found by running it without each capability of the defaults in turn:
+	// without one of these its life breaks. The class is what the tool must say of it.
 	needs truth
-	// kept are those that the tool cannot know to be unneeded, with the class that says so; they count as excess.
+	// kept are those that the tool cannot know to be unneeded, with the class that says so; they
+	// count as excess.
 	kept truth
 
 	server bool
@@ -105,7 +106,8 @@ func defaultPrograms() []workload {
 		needing("setuid", caps.Setuid, decisive),
 		needing("setresuid", caps.Setuid, decisive),
 		needing("setpcap", caps.Setpcap, decisive),
-		needing("net_bind_service", caps.NetBindService, decisive).on("Sysctls", sysctl("net.ipv4.ip_unprivileged_port_start", "1024")),
+		needing("net_bind_service", caps.NetBindService, decisive).on("Sysctls",
+			sysctl("net.ipv4.ip_unprivileged_port_start", "1024")),
 		needing("net_raw", caps.NetRaw, decisive),
 		needing("net_raw_packet", caps.NetRaw, decisive),
 		needing("sys_chroot", caps.SysChroot, decisive),
@@ -123,11 +125,14 @@ func addedPrograms() []workload {
 		needing("sys_nice", caps.SysNice, decisive),
 		needing("sys_ptrace", caps.SysPtrace, decisive),
 		needing("sys_time", caps.SysTime, decisive),
-		needing("ipc_lock", caps.IpcLock, decisive).on("Ulimits", []map[string]any{{"Name": "memlock", "Soft": 65536, "Hard": 65536}}),
+		needing("ipc_lock", caps.IpcLock, decisive).on("Ulimits",
+			[]map[string]any{{"Name": "memlock", "Soft": 65536, "Hard": 65536}}),
 		needing("ipc_owner", caps.IpcOwner, decisive),
 		needing("lease", caps.Lease, decisive),
 		needing("linux_immutable", caps.LinuxImmutable, decisive),
-		needing("dac_read_search", caps.DacReadSearch, decisive).on("SecurityOpt", []string{"seccomp=unconfined"}), // which refuses name_to_handle_at
+		// which refuses name_to_handle_at
+		needing("dac_read_search", caps.DacReadSearch, decisive).on("SecurityOpt",
+			[]string{"seccomp=unconfined"}),
 		needing("sys_rawio", caps.SysRawio, decisive),
 		needing("sys_tty_config", caps.SysTtyConfig, decisive),
 		needing("sys_pacct", caps.SysPacct, decisive),
@@ -152,7 +157,8 @@ func probes() []workload {
 		own("probe_chmod", 0, nil),
 		own("probe_chown", 0, nil),
 		own("probe_capset", 0, nil),
-		own("probe_sysctl", caps.Of(caps.NetAdmin), nil).keeping(caps.NetAdmin, dropcap.UnknownNeed),
+		own("probe_sysctl", caps.Of(caps.NetAdmin), nil).keeping(caps.NetAdmin,
+			dropcap.UnknownNeed),
 		own("probe_xattr", caps.Of(caps.SysAdmin), nil),
 	}
 }
@@ -175,25 +181,29 @@ func ownSets() []workload {
 	}
 	return []workload{
 		needing("ambient", caps.NetBindService, decisive),
-		own("ambient_exec", 0, truth{caps.NetBindService: decisive, caps.Setuid: decisive}).on("Sysctls", low),
+		own("ambient_exec", 0, truth{caps.NetBindService: decisive, caps.Setuid: decisive}).
+			on("Sysctls", low),
 		all,
 		needing("look", caps.NetRaw, dropcap.Inspected),
 		own("probe_libcap", caps.Of(caps.MacOverride), nil),
 	}
 }
 
-// buyers make use of NET_ADMIN by programs that are not the image's, or in a user namespace of their own: it must not be kept.
+// buyers make use of NET_ADMIN by programs that are not the image's, or in a user namespace of
+// their own: it must not be kept.
 func buyers(tb testing.TB) []workload {
 	admin := caps.Of(caps.NetAdmin)
 	volume := own("bought_volume", admin, nil)
 	volume.volumes = map[string]any{"/named": map[string]any{}}
 	return []workload{
-		own("bought_written", admin, nil), own("bought_dev", admin, nil), own("bought_memory", admin, nil), own("bought_replaced", admin, nil),
+		own("bought_written", admin, nil), own("bought_dev", admin, nil),
+		own("bought_memory", admin, nil), own("bought_replaced", admin, nil),
 		own("bought_shm", admin, nil).on("Tmpfs", map[string]string{"/scratch": "exec"}),
 		volume,
 		own("bought_bind", admin, nil).on("Binds", []string{tb.TempDir() + ":/bound"}),
 		own("bought_file", admin, nil).keeping(caps.Setfcap, decisive),
-		own("bought_namespace", admin, truth{caps.Setfcap: decisive}).on("SecurityOpt", []string{"seccomp=unconfined"}),
+		own("bought_namespace", admin, truth{caps.Setfcap: decisive}).on("SecurityOpt",
+			[]string{"seccomp=unconfined"}),
 	}
 }
 
@@ -201,7 +211,8 @@ func buyers(tb testing.TB) []workload {
 func servers(tb testing.TB, e *dockertest.Engine) []workload {
 	key, public := sshKey(tb)
 	server := func(name, script string, life func(*container) error, needs truth) workload {
-		return workload{name: name, image: serversImage, cmd: []string{"sh", "-ec", script}, life: life, needs: needs, server: true}
+		return workload{name: name, image: serversImage, cmd: []string{"sh", "-ec", script},
+			life: life, needs: needs, server: true}
 	}
 	data := func(path string) map[string]any { return map[string]any{path: map[string]any{}} }
 	gives := func(more truth) truth {
@@ -209,10 +220,12 @@ func servers(tb testing.TB, e *dockertest.Engine) []workload {
 		maps.Copy(t, more)
 		return t
 	}
-	nginx := server("nginx", nginxScript, web("/etc/nginx", "answer", "return 200 second;\n"), gives(truth{caps.Chown: decisive}))
+	nginx := server("nginx", nginxScript, web("/etc/nginx", "answer", "return 200 second;\n"),
+		gives(truth{caps.Chown: decisive}))
 	redis := server("redis", redisScript, redisLife, gives(truth{caps.Chown: decisive}))
 	redis.volumes = data("/data")
-	folders := truth{caps.DacOverride: dropcap.Alternative, caps.Fowner: decisive, caps.Fsetid: silent}
+	folders := truth{caps.DacOverride: dropcap.Alternative, caps.Fowner: decisive,
+		caps.Fsetid: silent}
 	existing := server("postgresql-existing", postgresScript, postgresLife, gives(folders))
 	folders = maps.Clone(folders)
 	folders[caps.Chown] = decisive
@@ -220,8 +233,11 @@ func servers(tb testing.TB, e *dockertest.Engine) []workload {
 	golden := sync.OnceValue(func() string { return filled(tb, e, existing) })
 	existing.fresh = func() (map[string]any, error) { return copied(tb, golden()) }
 	postgres.volumes = data(postgresData)
-	sshd := server("sshd", sshdScript, sshLife(key), gives(truth{caps.Chown: decisive, caps.SysChroot: decisive, caps.AuditWrite: decisive})).keeping(caps.Kill, decisive)
+	sshd := server("sshd", sshdScript, sshLife(key),
+		gives(truth{caps.Chown: decisive, caps.SysChroot: decisive, caps.AuditWrite: decisive})).
+		keeping(caps.Kill, decisive)
 	sshd.env = []string{"KEY=" + public}
-	apache := server("apache2", apacheScript, web("/etc/apache2/conf-enabled", "answer.conf", "Redirect /answer http://second/\n"), gives(nil)).keeping(caps.Kill, decisive)
+	apache := server("apache2", apacheScript, web("/etc/apache2/conf-enabled", "answer.conf",
+		"Redirect /answer http://second/\n"), gives(nil)).keeping(caps.Kill, decisive)
 	return []workload{nginx, redis, postgres, existing, sshd, apache}
 }

@@ -1,5 +1,6 @@
-// Package truth_test holds what learning says against the truth: programs and servers are learned from by the real program, and then really
-// run with what it recommends, and with each member of that removed in turn.
+// Package truth_test holds what learning says against the truth: programs and servers are learned
+// from by the real program, and then really run with what it recommends, and with each member of
+// that removed in turn.
 //
 //	go test ./test/truth                            programs that need the engine's defaults or nothing, and one server
 //	DROPCAP_TEST_FULL=1 go test ./test/truth        all programs and servers
@@ -31,7 +32,8 @@ var (
 func TestRecommendationsAgainstTheTruth(t *testing.T) {
 	testenv.Need(t, testenv.BTF)
 	if full {
-		testenv.Need(t, testenv.Workloads, testenv.Tool("ssh", "openssh-client"), testenv.Tool("nsenter", "util-linux"))
+		testenv.Need(t, testenv.Workloads, testenv.Tool("ssh", "openssh-client"),
+			testenv.Tool("nsenter", "util-linux"))
 	}
 	e := dockertest.Start(t, dockertest.Docker20)
 	list := stage(t, e)
@@ -50,7 +52,8 @@ func TestRecommendationsAgainstTheTruth(t *testing.T) {
 	}
 }
 
-// stage imports the images and gives the workloads that this run is about. DROPCAP_TRUTH_ONLY names some.
+// stage imports the images and gives the workloads that this run is about. DROPCAP_TRUTH_ONLY names
+// some.
 func stage(t *testing.T, e *dockertest.Engine) []workload {
 	t.Helper()
 	importOne(t, e)
@@ -67,7 +70,9 @@ func stage(t *testing.T, e *dockertest.Engine) []workload {
 		list = append(list, s...)
 	}
 	if only := os.Getenv("DROPCAP_TRUTH_ONLY"); only != "" {
-		list = slices.DeleteFunc(list, func(w workload) bool { return !slices.Contains(strings.Split(only, ","), w.name) })
+		list = slices.DeleteFunc(list, func(w workload) bool {
+			return !slices.Contains(strings.Split(only, ","), w.name)
+		})
 	}
 	return list
 }
@@ -129,7 +134,8 @@ func each[T any](list []T, do func(T)) {
 func (r *result) try(e *dockertest.Engine) {
 	r.with = live(e, r.workload, "with", r.evidence.Required)
 	for _, c := range r.evidence.Required.List() {
-		r.without[c] = live(e, r.workload, "without-"+c.Short(), r.evidence.Required.Minus(caps.Of(c)))
+		r.without[c] = live(e, r.workload, "without-"+c.Short(),
+			r.evidence.Required.Minus(caps.Of(c)))
 	}
 }
 
@@ -143,7 +149,8 @@ func live(e *dockertest.Engine, w workload, name string, set caps.Set) error {
 	return w.life(c)
 }
 
-// deriveTruth finds what each workload cannot do without, by removing each capability that it holds in turn.
+// deriveTruth finds what each workload cannot do without, by removing each capability that it holds
+// in turn.
 func deriveTruth(t *testing.T, e *dockertest.Engine, list []workload) {
 	t.Helper()
 	each(list, func(w workload) {

@@ -14,8 +14,9 @@ import (
 	"dropcap/test/vm"
 )
 
-// The event tests of internal/bpf pass on each kernel, with the best hook there and with the one that old kernels have; under
-// DROPCAP_TEST_FULL on arm64 too, where trampolines came with Linux 6.4 or so, so that before only a kprobe works.
+// The event tests of internal/bpf pass on each kernel, with the best hook there and with the one
+// that old kernels have; under DROPCAP_TEST_FULL on arm64 too, where trampolines came with Linux
+// 6.4 or so, so that before only a kprobe works.
 func TestTracerOnEachKernel(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.VM)
 	program := testBinary(t, "./internal/bpf", "amd64")
@@ -24,14 +25,20 @@ func TestTracerOnEachKernel(t *testing.T) {
 		run = "."
 	}
 	for _, version := range vm.Kernels {
-		t.Run(version, func(t *testing.T) { tracers(t, vm.Kernel(version), program, run, "fexit", "kprobe") })
+		t.Run(version, func(t *testing.T) {
+			tracers(t, vm.Kernel(version), program, run, "fexit", "kprobe")
+		})
 	}
 	if !full {
 		return
 	}
 	program = testBinary(t, "./internal/bpf", "arm64")
-	t.Run("arm64-6.1", func(t *testing.T) { tracers(t, vm.Arm64Kernel("6.1"), program, events, "kprobe") })
-	t.Run("arm64-6.12", func(t *testing.T) { tracers(t, vm.Arm64Kernel("6.12"), program, events, "fexit", "kprobe") })
+	t.Run("arm64-6.1", func(t *testing.T) {
+		tracers(t, vm.Arm64Kernel("6.1"), program, events, "kprobe")
+	})
+	t.Run("arm64-6.12", func(t *testing.T) {
+		tracers(t, vm.Arm64Kernel("6.12"), program, events, "fexit", "kprobe")
+	})
 }
 
 var full = os.Getenv("DROPCAP_TEST_FULL") == "1"
@@ -39,13 +46,15 @@ var full = os.Getenv("DROPCAP_TEST_FULL") == "1"
 func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...string) {
 	m := vm.Start(t, kind, vm.Memory(1024), vm.Modules("overlay"))
 	m.Put(t, "/opt/bpf.test", program, 0o755)
-	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), "packaging/systemd/dropcap-learn.service"))
+	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t),
+		"packaging/systemd/dropcap-learn.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.Put(t, "/opt/fexit.service", unit, 0o644)
 	// As packaging/build has it for arm64: Debian's kernels want SYS_ADMIN for a kprobe.
-	m.Put(t, "/opt/kprobe.service", bytes.Replace(unit, []byte("\nCapabilityBoundingSet="), []byte("\nCapabilityBoundingSet=CAP_SYS_ADMIN "), 1), 0o644)
+	m.Put(t, "/opt/kprobe.service", bytes.Replace(unit, []byte("\nCapabilityBoundingSet="),
+		[]byte("\nCapabilityBoundingSet=CAP_SYS_ADMIN "), 1), 0o644)
 	m.Shell(t, `mkdir -p /tmp /root
 		mounted() { grep -q " $1 " /proc/mounts; }
 		mounted /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -57,7 +66,8 @@ func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...st
 	}
 }
 
-// events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run on amd64 that need neither engine nor compiler.
+// events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run on
+// amd64 that need neither engine nor compiler.
 const events = "Exactly|Services|Capset|Beyond|UserNamespace|Runtimes|Apart|OwnSets|HeldWhen|LastChange|ItsLayers"
 
 func tracer(t *testing.T, m *vm.Machine, hook, run string) {
@@ -65,11 +75,14 @@ func tracer(t *testing.T, m *vm.Machine, hook, run string) {
 	defer cancel()
 	began := time.Now()
 	out, stderr, exit, err := m.Exec(ctx, vm.Command{
-		Argv: []string{"/opt/bpf.test", "-test.v", "-test.timeout=29m", "-test.run=" + run, "-test.skip=Engine|Probe|Generated"},
-		Env:  []string{"DROPCAP_TEST_HOOK=" + hook, "DROPCAP_TEST_STRICT=1", "DROPCAP_TEST_UNIT=/opt/" + hook + ".service", "HOME=/root", "TMPDIR=/tmp"},
-		Dir:  "/tmp",
+		Argv: []string{"/opt/bpf.test", "-test.v", "-test.timeout=29m", "-test.run=" + run,
+			"-test.skip=Engine|Probe|Generated"},
+		Env: []string{"DROPCAP_TEST_HOOK=" + hook, "DROPCAP_TEST_STRICT=1",
+			"DROPCAP_TEST_UNIT=/opt/" + hook + ".service", "HOME=/root", "TMPDIR=/tmp"},
+		Dir: "/tmp",
 	})
-	if err != nil || exit != 0 || !strings.Contains(string(out), "--- PASS: TestEachCheckIsCountedExactly") {
+	if err != nil || exit != 0 ||
+		!strings.Contains(string(out), "--- PASS: TestEachCheckIsCountedExactly") {
 		t.Errorf("exit %d, %v\n%s%s", exit, err, out, stderr)
 	}
 	t.Logf("%.0f s", time.Since(began).Seconds())

@@ -11,9 +11,12 @@ import (
 
 var programs sync.Map // machine and package -> func() ([]byte, error)
 
-// goProgram is a static program of this repository, built once per test process; pkg as in "./cmd/dropcap".
+// goProgram is a static program of this repository, built once per test process; pkg as in
+// "./cmd/dropcap".
 func goProgram(pkg, goarch string) ([]byte, error) {
-	once, _ := programs.LoadOrStore(goarch+pkg, sync.OnceValues(func() ([]byte, error) { return build(pkg, goarch) }))
+	once, _ := programs.LoadOrStore(goarch+pkg, sync.OnceValues(func() ([]byte, error) {
+		return build(pkg, goarch)
+	}))
 	return once.(func() ([]byte, error))()
 }
 

@@ -12,7 +12,8 @@ import (
 	"dropcap/test/vm/wire"
 )
 
-// channel is the test's end of the virtio-serial port: requests run side by side over it. It ends with its machine.
+// channel is the test's end of the virtio-serial port: requests run side by side over it. It ends
+// with its machine.
 type channel struct {
 	conn  net.Conn
 	write sync.Mutex
@@ -31,7 +32,8 @@ type answer struct {
 }
 
 func newChannel(conn net.Conn) *channel {
-	c := &channel{conn: conn, up: make(chan struct{}), down: make(chan struct{}), waiting: map[uint64]chan answer{}}
+	c := &channel{conn: conn, up: make(chan struct{}), down: make(chan struct{}),
+		waiting: map[uint64]chan answer{}}
 	go c.read()
 	return c
 }
@@ -63,8 +65,10 @@ func (c *channel) deliver(a answer) {
 	}
 }
 
-// call sends a request and waits for its reply. When ctx ends first, what the request started is killed.
-func (c *channel) call(ctx context.Context, req wire.Request, body []byte) (wire.Reply, []byte, error) {
+// call sends a request and waits for its reply. When ctx ends first, what the request started is
+// killed.
+func (c *channel) call(ctx context.Context, req wire.Request,
+	body []byte) (wire.Reply, []byte, error) {
 	reply := make(chan answer, 1)
 	c.mu.Lock()
 	c.last++
@@ -96,8 +100,8 @@ func (c *channel) end() {
 	<-c.down
 }
 
-// send gives up with ctx, since a guest that hangs takes no bytes. A frame cut short leaves the stream out of step, so
-// the port ends with it.
+// send gives up with ctx, since a guest that hangs takes no bytes. A frame cut short leaves the
+// stream out of step, so the port ends with it.
 func (c *channel) send(ctx context.Context, req wire.Request, body []byte) error {
 	c.write.Lock()
 	defer c.write.Unlock()

@@ -15,8 +15,9 @@ import (
 
 const program = "/usr/local/bin/dropcap"
 
-// onHost runs the real program where engine 20.10 has every capability to give: with systemd's cgroups, cgroup v2 and AppArmor. The
-// containers plain, privileged (--privileged) and all (--cap-add ALL) run, with a privileged exec in plain.
+// onHost runs the real program where engine 20.10 has every capability to give: with systemd's
+// cgroups, cgroup v2 and AppArmor. The containers plain, privileged (--privileged) and all
+// (--cap-add ALL) run, with a privileged exec in plain.
 func onHost(t *testing.T, m *vm.Machine) {
 	m.PutBinary(t, "./cmd/dropcap", program)
 	m.Shell(t, "docker run -d --stop-timeout 1 --name none --cap-drop ALL busybox:test sleep 1000")
@@ -32,7 +33,8 @@ func onHost(t *testing.T, m *vm.Machine) {
 		{"tells what it stands on", doctor},
 		{"refuses a policy that others may write", writablePolicy},
 		{"says nothing wrong while the engine restarts", engineRestarts},
-		{"learns as a service", asService}, // last, and with DROPCAP_TEST_FULL only: an emulated engine takes its time over it
+		// last, and with DROPCAP_TEST_FULL only: an emulated engine takes its time over it
+		{"learns as a service", asService},
 	} {
 		if c.name == "learns as a service" && !install.Full() {
 			continue
@@ -64,9 +66,11 @@ func as(user string, args ...string) []string {
 }
 
 // audit runs dropcap audit and gives its containers by name.
-func audit(t *testing.T, m *vm.Machine, user string, want int, args ...string) (a dropcap.Audit, byName map[string]dropcap.Judged) {
+func audit(t *testing.T, m *vm.Machine, user string, want int,
+	args ...string) (a dropcap.Audit, byName map[string]dropcap.Judged) {
 	t.Helper()
-	stdout, stderr, exit := run(t, m, as(user, append([]string{"audit", "--format", "json"}, args...)...)...)
+	stdout, stderr, exit := run(t, m,
+		as(user, append([]string{"audit", "--format", "json"}, args...)...)...)
 	if exit != want {
 		t.Fatalf("exit %d of %v as %q, want %d: %s%s", exit, args, user, want, stderr, stdout)
 	}
@@ -91,8 +95,10 @@ func rules(c dropcap.Judged) map[dropcap.Rule]dropcap.Finding {
 func seesAll(t *testing.T, m *vm.Machine) {
 	a, c := audit(t, m, "", dropcap.ExitFindings)
 	e := a.Host.Engine
-	if !strings.HasPrefix(e.Version, "20.10.") || a.Host.Cgroup != "v2" || !strings.Contains(strings.Join(a.Host.LSM, " "), "apparmor") {
-		t.Errorf("the host is told as engine %s, cgroup %s, LSM %v", e.Version, a.Host.Cgroup, a.Host.LSM)
+	if !strings.HasPrefix(e.Version, "20.10.") || a.Host.Cgroup != "v2" ||
+		!strings.Contains(strings.Join(a.Host.LSM, " "), "apparmor") {
+		t.Errorf("the host is told as engine %s, cgroup %s, LSM %v", e.Version, a.Host.Cgroup,
+			a.Host.LSM)
 	}
 	if g := a.Host.Grantable; g == nil || g.Mask() != all2010 || a.Host.GrantableFrom != "engine" {
 		t.Errorf("ALL is told as %v (from %q), want %s", g, a.Host.GrantableFrom, all2010)
@@ -112,14 +118,18 @@ func seesAll(t *testing.T, m *vm.Machine) {
 			t.Errorf("%s was not seen: %+v", name, got)
 			continue
 		}
-		if p, b := got.Predicted.Mask(), got.Kernel.Bounding.Mask(); p != want.predicted || b != want.bounding {
-			t.Errorf("%s: predicted %s, bounding %s, want %s, %s", name, p, b, want.predicted, want.bounding)
+		if p, b := got.Predicted.Mask(), got.Kernel.Bounding.Mask(); p != want.predicted ||
+			b != want.bounding {
+			t.Errorf("%s: predicted %s, bounding %s, want %s, %s", name, p, b, want.predicted,
+				want.bounding)
 		}
-		if init := got.Kernel.Processes[0]; init.Bounding != want.predicted || init.Origin != dropcap.OriginInit {
+		if init := got.Kernel.Processes[0]; init.Bounding != want.predicted ||
+			init.Origin != dropcap.OriginInit {
 			t.Errorf("%s: its first process is %+v, want %s", name, init, want.predicted)
 		}
 		if _, ok := rules(got)[want.rule]; got.Verdict != want.verdict || want.rule != "" && !ok {
-			t.Errorf("%s: %s with %v, want %s with %s", name, got.Verdict, got.Findings, want.verdict, want.rule)
+			t.Errorf("%s: %s with %v, want %s with %s", name, got.Verdict, got.Findings,
+				want.verdict, want.rule)
 		}
 	}
 	audit(t, m, "", dropcap.ExitOK, "none")
@@ -129,16 +139,19 @@ func findsExec(t *testing.T, m *vm.Machine) {
 	_, c := audit(t, m, "", dropcap.ExitFindings, "plain")
 	pid := strings.TrimSpace(m.Shell(t, "pgrep -f '^sleep 2000$'"))
 	drift := rules(c["plain"])[dropcap.RuleDrift]
-	if !strings.Contains(drift.Because, "process "+pid+" (sleep)") || !strings.Contains(drift.Because, "--privileged") {
+	if !strings.Contains(drift.Because, "process "+pid+" (sleep)") ||
+		!strings.Contains(drift.Because, "--privileged") {
 		t.Errorf("drift because %q, want process %s (sleep) and its way", drift.Because, pid)
 	}
 	last := c["plain"].Kernel.Processes[len(c["plain"].Kernel.Processes)-1]
 	if last.Origin != dropcap.OriginExecPrivileged || last.Bounding != all2010 {
 		t.Errorf("the exec is seen as %+v", last)
 	}
-	m.Shell(t, "docker exec -d --privileged none sleep 3000; until pgrep -f '^sleep 3000$'; do sleep 0.2; done")
+	m.Shell(t, "docker exec -d --privileged none sleep 3000; until pgrep -f '^sleep 3000$'; do "+
+		"sleep 0.2; done")
 	if _, c := audit(t, m, "", dropcap.ExitFindings, "none"); c["none"].Verdict != dropcap.Fail {
-		t.Errorf("a container without capabilities and with a privileged exec: %s", c["none"].Verdict)
+		t.Errorf("a container without capabilities and with a privileged exec: %s",
+			c["none"].Verdict)
 	}
 	m.Shell(t, "pkill -f '^sleep [23]000$'; while pgrep -f '^sleep [23]000$'; do sleep 0.2; done")
 	if _, c := audit(t, m, "", dropcap.ExitFindings, "plain"); c["plain"].Kernel.Bounding.Mask() != caps.DockerDefaults.Mask() {
@@ -147,7 +160,8 @@ func findsExec(t *testing.T, m *vm.Machine) {
 	audit(t, m, "", dropcap.ExitOK, "none")
 }
 
-// A user who may ask the engine may read other users' sets too: /proc/PID/status and cgroup are everybody's.
+// A user who may ask the engine may read other users' sets too: /proc/PID/status and cgroup are
+// everybody's.
 func groupDocker(t *testing.T, m *vm.Machine) {
 	_, root := audit(t, m, "", dropcap.ExitFindings)
 	_, ada := audit(t, m, "ada", dropcap.ExitFindings)
@@ -156,11 +170,14 @@ func groupDocker(t *testing.T, m *vm.Machine) {
 	}
 	for name, want := range root {
 		got := ada[name]
-		if got.Verdict != want.Verdict && got.Verdict != dropcap.Unknown || got.Verdict == dropcap.Unknown && got.Kernel.WhyNot == "" {
-			t.Errorf("%s: ada is told %s (%s), root %s", name, got.Verdict, got.Kernel.WhyNot, want.Verdict)
+		if got.Verdict != want.Verdict && got.Verdict != dropcap.Unknown ||
+			got.Verdict == dropcap.Unknown && got.Kernel.WhyNot == "" {
+			t.Errorf("%s: ada is told %s (%s), root %s", name, got.Verdict, got.Kernel.WhyNot,
+				want.Verdict)
 		}
 		if got.Kernel.Bounding == nil || *got.Kernel.Bounding != *want.Kernel.Bounding {
-			t.Errorf("%s: ada sees %v (%s), root %s", name, got.Kernel.Bounding, got.Kernel.WhyNot, want.Kernel.Bounding)
+			t.Errorf("%s: ada sees %v (%s), root %s", name, got.Kernel.Bounding, got.Kernel.WhyNot,
+				want.Kernel.Bounding)
 		}
 	}
 }
@@ -171,7 +188,8 @@ func noPermission(t *testing.T, m *vm.Machine) {
 		t.Errorf("exit %d, want %d; it printed %q", exit, dropcap.ExitHost, stdout)
 	}
 	oneSentence(t, stderr)
-	if !strings.Contains(stderr, "dropcap: hint: ") || !strings.Contains(stderr, "docker") || !strings.Contains(stderr, "permi") {
+	if !strings.Contains(stderr, "dropcap: hint: ") || !strings.Contains(stderr, "docker") ||
+		!strings.Contains(stderr, "permi") {
 		t.Errorf("a user without permission is told %q", stderr)
 	}
 }
@@ -194,7 +212,8 @@ func checks(t *testing.T, m *vm.Machine, user string, want int) map[string]dropc
 	return found
 }
 
-// A whole host has all that dropcap needs; a user without permission has not, and is told the remedy.
+// A whole host has all that dropcap needs; a user without permission has not, and is told the
+// remedy.
 func doctor(t *testing.T, m *vm.Machine) {
 	for name, c := range checks(t, m, "", dropcap.ExitOK) {
 		if c.Status == dropcap.CheckMissing {
@@ -219,14 +238,16 @@ func doctor(t *testing.T, m *vm.Machine) {
 func oneSentence(t *testing.T, stderr string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
-	if !strings.HasPrefix(lines[0], "dropcap: error: cannot ") || len(lines) > 2 || len(lines) == 2 && !strings.HasPrefix(lines[1], "dropcap: hint: ") {
+	if !strings.HasPrefix(lines[0], "dropcap: error: cannot ") || len(lines) > 2 ||
+		len(lines) == 2 && !strings.HasPrefix(lines[1], "dropcap: hint: ") {
 		t.Errorf("not one sentence and a hint: %q", stderr)
 	}
 }
 
 func writablePolicy(t *testing.T, m *vm.Machine) {
 	const file = "/etc/dropcap/policy.yaml"
-	m.Put(t, file, []byte("level: cis\nkeep:\n  - capabilities: [ALL]\n    reason: nothing is wrong here\n"), 0o644)
+	m.Put(t, file, []byte("level: cis\nkeep:\n  - capabilities: [ALL]\n    reason: nothing is "+
+		"wrong here\n"), 0o644)
 	for _, c := range []struct{ spoil, why string }{
 		{"chown root:root " + file + "; chmod 666 " + file, "policy"},
 		{"chown ada:ada " + file + "; chmod 644 " + file, "user"},
@@ -234,7 +255,9 @@ func writablePolicy(t *testing.T, m *vm.Machine) {
 	} {
 		m.Shell(t, c.spoil)
 		stdout, stderr, exit := run(t, m, program, "audit")
-		if exit != dropcap.ExitError || stdout != "" || !strings.Contains(stderr, "cannot trust the policy "+file) || !strings.Contains(stderr, c.why) {
+		if exit != dropcap.ExitError || stdout != "" ||
+			!strings.Contains(stderr, "cannot trust the policy "+file) ||
+			!strings.Contains(stderr, c.why) {
 			t.Errorf("after %q: exit %d, %q%q", c.spoil, exit, stdout, stderr)
 		}
 		oneSentence(t, stderr)
@@ -242,7 +265,8 @@ func writablePolicy(t *testing.T, m *vm.Machine) {
 	m.Shell(t, "rm -r /etc/dropcap")
 }
 
-// Audits that run while the engine stops, is away and comes back answer right or say in one sentence that they cannot.
+// Audits that run while the engine stops, is away and comes back answer right or say in one
+// sentence that they cannot.
 func engineRestarts(t *testing.T, m *vm.Machine) {
 	restarted := make(chan bool)
 	var auditors sync.WaitGroup
@@ -251,7 +275,8 @@ func engineRestarts(t *testing.T, m *vm.Machine) {
 	for range 2 {
 		auditors.Go(func() {
 			for range 100 {
-				stdout, stderr, exit, err := m.Run(t.Context(), program, "audit", "--format", "json", "--timeout", "2s")
+				stdout, stderr, exit, err := m.Run(t.Context(), program, "audit", "--format",
+					"json", "--timeout", "2s")
 				if err != nil {
 					t.Error(err)
 					return
@@ -272,7 +297,8 @@ func engineRestarts(t *testing.T, m *vm.Machine) {
 	close(restarted)
 	auditors.Wait()
 	t.Logf("exit statuses: %v", exits)
-	if _, c := audit(t, m, "", dropcap.ExitFindings); c["none"].Verdict != dropcap.Pass || c["none"].Running() {
+	if _, c := audit(t, m, "", dropcap.ExitFindings); c["none"].Verdict != dropcap.Pass ||
+		c["none"].Running() {
 		t.Errorf("after the restart none is %s and %s", c["none"].State, c["none"].Verdict)
 	}
 }
@@ -307,7 +333,8 @@ func midRestart(t *testing.T, stdout, stderr string, exit int) {
 // onBareKernel: the static program starts on an old kernel, and where no engine is it says so.
 func onBareKernel(t *testing.T, m *vm.Machine) {
 	m.PutBinary(t, "./cmd/dropcap", program)
-	if stdout, stderr, exit := run(t, m, program, "version"); exit != dropcap.ExitOK || !strings.HasPrefix(stdout, "dropcap ") {
+	if stdout, stderr, exit := run(t, m, program, "version"); exit != dropcap.ExitOK ||
+		!strings.HasPrefix(stdout, "dropcap ") {
 		t.Errorf("version: exit %d, %q%q", exit, stdout, stderr)
 	}
 	stdout, stderr, exit := run(t, m, program, "audit")
@@ -316,7 +343,8 @@ func onBareKernel(t *testing.T, m *vm.Machine) {
 	}
 	oneSentence(t, stderr)
 	found := checks(t, m, "", dropcap.ExitHost)
-	if btf := found["BTF"]; btf.Status != dropcap.CheckOK || found["root"].Status != dropcap.CheckOK {
+	if btf := found["BTF"]; btf.Status != dropcap.CheckOK ||
+		found["root"].Status != dropcap.CheckOK {
 		t.Errorf("doctor says %+v and %+v of a kernel with BTF, as root", btf, found["root"])
 	}
 	t.Logf("doctor says of eBPF here: %s", found["eBPF"].Detail)

@@ -21,15 +21,17 @@ type Command struct {
 	Stdin []byte
 }
 
-// Run runs a command and waits for it. The error says that it did not run or ctx ended (it is killed then, with what it
-// started); an exit status other than 0 is no error, and 128 plus a signal's number when one ended it. Processes that it
-// leaves in the background live on.
-func (m *Machine) Run(ctx context.Context, argv ...string) (stdout, stderr []byte, exit int, err error) {
+// Run runs a command and waits for it. The error says that it did not run or ctx ended (it is
+// killed then, with what it started); an exit status other than 0 is no error, and 128 plus a
+// signal's number when one ended it. Processes that it leaves in the background live on.
+func (m *Machine) Run(ctx context.Context,
+	argv ...string) (stdout, stderr []byte, exit int, err error) {
 	return m.Exec(ctx, Command{Argv: argv})
 }
 
 // Exec is Run with all a command can have.
-func (m *Machine) Exec(ctx context.Context, cmd Command) (stdout, stderr []byte, exit int, err error) {
+func (m *Machine) Exec(ctx context.Context,
+	cmd Command) (stdout, stderr []byte, exit int, err error) {
 	if len(cmd.Argv) == 0 {
 		return nil, nil, 0, fmt.Errorf("run in %s: no command", m.kind)
 	}
@@ -41,7 +43,8 @@ func (m *Machine) Exec(ctx context.Context, cmd Command) (stdout, stderr []byte,
 	return out[:reply.Stdout], out[reply.Stdout:], reply.Exit, nil
 }
 
-// Shell runs a script with sh -e and returns what it wrote to standard output; the test fails when the script does.
+// Shell runs a script with sh -e and returns what it wrote to standard output; the test fails when
+// the script does.
 func (m *Machine) Shell(tb testing.TB, script string) string {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), guestTimeout)
@@ -56,7 +59,8 @@ func (m *Machine) Shell(tb testing.TB, script string) string {
 	return string(stdout)
 }
 
-// Put writes a file, with the folders above it. It is not synced: a power cut right after may lose it.
+// Put writes a file, with the folders above it. It is not synced: a power cut right after may lose
+// it.
 func (m *Machine) Put(tb testing.TB, path string, data []byte, mode os.FileMode) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), guestTimeout)
@@ -79,8 +83,8 @@ func (m *Machine) Get(tb testing.TB, path string) []byte {
 	return data
 }
 
-// PutBinary builds a program of this repository (static, once per test process), such as "./cmd/dropcap", and puts it
-// into the machine, ready to run.
+// PutBinary builds a program of this repository (static, once per test process), such as
+// "./cmd/dropcap", and puts it into the machine, ready to run.
 func (m *Machine) PutBinary(tb testing.TB, pkg, path string) {
 	tb.Helper()
 	program, err := goProgram(pkg, m.kind.goarch())

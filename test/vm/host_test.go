@@ -16,14 +16,16 @@ import (
 // One host serves all of these, since it takes half a minute to boot.
 func TestDebian12Host(t *testing.T) {
 	began := time.Now()
-	m := vm.Start(t, vm.Debian12Host, vm.File("/etc/dropcap-test/greeting", []byte("hello\n"), 0o600))
+	m := vm.Start(t, vm.Debian12Host, vm.File("/etc/dropcap-test/greeting", []byte("hello\n"),
+		0o600))
 	t.Logf("booted in %.1f s", time.Since(began).Seconds())
 
 	t.Run("is a whole host", func(t *testing.T) { wholeHost(t, m) })
 	t.Run("privileged containers hold every capability", func(t *testing.T) { privileged(t, m) })
 	t.Run("runs a program of this repository", func(t *testing.T) {
 		m.PutBinary(t, "./test/vm/agent", "/usr/local/bin/again")
-		if _, stderr, exit, err := m.Run(t.Context(), "timeout", "1", "/usr/local/bin/again"); err != nil || exit == 126 || exit == 127 {
+		if _, stderr, exit, err := m.Run(t.Context(), "timeout", "1",
+			"/usr/local/bin/again"); err != nil || exit == 126 || exit == 127 {
 			t.Errorf("exit %d, %v: %s", exit, err, stderr)
 		}
 	})
@@ -44,19 +46,23 @@ func wholeHost(t *testing.T, m *vm.Machine) {
 			t.Errorf("%s: got %q, want %q", what, got, want)
 		}
 	}
-	if aa := m.Shell(t, "docker info --format '{{.SecurityOptions}}'"); !strings.Contains(aa, "apparmor") {
+	if aa := m.Shell(t, "docker info --format '{{.SecurityOptions}}'"); !strings.Contains(aa,
+		"apparmor") {
 		t.Errorf("the engine does not use AppArmor: %s", aa)
 	}
 }
 
-// Engine 20.10 on this kernel knows 38 capabilities as ALL (up to CAP_AUDIT_READ) and leaves the three newer ones out.
+// Engine 20.10 on this kernel knows 38 capabilities as ALL (up to CAP_AUDIT_READ) and leaves the
+// three newer ones out.
 const all2010 = "0000003fffffffff"
 
 func privileged(t *testing.T, m *vm.Machine) {
 	m.Put(t, "/tmp/busybox.tar", busyboxImage(t), 0o600)
 	m.Shell(t, "docker import /tmp/busybox.tar busybox:test")
-	for name, args := range map[string]string{"plain": "", "privileged": "--privileged", "all": "--cap-add ALL"} {
-		m.Shell(t, fmt.Sprintf("docker run -d --stop-timeout 1 --name %s %s busybox:test sleep 1000", name, args))
+	for name, args := range map[string]string{"plain": "", "privileged": "--privileged",
+		"all": "--cap-add ALL"} {
+		m.Shell(t, fmt.Sprintf(
+			"docker run -d --stop-timeout 1 --name %s %s busybox:test sleep 1000", name, args))
 	}
 	want := map[string]string{"plain": "00000000a80425fb", "privileged": all2010, "all": all2010}
 	for name, set := range want {
@@ -66,7 +72,8 @@ func privileged(t *testing.T, m *vm.Machine) {
 		}
 	}
 	m.Shell(t, "docker exec -d --privileged plain sleep 2000")
-	pid := strings.TrimSpace(m.Shell(t, "for i in 1 2 3 4 5; do pgrep -f '^sleep 2000$' && break; sleep 1; done"))
+	pid := strings.TrimSpace(m.Shell(t,
+		"for i in 1 2 3 4 5; do pgrep -f '^sleep 2000$' && break; sleep 1; done"))
 	if got := status(t, string(m.Get(t, "/proc/"+pid+"/status")), "CapBnd"); got != all2010 {
 		t.Errorf("the privileged exec in plain holds %s, want %s", got, all2010)
 	}
@@ -74,9 +81,11 @@ func privileged(t *testing.T, m *vm.Machine) {
 
 func powerCut(t *testing.T, m *vm.Machine) {
 	id := m.Shell(t, "cat /etc/machine-id /proc/sys/kernel/random/boot_id")
-	m.Shell(t, "mkdir -p /var/lib/kept; echo kept >/var/lib/kept/synced; sync /var/lib/kept/synced /var/lib/kept /var/lib")
+	m.Shell(t, "mkdir -p /var/lib/kept; echo kept >/var/lib/kept/synced; sync "+
+		"/var/lib/kept/synced /var/lib/kept /var/lib")
 	m.PowerCut()
-	if _, _, _, err := m.Run(t.Context(), "true"); err == nil || !strings.Contains(err.Error(), "off") {
+	if _, _, _, err := m.Run(t.Context(), "true"); err == nil ||
+		!strings.Contains(err.Error(), "off") {
 		t.Errorf("running in a machine without power: %v", err)
 	}
 	began := time.Now()
@@ -86,10 +95,12 @@ func powerCut(t *testing.T, m *vm.Machine) {
 		t.Errorf("the synced file holds %q", got)
 	}
 	again := m.Shell(t, "cat /etc/machine-id /proc/sys/kernel/random/boot_id")
-	if strings.Fields(id)[0] != strings.Fields(again)[0] || strings.Fields(id)[1] == strings.Fields(again)[1] {
+	if strings.Fields(id)[0] != strings.Fields(again)[0] ||
+		strings.Fields(id)[1] == strings.Fields(again)[1] {
 		t.Errorf("want the same machine in another boot, got\n%s\n%s", id, again)
 	}
-	if got := m.Shell(t, "docker ps -a --format '{{.Names}}' | sort | xargs"); got != "all none plain privileged\n" {
+	if got := m.Shell(t,
+		"docker ps -a --format '{{.Names}}' | sort | xargs"); got != "all none plain privileged\n" {
 		t.Errorf("containers after the cut: %q", got)
 	}
 }

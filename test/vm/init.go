@@ -15,8 +15,8 @@ const (
 	inject = "dropcap.inject"
 )
 
-// agentUnit starts the agent as early as the root file system is there, so that a boot that goes wrong can be looked at.
-// KillMode: what a test left running outlives an agent that failed.
+// agentUnit starts the agent as early as the root file system is there, so that a boot that goes
+// wrong can be looked at. KillMode: what a test left running outlives an agent that failed.
 const agentUnit = `[Unit]
 Description=test agent
 DefaultDependencies=no
@@ -63,7 +63,8 @@ chmod 1777 /tmp /dev/shm
 poweroff -f
 `
 
-// initHost hands over to the disk's own init. What it copies there is on the disk before anything runs from it.
+// initHost hands over to the disk's own init. What it copies there is on the disk before anything
+// runs from it.
 const initHost = `mkdir -p /sysroot
 mount -t ext4 /dev/vda /sysroot || { echo "cannot mount the root disk"; poweroff -f; }
 if grep -q ` + inject + ` /proc/cmdline; then
@@ -75,7 +76,8 @@ mount --move /dev /sysroot/dev
 exec switch_root /sysroot /sbin/init
 `
 
-// initramfs is what the kernel starts from: busybox, modules, the agent, the test's files and a first program.
+// initramfs is what the kernel starts from: busybox, modules, the agent, the test's files and a
+// first program.
 func initramfs(kind Kind, files []file, extraModules []string) ([]byte, error) {
 	a := newArchive()
 	busybox, err := os.ReadFile(filepath.Join(kind.cache(), "busybox"))
@@ -132,7 +134,8 @@ func addInjected(a *archive, files []file) {
 	for i, f := range files {
 		stored, target := fmt.Sprintf("/inject/%d", i), "/sysroot"+path.Clean(f.path)
 		a.file(stored, f.data, f.mode)
-		fmt.Fprintf(&script, "mkdir -p %s; cp -p %s %s\n", quote(path.Dir(target)), stored, quote(target))
+		fmt.Fprintf(&script, "mkdir -p %s; cp -p %s %s\n", quote(path.Dir(target)), stored,
+			quote(target))
 	}
 	wants := "/sysroot/etc/systemd/system/sysinit.target.wants"
 	fmt.Fprintf(&script, "mkdir -p %s; ln -sf %s %s/\n", wants, guestUnit, wants)

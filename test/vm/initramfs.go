@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// archive is a cpio archive in the "newc" form, which the kernel unpacks into its first root file system
-// (Documentation/driver-api/early-userspace/buffer-format.rst).
+// archive is a cpio archive in the "newc" form, which the kernel unpacks into its first root file
+// system (Documentation/driver-api/early-userspace/buffer-format.rst).
 type archive struct {
 	buf   bytes.Buffer
 	inode int
@@ -64,8 +64,8 @@ func (a *archive) bytes() []byte {
 	return a.buf.Bytes()
 }
 
-// modules lists the files of kernel modules with what each needs before it, by depmod's list. A module that is built
-// into the kernel is in no list and needs no loading.
+// modules lists the files of kernel modules with what each needs before it, by depmod's list. A
+// module that is built into the kernel is in no list and needs no loading.
 func modules(kernel string, names []string) ([]string, error) {
 	release, err := os.ReadFile(filepath.Join(kernel, "release"))
 	if err != nil {

@@ -23,7 +23,8 @@ func TestEachKernelBootsWithBTF(t *testing.T) {
 			if btf := m.Get(t, "/sys/kernel/btf/vmlinux"); !strings.HasPrefix(string(btf), magic) {
 				t.Errorf("/sys/kernel/btf/vmlinux: %d bytes that are no BTF", len(btf))
 			}
-			if bnd := status(t, string(m.Get(t, "/proc/self/status")), "CapBnd"); !strings.HasSuffix(bnd, "ffffffff") {
+			if bnd := status(t, string(m.Get(t, "/proc/self/status")),
+				"CapBnd"); !strings.HasSuffix(bnd, "ffffffff") {
 				t.Errorf("the agent's bounding set is %s, want all", bnd)
 			}
 			onBareKernel(t, m)
@@ -32,27 +33,32 @@ func TestEachKernelBootsWithBTF(t *testing.T) {
 }
 
 func TestAgent(t *testing.T) {
-	m := vm.Start(t, vm.Kernel("6.12"), vm.Modules("overlay"), vm.File("/etc/greeting", []byte("hello\n"), 0o640))
+	m := vm.Start(t, vm.Kernel("6.12"), vm.Modules("overlay"),
+		vm.File("/etc/greeting", []byte("hello\n"), 0o640))
 
 	t.Run("tells output, errors and exit apart", func(t *testing.T) {
-		stdout, stderr, exit, err := m.Run(t.Context(), "sh", "-c", "echo out; echo err >&2; exit 3")
+		stdout, stderr, exit, err := m.Run(t.Context(), "sh", "-c",
+			"echo out; echo err >&2; exit 3")
 		if err != nil || string(stdout) != "out\n" || string(stderr) != "err\n" || exit != 3 {
 			t.Errorf("got %q, %q, %d, %v", stdout, stderr, exit, err)
 		}
 	})
 	t.Run("tells a signal", func(t *testing.T) {
-		if _, _, exit, err := m.Run(t.Context(), "sh", "-c", "kill -TERM $$"); exit != 128+15 || err != nil {
+		if _, _, exit, err := m.Run(t.Context(), "sh", "-c", "kill -TERM $$"); exit != 128+15 ||
+			err != nil {
 			t.Errorf("got exit %d, %v, want 143", exit, err)
 		}
 	})
 	t.Run("refuses a command that is not there", func(t *testing.T) {
-		if _, _, _, err := m.Run(t.Context(), "/nowhere"); err == nil || !strings.Contains(err.Error(), "no such file") {
+		if _, _, _, err := m.Run(t.Context(), "/nowhere"); err == nil ||
+			!strings.Contains(err.Error(), "no such file") {
 			t.Errorf("got %v, want no such file", err)
 		}
 	})
 	t.Run("gives input, environment and folder", func(t *testing.T) {
 		out, _, _, err := m.Exec(t.Context(), vm.Command{
-			Argv: []string{"sh", "-c", "cat; pwd; echo $WORD"}, Env: []string{"WORD=w"}, Dir: "/proc", Stdin: []byte("in\n")})
+			Argv: []string{"sh", "-c", "cat; pwd; echo $WORD"}, Env: []string{"WORD=w"},
+			Dir: "/proc", Stdin: []byte("in\n")})
 		if err != nil || string(out) != "in\n/proc\nw\n" {
 			t.Errorf("got %q, %v", out, err)
 		}
@@ -72,7 +78,8 @@ func TestAgent(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the deadline", err)
 		}
-		m.Shell(t, "for i in 1 2 3 4 5; do kill -0 $(cat /tmp/pid) 2>/dev/null || exit 0; sleep 1; done; exit 1")
+		m.Shell(t, "for i in 1 2 3 4 5; do kill -0 $(cat /tmp/pid) 2>/dev/null || exit 0; sleep "+
+			"1; done; exit 1")
 	})
 	t.Run("carries a large file both ways", func(t *testing.T) {
 		data := []byte(strings.Repeat("0123456789abcdef", 1<<20))
@@ -88,7 +95,8 @@ func TestAgent(t *testing.T) {
 		if got := m.Shell(t, "cat /etc/greeting; stat -c %a /etc/greeting"); got != "hello\n640\n" {
 			t.Errorf("got %q", got)
 		}
-		if got := m.Shell(t, "grep -w overlay /proc/filesystems"); !strings.Contains(got, "overlay") {
+		if got := m.Shell(t, "grep -w overlay /proc/filesystems"); !strings.Contains(got,
+			"overlay") {
 			t.Errorf("no overlay file system")
 		}
 	})

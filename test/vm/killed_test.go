@@ -59,7 +59,8 @@ func TestMachineEndsWithItsTestProcess(t *testing.T) {
 	if !ok {
 		t.Fatalf("no machine: %s", line)
 	}
-	testenv.Eventually(t, 20*time.Second, "end of QEMU, process "+pid+", whose test process was killed",
+	testenv.Eventually(t, 20*time.Second, "end of QEMU, process "+pid+
+		", whose test process was killed",
 		func() bool { return !alive("/proc/" + pid + "/cmdline") })
 	if left, _ := os.ReadDir(tmp); len(left) > 0 {
 		t.Errorf("left in the folder for temporary files: %v", left)

@@ -23,8 +23,8 @@ type file struct {
 	mode os.FileMode
 }
 
-// defaults are what each kind needs and no more. The timeout is for a test host that does other things too: a host takes
-// about 35 s on two free cores.
+// defaults are what each kind needs and no more. The timeout is for a test host that does other
+// things too: a host takes about 35 s on two free cores.
 func defaults(kind Kind) options {
 	if kind.disk {
 		return options{memory: 2048, cpus: 2, bootTimeout: 4 * time.Minute}
@@ -38,12 +38,14 @@ func Memory(mib int) Option { return func(o *options) { o.memory = mib } }
 // CPUs is the number of processors; 2 by default.
 func CPUs(n int) Option { return func(o *options) { o.cpus = n } }
 
-// File puts a file there before the machine's first program runs; on a host it is then an ordinary file of its disk.
+// File puts a file there before the machine's first program runs; on a host it is then an ordinary
+// file of its disk.
 func File(path string, data []byte, mode os.FileMode) Option {
 	return func(o *options) { o.files = append(o.files, file{path, data, mode}) }
 }
 
-// Modules loads kernel modules, by name, before a bare kernel's agent starts. A host loads modules by itself.
+// Modules loads kernel modules, by name, before a bare kernel's agent starts. A host loads modules
+// by itself.
 func Modules(names ...string) Option {
 	return func(o *options) { o.modules = append(o.modules, names...) }
 }

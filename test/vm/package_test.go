@@ -12,7 +12,8 @@ import (
 	"dropcap/test/vm"
 )
 
-// The .deb is installed, used, updated over itself and by a newer one, removed and purged, by dpkg on a whole host.
+// The .deb is installed, used, updated over itself and by a newer one, removed and purged, by dpkg
+// on a whole host.
 func TestPackage(t *testing.T) {
 	if !install.Full() {
 		t.Log("only with DROPCAP_TEST_FULL: it builds two packages and boots twice")
@@ -28,7 +29,8 @@ func TestPackage(t *testing.T) {
 		m.Put(t, "/root/"+version+".deb", data, 0o600)
 	}
 	m.Put(t, "/tmp/busybox.tar", busyboxImage(t), 0o600)
-	m.Shell(t, "docker import /tmp/busybox.tar busybox:test; docker run -d --stop-timeout 1 --name web busybox:test sleep 1000")
+	m.Shell(t, "docker import /tmp/busybox.tar busybox:test; docker run -d --stop-timeout 1 "+
+		"--name web busybox:test sleep 1000")
 	for _, step := range []struct {
 		name string
 		test func(*testing.T, *vm.Machine)
@@ -77,14 +79,18 @@ func installed(t *testing.T, m *vm.Machine) {
 	dpkg(t, m, "1.0.0")
 	states(t, m, "dropcap-recover", "enabled", "inactive")
 	states(t, m, "dropcap-learn", "disabled", "inactive")
-	is(t, m, "stat -c '%a %U:%G' /etc/dropcap /etc/dropcap/policy.yaml /var/lib/dropcap | xargs", "755 root:root 644 root:root 700 root:root")
+	is(t, m, "stat -c '%a %U:%G' /etc/dropcap /etc/dropcap/policy.yaml /var/lib/dropcap | xargs",
+		"755 root:root 644 root:root 700 root:root")
 	is(t, m, "find /etc/systemd/system -name 'dropcap-[lr]*' | sort | xargs",
-		"/etc/systemd/system/docker.service.wants/dropcap-recover.service /etc/systemd/system/multi-user.target.wants/dropcap-recover.service")
-	// Images of machines are made with packages in them, and their first boot applies presets, which without ours enable everything.
+		"/etc/systemd/system/docker.service.wants/dropcap-recover.service "+
+			"/etc/systemd/system/multi-user.target.wants/dropcap-recover.service")
+	// Images of machines are made with packages in them, and their first boot applies presets,
+	// which without ours enable everything.
 	m.Shell(t, "systemctl preset dropcap-learn dropcap-recover")
 	states(t, m, "dropcap-recover", "enabled", "inactive")
 	states(t, m, "dropcap-learn", "disabled", "inactive")
-	is(t, m, "systemd-analyze verify --man=no dropcap-learn.service dropcap-recover.service 2>&1 | grep dropcap", "")
+	is(t, m, "systemd-analyze verify --man=no dropcap-learn.service dropcap-recover.service 2>&1 "+
+		"| grep dropcap", "")
 	is(t, m, "bash -nc 'source /usr/share/bash-completion/completions/dropcap' && echo ok", "ok")
 	is(t, m, "systemctl list-units --failed --no-legend", "")
 }
@@ -92,7 +98,8 @@ func installed(t *testing.T, m *vm.Machine) {
 func used(t *testing.T, m *vm.Machine) {
 	out, stderr, exit := run(t, m, "dropcap", "audit", "--format", "json")
 	var a dropcap.Audit
-	if err := json.Unmarshal([]byte(out), &a); err != nil || exit != dropcap.ExitFindings || len(a.Containers) != 1 || a.Containers[0].Verdict != dropcap.Fail {
+	if err := json.Unmarshal([]byte(out), &a); err != nil || exit != dropcap.ExitFindings ||
+		len(a.Containers) != 1 || a.Containers[0].Verdict != dropcap.Fail {
 		t.Errorf("audit: exit %d, %v: %s%s", exit, err, stderr, out)
 	}
 	out, stderr, exit = run(t, m, "dropcap", "learn", "--for", "3s", "--format", "json")
@@ -113,7 +120,8 @@ func knows(t *testing.T, m *vm.Machine, name string) {
 	t.Helper()
 	out, stderr, exit := run(t, m, "dropcap", "evidence", name, "--format", "json")
 	var e dropcap.Evidence
-	if err := json.Unmarshal([]byte(out), &e); err != nil || exit != dropcap.ExitOK || len(e.Workloads) != 1 ||
+	if err := json.Unmarshal([]byte(out), &e); err != nil || exit != dropcap.ExitOK ||
+		len(e.Workloads) != 1 ||
 		!strings.Contains(strings.Join(e.Workloads[0].Required.Names(), " "), "CAP_CHOWN") {
 		t.Errorf("evidence of %s: exit %d, %v: %s%s", name, exit, err, stderr, out)
 	}
@@ -129,7 +137,9 @@ func learns(t *testing.T, m *vm.Machine) {
 
 func recovers(t *testing.T, m *vm.Machine) {
 	m.Shell(t, "systemctl start dropcap-recover")
-	is(t, m, "systemctl show -P Result -P ExecMainStatus -P ConditionResult dropcap-recover | xargs", "success 0 yes")
+	is(t, m,
+		"systemctl show -P Result -P ExecMainStatus -P ConditionResult dropcap-recover | xargs",
+		"success 0 yes")
 	is(t, m, "journalctl -b -o cat -u dropcap-recover | grep -c '^nothing to recover$'", "1")
 	// Where dropcap was never used there is no store, and none is made.
 	m.Shell(t, "mv /var/lib/dropcap/store.db /root/; systemctl start dropcap-recover")
@@ -139,7 +149,8 @@ func recovers(t *testing.T, m *vm.Machine) {
 	interrupted(t, m)
 }
 
-// interrupted kills an apply in its gate, after the new container has taken over: the unit, confined as it is, ends that.
+// interrupted kills an apply in its gate, after the new container has taken over: the unit,
+// confined as it is, ends that.
 func interrupted(t *testing.T, m *vm.Machine) {
 	m.Shell(t, `docker run -d --stop-timeout 1 --name shop busybox:test sleep 1000
 		dropcap apply shop --yes --soak 30s >/root/apply.log 2>&1 & pid=$!
@@ -154,7 +165,8 @@ func interrupted(t *testing.T, m *vm.Machine) {
 	is(t, m, "docker ps --filter name=shop --format '{{.Names}}'", "shop")
 	out, stderr, exit := run(t, m, "dropcap", "history", "--format", "json")
 	var h dropcap.Changes
-	if err := json.Unmarshal([]byte(out), &h); err != nil || exit != dropcap.ExitOK || len(h.Changes) != 1 ||
+	if err := json.Unmarshal([]byte(out), &h); err != nil || exit != dropcap.ExitOK ||
+		len(h.Changes) != 1 ||
 		h.Changes[0].State != dropcap.Applied && h.Changes[0].State != dropcap.RolledBack {
 		t.Errorf("history: exit %d, %v: %s%s", exit, err, stderr, out)
 	}
@@ -162,12 +174,14 @@ func interrupted(t *testing.T, m *vm.Machine) {
 
 func updated(t *testing.T, m *vm.Machine) {
 	dpkg(t, m, "1.0.0")
-	m.Shell(t, "echo 'level: least' >/etc/dropcap/policy.yaml; systemctl enable --now dropcap-learn; systemctl disable dropcap-recover")
+	m.Shell(t, "echo 'level: least' >/etc/dropcap/policy.yaml; systemctl enable --now "+
+		"dropcap-learn; systemctl disable dropcap-recover")
 	dpkg(t, m, "1.0.1")
 	states(t, m, "dropcap-learn", "enabled", "active")
 	states(t, m, "dropcap-recover", "disabled", "inactive")
 	is(t, m, "cat /etc/dropcap/policy.yaml", "level: least")
-	is(t, m, "readlink /proc/$(systemctl show -P MainPID dropcap-learn)/exe", "/usr/bin/dropcap") // not the one that was deleted
+	// not the one that was deleted
+	is(t, m, "readlink /proc/$(systemctl show -P MainPID dropcap-learn)/exe", "/usr/bin/dropcap")
 	chowns(t, m, "second")
 	m.Shell(t, "systemctl stop dropcap-learn")
 	knows(t, m, "second")
@@ -187,11 +201,13 @@ func boots(t *testing.T, m *vm.Machine) {
 	is(t, m, "journalctl -b -o cat -u dropcap-recover | grep -c 'nothing to recover'", "1")
 	// An engine that starts again wants it again.
 	m.Shell(t, "systemctl restart docker")
-	is(t, m, "for i in $(seq 150); do n=$(journalctl -b -o cat -u dropcap-recover | grep -c 'nothing to recover'); [ $n -lt 2 ] || break; sleep 0.2; done; echo $n", "2")
+	is(t, m, "for i in $(seq 150); do n=$(journalctl -b -o cat -u dropcap-recover | grep -c "+
+		"'nothing to recover'); [ $n -lt 2 ] || break; sleep 0.2; done; echo $n", "2")
 }
 
 func withoutEngine(t *testing.T, m *vm.Machine) {
-	m.Shell(t, "systemctl stop dropcap-learn docker.socket docker; systemctl mask docker docker.socket; systemctl start dropcap-recover")
+	m.Shell(t, "systemctl stop dropcap-learn docker.socket docker; systemctl mask docker "+
+		"docker.socket; systemctl start dropcap-recover")
 	is(t, m, "systemctl show -P Result -P ExecMainStatus dropcap-recover | xargs", "success 6")
 	m.Shell(t, "systemctl unmask docker docker.socket; systemctl start docker dropcap-learn")
 }
@@ -199,10 +215,12 @@ func withoutEngine(t *testing.T, m *vm.Machine) {
 func removed(t *testing.T, m *vm.Machine) {
 	states(t, m, "dropcap-learn", "enabled", "active")
 	m.Shell(t, "dpkg -r dropcap 2>&1")
-	is(t, m, "pgrep -x dropcap; ls /usr/bin/dropcap /usr/lib/systemd/system/dropcap* /usr/share/man/man1/dropcap* 2>/dev/null", "")
+	is(t, m, "pgrep -x dropcap; ls /usr/bin/dropcap /usr/lib/systemd/system/dropcap* "+
+		"/usr/share/man/man1/dropcap* 2>/dev/null", "")
 	is(t, m, "systemctl is-active dropcap-learn", "inactive")
 	is(t, m, "systemctl list-units --failed --no-legend", "")
-	is(t, m, "ls /etc/dropcap /var/lib/dropcap/store.db | xargs", "/var/lib/dropcap/store.db /etc/dropcap: policy.yaml")
+	is(t, m, "ls /etc/dropcap /var/lib/dropcap/store.db | xargs",
+		"/var/lib/dropcap/store.db /etc/dropcap: policy.yaml")
 	dpkg(t, m, "1.0.1")
 	states(t, m, "dropcap-learn", "enabled", "inactive") // as the administrator had decided
 	states(t, m, "dropcap-recover", "enabled", "inactive")
@@ -215,14 +233,16 @@ func purged(t *testing.T, m *vm.Machine) {
 	nothing := func() {
 		t.Helper()
 		is(t, m, "ls -d /etc/dropcap /var/lib/dropcap /usr/share/doc/dropcap 2>/dev/null", "")
-		is(t, m, "find /etc/systemd /var/lib/systemd/deb-systemd-helper* -name 'dropcap-[lr]*' | xargs", "")
+		is(t, m, "find /etc/systemd /var/lib/systemd/deb-systemd-helper* -name 'dropcap-[lr]*' | "+
+			"xargs", "")
 		is(t, m, "dpkg-query -W dropcap 2>/dev/null", "")
 	}
 	nothing()
 	// A store that was moved elsewhere is not the package's to remove.
 	dpkg(t, m, "1.0.0")
 	states(t, m, "dropcap-learn", "disabled", "inactive") // what was decided before is forgotten
-	m.Shell(t, "mv /var/lib/dropcap /srv/kept; ln -s /srv/kept /var/lib/dropcap; echo 1 >/srv/kept/store.db; dpkg --purge dropcap 2>&1")
+	m.Shell(t, "mv /var/lib/dropcap /srv/kept; ln -s /srv/kept /var/lib/dropcap; echo 1 "+
+		">/srv/kept/store.db; dpkg --purge dropcap 2>&1")
 	nothing()
 	is(t, m, "cat /srv/kept/store.db", "1")
 	is(t, m, "systemctl is-system-running", "running")

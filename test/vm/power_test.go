@@ -18,17 +18,21 @@ import (
 )
 
 // cuts are where the plug is pulled out: what was synced is on the disk, the rest may be gone.
-var cuts = []string{"after:note-begin", "after:create-new", "after:stop-old", "after:rename-old", "after:rename-new", "after:hold-old", "after:start-new", "before:note-applied"}
+var cuts = []string{"after:note-begin", "after:create-new", "after:stop-old", "after:rename-old",
+	"after:rename-new", "after:hold-old", "after:start-new", "before:note-applied"}
 
-// A change is cut short by a loss of power, the host boots again and recovers by the unit that is shipped: the container owns its name and runs,
-// old or new, its data are there, old and new never ran at once, and the store agrees. Each cut takes a boot, so they are for DROPCAP_TEST_FULL.
+// A change is cut short by a loss of power, the host boots again and recovers by the unit that is
+// shipped: the container owns its name and runs, old or new, its data are there, old and new never
+// ran at once, and the store agrees. Each cut takes a boot, so they are for DROPCAP_TEST_FULL.
 func TestPowerCutAmidAChange(t *testing.T) {
 	if os.Getenv("DROPCAP_TEST_FULL") == "" {
 		return
 	}
-	// One processor: QEMU's are on one thread, so a second one adds nothing but their waiting for each other.
+	// One processor: QEMU's are on one thread, so a second one adds nothing but their waiting for
+	// each other.
 	m := vm.Start(t, vm.Debian12Host, vm.CPUs(1), vm.BootTimeout(15*time.Minute))
-	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), "packaging/systemd/dropcap-recover.service"))
+	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t),
+		"packaging/systemd/dropcap-recover.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,18 +42,23 @@ func TestPowerCutAmidAChange(t *testing.T) {
 	m.Shell(t, `ln -s `+program+` /usr/bin/dropcap; systemctl enable dropcap-recover 2>&1
 		docker import --change 'CMD ["/serve"]' /root/serve.tar serve:1; sync`)
 	for i, where := range cuts {
-		t.Run(where, func(t *testing.T) { cutAt(t, m, where, []string{"always", "unless-stopped"}[i%2]) })
+		t.Run(where, func(t *testing.T) {
+			cutAt(t, m, where, []string{"always", "unless-stopped"}[i%2])
+		})
 	}
 }
 
 func cutAt(t *testing.T, m *vm.Machine, where, policy string) {
 	began := time.Now()
 	after := func(what string) { t.Logf("%s after %.0f s", what, time.Since(began).Seconds()) }
-	id := strings.TrimSpace(m.Shell(t, fmt.Sprintf(`ids=$(docker ps -aq); [ -z "$ids" ] || docker rm -f $ids >&2 # of a cut that failed
+	id := strings.TrimSpace(m.Shell(t,
+		fmt.Sprintf(
+			`ids=$(docker ps -aq); [ -z "$ids" ] || docker rm -f $ids >&2 # of a cut that failed
 		docker volume prune -f >&2; rm -rf /var/lib/dropcap
 		docker run -d --name web --restart %s -v data:/shared --env SHARED=/shared serve:1
 		echo volume >/var/lib/docker/volumes/data/_data/mark; docker cp /etc/hostname web:/tmp.mark; sync`, policy)))
-	m.Shell(t, `DROPCAP_FAULT=`+where+`=stop nohup `+program+` apply web --yes --discard-layer --soak 0s --no-watch >/root/log 2>&1 &
+	m.Shell(t, `DROPCAP_FAULT=`+where+`=stop nohup `+program+
+		` apply web --yes --discard-layer --soak 0s --no-watch >/root/log 2>&1 &
 		for i in $(seq 480); do # forking is slow there
 			grep -qs '^State:.*stopped' /proc/$!/status && exit
 			kill -0 $! 2>/dev/null || break
@@ -61,7 +70,8 @@ func cutAt(t *testing.T, m *vm.Machine, where, policy string) {
 	m.Boot(t)
 	after("booted")
 	t.Log(m.Shell(t, "journalctl --no-pager -o cat -b -u dropcap-recover"))
-	if s := strings.TrimSpace(m.Shell(t, "systemctl show -p Result --value dropcap-recover")); s != "success" {
+	if s := strings.TrimSpace(m.Shell(t,
+		"systemctl show -p Result --value dropcap-recover")); s != "success" {
 		t.Errorf("the unit's result is %s", s)
 	}
 	stdout, stderr, exit := run(t, m, program, "recover")
@@ -91,19 +101,26 @@ func wholeAfterCut(t *testing.T, m *vm.Machine, old, policy string) {
 		t.Fatalf("history: %v: %s", err, stdout)
 	}
 	last := h.Changes[0]
-	owner := strings.TrimSpace(m.Shell(t, "docker inspect --format '{{.Id}} {{.HostConfig.RestartPolicy.Name}}' web"))
-	want := map[dropcap.ChangeState]string{dropcap.Applied: last.After, dropcap.RolledBack: old}[last.State]
+	owner := strings.TrimSpace(m.Shell(t,
+		"docker inspect --format '{{.Id}} {{.HostConfig.RestartPolicy.Name}}' web"))
+	want := map[dropcap.ChangeState]string{dropcap.Applied: last.After,
+		dropcap.RolledBack: old}[last.State]
 	if want == "" || owner != want+" "+policy {
-		t.Errorf("the store says %s, and web is %s (old %s, new %s)", last.State, owner, old, last.After)
+		t.Errorf("the store says %s, and web is %s (old %s, new %s)", last.State, owner, old,
+			last.After)
 	}
-	others := strings.TrimSpace(m.Shell(t, `for c in $(docker ps -aq --no-trunc); do docker inspect --format '{{.Name}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}}' $c; done | grep -v '^/web ' || true`))
-	if left := len(strings.Fields(others)) / 3; left > 1 || left == 1 && !strings.HasSuffix(others, " false no") || left == 1 && last.State != dropcap.Applied {
+	others := strings.TrimSpace(m.Shell(t,
+		`for c in $(docker ps -aq --no-trunc); do docker inspect --format '{{.Name}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}}' $c; done | grep -v '^/web ' || true`))
+	if left := len(strings.Fields(others)) / 3; left > 1 || left == 1 && !strings.HasSuffix(others,
+		" false no") || left == 1 && last.State != dropcap.Applied {
 		t.Errorf("beside it there are %s", others)
 	}
-	if got := m.Shell(t, "cat /var/lib/docker/volumes/data/_data/mark; docker cp "+old+":/tmp.mark - | tar -xO"); !strings.HasPrefix(got, "volume\n") || len(got) < 9 {
+	if got := m.Shell(t, "cat /var/lib/docker/volumes/data/_data/mark; docker cp "+old+
+		":/tmp.mark - | tar -xO"); !strings.HasPrefix(got, "volume\n") || len(got) < 9 {
 		t.Errorf("the marks are %q", got)
 	}
-	if log := m.Shell(t, "cat /var/lib/docker/volumes/data/_data/log"); strings.Contains(log, "overlap") {
+	if log := m.Shell(t, "cat /var/lib/docker/volumes/data/_data/log"); strings.Contains(log,
+		"overlap") {
 		t.Errorf("old and new ran at once: %s", log)
 	}
 	t.Logf("%s: %s", last.State, last.Because)
@@ -131,7 +148,8 @@ func servingImage(t *testing.T) []byte {
 	serve := built(t, "dropcap/test/change/serve")
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	if err := w.WriteHeader(&tar.Header{Name: "serve", Mode: 0o755, Size: int64(len(serve))}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: "serve", Mode: 0o755,
+		Size: int64(len(serve))}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Write(serve); err != nil {

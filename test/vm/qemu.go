@@ -21,9 +21,9 @@ type qemu struct {
 	err     error         // how it ended; read it after done
 }
 
-// start runs QEMU. The goroutine that starts it keeps its thread until QEMU has ended, because the kernel sends
-// Pdeathsig when the *thread* that forked ends (prctl(2), PR_SET_PDEATHSIG): so QEMU dies with this test process,
-// however that dies, and not before.
+// start runs QEMU. The goroutine that starts it keeps its thread until QEMU has ended, because the
+// kernel sends Pdeathsig when the *thread* that forked ends (prctl(2), PR_SET_PDEATHSIG): so QEMU
+// dies with this test process, however that dies, and not before.
 func start(cmd *exec.Cmd) (*qemu, error) {
 	q := &qemu{done: make(chan struct{})}
 	started := make(chan error)
@@ -48,8 +48,8 @@ func (q *qemu) kill() {
 	<-q.done
 }
 
-// command is QEMU's command line. All files but the kernel are passed open: they have no name, so nothing is left in any
-// folder when the test process is killed.
+// command is QEMU's command line. All files but the kernel are passed open: they have no name, so
+// nothing is left in any folder when the test process is killed.
 func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 	opt := m.options
 	emulator, machine, cpu := "qemu-system-x86_64", "pc", "max"
@@ -57,10 +57,12 @@ func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 		emulator, machine, cpu = "qemu-system-aarch64", "virt", "neoverse-n1" // as Graviton 2
 	}
 	cmd := exec.Command(emulator, "-machine", machine,
-		// Never KVM: on hosts that are machines of a cloud themselves it may hang instead of failing.
-		// One thread for all processors: QEMU before 8.1 translates code while another processor patches it (its commit deba78709ae8 mends
-		// that), and a kernel that then meets a breakpoint of which it knows nothing panics ("Oops: int3"), once in many boots.
-		"-accel", "tcg,thread=single", "-cpu", cpu, "-smp", strconv.Itoa(opt.cpus), "-m", strconv.Itoa(opt.memory),
+		// Never KVM: on hosts that are machines of a cloud themselves it may hang instead of
+		// failing. One thread for all processors: QEMU before 8.1 translates code while another
+		// processor patches it (its commit deba78709ae8 mends that), and a kernel that then meets a
+		// breakpoint of which it knows nothing panics ("Oops: int3"), once in many boots.
+		"-accel", "tcg,thread=single", "-cpu", cpu, "-smp", strconv.Itoa(opt.cpus), "-m",
+		strconv.Itoa(opt.memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-kernel", filepath.Join(m.kind.dir(), "vmlinuz"), "-append", bootArgs,
@@ -74,13 +76,16 @@ func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 		"-chardev", fmt.Sprintf("socket,id=agent,fd=%d", pass(port)),
 		"-device", "virtserialport,chardev=agent,name="+portName)
 	if m.disk != nil {
-		// cache=writeback makes a kill of QEMU an honest power cut. The guest sees a disk with a volatile write cache and
-		// flushes it at fsync; QEMU then writes the overlay's tables and calls fdatasync. What was flushed is there after
-		// the kill. What was not is partly gone: with the guest's page cache, and with the tables of the overlay (where
-		// new blocks are), which QEMU keeps in its own memory until a flush. cache=unsafe would ignore flushes and lose
-		// data that the guest had synced; cache=writethrough would be a disk without a cache, which loses too little.
+		// cache=writeback makes a kill of QEMU an honest power cut. The guest sees a disk with a
+		// volatile write cache and flushes it at fsync; QEMU then writes the overlay's tables and
+		// calls fdatasync. What was flushed is there after the kill. What was not is partly gone:
+		// with the guest's page cache, and with the tables of the overlay (where new blocks are),
+		// which QEMU keeps in its own memory until a flush. cache=unsafe would ignore flushes and
+		// lose data that the guest had synced; cache=writethrough would be a disk without a cache,
+		// which loses too little.
 		cmd.Args = append(cmd.Args, "-drive",
-			fmt.Sprintf("file=/proc/self/fd/%d,format=qcow2,if=virtio,cache=writeback", pass(m.disk)))
+			fmt.Sprintf("file=/proc/self/fd/%d,format=qcow2,if=virtio,cache=writeback",
+				pass(m.disk)))
 	}
 	cmd.Stdout, cmd.Stderr = m.console, m.console
 	return cmd
@@ -93,7 +98,8 @@ func overlay(base string) (*os.File, error) {
 		return nil, err
 	}
 	_ = os.Remove(disk.Name())
-	cmd := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", "/proc/self/fd/3")
+	cmd := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw",
+		"/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{disk}
 	if text, err := cmd.CombinedOutput(); err != nil {
 		disk.Close()

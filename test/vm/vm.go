@@ -1,8 +1,10 @@
-// Package vm boots throw-away machines under QEMU for tests: a whole Debian 12 host with systemd, dockerd, AppArmor and
-// cgroup v2, and bare kernels of three releases with BTF. Tests run commands in them, copy files, and pull the plug.
+// Package vm boots throw-away machines under QEMU for tests: a whole Debian 12 host with systemd,
+// dockerd, AppArmor and cgroup v2, and bare kernels of three releases with BTF. Tests run commands
+// in them, copy files, and pull the plug.
 //
-// It emulates (TCG) and never uses KVM. Machines have no network. Nothing of a machine outlives its test process: QEMU is
-// killed with it, and disks have no name in any folder. What machines boot comes from `test/hosts/provision vm`.
+// It emulates (TCG) and never uses KVM. Machines have no network. Nothing of a machine outlives its
+// test process: QEMU is killed with it, and disks have no name in any folder. What machines boot
+// comes from `test/hosts/provision vm`.
 package vm
 
 import (
@@ -29,18 +31,19 @@ type Kind struct {
 	arm64  bool
 }
 
-// Debian12Host is a whole host: systemd, dockerd 20.10.24, AppArmor, cgroup v2, kernel 6.1. It boots in about half a
-// minute; its disk survives a power cut.
+// Debian12Host is a whole host: systemd, dockerd 20.10.24, AppArmor, cgroup v2, kernel 6.1. It
+// boots in about half a minute; its disk survives a power cut.
 var Debian12Host = Kind{kernel: "6.1", disk: true}
 
-// Kernel is Debian's cloud kernel of that version ("5.10", "6.1" or "6.12") over busybox: no systemd, no disk; root's
-// file system is in memory and new at every boot. It boots in seconds.
+// Kernel is Debian's cloud kernel of that version ("5.10", "6.1" or "6.12") over busybox: no
+// systemd, no disk; root's file system is in memory and new at every boot. It boots in seconds.
 func Kernel(version string) Kind { return Kind{kernel: version} }
 
 // Kernels are the versions that Kernel takes, oldest first.
 var Kernels = []string{"5.10", "6.1", "6.12"}
 
-// Arm64Kernel is Debian's arm64 cloud kernel of that version ("6.1" or "6.12"), on a machine of that kind; else as Kernel.
+// Arm64Kernel is Debian's arm64 cloud kernel of that version ("6.1" or "6.12"), on a machine of
+// that kind; else as Kernel.
 func Arm64Kernel(version string) Kind { return Kind{kernel: version, arm64: true} }
 
 // need is the component that the machine boots from.
@@ -70,8 +73,8 @@ func (k Kind) String() string {
 	return "kernel " + k.kernel + " (" + k.goarch() + ")"
 }
 
-// Machine is a machine, on or off. Its methods may be called from several goroutines, except those that switch it on
-// and off.
+// Machine is a machine, on or off. Its methods may be called from several goroutines, except those
+// that switch it on and off.
 type Machine struct {
 	kind    Kind
 	options options
@@ -84,7 +87,8 @@ type Machine struct {
 	channel *channel
 }
 
-// Start boots a machine that ends with the test. The test is skipped, or fails in CI, where the host lacks what it needs.
+// Start boots a machine that ends with the test. The test is skipped, or fails in CI, where the
+// host lacks what it needs.
 func Start(tb testing.TB, kind Kind, opts ...Option) *Machine {
 	tb.Helper()
 	testenv.Need(tb, kind.need())
@@ -112,7 +116,8 @@ func Open(ctx context.Context, kind Kind, opts ...Option) (*Machine, error) {
 	}
 	if err := m.prepare(); err != nil {
 		m.Close()
-		return nil, fmt.Errorf("cannot prepare %s: %w; run test/hosts/provision %s as root", kind, err, kind.need().Name)
+		return nil, fmt.Errorf("cannot prepare %s: %w; run test/hosts/provision %s as root", kind,
+			err, kind.need().Name)
 	}
 	if err := m.boot(ctx); err != nil {
 		m.Close()
@@ -133,8 +138,9 @@ func (m *Machine) prepare() error {
 	return err
 }
 
-// Boot switches the machine on again, on the same disk, after PowerCut or a shutdown from inside, and waits as Start
-// does: a host has finished starting (systemd's jobs are done, so dockerd answers), a bare kernel's agent answers.
+// Boot switches the machine on again, on the same disk, after PowerCut or a shutdown from inside,
+// and waits as Start does: a host has finished starting (systemd's jobs are done, so dockerd
+// answers), a bare kernel's agent answers.
 func (m *Machine) Boot(tb testing.TB) {
 	tb.Helper()
 	if err := m.boot(context.Background()); err != nil {
@@ -197,7 +203,8 @@ func (m *Machine) ready(ctx context.Context) error {
 	return m.settled(ctx)
 }
 
-// settled waits for systemd. The agent is there before systemd answers, so not being answered is no failure.
+// settled waits for systemd. The agent is there before systemd answers, so not being answered is no
+// failure.
 func (m *Machine) settled(ctx context.Context) error {
 	for {
 		out, _, _, err := m.Run(ctx, "systemctl", "is-system-running", "--wait")
@@ -214,7 +221,8 @@ func (m *Machine) settled(ctx context.Context) error {
 	}
 }
 
-// PowerCut pulls the plug: what the guest had synced is on the disk, the rest may be gone. The machine stays off until Boot.
+// PowerCut pulls the plug: what the guest had synced is on the disk, the rest may be gone. The
+// machine stays off until Boot.
 func (m *Machine) PowerCut() {
 	if m.qemu == nil {
 		return
@@ -224,7 +232,8 @@ func (m *Machine) PowerCut() {
 	m.qemu = nil
 }
 
-// Wait waits until the machine has gone off by itself: a poweroff or reboot from inside, or a panic.
+// Wait waits until the machine has gone off by itself: a poweroff or reboot from inside, or a
+// panic.
 func (m *Machine) Wait(ctx context.Context) error {
 	if m.qemu == nil {
 		return nil

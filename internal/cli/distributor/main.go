@@ -1,5 +1,6 @@
-// Command distributor writes what Distributor of Systems Manager takes: distributor FOLDER VERSION ARCH=PROGRAM…. It is a program of its own, for
-// packaging/build; `dropcap fleet install --distributor` publishes the same.
+// Command distributor writes what Distributor of Systems Manager takes: distributor FOLDER VERSION
+// ARCH=PROGRAM…. It is a program of its own, for packaging/build; `dropcap fleet install
+// --distributor` publishes the same.
 package main
 
 import (

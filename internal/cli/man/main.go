@@ -1,5 +1,5 @@
-// Command man writes the manual, a page for each command: man FOLDER VERSION. It is a program of its own so that dropcap does not carry
-// what formats it. The pages' date is SOURCE_DATE_EPOCH.
+// Command man writes the manual, a page for each command: man FOLDER VERSION. It is a program of
+// its own so that dropcap does not carry what formats it. The pages' date is SOURCE_DATE_EPOCH.
 package main
 
 import (
@@ -35,10 +35,12 @@ func run(args []string) error {
 	prepare(root)
 	// In UTC: cobra would read SOURCE_DATE_EPOCH in the zone at hand (doc/man_docs.go, fillHeader).
 	date := time.Unix(seconds, 0).UTC()
-	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Date: &date, Source: "dropcap " + args[1], Manual: "dropcap"}, args[0])
+	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Date: &date, Source: "dropcap " +
+		args[1], Manual: "dropcap"}, args[0])
 }
 
-// prepare makes Markdown, which the generator takes, of help texts, which are plain, through the whole tree.
+// prepare makes Markdown, which the generator takes, of help texts, which are plain, through the
+// whole tree.
 func prepare(cmd *cobra.Command) {
 	if cmd.Name() == "completion" {
 		for _, shell := range cmd.Commands() {
@@ -59,8 +61,10 @@ func prepare(cmd *cobra.Command) {
 	}
 }
 
-// plain keeps what Markdown would take for itself: <arguments> would vanish, and a * begin emphasis.
-var plain = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "<", `\<`, ">", `\>`, "[", `\[`, "]", `\]`, "#", `\#`, "|", `\|`)
+// plain keeps what Markdown would take for itself: <arguments> would vanish, and a * begin
+// emphasis.
+var plain = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "<", `\<`, ">", `\>`,
+	"[", `\[`, "]", `\]`, "#", `\#`, "|", `\|`)
 
 const exitStatus = "Exit status: "
 
@@ -71,7 +75,8 @@ func markdown(long string) string {
 		line = strings.TrimRight(line, "\n")
 		switch {
 		case strings.HasPrefix(line, exitStatus):
-			out = append(out, "", "# EXIT STATUS", plain.Replace(strings.TrimPrefix(line, exitStatus)))
+			out = append(out, "", "# EXIT STATUS",
+				plain.Replace(strings.TrimPrefix(line, exitStatus)))
 		case strings.HasPrefix(line, "  "):
 			out = append(out, "\t"+line[2:])
 		default:

@@ -13,7 +13,9 @@ import (
 // Help is plain text: nothing in it may be taken for markup and vanish.
 func TestHelpSurvivesTheFormatter(t *testing.T) {
 	const text = "run <arguments> with *.json of __all__, a|b [or `c`], and # 3"
-	cmd := &cobra.Command{Use: "dropcap", Short: text, Long: text + ".\n\n  kept as it is\n\nExit status: 0 done; 1 error.", Example: "  dropcap <x> *"}
+	cmd := &cobra.Command{Use: "dropcap", Short: text,
+		Long:    text + ".\n\n  kept as it is\n\nExit status: 0 done; 1 error.",
+		Example: "  dropcap <x> *"}
 	cmd.Flags().String("name", "", text)
 	root := &cobra.Command{Use: "root", Run: func(*cobra.Command, []string) {}}
 	cmd.Run = root.Run
@@ -28,7 +30,8 @@ func TestHelpSurvivesTheFormatter(t *testing.T) {
 	if n := strings.Count(page, text); n != 3 {
 		t.Errorf("the text is there %d times, want 3:\n%s", n, page)
 	}
-	for _, want := range []string{".SH EXIT STATUS\n0 done; 1 error.", "kept as it is", "dropcap <x> *"} {
+	for _, want := range []string{".SH EXIT STATUS\n0 done; 1 error.", "kept as it is",
+		"dropcap <x> *"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in\n%s", want, page)
 		}

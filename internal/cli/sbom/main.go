@@ -1,5 +1,6 @@
-// Command sbom writes a program's bill of materials as CycloneDX: sbom VERSION PROGRAM FILE. It is a program of its own, for packaging/build. What
-// is in it comes from what Go's linker has written into the program, so that the same program gives the same bytes.
+// Command sbom writes a program's bill of materials as CycloneDX: sbom VERSION PROGRAM FILE. It is
+// a program of its own, for packaging/build. What is in it comes from what Go's linker has written
+// into the program, so that the same program gives the same bytes.
 package main
 
 import (
@@ -39,7 +40,8 @@ func run(args []string) error {
 		return err
 	}
 	e := cdx.NewBOMEncoder(f, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false)
-	if err := e.EncodeVersion(bill(info, args[0], sha256.Sum256(program)), cdx.SpecVersion1_6); err != nil {
+	if err := e.EncodeVersion(bill(info, args[0], sha256.Sum256(program)),
+		cdx.SpecVersion1_6); err != nil {
 		f.Close()
 		return err
 	}
@@ -81,7 +83,8 @@ func bill(info *debug.BuildInfo, version string, sum [sha256.Size]byte) *cdx.BOM
 	return b
 }
 
-// component has a package URL, by which databases of vulnerabilities know it (github.com/package-url/purl-spec, golang).
+// component has a package URL, by which databases of vulnerabilities know it
+// (github.com/package-url/purl-spec, golang).
 func component(kind cdx.ComponentType, path, version string) cdx.Component {
 	purl := "pkg:golang/" + path + "@" + strings.ReplaceAll(version, "+", "%2B")
 	return cdx.Component{BOMRef: purl, Type: kind, Name: path, Version: version, PackageURL: purl}

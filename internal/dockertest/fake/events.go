@@ -28,7 +28,8 @@ func (e *Engine) Emit(container, action string, attributes map[string]string) {
 	e.emit(e.find(container), action, attributes)
 }
 
-// CutEvents ends every stream of events, as an engine's restart does; forget is for one that was killed.
+// CutEvents ends every stream of events, as an engine's restart does; forget is for one that was
+// killed.
 func (e *Engine) CutEvents(forget bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -54,7 +55,8 @@ func (e *Engine) emit(c *Container, action string, attributes map[string]string)
 	maps.Copy(all, attributes)
 	maps.Copy(all, c.Labels)
 	line, _ := json.Marshal(map[string]any{
-		"status": action, "id": c.ID, "from": c.Image, "Type": "container", "Action": action, "Actor": map[string]any{"ID": c.ID, "Attributes": all},
+		"status": action, "id": c.ID, "from": c.Image, "Type": "container", "Action": action,
+		"Actor": map[string]any{"ID": c.ID, "Attributes": all},
 		"scope": "local", "time": now / 1e9, "timeNano": now,
 	})
 	one := event{append(line, '\n'), now}

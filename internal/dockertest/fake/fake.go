@@ -1,6 +1,7 @@
-// Package fake is an engine for tests that need no kernel: it speaks the part of Docker's API that dropcap uses, over a unix socket, from a
-// set of containers given as values, and it misbehaves on demand. It stays honest by passing the same conformance suite as the real
-// engines (internal/docker). It never starts a process.
+// Package fake is an engine for tests that need no kernel: it speaks the part of Docker's API that
+// dropcap uses, over a unix socket, from a set of containers given as values, and it misbehaves on
+// demand. It stays honest by passing the same conformance suite as the real engines
+// (internal/docker). It never starts a process.
 package fake
 
 import (
@@ -67,9 +68,11 @@ func Start(tb testing.TB, o Options) *Engine {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	e := &Engine{Socket: socket, Host: "unix://" + socket, options: o.complete(), execs: map[string]*Exec{}, images: map[string]*Image{}}
+	e := &Engine{Socket: socket, Host: "unix://" + socket, options: o.complete(),
+		execs: map[string]*Exec{}, images: map[string]*Image{}}
 	e.http = &http.Server{Handler: e, ReadHeaderTimeout: time.Minute}
-	e.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	e.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _,
+		_ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}}
 	go e.http.Serve(l)
@@ -83,7 +86,8 @@ func Start(tb testing.TB, o Options) *Engine {
 
 const prefix = "fake-engine-"
 
-// sweep removes what killed tests have left: sockets that nobody listens to, a minute old, so that one about to be listened to is not among them.
+// sweep removes what killed tests have left: sockets that nobody listens to, a minute old, so that
+// one about to be listened to is not among them.
 func sweep() {
 	left, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
 	for _, dir := range left {
@@ -125,15 +129,19 @@ func (o Options) complete() Options {
 	return o
 }
 
-// podmanDefaults are those of Podman 4 (containers/common, default_linux.go and containers.conf(5)).
+// podmanDefaults are those of Podman 4 (containers/common, default_linux.go and
+// containers.conf(5)).
 var podmanDefaults = []string{
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETGID",
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
+	"CAP_SETFCAP", "CAP_SETGID",
 	"CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 }
 
 // Raw sends a request as it is, as dockertest's real engines do.
-func (e *Engine) Raw(ctx context.Context, method, path, body string) (status int, answer []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://engine"+path, strings.NewReader(body))
+func (e *Engine) Raw(ctx context.Context, method, path,
+	body string) (status int, answer []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://engine"+path,
+		strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}

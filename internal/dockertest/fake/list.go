@@ -82,11 +82,14 @@ func some(list []string, match func(string) bool) bool {
 
 func listBody(c *Container) any {
 	return map[string]any{
-		"Id": c.ID, "Names": []string{"/" + c.Name}, "Image": c.Image, "ImageID": c.ImageID, "Command": "sleep 1000",
-		"Created": c.Created.Unix(), "Ports": []any{}, "Labels": c.Labels, "State": c.State, "Status": "Up 2 hours",
+		"Id": c.ID, "Names": []string{"/" + c.Name}, "Image": c.Image, "ImageID": c.ImageID,
+		"Command": "sleep 1000",
+		"Created": c.Created.Unix(), "Ports": []any{}, "Labels": c.Labels, "State": c.State,
+		"Status":     "Up 2 hours",
 		"HostConfig": map[string]string{"NetworkMode": c.HostConfig.NetworkMode},
 		"NetworkSettings": map[string]any{"Networks": map[string]any{"bridge": map[string]any{
-			"NetworkID": digest("network", 0), "Gateway": "172.17.0.1", "IPAddress": "172.17.0.2", "IPPrefixLen": 16, "MacAddress": "02:42:ac:11:00:02",
+			"NetworkID": digest("network", 0), "Gateway": "172.17.0.1", "IPAddress": "172.17.0.2",
+			"IPPrefixLen": 16, "MacAddress": "02:42:ac:11:00:02",
 		}}},
 		"Mounts": []any{},
 	}

@@ -6,21 +6,24 @@ import (
 	"dropcap/caps"
 )
 
-// asPodman does to a container what Podman does at creation (4.3, seen by the conformance suite): it keeps only what it will grant, and makes
-// up a declaration of how that differs from Docker's defaults, whatever its own are and whatever was sent. What cannot be parsed is left.
+// asPodman does to a container what Podman does at creation (4.3, seen by the conformance suite):
+// it keeps only what it will grant, and makes up a declaration of how that differs from Docker's
+// defaults, whatever its own are and whatever was sent. What cannot be parsed is left.
 func (e *Engine) asPodman(c *Container) {
 	defaults, err := caps.ParseAll(e.options.Defaults)
 	if err != nil || c.Bounding != nil {
 		return
 	}
 	h := &c.HostConfig
-	set, err := caps.Grants{Defaults: defaults, All: caps.UpTo(caps.Last)}.Predict(caps.Declared{Privileged: h.Privileged, Add: h.CapAdd, Drop: h.CapDrop})
+	set, err := caps.Grants{Defaults: defaults, All: caps.UpTo(caps.Last)}.Predict(
+		caps.Declared{Privileged: h.Privileged, Add: h.CapAdd, Drop: h.CapDrop})
 	if err != nil {
 		return
 	}
 	c.Bounding = set.Names()
 	if !h.Privileged {
-		h.CapAdd, h.CapDrop = short(set.Minus(caps.DockerDefaults)), short(caps.DockerDefaults.Minus(set))
+		h.CapAdd, h.CapDrop = short(set.Minus(caps.DockerDefaults)),
+			short(caps.DockerDefaults.Minus(set))
 	}
 }
 

@@ -56,9 +56,11 @@ func (e *Engine) badVersion(v, path string) string {
 	case strings.HasPrefix(path, "/libpod/"):
 		return ""
 	case minor(v) > minor(e.options.API):
-		return "client version " + v + " is too new. Maximum supported API version is " + e.options.API
+		return "client version " + v + " is too new. Maximum supported API version is " +
+			e.options.API
 	case minor(v) < minor(e.options.MinAPI):
-		return "client version " + v + " is too old. Minimum supported API version is " + e.options.MinAPI + ", please upgrade your client to a newer version"
+		return "client version " + v + " is too old. Minimum supported API version is " +
+			e.options.MinAPI + ", please upgrade your client to a newer version"
 	}
 	return ""
 }
@@ -116,7 +118,8 @@ func (e *Engine) withContainer(w http.ResponseWriter, name string, do func(*Cont
 }
 
 // container answers what stands below /containers/{id}.
-func (e *Engine) container(w http.ResponseWriter, r *http.Request, c *Container, p []string, body []byte) {
+func (e *Engine) container(w http.ResponseWriter, r *http.Request, c *Container, p []string,
+	body []byte) {
 	switch {
 	case is(p) && r.Method == http.MethodDelete:
 		if c.PID != 0 {
@@ -169,7 +172,8 @@ func (e *Engine) container(w http.ResponseWriter, r *http.Request, c *Container,
 	}
 }
 
-// exec answers what stands below /exec/{id}. An exec of "true" ends at once, any other runs until its container stops.
+// exec answers what stands below /exec/{id}. An exec of "true" ends at once, any other runs until
+// its container stops.
 func (e *Engine) exec(w http.ResponseWriter, id, what string) {
 	x := e.execs[id]
 	if x == nil {
@@ -184,7 +188,8 @@ func (e *Engine) exec(w http.ResponseWriter, id, what string) {
 		e.ids++
 		x.PID, x.Running, c.body = 1000+e.ids, true, nil
 		e.emitExec(x, "exec_start: "+strings.Join(x.Cmd, " "), nil)
-		if len(x.Cmd) > 0 && x.Cmd[0] == "true" && !e.options.Podman { // which forgets it only after minutes
+		if len(x.Cmd) > 0 && x.Cmd[0] == "true" && !e.options.Podman {
+			// which forgets it only after minutes
 			delete(e.execs, id)
 			c.execs = without(c.execs, id)
 			e.emitExec(x, "exec_die", map[string]string{"exitCode": "0"})
@@ -208,7 +213,8 @@ func (e *Engine) image(w http.ResponseWriter, name string) {
 		fail(w, http.StatusNotFound, "No such image: "+name)
 		return
 	}
-	reply(w, 200, map[string]any{"Id": i.ID, "RepoTags": []string{i.Name}, "Config": map[string]any{"Labels": i.Labels, "Cmd": []string{"sh"}}})
+	reply(w, 200, map[string]any{"Id": i.ID, "RepoTags": []string{i.Name},
+		"Config": map[string]any{"Labels": i.Labels, "Cmd": []string{"sh"}}})
 }
 
 func reply(w http.ResponseWriter, status int, v any) {

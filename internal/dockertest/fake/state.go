@@ -209,7 +209,8 @@ func (e *Engine) create(name string, body []byte) (*Container, int, string) {
 			labels[k] = v
 		}
 	}
-	return e.add(Container{Name: name, Image: b.Image, ImageID: image.ID, User: b.User, Labels: labels, HostConfig: b.HostConfig}), 201, ""
+	return e.add(Container{Name: name, Image: b.Image, ImageID: image.ID, User: b.User,
+		Labels: labels, HostConfig: b.HostConfig}), 201, ""
 }
 
 func digest(kind string, n int) string {

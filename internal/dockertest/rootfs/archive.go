@@ -9,17 +9,21 @@ import (
 	"runtime"
 )
 
-// Archive is an image of one layer, a root folder, as `docker load` takes it. The image's id depends on the layer alone, unlike that of an import.
+// Archive is an image of one layer, a root folder, as `docker load` takes it. The image's id
+// depends on the layer alone, unlike that of an import.
 func Archive(name string, layer []byte) ([]byte, error) {
 	config, err := json.Marshal(map[string]any{
-		"architecture": runtime.GOARCH, "os": "linux", "created": "2026-01-01T00:00:00Z", "config": map[string]any{},
-		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
+		"architecture": runtime.GOARCH, "os": "linux", "created": "2026-01-01T00:00:00Z",
+		"config": map[string]any{},
+		"rootfs": map[string]any{"type": "layers",
+			"diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
 		"history": []map[string]string{{"created": "2026-01-01T00:00:00Z"}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json", "RepoTags": []string{name}, "Layers": []string{"layer.tar"}}})
+	manifest, err := json.Marshal([]map[string]any{{"Config": "config.json",
+		"RepoTags": []string{name}, "Layers": []string{"layer.tar"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +33,8 @@ func Archive(name string, layer []byte) ([]byte, error) {
 		name    string
 		content []byte
 	}{{"config.json", config}, {"layer.tar", layer}, {"manifest.json", manifest}} {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.content))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644,
+			Size: int64(len(f.content))}); err != nil {
 			return nil, err
 		}
 		if _, err := w.Write(f.content); err != nil {

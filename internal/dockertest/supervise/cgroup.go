@@ -71,7 +71,8 @@ func cgroupsOf(spec Spec) []string {
 	var dirs []string
 	for _, mount := range mounts {
 		for _, name := range append([]string{spec.ID}, otherCgroups(spec)...) {
-			filepath.WalkDir(filepath.Join(mount, name), func(path string, d fs.DirEntry, err error) error {
+			filepath.WalkDir(filepath.Join(mount, name), func(path string, d fs.DirEntry,
+				err error) error {
 				if err == nil && d.IsDir() {
 					dirs = append(dirs, path)
 				}

@@ -77,7 +77,8 @@ func (s *supervisor) stopEngine(sig syscall.Signal) error {
 		s.engine = nil
 		return nil
 	case <-time.After(stopWithin):
-		return fmt.Errorf("cannot stop the engine: it runs %v after %v\n%s", stopWithin, sig, tail(s.spec.Engine.Log))
+		return fmt.Errorf("cannot stop the engine: it runs %v after %v\n%s", stopWithin, sig,
+			tail(s.spec.Engine.Log))
 	}
 }
 
@@ -94,7 +95,8 @@ func (s *supervisor) start(c Command) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", c.Args[0], err)
 	}
-	for end := time.Now().Add(startWithin); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(startWithin); time.Now().
+		Before(end); time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-d.done:
 			return nil, fmt.Errorf("cannot start %s: it ended\n%s", c.Args[0], tail(c.Log))
@@ -105,7 +107,8 @@ func (s *supervisor) start(c Command) (*daemon, error) {
 			return d, nil
 		}
 	}
-	return d, fmt.Errorf("cannot start %s: no answer in %v\n%s", c.Args[0], startWithin, tail(c.Log))
+	return d, fmt.Errorf("cannot start %s: no answer in %v\n%s", c.Args[0], startWithin,
+		tail(c.Log))
 }
 
 // tail returns the last lines of a log.

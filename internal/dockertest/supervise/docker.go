@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Docker is a dockerd with a containerd of its own, both at work in the folder Root alone, whose name is the engine's id. Names of files in it
-// are short, since a socket's path may have 108 bytes at most.
+// Docker is a dockerd with a containerd of its own, both at work in the folder Root alone, whose
+// name is the engine's id. Names of files in it are short, since a socket's path may have 108 bytes
+// at most.
 type Docker struct {
 	Root                string
 	Dockerd, Containerd string
@@ -27,12 +28,14 @@ func (d Docker) Spec() (Spec, error) {
 	file := func(name string) string { return filepath.Join(d.Root, name) }
 	spec := Spec{
 		ID: id, Root: d.Root, Binds: map[string]string{},
-		Helper: &Command{Args: []string{d.Containerd, "--config", file("c.toml")}, Env: d.Env, Log: file("containerd.log"), Socket: helper},
+		Helper: &Command{Args: []string{d.Containerd, "--config", file("c.toml")}, Env: d.Env,
+			Log: file("containerd.log"), Socket: helper},
 		Engine: Command{
 			// The one setting that 20.10 has a flag and a key of different names for, and
 			// so refuses as a key.
-			Args: append([]string{d.Dockerd, "--config-file", file("daemon.json"), "--containerd-plugins-namespace", id + "-plugins"}, d.Flags...),
-			Env:  d.Env, Log: file("engine.log"), Socket: d.Socket(),
+			Args: append([]string{d.Dockerd, "--config-file", file("daemon.json"),
+				"--containerd-plugins-namespace", id + "-plugins"}, d.Flags...),
+			Env: d.Env, Log: file("engine.log"), Socket: d.Socket(),
 		},
 	}
 	text, err := json.MarshalIndent(d.daemonConfig(id, helper), "", "  ")

@@ -23,7 +23,8 @@ func privateMounts(spec Spec) error {
 		}
 	}
 	resolv, resolvErr := os.ReadFile("/etc/resolv.conf")
-	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV,
+		"mode=0755"); err != nil {
 		return fmt.Errorf("cannot give the engine a /run of its own: %w", err)
 	}
 	if resolvErr == nil {

@@ -64,7 +64,8 @@ func (k *Keeper) start() error {
 	// supervisor outlives a killed test.
 	k.cmd.Stderr = &k.errors
 	// Own session: a Ctrl-C is for whoever keeps it, whose end is our signal.
-	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
+	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true,
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 	return k.cmd.Start()
 }
 
@@ -112,7 +113,8 @@ func (k *Keeper) close() error {
 	timer := time.AfterFunc(endWithin, func() { k.cmd.Process.Kill() })
 	defer timer.Stop()
 	if err := k.cmd.Wait(); err != nil {
-		return fmt.Errorf("cannot take the engine down: %w: %s %s", err, last.Error, strings.TrimSpace(k.errors.String()))
+		return fmt.Errorf("cannot take the engine down: %w: %s %s", err, last.Error,
+			strings.TrimSpace(k.errors.String()))
 	}
 	return nil
 }

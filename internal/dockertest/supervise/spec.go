@@ -23,7 +23,8 @@ const Prefix = "dct-"
 
 // Spec says what to run. The test process writes it as one line of JSON into the pipe.
 type Spec struct {
-	ID     string   // names the cgroup, the root folder and the containerd namespaces; starts with Prefix
+	// names the cgroup, the root folder and the containerd namespaces; starts with Prefix
+	ID     string
 	Root   string   // folder of this engine alone; removed at the end
 	Helper *Command // containerd, started before the engine; nil for none
 	Engine Command

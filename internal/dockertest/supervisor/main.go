@@ -36,7 +36,8 @@ func main() {
 
 func run(args []string) (code int, err error) {
 	flags := flag.NewFlagSet("supervisor", flag.ContinueOnError)
-	kindName := flags.String("kind", string(dockertest.Docker20), fmt.Sprintf("engine, one of %v", dockertest.Kinds))
+	kindName := flags.String("kind", string(dockertest.Docker20), fmt.Sprintf("engine, one of %v",
+		dockertest.Kinds))
 	image := flags.String("image", "", "name of a busybox image to make before CMD runs")
 	if err := flags.Parse(args); err != nil {
 		return engineTrouble, nil // Parse has reported it
@@ -70,7 +71,8 @@ func run(args []string) (code int, err error) {
 	return runCommand(e, flags.Args(), signals, parent)
 }
 
-func runCommand(e *dockertest.Engine, args []string, signals <-chan os.Signal, parent int) (int, error) {
+func runCommand(e *dockertest.Engine, args []string, signals <-chan os.Signal,
+	parent int) (int, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), e.Env()...)

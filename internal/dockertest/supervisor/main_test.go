@@ -30,7 +30,8 @@ func supervisor(args ...string) *exec.Cmd {
 func TestCommandSeesTheEngineAndItsExitCodeIsPassedOn(t *testing.T) {
 	testenv.Need(t, dockertest.Docker20.Needs()...)
 	script := `echo "${DOCKER_HOST#unix://}"; test -S "${DOCKER_HOST#unix://}" || exit 9; exit 7`
-	out, err := supervisor("--kind", "docker20", "--image", "box:1", "--", "sh", "-c", script).Output()
+	out, err := supervisor("--kind", "docker20", "--image", "box:1", "--", "sh", "-c", script).
+		Output()
 	var status *exec.ExitError
 	if !errors.As(err, &status) || status.ExitCode() != 7 {
 		t.Errorf("ended with %v, want 7; printed %s", err, out)
@@ -41,7 +42,8 @@ func TestCommandSeesTheEngineAndItsExitCodeIsPassedOn(t *testing.T) {
 func TestKilledSupervisorTakesCommandAndEngineAlong(t *testing.T) {
 	testenv.Need(t, dockertest.Docker20.Needs()...)
 	note := filepath.Join(t.TempDir(), "note")
-	cmd := supervisor("--", "sh", "-c", `echo "$$ ${DOCKER_HOST#unix://}" >`+note+`.new; mv `+note+`.new `+note+`; exec sleep 100`)
+	cmd := supervisor("--", "sh", "-c", `echo "$$ ${DOCKER_HOST#unix://}" >`+note+`.new; mv `+note+
+		`.new `+note+`; exec sleep 100`)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,8 @@ func TestWrongUseIsExplained(t *testing.T) {
 	} {
 		out, err := supervisor(tc.args...).CombinedOutput()
 		var status *exec.ExitError
-		if !errors.As(err, &status) || status.ExitCode() != engineTrouble || !strings.Contains(string(out), tc.want) {
+		if !errors.As(err, &status) || status.ExitCode() != engineTrouble ||
+			!strings.Contains(string(out), tc.want) {
 			t.Errorf("%v: %v, %s", tc.args, err, out)
 		}
 	}

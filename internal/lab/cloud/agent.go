@@ -13,9 +13,10 @@ import (
 	"time"
 )
 
-// Agent is a small agent of a node: it fetches messages as amazon-ssm-agent 3.3 does, runs their shell scripts in process groups of their own, at most
-// five at once, installs packages (aws:configurePackage), and answers. It remembers in its folder what it was given, so that one that comes after it was
-// killed runs nothing twice. It knows no other actions.
+// Agent is a small agent of a node: it fetches messages as amazon-ssm-agent 3.3 does, runs their
+// shell scripts in process groups of their own, at most five at once, installs packages
+// (aws:configurePackage), and answers. It remembers in its folder what it was given, so that one
+// that comes after it was killed runs nothing twice. It knows no other actions.
 type Agent struct {
 	Endpoint string // of the double, "http://127.0.0.1:…"
 	Channel  string // where it asks for ssmmessages, "https://127.0.0.1:…"; empty: nowhere
@@ -25,10 +26,12 @@ type Agent struct {
 	Key      Key      // whose account the node is in; DefaultKey if empty
 	Env      []string // added to the scripts' environment; later values win
 	Alone    bool     // the scripts see Env only, and nothing of this process's environment
-	Folder   string   // where scripts are kept while they run, and packages for as long as they are installed, mode 0700
-	Platform string   // as packages have it: "debian", "amazon" …; if empty, this machine's
-	Arch     string   // "x86_64", "arm64"; if empty, this machine's
-	Clock    Waiter   // for what it waits for long; if nil, the wall's
+	// where scripts are kept while they run, and packages for as long as they are installed, mode
+	// 0700
+	Folder   string
+	Platform string // as packages have it: "debian", "amazon" …; if empty, this machine's
+	Arch     string // "x86_64", "arm64"; if empty, this machine's
+	Clock    Waiter // for what it waits for long; if nil, the wall's
 
 	Start func(*exec.Cmd) error // starts a script; if nil, the command's own Start
 
@@ -44,7 +47,8 @@ var client = http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 // pingEvery is how often an agent tells that it is there; the real one does so every 5 minutes.
 const pingEvery = time.Minute
 
-// Run serves until ctx ends; then commands that run are killed, as a stopped node's are. One that runs with the same folder again tells of them.
+// Run serves until ctx ends; then commands that run are killed, as a stopped node's are. One that
+// runs with the same folder again tells of them.
 func (a *Agent) Run(ctx context.Context) error {
 	a.running, a.slots = map[string]context.CancelFunc{}, make(chan struct{}, 5)
 	if a.Clock == nil {
@@ -73,7 +77,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		var got struct {
 			Messages []struct{ MessageId, Payload, Topic string }
 		}
-		err := a.post(ctx, "EC2WindowsMessageDeliveryService.GetMessages", map[string]any{"Destination": a.Node, "MessagesRequestId": rand.Text(), "VisibilityTimeoutInSeconds": 10}, &got)
+		err := a.post(ctx, "EC2WindowsMessageDeliveryService.GetMessages",
+			map[string]any{"Destination": a.Node, "MessagesRequestId": rand.Text(),
+				"VisibilityTimeoutInSeconds": 10}, &got)
 		if err != nil {
 			select {
 			case <-ctx.Done():
@@ -90,7 +96,8 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // ping registers the node, or tells that it is still there.
 func (a *Agent) ping(ctx context.Context) error {
-	return a.post(ctx, "AmazonSSM.UpdateInstanceInformation", map[string]any{"InstanceId": a.Node, "AgentName": "amazon-ssm-agent",
+	return a.post(ctx, "AmazonSSM.UpdateInstanceInformation", map[string]any{"InstanceId": a.Node,
+		"AgentName":    "amazon-ssm-agent",
 		"AgentVersion": "3.3.0.0", "AgentStatus": "Active", "PlatformType": "Linux"}, nil)
 }
 
@@ -107,13 +114,15 @@ type payload struct {
 func (a *Agent) take(ctx context.Context, id, topic, text string) {
 	var p payload
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		_ = a.post(ctx, "EC2WindowsMessageDeliveryService.FailMessage", map[string]any{"MessageId": id, "FailureType": "InternalHandlerException"}, nil)
+		_ = a.post(ctx, "EC2WindowsMessageDeliveryService.FailMessage",
+			map[string]any{"MessageId": id, "FailureType": "InternalHandlerException"}, nil)
 		return
 	}
 	cancels := strings.HasPrefix(topic, "aws.ssm.cancelCommand.")
 	isNew := !cancels && a.remember(id, p)
 	a.reply(ctx, id, "InProgress", nil)
-	_ = a.post(ctx, "EC2WindowsMessageDeliveryService.AcknowledgeMessage", map[string]any{"MessageId": id}, nil)
+	_ = a.post(ctx, "EC2WindowsMessageDeliveryService.AcknowledgeMessage",
+		map[string]any{"MessageId": id}, nil)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if stop := a.running[p.CancelMessageId]; cancels && stop != nil {
@@ -132,20 +141,23 @@ func (a *Agent) take(ctx context.Context, id, topic, text string) {
 	})
 }
 
-// The first wait before ssmmessages is asked for again (agent/session/config: 5 to 10 s), and the longest.
+// The first wait before ssmmessages is asked for again (agent/session/config: 5 to 10 s), and the
+// longest.
 const (
 	firstChannelWait = 10 * time.Second
 	mostChannelWait  = 40 * time.Minute
 )
 
-// askForChannel asks for the control channel of ssmmessages, and after each refusal again, ever more rarely, for ever. Messages come the other way.
+// askForChannel asks for the control channel of ssmmessages, and after each refusal again, ever
+// more rarely, for ever. Messages come the other way.
 func (a *Agent) askForChannel(ctx context.Context) {
 	transport := &http.Transport{TLSClientConfig: trusting(a.Roots)}
 	defer transport.CloseIdleConnections()
 	secure := http.Client{Transport: transport}
 	for wait := firstChannelWait; ; wait = min(2*wait, mostChannelWait) {
 		body := []byte(`{"MessageSchemaVersion":"1.0","RequestId":"` + rand.Text() + `"}`)
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.Channel+"/v1/control-channel/"+a.Node, strings.NewReader(string(body)))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+			a.Channel+"/v1/control-channel/"+a.Node, strings.NewReader(string(body)))
 		if err != nil {
 			return
 		}

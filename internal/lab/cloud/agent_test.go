@@ -29,7 +29,8 @@ const asAgent = "SSMTEST_AGENT"
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(asAgent); url != "" {
-		a := &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: os.Getenv("FOLDER")}
+		a := &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1",
+			Folder: os.Getenv("FOLDER")}
 		fmt.Fprintln(os.Stderr, a.Run(context.Background())) // it is killed
 		os.Exit(1)
 	}
@@ -62,16 +63,19 @@ func TestAnAgentThatWasKilledSaysAMinuteLaterThatItsCommandHasFailed(t *testing.
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	id := lines(t, c, "echo said; echo x >>"+runs, "while [ ! -e "+over+" ]; do sleep 0.05; done; echo y >>"+runs)
+	id := lines(t, c, "echo said; echo x >>"+runs, "while [ ! -e "+over+
+		" ]; do sleep 0.05; done; echo y >>"+runs)
 	until(t, "the command", func() bool { return exists(runs) })
 	if err := agent.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	_ = agent.Wait() // it was killed
-	t.Cleanup(attach(t, &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: folder, Clock: clock}))
+	t.Cleanup(attach(t, &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: folder,
+		Clock: clock}))
 	until(t, "the next agent's wait", func() bool { return clock.Waiting() == 1 })
 	clock.Advance(59 * time.Second)
-	if out := eventually(t, c, lines(t, c, "echo other"), one); *out.StandardOutputContent != "other\n" {
+	if out := eventually(t, c, lines(t, c, "echo other"),
+		one); *out.StandardOutputContent != "other\n" {
 		t.Errorf("%+v", out)
 	}
 	if s := get(t, c, id, one).Status; s != types.CommandInvocationStatusInProgress {
@@ -79,13 +83,18 @@ func TestAnAgentThatWasKilledSaysAMinuteLaterThatItsCommandHasFailed(t *testing.
 	}
 	clock.Advance(time.Second)
 	out := eventually(t, c, id, one)
-	if out.Status != types.CommandInvocationStatusFailed || out.ResponseCode != 1 || *out.StandardOutputContent != "" || *out.StandardErrorContent != "" {
-		t.Errorf("%s %d %q %q", out.Status, out.ResponseCode, *out.StandardOutputContent, *out.StandardErrorContent)
+	if out.Status != types.CommandInvocationStatusFailed || out.ResponseCode != 1 ||
+		*out.StandardOutputContent != "" || *out.StandardErrorContent != "" {
+		t.Errorf("%s %d %q %q", out.Status, out.ResponseCode, *out.StandardOutputContent,
+			*out.StandardErrorContent)
 	}
 	if err := os.WriteFile(over, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the end of the command, which goes on", func() bool { text, _ := os.ReadFile(runs); return strings.Contains(string(text), "y") })
+	until(t, "the end of the command, which goes on", func() bool {
+		text, _ := os.ReadFile(runs)
+		return strings.Contains(string(text), "y")
+	})
 	if text, err := os.ReadFile(runs); err != nil || string(text) != "x\ny\n" {
 		t.Errorf("it was run as %q, %v", text, err)
 	}
@@ -95,7 +104,10 @@ func TestASimulatedNodeWhoseAgentIsKilledSaysTheSame(t *testing.T) {
 	clock := cloud.NewFakeClock()
 	double, cfg, _ := open(t, clock)
 	ran := 0
-	double.Add(cloud.Node{ID: one, Simulated: func(cloud.Script) (string, string, int) { ran++; return "said", "", 0 }})
+	double.Add(cloud.Node{ID: one, Simulated: func(cloud.Script) (string, string, int) {
+		ran++
+		return "said", "", 0
+	}})
 	double.Inject(cloud.Fault{Kind: cloud.KilledMidway, Times: 1})
 	c := ssm.NewFromConfig(cfg)
 	id := send(t, c, nil)
@@ -103,11 +115,15 @@ func TestASimulatedNodeWhoseAgentIsKilledSaysTheSame(t *testing.T) {
 		t.Errorf("at first it is %s", s)
 	}
 	clock.Advance(time.Minute)
-	if out := get(t, c, id, one); *out.StatusDetails != "Failed" || out.ResponseCode != 1 || *out.StandardOutputContent != "" || ran != 1 {
-		t.Errorf("%s %d %q, run %d times", *out.StatusDetails, out.ResponseCode, *out.StandardOutputContent, ran)
+	if out := get(t, c, id, one); *out.StatusDetails != "Failed" || out.ResponseCode != 1 ||
+		*out.StandardOutputContent != "" || ran != 1 {
+		t.Errorf("%s %d %q, run %d times", *out.StatusDetails, out.ResponseCode,
+			*out.StandardOutputContent, ran)
 	}
-	list, err := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
-	if err != nil || !strings.Contains(*list.CommandInvocations[0].CommandPlugins[0].Output, "document process failed unexpectedly") {
+	list, err := c.ListCommandInvocations(t.Context(),
+		&ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
+	if err != nil || !strings.Contains(*list.CommandInvocations[0].CommandPlugins[0].Output,
+		"document process failed unexpectedly") {
 		t.Errorf("%v, %+v", err, list)
 	}
 }
@@ -123,8 +139,9 @@ func TestHowScriptsEnd(t *testing.T) {
 		code   int32
 		says   bool // "failed to run commands"
 	}{
-		"kill -KILL $$":        {"ExecutionTimedOut", 137, false},
-		"kill -KILL 0":         {"Failed", -1, true}, // the shell around it, too: that is what the real one says of it
+		"kill -KILL $$": {"ExecutionTimedOut", 137, false},
+		// the shell around it, too: that is what the real one says of it
+		"kill -KILL 0":         {"Failed", -1, true},
 		"exit 137":             {"ExecutionTimedOut", 137, false},
 		"kill -TERM $$":        {"Failed", 143, true},
 		"exit 3":               {"Failed", 3, true},
@@ -132,15 +149,19 @@ func TestHowScriptsEnd(t *testing.T) {
 		"echo x >&2; exit 169": {"Failed", 169, true},
 	} {
 		out := eventually(t, c, lines(t, c, script), one)
-		if *out.StatusDetails != tt.detail || out.ResponseCode != tt.code || strings.Contains(*out.StandardErrorContent, "failed to run commands") != tt.says {
-			t.Errorf("%s: %s %d %q", script, *out.StatusDetails, out.ResponseCode, *out.StandardErrorContent)
+		if *out.StatusDetails != tt.detail || out.ResponseCode != tt.code ||
+			strings.Contains(*out.StandardErrorContent, "failed to run commands") != tt.says {
+			t.Errorf("%s: %s %d %q", script, *out.StatusDetails, out.ResponseCode,
+				*out.StandardErrorContent)
 		}
 	}
 	// 24,000 characters are cut though they would fit.
 	for size, cut := range map[int]bool{23999: false, 24000: true, 24001: true} {
 		out := eventually(t, c, lines(t, c, fmt.Sprintf("printf %%0%dd 0", size)), one)
-		if text := *out.StandardOutputContent; strings.HasSuffix(text, "--output truncated--") != cut || len(text) != min(size, 24000) {
-			t.Errorf("of %d characters there are %d, ending with %q", size, len(text), text[len(text)-20:])
+		if text := *out.StandardOutputContent; strings.HasSuffix(text,
+			"--output truncated--") != cut || len(text) != min(size, 24000) {
+			t.Errorf("of %d characters there are %d, ending with %q", size, len(text),
+				text[len(text)-20:])
 		}
 	}
 }
@@ -152,7 +173,8 @@ func TestWhoeverHoldsStandardOutputIsWaitedFor(t *testing.T) {
 	defer attach(t, &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: folder})()
 	c := ssm.NewFromConfig(cfg)
 	began, over := filepath.Join(folder, "began"), filepath.Join(folder, "over")
-	holder := "setsid sh -c 'echo $$ >" + began + "; while [ ! -e " + over + " ]; do sleep 0.05; done; echo late' &"
+	holder := "setsid sh -c 'echo $$ >" + began + "; while [ ! -e " + over +
+		" ]; do sleep 0.05; done; echo late' &"
 	id := lines(t, c, holder, "echo early")
 	until(t, "the holder", func() bool { return exists(began) })
 	// The script itself has ended long ago: another that was sent later is over.
@@ -173,40 +195,55 @@ func TestWhoeverHoldsStandardOutputIsWaitedFor(t *testing.T) {
 func TestPreconditionsAreHonoured(t *testing.T) {
 	double, cfg, url := open(t, nil)
 	double.Add(cloud.Node{ID: one})
-	double.Add(cloud.Node{ID: two, Simulated: func(s cloud.Script) (string, string, int) { return strings.Join(s.Lines, "|"), "", 0 }})
+	double.Add(cloud.Node{ID: two, Simulated: func(s cloud.Script) (string, string, int) {
+		return strings.Join(s.Lines, "|"), "", 0
+	}})
 	step := func(name, precondition string) string {
-		return `{"action":"aws:runShellScript","name":"` + name + `","precondition":` + precondition + `,"inputs":{"runCommand":["echo ` + name + `"]}}`
+		return `{"action":"aws:runShellScript","name":"` + name + `","precondition":` +
+			precondition + `,"inputs":{"runCommand":["echo ` + name + `"]}}`
 	}
-	double.Document(cloud.DefaultAccount, "us-east-1", "conditions", `{"schemaVersion":"2.2","description":"x","parameters":{"want":{"type":"String","default":"yes"}},"mainSteps":[`+strings.Join([]string{
-		step("linux", `{"StringEquals":["platformType","Linux"]}`), step("turned", `{"StringEquals":["linux","platformType"]}`), step("windows", `{"StringEquals":["platformType","Windows"]}`),
-		step("wanted", `{"StringEquals":["{{ want }}","yes"]}`), step("unwanted", `{"StringEquals":["{{ want }}","no"]}`), step("strange", `{"NumberEquals":["1","1"]}`)}, ",")+`]}`)
-	defer attach(t, &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: t.TempDir()})()
+	double.Document(cloud.DefaultAccount, "us-east-1", "conditions",
+		`{"schemaVersion":"2.2","description":"x","parameters":{"want":{"type":"String","default":"yes"}},"mainSteps":[`+strings.Join([]string{
+			step("linux", `{"StringEquals":["platformType","Linux"]}`),
+			step("turned", `{"StringEquals":["linux","platformType"]}`),
+			step("windows", `{"StringEquals":["platformType","Windows"]}`),
+			step("wanted", `{"StringEquals":["{{ want }}","yes"]}`),
+			step("unwanted", `{"StringEquals":["{{ want }}","no"]}`),
+			step("strange", `{"NumberEquals":["1","1"]}`)}, ",")+`]}`)
+	defer attach(t, &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1",
+		Folder: t.TempDir()})()
 	c := ssm.NewFromConfig(cfg)
 	to := func(node string) string {
 		return send(t, c, func(in *ssm.SendCommandInput) {
-			in.DocumentName, in.Parameters, in.InstanceIds = aws.String("conditions"), nil, []string{node}
+			in.DocumentName, in.Parameters, in.InstanceIds = aws.String("conditions"), nil,
+				[]string{node}
 		})
 	}
 	id := to(one)
 	var got []string
 	until(t, "the end", func() bool {
-		out, err := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{CommandId: &id, InstanceId: aws.String(one), Details: true})
+		out, err := c.ListCommandInvocations(t.Context(),
+			&ssm.ListCommandInvocationsInput{CommandId: &id, InstanceId: aws.String(one),
+				Details: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = nil
 		for _, p := range out.CommandInvocations[0].CommandPlugins {
 			got = append(got, string(p.Status))
-			if p.Status == "Skipped" && !strings.Contains(*p.Output, "unsatisfied preconditions") || p.Status == "Failed" && !strings.Contains(*p.Output, "Unrecognized precondition") {
+			if p.Status == "Skipped" && !strings.Contains(*p.Output, "unsatisfied preconditions") ||
+				p.Status == "Failed" && !strings.Contains(*p.Output, "Unrecognized precondition") {
 				t.Errorf("%s", *p.Output)
 			}
 		}
 		return out.CommandInvocations[0].Status == types.CommandInvocationStatusFailed
 	})
-	if want := []string{"Success", "Success", "Skipped", "Success", "Skipped", "Failed"}; !slices.Equal(got, want) {
+	if want := []string{"Success", "Success", "Skipped", "Success", "Skipped",
+		"Failed"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if out := get(t, c, to(two), two); *out.StandardOutputContent != "echo linux|echo turned|echo wanted" {
+	if out := get(t, c, to(two),
+		two); *out.StandardOutputContent != "echo linux|echo turned|echo wanted" {
 		t.Errorf("%q", *out.StandardOutputContent)
 	}
 }
@@ -228,10 +265,14 @@ func TestTheControlChannelIsAskedForByTLSEverMoreRarely(t *testing.T) {
 	go func() { served <- cloud.Serve(server, l, certificate) }()
 	defer func() { _ = server.Close(); <-served }()
 	address := l.Addr().String()
-	defer attach(t, &cloud.Agent{Endpoint: "http://" + address, Channel: "https://" + address, Roots: certificate.Roots(), Node: one, Region: "us-east-1", Folder: t.TempDir(), Clock: clock})()
-	for asked, wait := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second} {
+	defer attach(t, &cloud.Agent{Endpoint: "http://" + address, Channel: "https://" + address,
+		Roots: certificate.Roots(), Node: one, Region: "us-east-1", Folder: t.TempDir(),
+		Clock: clock})()
+	for asked, wait := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second,
+		80 * time.Second} {
 		until(t, "the wait", func() bool {
-			return double.Calls()["ssmmessages:CreateControlChannel"] == asked+1 && clock.Waiting() == 1
+			return double.Calls()["ssmmessages:CreateControlChannel"] == asked+1 &&
+				clock.Waiting() == 1
 		})
 		clock.Advance(wait - time.Second)
 		if clock.Waiting() != 1 {
@@ -250,34 +291,46 @@ func TestTheControlChannelIsAskedForByTLSEverMoreRarely(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /v1/control-channel/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", one)
-	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "400") {
+	fmt.Fprintf(conn,
+		"POST /v1/control-channel/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", one)
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil ||
+		!strings.Contains(line, "400") {
 		t.Errorf("%q, %v", line, err)
 	}
 }
 
-// The node asks where the bucket is and how it is encrypted, and gives the bucket's owner what it stores: that is what its policy has to allow.
+// The node asks where the bucket is and how it is encrypted, and gives the bucket's owner what it
+// stores: that is what its policy has to allow.
 func TestTheAgentStoresOutputAsTheRealOneDoes(t *testing.T) {
 	double, cfg, url := open(t, nil)
 	double.Add(cloud.Node{ID: one})
 	double.Bucket(cloud.DefaultAccount, "us-east-1", "logs")
-	defer attach(t, &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: t.TempDir()})()
+	defer attach(t, &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1",
+		Folder: t.TempDir()})()
 	c := ssm.NewFromConfig(cfg)
 	stored := func(script string) (string, *ssm.GetCommandInvocationOutput) {
 		id := send(t, c, func(in *ssm.SendCommandInput) {
-			in.OutputS3BucketName, in.OutputS3KeyPrefix, in.Parameters["commands"] = aws.String("logs"), aws.String("/big//x/"), []string{script}
+			in.OutputS3BucketName, in.OutputS3KeyPrefix,
+				in.Parameters["commands"] = aws.String("logs"), aws.String("/big//x/"),
+				[]string{script}
 		})
-		return "big/x/" + id + "/" + one + "/awsrunShellScript/0.awsrunShellScript/", eventually(t, c, id, one)
+		return "big/x/" + id + "/" + one + "/awsrunShellScript/0.awsrunShellScript/",
+			eventually(t, c, id, one)
 	}
 	folder, out := stored("echo out; echo err >&2")
-	if got := double.Objects("logs"); !slices.Equal(got, []string{folder + "stderr", folder + "stdout"}) {
+	if got := double.Objects("logs"); !slices.Equal(got,
+		[]string{folder + "stderr", folder + "stdout"}) {
 		t.Errorf("%q, want those in %s", got, folder)
 	}
-	if u := aws.ToString(out.StandardErrorUrl); !strings.HasSuffix(u, "/logs/"+folder+"stderr") || !strings.HasSuffix(aws.ToString(out.StandardOutputUrl), "/logs/"+folder+"stdout") {
+	if u := aws.ToString(out.StandardErrorUrl); !strings.HasSuffix(u, "/logs/"+folder+"stderr") ||
+		!strings.HasSuffix(aws.ToString(out.StandardOutputUrl), "/logs/"+folder+"stdout") {
 		t.Errorf("%s", u)
 	}
-	object, err := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String("logs")})
-	if err != nil || object.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm != "AES256" {
+	object, err := s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = true
+	}).GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String("logs")})
+	if err != nil ||
+		object.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm != "AES256" {
 		t.Errorf("%v, %+v", err, object)
 	}
 	before := len(double.Objects("logs"))

@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// silence is how long an agent that was started again waits for the worker of a command which it does not find any more
-// (agent/framework/processor/executer/outofproc: the timeout of a zombie).
+// silence is how long an agent that was started again waits for the worker of a command which it
+// does not find any more (agent/framework/processor/executer/outofproc: the timeout of a zombie).
 const silence = time.Minute
 
 // vanished is what it then says of the step; standard output and error are empty.
-const vanished = "document process failed unexpectedly: ipc messaging received timeout signal , check [ssm-document-worker]/[ssm-session-worker] log for crash reason"
+const vanished = "document process failed unexpectedly: ipc messaging received timeout signal , " +
+	"check [ssm-document-worker]/[ssm-session-worker] log for crash reason"
 
 // unanswered is a message whose command has not been told the end of.
 type unanswered struct {
@@ -67,7 +68,8 @@ func (a *Agent) unfinished() (list []unanswered) {
 	entries, _ := os.ReadDir(filepath.Join(a.Folder, "current")) // it was just made
 	for _, e := range entries {
 		var u unanswered
-		if text, err := os.ReadFile(filepath.Join(a.Folder, "current", e.Name())); err == nil && json.Unmarshal(text, &u) == nil {
+		if text, err := os.ReadFile(filepath.Join(a.Folder, "current", e.Name())); err == nil &&
+			json.Unmarshal(text, &u) == nil {
 			list = append(list, u)
 		}
 	}
@@ -80,7 +82,8 @@ func (a *Agent) giveUp(ctx context.Context, u unanswered) {
 	if a.Clock.Sleep(ctx, silence) != nil {
 		return
 	}
-	s := plugin{status: "Failed", code: 1, output: vanished, started: began, ended: time.Now().UTC().Format(time.RFC3339)}
+	s := plugin{status: "Failed", code: 1, output: vanished, started: began,
+		ended: time.Now().UTC().Format(time.RFC3339)}
 	if a.reply(ctx, u.ID, "Failed", map[string]any{u.Step: s.wire()}) {
 		a.told(u.ID)
 	}

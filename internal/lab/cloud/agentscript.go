@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// killed is the exit status of what SIGKILL ended; the agent takes it for a timeout, or for a cancellation where there was one.
+// killed is the exit status of what SIGKILL ended; the agent takes it for a timeout, or for a
+// cancellation where there was one.
 const killed = 137
 
 // written is what a script has written so far.
@@ -45,27 +46,32 @@ func (w *written) end() string {
 // timeoutOf is a step's. Anything but 5 s to 48 h silently becomes an hour.
 func timeoutOf(in map[string]any) time.Duration {
 	var seconds int
-	if _, err := fmt.Sscan(strings.Join(texts(in["timeoutSeconds"]), ""), &seconds); err == nil && seconds >= 5 && seconds <= 172800 {
+	if _, err := fmt.Sscan(strings.Join(texts(in["timeoutSeconds"]), ""), &seconds); err == nil &&
+		seconds >= 5 && seconds <= 172800 {
 		return time.Duration(seconds) * time.Second
 	}
 	return time.Hour
 }
 
-// script runs one. Until its time is over or it is cancelled, it is waited for as long as anybody holds its standard output or error.
+// script runs one. Until its time is over or it is cancelled, it is waited for as long as anybody
+// holds its standard output or error.
 func (a *Agent) script(run context.Context, message string, in map[string]any) plugin {
 	result := plugin{started: time.Now().UTC().Format(time.RFC3339)}
 	file := filepath.Join(a.Folder, "script-"+rand.Text()+".sh")
-	if err := os.WriteFile(file, []byte(strings.Join(texts(in["runCommand"]), "\n")+"\n"), 0o700); err != nil {
+	if err := os.WriteFile(file, []byte(strings.Join(texts(in["runCommand"]), "\n")+"\n"),
+		0o700); err != nil {
 		return plugin{status: "Failed", code: 1, stderr: err.Error()}
 	}
 	defer os.Remove(file)
-	// The real one runs sh -c FILE: the script is a shell's child, which says 137 where the script is killed. FILE itself is not executed, since another
-	// script that is being started may hold it open for writing still (execve(2), ETXTBSY).
+	// The real one runs sh -c FILE: the script is a shell's child, which says 137 where the script
+	// is killed. FILE itself is not executed, since another script that is being started may hold
+	// it open for writing still (execve(2), ETXTBSY).
 	cmd := exec.Command("/bin/sh", "-c", `/bin/sh "$0"; exit $?`, file)
 	if !a.Alone {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(append(cmd.Env, "AWS_SSM_INSTANCE_ID="+a.Node, "AWS_SSM_REGION_NAME="+a.Region, "SSM_COMMAND_ID="+commandOf(message)), a.Env...)
+	cmd.Env = append(append(cmd.Env, "AWS_SSM_INSTANCE_ID="+a.Node, "AWS_SSM_REGION_NAME="+a.Region,
+		"SSM_COMMAND_ID="+commandOf(message)), a.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if dir, _ := in["workingDirectory"].(string); dir != "" {
 		cmd.Dir = dir
@@ -81,7 +87,8 @@ func (a *Agent) script(run context.Context, message string, in map[string]any) p
 }
 
 // await starts a script and waits for its end, and gives what the agent adds to its standard error.
-func (a *Agent) await(run context.Context, cmd *exec.Cmd, most time.Duration, result *plugin) string {
+func (a *Agent) await(run context.Context, cmd *exec.Cmd, most time.Duration,
+	result *plugin) string {
 	start := a.Start
 	if start == nil {
 		start = (*exec.Cmd).Start
@@ -103,10 +110,12 @@ func (a *Agent) await(run context.Context, cmd *exec.Cmd, most time.Duration, re
 		result.status = "Cancelled"
 	}
 	result.code = killed
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the whole group, no TERM; what has a session of its own goes on
+	// the whole group, no TERM; what has a session of its own goes on
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	select {
 	case <-done:
-	case <-time.After(2 * time.Second): // somebody else holds its output, and nobody waits for him now
+	case <-time.After(2 * time.Second):
+		// somebody else holds its output, and nobody waits for him now
 	}
 	return ""
 }

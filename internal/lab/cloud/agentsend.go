@@ -15,19 +15,23 @@ import (
 
 // wire is a step's result as SendReplyPayload has it.
 func (s plugin) wire() map[string]any {
-	return map[string]any{"status": s.status, "code": s.code, "name": s.name, "output": s.output, "startDateTime": s.started, "endDateTime": s.ended,
-		"standardOutput": cut(s.stdout, MaxStdout, truncatedMark), "standardError": cut(s.stderr, MaxStderr, truncatedMark)}
+	return map[string]any{"status": s.status, "code": s.code, "name": s.name, "output": s.output,
+		"startDateTime": s.started, "endDateTime": s.ended,
+		"standardOutput": cut(s.stdout, MaxStdout, truncatedMark),
+		"standardError":  cut(s.stderr, MaxStderr, truncatedMark)}
 }
 
 // reply tells how a command stands, and whether that was heard.
 func (a *Agent) reply(ctx context.Context, id, status string, results map[string]any) bool {
-	text, err := json.Marshal(map[string]any{"additionalInfo": map[string]any{"agent": map[string]string{"name": "amazon-ssm-agent", "lang": "en-US"}},
-		"documentStatus": status, "documentTraceOutput": "", "runtimeStatus": results})
+	text, err := json.Marshal(
+		map[string]any{"additionalInfo": map[string]any{"agent": map[string]string{"name": "amazon-ssm-agent", "lang": "en-US"}},
+			"documentStatus": status, "documentTraceOutput": "", "runtimeStatus": results})
 	if err != nil {
 		return false
 	}
 	for range 3 { // the real one keeps its replies and tries again
-		if a.post(ctx, "EC2WindowsMessageDeliveryService.SendReply", map[string]any{"MessageId": id, "Payload": string(text), "ReplyId": rand.Text()}, nil) == nil {
+		if a.post(ctx, "EC2WindowsMessageDeliveryService.SendReply", map[string]any{"MessageId": id,
+			"Payload": string(text), "ReplyId": rand.Text()}, nil) == nil {
 			return true
 		}
 		select {
@@ -39,8 +43,9 @@ func (a *Agent) reply(ctx context.Context, id, status string, results map[string
 	return false
 }
 
-// upload stores what a step has written in the command's bucket, whole, before the reply, as the real agent does, if the bucket answers. First it asks
-// where the bucket is, and whether it is encrypted.
+// upload stores what a step has written in the command's bucket, whole, before the reply, as the
+// real agent does, if the bucket answers. First it asks where the bucket is, and whether it is
+// encrypted.
 func (a *Agent) upload(ctx context.Context, p payload, folder string, s plugin) {
 	for _, out := range []struct{ name, text string }{{"stdout", s.whole}, {"stderr", s.wholeErr}} {
 		if p.OutputS3BucketName == "" || out.text == "" {
@@ -48,13 +53,17 @@ func (a *Agent) upload(ctx context.Context, p payload, folder string, s plugin) 
 		}
 		bucket := a.Endpoint + "/" + p.OutputS3BucketName
 		_, _ = a.object(ctx, http.MethodHead, bucket, "", nil)
-		header := map[string]string{"X-Amz-Acl": "bucket-owner-full-control", "Content-Type": "text/plain"}
+		header := map[string]string{"X-Amz-Acl": "bucket-owner-full-control",
+			"Content-Type": "text/plain"}
 		var e encryption
-		if body, err := a.object(ctx, http.MethodGet, bucket+"?encryption=", "", nil); err == nil && xml.Unmarshal(body, &e) == nil {
+		if body, err := a.object(ctx, http.MethodGet, bucket+"?encryption=", "", nil); err == nil &&
+			xml.Unmarshal(body, &e) == nil {
 			header["X-Amz-Server-Side-Encryption"] = e.Algorithm
 		}
-		key := keyOf(p.OutputS3KeyPrefix, p.CommandId, a.Node) + "/awsrunShellScript/" + folder + "/" + out.name
-		_, _ = a.object(ctx, http.MethodPut, bucket+"/"+key, out.text, header) // what does not arrive is not there
+		key := keyOf(p.OutputS3KeyPrefix, p.CommandId, a.Node) + "/awsrunShellScript/" + folder +
+			"/" + out.name
+		// what does not arrive is not there
+		_, _ = a.object(ctx, http.MethodPut, bucket+"/"+key, out.text, header)
 	}
 }
 
@@ -62,7 +71,8 @@ func (a *Agent) upload(ctx context.Context, p payload, folder string, s plugin) 
 func keyOf(parts ...string) string { return strings.TrimPrefix(path.Join(parts...), "/") }
 
 // object makes one request to S3.
-func (a *Agent) object(ctx context.Context, method, address, text string, header map[string]string) ([]byte, error) {
+func (a *Agent) object(ctx context.Context, method, address, text string,
+	header map[string]string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(text))
 	if err != nil {
 		return nil, err
@@ -89,7 +99,9 @@ func answered(req *http.Request) ([]byte, error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		var said struct{ Type, Message string }
-		_ = json.Unmarshal(bytes.Replace(body.Bytes(), []byte(`"__type"`), []byte(`"type"`), 1), &said) // what it is else, the status says
+		// what it is else, the status says
+		_ = json.Unmarshal(bytes.Replace(body.Bytes(), []byte(`"__type"`), []byte(`"type"`), 1),
+			&said)
 		return nil, fmt.Errorf("%s: %s %s", resp.Status, said.Type, said.Message)
 	}
 	return body.Bytes(), nil
@@ -101,7 +113,8 @@ func (a *Agent) post(ctx context.Context, target string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.Endpoint+"/", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.Endpoint+"/",
+		bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

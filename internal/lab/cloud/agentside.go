@@ -10,27 +10,31 @@ import (
 	"time"
 )
 
-// How long GetMessages waits for one (the real service holds it for up to 20 s; the agent gives up after 20 s), and for how long a message is not
-// given out again where the agent does not say.
+// How long GetMessages waits for one (the real service holds it for up to 20 s; the agent gives up
+// after 20 s), and for how long a message is not given out again where the agent does not say.
 const (
 	longPoll   = 10 * time.Second
 	visibility = 10 * time.Second
 )
 
-// agentNeeds is what a request of an agent must have, and how long it must be at least (amazon-ssm-agent, its own client's checks).
+// agentNeeds is what a request of an agent must have, and how long it must be at least
+// (amazon-ssm-agent, its own client's checks).
 var agentNeeds = map[string]map[string]int{
-	"AmazonSSM.UpdateInstanceInformation":                 {"InstanceId": 10},
-	"AmazonSSM.ListInstanceAssociations":                  {"InstanceId": 10},
-	"AmazonSSM.GetManifest":                               {"PackageName": 1},
-	"AmazonSSM.PutConfigurePackageResult":                 {"PackageName": 1, "Operation": 1},
-	"EC2WindowsMessageDeliveryService.GetMessages":        {"Destination": 10, "MessagesRequestId": 16},
+	"AmazonSSM.UpdateInstanceInformation": {"InstanceId": 10},
+	"AmazonSSM.ListInstanceAssociations":  {"InstanceId": 10},
+	"AmazonSSM.GetManifest":               {"PackageName": 1},
+	"AmazonSSM.PutConfigurePackageResult": {"PackageName": 1, "Operation": 1},
+	"EC2WindowsMessageDeliveryService.GetMessages": {"Destination": 10,
+		"MessagesRequestId": 16},
 	"EC2WindowsMessageDeliveryService.AcknowledgeMessage": {"MessageId": 16},
 	"EC2WindowsMessageDeliveryService.DeleteMessage":      {"MessageId": 16},
 	"EC2WindowsMessageDeliveryService.FailMessage":        {"MessageId": 16, "FailureType": 1},
-	"EC2WindowsMessageDeliveryService.SendReply":          {"MessageId": 16, "ReplyId": 16, "Payload": 1},
+	"EC2WindowsMessageDeliveryService.SendReply": {"MessageId": 16, "ReplyId": 16,
+		"Payload": 1},
 }
 
-// serveAgent is the side of the service that an agent on a node speaks. A node is known by the id that it says: identities are not checked.
+// serveAgent is the side of the service that an agent on a node speaks. A node is known by the id
+// that it says: identities are not checked.
 func (c *Cloud) serveAgent(w http.ResponseWriter, r *http.Request, target string, body []byte) {
 	out, f := c.answerAgent(r, target, body)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -67,7 +71,8 @@ func (c *Cloud) answerAgent(r *http.Request, target string, body []byte) (any, *
 	case "GetMessages":
 		return c.getMessages(r, reg, in), nil
 	case "SendReply":
-		return map[string]any{"MessageId": str(in, "MessageId"), "ReplyId": str(in, "ReplyId")}, c.reply(reg, str(in, "MessageId"), str(in, "Payload"))
+		return map[string]any{"MessageId": str(in, "MessageId"), "ReplyId": str(in, "ReplyId")},
+			c.reply(reg, str(in, "MessageId"), str(in, "Payload"))
 	case "FailMessage":
 		if cmd, i := reg.find(str(in, "MessageId")); i != nil && !i.over() {
 			i.end("Failed", "Failed", c.clock.Now())
@@ -78,18 +83,21 @@ func (c *Cloud) answerAgent(r *http.Request, target string, body []byte) (any, *
 	return nothing, nil
 }
 
-// distributor answers what an agent asks around the installation of a package. GetManifest knows AWS's own packages only, which are not here: by its
-// ResourceNotFoundException, and by no other error, the agent takes a name for that of a document.
+// distributor answers what an agent asks around the installation of a package. GetManifest knows
+// AWS's own packages only, which are not here: by its ResourceNotFoundException, and by no other
+// error, the agent takes a name for that of a document.
 func (c *Cloud) distributor(r *region, operation string, in map[string]any) *failure {
 	f := c.gate("ssm:" + operation)
 	if f == nil && operation == "GetManifest" {
-		f = fail("ResourceNotFoundException", "The package %s does not exist.", str(in, "PackageName"))
+		f = fail("ResourceNotFoundException", "The package %s does not exist.",
+			str(in, "PackageName"))
 	}
 	c.note("ssm:"+operation, r.region, f)
 	return f
 }
 
-// readAgent checks a request of an agent. Fields that are not known here pass: agents of later versions say more of themselves.
+// readAgent checks a request of an agent. Fields that are not known here pass: agents of later
+// versions say more of themselves.
 func readAgent(target string, body []byte) (map[string]any, *failure) {
 	needs, ok := agentNeeds[target]
 	if !ok {
@@ -101,17 +109,23 @@ func readAgent(target string, body []byte) (map[string]any, *failure) {
 	}
 	for _, name := range sortedKeys(needs) {
 		if len(str(in, name)) < needs[name] {
-			return nil, fail("ValidationException", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length greater than or equal to %d", lowerFirst(name), needs[name])
+			return nil, fail("ValidationException",
+				"1 validation error detected: Value at '%s' failed to satisfy constraint: Member "+
+					"must have length greater than or equal to %d", lowerFirst(name), needs[name])
 		}
 	}
-	if kind := str(in, "FailureType"); kind != "" && !slices.Contains([]string{"InternalHandlerException", "NoHandlerExists"}, kind) {
-		return nil, fail("ValidationException", "1 validation error detected: Value at 'failureType' failed to satisfy constraint: Member must satisfy enum value set: [InternalHandlerException, NoHandlerExists]")
+	if kind := str(in, "FailureType"); kind != "" &&
+		!slices.Contains([]string{"InternalHandlerException", "NoHandlerExists"}, kind) {
+		return nil, fail("ValidationException",
+			"1 validation error detected: Value at 'failureType' failed to satisfy constraint: "+
+				"Member must satisfy enum value set: [InternalHandlerException, NoHandlerExists]")
 	}
 	return in, nil
 }
 
-// refuseChannel answers an agent that wants the control channel of ssmmessages, which is not here. By this word, in XML, amazon-ssm-agent takes
-// ec2messages for what it has; any refusal leaves it polling that, and it asks again, ever more rarely, for ever. It asks by TLS only.
+// refuseChannel answers an agent that wants the control channel of ssmmessages, which is not here.
+// By this word, in XML, amazon-ssm-agent takes ec2messages for what it has; any refusal leaves it
+// polling that, and it asks again, ever more rarely, for ever. It asks by TLS only.
 func (c *Cloud) refuseChannel(w http.ResponseWriter, r *http.Request, body []byte) {
 	if r.TLS == nil {
 		http.Error(w, "Client sent an HTTP request to an HTTPS server.", http.StatusBadRequest)
@@ -120,7 +134,8 @@ func (c *Cloud) refuseChannel(w http.ResponseWriter, r *http.Request, body []byt
 	who, why := c.prove(r, "ssmmessages", digestOf(body))
 	f := why.byJSON(http.StatusForbidden)
 	if f == nil {
-		f = &failure{http.StatusForbidden, "AccessDeniedException", "ssmmessages is not served here"}
+		f = &failure{http.StatusForbidden, "AccessDeniedException",
+			"ssmmessages is not served here"}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,7 +155,8 @@ func (r *region) acknowledge(id string) {
 
 var nodeForm = regexp.MustCompile(`^(i-([0-9a-f]{8}|[0-9a-f]{17})|mi-[0-9a-f]{17})$`)
 
-// heard takes a ping. An agent that says who it is for the first time registers its node, as an instance with a role does.
+// heard takes a ping. An agent that says who it is for the first time registers its node, as an
+// instance with a role does.
 func (c *Cloud) heard(r *region, in map[string]any) *failure {
 	id := str(in, "InstanceId")
 	n := r.nodes[id]
@@ -148,11 +164,13 @@ func (c *Cloud) heard(r *region, in map[string]any) *failure {
 		if !nodeForm.MatchString(id) {
 			return fail("InvalidInstanceId", "The instance ID %s is not valid.", id)
 		}
-		n = &Node{ID: id, Account: r.account, Region: r.region, Name: id, Platform: "Linux", Tags: map[string]string{}}
+		n = &Node{ID: id, Account: r.account, Region: r.region, Name: id, Platform: "Linux",
+			Tags: map[string]string{}}
 		r.nodes[id], r.order = n, append(r.order, id)
 	}
 	n.LastPing, n.attached = c.clock.Now(), true
-	for field, key := range map[*string]string{&n.AgentVersion: "AgentVersion", &n.Platform: "PlatformType", &n.PlatformName: "PlatformName",
+	for field, key := range map[*string]string{&n.AgentVersion: "AgentVersion",
+		&n.Platform: "PlatformType", &n.PlatformName: "PlatformName",
 		&n.PlatformVersion: "PlatformVersion", &n.Name: "ComputerName"} {
 		if v := str(in, key); v != "" {
 			*field = v
@@ -164,8 +182,10 @@ func (c *Cloud) heard(r *region, in map[string]any) *failure {
 // getMessages waits for a message; the lock is given up meanwhile.
 func (c *Cloud) getMessages(req *http.Request, r *region, in map[string]any) any {
 	id := str(in, "Destination")
-	hide := time.Duration(integer(in, "VisibilityTimeoutInSeconds", int(visibility/time.Second))) * time.Second
-	out := map[string]any{"Destination": id, "MessagesRequestId": str(in, "MessagesRequestId"), "Messages": []any{}}
+	hide := time.Duration(integer(in, "VisibilityTimeoutInSeconds",
+		int(visibility/time.Second))) * time.Second
+	out := map[string]any{"Destination": id, "MessagesRequestId": str(in, "MessagesRequestId"),
+		"Messages": []any{}}
 	end := time.After(longPoll)
 	for {
 		n := r.nodes[id]

@@ -23,23 +23,26 @@ func stepsOf(content map[string]any) []step {
 		p, _ := config[action].(map[string]any)
 		list, _ := p["properties"].([]any)
 		for k, in := range list {
-			out = append(out, step{name: action, action: action, folder: fmt.Sprintf("%d.awsrunShellScript", k), inputs: in})
+			out = append(out, step{name: action, action: action,
+				folder: fmt.Sprintf("%d.awsrunShellScript", k), inputs: in})
 		}
 	}
 	list, _ := content["mainSteps"].([]any)
 	for _, v := range list {
 		m, _ := v.(map[string]any)
 		pre, _ := m["precondition"].(map[string]any)
-		out = append(out, step{name: str(m, "name"), action: str(m, "action"), folder: str(m, "name"), inputs: m["inputs"], precondition: pre})
+		out = append(out, step{name: str(m, "name"), action: str(m, "action"),
+			folder: str(m, "name"), inputs: m["inputs"], precondition: pre})
 	}
 	return out
 }
 
-// allowed tells by a step's precondition why it is skipped, or why it fails; both empty: it is run. There is one operator, over the node's platform,
-// in any case, or over parameters.
+// allowed tells by a step's precondition why it is skipped, or why it fails; both empty: it is run.
+// There is one operator, over the node's platform, in any case, or over parameters.
 func (s step) allowed(platform string, given map[string][]string) (skip, fail string) {
 	unknown := func(what string) string {
-		return "Unrecognized precondition(s): '" + what + "', please update agent to latest version. Step name: " + s.name
+		return "Unrecognized precondition(s): '" + what +
+			"', please update agent to latest version. Step name: " + s.name
 	}
 	for operator, v := range s.precondition {
 		pair := texts(v)
@@ -57,7 +60,8 @@ func (s step) allowed(platform string, given map[string][]string) (skip, fail st
 			met = len(filled) == 2 && filled[0] == filled[1]
 		}
 		if !met {
-			return fmt.Sprintf("Step execution skipped due to unsatisfied preconditions: '\"StringEquals\": [%s, %s]'. Step name: %s", pair[0], pair[1], s.name), ""
+			return fmt.Sprintf("Step execution skipped due to unsatisfied preconditions: "+
+				"'\"StringEquals\": [%s, %s]'. Step name: %s", pair[0], pair[1], s.name), ""
 		}
 	}
 	return "", ""
@@ -79,10 +83,11 @@ type execution struct {
 	lists map[string]bool
 }
 
-// execute runs the steps in order and sends the answers: one after each of several steps, with its result, and one at the end, which has the
-// result only of a single step.
+// execute runs the steps in order and sends the answers: one after each of several steps, with its
+// result, and one at the end, which has the result only of a single step.
 func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
-	e := &execution{Agent: a, ctx: ctx, run: run, id: id, payload: p, given: map[string][]string{}, lists: listParameters(p.DocumentContent)}
+	e := &execution{Agent: a, ctx: ctx, run: run, id: id, payload: p, given: map[string][]string{},
+		lists: listParameters(p.DocumentContent)}
 	for k, v := range p.Parameters {
 		e.given[k] = texts(v)
 	}
@@ -108,7 +113,8 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 	}
 }
 
-// overall is a document's status, by precedence (contracts.DocumentResultAggregator). What was skipped is as good as done.
+// overall is a document's status, by precedence (contracts.DocumentResultAggregator). What was
+// skipped is as good as done.
 func overall(count map[string]int) string {
 	for _, status := range []string{"Failed", "TimedOut", "Cancelled"} {
 		if count[status] > 0 {
@@ -121,11 +127,13 @@ func overall(count map[string]int) string {
 	return "Success"
 }
 
-// step runs one, or says why it does not; over tells whether one before has ended the document, or this one has. A last step may run all the same.
+// step runs one, or says why it does not; over tells whether one before has ended the document, or
+// this one has. A last step may run all the same.
 func (e *execution) step(st step, in map[string]any, over, anyway bool) (plugin, bool) {
 	skip, fail := st.allowed("Linux", e.given)
 	if over && !anyway {
-		skip = "Plugin with name " + st.action + " and id " + st.name + " skipped due to prior step with an exit condition"
+		skip = "Plugin with name " + st.action + " and id " + st.name +
+			" skipped due to prior step with an exit condition"
 	}
 	if skip != "" {
 		return plugin{name: st.action, status: "Skipped", output: skip}, over
@@ -142,12 +150,15 @@ func (e *execution) step(st step, in map[string]any, over, anyway bool) (plugin,
 	case st.action == "aws:configurePackage":
 		s = e.configure(e.run, e.id, in)
 	default:
-		text := "Plugin with name " + st.action + " is not supported by this version of ssm agent, please update to latest version. Step name: " + st.name
+		text := "Plugin with name " + st.action +
+			" is not supported by this version of ssm agent, please update to latest version. " +
+			"Step name: " + st.name
 		s = plugin{status: "Failed", code: 1, output: text}
 	}
 	s.name = st.action
 	if s.output == "" {
-		s.output = combined(s.stdout, map[bool]string{true: "", false: s.stderr}[s.code == exitWell])
+		s.output = combined(s.stdout,
+			map[bool]string{true: "", false: s.stderr}[s.code == exitWell])
 	}
 	return ending(s, str(in, "onFailure"), str(in, "onSuccess"), over)
 }
@@ -160,10 +171,12 @@ func ending(s plugin, onFailure, onSuccess string, over bool) (plugin, bool) {
 	switch {
 	case s.code == exitWell:
 		s.status, s.stderr = "Success", ""
-		s.stdout += "\nStep exited with code 168. Therefore, marking step as succeeded. Further document steps will be skipped."
+		s.stdout += "\nStep exited with code 168. Therefore, marking step as succeeded. Further " +
+			"document steps will be skipped."
 		return s, true
 	case s.code == exitBad:
-		both("\nStep exited with code 169. Therefore, marking step as Failed. Further document steps will be skipped.")
+		both("\nStep exited with code 169. Therefore, marking step as Failed. Further document " +
+			"steps will be skipped.")
 		return s, true
 	case s.status == "Failed" && (onFailure == "exit" || onFailure == "successAndExit"):
 		both("\nStep was found to have onFailure property. Further document steps will be skipped.")

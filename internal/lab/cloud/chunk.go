@@ -12,38 +12,48 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// content is what an S3 client means by a body, if the body is what was signed. Clients sign its digest, or say that they do not sign it, or send
-// it in chunks, with a signature of each or of none.
+// content is what an S3 client means by a body, if the body is what was signed. Clients sign its
+// digest, or say that they do not sign it, or send it in chunks, with a signature of each or of
+// none.
 func (who caller) content(body []byte, size string) ([]byte, *unproven) {
 	form, streaming := strings.CutPrefix(who.payload, "STREAMING-")
 	switch {
 	case who.payload == unsignedPayload:
 		return body, nil
 	case !streaming && who.payload != digestOf(body):
-		return nil, because(wrongPayload, "The provided 'x-amz-content-sha256' header does not match what was computed.")
+		return nil, because(wrongPayload,
+			"The provided 'x-amz-content-sha256' header does not match what was computed.")
 	case !streaming:
 		return body, nil
-	case form != "AWS4-HMAC-SHA256-PAYLOAD" && form != "AWS4-HMAC-SHA256-PAYLOAD-TRAILER" && form != "UNSIGNED-PAYLOAD-TRAILER":
-		return nil, because(incomplete, "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a digest, or a form of streaming.")
+	case form != "AWS4-HMAC-SHA256-PAYLOAD" && form != "AWS4-HMAC-SHA256-PAYLOAD-TRAILER" &&
+		form != "UNSIGNED-PAYLOAD-TRAILER":
+		return nil, because(incomplete,
+			"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a digest, or a form of streaming.")
 	}
 	var check *chain
 	if form != "UNSIGNED-PAYLOAD-TRAILER" {
 		seed, _ := hex.DecodeString(who.signature) // it was compared
-		check = &chain{who: who, last: who.signature, signer: v4.NewStreamSigner(who.credentials(), who.service, who.region, seed)}
+		check = &chain{who: who, last: who.signature, signer: v4.NewStreamSigner(who.credentials(),
+			who.service, who.region, seed)}
 	}
 	data, trailers, ok := unchunk(body, check)
 	switch {
 	case !ok:
 		return nil, because(wrongPayload, "The chunks of the body are damaged or end early.")
 	case size != strconv.Itoa(len(data)):
-		return nil, because(wrongPayload, "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header.")
-	case check != nil && check.broken, strings.HasSuffix(form, "PAYLOAD-TRAILER") && check != nil && !check.closes(trailers):
-		return nil, because(wrongSignature, "The signature of a chunk does not match what was computed.")
+		return nil, because(wrongPayload,
+			"You did not provide the number of bytes specified by the "+
+				"x-amz-decoded-content-length HTTP header.")
+	case check != nil && check.broken, strings.HasSuffix(form, "PAYLOAD-TRAILER") && check != nil &&
+		!check.closes(trailers):
+		return nil, because(wrongSignature,
+			"The signature of a chunk does not match what was computed.")
 	}
 	return data, nil
 }
 
-// chain is the signatures of chunks, each of which is over the one before ("Signature calculations: transferring payload in multiple chunks").
+// chain is the signatures of chunks, each of which is over the one before ("Signature calculations:
+// transferring payload in multiple chunks").
 type chain struct {
 	who    caller
 	last   string
@@ -70,7 +80,8 @@ func (c *chain) closes(trailers []byte) bool {
 		key = mac(key, part)
 	}
 	scope := strings.Join([]string{c.who.day, c.who.region, c.who.service, "aws4_request"}, "/")
-	text := strings.Join([]string{"AWS4-HMAC-SHA256-TRAILER", c.who.at.Format(dateForm), scope, c.last, digestOf(said)}, "\n")
+	text := strings.Join([]string{"AWS4-HMAC-SHA256-TRAILER", c.who.at.Format(dateForm), scope,
+		c.last, digestOf(said)}, "\n")
 	return hmac.Equal(bytes.TrimSpace(signature), []byte(hex.EncodeToString(mac(key, text))))
 }
 
@@ -80,7 +91,8 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// unchunk takes an aws-chunked body apart: "SIZE[;chunk-signature=…]\r\n" data "\r\n", the last of size 0, then trailers.
+// unchunk takes an aws-chunked body apart: "SIZE[;chunk-signature=…]\r\n" data "\r\n", the last of
+// size 0, then trailers.
 func unchunk(body []byte, check *chain) (data, trailers []byte, ok bool) {
 	for {
 		line, rest, ok := bytes.Cut(body, []byte("\r\n"))

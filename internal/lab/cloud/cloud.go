@@ -1,14 +1,19 @@
-// Package cloud is a double of the parts of AWS that dropcap's fleet verbs use: Systems Manager (Run Command, documents, inventory of managed
-// nodes, compliance), the side of it that an agent on a node speaks (ec2messages), S3, STS, Security Hub and Resource Groups. It checks each
-// request against the service's own API model, keeps time by a clock that a test may own, and puts faults where a test wants them. It is for
-// tests, and for trying the fleet commands without an AWS account (dropcap fleet lab). It never speaks to AWS.
+// Package cloud is a double of the parts of AWS that dropcap's fleet verbs use: Systems Manager
+// (Run Command, documents, inventory of managed nodes, compliance), the side of it that an agent on
+// a node speaks (ec2messages), S3, STS, Security Hub and Resource Groups. It checks each request
+// against the service's own API model, keeps time by a clock that a test may own, and puts faults
+// where a test wants them. It is for tests, and for trying the fleet commands without an AWS
+// account (dropcap fleet lab). It never speaks to AWS.
 //
 // Every request is let in by its signature only (Signature Version 4), for every service.
 //
-// The agent's side was made after the published source of amazon-ssm-agent (to 3.3), and held against a process of it, built from that source, which was
-// attached to the double: scripts, documents, S3, packages, kills (docs/fleet.md, "Limits"). The tests called TestTheWire… send requests as that source
-// composes them. Of what an agent may ask for, these are not here: ssmmessages (it turns to ec2messages), registration with an activation, associations,
-// inventory, and parameters of Parameter Store. What no agent shows, such as what the service does with a reply after the end, is a guess.
+// The agent's side was made after the published source of amazon-ssm-agent (to 3.3), and held
+// against a process of it, built from that source, which was attached to the double: scripts,
+// documents, S3, packages, kills (docs/fleet.md, "Limits"). The tests called TestTheWire… send
+// requests as that source composes them. Of what an agent may ask for, these are not here:
+// ssmmessages (it turns to ec2messages), registration with an activation, associations, inventory,
+// and parameters of Parameter Store. What no agent shows, such as what the service does with a
+// reply after the end, is a guess.
 package cloud
 
 import (
@@ -19,7 +24,8 @@ import (
 	"time"
 )
 
-// Limits of the service (user guide of Systems Manager, "Run Command quotas"; the agent, "maximum output").
+// Limits of the service (user guide of Systems Manager, "Run Command quotas"; the agent, "maximum
+// output").
 const (
 	MaxStdout   = 24000 // characters of GetCommandInvocation's StandardOutputContent
 	MaxStderr   = 8000
@@ -82,9 +88,11 @@ func New(clock Clock) *Cloud {
 		clock = wall{}
 	}
 	c := &Cloud{
-		clock: clock, keys: map[string]principal{AccessKey: {Key: DefaultKey, account: DefaultAccount}}, places: map[place]*region{}, buckets: map[string]*bucket{},
+		clock: clock, keys: map[string]principal{AccessKey: {Key: DefaultKey,
+			account: DefaultAccount}}, places: map[place]*region{}, buckets: map[string]*bucket{},
 		denied: map[string]bool{}, calls: map[string]int{},
-		models: map[string]*model{"ssm": load("ssm"), "securityhub": load("securityhub"), "resource-groups": load("resource-groups"), "sts": load("sts")},
+		models: map[string]*model{"ssm": load("ssm"), "securityhub": load("securityhub"),
+			"resource-groups": load("resource-groups"), "sts": load("sts")},
 	}
 	return c
 }
@@ -93,8 +101,11 @@ func (c *Cloud) region(account, name string) *region {
 	p := place{account, name}
 	r := c.places[p]
 	if r == nil {
-		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{}, cancels: map[string]bool{}, aliases: map[string]string{}, documents: builtin(), groups: map[string][]string{},
-			compliance: map[string]map[string]any{}, findings: map[string]map[string]any{}, hub: true}
+		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{},
+			cancels: map[string]bool{}, aliases: map[string]string{}, documents: builtin(),
+			groups:     map[string][]string{},
+			compliance: map[string]map[string]any{}, findings: map[string]map[string]any{},
+			hub: true}
 		c.places[p] = r
 	}
 	return r
@@ -113,8 +124,9 @@ type Node struct {
 	Gone                bool // the agent does not answer: pings are old
 	attached            bool // an agent has spoken for it: from then on, silence is loss
 	queue               []*message
-	woken               chan struct{} // closed when there may be something to fetch; nil while nobody waits
-	Simulated           Simulator     // answers in place of an agent, if set
+	// closed when there may be something to fetch; nil while nobody waits
+	woken     chan struct{}
+	Simulated Simulator // answers in place of an agent, if set
 }
 
 // Simulator answers a command as a node would: what the script printed and its exit status.
@@ -196,7 +208,8 @@ func (c *Cloud) Log() []Call {
 	return slices.Clone(c.log)
 }
 
-// Trust lets this access key in, as an account's, and no other: who has its secret may run scripts wherever an agent is attached.
+// Trust lets this access key in, as an account's, and no other: who has its secret may run scripts
+// wherever an agent is attached.
 func (c *Cloud) Trust(key Key, account string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,7 +230,8 @@ func (n *Node) wake() {
 	}
 }
 
-// silent is how long an agent may say nothing until its node counts as lost (user guide, "PingStatus": 5 minutes).
+// silent is how long an agent may say nothing until its node counts as lost (user guide,
+// "PingStatus": 5 minutes).
 const silent = 5 * time.Minute
 
 // lost tells whether the node's agent is not heard of any more.

@@ -28,20 +28,21 @@ type command struct {
 
 // invocation is a command on one node.
 type invocation struct {
-	node          string
-	status        string // the API's enumeration
-	detail        string // StatusDetails
-	sent          bool   // a message was made for the node
-	sentAt        time.Time
-	started       time.Time
-	ended         time.Time
-	stdout        string
-	stderr        string
-	exit          int
-	plugins       map[string]plugin // by the step's name
-	trace         string            // what the agent says of the document as a whole
-	lost          bool              // the final answer will not arrive
-	orphaned      bool              // its agent was killed, and says so once it has looked for the command
+	node    string
+	status  string // the API's enumeration
+	detail  string // StatusDetails
+	sent    bool   // a message was made for the node
+	sentAt  time.Time
+	started time.Time
+	ended   time.Time
+	stdout  string
+	stderr  string
+	exit    int
+	plugins map[string]plugin // by the step's name
+	trace   string            // what the agent says of the document as a whole
+	lost    bool              // the final answer will not arrive
+	// its agent was killed, and says so once it has looked for the command
+	orphaned      bool
 	deliveredOnce bool
 }
 
@@ -73,7 +74,8 @@ func (cmd *command) execution() time.Duration {
 	return time.Hour
 }
 
-// output is the folder of a node's output in the bucket, as the agent makes it: of a prefix, only what is between slashes counts.
+// output is the folder of a node's output in the bucket, as the agent makes it: of a prefix, only
+// what is between slashes counts.
 func (cmd *command) output(node string) string { return keyOf(cmd.prefix, cmd.id, node) }
 
 // limit computes "50", "10%" of n.
@@ -89,8 +91,8 @@ func limit(text string, n, otherwise int) int {
 	return v
 }
 
-// step moves a command on to what it is at this moment: it sends messages to further nodes as the ramp allows, lets those expire that nobody
-// fetched, and stops when there were too many errors.
+// step moves a command on to what it is at this moment: it sends messages to further nodes as the
+// ramp allows, lets those expire that nobody fetched, and stops when there were too many errors.
 func (c *Cloud) step(r *region, cmd *command) {
 	if cmd.closed {
 		return
@@ -104,7 +106,9 @@ func (c *Cloud) step(r *region, cmd *command) {
 		case i.over():
 			done++
 			if i.status == "Failed" && i.detail == "Failed" || i.detail == "ExecutionTimedOut" {
-				errors++ // Undeliverable, Terminated and DeliveryTimedOut do not count (user guide, "Understanding command statuses")
+				// Undeliverable, Terminated and DeliveryTimedOut do not count (user guide,
+				// "Understanding command statuses")
+				errors++
 			}
 		case i.sent:
 			flying++
@@ -140,8 +144,8 @@ func (i *invocation) end(status, detail string, at time.Time) {
 	i.status, i.detail, i.ended = status, detail, at
 }
 
-// expire ends an invocation whose time is over. A message that was not fetched within the delivery timeout, and a final answer that was lost,
-// both end as DeliveryTimedOut.
+// expire ends an invocation whose time is over. A message that was not fetched within the delivery
+// timeout, and a final answer that was lost, both end as DeliveryTimedOut.
 func (c *Cloud) expire(cmd *command, i *invocation, now time.Time) {
 	if i.over() || !i.sent {
 		return
@@ -152,7 +156,8 @@ func (c *Cloud) expire(cmd *command, i *invocation, now time.Time) {
 		if steps := stepsOf(cmd.content); len(steps) > 0 {
 			first = steps[0].name
 		}
-		c.finish(cmd, i, map[string]plugin{first: {status: "Failed", code: 1, output: vanished}}, "Failed")
+		c.finish(cmd, i, map[string]plugin{first: {status: "Failed", code: 1, output: vanished}},
+			"Failed")
 	case i.started.IsZero() && now.Sub(i.sentAt) > cmd.delivery:
 		i.end("TimedOut", "DeliveryTimedOut", now)
 	case !i.started.IsZero() && now.Sub(i.started) > cmd.delivery+cmd.execution():
@@ -173,7 +178,8 @@ func (c *Cloud) send(r *region, cmd *command, i *invocation, now time.Time) {
 		return
 	}
 	i.status, i.detail = "Pending", "Pending"
-	m := &message{id: messageID(cmd.id, i.node), cmd: cmd, inv: i, topic: "aws.ssm.sendCommand." + r.region + ".1"}
+	m := &message{id: messageID(cmd.id, i.node), cmd: cmd, inv: i, topic: "aws.ssm.sendCommand." +
+		r.region + ".1"}
 	n.queue = append(n.queue, m)
 	if c.fault(Redelivered, "", i.node) {
 		twin := *m
@@ -189,7 +195,8 @@ func (c *Cloud) send(r *region, cmd *command, i *invocation, now time.Time) {
 	n.wake()
 }
 
-// rollUp gives the whole command's status and its detail (user guide, "Understanding command statuses": by priority).
+// rollUp gives the whole command's status and its detail (user guide, "Understanding command
+// statuses": by priority).
 func (cmd *command) rollUp() (status, detail string, done, errors, timeouts int) {
 	counts := map[string]int{}
 	for _, i := range cmd.invocations {
@@ -226,7 +233,8 @@ func (cmd *command) rollUp() (status, detail string, done, errors, timeouts int)
 }
 
 // finish takes a node's answer.
-func (c *Cloud) finish(cmd *command, i *invocation, plugins map[string]plugin, documentStatus string) {
+func (c *Cloud) finish(cmd *command, i *invocation, plugins map[string]plugin,
+	documentStatus string) {
 	if i.over() {
 		return // a late or doubled answer changes nothing
 	}
@@ -268,8 +276,9 @@ func cut(s string, most int, mark string) string {
 	return s[:most-len(mark)] + mark
 }
 
-// combined is what a step has written, of both kinds, in 2,500 characters: where that is too much, each may have half of it, and more where the other
-// leaves some (agent/framework/processor/executer/iohandler, TruncateOutput).
+// combined is what a step has written, of both kinds, in 2,500 characters: where that is too much,
+// each may have half of it, and more where the other leaves some
+// (agent/framework/processor/executer/iohandler, TruncateOutput).
 func combined(stdout, stderr string) string {
 	const outMark, errMark = "\n---Output truncated---", "\n---Error truncated----"
 	title := ""

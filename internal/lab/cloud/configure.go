@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// configuring is one step aws:configurePackage, done as amazon-ssm-agent does it for packages of the account (agent/plugins/configurepackage).
+// configuring is one step aws:configurePackage, done as amazon-ssm-agent does it for packages of
+// the account (agent/plugins/configurepackage).
 type configuring struct {
 	*Agent
 	run       context.Context
@@ -42,7 +43,8 @@ var strange = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 // configure installs a package, or uninstalls it.
 func (a *Agent) configure(run context.Context, message string, in map[string]any) plugin {
-	c := &configuring{Agent: a, run: run, message: message, name: str(in, "name"), urls: map[string]string{}}
+	c := &configuring{Agent: a, run: run, message: message, name: str(in, "name"),
+		urls: map[string]string{}}
 	c.folder = filepath.Join(a.Folder, "packages", strange.ReplaceAllString(c.name, "_"))
 	result := plugin{started: time.Now().UTC().Format(time.RFC3339), status: "Failed", code: 1}
 	if c.do(in) {
@@ -80,8 +82,10 @@ func (c *configuring) do(in map[string]any) bool {
 		done = c.install(before)
 	}
 	// What came of it is told to the service; that it is not heard is only logged.
-	_ = c.post(c.run, "AmazonSSM.PutConfigurePackageResult", map[string]any{"PackageName": c.name, "PackageVersion": c.Version, "Operation": str(in, "action"),
-		"PreviousPackageVersion": before.Version, "OverallTiming": 1, "Result": map[bool]int{true: 0, false: 1}[done]}, nil)
+	_ = c.post(c.run, "AmazonSSM.PutConfigurePackageResult", map[string]any{"PackageName": c.name,
+		"PackageVersion": c.Version, "Operation": str(in, "action"),
+		"PreviousPackageVersion": before.Version, "OverallTiming": 1,
+		"Result": map[bool]int{true: 0, false: 1}[done]}, nil)
 	return done
 }
 
@@ -90,8 +94,8 @@ var (
 	documentID = regexp.MustCompile(`^arn:[^:]*:[^:]*:[^:]*:[^:]*:document/`)
 )
 
-// isDocument asks whether the name is that of a package of AWS's own, where it can be. It is a document's only if the service knows no such package;
-// any other error ends the installation.
+// isDocument asks whether the name is that of a package of AWS's own, where it can be. It is a
+// document's only if the service knows no such package; any other error ends the installation.
 func (c *configuring) isDocument(version string) error {
 	if documentID.MatchString(c.name) || version != "" && !ofAWS.MatchString(version) {
 		return nil
@@ -99,7 +103,8 @@ func (c *configuring) isDocument(version string) error {
 	if version == "" {
 		version = "latest"
 	}
-	err := c.post(c.run, "AmazonSSM.GetManifest", map[string]any{"PackageName": c.name, "PackageVersion": version}, nil)
+	err := c.post(c.run, "AmazonSSM.GetManifest", map[string]any{"PackageName": c.name,
+		"PackageVersion": version}, nil)
 	switch {
 	case err == nil:
 		return errors.New("it is a package of AWS's own, which this agent does not install")
@@ -123,7 +128,8 @@ func (c *configuring) describe(version string) error {
 	case err != nil:
 		return fmt.Errorf("failed to retrieve package document: %w", err)
 	case d.Status != "Active":
-		return fmt.Errorf("package document is not currently active, kindly retry when the status is active. Current document status - %s", d.Status)
+		return fmt.Errorf("package document is not currently active, kindly retry when the "+
+			"status is active. Current document status - %s", d.Status)
 	}
 	for _, a := range d.AttachmentsContent {
 		c.urls[a.Name] = a.Url
@@ -161,7 +167,8 @@ func (c *configuring) install(before installation) bool {
 	}
 	c.action("uninstall", c.Version)
 	if c.action("install", old) {
-		c.info("Failed to install %s %s, successfully rolled back to %s %s", c.name, c.Version, c.name, old)
+		c.info("Failed to install %s %s, successfully rolled back to %s %s", c.name, c.Version,
+			c.name, old)
 	}
 	return false
 }
@@ -172,7 +179,8 @@ func (c *configuring) uninstall(version string, before installation) bool {
 		return true
 	}
 	if !c.action("uninstall", before.Version) {
-		return c.fail("Failed to uninstall version %s of package; uninstall status Failed", before.Version)
+		return c.fail("Failed to uninstall version %s of package; uninstall status Failed",
+			before.Version)
 	}
 	c.info("Successfully uninstalled %s %s", c.name, before.Version)
 	return os.RemoveAll(c.folder) == nil
@@ -201,10 +209,12 @@ func (c *configuring) action(name, version string) bool {
 	}
 	lines := []any{"echo Running sh " + name + ".sh", "export BWS_ACTION_NAME=" + name}
 	for _, key := range sortedKeys(c.arguments) {
-		lines = append(lines, "export "+key+"='"+strings.ReplaceAll(c.arguments[key], "'", `'\''`)+"'")
+		lines = append(lines, "export "+key+"='"+strings.ReplaceAll(c.arguments[key], "'", `'\''`)+
+			"'")
 	}
 	c.info("Initiating %s %s %s", c.name, version, name)
-	s := c.script(c.run, c.message, map[string]any{"workingDirectory": folder, "runCommand": append(lines, "sh "+name+".sh")})
+	s := c.script(c.run, c.message, map[string]any{"workingDirectory": folder,
+		"runCommand": append(lines, "sh "+name+".sh")})
 	c.info("Plugin aws:runShellScript ResultStatus %s", s.status)
 	if s.stdout != "" {
 		c.info("%s output: %s", name, s.stdout)
@@ -227,14 +237,17 @@ func (c *configuring) fetch() error {
 		file = versions["_any"]["_any"].File
 	}
 	if file == "" {
-		return fmt.Errorf("failed to find platform: no manifest found for platform: %s, version 1, architecture %s", platform, arch)
+		return fmt.Errorf("failed to find platform: no manifest found for platform: %s, version "+
+			"1, architecture %s", platform, arch)
 	}
 	data, err := c.get(c.urls[file])
-	if err == nil && fmt.Sprintf("%x", sha256.Sum256(data)) != strings.ToLower(c.Files[file].Checksums["sha256"]) {
+	if err == nil && fmt.Sprintf("%x", sha256.Sum256(data)) != strings.ToLower(
+		c.Files[file].Checksums["sha256"]) {
 		err = errors.New("failed to verify checksum of the file")
 	}
 	if err != nil { // with the address, signature and all, as the real one does
-		return fmt.Errorf("failed to download installation package reliably, %s, %w", c.urls[file], err)
+		return fmt.Errorf("failed to download installation package reliably, %s, %w", c.urls[file],
+			err)
 	}
 	return unpack(data, filepath.Join(c.folder, c.Version))
 }
@@ -277,7 +290,8 @@ func (a *Agent) system() (platform, arch string) {
 		if m := regexp.MustCompile(`(?m)^ID=["']?([^"'\n]+)`).FindSubmatch(text); m != nil {
 			platform = string(m[1])
 		}
-		if other, ok := map[string]string{"rhel": "redhat", "ol": "oracle", "amzn": "amazon", "sles": "suse", "opensuse-leap": "opensuseleap"}[platform]; ok {
+		if other, ok := map[string]string{"rhel": "redhat", "ol": "oracle", "amzn": "amazon",
+			"sles": "suse", "opensuse-leap": "opensuseleap"}[platform]; ok {
 			platform = other
 		}
 	}

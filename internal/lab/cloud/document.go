@@ -27,7 +27,8 @@ const runShellScript = `{"schemaVersion":"1.2","description":"Run a shell script
 
 func builtin() map[string]*document {
 	out := map[string]*document{}
-	for name, text := range map[string]string{"AWS-RunShellScript": runShellScript, "AWS-ConfigureAWSPackage": configurePackage} {
+	for name, text := range map[string]string{"AWS-RunShellScript": runShellScript,
+		"AWS-ConfigureAWSPackage": configurePackage} {
 		d := &document{name: name, owner: "Amazon", defaultVersion: 1}
 		if err := d.add(text); err != nil {
 			panic(err)
@@ -84,7 +85,8 @@ func (d *document) resolve(version string) (int, map[string]any) {
 	return n, d.versions[n-1]
 }
 
-// parameters checks what is given against the document's own declarations, fills defaults, and complains as InvalidParameters does.
+// parameters checks what is given against the document's own declarations, fills defaults, and
+// complains as InvalidParameters does.
 func parameters(content map[string]any, given map[string]any) (map[string][]string, string) {
 	declared, _ := content["parameters"].(map[string]any)
 	out := map[string][]string{}
@@ -124,7 +126,8 @@ func permitted(name string, declared map[string]any, list []string) string {
 				return fmt.Sprintf("Parameter %q has a value that does not match %s.", name, p)
 			}
 		}
-		if values, ok := declared["allowedValues"].([]any); ok && !slices.Contains(texts(values), text) {
+		if values, ok := declared["allowedValues"].([]any); ok && !slices.Contains(texts(values),
+			text) {
 			return fmt.Sprintf("Parameter %q has a value that is not allowed.", name)
 		}
 		if most, ok := declared["maxChars"].(float64); ok && float64(len(text)) > most {
@@ -156,7 +159,8 @@ func texts(v any) []string {
 	return []string{fmt.Sprint(v)}
 }
 
-// fill puts parameters into a document: "{{ name }}" alone becomes the value itself (a list stays one), within a text its text.
+// fill puts parameters into a document: "{{ name }}" alone becomes the value itself (a list stays
+// one), within a text its text.
 func fill(v any, given map[string][]string, lists map[string]bool) any {
 	switch v := v.(type) {
 	case string:
@@ -218,7 +222,8 @@ func listParameters(content map[string]any) map[string]bool {
 	return out
 }
 
-// supports tells whether a document has a step for a platform: aws:runShellScript has none for Windows.
+// supports tells whether a document has a step for a platform: aws:runShellScript has none for
+// Windows.
 func supports(content map[string]any, platform string) bool {
 	text, err := json.Marshal(content)
 	if err != nil {

@@ -2,17 +2,23 @@ package cloud
 
 // Kinds of Fault.
 const (
-	Throttle      = "throttle"      // ThrottlingException
-	NotYet        = "not-yet"       // InvocationDoesNotExist, as it is for a moment after SendCommand
-	ServerError   = "server-error"  // InternalServerError, 500
-	Drop          = "drop"          // the connection is closed without an answer, after the request took effect
-	LostReply     = "lost-reply"    // the node's final answer never arrives: it ends as DeliveryTimedOut
-	Duplicate     = "duplicate"     // the command is delivered twice, under two ids, and so run twice
-	Redelivered   = "redelivered"   // the same message is delivered twice, and so run once
-	Damaged       = "damaged"       // a byte of the node's output is changed
-	Truncated     = "truncated"     // the output ends early
-	NeverStarted  = "never-started" // the agent fetches the message and forgets it
-	KilledMidway  = "killed-midway" // the agent dies while the command runs, which goes on; a minute later another says that it has failed
+	Throttle = "throttle" // ThrottlingException
+	// InvocationDoesNotExist, as it is for a moment after SendCommand
+	NotYet      = "not-yet"
+	ServerError = "server-error" // InternalServerError, 500
+	// the connection is closed without an answer, after the request took effect
+	Drop = "drop"
+	// the node's final answer never arrives: it ends as DeliveryTimedOut
+	LostReply = "lost-reply"
+	// the command is delivered twice, under two ids, and so run twice
+	Duplicate    = "duplicate"
+	Redelivered  = "redelivered"   // the same message is delivered twice, and so run once
+	Damaged      = "damaged"       // a byte of the node's output is changed
+	Truncated    = "truncated"     // the output ends early
+	NeverStarted = "never-started" // the agent fetches the message and forgets it
+	// the agent dies while the command runs, which goes on; a minute later another says that it has
+	// failed
+	KilledMidway  = "killed-midway"
 	AccessDenied  = "access-denied"
 	ExpiredTokens = "expired-token"
 	LostObject    = "lost-object" // the node's output does not get into the bucket
@@ -20,8 +26,9 @@ const (
 	DamagedPackage = "damaged-package"
 )
 
-// Fault is something that goes wrong, a number of times. API faults (Throttle, NotYet, ServerError, Drop, AccessDenied, ExpiredTokens) name
-// an API such as "ssm:SendCommand", or none for all; the others name a node, or none for all.
+// Fault is something that goes wrong, a number of times. API faults (Throttle, NotYet, ServerError,
+// Drop, AccessDenied, ExpiredTokens) name an API such as "ssm:SendCommand", or none for all; the
+// others name a node, or none for all.
 type Fault struct {
 	Kind  string
 	API   string
@@ -55,7 +62,8 @@ func (c *Cloud) Deny(api string) {
 // fault tells whether a kind of fault strikes here, and uses it up.
 func (c *Cloud) fault(kind, api, node string) bool {
 	for _, f := range c.faults {
-		if f.spent || f.Kind != kind || f.API != "" && f.API != api || f.Node != "" && f.Node != node {
+		if f.spent || f.Kind != kind || f.API != "" && f.API != api ||
+			f.Node != "" && f.Node != node {
 			continue
 		}
 		if f.After > 0 {

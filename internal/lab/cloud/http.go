@@ -20,12 +20,14 @@ type failure struct {
 }
 
 func fail(kind, format string, args ...any) *failure {
-	return &failure{status: http.StatusBadRequest, kind: kind, message: fmt.Sprintf(format, args...)}
+	return &failure{status: http.StatusBadRequest, kind: kind,
+		message: fmt.Sprintf(format, args...)}
 }
 
 // ServeHTTP answers for all services on one address, as AWS_ENDPOINT_URL has it.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	channel := strings.HasPrefix(r.URL.Path, "/v1/control-channel/") || strings.HasPrefix(r.URL.Path, "/v1/data-channel/")
+	channel := strings.HasPrefix(r.URL.Path, "/v1/control-channel/") ||
+		strings.HasPrefix(r.URL.Path, "/v1/data-channel/")
 	if name, key, ok := objectPath(r); ok && !channel {
 		c.serveObject(w, r, name, key)
 		return
@@ -45,8 +47,11 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.serveAgent(w, r, target, body)
 	case strings.HasPrefix(target, "AmazonSSM."):
 		c.serveJSON(w, r, "ssm", strings.TrimPrefix(target, "AmazonSSM."), body)
-	case r.URL.Path == "/findings/import" || r.URL.Path == "/findings" || r.URL.Path == "/findings/batchupdate":
-		c.serveJSON(w, r, "securityhub", map[string]string{"/findings/import": "BatchImportFindings", "/findings": "GetFindings", "/findings/batchupdate": "BatchUpdateFindings"}[r.URL.Path], body)
+	case r.URL.Path == "/findings/import" || r.URL.Path == "/findings" ||
+		r.URL.Path == "/findings/batchupdate":
+		c.serveJSON(w, r, "securityhub",
+			map[string]string{"/findings/import": "BatchImportFindings", "/findings": "GetFindings",
+				"/findings/batchupdate": "BatchUpdateFindings"}[r.URL.Path], body)
 	case r.URL.Path == "/list-group-resources":
 		c.serveJSON(w, r, "resource-groups", "ListGroupResources", body)
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
@@ -57,7 +62,8 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveJSON checks and answers a request of a service that speaks JSON.
-func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, operation string, body []byte) {
+func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, operation string,
+	body []byte) {
 	status := http.StatusForbidden
 	if service == "ssm" {
 		status = http.StatusBadRequest
@@ -109,13 +115,17 @@ func baseOf(r *http.Request) string {
 func (c *Cloud) gate(api string) *failure {
 	switch {
 	case c.fault(ExpiredTokens, api, ""):
-		return fail("ExpiredTokenException", "The security token included in the request is expired")
+		return fail("ExpiredTokenException",
+			"The security token included in the request is expired")
 	case c.denied[api] || c.fault(AccessDenied, api, ""):
-		return fail("AccessDeniedException", "User: arn:aws:iam::%s:user/lab is not authorized to perform: %s because no identity-based policy allows the %s action", DefaultAccount, api, api)
+		return fail("AccessDeniedException",
+			"User: arn:aws:iam::%s:user/lab is not authorized to perform: %s because no "+
+				"identity-based policy allows the %s action", DefaultAccount, api, api)
 	case c.fault(Throttle, api, ""):
 		return fail("ThrottlingException", "Rate exceeded")
 	case c.fault(ServerError, api, ""):
-		return &failure{http.StatusInternalServerError, "InternalServerError", "An error occurred on the server side."}
+		return &failure{http.StatusInternalServerError, "InternalServerError",
+			"An error occurred on the server side."}
 	}
 	return nil
 }
@@ -125,7 +135,8 @@ func (c *Cloud) validate(service, operation string, input any) *failure {
 		return fail("UnknownOperationException", "%s is not known here", operation)
 	}
 	if bad := c.models[service].check(operation, input); len(bad) > 0 {
-		return fail("ValidationException", "%d validation error(s) detected: %s", len(bad), strings.Join(bad, "; "))
+		return fail("ValidationException", "%d validation error(s) detected: %s", len(bad),
+			strings.Join(bad, "; "))
 	}
 	return nil
 }
@@ -141,12 +152,19 @@ func (c *Cloud) note(api, region string, f *failure) {
 
 func (c *Cloud) dispatch(r *region, api string, in map[string]any) (any, *failure) {
 	operations := map[string]func(*region, map[string]any) (any, *failure){
-		"ssm:SendCommand": c.sendCommand, "ssm:CancelCommand": c.cancelCommand, "ssm:ListCommands": c.listCommands,
-		"ssm:ListCommandInvocations": c.listInvocations, "ssm:GetCommandInvocation": c.getInvocation,
-		"ssm:DescribeInstanceInformation": c.describeNodes, "ssm:CreateDocument": c.createDocument, "ssm:UpdateDocument": c.updateDocument,
-		"ssm:UpdateDocumentDefaultVersion": c.defaultDocument, "ssm:DescribeDocument": c.describeDocument, "ssm:GetDocument": c.getDocument,
-		"ssm:DeleteDocument": c.deleteDocument, "ssm:PutComplianceItems": c.putCompliance, "ssm:ListComplianceItems": c.listCompliance,
-		"securityhub:BatchImportFindings": c.importFindings, "securityhub:GetFindings": c.getFindings, "resource-groups:ListGroupResources": c.listGroup,
+		"ssm:SendCommand": c.sendCommand, "ssm:CancelCommand": c.cancelCommand,
+		"ssm:ListCommands":                c.listCommands,
+		"ssm:ListCommandInvocations":      c.listInvocations,
+		"ssm:GetCommandInvocation":        c.getInvocation,
+		"ssm:DescribeInstanceInformation": c.describeNodes, "ssm:CreateDocument": c.createDocument,
+		"ssm:UpdateDocument":               c.updateDocument,
+		"ssm:UpdateDocumentDefaultVersion": c.defaultDocument,
+		"ssm:DescribeDocument":             c.describeDocument, "ssm:GetDocument": c.getDocument,
+		"ssm:DeleteDocument": c.deleteDocument, "ssm:PutComplianceItems": c.putCompliance,
+		"ssm:ListComplianceItems":            c.listCompliance,
+		"securityhub:BatchImportFindings":    c.importFindings,
+		"securityhub:GetFindings":            c.getFindings,
+		"resource-groups:ListGroupResources": c.listGroup,
 	}
 	do, ok := operations[api]
 	if !ok {

@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// Certificate is what the double shows of itself by TLS: one of its own making, for 127.0.0.1 and localhost.
+// Certificate is what the double shows of itself by TLS: one of its own making, for 127.0.0.1 and
+// localhost.
 type Certificate struct {
 	tls tls.Certificate
 	PEM []byte // for whoever is to believe it
@@ -30,14 +31,20 @@ func NewCertificate() (*Certificate, error) {
 		return nil, err
 	}
 	now := time.Now()
-	t := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "dropcap fleet lab"}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, DNSNames: []string{"localhost", "*.localhost"}}
+	t := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()),
+		Subject: pkix.Name{CommonName: "dropcap fleet lab"}, NotBefore: now.Add(-time.Hour),
+		NotAfter: now.AddDate(1, 0, 0),
+		IsCA:     true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		DNSNames:    []string{"localhost", "*.localhost"}}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
 	if err != nil {
 		return nil, err
 	}
-	return &Certificate{tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
+	return &Certificate{tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
 }
 
 // Roots believe it.
@@ -51,11 +58,14 @@ func trusting(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// Serve serves on one port both in plain, as most of the double is asked, and by TLS, as agents ask ssmmessages. It ends when the server is closed.
+// Serve serves on one port both in plain, as most of the double is asked, and by TLS, as agents ask
+// ssmmessages. It ends when the server is closed.
 func Serve(server *http.Server, l net.Listener, c *Certificate) error {
-	s := &splitting{Listener: l, ended: make(chan struct{}), plain: make(chan net.Conn), secure: make(chan net.Conn)}
+	s := &splitting{Listener: l, ended: make(chan struct{}), plain: make(chan net.Conn),
+		secure: make(chan net.Conn)}
 	failed := make(chan error, 2)
-	config := &tls.Config{Certificates: []tls.Certificate{c.tls}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{c.tls}, MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"}}
 	go s.accept()
 	go func() { failed <- server.Serve(half{s, s.plain}) }()
 	go func() { failed <- server.Serve(tls.NewListener(half{s, s.secure}, config)) }()
@@ -87,7 +97,8 @@ func (s *splitting) accept() {
 	}
 }
 
-// sort hands a connection on. A TLS record of a handshake begins with 22 (RFC 8446, 5.1), which no method of HTTP does.
+// sort hands a connection on. A TLS record of a handshake begins with 22 (RFC 8446, 5.1), which no
+// method of HTTP does.
 func (s *splitting) sort(conn net.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	r := bufio.NewReader(conn)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// describeNodes is DescribeInstanceInformation: pages of 5 to 50, string filters of which tag filters stand alone.
+// describeNodes is DescribeInstanceInformation: pages of 5 to 50, string filters of which tag
+// filters stand alone.
 func (c *Cloud) describeNodes(r *region, in map[string]any) (any, *failure) {
 	filters, _ := in["Filters"].([]any)
 	tags, others := 0, 0
@@ -47,8 +48,10 @@ func (c *Cloud) describeNode(n *Node) map[string]any {
 		kind = "ManagedInstance"
 	}
 	return map[string]any{
-		"InstanceId": n.ID, "PingStatus": ping, "LastPingDateTime": stamp(at), "AgentVersion": n.AgentVersion, "IsLatestVersion": true,
-		"PlatformType": n.Platform, "PlatformName": n.PlatformName, "PlatformVersion": n.PlatformVersion, "ResourceType": kind,
+		"InstanceId": n.ID, "PingStatus": ping, "LastPingDateTime": stamp(at),
+		"AgentVersion": n.AgentVersion, "IsLatestVersion": true,
+		"PlatformType": n.Platform, "PlatformName": n.PlatformName,
+		"PlatformVersion": n.PlatformVersion, "ResourceType": kind,
 		"ComputerName": n.Name, "IPAddress": "10.0.0.1",
 	}
 }
@@ -90,7 +93,8 @@ func (c *Cloud) listGroup(r *region, in map[string]any) (any, *failure) {
 		if strings.HasPrefix(id, "mi-") {
 			arn, kind = "arn:aws:ssm:%s:%s:managed-instance/%s", "AWS::SSM::ManagedInstance"
 		}
-		list = append(list, map[string]any{"Identifier": map[string]any{"ResourceArn": fmt.Sprintf(arn, r.region, r.account, id), "ResourceType": kind}})
+		list = append(list, map[string]any{"Identifier": map[string]any{"ResourceArn": fmt.Sprintf(
+			arn, r.region, r.account, id), "ResourceType": kind}})
 	}
 	page, next, f := paged(list, in, 50)
 	if f != nil {
@@ -128,7 +132,8 @@ func (c *Cloud) updateDocument(r *region, in map[string]any) (any, *failure) {
 		return nil, f
 	}
 	if d.texts[len(d.texts)-1] == str(in, "Content") {
-		return nil, fail("DuplicateDocumentContent", "The content of the association document matches another document.")
+		return nil, fail("DuplicateDocumentContent",
+			"The content of the association document matches another document.")
 	}
 	if f := c.addVersion(r, d, in, d.packages != nil); f != nil {
 		return nil, f
@@ -143,16 +148,19 @@ func (c *Cloud) defaultDocument(r *region, in map[string]any) (any, *failure) {
 	}
 	n, content := d.resolve(str(in, "DocumentVersion"))
 	if content == nil {
-		return nil, fail("InvalidDocumentVersion", "The document version is not valid or does not exist.")
+		return nil, fail("InvalidDocumentVersion",
+			"The document version is not valid or does not exist.")
 	}
 	d.defaultVersion = n
-	return map[string]any{"Description": map[string]any{"Name": d.name, "DefaultVersion": fmt.Sprint(n)}}, nil
+	return map[string]any{"Description": map[string]any{"Name": d.name,
+		"DefaultVersion": fmt.Sprint(n)}}, nil
 }
 
 func (r *region) document(in map[string]any) (*document, *failure) {
 	d := r.documents[str(in, "Name")]
 	if d == nil {
-		return nil, fail("InvalidDocument", "Document with name %s does not exist.", str(in, "Name"))
+		return nil, fail("InvalidDocument", "Document with name %s does not exist.",
+			str(in, "Name"))
 	}
 	return d, nil
 }
@@ -167,9 +175,13 @@ func (d *document) kind() string {
 func (d *document) describe(n int, now time.Time) map[string]any {
 	status, why, name := d.state(n, now)
 	return map[string]any{
-		"Name": d.name, "Owner": d.owner, "Status": status, "StatusInformation": why, "VersionName": name, "DocumentVersion": fmt.Sprint(n), "LatestVersion": fmt.Sprint(len(d.versions)),
-		"DefaultVersion": fmt.Sprint(d.defaultVersion), "DocumentType": d.kind(), "DocumentFormat": "JSON", "HashType": "Sha256",
-		"Hash": fmt.Sprintf("%x", sha256.Sum256([]byte(d.texts[n-1]))), "SchemaVersion": d.versions[n-1]["schemaVersion"],
+		"Name": d.name, "Owner": d.owner, "Status": status, "StatusInformation": why,
+		"VersionName": name, "DocumentVersion": fmt.Sprint(n),
+		"LatestVersion":  fmt.Sprint(len(d.versions)),
+		"DefaultVersion": fmt.Sprint(d.defaultVersion), "DocumentType": d.kind(),
+		"DocumentFormat": "JSON", "HashType": "Sha256",
+		"Hash":          fmt.Sprintf("%x", sha256.Sum256([]byte(d.texts[n-1]))),
+		"SchemaVersion": d.versions[n-1]["schemaVersion"],
 	}
 }
 
@@ -180,7 +192,8 @@ func (c *Cloud) describeDocument(r *region, in map[string]any) (any, *failure) {
 	}
 	n, content := d.resolve(str(in, "DocumentVersion"))
 	if content == nil {
-		return nil, fail("InvalidDocumentVersion", "The document version is not valid or does not exist.")
+		return nil, fail("InvalidDocumentVersion",
+			"The document version is not valid or does not exist.")
 	}
 	return map[string]any{"Document": d.describe(n, c.clock.Now())}, nil
 }
@@ -196,11 +209,14 @@ func (c *Cloud) getDocument(r *region, in map[string]any) (any, *failure) {
 	}
 	n, content := d.resolve(version)
 	if content == nil {
-		return nil, fail("InvalidDocumentVersion", "The document version is not valid or does not exist.")
+		return nil, fail("InvalidDocumentVersion",
+			"The document version is not valid or does not exist.")
 	}
 	status, why, name := d.state(n, c.clock.Now())
-	return map[string]any{"Name": d.name, "DocumentVersion": fmt.Sprint(n), "Content": d.texts[n-1], "DocumentType": d.kind(), "DocumentFormat": "JSON",
-		"Status": status, "StatusInformation": why, "VersionName": name, "AttachmentsContent": c.attachments(r, d, n)}, nil
+	return map[string]any{"Name": d.name, "DocumentVersion": fmt.Sprint(n), "Content": d.texts[n-1],
+		"DocumentType": d.kind(), "DocumentFormat": "JSON",
+		"Status": status, "StatusInformation": why, "VersionName": name,
+		"AttachmentsContent": c.attachments(r, d, n)}, nil
 }
 
 func (c *Cloud) deleteDocument(r *region, in map[string]any) (any, *failure) {
@@ -218,18 +234,21 @@ func (c *Cloud) deleteDocument(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{}, nil
 }
 
-// putCompliance overwrites all items of a type of a resource, unless the hash says that they are the same.
+// putCompliance overwrites all items of a type of a resource, unless the hash says that they are
+// the same.
 func (c *Cloud) putCompliance(r *region, in map[string]any) (any, *failure) {
 	kind := str(in, "ComplianceType")
 	if !strings.HasPrefix(kind, "Custom:") {
-		return nil, fail("ComplianceTypeCountLimitExceededException", "Only Custom: types can be put.")
+		return nil, fail("ComplianceTypeCountLimitExceededException",
+			"Only Custom: types can be put.")
 	}
 	types := r.compliance[str(in, "ResourceId")]
 	if types == nil {
 		types = map[string]any{}
 		r.compliance[str(in, "ResourceId")] = types
 	}
-	if before, ok := types[kind].(map[string]any); ok && str(in, "ItemContentHash") != "" && str(before, "ItemContentHash") == str(in, "ItemContentHash") {
+	if before, ok := types[kind].(map[string]any); ok && str(in, "ItemContentHash") != "" &&
+		str(before, "ItemContentHash") == str(in, "ItemContentHash") {
 		return map[string]any{}, nil
 	}
 	types[kind] = in
@@ -244,8 +263,10 @@ func (c *Cloud) listCompliance(r *region, in map[string]any) (any, *failure) {
 			items, _ := put["Items"].([]any)
 			for _, item := range items {
 				m, _ := item.(map[string]any)
-				list = append(list, map[string]any{"ComplianceType": kind, "ResourceId": id, "ResourceType": put["ResourceType"], "Id": m["Id"],
-					"Title": m["Title"], "Status": m["Status"], "Severity": m["Severity"], "Details": m["Details"]})
+				list = append(list, map[string]any{"ComplianceType": kind, "ResourceId": id,
+					"ResourceType": put["ResourceType"], "Id": m["Id"],
+					"Title": m["Title"], "Status": m["Status"], "Severity": m["Severity"],
+					"Details": m["Details"]})
 			}
 		}
 	}
@@ -256,8 +277,9 @@ func (c *Cloud) listCompliance(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{"ComplianceItems": page, "NextToken": next}, nil
 }
 
-// retain keeps what an import does not change in a finding that is there (BatchImportFindings, "cannot be used to update"): what belongs to the
-// customers, and severity and types unless the provider's own fields give them.
+// retain keeps what an import does not change in a finding that is there (BatchImportFindings,
+// "cannot be used to update"): what belongs to the customers, and severity and types unless the
+// provider's own fields give them.
 func retain(old, imported map[string]any) {
 	for _, k := range []string{"Note", "UserDefinedFields", "VerificationState", "Workflow"} {
 		delete(imported, k)
@@ -273,30 +295,36 @@ func retain(old, imported map[string]any) {
 	}
 }
 
-// importFindings is BatchImportFindings: at most 100, each at most 240 KB; one with an id that is there updates it.
+// importFindings is BatchImportFindings: at most 100, each at most 240 KB; one with an id that is
+// there updates it.
 func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 	if !r.hub {
-		return nil, &failure{401, "InvalidAccessException", "Account " + r.account + " is not subscribed to AWS Security Hub"}
+		return nil, &failure{401, "InvalidAccessException", "Account " + r.account +
+			" is not subscribed to AWS Security Hub"}
 	}
 	list, _ := in["Findings"].([]any)
 	failed := []any{}
 	done := 0
 	for _, v := range list {
 		m, _ := v.(map[string]any)
-		arn := fmt.Sprintf("arn:aws:securityhub:%s:%s:product/%s/default", r.region, r.account, r.account)
+		arn := fmt.Sprintf("arn:aws:securityhub:%s:%s:product/%s/default", r.region, r.account,
+			r.account)
 		switch {
 		case str(m, "AwsAccountId") != r.account || str(m, "ProductArn") != arn:
-			failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "InvalidInput", "ErrorMessage": "AwsAccountId or ProductArn is not this account's"})
+			failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "InvalidInput",
+				"ErrorMessage": "AwsAccountId or ProductArn is not this account's"})
 			continue
 		case len(fmt.Sprint(m)) > 240_000:
-			failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "LimitExceeded", "ErrorMessage": "The finding is larger than 240 KB"})
+			failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "LimitExceeded",
+				"ErrorMessage": "The finding is larger than 240 KB"})
 			continue
 		}
 		if old := r.findings[str(m, "Id")]; old != nil {
 			was, _ := time.Parse(time.RFC3339, str(old, "UpdatedAt"))
 			is, err := time.Parse(time.RFC3339, str(m, "UpdatedAt"))
 			if err != nil || is.Before(was) {
-				failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "InvalidInput", "ErrorMessage": "UpdatedAt is older than the finding's"})
+				failed = append(failed, map[string]any{"Id": m["Id"], "ErrorCode": "InvalidInput",
+					"ErrorMessage": "UpdatedAt is older than the finding's"})
 				continue
 			}
 			retain(old, m)
@@ -304,10 +332,12 @@ func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 		r.findings[str(m, "Id")] = m
 		done++
 	}
-	return map[string]any{"FailedCount": len(failed), "SuccessCount": done, "FailedFindings": failed}, nil
+	return map[string]any{"FailedCount": len(failed), "SuccessCount": done,
+		"FailedFindings": failed}, nil
 }
 
-// getFindings gives all, sorted by id: of the filters the product's, the generator's and the record state's are applied.
+// getFindings gives all, sorted by id: of the filters the product's, the generator's and the record
+// state's are applied.
 func (c *Cloud) getFindings(r *region, in map[string]any) (any, *failure) {
 	var list []any
 	filters, _ := in["Filters"].(map[string]any)
@@ -329,7 +359,8 @@ func keepFinding(finding, filters map[string]any) bool {
 		for _, v := range list {
 			m, _ := v.(map[string]any)
 			value := str(finding, key)
-			if str(m, "Comparison") == "EQUALS" && value != str(m, "Value") || str(m, "Comparison") == "PREFIX" && !strings.HasPrefix(value, str(m, "Value")) {
+			if str(m, "Comparison") == "EQUALS" && value != str(m, "Value") ||
+				str(m, "Comparison") == "PREFIX" && !strings.HasPrefix(value, str(m, "Value")) {
 				return false
 			}
 		}

@@ -55,9 +55,11 @@ func load(service string) *model {
 	return m
 }
 
-// compile makes a Java pattern of the model one of Go, anchored at both ends as the services do. One that Go cannot express checks nothing.
+// compile makes a Java pattern of the model one of Go, anchored at both ends as the services do.
+// One that Go cannot express checks nothing.
 func compile(p string) *regexp.Regexp {
-	p = strings.NewReplacer(`\p{Print}`, `[[:print:]]`, `\\p{Alnum}`, `[[:alnum:]]`, `\p{ASCII}`, `[[:ascii:]]`).Replace(p)
+	p = strings.NewReplacer(`\p{Print}`, `[[:print:]]`, `\\p{Alnum}`, `[[:alnum:]]`, `\p{ASCII}`,
+		`[[:ascii:]]`).Replace(p)
 	re, err := regexp.Compile(`^(?:` + p + `)$`)
 	if err != nil {
 		return nil
@@ -65,7 +67,8 @@ func compile(p string) *regexp.Regexp {
 	return re
 }
 
-// check gives the complaints about a decoded request, in the words of the services' own ValidationException, sorted.
+// check gives the complaints about a decoded request, in the words of the services' own
+// ValidationException, sorted.
 func (m *model) check(operation string, input any) []string {
 	op, ok := m.Operations[operation]
 	if !ok {
@@ -87,7 +90,9 @@ type checker struct {
 
 func (c *checker) bad(at, format string, args ...any) {
 	at = lowerFirst(strings.TrimPrefix(at, "."))
-	c.complaints = append(c.complaints, fmt.Sprintf("Value at '%s' failed to satisfy constraint: %s", at, fmt.Sprintf(format, args...)))
+	c.complaints = append(c.complaints,
+		fmt.Sprintf("Value at '%s' failed to satisfy constraint: %s", at,
+			fmt.Sprintf(format, args...)))
 }
 
 func lowerFirst(s string) string {

@@ -14,14 +14,16 @@ type message struct {
 	id, topic string
 	cmd       *command
 	inv       *invocation
-	cancels   string    // the id of the message whose command is to end; empty: this one is a command
-	again     bool      // a duplicate
-	other     bool      // and under another id
-	hidden    time.Time // not given out before
-	fetched   bool
+	// the id of the message whose command is to end; empty: this one is a command
+	cancels string
+	again   bool      // a duplicate
+	other   bool      // and under another id
+	hidden  time.Time // not given out before
+	fetched bool
 }
 
-// pending gives what a node may fetch now. Unless it is acknowledged within that time, it is given out again.
+// pending gives what a node may fetch now. Unless it is acknowledged within that time, it is given
+// out again.
 func (c *Cloud) pending(n *Node, visibility time.Duration) []*message {
 	now := c.clock.Now()
 	var out []*message
@@ -39,17 +41,19 @@ func (c *Cloud) pending(n *Node, visibility time.Duration) []*message {
 	return out
 }
 
-// wire is a message as the agent gets it. Nothing in it is empty: the agent takes no message without a topic, destination, id or date.
+// wire is a message as the agent gets it. Nothing in it is empty: the agent takes no message
+// without a topic, destination, id or date.
 func (m *message) wire(now time.Time) map[string]any {
 	payload, err := json.Marshal(m.payload())
 	if err != nil {
 		panic(err) // maps of strings
 	}
-	return map[string]any{"CreatedDate": iso(now), "Destination": m.inv.node, "MessageId": m.id, "Payload": string(payload), "Topic": m.topic}
+	return map[string]any{"CreatedDate": iso(now), "Destination": m.inv.node, "MessageId": m.id,
+		"Payload": string(payload), "Topic": m.topic}
 }
 
-// payload is what the agent reads of a message (amazon-ssm-agent, agent/runcommand/contracts). The agent itself puts the ids of the command and the
-// node behind the prefix.
+// payload is what the agent reads of a message (amazon-ssm-agent, agent/runcommand/contracts). The
+// agent itself puts the ids of the command and the node behind the prefix.
 func (m *message) payload() map[string]any {
 	if m.cancels != "" {
 		return map[string]any{"CancelMessageId": m.cancels}
@@ -64,8 +68,10 @@ func (m *message) payload() map[string]any {
 		}
 	}
 	return map[string]any{
-		"Parameters": parameters, "DocumentContent": m.cmd.content, "CommandId": m.cmd.id, "DocumentName": m.cmd.document,
-		"OutputS3BucketName": m.cmd.bucket, "OutputS3KeyPrefix": m.cmd.prefix, "CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": "false",
+		"Parameters": parameters, "DocumentContent": m.cmd.content, "CommandId": m.cmd.id,
+		"DocumentName":       m.cmd.document,
+		"OutputS3BucketName": m.cmd.bucket, "OutputS3KeyPrefix": m.cmd.prefix,
+		"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": "false",
 	}
 }
 
@@ -89,11 +95,13 @@ func (r *region) find(id string) (*command, *invocation) {
 	return cmd, cmd.invocations[node]
 }
 
-// simulate answers for the nodes of a region that have a Simulator. The lock is given up meanwhile, since a simulator may take its time.
+// simulate answers for the nodes of a region that have a Simulator. The lock is given up meanwhile,
+// since a simulator may take its time.
 func (c *Cloud) simulate(r *region, cmd *command) {
 	for _, id := range cmd.order {
 		n, inv := r.nodes[id], cmd.invocations[id]
-		if n == nil || n.Simulated == nil || n.Gone || !inv.sent || inv.over() || inv.lost || inv.deliveredOnce {
+		if n == nil || n.Simulated == nil || n.Gone || !inv.sent || inv.over() || inv.lost ||
+			inv.deliveredOnce {
 			continue
 		}
 		if c.fault(NeverStarted, "", id) {
@@ -130,10 +138,13 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 			stderr += fmt.Sprintf("failed to run commands: exit status %d", exit)
 		}
 		if stdout != "" {
-			c.put(id, cmd.bucket, cmd.output(id)+"/awsrunShellScript/"+firstStep(cmd.content)+"/stdout", stdout)
+			c.put(id, cmd.bucket, cmd.output(id)+"/awsrunShellScript/"+firstStep(cmd.content)+
+				"/stdout", stdout)
 		}
-		c.finish(cmd, inv, map[string]plugin{"aws:runShellScript": {name: "aws:runShellScript", status: status, code: exit,
-			stdout: cut(stdout, MaxStdout, truncatedMark), stderr: cut(stderr, MaxStderr, truncatedMark)}}, status)
+		c.finish(cmd, inv, map[string]plugin{"aws:runShellScript": {name: "aws:runShellScript",
+			status: status, code: exit,
+			stdout: cut(stdout, MaxStdout, truncatedMark),
+			stderr: cut(stderr, MaxStderr, truncatedMark)}}, status)
 	}
 }
 
@@ -160,7 +171,8 @@ func scriptOf(cmd *command, node, region string) Script {
 	return s
 }
 
-// firstStep names the first aws:runShellScript step, as the folder of its output in a bucket is called. Schema 1.2 has a number for it.
+// firstStep names the first aws:runShellScript step, as the folder of its output in a bucket is
+// called. Schema 1.2 has a number for it.
 func firstStep(content map[string]any) string {
 	for _, st := range stepsOf(content) {
 		if st.action == "aws:runShellScript" {
@@ -170,7 +182,8 @@ func firstStep(content map[string]any) string {
 	return "0.awsrunShellScript"
 }
 
-// inOrder gives the names of a document's steps as the document has them. Schema 1.2 has one, called as what it does.
+// inOrder gives the names of a document's steps as the document has them. Schema 1.2 has one,
+// called as what it does.
 func inOrder(content map[string]any, plugins map[string]plugin) []string {
 	out := []string{}
 	steps, _ := content["mainSteps"].([]any)

@@ -22,7 +22,8 @@ type bucket struct {
 func (c *Cloud) Bucket(account, region, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.buckets[name] = &bucket{account: account, region: region, objects: map[string][]byte{}, uploads: map[string]*upload{}}
+	c.buckets[name] = &bucket{account: account, region: region, objects: map[string][]byte{},
+		uploads: map[string]*upload{}}
 }
 
 // Objects gives the keys of a bucket's objects, sorted.
@@ -38,8 +39,9 @@ func (c *Cloud) Objects(name string) []string {
 // maxObject bounds what is stored in memory.
 const maxObject = 256 << 20
 
-// objectPath tells a request for S3 from those of the other services, which have none but fixed paths. The bucket is the path's first part, or, as
-// amazon-ssm-agent has it, the host's: BUCKET.localhost.
+// objectPath tells a request for S3 from those of the other services, which have none but fixed
+// paths. The bucket is the path's first part, or, as amazon-ssm-agent has it, the host's:
+// BUCKET.localhost.
 func objectPath(r *http.Request) (name, key string, ok bool) {
 	host, _, _ := strings.Cut(r.Host, ":")
 	if name, ok := strings.CutSuffix(host, ".localhost"); ok {
@@ -65,7 +67,8 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.buckets[name]
-	// Every answer of a bucket has its region, refusals too; without one amazon-ssm-agent goes on asking at S3's public addresses.
+	// Every answer of a bucket has its region, refusals too; without one amazon-ssm-agent goes on
+	// asking at S3's public addresses.
 	at := who.region
 	if b != nil {
 		at = b.region
@@ -86,7 +89,9 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	case b == nil:
 		s3Fail(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 	case who.region != b.region:
-		s3Fail(w, http.StatusMovedPermanently, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.")
+		s3Fail(w, http.StatusMovedPermanently, "PermanentRedirect",
+			"The bucket you are attempting to access must be addressed using the specified "+
+				"endpoint.")
 	default:
 		b.serve(w, r, name, key, body)
 	}
@@ -102,7 +107,8 @@ func (b *bucket) serve(w http.ResponseWriter, r *http.Request, name, key string,
 		answerXML(w, encrypted)
 	case key == "" && r.Method == http.MethodGet:
 		b.list(w, name, r.URL.Query().Get("prefix"))
-	case r.Method == http.MethodPut && r.URL.Query().Has("acl"): // amazon-ssm-agent gives the bucket's owner what it stored
+	case r.Method == http.MethodPut && r.URL.Query().Has("acl"):
+		// amazon-ssm-agent gives the bucket's owner what it stored
 	case r.Method == http.MethodPut:
 		b.objects[key] = body
 		if with := r.Header.Get("X-Amz-Server-Side-Encryption"); with != "" {
@@ -123,7 +129,8 @@ func (b *bucket) serve(w http.ResponseWriter, r *http.Request, name, key string,
 	}
 }
 
-// objectAPIs names what has to be allowed for a request, by IAM's actions where there is no operation of that name.
+// objectAPIs names what has to be allowed for a request, by IAM's actions where there is no
+// operation of that name.
 func objectAPIs(r *http.Request, key string) []string {
 	q, method := r.URL.Query(), r.Method
 	switch {
@@ -152,10 +159,12 @@ type encryption struct {
 	BucketKey bool     `xml:"Rule>BucketKeyEnabled"`
 }
 
-// encrypted is what every bucket has since January 2023 unless its owner chose another (user guide of S3, "Default encryption").
+// encrypted is what every bucket has since January 2023 unless its owner chose another (user guide
+// of S3, "Default encryption").
 var encrypted = encryption{Algorithm: "AES256"}
 
-// list is ListObjectsV2: one page of at most a thousand, as nothing here stores more under a prefix.
+// list is ListObjectsV2: one page of at most a thousand, as nothing here stores more under a
+// prefix.
 func (b *bucket) list(w http.ResponseWriter, name, prefix string) {
 	type object struct {
 		Key  string

@@ -34,28 +34,33 @@ const creating = 500 * time.Millisecond
 // manifest is what Distributor makes of a document's content.
 type manifest struct {
 	SchemaVersion, Version string
-	Packages               map[string]map[string]map[string]struct{ File string } // by platform, version of it, architecture
-	Files                  map[string]struct{ Checksums map[string]string }
+	// by platform, version of it, architecture
+	Packages map[string]map[string]map[string]struct{ File string }
+	Files    map[string]struct{ Checksums map[string]string }
 }
 
-// addPackage adds a version of a package. What its manifest lists is fetched from the caller's bucket meanwhile: it is not active at once, and
-// becomes Failed if something is not there or the caller may not read it. Checksums are for the nodes to check.
+// addPackage adds a version of a package. What its manifest lists is fetched from the caller's
+// bucket meanwhile: it is not active at once, and becomes Failed if something is not there or the
+// caller may not read it. Checksums are for the nodes to check.
 func (c *Cloud) addPackage(r *region, d *document, in map[string]any) *failure {
 	text, name := str(in, "Content"), str(in, "VersionName")
 	var m manifest
-	if err := json.Unmarshal([]byte(text), &m); err != nil || m.SchemaVersion != "2.0" || m.Version == "" || len(m.Packages) == 0 || len(m.Files) == 0 {
+	if err := json.Unmarshal([]byte(text), &m); err != nil || m.SchemaVersion != "2.0" ||
+		m.Version == "" || len(m.Packages) == 0 || len(m.Files) == 0 {
 		return fail("InvalidDocumentContent", "The manifest of the package is not valid.")
 	}
 	for _, p := range d.packages {
 		if name != "" && p.name == name {
-			return fail("DuplicateDocumentVersionName", "The version name %s has already been used in this document.", name)
+			return fail("DuplicateDocumentVersionName",
+				"The version name %s has already been used in this document.", name)
 		}
 	}
 	bucket, prefix, f := source(in)
 	if f != nil {
 		return f
 	}
-	p := &packaged{name: name, files: map[string][]byte{}, status: "Active", ready: c.clock.Now().Add(creating)}
+	p := &packaged{name: name, files: map[string][]byte{}, status: "Active",
+		ready: c.clock.Now().Add(creating)}
 	for _, file := range sortedKeys(m.Files) {
 		if p.why = c.attach(r, p, bucket, prefix, file); p.why != "" {
 			p.status = "Failed"
@@ -66,11 +71,13 @@ func (c *Cloud) addPackage(r *region, d *document, in map[string]any) *failure {
 	if err := json.Unmarshal([]byte(text), &content); err != nil {
 		return fail("InvalidDocumentContent", "%v", err)
 	}
-	d.versions, d.texts, d.packages = append(d.versions, content), append(d.texts, text), append(d.packages, p)
+	d.versions, d.texts, d.packages = append(d.versions, content), append(d.texts, text),
+		append(d.packages, p)
 	return nil
 }
 
-var bucketURL = regexp.MustCompile(`^(?:s3://|https://s3\.amazonaws\.com/)([a-z0-9.-]{3,63})/(.+?)/?$`)
+var bucketURL = regexp.MustCompile(
+	`^(?:s3://|https://s3\.amazonaws\.com/)([a-z0-9.-]{3,63})/(.+?)/?$`)
 
 // source is where the attachments are, by a SourceUrl.
 func source(in map[string]any) (bucket, prefix string, f *failure) {
@@ -90,7 +97,8 @@ func (c *Cloud) attach(r *region, p *packaged, bucket, prefix, file string) (why
 	f := c.gate("s3:GetObject")
 	c.note("s3:GetObject", r.region, f)
 	refused := func(what string, status int, code string) string {
-		return fmt.Sprintf("Permanent download error: Source URL 's3://%s/%s/%s' reported: %s (Service: Amazon S3; Status Code: %d; Error Code: %s; Request ID: 0; Proxy: null)",
+		return fmt.Sprintf("Permanent download error: Source URL 's3://%s/%s/%s' reported: %s "+
+			"(Service: Amazon S3; Status Code: %d; Error Code: %s; Request ID: 0; Proxy: null)",
 			bucket, prefix, file, what, status, code)
 	}
 	b := c.buckets[bucket]
@@ -128,7 +136,8 @@ func (d *document) state(n int, now time.Time) (status, why, name string) {
 	return p.status, p.why, p.name
 }
 
-// attachments are what GetDocument tells of them: addresses that the agent can fetch until they expire.
+// attachments are what GetDocument tells of them: addresses that the agent can fetch until they
+// expire.
 func (c *Cloud) attachments(r *region, d *document, n int) []any {
 	out := []any{}
 	if d.packages == nil {
@@ -151,8 +160,9 @@ func (c *Cloud) attachments(r *region, d *document, n int) []any {
 		}
 		path := fmt.Sprintf("%s/%s/%d/%s", r.account, d.name, n, file)
 		c.buckets[name].objects[path] = data
-		out = append(out, map[string]any{"Name": file, "Size": len(data), "HashType": "Sha256", "Hash": fmt.Sprintf("%x", sha256.Sum256(d.packages[n-1].files[file])),
-			"Url": key.presign(c.base+"/"+name+"/"+path, r.region, 15*time.Minute)})
+		out = append(out, map[string]any{"Name": file, "Size": len(data), "HashType": "Sha256",
+			"Hash": fmt.Sprintf("%x", sha256.Sum256(d.packages[n-1].files[file])),
+			"Url":  key.presign(c.base+"/"+name+"/"+path, r.region, 15*time.Minute)})
 	}
 	return out
 }
@@ -161,9 +171,11 @@ func (c *Cloud) attachments(r *region, d *document, n int) []any {
 func (d *document) deleteVersion(name string) *failure {
 	switch n := d.named(name); {
 	case n == 0:
-		return fail("InvalidDocumentVersion", "The document version is not valid or does not exist.")
+		return fail("InvalidDocumentVersion",
+			"The document version is not valid or does not exist.")
 	case n == d.defaultVersion || n != len(d.versions):
-		return fail("InvalidDocumentOperation", "The default version of a document can't be deleted.")
+		return fail("InvalidDocumentOperation",
+			"The default version of a document can't be deleted.")
 	}
 	last := len(d.versions) - 1
 	d.versions, d.texts, d.packages = d.versions[:last], d.texts[:last], d.packages[:last]

@@ -37,10 +37,13 @@ func newShelf(t *testing.T, arch string) shelf {
 	double, cfg, url := open(t, nil)
 	double.Add(cloud.Node{ID: one})
 	double.Bucket(cloud.DefaultAccount, "us-east-1", "lab")
-	s := shelf{t, ssm.NewFromConfig(cfg), s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), double, filepath.Join(t.TempDir(), "log"), t.TempDir()}
+	s := shelf{t, ssm.NewFromConfig(cfg), s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = true
+	}), double, filepath.Join(t.TempDir(), "log"), t.TempDir()}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	agent := &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: s.agent, Platform: "debian", Arch: arch, Env: []string{"LOG=" + s.log}}
+	agent := &cloud.Agent{Endpoint: url, Node: one, Region: "us-east-1", Folder: s.agent,
+		Platform: "debian", Arch: arch, Env: []string{"LOG=" + s.log}}
 	go func() { defer close(done); _ = agent.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
 	return s
@@ -67,16 +70,20 @@ func (s shelf) publish(version, bad string, create bool) error {
 	manifest, _ := json.Marshal(map[string]any{"schemaVersion": "2.0", "version": version,
 		"packages": map[string]any{"debian": map[string]any{"_any": map[string]any{"x86_64": map[string]any{"file": "a.zip"}}}},
 		"files":    map[string]any{"a.zip": map[string]any{"checksums": map[string]any{"sha256": fmt.Sprintf("%x", sha256.Sum256(buf.Bytes()))}}}})
-	if _, err := s.s3.PutObject(s.t.Context(), &s3.PutObjectInput{Bucket: aws.String("lab"), Key: aws.String(version + "/a.zip"), Body: bytes.NewReader(buf.Bytes())}); err != nil {
+	if _, err := s.s3.PutObject(s.t.Context(), &s3.PutObjectInput{Bucket: aws.String("lab"),
+		Key: aws.String(version + "/a.zip"), Body: bytes.NewReader(buf.Bytes())}); err != nil {
 		s.t.Fatal(err)
 	}
-	name, from := "pack", []types.AttachmentsSource{{Key: types.AttachmentsSourceKeySourceUrl, Values: []string{"s3://lab/" + version}}}
+	name, from := "pack", []types.AttachmentsSource{{Key: types.AttachmentsSourceKeySourceUrl,
+		Values: []string{"s3://lab/" + version}}}
 	var err error
 	if create {
-		_, err = s.c.CreateDocument(s.t.Context(), &ssm.CreateDocumentInput{Name: &name, Content: aws.String(string(manifest)), VersionName: &version,
+		_, err = s.c.CreateDocument(s.t.Context(), &ssm.CreateDocumentInput{Name: &name,
+			Content: aws.String(string(manifest)), VersionName: &version,
 			DocumentType: types.DocumentTypePackage, Attachments: from})
 	} else {
-		_, err = s.c.UpdateDocument(s.t.Context(), &ssm.UpdateDocumentInput{Name: &name, Content: aws.String(string(manifest)), VersionName: &version, Attachments: from})
+		_, err = s.c.UpdateDocument(s.t.Context(), &ssm.UpdateDocumentInput{Name: &name,
+			Content: aws.String(string(manifest)), VersionName: &version, Attachments: from})
 	}
 	return err
 }
@@ -85,7 +92,9 @@ func (s shelf) publish(version, bad string, create bool) error {
 func (s shelf) ready() {
 	s.t.Helper()
 	testenv.Eventually(s.t, time.Minute, "active document", func() bool {
-		d, err := s.c.DescribeDocument(s.t.Context(), &ssm.DescribeDocumentInput{Name: aws.String("pack"), DocumentVersion: aws.String("$LATEST")})
+		d, err := s.c.DescribeDocument(s.t.Context(),
+			&ssm.DescribeDocumentInput{Name: aws.String("pack"),
+				DocumentVersion: aws.String("$LATEST")})
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -108,8 +117,10 @@ func (s shelf) does(status, words, did string, parameters ...string) {
 	said := aws.ToString(out.StandardOutputContent) + aws.ToString(out.StandardErrorContent)
 	log, _ := os.ReadFile(s.log)
 	_ = os.Remove(s.log)
-	if string(out.Status) != status || !strings.Contains(said, words) || strings.Join(strings.Fields(string(log)), " ") != did {
-		s.t.Errorf("%v: %s, did %q, want %s, %q:\n%s", parameters, out.Status, log, status, did, said)
+	if string(out.Status) != status || !strings.Contains(said, words) ||
+		strings.Join(strings.Fields(string(log)), " ") != did {
+		s.t.Errorf("%v: %s, did %q, want %s, %q:\n%s", parameters, out.Status, log, status, did,
+			said)
 	}
 }
 
@@ -122,8 +133,10 @@ func TestTheAgentInstallsPackagesAsTheRealOneDoes(t *testing.T) {
 	s.does("Failed", "package document is not currently active", "", "action=Install")
 	s.ready()
 	s.does("Success", "version:  is not installed", "", "action=Uninstall")
-	s.does("Success", "Successfully installed pack 1.0", "install-1.0 validate-1.0", "action=Install")
-	s.does("Success", "pack 1.0 is already installed", "validate-1.0", "action=Install", "version=1.0")
+	s.does("Success", "Successfully installed pack 1.0", "install-1.0 validate-1.0",
+		"action=Install")
+	s.does("Success", "pack 1.0 is already installed", "validate-1.0", "action=Install",
+		"version=1.0")
 	s.does("Failed", "failed to retrieve package document", "", "action=Install", "version=9")
 	for version, bad := range map[string]string{"1.1": "", "1.2": "install"} {
 		if err := s.publish(version, bad, false); err != nil {
@@ -132,8 +145,10 @@ func TestTheAgentInstallsPackagesAsTheRealOneDoes(t *testing.T) {
 	}
 	s.ready()
 	s.does("Success", "", "uninstall-1.0 install-1.1 validate-1.1", "action=Install", "version=1.1")
-	s.does("Failed", "successfully rolled back to pack 1.1", "uninstall-1.1 install-1.2 uninstall-1.2 install-1.1", "action=Install", "version=1.2")
-	s.does("Success", "Successfully uninstalled pack 1.1", "uninstall-1.1-y", "action=Uninstall", `additionalArguments={"SSM_X":"-y"}`)
+	s.does("Failed", "successfully rolled back to pack 1.1",
+		"uninstall-1.1 install-1.2 uninstall-1.2 install-1.1", "action=Install", "version=1.2")
+	s.does("Success", "Successfully uninstalled pack 1.1", "uninstall-1.1-y", "action=Uninstall",
+		`additionalArguments={"SSM_X":"-y"}`)
 	if left, _ := filepath.Glob(s.agent + "/packages/*"); len(left) > 0 {
 		t.Errorf("%v are left", left)
 	}
@@ -151,7 +166,8 @@ func TestAPackageThatRefusesToGoIsInstalledOver(t *testing.T) {
 	s.ready()
 	s.does("Success", "", "install-1.0 validate-1.0", "action=Install", "version=1.0")
 	s.does("Failed", "Failed to uninstall version 1.0", "uninstall-1.0", "action=Uninstall")
-	s.does("Success", "Failed to uninstall version 1.0", "uninstall-1.0 install-1.1 validate-1.1", "action=Install", "version=1.1")
+	s.does("Success", "Failed to uninstall version 1.0", "uninstall-1.0 install-1.1 validate-1.1",
+		"action=Install", "version=1.1")
 }
 
 func TestWhatIsNotForTheNodeOrNotWhatItShouldBeIsNotRun(t *testing.T) {
@@ -160,7 +176,8 @@ func TestWhatIsNotForTheNodeOrNotWhatItShouldBeIsNotRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ready()
-	s.does("Failed", "no manifest found for platform: debian, version 1, architecture arm64", "", "action=Install")
+	s.does("Failed", "no manifest found for platform: debian, version 1, architecture arm64", "",
+		"action=Install")
 
 	s = newShelf(t, "x86_64")
 	if err := s.publish("1.0", "", true); err != nil {
@@ -183,11 +200,13 @@ func TestTheServiceRefusesPackagesAsItsModelSays(t *testing.T) {
 	if err := s.publish("1.0", "install", false); code(err) != "DuplicateDocumentVersionName" {
 		t.Error(err)
 	}
-	if err := s.publish("1.0+1", "", false); code(err) != "ValidationException" { // as the model has it
+	if err := s.publish("1.0+1", "", false); code(err) != "ValidationException" {
+		// as the model has it
 		t.Error(err)
 	}
 	name := "other"
-	_, err := s.c.CreateDocument(t.Context(), &ssm.CreateDocumentInput{Name: &name, Content: aws.String(`{"schemaVersion":"2.2"}`), DocumentType: types.DocumentTypePackage})
+	_, err := s.c.CreateDocument(t.Context(), &ssm.CreateDocumentInput{Name: &name,
+		Content: aws.String(`{"schemaVersion":"2.2"}`), DocumentType: types.DocumentTypePackage})
 	if code(err) != "InvalidDocumentContent" {
 		t.Error(err)
 	}
@@ -201,7 +220,8 @@ func TestTheAgentAsksFirstWhetherThePackageIsOfAWS(t *testing.T) {
 	}
 	s.ready()
 	s.does("Success", "", "install-1.0 validate-1.0", "action=Install", "version=1.0")
-	for api, want := range map[string]string{"ssm:GetManifest": "ResourceNotFoundException", "ssm:PutConfigurePackageResult": ""} {
+	for api, want := range map[string]string{"ssm:GetManifest": "ResourceNotFoundException",
+		"ssm:PutConfigurePackageResult": ""} {
 		if n := s.double.Calls()[api]; n != 1 {
 			t.Errorf("%s was asked %d times", api, n)
 		}
@@ -217,5 +237,7 @@ func TestTheAgentAsksFirstWhetherThePackageIsOfAWS(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ready()
-	s.does("Success", "", "uninstall-1.0 install-1.0-b validate-1.0-b", "action=Install", "version=1.0-b") // no version of a package of AWS's: it is not asked
+	// no version of a package of AWS's: it is not asked
+	s.does("Success", "", "uninstall-1.0 install-1.0-b validate-1.0-b", "action=Install",
+		"version=1.0-b")
 }

@@ -37,14 +37,16 @@ func (b *bucket) servePart(w http.ResponseWriter, r *http.Request, name, key str
 	}
 	u := b.uploads[id]
 	if u == nil || u.key != key {
-		s3Fail(w, http.StatusNotFound, "NoSuchUpload", "The specified multipart upload does not exist.")
+		s3Fail(w, http.StatusNotFound, "NoSuchUpload",
+			"The specified multipart upload does not exist.")
 		return
 	}
 	switch r.Method {
 	case http.MethodPut:
 		n, err := strconv.Atoi(q.Get("partNumber"))
 		if err != nil || n < 1 || n > 10000 {
-			s3Fail(w, http.StatusBadRequest, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+			s3Fail(w, http.StatusBadRequest, "InvalidArgument",
+				"Part number must be an integer between 1 and 10000, inclusive")
 			return
 		}
 		u.parts[n] = body
@@ -64,7 +66,8 @@ func (b *bucket) servePart(w http.ResponseWriter, r *http.Request, name, key str
 		b.uploads[id] = nil
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		s3Fail(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+		s3Fail(w, http.StatusMethodNotAllowed, "MethodNotAllowed",
+			"The specified method is not allowed against this resource.")
 	}
 }
 

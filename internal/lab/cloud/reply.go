@@ -16,8 +16,9 @@ func (n *Node) acknowledge(id string) {
 	}
 }
 
-// answer is what an agent says of a command (amazon-ssm-agent, SendReplyPayload). It is said when the command is taken, after each step, with that
-// step's result, and at the end. At the end a document of several steps comes without their results.
+// answer is what an agent says of a command (amazon-ssm-agent, SendReplyPayload). It is said when
+// the command is taken, after each step, with that step's result, and at the end. At the end a
+// document of several steps comes without their results.
 type answer struct {
 	DocumentStatus string `json:"documentStatus"`
 	Trace          string `json:"documentTraceOutput"`
@@ -52,9 +53,12 @@ func (c *Cloud) reply(r *region, id, payload string) *failure {
 	}
 	for name, s := range p.RuntimeStatus {
 		output, _ := s.Output.(string)
-		plugins[name] = plugin{name: s.Name, status: s.Status, code: s.Code, stdout: s.StandardOutput, stderr: s.StandardError, output: output, started: s.Start, ended: s.End}
+		plugins[name] = plugin{name: s.Name, status: s.Status, code: s.Code,
+			stdout: s.StandardOutput, stderr: s.StandardError, output: output, started: s.Start,
+			ended: s.End}
 	}
-	if p.DocumentStatus == "InProgress" || p.DocumentStatus == "SuccessAndReboot" { // after a reboot it goes on
+	if p.DocumentStatus == "InProgress" || p.DocumentStatus == "SuccessAndReboot" {
+		// after a reboot it goes on
 		if !inv.over() {
 			inv.plugins = plugins
 		}

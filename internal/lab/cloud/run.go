@@ -11,11 +11,13 @@ import (
 func (c *Cloud) sendCommand(r *region, in map[string]any) (any, *failure) {
 	d := r.documents[str(in, "DocumentName")]
 	if d == nil {
-		return nil, fail("InvalidDocument", "The document %s does not exist.", str(in, "DocumentName"))
+		return nil, fail("InvalidDocument", "The document %s does not exist.",
+			str(in, "DocumentName"))
 	}
 	version, content := d.resolve(str(in, "DocumentVersion"))
 	if content == nil {
-		return nil, fail("InvalidDocumentVersion", "The document version is not valid or does not exist.")
+		return nil, fail("InvalidDocumentVersion",
+			"The document version is not valid or does not exist.")
 	}
 	given, _ := in["Parameters"].(map[string]any)
 	filled, complaint := parameters(content, given)
@@ -31,9 +33,12 @@ func (c *Cloud) sendCommand(r *region, in map[string]any) (any, *failure) {
 		return nil, f
 	}
 	cmd := &command{
-		id: c.newID(), comment: str(in, "Comment"), document: d.name, version: str(in, "DocumentVersion"), content: content, parameters: filled,
-		requested: c.clock.Now(), delivery: time.Duration(integer(in, "TimeoutSeconds", 3600)) * time.Second,
-		maxConcurrency: str(in, "MaxConcurrency"), maxErrors: str(in, "MaxErrors"), bucket: str(in, "OutputS3BucketName"),
+		id: c.newID(), comment: str(in, "Comment"), document: d.name,
+		version: str(in, "DocumentVersion"), content: content, parameters: filled,
+		requested:      c.clock.Now(),
+		delivery:       time.Duration(integer(in, "TimeoutSeconds", 3600)) * time.Second,
+		maxConcurrency: str(in, "MaxConcurrency"), maxErrors: str(in, "MaxErrors"),
+		bucket: str(in, "OutputS3BucketName"),
 		prefix: str(in, "OutputS3KeyPrefix"), invocations: map[string]*invocation{}, order: nodes,
 	}
 	_ = version
@@ -51,13 +56,15 @@ func (c *Cloud) sendCommand(r *region, in map[string]any) (any, *failure) {
 	c.step(r, cmd)
 	answer := cmd.describe() // the service has not counted yet when it answers
 	answer["Status"], answer["StatusDetails"] = "Pending", "Pending"
-	for _, count := range []string{"TargetCount", "CompletedCount", "ErrorCount", "DeliveryTimedOutCount"} {
+	for _, count := range []string{"TargetCount", "CompletedCount", "ErrorCount",
+		"DeliveryTimedOutCount"} {
 		answer[count] = 0
 	}
 	return map[string]any{"Command": answer}, nil
 }
 
-// target resolves InstanceIds or Targets to nodes' ids. Nodes that are named must exist; those picked by tags or groups are what there is.
+// target resolves InstanceIds or Targets to nodes' ids. Nodes that are named must exist; those
+// picked by tags or groups are what there is.
 func (r *region) target(in map[string]any) (nodes []string, byID bool, f *failure) {
 	ids, targets := texts(in["InstanceIds"]), []any{}
 	if t, ok := in["Targets"].([]any); ok {
@@ -67,14 +74,18 @@ func (r *region) target(in map[string]any) (nodes []string, byID bool, f *failur
 	case len(ids) == 0 && len(targets) == 0:
 		return nil, false, fail("InvalidParameters", "InstanceIds or Targets must be given.")
 	case len(ids) > 0 && len(targets) > 0:
-		return nil, false, fail("InvalidParameters", "InstanceIds and Targets must not be given together.")
+		return nil, false, fail("InvalidParameters",
+			"InstanceIds and Targets must not be given together.")
 	}
 	for k, id := range ids {
 		if r.nodes[id] == nil {
-			return nil, false, fail("InvalidInstanceId", "Instances not in a valid state for account: [%s]", id)
+			return nil, false,
+				fail("InvalidInstanceId", "Instances not in a valid state for account: [%s]", id)
 		}
 		if slices.Contains(ids[:k], id) {
-			return nil, false, fail("DuplicateInstanceId", "You can't specify an instance ID in more than one association.")
+			return nil, false,
+				fail("DuplicateInstanceId",
+					"You can't specify an instance ID in more than one association.")
 		}
 	}
 	if len(ids) > 0 {
@@ -109,7 +120,9 @@ func (r *region) matchesOne(n *Node, key string, values []string) bool {
 	case key == "tag-key":
 		return slices.ContainsFunc(values, func(k string) bool { _, has := n.Tags[k]; return has })
 	case key == "resource-groups:Name":
-		return slices.ContainsFunc(values, func(g string) bool { return slices.Contains(r.groups[g], n.ID) })
+		return slices.ContainsFunc(values, func(g string) bool {
+			return slices.Contains(r.groups[g], n.ID)
+		})
 	}
 	return false
 }
@@ -117,12 +130,18 @@ func (r *region) matchesOne(n *Node, key string, values []string) bool {
 func (cmd *command) describe() map[string]any {
 	status, detail, done, errors, timeouts := cmd.rollUp()
 	return map[string]any{
-		"CommandId": cmd.id, "DocumentName": cmd.document, "DocumentVersion": cmd.version, "Comment": cmd.comment, "Parameters": cmd.parameters,
-		"InstanceIds": cmd.instances, "Targets": cmd.targets, "RequestedDateTime": stamp(cmd.requested),
-		"ExpiresAfter": stamp(cmd.requested.Add(cmd.delivery + cmd.execution())), "Status": status, "StatusDetails": detail,
-		"MaxConcurrency": cmd.maxConcurrency, "MaxErrors": cmd.maxErrors, "TargetCount": len(cmd.order), "CompletedCount": done,
-		"ErrorCount": errors, "DeliveryTimedOutCount": timeouts, "OutputS3BucketName": cmd.bucket, "OutputS3KeyPrefix": cmd.prefix,
-		"TimeoutSeconds": int(cmd.delivery / time.Second),
+		"CommandId": cmd.id, "DocumentName": cmd.document, "DocumentVersion": cmd.version,
+		"Comment": cmd.comment, "Parameters": cmd.parameters,
+		"InstanceIds": cmd.instances, "Targets": cmd.targets,
+		"RequestedDateTime": stamp(cmd.requested),
+		"ExpiresAfter":      stamp(cmd.requested.Add(cmd.delivery + cmd.execution())),
+		"Status":            status,
+		"StatusDetails":     detail,
+		"MaxConcurrency":    cmd.maxConcurrency, "MaxErrors": cmd.maxErrors,
+		"TargetCount": len(cmd.order), "CompletedCount": done,
+		"ErrorCount": errors, "DeliveryTimedOutCount": timeouts, "OutputS3BucketName": cmd.bucket,
+		"OutputS3KeyPrefix": cmd.prefix,
+		"TimeoutSeconds":    int(cmd.delivery / time.Second),
 	}
 }
 
@@ -167,7 +186,8 @@ func (c *Cloud) cancelCommand(r *region, in map[string]any) (any, *failure) {
 			continue
 		}
 		i.status, i.detail = "Cancelling", "Cancelling"
-		m := &message{id: messageID(c.newID(), id), cmd: cmd, inv: i, topic: "aws.ssm.cancelCommand." + r.region + ".1", cancels: messageID(cmd.id, id)}
+		m := &message{id: messageID(c.newID(), id), cmd: cmd, inv: i,
+			topic: "aws.ssm.cancelCommand." + r.region + ".1", cancels: messageID(cmd.id, id)}
 		r.cancels[m.id] = true
 		n.queue = append(n.queue, m)
 		n.wake()
@@ -210,7 +230,8 @@ func (c *Cloud) listInvocations(r *region, in map[string]any) (any, *failure) {
 		}
 		c.settle(r, cmd)
 		for _, node := range cmd.order {
-			if id := str(in, "InstanceId"); id != "" && id != node || !filtered(in, cmd.invocations[node]) {
+			if id := str(in, "InstanceId"); id != "" && id != node ||
+				!filtered(in, cmd.invocations[node]) {
 				continue
 			}
 			all = append(all, c.invocation(r, cmd, cmd.invocations[node], details))
@@ -227,7 +248,8 @@ func (c *Cloud) listInvocations(r *region, in map[string]any) (any, *failure) {
 func filtered(in map[string]any, i *invocation) bool {
 	list, _ := in["Filters"].([]any)
 	for _, v := range list {
-		if m, _ := v.(map[string]any); str(m, "key") == "Status" && str(m, "value") != i.status && str(m, "value") != i.detail {
+		if m, _ := v.(map[string]any); str(m, "key") == "Status" && str(m, "value") != i.status &&
+			str(m, "value") != i.detail {
 			return false
 		}
 	}
@@ -236,8 +258,10 @@ func filtered(in map[string]any, i *invocation) bool {
 
 func (c *Cloud) invocation(r *region, cmd *command, i *invocation, details bool) map[string]any {
 	out := map[string]any{
-		"CommandId": cmd.id, "InstanceId": i.node, "Comment": cmd.comment, "DocumentName": cmd.document, "DocumentVersion": cmd.version,
-		"RequestedDateTime": stamp(cmd.requested), "Status": i.status, "StatusDetails": i.detail, "TraceOutput": i.trace, "CommandPlugins": []any{},
+		"CommandId": cmd.id, "InstanceId": i.node, "Comment": cmd.comment,
+		"DocumentName": cmd.document, "DocumentVersion": cmd.version,
+		"RequestedDateTime": stamp(cmd.requested), "Status": i.status, "StatusDetails": i.detail,
+		"TraceOutput": i.trace, "CommandPlugins": []any{},
 	}
 	if n := r.nodes[i.node]; n != nil {
 		out["InstanceName"] = n.Name
@@ -250,7 +274,8 @@ func (c *Cloud) invocation(r *region, cmd *command, i *invocation, details bool)
 			if text == "" {
 				text = combined(p.stdout, p.stderr)
 			}
-			plugins = append(plugins, map[string]any{"Name": p.name, "Status": p.status, "StatusDetails": p.status, "ResponseCode": p.code, "Output": text})
+			plugins = append(plugins, map[string]any{"Name": p.name, "Status": p.status,
+				"StatusDetails": p.status, "ResponseCode": p.code, "Output": text})
 		}
 		out["CommandPlugins"] = plugins
 	}
@@ -264,11 +289,13 @@ func (c *Cloud) getInvocation(r *region, in map[string]any) (any, *failure) {
 	}
 	i := cmd.invocations[str(in, "InstanceId")]
 	if i == nil || c.fault(NotYet, "", str(in, "InstanceId")) {
-		return nil, fail("InvocationDoesNotExist", "The command ID and managed node ID you specified didn't match any invocations.")
+		return nil, fail("InvocationDoesNotExist",
+			"The command ID and managed node ID you specified didn't match any invocations.")
 	}
 	c.settle(r, cmd)
 	if len(i.plugins) > 1 && str(in, "PluginName") == "" {
-		return nil, fail("InvalidPluginName", "The plugin name must be given for a document of several steps.")
+		return nil, fail("InvalidPluginName",
+			"The plugin name must be given for a document of several steps.")
 	}
 	name, out, errs, code := "aws:runShellScript", i.stdout, i.stderr, i.exit
 	if _, ok := i.plugins["configurePackage"]; ok {
@@ -284,12 +311,16 @@ func (c *Cloud) getInvocation(r *region, in map[string]any) (any, *failure) {
 		code = -1
 	}
 	answer := map[string]any{
-		"CommandId": cmd.id, "InstanceId": i.node, "Comment": cmd.comment, "DocumentName": cmd.document, "DocumentVersion": cmd.version, "PluginName": name,
-		"ResponseCode": code, "Status": i.status, "StatusDetails": i.detail, "StandardOutputContent": cut(out, MaxStdout, truncatedMark),
-		"StandardErrorContent": cut(errs, MaxStderr, truncatedMark), "ExecutionStartDateTime": iso(i.started), "ExecutionEndDateTime": iso(i.ended),
+		"CommandId": cmd.id, "InstanceId": i.node, "Comment": cmd.comment,
+		"DocumentName": cmd.document, "DocumentVersion": cmd.version, "PluginName": name,
+		"ResponseCode": code, "Status": i.status, "StatusDetails": i.detail,
+		"StandardOutputContent":  cut(out, MaxStdout, truncatedMark),
+		"StandardErrorContent":   cut(errs, MaxStderr, truncatedMark),
+		"ExecutionStartDateTime": iso(i.started), "ExecutionEndDateTime": iso(i.ended),
 	}
 	if cmd.bucket != "" {
-		folder := "https://s3." + r.region + ".amazonaws.com/" + cmd.bucket + "/" + cmd.output(i.node) + "/awsrunShellScript/" + firstStep(cmd.content)
+		folder := "https://s3." + r.region + ".amazonaws.com/" + cmd.bucket + "/" +
+			cmd.output(i.node) + "/awsrunShellScript/" + firstStep(cmd.content)
 		answer["StandardOutputUrl"], answer["StandardErrorUrl"] = folder+"/stdout", folder+"/stderr"
 	}
 	return answer, nil

@@ -15,17 +15,22 @@ import (
 func TestTheAnswerToSendCommandHasCountedNothingYet(t *testing.T) {
 	double, cfg, _ := open(t, nil)
 	double.Add(cloud.Node{ID: one, Simulated: answers("", 0)})
-	double.Add(cloud.Node{ID: two, Platform: "Windows"}) // for which the document is not: that one is over at once
+	// for which the document is not: that one is over at once
+	double.Add(cloud.Node{ID: two, Platform: "Windows"})
 	c := ssm.NewFromConfig(cfg)
-	out, err := c.SendCommand(t.Context(), &ssm.SendCommandInput{DocumentName: aws.String("AWS-RunShellScript"), InstanceIds: []string{one, two}, MaxErrors: aws.String("100%"),
-		Parameters: map[string][]string{"commands": {"true"}}})
+	out, err := c.SendCommand(t.Context(),
+		&ssm.SendCommandInput{DocumentName: aws.String("AWS-RunShellScript"),
+			InstanceIds: []string{one, two}, MaxErrors: aws.String("100%"),
+			Parameters: map[string][]string{"commands": {"true"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k := out.Command; k.TargetCount != 0 || k.CompletedCount != 0 || k.ErrorCount != 0 || k.Status != "Pending" {
+	if k := out.Command; k.TargetCount != 0 || k.CompletedCount != 0 || k.ErrorCount != 0 ||
+		k.Status != "Pending" {
 		t.Errorf("%d of %d, %d failed, %s", k.CompletedCount, k.TargetCount, k.ErrorCount, k.Status)
 	}
-	list, err := c.ListCommands(t.Context(), &ssm.ListCommandsInput{CommandId: out.Command.CommandId})
+	list, err := c.ListCommands(t.Context(),
+		&ssm.ListCommandsInput{CommandId: out.Command.CommandId})
 	if err != nil || list.Commands[0].TargetCount != 2 || list.Commands[0].CompletedCount != 2 {
 		t.Errorf("later: %v, %+v", err, list)
 	}
@@ -35,15 +40,19 @@ func TestACommandThatThereIsNotIsAnError(t *testing.T) {
 	double, cfg, _ := open(t, nil)
 	double.Add(cloud.Node{ID: one})
 	c, id := ssm.NewFromConfig(cfg), aws.String("11111111-2222-3333-4444-555555555555")
-	_, list := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{CommandId: id})
+	_, list := c.ListCommandInvocations(t.Context(),
+		&ssm.ListCommandInvocationsInput{CommandId: id})
 	_, commands := c.ListCommands(t.Context(), &ssm.ListCommandsInput{CommandId: id})
-	_, got := c.GetCommandInvocation(t.Context(), &ssm.GetCommandInvocationInput{CommandId: id, InstanceId: aws.String(one)})
-	for name, err := range map[string]error{"ListCommandInvocations": list, "ListCommands": commands, "GetCommandInvocation": got} {
+	_, got := c.GetCommandInvocation(t.Context(), &ssm.GetCommandInvocationInput{CommandId: id,
+		InstanceId: aws.String(one)})
+	for name, err := range map[string]error{"ListCommandInvocations": list,
+		"ListCommands": commands, "GetCommandInvocation": got} {
 		if code(err) != "InvalidCommandId" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{}); err != nil {
+	if _, err := c.ListCommandInvocations(t.Context(),
+		&ssm.ListCommandInvocationsInput{}); err != nil {
 		t.Errorf("all of them, of which there are none: %v", err)
 	}
 }
@@ -67,9 +76,12 @@ func TestAStepsOutputAloneIsWhatIsListed(t *testing.T) {
 	m, _ := a.only()
 	message := m["MessageId"].(string)
 	a.takes(message)
-	a.says(message, "Failed", "", `{"aws:runShellScript":{"status":"Failed","code":1,"name":"aws:runShellScript","output":"document process failed unexpectedly","standardOutput":"","standardError":""}}`)
-	list, err := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
-	if err != nil || *list.CommandInvocations[0].CommandPlugins[0].Output != "document process failed unexpectedly" {
+	a.says(message, "Failed", "",
+		`{"aws:runShellScript":{"status":"Failed","code":1,"name":"aws:runShellScript","output":"document process failed unexpectedly","standardOutput":"","standardError":""}}`)
+	list, err := c.ListCommandInvocations(t.Context(),
+		&ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
+	if err != nil ||
+		*list.CommandInvocations[0].CommandPlugins[0].Output != "document process failed unexpectedly" {
 		t.Errorf("%v, %+v", err, list)
 	}
 	if out := get(t, c, id, one); *out.StandardOutputContent != "" || out.ResponseCode != 1 {
@@ -97,7 +109,8 @@ func TestEveryAnswerOfABucketHasItsRegion(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if got := resp.Header.Get("X-Amz-Bucket-Region"); resp.StatusCode != tt.status || got != tt.region {
+		if got := resp.Header.Get("X-Amz-Bucket-Region"); resp.StatusCode != tt.status ||
+			got != tt.region {
 			t.Errorf("%s: %d, %q", name, resp.StatusCode, got)
 		}
 	}
@@ -106,10 +119,13 @@ func TestEveryAnswerOfABucketHasItsRegion(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusForbidden || resp.Header.Get("X-Amz-Bucket-Region") != "eu-west-1" {
+	if resp.StatusCode != http.StatusForbidden ||
+		resp.Header.Get("X-Amz-Bucket-Region") != "eu-west-1" {
 		t.Errorf("unsigned: %s, %v", resp.Status, resp.Header)
 	}
-	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("none")})
+	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = true
+	}).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("none")})
 	if code(err) != "NotFound" {
 		t.Errorf("%v", err)
 	}
@@ -121,10 +137,11 @@ func TestBothOutputsShareWhatIsListed(t *testing.T) {
 		stdout, stderr int
 		ends           []string
 	}{
-		"short":              {10, 10, nil},
-		"a long output":      {5000, 10, []string{"---Output truncated---"}},
-		"a long error":       {10, 5000, []string{"---Error truncated----"}},
-		"both":               {5000, 5000, []string{"---Output truncated---", "---Error truncated----"}},
+		"short":         {10, 10, nil},
+		"a long output": {5000, 10, []string{"---Output truncated---"}},
+		"a long error":  {10, 5000, []string{"---Error truncated----"}},
+		"both": {5000, 5000, []string{"---Output truncated---",
+			"---Error truncated----"}},
 		"exactly 2,500":      {2500, 0, []string{"---Output truncated---"}},
 		"one less":           {2499, 0, nil},
 		"2,500 with a title": {2400, 78, []string{"---Output truncated---"}},
@@ -135,7 +152,8 @@ func TestBothOutputsShareWhatIsListed(t *testing.T) {
 		}})
 		c := ssm.NewFromConfig(cfg)
 		id := send(t, c, nil)
-		list, err := c.ListCommandInvocations(t.Context(), &ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
+		list, err := c.ListCommandInvocations(t.Context(),
+			&ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,16 +29,19 @@ func (k Key) Sign(req *http.Request, body []byte, service, region string) error 
 	if service == "s3" {
 		req.Header.Set(contentDigest, digest)
 	}
-	return signerFor(service).SignHTTP(req.Context(), k.credentials(), req, digest, service, region, time.Now())
+	return signerFor(service).SignHTTP(req.Context(), k.credentials(), req, digest, service, region,
+		time.Now())
 }
 
 // presign makes an address of an object by which anybody may get it for that long.
 func (k Key) presign(address, region string, valid time.Duration) string {
-	req, err := http.NewRequest(http.MethodGet, address+"?X-Amz-Expires="+strconv.Itoa(int(valid/time.Second)), nil)
+	req, err := http.NewRequest(http.MethodGet, address+"?X-Amz-Expires="+
+		strconv.Itoa(int(valid/time.Second)), nil)
 	if err != nil {
 		return ""
 	}
-	made, _, err := signerFor("s3").PresignHTTP(req.Context(), k.credentials(), req, unsignedPayload, "s3", region, time.Now())
+	made, _, err := signerFor("s3").PresignHTTP(req.Context(), k.credentials(), req,
+		unsignedPayload, "s3", region, time.Now())
 	if err != nil {
 		return ""
 	}
@@ -64,8 +67,8 @@ type principal struct {
 	expires time.Time // zero: never
 }
 
-// maxSkew is how far a request's time may be from ours (Signature Version 4, "Elements of an AWS API request signature": within 15 minutes; Systems
-// Manager itself bears 5).
+// maxSkew is how far a request's time may be from ours (Signature Version 4, "Elements of an AWS
+// API request signature": within 15 minutes; Systems Manager itself bears 5).
 const maxSkew = 15 * time.Minute
 
 // maxPresigned is how long an address may be valid.
@@ -89,43 +92,56 @@ type claim struct {
 }
 
 var (
-	authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$`)
-	scope         = regexp.MustCompile(`^([A-Za-z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request$`)
+	authorization = regexp.MustCompile(
+		`^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$`)
+	scope = regexp.MustCompile(
+		`^([A-Za-z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request$`)
 )
 
-// claimOf reads a request's claim: of its header, or, where presigned addresses are taken, of its query.
+// claimOf reads a request's claim: of its header, or, where presigned addresses are taken, of its
+// query.
 func claimOf(r *http.Request, presigned bool) (c claim, why *unproven) {
 	q, credential, headers, date := r.URL.Query(), "", "", ""
 	switch given := r.Header.Get("Authorization"); {
 	case given != "":
 		m := authorization.FindStringSubmatch(given)
 		if m == nil {
-			return c, because(incomplete, "Authorization header is not of the form AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=….")
+			return c, because(incomplete,
+				"Authorization header is not of the form AWS4-HMAC-SHA256 Credential=…, "+
+					"SignedHeaders=…, Signature=….")
 		}
 		credential, headers, c.signature = m[1], m[2], m[3]
 		date, c.token = r.Header.Get("X-Amz-Date"), r.Header.Get("X-Amz-Security-Token")
 	case presigned && q.Has("X-Amz-Signature"):
 		seconds, err := strconv.Atoi(q.Get("X-Amz-Expires"))
 		c.presigned, c.valid = true, time.Duration(seconds)*time.Second
-		if err != nil || q.Get("X-Amz-Algorithm") != algorithm || c.valid < 0 || c.valid > maxPresigned {
-			return c, because(badQuery, "X-Amz-Algorithm or X-Amz-Expires is not valid: the latter is 0 to 604800.")
+		if err != nil || q.Get("X-Amz-Algorithm") != algorithm || c.valid < 0 ||
+			c.valid > maxPresigned {
+			return c, because(badQuery,
+				"X-Amz-Algorithm or X-Amz-Expires is not valid: the latter is 0 to 604800.")
 		}
-		credential, headers, c.signature = q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature")
+		credential, headers, c.signature = q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"),
+			q.Get("X-Amz-Signature")
 		date, c.token = q.Get("X-Amz-Date"), q.Get("X-Amz-Security-Token")
 	default:
 		return c, because(unsigned, "Missing Authentication Token")
 	}
 	m := scope.FindStringSubmatch(credential)
 	if m == nil {
-		return c, because(incomplete, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.")
+		return c, because(incomplete,
+			"Credential must have exactly 5 slash-delimited elements, e.g. "+
+				"keyid/date/region/service/term.")
 	}
-	c.key, c.day, c.region, c.service, c.headers = m[1], m[2], m[3], m[4], strings.Split(headers, ";")
+	c.key, c.day, c.region, c.service, c.headers = m[1], m[2], m[3], m[4],
+		strings.Split(headers, ";")
 	var err error
 	if c.at, err = time.Parse(dateForm, date); err != nil {
 		return c, because(incomplete, "X-Amz-Date is not of the form YYYYMMDDTHHMMSSZ.")
 	}
 	if c.at.Format("20060102") != c.day {
-		return c, because(wrongScope, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.")
+		return c, because(wrongScope,
+			"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "+
+				"HTTP.")
 	}
 	return c, nil
 }
@@ -137,8 +153,9 @@ type caller struct {
 	payload string // what the signature says of the body: its digest, or a word
 }
 
-// prove finds out who has signed a request for a service, or why nobody that is known has. The body's digest is given where the service hashes it
-// itself; S3 takes the client's word first (see payload).
+// prove finds out who has signed a request for a service, or why nobody that is known has. The
+// body's digest is given where the service hashes it itself; S3 takes the client's word first (see
+// payload).
 func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unproven) {
 	claimed, why := claimOf(r, service == "s3")
 	if why != nil {
@@ -146,14 +163,16 @@ func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unprove
 	}
 	who := caller{claim: claimed, payload: digest}
 	if claimed.service != service {
-		return who, because(wrongScope, "Credential should be scoped to correct service: '"+service+"'.")
+		return who, because(wrongScope, "Credential should be scoped to correct service: '"+service+
+			"'.")
 	}
 	if service == "s3" {
 		if who.payload = r.Header.Get(contentDigest); claimed.presigned && who.payload == "" {
 			who.payload = unsignedPayload
 		}
 		if who.payload == "" {
-			return who, because(incomplete, "Missing required header for this request: x-amz-content-sha256")
+			return who, because(incomplete,
+				"Missing required header for this request: x-amz-content-sha256")
 		}
 	}
 	c.mu.Lock()
@@ -167,7 +186,9 @@ func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unprove
 		return who, why
 	}
 	if !hmac.Equal([]byte(signed(r, who)), []byte(claimed.signature)) {
-		return who, because(wrongSignature, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")
+		return who, because(wrongSignature,
+			"The request signature we calculated does not match the signature you provided. "+
+				"Check your AWS Secret Access Key and signing method.")
 	}
 	switch {
 	case !hmac.Equal([]byte(claimed.token), []byte(known.Token)):
@@ -178,7 +199,8 @@ func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unprove
 	return who, claimed.covers(r)
 }
 
-// timely holds a claim's time against the wall's, by which every client signs, whatever clock a test owns.
+// timely holds a claim's time against the wall's, by which every client signs, whatever clock a
+// test owns.
 func (c claim) timely(now time.Time) *unproven {
 	const form = dateForm
 	switch {
@@ -187,9 +209,12 @@ func (c claim) timely(now time.Time) *unproven {
 	case c.presigned && now.After(c.at.Add(c.valid)):
 		return because(expired, "Request has expired")
 	case !c.presigned && now.Sub(c.at) > maxSkew:
-		return because(wrongTime, "Signature expired: "+c.at.Format(form)+" is now earlier than "+now.UTC().Add(-maxSkew).Format(form)+" ("+now.UTC().Format(form)+" - 15 min.)")
+		return because(wrongTime, "Signature expired: "+c.at.Format(form)+" is now earlier than "+
+			now.UTC().Add(-maxSkew).Format(form)+" ("+now.UTC().Format(form)+" - 15 min.)")
 	case !c.presigned && c.at.Sub(now) > maxSkew:
-		return because(wrongTime, "Signature not yet current: "+c.at.Format(form)+" is still later than "+now.UTC().Add(maxSkew).Format(form)+" ("+now.UTC().Format(form)+" + 15 min.)")
+		return because(wrongTime, "Signature not yet current: "+c.at.Format(form)+
+			" is still later than "+now.UTC().Add(maxSkew).Format(form)+" ("+now.UTC().Format(form)+
+			" + 15 min.)")
 	}
 	return nil
 }
@@ -197,20 +222,25 @@ func (c claim) timely(now time.Time) *unproven {
 // covers tells whether all is signed that decides what a request means.
 func (c claim) covers(r *http.Request) *unproven {
 	if !slices.Contains(c.headers, "host") {
-		return because(wrongSignature, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+		return because(wrongSignature,
+			"'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	for name := range r.Header {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") && !slices.Contains(c.headers, lower) {
-			return because(uncovered, "There were headers present in the request which were not signed: "+lower)
+		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") &&
+			!slices.Contains(c.headers, lower) {
+			return because(uncovered,
+				"There were headers present in the request which were not signed: "+lower)
 		}
 	}
 	return nil
 }
 
-// signed computes the signature that a request should have, by the SDK's own signer: over the headers that the claim names, and nothing else.
+// signed computes the signature that a request should have, by the SDK's own signer: over the
+// headers that the claim names, and nothing else.
 func signed(r *http.Request, who caller) string {
 	address := *r.URL
-	again := (&http.Request{Method: r.Method, URL: &address, Host: r.Host, Header: http.Header{}}).WithContext(context.WithoutCancel(r.Context()))
+	again := (&http.Request{Method: r.Method, URL: &address, Host: r.Host, Header: http.Header{}}).
+		WithContext(context.WithoutCancel(r.Context()))
 	for _, name := range who.headers {
 		key := http.CanonicalHeaderKey(name)
 		switch values, ok := r.Header[key]; {
@@ -224,7 +254,8 @@ func signed(r *http.Request, who caller) string {
 	key.SessionToken = who.token
 	signer := signerFor(who.service)
 	if !who.presigned {
-		if signer.SignHTTP(again.Context(), key, again, who.payload, who.service, who.region, who.at) != nil {
+		if signer.SignHTTP(again.Context(), key, again, who.payload, who.service, who.region,
+			who.at) != nil {
 			return ""
 		}
 		m := authorization.FindStringSubmatch(again.Header.Get("Authorization"))
@@ -236,9 +267,11 @@ func signed(r *http.Request, who caller) string {
 	q := address.Query()
 	q.Del("X-Amz-Signature")
 	address.RawQuery = q.Encode()
-	made, _, err := signer.PresignHTTP(again.Context(), key, again, who.payload, who.service, who.region, who.at)
+	made, _, err := signer.PresignHTTP(again.Context(), key, again, who.payload, who.service,
+		who.region, who.at)
 	u, err2 := url.Parse(made)
-	if err != nil || err2 != nil || u.Query().Get("X-Amz-SignedHeaders") != strings.Join(who.headers, ";") {
+	if err != nil || err2 != nil ||
+		u.Query().Get("X-Amz-SignedHeaders") != strings.Join(who.headers, ";") {
 		return ""
 	}
 	return u.Query().Get("X-Amz-Signature")

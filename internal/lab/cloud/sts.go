@@ -31,7 +31,9 @@ func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, body string) {
 	if f == nil {
 		switch form.Get("Action") {
 		case "GetCallerIdentity":
-			result = fmt.Sprintf("<Arn>arn:aws:iam::%s:user/lab</Arn><UserId>AIDALAB</UserId><Account>%s</Account>", who.account, who.account)
+			result = fmt.Sprintf(
+				"<Arn>arn:aws:iam::%s:user/lab</Arn><UserId>AIDALAB</UserId><Account>%s</Account>",
+				who.account, who.account)
 		case "AssumeRole":
 			result, f = c.assume(form)
 		default:
@@ -42,11 +44,13 @@ func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, body string) {
 	w.Header().Set("Content-Type", "text/xml")
 	if f != nil {
 		w.WriteHeader(f.status)
-		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", f.kind, escape(f.message))
+		fmt.Fprintf(w,
+			"<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", f.kind, escape(f.message))
 		return
 	}
 	name := form.Get("Action")
-	fmt.Fprintf(w, `<%sResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><%sResult>%s</%sResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></%sResponse>`,
+	fmt.Fprintf(w,
+		`<%sResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><%sResult>%s</%sResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></%sResponse>`,
 		name, name, result, name, name)
 }
 
@@ -70,9 +74,11 @@ func (c *Cloud) assume(form url.Values) (string, *failure) {
 	if m == nil {
 		return "", fail("ValidationError", "%s is invalid", form.Get("RoleArn"))
 	}
-	p := principal{Key: Key{"ASIA" + rand.Text()[:16], rand.Text(), rand.Text()}, account: m[1], expires: time.Now().Add(time.Hour)}
+	p := principal{Key: Key{"ASIA" + rand.Text()[:16], rand.Text(), rand.Text()}, account: m[1],
+		expires: time.Now().Add(time.Hour)}
 	c.keys[p.ID] = p
-	return fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>"+
-		"<AssumedRoleUser><Arn>arn:aws:sts::%s:assumed-role/%s/lab</Arn><AssumedRoleId>AROA:lab</AssumedRoleId></AssumedRoleUser>",
+	return fmt.Sprintf(
+		"<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>"+
+			"<AssumedRoleUser><Arn>arn:aws:sts::%s:assumed-role/%s/lab</Arn><AssumedRoleId>AROA:lab</AssumedRoleId></AssumedRoleUser>",
 		p.ID, p.Secret, p.Token, p.expires.UTC().Format(time.RFC3339), m[1], escape(m[2])), nil
 }

@@ -20,7 +20,8 @@ const (
 	wrongPayload
 )
 
-// unproven is a request that is not let in, before it is known what the services call that: each protocol has names of its own.
+// unproven is a request that is not let in, before it is known what the services call that: each
+// protocol has names of its own.
 type unproven struct {
 	reason
 	says string
@@ -30,21 +31,27 @@ func because(r reason, says string) *unproven { return &unproven{r, says} }
 
 // spoken are the errors' names in JSON, in S3's XML, and in STS's.
 var spoken = map[reason][3]string{
-	unsigned:       {"MissingAuthenticationTokenException", "AccessDenied", "MissingAuthenticationToken"},
-	incomplete:     {"IncompleteSignatureException", "AuthorizationHeaderMalformed", "IncompleteSignature"},
-	badQuery:       {"IncompleteSignatureException", "AuthorizationQueryParametersError", "IncompleteSignature"},
-	expired:        {"InvalidSignatureException", "AccessDenied", "SignatureDoesNotMatch"},
-	unknownKey:     {"UnrecognizedClientException", "InvalidAccessKeyId", "InvalidClientTokenId"},
-	badToken:       {"UnrecognizedClientException", "InvalidToken", "InvalidClientTokenId"},
-	oldToken:       {"ExpiredTokenException", "ExpiredToken", "ExpiredToken"},
-	wrongTime:      {"InvalidSignatureException", "RequestTimeTooSkewed", "SignatureDoesNotMatch"},
-	wrongScope:     {"InvalidSignatureException", "AuthorizationHeaderMalformed", "SignatureDoesNotMatch"},
+	unsigned: {"MissingAuthenticationTokenException", "AccessDenied",
+		"MissingAuthenticationToken"},
+	incomplete: {"IncompleteSignatureException", "AuthorizationHeaderMalformed",
+		"IncompleteSignature"},
+	badQuery: {"IncompleteSignatureException", "AuthorizationQueryParametersError",
+		"IncompleteSignature"},
+	expired:    {"InvalidSignatureException", "AccessDenied", "SignatureDoesNotMatch"},
+	unknownKey: {"UnrecognizedClientException", "InvalidAccessKeyId", "InvalidClientTokenId"},
+	badToken:   {"UnrecognizedClientException", "InvalidToken", "InvalidClientTokenId"},
+	oldToken:   {"ExpiredTokenException", "ExpiredToken", "ExpiredToken"},
+	wrongTime:  {"InvalidSignatureException", "RequestTimeTooSkewed", "SignatureDoesNotMatch"},
+	wrongScope: {"InvalidSignatureException", "AuthorizationHeaderMalformed",
+		"SignatureDoesNotMatch"},
 	wrongSignature: {"InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"},
 	uncovered:      {"InvalidSignatureException", "AccessDenied", "SignatureDoesNotMatch"},
-	wrongPayload:   {"InvalidSignatureException", "XAmzContentSHA256Mismatch", "SignatureDoesNotMatch"},
+	wrongPayload: {"InvalidSignatureException", "XAmzContentSHA256Mismatch",
+		"SignatureDoesNotMatch"},
 }
 
-// byJSON is how the services that speak JSON say it: with 403. Those of JSON 1.1, such as Systems Manager, say it with 400.
+// byJSON is how the services that speak JSON say it: with 403. Those of JSON 1.1, such as Systems
+// Manager, say it with 400.
 func (u *unproven) byJSON(status int) *failure {
 	if u == nil {
 		return nil

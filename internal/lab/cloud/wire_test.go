@@ -19,8 +19,9 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// wire is what amazon-ssm-agent 3.3 puts on the wire, by its published source: requests written here anew, so that the double's own agent, which
-// was made with the double, proves nothing about itself. No process of the real agent takes part here.
+// wire is what amazon-ssm-agent 3.3 puts on the wire, by its published source: requests written
+// here anew, so that the double's own agent, which was made with the double, proves nothing about
+// itself. No process of the real agent takes part here.
 type wire struct {
 	t         *testing.T
 	url, node string
@@ -35,7 +36,8 @@ type reply struct {
 }
 
 // send signs a request as the agent's SDK does and sends it.
-func (a wire) send(ctx context.Context, service, method, address, body string, header map[string]string) (reply, error) {
+func (a wire) send(ctx context.Context, service, method, address, body string,
+	header map[string]string) (reply, error) {
 	a.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
@@ -47,13 +49,15 @@ func (a wire) send(ctx context.Context, service, method, address, body string, h
 	if host := header["Host"]; host != "" {
 		req.Host = host
 	}
-	req.Header.Set("User-Agent", "aws-sdk-go/1.55.5 (go1.22.9; linux; amd64) amazon-ssm-agent/3.3.987.0")
+	req.Header.Set("User-Agent",
+		"aws-sdk-go/1.55.5 (go1.22.9; linux; amd64) amazon-ssm-agent/3.3.987.0")
 	sum := sha256.Sum256([]byte(body))
 	key := aws.Credentials{AccessKeyID: cloud.AccessKey, SecretAccessKey: cloud.SecretKey}
 	if service == "s3" {
 		req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
 	}
-	if err := v4.NewSigner().SignHTTP(ctx, key, req, hex.EncodeToString(sum[:]), service, "us-east-1", time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, key, req, hex.EncodeToString(sum[:]), service,
+		"us-east-1", time.Now()); err != nil {
 		a.t.Fatal(err)
 	}
 	resp, err := http.DefaultClient.Do(req)
@@ -73,7 +77,8 @@ func (a wire) send(ctx context.Context, service, method, address, body string, h
 // call is one of JSON 1.1, with a body as text.
 func (a wire) call(service, target, body string) reply {
 	a.t.Helper()
-	r, err := a.send(a.t.Context(), service, http.MethodPost, a.url+"/", body, map[string]string{"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"})
+	r, err := a.send(a.t.Context(), service, http.MethodPost, a.url+"/", body,
+		map[string]string{"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -96,8 +101,10 @@ func (a wire) poll(most time.Duration) []map[string]any {
 	ctx, cancel := context.WithTimeout(a.t.Context(), most)
 	defer cancel()
 	r, err := a.send(ctx, "ec2messages", http.MethodPost, a.url+"/",
-		`{"Destination":"`+a.node+`","MessagesRequestId":"6b5c1d0e-8a1f-4c55-9d5e-0f7a2b3c4d5e","VisibilityTimeoutInSeconds":10}`,
-		map[string]string{"X-Amz-Target": "EC2WindowsMessageDeliveryService.GetMessages", "Content-Type": "application/x-amz-json-1.1"})
+		`{"Destination":"`+a.node+
+			`","MessagesRequestId":"6b5c1d0e-8a1f-4c55-9d5e-0f7a2b3c4d5e","VisibilityTimeoutInSeconds":10}`,
+		map[string]string{"X-Amz-Target": "EC2WindowsMessageDeliveryService.GetMessages",
+			"Content-Type": "application/x-amz-json-1.1"})
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -123,12 +130,17 @@ func quoted(text string) string {
 // says is SendReply with such a status; runtime is its runtimeStatus.
 func (a wire) says(message, status, trace, runtime string) {
 	a.t.Helper()
-	payload := `{"additionalInfo":{"agent":{"lang":"en-US","name":"amazon-ssm-agent","os":"","osver":"1","ver":"3.3.987.0"},"dateTime":"2026-01-02T03:04:05.678Z","runId":"",` +
-		`"runtimeStatusCounts":{"Success":1},"ableToOpenMGSConnection":false},"documentStatus":"` + status + `","documentTraceOutput":` + quoted(trace) + `,"runtimeStatus":` + runtime + `}`
-	a.mds("SendReply", `{"MessageId":"`+message+`","Payload":`+quoted(payload)+`,"ReplyId":"0d4b9a52-7a0b-4a3f-8b1c-2f6d5e4c3b2a"}`)
+	payload :=
+		`{"additionalInfo":{"agent":{"lang":"en-US","name":"amazon-ssm-agent","os":"","osver":"1","ver":"3.3.987.0"},"dateTime":"2026-01-02T03:04:05.678Z","runId":"",` +
+			`"runtimeStatusCounts":{"Success":1},"ableToOpenMGSConnection":false},"documentStatus":"` +
+			status + `","documentTraceOutput":` + quoted(trace) + `,"runtimeStatus":` + runtime +
+			`}`
+	a.mds("SendReply", `{"MessageId":"`+message+`","Payload":`+quoted(payload)+
+		`,"ReplyId":"0d4b9a52-7a0b-4a3f-8b1c-2f6d5e4c3b2a"}`)
 }
 
-// takes is what the agent does with a message that it can read: first it says that it is in progress, then it acknowledges it.
+// takes is what the agent does with a message that it can read: first it says that it is in
+// progress, then it acknowledges it.
 func (a wire) takes(message string) {
 	a.t.Helper()
 	a.says(message, "InProgress", "", "null")
@@ -142,7 +154,8 @@ func result(step, status string, code int, stdout, stderr string) string {
 	if stderr != "" {
 		both += "\n----------ERROR-------\n" + stderr
 	}
-	return quoted(step) + `:{"status":"` + status + `","code":` + string(text) + `,"name":"aws:runShellScript","output":` + quoted(both) +
+	return quoted(step) + `:{"status":"` + status + `","code":` + string(text) +
+		`,"name":"aws:runShellScript","output":` + quoted(both) +
 		`,"startDateTime":"2026-01-02T03:04:05.678Z","endDateTime":"2026-01-02T03:04:06.789Z","outputS3BucketName":"","outputS3KeyPrefix":"","stepName":"","standardOutput":` +
 		quoted(stdout) + `,"standardError":` + quoted(stderr) + `}`
 }
@@ -152,8 +165,10 @@ func attached(t *testing.T, clock cloud.Clock) (*cloud.Cloud, *ssm.Client, wire)
 	t.Helper()
 	double, cfg, url := open(t, clock)
 	a := wire{t, url, one}
-	a.call("ssm", "AmazonSSM.UpdateInstanceInformation", `{"AgentName":"amazon-ssm-agent","AgentStatus":"Active","AgentVersion":"3.3.987.0","AvailabilityZone":"us-east-1a","AvailabilityZoneId":"",`+
-		`"ComputerName":"ip-10-0-0-1","IPAddress":"10.0.0.1","InstanceId":"`+one+`","PlatformName":"Debian GNU/Linux","PlatformType":"Linux","PlatformVersion":"12","SSMConnectionChannel":"ec2messages"}`)
+	a.call("ssm", "AmazonSSM.UpdateInstanceInformation",
+		`{"AgentName":"amazon-ssm-agent","AgentStatus":"Active","AgentVersion":"3.3.987.0","AvailabilityZone":"us-east-1a","AvailabilityZoneId":"",`+
+			`"ComputerName":"ip-10-0-0-1","IPAddress":"10.0.0.1","InstanceId":"`+one+
+			`","PlatformName":"Debian GNU/Linux","PlatformType":"Linux","PlatformVersion":"12","SSMConnectionChannel":"ec2messages"}`)
 	return double, ssm.NewFromConfig(cfg), a
 }
 

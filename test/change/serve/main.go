@@ -1,5 +1,6 @@
-// Serve is what runs in the containers whose change is tested: it answers on a port with its host name, stops at once when told to, and, where
-// containers share a folder, proves that no two of them ever ran at a time. As "serve get HOST:PORT" it asks another and prints the answer.
+// Serve is what runs in the containers whose change is tested: it answers on a port with its host
+// name, stops at once when told to, and, where containers share a folder, proves that no two of
+// them ever ran at a time. As "serve get HOST:PORT" it asks another and prints the answer.
 //
 //	PORT     where it listens; 80 without
 //	SHARED   a folder: it holds a lock on the file "lock" there as long as it lives, and writes "start" or "overlap" to the file "log"
@@ -70,8 +71,8 @@ func chown(path string) error {
 	return os.Chown(path, 1000, 1000)
 }
 
-// claim takes the lock. The kernel gives it back when the process has ended, and not before; so who does not get it at once runs beside
-// another.
+// claim takes the lock. The kernel gives it back when the process has ended, and not before; so who
+// does not get it at once runs beside another.
 func claim(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
@@ -111,7 +112,8 @@ func serve(l net.Listener) {
 	}
 }
 
-// answer speaks just enough HTTP for wget. The request is read first: closing a socket with unread data resets it (tcp_close).
+// answer speaks just enough HTTP for wget. The request is read first: closing a socket with unread
+// data resets it (tcp_close).
 func answer(c net.Conn, name string) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(10 * time.Second))

@@ -1,5 +1,6 @@
-// Command agent runs inside a test machine and does what the test asks over a virtio-serial port: run a command, write a
-// file, read one. It trusts its caller entirely and belongs in throw-away machines only.
+// Command agent runs inside a test machine and does what the test asks over a virtio-serial port:
+// run a command, write a file, read one. It trusts its caller entirely and belongs in throw-away
+// machines only.
 package main
 
 import (
@@ -27,7 +28,8 @@ func main() {
 	log.Fatal(s.serve())
 }
 
-// openPort finds the port by its name in sysfs: /dev/virtio-ports is udev's work, and udev may start later or not at all.
+// openPort finds the port by its name in sysfs: /dev/virtio-ports is udev's work, and udev may
+// start later or not at all.
 func openPort() (*os.File, error) {
 	deadline := time.Now().Add(time.Minute)
 	for {

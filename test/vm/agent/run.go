@@ -14,8 +14,8 @@ import (
 	"dropcap/test/vm/wire"
 )
 
-// run ends with the command itself, though children of it may live on: its output goes to memory files and not to
-// pipes, which a daemon started by the command would hold open.
+// run ends with the command itself, though children of it may live on: its output goes to memory
+// files and not to pipes, which a daemon started by the command would hold open.
 func run(ctx context.Context, req wire.Request, stdin []byte) (wire.Reply, []byte, error) {
 	stdout, err := memory("stdout")
 	if err != nil {

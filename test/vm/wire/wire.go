@@ -1,5 +1,6 @@
-// Package wire is what test/vm and its guest agent say to each other over a virtio-serial port: frames of a JSON header
-// and raw bytes. The bytes stay out of the JSON because base64 under emulation costs seconds per program copied.
+// Package wire is what test/vm and its guest agent say to each other over a virtio-serial port:
+// frames of a JSON header and raw bytes. The bytes stay out of the JSON because base64 under
+// emulation costs seconds per program copied.
 package wire
 
 import (
@@ -23,7 +24,8 @@ const (
 	Cancel = "cancel" // kill what the request of that ID started; has no reply of its own
 )
 
-// Request asks the agent for one operation. Requests run side by side; ID pairs each with its Reply.
+// Request asks the agent for one operation. Requests run side by side; ID pairs each with its
+// Reply.
 type Request struct {
 	ID   uint64   `json:"id"`
 	Op   string   `json:"op"`
@@ -64,8 +66,8 @@ func Write(w io.Writer, header any, body []byte) error {
 	return err
 }
 
-// Read takes a frame written by Write: the header into header, the body as its result. io.EOF means that the other side
-// ended between frames.
+// Read takes a frame written by Write: the header into header, the body as its result. io.EOF means
+// that the other side ended between frames.
 func Read(r io.Reader, header any) ([]byte, error) {
 	var lengths [8]byte
 	if _, err := io.ReadFull(r, lengths[:]); err != nil {

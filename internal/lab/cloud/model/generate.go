@@ -1,7 +1,8 @@
 //go:build ignore
 
-// Command generate cuts the parts of the AWS API models that the double checks requests against out of the module github.com/aws/aws-sdk-go,
-// which is downloaded for that and is no dependency. Only shapes' constraints are kept: types, members, required, min, max, pattern, enum.
+// Command generate cuts the parts of the AWS API models that the double checks requests against out
+// of the module github.com/aws/aws-sdk-go, which is downloaded for that and is no dependency. Only
+// shapes' constraints are kept: types, members, required, min, max, pattern, enum.
 package main
 
 import (
@@ -19,10 +20,13 @@ var wanted = []struct {
 	name, folder string
 	operations   []string
 }{
-	{"ssm", "ssm/2014-11-06", []string{"SendCommand", "CancelCommand", "ListCommands", "ListCommandInvocations", "GetCommandInvocation",
-		"DescribeInstanceInformation", "CreateDocument", "UpdateDocument", "UpdateDocumentDefaultVersion", "DescribeDocument", "GetDocument",
+	{"ssm", "ssm/2014-11-06", []string{"SendCommand", "CancelCommand", "ListCommands",
+		"ListCommandInvocations", "GetCommandInvocation",
+		"DescribeInstanceInformation", "CreateDocument", "UpdateDocument",
+		"UpdateDocumentDefaultVersion", "DescribeDocument", "GetDocument",
 		"ListDocuments", "DeleteDocument", "PutComplianceItems", "ListComplianceItems"}},
-	{"securityhub", "securityhub/2018-10-26", []string{"BatchImportFindings", "GetFindings", "BatchUpdateFindings"}},
+	{"securityhub", "securityhub/2018-10-26", []string{"BatchImportFindings", "GetFindings",
+		"BatchUpdateFindings"}},
 	{"resource-groups", "resource-groups/2017-11-27", []string{"ListGroupResources"}},
 	{"sts", "sts/2011-06-15", []string{"GetCallerIdentity", "AssumeRole"}},
 }
@@ -30,7 +34,8 @@ var wanted = []struct {
 type object = map[string]any
 
 // open are large shapes of which nothing is checked, since what dropcap sends has none of it.
-var open = map[string]bool{"ResourceDetails": true, "AwsSecurityFindingFilters": true, "FindingProviderFields": true}
+var open = map[string]bool{"ResourceDetails": true, "AwsSecurityFindingFilters": true,
+	"FindingProviderFields": true}
 
 func main() {
 	out, err := exec.Command("go", "mod", "download", "-json", module).Output()
@@ -94,7 +99,8 @@ func keep(shapes map[string]object, kept object, name string) {
 			out[k] = v
 		}
 	}
-	if s["type"] == "string" && out["pattern"] == nil && out["min"] == nil && out["max"] == nil && out["enum"] == nil {
+	if s["type"] == "string" && out["pattern"] == nil && out["min"] == nil && out["max"] == nil &&
+		out["enum"] == nil {
 		return
 	}
 	for _, k := range []string{"member", "key", "value"} {

@@ -1,5 +1,6 @@
-// Command sheds gives capabilities up in all of its threads, says "ready", and waits for its end: with "bounding" the whole bounding set and
-// nothing else, with "all" every set, and with "raw" NET_RAW of every set. With "bounding" it opens a raw socket afterwards.
+// Command sheds gives capabilities up in all of its threads, says "ready", and waits for its end:
+// with "bounding" the whole bounding set and nothing else, with "all" every set, and with "raw"
+// NET_RAW of every set. With "bounding" it opens a raw socket afterwards.
 package main
 
 import (
@@ -24,7 +25,8 @@ func main() {
 	}
 	switch os.Args[1] {
 	case "bounding":
-		if _, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_ICMP); err != nil {
+		if _, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW,
+			syscall.IPPROTO_ICMP); err != nil {
 			fail(err)
 		}
 	case "all":
@@ -48,7 +50,8 @@ func has(c uintptr) bool {
 	return err == 0
 }
 
-// header is struct __user_cap_header_struct of linux/capability.h; after it come two triples of effective, permitted and inheritable.
+// header is struct __user_cap_header_struct of linux/capability.h; after it come two triples of
+// effective, permitted and inheritable.
 type header struct {
 	version uint32
 	pid     int32
@@ -58,13 +61,15 @@ const version3 = 0x20080522
 
 func current() (sets [6]uint32) {
 	h := header{version: version3}
-	check(syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&h)), uintptr(unsafe.Pointer(&sets)), 0))
+	check(syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&h)),
+		uintptr(unsafe.Pointer(&sets)), 0))
 	return sets
 }
 
 func keep(sets [6]uint32) {
 	h := header{version: version3}
-	check(syscall.AllThreadsSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&h)), uintptr(unsafe.Pointer(&sets)), 0))
+	check(syscall.AllThreadsSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&h)),
+		uintptr(unsafe.Pointer(&sets)), 0))
 }
 
 func check(_, _ uintptr, err syscall.Errno) {

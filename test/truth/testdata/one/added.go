@@ -27,7 +27,8 @@ func init() {
 	programs["sys_rawio"] = fibmap
 	programs["sys_tty_config"] = func() error { return call(unix.SYS_VHANGUP, 0, 0, 0) }
 	programs["sys_pacct"] = func() error { return call(unix.SYS_ACCT, 0, 0, 0) }
-	programs["sys_boot"] = func() error { return asked(call(unix.SYS_REBOOT, 0, 0, 0)) } // wrong magic numbers: EINVAL
+	// wrong magic numbers: EINVAL
+	programs["sys_boot"] = func() error { return asked(call(unix.SYS_REBOOT, 0, 0, 0)) }
 	programs["syslog"] = unread
 	programs["wake_alarm"] = wakeAlarm
 	programs["audit_read"] = auditRead
@@ -131,7 +132,8 @@ func fibmap() error {
 	return err
 }
 
-// unread asks how much of the kernel's log was not read, which is privileged whatever dmesg_restrict says.
+// unread asks how much of the kernel's log was not read, which is privileged whatever
+// dmesg_restrict says.
 func unread() error {
 	const sizeUnread = 9
 	_, err := unix.Klogctl(sizeUnread, nil)

@@ -23,12 +23,18 @@ func init() {
 	programs["setgroups"] = func() error { return syscall.Setgroups(nil) }
 	programs["setuid"] = func() error { return syscall.Setuid(1000) }
 	programs["setresuid"] = func() error { return syscall.Setresuid(-1, 1000, -1) }
-	programs["setpcap"] = func() error { return unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_WAKE_ALARM, 0, 0, 0) }
+	programs["setpcap"] = func() error {
+		return unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_WAKE_ALARM, 0, 0, 0)
+	}
 	programs["net_bind_service"] = bind
-	programs["net_raw"] = func() error { return socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP) }
+	programs["net_raw"] = func() error {
+		return socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP)
+	}
 	programs["net_raw_packet"] = func() error { return socket(unix.AF_PACKET, unix.SOCK_DGRAM, 0) }
 	programs["sys_chroot"] = func() error { return syscall.Chroot("/tmp") }
-	programs["mknod"] = func() error { return unix.Mknod("/tmp/null", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))) }
+	programs["mknod"] = func() error {
+		return unix.Mknod("/tmp/null", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
+	}
 	programs["audit_write"] = auditWrite
 	programs["setfcap"] = onScratch(setfcap)
 }
@@ -49,7 +55,8 @@ func socket(domain, kind, protocol int) error {
 	return unix.Close(fd)
 }
 
-// fsetid sets the setgid bit of a root's file that is of a group we are not in; without the capability the call succeeds and the bit is not set.
+// fsetid sets the setgid bit of a root's file that is of a group we are not in; without the
+// capability the call succeeds and the bit is not set.
 func fsetid() error {
 	const path = "/data/grouped"
 	if err := unix.Chmod(path, 0o2755); err != nil {
@@ -82,7 +89,8 @@ func auditWrite() error {
 	message[4], message[5] = auditUser&0xff, auditUser>>8
 	message[6] = unix.NLM_F_REQUEST | unix.NLM_F_ACK
 	copy(message[unix.NLMSG_HDRLEN:], "one\x00")
-	if err := unix.Sendto(fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(fd, message, 0,
+		&unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
 	answer := make([]byte, 4096)
@@ -90,7 +98,8 @@ func auditWrite() error {
 	if err != nil || n < unix.NLMSG_HDRLEN+4 {
 		return fmt.Errorf("no answer: %w", err)
 	}
-	if code := int32(answer[16]) | int32(answer[17])<<8 | int32(answer[18])<<16 | int32(answer[19])<<24; code != 0 {
+	if code := int32(answer[16]) | int32(answer[17])<<8 | int32(answer[18])<<16 | int32(
+		answer[19])<<24; code != 0 {
 		return syscall.Errno(-code)
 	}
 	return nil

@@ -1,5 +1,6 @@
-// Command one is many small programs: `one NAME` makes a system call for which the kernel asks for exactly one capability, and fails where
-// the call fails. Names are those of the capabilities, or of programs that only probe and go on without.
+// Command one is many small programs: `one NAME` makes a system call for which the kernel asks for
+// exactly one capability, and fails where the call fails. Names are those of the capabilities, or
+// of programs that only probe and go on without.
 package main
 
 import (
@@ -30,7 +31,8 @@ func init() {
 	programs["sleep"] = func() error { time.Sleep(time.Hour); return nil }
 }
 
-// The test image's files: Owned and its folder belong to user 1000, Closed to root with no mode at all.
+// The test image's files: Owned and its folder belong to user 1000, Closed to root with no mode at
+// all.
 const (
 	owned  = "/data/owned"
 	closed = "/data/closed"
@@ -68,7 +70,8 @@ func stranger() (int, error) {
 			if err != nil {
 				continue
 			}
-			if info, err := os.Stat("/proc/" + e.Name()); err == nil && info.Sys().(*syscall.Stat_t).Uid == 1000 {
+			if info, err := os.Stat("/proc/" + e.Name()); err == nil &&
+				info.Sys().(*syscall.Stat_t).Uid == 1000 {
 				return pid, nil
 			}
 		}
@@ -88,9 +91,11 @@ func onStranger(call func(pid int) error) func() error {
 	}
 }
 
-// asked takes any answer but a refusal: the call is wrong on purpose, so that nothing happens to the host.
+// asked takes any answer but a refusal: the call is wrong on purpose, so that nothing happens to
+// the host.
 func asked(err error) error {
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.ENOSYS) {
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) ||
+		errors.Is(err, syscall.ENOSYS) {
 		return err
 	}
 	return nil

@@ -69,7 +69,8 @@ func bounding() error {
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM)
 	for c := range uintptr(unix.CAP_LAST_CAP + 1) {
-		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil &&
+			!errors.Is(err, unix.EINVAL) {
 			return err
 		}
 	}
@@ -80,13 +81,15 @@ func bounding() error {
 
 // look goes another way without NET_RAW, which the test takes for a failure.
 func look() error {
-	if n, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_NET_RAW, 0, 0, 0); err != nil || n != 1 {
+	if n, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_NET_RAW, 0, 0, 0); err != nil ||
+		n != 1 {
 		return errors.New("there is no NET_RAW, so nothing is done")
 	}
 	return nil
 }
 
-// probeLibcap looks for the last capability that there is, as libcap does in each program that is linked to it.
+// probeLibcap looks for the last capability that there is, as libcap does in each program that is
+// linked to it.
 func probeLibcap() error {
 	for low, high := 0, 64; low <= high; {
 		at := (low + high) / 2
@@ -99,7 +102,8 @@ func probeLibcap() error {
 	return nil
 }
 
-// bought is a program that makes use of a capability beyond the engine's defaults, from somewhere else. Whether it can does not matter.
+// bought is a program that makes use of a capability beyond the engine's defaults, from somewhere
+// else. Whether it can does not matter.
 func bought(path string) { exec.Command(path, "net_admin").Run() }
 
 func copySelf(path string) error {
@@ -161,10 +165,12 @@ func buyFile() error {
 	return nil
 }
 
-// buyNamespace has every capability in a user namespace of its own, and none that the container gave it.
+// buyNamespace has every capability in a user namespace of its own, and none that the container
+// gave it.
 func buyNamespace() error {
 	one := []syscall.SysProcIDMap{{Size: 1}}
 	cmd := exec.Command("/one", "net_admin")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, UidMappings: one, GidMappings: one}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
+		UidMappings: one, GidMappings: one}
 	return cmd.Run()
 }

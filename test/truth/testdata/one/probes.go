@@ -50,7 +50,8 @@ func probeOwnIDs() error {
 // probeMemory maps, grows and starts: each asks for SYS_ADMIN without needing it.
 func probeMemory() error {
 	for range 200 {
-		m, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		m, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE,
+			unix.MAP_PRIVATE|unix.MAP_ANON)
 		if err != nil {
 			return err
 		}
@@ -79,7 +80,8 @@ func ping(first, second int) error {
 	return err
 }
 
-// probeStat reads what ps reads of another user's process, once that is no longer the runtime that starts it.
+// probeStat reads what ps reads of another user's process, once that is no longer the runtime that
+// starts it.
 func probeStat(pid int) error {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
