@@ -157,6 +157,9 @@ func linkTarget(e *entry) (string, error) {
 	}
 	b := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(e.parent, e.name, b)
+	if errors.Is(err, unix.EINVAL) { // it is no link any more
+		err = errMoved
+	}
 	if err != nil {
 		return "", fmt.Errorf("read the link %q: %w", e.path, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -287,12 +288,16 @@ func TestAHostileLayerLeadsNowhere(t *testing.T) {
 			_ = os.WriteFile(filepath.Join(from, "d", "7"), []byte("mine"), 0o644)
 		}
 	}()
+	end := sync.OnceFunc(func() {
+		close(stop)
+		<-done
+	})
+	t.Cleanup(end)
 	c := opened(t, from, to)
 	for range 30 {
 		carry(t, c)
 	}
-	close(stop)
-	<-done
+	end()
 	carry(t, c)
 	verified(t, c)
 	must(t, filepath.WalkDir(to, func(path string, d os.DirEntry, err error) error {
