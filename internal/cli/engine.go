@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"dropcap"
 	"dropcap/internal/docker"
 	"dropcap/internal/host"
 	"dropcap/internal/render"
@@ -44,12 +48,20 @@ func (a *app) open(ctx context.Context) (*host.Session, error) { return a.host("
 func (a *app) host(store string) *host.Host { return a.hostWatched(store, a.watchCommand(store)) }
 
 func (a *app) hostWatched(store string, watch []string) *host.Host {
+	return a.newHost(store, watch, terminal{a})
+}
+
+// hostFor is the same, for another observer.
+func (a *app) hostFor(store string, o host.Observer) *host.Host {
+	return a.newHost(store, a.watchCommand(store), o)
+}
+
+func (a *app) newHost(store string, watch []string, o host.Observer) *host.Host {
 	e := a.engine
-	return host.New(host.Config{Store: store, Watch: watch, Observer: terminal{a},
-		Engine: docker.Options{
-			Host: e.host, Context: e.context, ConfigDir: e.config, TLS: e.tls, Timeout: e.timeout,
-			UserAgent: "dropcap/" + version(),
-		}})
+	return host.New(host.Config{Store: store, Watch: watch, Observer: o, Engine: docker.Options{
+		Host: e.host, Context: e.context, ConfigDir: e.config, TLS: e.tls, Timeout: e.timeout,
+		UserAgent: "dropcap/" + version(),
+	}})
 }
 
 // terminal tells what a host reports on standard error, and asks there.
@@ -88,4 +100,48 @@ func (t terminal) Ask(ctx context.Context, question string) error {
 		return nil
 	}
 	return t.confirm(ctx, question)
+}
+
+// confirm asks on the terminal; without one the answer must have been given by --yes.
+func (a *app) confirm(ctx context.Context, question string) error {
+	if !isTerminal(a.err) {
+		return usageError("add --yes", "cannot ask without a terminal: %s", question)
+	}
+	fmt.Fprintf(a.err, "%s [y/N] ", oneLine(question))
+	answers := make(chan string, 1)
+	go func() {
+		answer, err := bufio.NewReader(io.LimitReader(a.in, 100)).ReadString('\n')
+		if err != nil {
+			answer = "" // half a line is no answer
+		}
+		answers <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case <-ctx.Done(): // a read cannot be interrupted, and the program ends
+		fmt.Fprintln(a.err)
+		return dropcap.Errorf(dropcap.CodeInterrupt, "",
+			"cannot go on: interrupted; nothing was done")
+	case word := <-answers:
+		if word != "y" && word != "yes" {
+			return dropcap.Errorf(dropcap.CodeError, "",
+				"cannot go on: not confirmed; nothing was done")
+		}
+		return nil
+	}
+}
+
+func (a *app) warn(err error) {
+	a.clearLine()
+	fmt.Fprintf(a.err, "dropcap: warning: %s\n", oneLine(err.Error()))
+}
+
+func (a *app) clearLine() {
+	if isTerminal(a.err) {
+		fmt.Fprint(a.err, "\r\033[K")
+	}
+}
+
+// say prints a line about what goes on.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.err, "dropcap: %s\n", oneLine(fmt.Sprintf(format, args...)))
 }

@@ -6,9 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dropcap"
 	"dropcap/internal/evidence"
 	"dropcap/internal/host"
 	"dropcap/internal/printable"
+	"dropcap/internal/render"
 )
 
 func (a *app) evidence() *cobra.Command {
@@ -106,4 +108,27 @@ func (a *app) forgetEvidence(ctx context.Context, name, folder string) error {
 	}
 	fmt.Fprintf(a.err, "forgot %s\n", printable.Count(gone, "record"))
 	return nil
+}
+
+func (a *app) printEvidence(e dropcap.Evidence, format string) error {
+	if format == "json" {
+		return writeJSON(a.out, e)
+	}
+	return render.Evidence(a.out, e, texts, a.options(outputFlags{}))
+}
+
+// texts says a recommendation in each owner's language.
+func texts(w dropcap.WorkloadEvidence) [][2]string {
+	t := evidence.TextsOf(w.Recommended)
+	ecs := t.ECS
+	if ecs == "" {
+		ecs = t.ECSNote
+	}
+	list := [][2]string{{"docker run", t.Docker}, {"compose", t.Compose}, {"ECS", ecs},
+		{"Kubernetes", t.Kubernetes}}
+	if step, ok := evidence.RecommendCIS(w); ok {
+		list = append(list, [2]string{"level cis", evidence.TextsOf(step).Docker +
+			"   (the smaller step: nothing else changes)"})
+	}
+	return list
 }

@@ -6,29 +6,21 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
-	"dropcap/internal/bpf"
-	"dropcap/internal/doctor"
-	"dropcap/internal/evidence"
+	"dropcap/internal/cli/sdnotify"
 	"dropcap/internal/host"
-	"dropcap/internal/learn"
 	"dropcap/internal/printable"
-	"dropcap/internal/store"
 )
 
 type learnFlags struct {
 	format, until, store, hook            string
 	span                                  time.Duration
 	restart, yes, complete, execs, daemon bool
-
-	named map[string]string // the containers that are named, by id
 }
 
 func (a *app) learn() *cobra.Command {
@@ -119,165 +111,38 @@ func (f *learnFlags) check(names, command []string) error {
 }
 
 func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFlags) error {
+	a.yes = f.yes
+	shown := &learnTerminal{terminal: terminal{a}}
+	q := host.LearnRequest{
+		Names: names, For: f.span, UntilStopped: f.until == "stopped", Restart: f.restart,
+		// standard output is for the evidence
+		Command:  host.Command{Args: command, Stdin: a.in, Output: a.err},
+		Complete: f.complete, Execs: f.execs, Hook: f.hook, Enough: nextInterrupt,
+		Service: f.daemon,
+	}
+	var o host.Observer = shown
 	if f.daemon {
-		a.logging()
+		a.say("starting")
+		o = &learnService{learnTerminal: shown}
 	}
-	h, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	here := h.Machine()
-	info, err := h.Host(ctx)
-	if err != nil {
-		return err
-	}
-	if !here.Engine || here.Release != info.Kernel {
-		return dropcap.Errorf(dropcap.CodeHost, "run dropcap there",
-			"cannot learn here: the engine runs on another machine or in a VM")
-	}
-	l := newLearner(h)
-	q, err := a.learnQuery(ctx, l, names, f)
-	if err != nil {
-		return err
-	}
-	q.Host = here.ID
-	s, err := store.Open(f.store)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	unlock, err := s.Lock("learn")
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	t, err := openTracer(f.hook)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	fmt.Fprintf(a.err, "learning through %s; evidence goes to %s\n", t.Hook(), s.Folder())
-	if why := doctor.Untraceable(info.Engine.Name, here.Cgroup); why != "" {
-		a.warn(errors.New(why))
-	}
-	return a.record(ctx, l, tracer{t}, host.Keeper{Store: s, Host: here.ID}, q, command, f)
-}
-
-// openTracer says the likeliest cause in one clause where there is one: what each hook answered
-// helps nobody who is not root.
-func openTracer(hook string) (*bpf.Tracer, error) {
-	t, err := bpf.Open(bpf.Options{Hook: hook})
-	var e *dropcap.Error
-	if err != nil && os.Geteuid() != 0 && errors.As(err, &e) && e.Code == dropcap.CodeHost {
-		err = &dropcap.Error{Code: dropcap.CodeHost,
-			Message: "cannot watch capability checks: that takes root",
-			Hint:    "run dropcap with sudo", Err: err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	// Also where containers are named: by the time that the engine tells of a start it is over.
-	if err := t.Default(true); err != nil {
-		t.Close()
-		return nil, err
-	}
-	return t, nil
-}
-
-// record records until it is told to end, and prints what was seen, whatever ended it.
-func (a *app) record(ctx context.Context, l learner, t tracer, k host.Keeper, q learn.Query,
-	command []string, f *learnFlags) error {
-	recordCtx, end := context.WithCancel(ctx)
-	defer end()
-	if f.span > 0 && len(command) > 0 {
-		recordCtx, end = context.WithTimeout(ctx, f.span)
-		defer end()
-	}
-	failed := make(chan error, 1)
-	failed <- nil
-	q.Begun = func() {
-		<-failed
-		go func() { failed <- a.exercise(recordCtx, end, l.host.Client, command, f) }()
-	}
-	if f.daemon {
-		q.Begun = a.ready
-		defer notify("STOPPING=1")
-	}
-	list, err := learn.Run(recordCtx, t, l, k, q)
-	end()
+	r, err := a.hostFor(f.store, o).Learn(ctx, q)
 	a.clearLine()
-	a.finished = true // Ctrl-C is how a recording without an end is ended
-	err = errors.Join(err, <-failed)
-	if f.daemon {
-		return err
+	a.finished = r.Began // Ctrl-C is how a recording without an end is ended
+	if f.daemon && r.Began {
+		sdnotify.Send("STOPPING=1")
 	}
-	if list == nil && err != nil {
-		return err
+	if r.Incomplete {
+		a.status = dropcap.ExitIncomplete
 	}
-	doc := dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: evidence.Merge(list,
-		evidence.ByHost)}
-	if f.restart {
-		doc.NotStarted = a.unstarted(f.named, list)
+	if r.Evidence.Schema != "" {
+		err = errors.Join(err, a.printEvidence(r.Evidence, f.format))
 	}
-	shown := a.printEvidence(doc, f.format)
-	return errors.Join(err, shown)
+	return err
 }
 
-// learnQuery resolves the names, and asks before anything is restarted.
-func (a *app) learnQuery(ctx context.Context, l learner, names []string,
-	f *learnFlags) (learn.Query, error) {
-	q := learn.Query{Complete: f.complete, Execs: f.execs, Warn: a.learnWarn(),
-		Scanning: a.scanning(), Enough: enough, Progress: a.learnProgress(f.span)}
-	if f.daemon {
-		q.Service, q.Read, q.Say, q.Warn = true, 30*time.Second, a.say, a.sayOnce()
-		q.Progress = a.alive()
-	}
-	for _, n := range names {
-		c, err := l.See(ctx, n)
-		if err != nil {
-			return q, err
-		}
-		if q.Only == nil {
-			q.Only, f.named = map[string]bool{}, map[string]string{}
-		}
-		q.Only[c.ID], f.named[c.ID] = true, c.Name
-	}
-	if f.until == "stopped" {
-		q.Until = func(s learn.Session) bool { return s.Containers > 0 && s.Live == 0 }
-	}
-	if f.restart && !f.yes {
-		if err := a.confirm(ctx,
-			fmt.Sprintf("Restart %s?", strings.Join(names, ", "))); err != nil {
-			return q, err
-		}
-	}
-	return q, nil
-}
-
-// learnWarn also makes the recording incomplete where a container was not seen. What was
-// interrupted is said once, whatever it was.
-func (a *app) learnWarn() func(error) {
-	var mu sync.Mutex
-	said := false
-	return func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if errors.Is(err, learn.ErrBlind) || host.CodeOf(err) == dropcap.CodeIncomplete {
-			a.status = dropcap.ExitIncomplete
-		}
-		if errors.Is(err, context.Canceled) {
-			if said {
-				return
-			}
-			said, err = true, errors.New("the end came before the engine had answered everything")
-		}
-		a.warn(err)
-	}
-}
-
-// enough ends at the next Ctrl-C: what is still to be looked at is left to the next recording then.
-func enough() <-chan struct{} {
+// nextInterrupt ends at the next Ctrl-C: what is still to be looked at is left to the next
+// recording then.
+func nextInterrupt() <-chan struct{} {
 	signals, ended := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -287,18 +152,76 @@ func enough() <-chan struct{} {
 	return ended
 }
 
-// scanning says what is waited for after the recording.
-func (a *app) scanning() func(left int) {
-	said := false
-	return func(left int) {
-		a.clearLine()
-		switch {
-		case isTerminal(a.err):
-			fmt.Fprintf(a.err, "looking at the files of %s; Ctrl-C leaves that to the next time",
-				printable.Count(left, "image"))
-		case !said:
-			fmt.Fprintf(a.err, "looking at the files of %s\n", printable.Count(left, "image"))
-		}
-		said = true
+// learnTerminal shows a recording on standard error.
+type learnTerminal struct {
+	terminal
+	scanning bool // it was said that files are being read
+}
+
+func (t *learnTerminal) Progress(p host.Progress) {
+	switch p := p.(type) {
+	case host.TracerOpened:
+		fmt.Fprintf(t.err, "learning through %s; evidence goes to %s\n", p.Hook, p.Store)
+	case host.LearnedSoFar:
+		t.soFar(p)
+	case host.ImagesLeft:
+		t.imagesLeft(p.Count)
+	default:
+		t.terminal.Progress(p)
 	}
+}
+
+func (t *learnTerminal) soFar(p host.LearnedSoFar) {
+	if !isTerminal(t.err) {
+		return
+	}
+	of := ""
+	if p.For > 0 {
+		of = " of " + p.For.String()
+	}
+	fmt.Fprintf(t.err, "\r\033[K%s%s  %d containers, %d running  %d capabilities used  lost %d",
+		p.Elapsed.Round(time.Second), of, p.Containers, p.Live, p.Needs, p.Lost)
+}
+
+func (t *learnTerminal) imagesLeft(count int) {
+	t.clearLine()
+	images := printable.Count(count, "image")
+	switch {
+	case isTerminal(t.err):
+		fmt.Fprintf(t.err, "looking at the files of %s; Ctrl-C leaves that to the next time",
+			images)
+	case !t.scanning:
+		fmt.Fprintf(t.err, "looking at the files of %s\n", images)
+	}
+	t.scanning = true
+}
+
+// learnService logs a recording of weeks to standard error, and reports to systemd.
+type learnService struct {
+	*learnTerminal
+	reported time.Time
+}
+
+func (s *learnService) Progress(p host.Progress) {
+	switch p := p.(type) {
+	case host.LearnBegun:
+		s.say("recording")
+		sdnotify.Send("READY=1\nSTATUS=recording")
+	case host.LearnedSoFar:
+		s.alive(p)
+	case host.LogLine:
+		s.say("%s", p.Text)
+	default:
+		s.learnTerminal.Progress(p)
+	}
+}
+
+// alive tells systemd's watchdog once a minute that the recording goes on, and what it has come to.
+func (s *learnService) alive(p host.LearnedSoFar) {
+	if time.Since(s.reported) < time.Minute {
+		return
+	}
+	s.reported = time.Now()
+	sdnotify.Send(fmt.Sprintf("WATCHDOG=1\nSTATUS=%s running, %d so far, %s lost",
+		printable.Count(p.Live, "container"), p.Containers, printable.Count(int(p.Lost), "check")))
 }

@@ -84,7 +84,8 @@ func (e *Engine) end(c *Container, signal, status string) {
 	e.emit(c, "die", map[string]string{"exitCode": status})
 }
 
-// serveEvents answers GET /events: what is kept since the time asked for, then what comes.
+// serveEvents answers GET /events: what is kept since the time asked for, then what comes, until
+// the time asked for.
 func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
@@ -111,11 +112,17 @@ func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 			w.Write(one.line)
 		}
 	}
+	var until <-chan time.Time
+	if at := nanoseconds(r.URL.Query().Get("until")); at != 0 {
+		until = time.After(time.Until(time.Unix(0, at)))
+	}
 	for {
 		w.(http.Flusher).Flush()
 		select {
 		case one := <-future:
 			w.Write(one.line)
+		case <-until:
+			return
 		case <-cut:
 			return
 		case <-r.Context().Done():

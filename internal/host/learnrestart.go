@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"context"
@@ -19,15 +19,17 @@ import (
 
 // restarting restarts the named containers for a recording.
 type restarting struct {
-	app   *app
-	c     *docker.Client
-	names map[string]string // by id
+	observer Observer
+	client   *docker.Client
+	names    map[string]string // by id
 }
 
-// restartPatience is what an engine may take to stop and start a container beyond its grace period.
+// restartPatience is how long an engine may take to stop and start a container, beyond the
+// container's grace period.
 const restartPatience = 2 * time.Minute
 
-// run restarts them, says of each at once that it has not come back, and gives an error then.
+// run restarts the containers, and warns at once of each that does not come back. The error names
+// them all.
 func (r restarting) run(ctx context.Context, members []learn.Member) error {
 	var mu sync.Mutex
 	var failed []string
@@ -38,7 +40,7 @@ func (r restarting) run(ctx context.Context, members []learn.Member) error {
 		mu.Lock()
 		defer mu.Unlock()
 		failed = append(failed, m.Name)
-		r.app.warn(fmt.Errorf("%s did not come back: %w", m.Name, err))
+		r.observer.Warn(fmt.Errorf("%s did not come back: %w", m.Name, err))
 	})
 	if len(failed) == 0 {
 		return nil
@@ -50,10 +52,10 @@ func (r restarting) run(ctx context.Context, members []learn.Member) error {
 		"cannot restart %s", strings.Join(failed, ", "))
 }
 
-// members finds out which of them use others, and tells whom a restart cuts off who is not among
-// them.
+// members finds out which of the containers use others, and warns of those outside that a restart
+// cuts off.
 func (r restarting) members(ctx context.Context) ([]learn.Member, error) {
-	all, err := r.c.List(ctx, []string{"status=running"})
+	all, err := r.client.List(ctx, []string{"status=running"})
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,7 @@ func (r restarting) members(ctx context.Context) ([]learn.Member, error) {
 		list[id] = learn.Member{ID: id, Name: name}
 	}
 	for _, ref := range all {
-		raw, err := r.c.RawContainer(ctx, ref.ID)
+		raw, err := r.client.RawContainer(ctx, ref.ID)
 		if err != nil {
 			continue // it is gone: then it uses nothing
 		}
@@ -83,38 +85,34 @@ func (r restarting) members(ctx context.Context) ([]learn.Member, error) {
 				m.After = append(m.After, other)
 				list[ref.ID] = m
 			case u.Namespace():
-				r.app.warn(fmt.Errorf("%s uses the %s namespace of %s and loses it: restart it too",
-					ref.Name, u.Kind, list[other].Name))
+				r.observer.Warn(
+					fmt.Errorf("%s uses the %s namespace of %s and loses it: restart it too",
+						ref.Name, u.Kind, list[other].Name))
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(list), func(a, b learn.Member) int {
-		return strings.Compare(a.Name, b.Name)
-	}), nil
+	byName := func(a, b learn.Member) int { return strings.Compare(a.Name, b.Name) }
+	return slices.SortedFunc(maps.Values(list), byName), nil
 }
 
 // restart returns once the container is up again, or is known not to be.
 func (r restarting) restart(ctx context.Context, m learn.Member) error {
-	raw, err := r.c.RawContainer(ctx, m.ID)
+	raw, err := r.client.RawContainer(ctx, m.ID)
 	if err != nil {
 		return err
 	}
-	var was struct{ Config struct{ StopTimeout *int } }
-	if err := json.Unmarshal(raw, &was); err != nil {
-		return fmt.Errorf("read how long it may take to stop: %w", err)
-	}
-	grace := 10 * time.Second // moby container/container.go, defaultStopTimeout
-	switch t := was.Config.StopTimeout; {
-	case t != nil && *t < 0: // for ever
-		grace = time.Hour
-	case t != nil:
-		grace = time.Duration(*t) * time.Second
-	}
-	if _, err := r.c.Perform(ctx, dropcap.Call{Method: http.MethodPost, Path: "/containers/" +
-		m.ID + "/restart", Timeout: grace + restartPatience}); err != nil {
+	grace, err := gracePeriod(raw)
+	if err != nil {
 		return err
 	}
-	raw, err = r.c.RawContainer(ctx, m.ID)
+	call := dropcap.Call{
+		Method: http.MethodPost, Path: "/containers/" + m.ID + "/restart",
+		Timeout: grace + restartPatience,
+	}
+	if _, err := r.client.Perform(ctx, call); err != nil {
+		return err
+	}
+	raw, err = r.client.RawContainer(ctx, m.ID)
 	if err != nil {
 		return err
 	}
@@ -133,10 +131,26 @@ func (r restarting) restart(ctx context.Context, m learn.Member) error {
 	return nil
 }
 
-// unstarted names those of the named containers whose start the recording has not seen, also on
-// standard error.
-func (a *app) unstarted(names map[string]string, list []dropcap.WorkloadEvidence) []string {
-	left := maps.Clone(names)
+// gracePeriod returns how long a container may take to stop.
+func gracePeriod(inspect json.RawMessage) (time.Duration, error) {
+	var c struct{ Config struct{ StopTimeout *int } }
+	if err := json.Unmarshal(inspect, &c); err != nil {
+		return 0, fmt.Errorf("read how long it may take to stop: %w", err)
+	}
+	switch t := c.Config.StopTimeout; {
+	case t == nil:
+		return 10 * time.Second, nil // moby container/container.go, defaultStopTimeout
+	case *t < 0: // for ever
+		return time.Hour, nil
+	default:
+		return time.Duration(*t) * time.Second, nil
+	}
+}
+
+// notStarted returns the names of those of the named containers whose start was not seen, and warns
+// of them.
+func (l *learning) notStarted(list []dropcap.WorkloadEvidence) []string {
+	left := maps.Clone(l.named)
 	for _, w := range list {
 		for _, s := range w.Sources {
 			if s.StartsCold+s.StartsWarm > 0 {
@@ -144,11 +158,11 @@ func (a *app) unstarted(names map[string]string, list []dropcap.WorkloadEvidence
 			}
 		}
 	}
-	missing := slices.Sorted(maps.Values(left))
-	if len(missing) > 0 {
-		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
-		a.warn(fmt.Errorf("not seen starting: %s; a need that shows only then is missing",
-			strings.Join(missing, ", ")))
+	names := slices.Sorted(maps.Values(left))
+	if len(names) > 0 {
+		l.host.observer.Warn(fmt.Errorf("not seen starting: %s; a need that shows only then is "+
+			"missing",
+			strings.Join(names, ", ")))
 	}
-	return missing
+	return names
 }
