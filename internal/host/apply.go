@@ -47,6 +47,11 @@ func (h *Host) Apply(ctx context.Context, q ApplyRequest) (Changed, error) {
 	if err := h.observer.Ask(ctx, fmt.Sprintf("Change %s?", namesOf(jobs))); err != nil {
 		return Changed{Incomplete: left}, err
 	}
+	jobs, busy, err := h.awaitExecs(ctx, ch.Session, jobs)
+	left = left || busy
+	if err != nil || len(jobs) == 0 {
+		return Changed{Incomplete: left}, err
+	}
 	watching, end := h.watch(ctx, q.NoWatch, ch.Store)
 	defer end()
 	ch.Watcher = watching

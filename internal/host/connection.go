@@ -3,8 +3,10 @@ package host
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"dropcap"
@@ -21,12 +23,14 @@ func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string
 	if socket, ok := o.h.Local(); ok && o.h.Kernel.Listens(socket, c.ID) {
 		return "it serves the socket " + socket
 	}
-	ports := publishedPorts(inspect)
-	if port := tcpPort(o.h.Address()); port != "" && ports[port] {
+	list := publishedPorts(inspect)
+	if port := tcpPort(o.h.Address()); port != "" && publishes(list, "", port) {
 		return "it publishes port " + port + ", which dropcap is connected to"
 	}
-	// "CLIENT CPORT SERVER SPORT" (sshd(8))
-	if f := strings.Fields(os.Getenv("SSH_CONNECTION")); len(f) == 4 && ports[f[3]] {
+	// "CLIENT CPORT SERVER SPORT" (sshd(8)): of this machine, so it says nothing of an engine
+	// elsewhere.
+	f := strings.Fields(os.Getenv("SSH_CONNECTION"))
+	if len(f) == 4 && o.isHere() && publishes(list, f[2], f[3]) {
 		return fmt.Sprintf("it publishes port %s, which you are logged in through",
 			printable.Line(f[3]))
 	}
@@ -42,23 +46,34 @@ func tcpPort(address string) string {
 	return u.Port()
 }
 
-// publishedPorts are the ports of the host that lead into a container, as declared and as assigned.
-func publishedPorts(inspect json.RawMessage) map[string]bool {
-	type binding struct{ HostPort string }
+// binding is a TCP port of the host that leads into a container.
+type binding struct{ HostIP, HostPort string }
+
+// publishedPorts are the TCP ports that lead into a container, as declared and as assigned.
+func publishedPorts(inspect json.RawMessage) []binding {
 	var b struct {
 		HostConfig      struct{ PortBindings map[string][]binding }
 		NetworkSettings struct{ Ports map[string][]binding }
 	}
 	_ = json.Unmarshal(inspect, &b) // one that cannot be read is refused elsewhere
-	ports := map[string]bool{}
+	var list []binding
 	for _, all := range []map[string][]binding{b.HostConfig.PortBindings, b.NetworkSettings.Ports} {
-		for _, list := range all {
-			for _, p := range list {
-				if p.HostPort != "" {
-					ports[p.HostPort] = true
-				}
+		for port, bound := range all {
+			if _, protocol, given := strings.Cut(port, "/"); !given || protocol == "tcp" {
+				list = append(list, bound...)
 			}
 		}
 	}
-	return ports
+	return list
+}
+
+// publishes reports whether a connection to that address and port of the host leads into the
+// container. An address that is not known, or does not parse, may be any.
+func publishes(list []binding, address, port string) bool {
+	to, err := netip.ParseAddr(address)
+	return slices.ContainsFunc(list, func(b binding) bool {
+		from, bad := netip.ParseAddr(b.HostIP)
+		anywhere := err != nil || bad != nil || from.IsUnspecified()
+		return b.HostPort == port && port != "" && (anywhere || from.Unmap() == to.Unmap())
+	})
 }

@@ -152,8 +152,8 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Recipe,
 	q PlanRequest) plan.Subject {
 	return plan.Subject{
-		Container: c, Inspect: original.Inspect, Notes: r.Warnings(), Goes: r.Deprivileged(),
-		Unsaid: r.Unsaid(),
+		Container: c, Inspect: original.Inspect, Execs: r.Execs(), Notes: r.Warnings(),
+		Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
 		Against: func(st dropcap.Strategy) []plan.Refusal {
 			return refusals(r, st, q.DiscardLayer)
 		},

@@ -46,6 +46,7 @@ type Subject struct {
 	// Against is what speaks against changing it in the given way (re-creating it, or in place);
 	// nil if nothing was asked.
 	Against func(dropcap.Strategy) []Refusal
+	Execs   int      // docker execs that run in it now
 	Notes   []string // what is lost, or may change, when it is re-created
 	Goes    []string // what else goes when it is no longer privileged
 	// Command is what makes such a container by hand, without secrets; nil if it cannot be said.

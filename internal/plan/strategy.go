@@ -81,10 +81,25 @@ func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 		list = append(list, "the compose file stays as it is: whenever compose makes it again, "+
 			"the change is gone")
 	}
+	if s.Execs > 0 {
+		list = append(list, busy(s.Execs, out.Strategy))
+	}
 	if out.Strategy == dropcap.StrategyRecreate {
 		list = append(list, s.Notes...)
 	}
 	return list
+}
+
+// busy warns of docker execs that would end with the container.
+func busy(n int, strategy dropcap.Strategy) string {
+	runs := "a docker exec runs in it and ends"
+	if n > 1 {
+		runs = fmt.Sprintf("%d docker execs run in it and end", n)
+	}
+	if strategy == dropcap.StrategyManual {
+		return runs + " when it is stopped"
+	}
+	return runs + " when it is stopped: apply waits for that, for half a minute at most"
 }
 
 // timing is the part of the engine's description that tells how long a change takes.

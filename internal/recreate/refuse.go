@@ -45,7 +45,6 @@ var checklist = []refusal{
 		"repair it first: after a change nobody could tell which of the two is to blame"},
 	{"stdin-once", true, (*Recipe).stdinOnce,
 		"let whoever is attached finish; then run it anew without -i, or with -d"},
-	{"live-execs", true, (*Recipe).execs, "wait for them to end, or end them"},
 	{"sharers", true, (*Recipe).sharers,
 		"stop and change those by hand together with this one: they would stay in the namespace " +
 			"of a container that is gone"},
@@ -109,17 +108,19 @@ func (r *Recipe) restarting() string {
 	return when(r.in.State.Restarting, "it ends and is restarted again and again")
 }
 
+// stdinOnce is about one that runs: to the next start of one that does not, nobody is attached yet.
 func (r *Recipe) stdinOnce() string {
-	return when(r.config.OpenStdin && r.config.StdinOnce,
-		"it reads from a terminal or pipe that is attached once, and ends with it")
+	once := r.config.OpenStdin && r.config.StdinOnce && r.in.State.Running
+	return when(once, "it reads from a terminal or pipe that is attached once, and ends with it")
 }
 
-func (r *Recipe) execs() string {
-	live := r.o.Execs
-	if live == nil {
-		live = r.in.ExecIDs
+// Execs returns how many docker execs run in the container, its health check's left out. They end
+// with it, so whoever changes it waits for them.
+func (r *Recipe) Execs() int {
+	if r.o.Execs == nil {
+		return len(r.in.ExecIDs)
 	}
-	return when(len(live) > 0, "a docker exec runs in it (%d in all)", len(live))
+	return len(r.o.Execs)
 }
 
 func (r *Recipe) sharers() string {

@@ -211,11 +211,17 @@ func refusedByState(t *testing.T, s stage) {
 		return strings.Contains(string(s.inspect("still")), `"ExecIDs":["`)
 	})
 	busy := s.original("still")
-	refused(t, busy, recreate.Options{}, "live-execs")
+	if n := refused(t, busy, recreate.Options{}).Execs(); n != 1 { // it is waited for
+		t.Errorf("%d execs run", n)
+	}
 	busy.Execs = []string{} // somebody has looked, and none runs
-	refused(t, busy, recreate.Options{})
+	if n := refused(t, busy, recreate.Options{}).Execs(); n != 0 {
+		t.Errorf("%d execs run, where somebody has seen none", n)
+	}
 	s.t.Cleanup(func() { s.CLI("rm", "-f", "attached", "loop") })
 	s.docker("create", "-i", "--name", "attached", "app:1", "cat")
+	refused(t, s.original("attached"), recreate.Options{}) // nobody is attached yet
+	s.docker("start", "attached")
 	refused(t, s.original("attached"), recreate.Options{}, "stdin-once")
 	s.docker("run", "-d", "--restart", "always", "--name", "loop", "app:1", "false")
 	dockertest.Eventually(t, 60*time.Second, "restarting container", func() bool {

@@ -34,7 +34,7 @@ var refusals = []refusal{
 		make: `docker run -d --restart always --name web app:1 false; for i in 1 2 3 4 5 6 7 8 9; do docker inspect --format '{{.State.Restarting}}' web | grep -q true && break; sleep 0.3; done`,
 		says: "restarted again and again", hint: "repair"},
 	{name: "an exec at work",
-		make: `docker run -d --name web app:1; docker exec -d web sleep 1000; until docker top web | grep -q 'sleep 1000'; do sleep 0.1; done`, says: "docker exec runs", hint: "wait"},
+		make: `docker run -d --name web app:1; docker exec -d web sleep 1000; until docker top web | grep -q 'sleep 1000'; do sleep 0.1; done`, says: "a docker exec still runs", hint: "docker top"},
 	{name: "others use its network", short: true,
 		make: `docker run -d --name web app:1; docker run -d --name other --network container:web --env PORT=81 app:1`, says: "namespace is also that of other", hint: "together"},
 	{name: "others use its processes",
