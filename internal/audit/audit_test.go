@@ -8,6 +8,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/evidence"
+	"dropcap/internal/printable"
 )
 
 var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -258,7 +259,7 @@ func TestHostileNamesStayWithinASentence(t *testing.T) {
 			t.Errorf("control characters in %q %q", f.Because, f.Fix)
 		}
 	}
-	if got := quoted(c.Image); got != `'x'\''; rm -rf /?[2J'` {
+	if got := printable.Shell(c.Image); got != `'x'\''; rm -rf /?[2J'` {
 		t.Errorf("quoted image is %s", got)
 	}
 }

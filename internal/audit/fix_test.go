@@ -1,47 +1,12 @@
 package audit
 
 import (
-	"maps"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
 	"dropcap"
 	"dropcap/caps"
 )
-
-// After the edit the engine must no longer grant the set, whatever was declared before, and must
-// take nothing else away.
-func TestEditTakesAwayExactlyTheSet(t *testing.T) {
-	defaults := caps.DockerDefaults
-	g := caps.Grants{Defaults: defaults, All: caps.UpTo(caps.Last)}
-	rng := rand.New(rand.NewPCG(1, 2))
-	names := func() (l []string) {
-		for range rng.IntN(5) {
-			l = append(l, caps.Cap(rng.IntN(int(caps.Last)+1)).Short())
-		}
-		if rng.IntN(4) == 0 {
-			l = append(l, "all")
-		}
-		return l
-	}
-	for range 20_000 {
-		d := dropcap.Declared{Add: names(), Drop: names()}
-		before, err := g.Predict(d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		set := before & caps.Set(rng.Uint64())
-		after, err := g.Predict(Without(d, &defaults, &before, set).Apply(d))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if after != before.Minus(set) {
-			t.Fatalf("%+v without %s grants %s, want %s", d, set, after, before.Minus(set))
-		}
-	}
-}
 
 func TestOneFixForAllFindings(t *testing.T) {
 	c := container("vpn", dropcap.Declared{Add: []string{"NET_ADMIN"}})
@@ -127,80 +92,4 @@ func TestFixOfAnEndedTaskRemovesIt(t *testing.T) {
 	if got := judgeOne(t, c, dropcap.Policy{}).Findings[0].Fix; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-}
-
-// Whatever a service declares, the update that is printed must leave exactly what stays.
-func TestSwarmUpdateTakesAwayExactlyTheSet(t *testing.T) {
-	defaults := caps.DockerDefaults
-	g := caps.Grants{Defaults: defaults, All: caps.UpTo(caps.Last)}
-	rng := rand.New(rand.NewPCG(3, 4))
-	names := func() (l []string) {
-		if rng.IntN(4) == 0 {
-			return []string{"ALL"}
-		}
-		for range rng.IntN(5) {
-			l = append(l, "CAP_"+caps.Cap(rng.IntN(int(caps.Last)+1)).Short())
-		}
-		return l
-	}
-	for range 20_000 {
-		d := dropcap.Declared{Add: names(), Drop: names()}
-		before, err := g.Predict(d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		set := before & caps.Set(rng.Uint64())
-		args := swarmFlags(d, Without(d, &defaults, &before, set))
-		after, err := g.Predict(serviceUpdate(d, args))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if after != before.Minus(set) {
-			t.Fatalf("%+v without %s: after%s it grants %s, want %s", d, set, args, after,
-				before.Minus(set))
-		}
-	}
-}
-
-// serviceUpdate is what docker's client makes of a service's lists (docker/cli,
-// updateCapabilities): a name that stands in the other list is taken out there, and only otherwise
-// added here; RESET empties a list first.
-func serviceUpdate(d dropcap.Declared, args string) dropcap.Declared {
-	add, drop := namesOf(d.Add), namesOf(d.Drop)
-	toAdd, toDrop := map[string]bool{}, map[string]bool{}
-	words := strings.Fields(args)
-	for i := 0; i+1 < len(words); i += 2 {
-		m := map[string]map[string]bool{"--cap-add": toAdd, "--cap-drop": toDrop}[words[i]]
-		m[strings.TrimPrefix(words[i+1], "CAP_")] = true
-	}
-	if toAdd["RESET"] {
-		clear(add)
-	}
-	if toDrop["RESET"] {
-		clear(drop)
-	}
-	delete(toAdd, "RESET")
-	delete(toDrop, "RESET")
-	move := func(names, from, to map[string]bool) {
-		for n := range names {
-			if from[n] {
-				delete(from, n)
-			} else {
-				to[n] = true
-			}
-		}
-	}
-	maps.DeleteFunc(toDrop, func(n string, _ bool) bool { return toAdd[n] })
-	move(toDrop, add, drop)
-	move(toAdd, drop, add)
-	return dropcap.Declared{Add: slices.Collect(maps.Keys(add)),
-		Drop: slices.Collect(maps.Keys(drop))}
-}
-
-func namesOf(l []string) map[string]bool {
-	m := map[string]bool{}
-	for _, n := range l {
-		m[strings.TrimPrefix(n, "CAP_")] = true
-	}
-	return m
 }

@@ -6,6 +6,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/printable"
 )
 
 // reverted finds a change of ours that somebody has undone: the container's configuration grants
@@ -35,7 +36,9 @@ func (x subject) reverted() *dropcap.Finding {
 		Rule: dropcap.RuleReverted, Severity: again.Severity().Worse(caps.Medium), Caps: again,
 		Because: fmt.Sprintf("change %s of %s dropped %s, and %s", change.ID, change.Started,
 			again.Short(), how),
-		Fix: "find out who made it again, and change it there; dropcap plan " + quoted(x.c.Name) +
-			" shows what to write, and dropcap apply " + quoted(x.c.Name) + " does it here",
+		Fix: "find out who made it again, and change it there; dropcap plan " +
+			printable.Shell(x.c.Name) +
+			" shows what to write, and dropcap apply " + printable.Shell(x.c.Name) +
+			" does it here",
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/evidence"
+	"dropcap/internal/owner"
 	"dropcap/internal/policy"
+	"dropcap/internal/printable"
 )
 
 // subject is one container under judgement.
@@ -90,7 +92,8 @@ func (x subject) regained(set caps.Set) string {
 	}
 	s := fmt.Sprintf("its processes gave %s up, but a restart, an exec or a health check gets %s "+
 		"back", which, them(gone))
-	if x.host.GrantableFrom == "assumed" && (x.c.Declared.Privileged || hasAll(x.c.Declared.Add)) {
+	if x.host.GrantableFrom == "assumed" && (x.c.Declared.Privileged ||
+		caps.ListsAll(x.c.Declared.Add)) {
 		s += " (as far as it is known what ALL means to this engine)"
 	}
 	return s
@@ -113,7 +116,7 @@ func (x subject) privileged() *dropcap.Finding {
 		"seccomp, AppArmor or masked paths"
 	return &dropcap.Finding{
 		Rule: dropcap.RulePrivileged, Severity: caps.Critical, Caps: has,
-		Because: also(because, x.regained(has)), Fix: x.fixPrivileged(),
+		Because: also(because, x.regained(has)), Fix: owner.FixPrivileged(x.c),
 	}
 }
 
@@ -196,7 +199,7 @@ func (x subject) drift() *dropcap.Finding {
 		Rule: dropcap.RuleDrift, Severity: more.Severity().Worse(caps.Medium), Caps: more,
 		Because: fmt.Sprintf("its processes hold %s, which its configuration does not grant",
 			more.Short()),
-		Fix: "restart the container, so that it holds what it declares: " + x.restart(),
+		Fix: "restart the container, so that it holds what it declares: " + owner.Restart(x.c),
 	}
 	p, ok := x.holder(more)
 	if !ok {
@@ -263,7 +266,7 @@ func (x subject) unseen() *dropcap.Finding {
 		return nil
 	}
 	if x.c.Unread != "" {
-		f.Fix = "see what docker inspect " + quoted(x.c.Name) +
+		f.Fix = "see what docker inspect " + printable.Shell(x.c.Name) +
 			" says, and make it again without what cannot be read"
 	}
 	return &f

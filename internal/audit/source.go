@@ -23,9 +23,9 @@ func sourceOf(d dropcap.Declared, defaults *caps.Set, c caps.Cap) string {
 	switch {
 	case d.Privileged:
 		return sourcePrivileged
-	case named(d.Add, c):
+	case caps.Listed(d.Add, c):
 		return sourceAdded
-	case hasAll(d.Add):
+	case caps.ListsAll(d.Add):
 		return sourceAll
 	case defaults != nil && defaults.Has(c):
 		return sourceDefault
@@ -62,24 +62,6 @@ func (x subject) source(set caps.Set) string {
 	return strings.Join(parts, "; ")
 }
 
-func named(list []string, c caps.Cap) bool {
-	for _, n := range list {
-		if p, err := caps.Parse(n); err == nil && p == c {
-			return true
-		}
-	}
-	return false
-}
-
-func hasAll(list []string) bool {
-	for _, n := range list {
-		if strings.EqualFold(n, caps.All) {
-			return true
-		}
-	}
-	return false
-}
-
 // inertDrops finds the declared drops that take nothing away, and says why in one sentence.
 func inertDrops(d dropcap.Declared) (caps.Set, string) {
 	var dropped, added caps.Set
@@ -98,9 +80,9 @@ func inertDrops(d dropcap.Declared) (caps.Set, string) {
 	case d.Privileged && len(d.Drop) > 0:
 		return dropped, fmt.Sprintf("it drops %s, but is privileged: the engine does not even "+
 			"read the list", listed(d.Drop))
-	case hasAll(d.Add) && hasAll(d.Drop):
+	case caps.ListsAll(d.Add) && caps.ListsAll(d.Drop):
 		return 0, "it drops ALL and adds ALL: the engine lets the add win, so nothing is dropped"
-	case !both.Empty() && !hasAll(d.Add):
+	case !both.Empty() && !caps.ListsAll(d.Add):
 		return both, fmt.Sprintf("it both drops and adds %s: the engine lets the add win",
 			both.Short())
 	default:

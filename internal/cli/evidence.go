@@ -9,6 +9,7 @@ import (
 	"dropcap"
 	"dropcap/internal/evidence"
 	"dropcap/internal/host"
+	"dropcap/internal/owner"
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
@@ -119,15 +120,9 @@ func (a *app) printEvidence(e dropcap.Evidence, format string) error {
 
 // texts says a recommendation in each owner's language.
 func texts(w dropcap.WorkloadEvidence) [][2]string {
-	t := evidence.TextsOf(w.Recommended)
-	ecs := t.ECS
-	if ecs == "" {
-		ecs = t.ECSNote
-	}
-	list := [][2]string{{"docker run", t.Docker}, {"compose", t.Compose}, {"ECS", ecs},
-		{"Kubernetes", t.Kubernetes}}
+	list := owner.Recommended(w.Recommended)
 	if step, ok := evidence.RecommendCIS(w); ok {
-		list = append(list, [2]string{"level cis", evidence.TextsOf(step).Docker +
+		list = append(list, [2]string{"level cis", owner.RunFlags(step) +
 			"   (the smaller step: nothing else changes)"})
 	}
 	return list

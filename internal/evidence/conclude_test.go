@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -74,30 +73,6 @@ func TestTimeOfReplicasIsNotAddedUp(t *testing.T) {
 	}
 	if m := Merge(list, ByHost); m[0].Confidence.Level != dropcap.ConfidenceLow {
 		t.Errorf("confidence %+v", m[0].Confidence)
-	}
-}
-
-func TestTextsOfARecommendation(t *testing.T) {
-	var b strings.Builder
-	for _, set := range []caps.Set{0, caps.Of(caps.Setuid, caps.Chown, caps.Setgid),
-		caps.Of(caps.BPF, caps.Perfmon, caps.NetAdmin)} {
-		x := TextsOf(Recommend(set))
-		b.WriteString("== " + set.Short() + "\n" + x.Docker + "\n" + x.Compose + x.ECS + x.ECSNote +
-			"\n" + x.Kubernetes)
-	}
-	const file = "testdata/texts.txt"
-	if *update {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil || string(want) != b.String() {
-		t.Errorf("%v; got\n%s", err, b.String())
-	}
-	hostile := TextsOf(dropcap.Recommendation{CapAdd: []string{"KILL", "x; rm -rf /", "CAP_CHOWN"}})
-	if hostile.Docker != "--cap-add=CHOWN --cap-add=KILL" {
-		t.Errorf("a document with what is no name gives %q", hostile.Docker)
 	}
 }
 

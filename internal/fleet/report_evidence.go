@@ -2,11 +2,11 @@ package fleet
 
 import (
 	"fmt"
-	"strings"
 
 	"dropcap"
 	"dropcap/internal/evidence"
 	"dropcap/internal/foreign"
+	"dropcap/internal/owner"
 )
 
 // MergeEvidence puts the hosts' evidence together, per workload and revision, so that it can be
@@ -22,7 +22,7 @@ func MergeEvidence(f dropcap.Fleet, ids map[string]string,
 	list, failures := OwnEvidence(f, ids)
 	var same, named []dropcap.WorkloadEvidence
 	for _, w := range list {
-		if ofProject(w.Workload) {
+		if owner.AcrossHosts(w.Workload) {
 			same = append(same, w)
 		} else {
 			named = append(named, w)
@@ -87,16 +87,6 @@ func importHost(d dropcap.HostDocument) (dropcap.Evidence, error) {
 func impersonates(w dropcap.WorkloadEvidence, host string, answered map[string]string) bool {
 	for _, s := range w.Sources {
 		if of, ok := answered[s.Host.ID]; ok && of != host {
-			return true
-		}
-	}
-	return false
-}
-
-// ofProject tells whether a workload's name means the same thing on every host.
-func ofProject(workload string) bool {
-	for _, kind := range []string{"compose:", "swarm:", "ecs:"} {
-		if strings.HasPrefix(workload, kind) {
 			return true
 		}
 	}

@@ -2,10 +2,8 @@ package host
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"dropcap"
 	"dropcap/internal/owner"
@@ -22,19 +20,14 @@ func (o *originals) sourceOf(c dropcap.Container) func(dropcap.Grant) plan.Sourc
 		CapDrop: c.Declared.Drop}
 	return func(g dropcap.Grant) plan.Source {
 		d := source.Declaration{Was: was, Is: g}
-		switch c.Owner.Kind {
-		case "docker":
-			return plan.Source{}
-		case "compose":
+		k := owner.Of(c.Owner.Kind)
+		switch k.Source {
+		case owner.SourceCompose:
 			return o.composeSource(c, d)
-		case "swarm":
-			return plan.Source{Text: source.SwarmText(c.Owner.Service, c.Owner.Project, d),
-				Applied: true}
-		case "systemd":
-			return plan.Source{Text: o.unitText(c, d)}
+		case owner.SourceUnit:
+			return plan.Source{Text: source.UnitText(o.units.Known, c, d)}
 		}
-		text, _ := source.Elsewhere(c.Owner.Kind, c.LabelValues, d)
-		return plan.Source{Text: text}
+		return plan.Source{Text: owner.Text(c, g), Applied: k.Source == owner.SourceSwarm}
 	}
 }
 
@@ -67,70 +60,6 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 		return refused(up, "write it there by hand as shown and run the command"+otherwise, err)
 	}
 	return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
-}
-
-// unitText says the change of a unit. One that only starts a container that somebody made is
-// stopped while that is made again.
-func (o *originals) unitText(c dropcap.Container, d source.Declaration) string {
-	for _, u := range o.units.Known {
-		if u.Name != c.Owner.Service || !owner.Starts(u.ExecStart, c.Name, c.ID) {
-			continue
-		}
-		if owner.Launches(u.ExecStart) {
-			if _, _, text, err := source.DropIn(u, d); err == nil {
-				return text
-			}
-		}
-		unit, manager := source.Quoted(u.Name), "systemctl"
-		if u.User {
-			manager = "systemctl --user"
-		}
-		return manager + " stop " + unit +
-			"\nmake the container again, under the same name, with its own arguments but these " +
-			"words about capabilities:" +
-			words(d.Is) + "\n" + manager + " start " + unit
-	}
-	return "change the capabilities where " + source.Quoted(c.Owner.Service) +
-		" makes the container:" + words(d.Is)
-}
-
-func words(g dropcap.Grant) string {
-	s := ""
-	for _, n := range g.CapDrop {
-		s += " --cap-drop=" + strings.TrimPrefix(n, "CAP_")
-	}
-	for _, n := range g.CapAdd {
-		s += " --cap-add=" + strings.TrimPrefix(n, "CAP_")
-	}
-	return s
-}
-
-// ownerOf is the container's owner; a container that nobody's labels claim may be a unit's of
-// systemd.
-func (o *originals) ownerOf(c dropcap.Container) dropcap.Owner {
-	if c.Owner.Kind == "docker" {
-		for _, u := range o.units.Known {
-			if owner.Starts(u.ExecStart, c.Name, c.ID) {
-				return dropcap.Owner{Kind: "systemd", Service: u.Name, Claimed: c.Owner.Claimed}
-			}
-		}
-	}
-	return c.Owner
-}
-
-// strangers warn of processes that call themselves docker clients of the container, of which nobody
-// knows that who may decide has put them there. They decide nothing, and what they call themselves
-// is not repeated.
-func (o *originals) strangers(c dropcap.Container) []string {
-	var list []string
-	for _, s := range o.units.Strangers {
-		if c.Owner.Kind == "docker" && owner.Starts(strings.Join(s.Args, " "), c.Name, c.ID) {
-			list = append(list,
-				fmt.Sprintf("process %d of user %d says that it runs this container: if a "+
-					"service of that user's makes it again, the change is undone", s.PID, s.UID))
-		}
-	}
-	return list
 }
 
 // checkedCompose are a project's files, read and trusted, and the digests of what compose reads
@@ -183,7 +112,7 @@ func (o *originals) checkCompose(p source.Project) (checkedCompose, error) {
 // names one that only its image's labels make one of them, which compose would take for one and
 // change or remove.
 func (o *originals) replicas(p source.Project) (int, error) {
-	if err := o.darkPeer(composeKey(p.Name, p.Service)); err != nil {
+	if err := o.darkPeer(owner.ComposeService(p.Name, p.Service)); err != nil {
 		return 0, err
 	}
 	n := 0

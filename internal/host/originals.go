@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"dropcap"
 	"dropcap/internal/docker"
+	"dropcap/internal/owner"
 	"dropcap/internal/recreate"
 	"dropcap/internal/snapshot"
 )
@@ -250,8 +250,8 @@ func (o *originals) find(idOrName string) (string, bool) {
 	return "", false
 }
 
-// dependencies are the ids of the containers that one uses, and of those that compose starts before
-// it.
+// dependencies are the ids of the containers that one uses, and of those that its owner starts
+// before it.
 func (o *originals) dependencies(c dropcap.Container, of []dropcap.Container) []string {
 	var ids []string
 	for _, u := range o.uses[c.ID] {
@@ -259,16 +259,12 @@ func (o *originals) dependencies(c dropcap.Container, of []dropcap.Container) []
 			ids = append(ids, id)
 		}
 	}
-	if c.Owner.Kind != "compose" {
-		return ids
-	}
-	// "db:service_healthy:true,cache:service_started:false" (compose-go, DependsOnConfig;
-	// docker/compose pkg/compose/create.go)
-	for _, part := range strings.Split(c.LabelValues["com.docker.compose.depends_on"], ",") {
-		service, _, _ := strings.Cut(part, ":")
+	for _, service := range owner.Of(c.Owner.Kind).DependsOn(c.LabelValues) {
+		theirs := dropcap.Owner{Kind: c.Owner.Kind, Project: c.Owner.Project, Service: service}
 		for _, other := range of {
-			if service != "" && other.Owner.Kind == "compose" &&
-				other.Owner.Project == c.Owner.Project && other.Owner.Service == service {
+			its := other.Owner
+			its.Claimed = ""
+			if its == theirs {
 				ids = append(ids, other.ID)
 			}
 		}

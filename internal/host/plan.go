@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"dropcap"
+	"dropcap/internal/owner"
 	"dropcap/internal/plan"
 	"dropcap/internal/printable"
 	"dropcap/internal/recreate"
@@ -124,7 +125,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 	}
 	p.recipes, p.original, p.originals = map[string]*recreate.Recipe{}, o.found, o
 	for _, c := range snap.Containers {
-		c.Owner = o.ownerOf(c)
+		c.Owner = owner.ByUnit(c, o.units.Known)
 		original, ok := o.found[c.ID]
 		if err := o.failed[c.ID]; err != nil || !ok && c.Unread != "" {
 			p.input.Subjects = append(p.input.Subjects, unreadable(c, err))
@@ -139,7 +140,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 		}
 		p.recipes[c.ID] = r
 		subject := subjectOf(c, original, r, q)
-		subject.Notes = append(subject.Notes, append(o.darkNotes(), o.strangers(c)...)...)
+		subject.Notes = append(subject.Notes, append(o.darkNotes(), owner.Strangers(c, o.units.Strangers)...)...)
 		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())

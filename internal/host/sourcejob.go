@@ -29,7 +29,7 @@ type sourcing struct{ *Changing }
 func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step,
 	discardLayer bool) (*apply.Source, error) {
 	labels := owner.Believed(o.labels[s.Container.ID])
-	for key := range services(labels) {
+	for key := range owner.Services(labels) {
 		if err := o.darkPeer(key); err != nil {
 			return nil, dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it",
 				"cannot change %s at its source: %w", s.Container.Name, err)
@@ -38,10 +38,10 @@ func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step,
 	if err := o.peers(ctx, labels, s.Container.ID, discardLayer); err != nil {
 		return nil, err
 	}
-	switch s.Owner.Kind {
-	case "swarm":
+	switch owner.Of(s.Owner.Kind).Source {
+	case owner.SourceSwarm:
 		return j.swarmJob(ctx, owner.SwarmID(labels))
-	case "compose":
+	case owner.SourceCompose:
 		return j.composeJob(ctx, o, labels, source.Declaration{Was: s.Before, Is: s.After})
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says",

@@ -64,7 +64,7 @@ func (o *originals) darkServices(ctx context.Context) error {
 		return nil
 	}
 	for _, l := range o.labels {
-		for key, filters := range services(owner.Believed(l)) {
+		for key, filters := range owner.Services(owner.Believed(l)) {
 			if _, done := o.darkOf[key]; done {
 				continue
 			}
@@ -82,23 +82,6 @@ func (o *originals) darkServices(ctx context.Context) error {
 	}
 	return nil
 }
-
-// services are those that a container belongs to by its labels, with the engine's filters that list
-// their containers.
-func services(l map[string]string) map[string][]string {
-	out := map[string][]string{}
-	const p = "com.docker.compose."
-	if project, service := l[p+"project"], l[p+"service"]; project != "" && service != "" {
-		out[composeKey(project, service)] = []string{"label=" + p + "project=" + project,
-			"label=" + p + "service=" + service}
-	}
-	if id := owner.SwarmID(l); id != "" {
-		out["swarm "+id] = []string{"label=com.docker.swarm.service.id=" + id}
-	}
-	return out
-}
-
-func composeKey(project, service string) string { return "compose " + project + " " + service }
 
 // darkPeer refuses to change a service of which one container cannot be read.
 func (o *originals) darkPeer(key string) error {

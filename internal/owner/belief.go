@@ -1,6 +1,7 @@
-// Package owner tells who would re-create a container: what its labels claim, which of them are
-// believed, and which units of systemd run a docker client. It is pure. One file holds one owner;
-// this one holds the rule of belief, and everything that reads a label's value goes by it.
+// Package owner holds all that differs from one owner of containers to the next: how it is
+// recognised, its words for a change, how dropcap changes its containers, and how its source says
+// it. It is pure. One file holds one owner, and owner.go names them all; this one holds the rule of
+// belief, and everything that reads a label's value goes by it.
 package owner
 
 import (
@@ -10,14 +11,9 @@ import (
 	"dropcap"
 )
 
-// along are labels that whoever sets the first sets too, over what the image says: once the first
-// is known to be the container's own, the others are, even where an image that was built or
-// committed by the same tool carries equal ones.
-var along = map[string][]string{composeHash: composeIdentity}
-
-// Believed gives the labels that were given to the container: those that do not stand on its image
-// with the same value. If the image's labels are not known, none is believed. The result is never
-// nil.
+// Believed returns the labels that were given to the container: those that do not stand on its
+// image with the same value. If the image's labels are not known, none is believed. The result is
+// never nil.
 func Believed(l dropcap.Labels) map[string]string {
 	out := map[string]string{}
 	if !l.ImageKnown {
@@ -28,11 +24,11 @@ func Believed(l dropcap.Labels) map[string]string {
 			out[name] = value
 		}
 	}
-	for proof, names := range along {
-		if out[proof] == "" {
+	for _, k := range kinds {
+		if k.proof == "" || out[k.proof] == "" {
 			continue
 		}
-		for _, n := range names {
+		for _, n := range k.proven {
 			if v, ok := l.Own[n]; ok {
 				out[n] = v
 			}
@@ -41,7 +37,7 @@ func Believed(l dropcap.Labels) map[string]string {
 	return out
 }
 
-// Brought gives the names of the labels that are not believed, sorted; never nil.
+// Brought returns the names of the labels that are not believed, sorted; never nil.
 func Brought(l dropcap.Labels) []string {
 	out, believed := []string{}, Believed(l)
 	for _, n := range slices.Sorted(maps.Keys(l.Own)) {

@@ -1,46 +1,93 @@
 package owner
 
-import "strings"
+import (
+	"fmt"
+	"strings"
 
-// composeHash is on containers only, and never on an image that compose built (docker/compose
-// pkg/compose/build.go, getImageBuildLabels).
-const composeHash = "com.docker.compose.config-hash"
+	"dropcap"
+	"dropcap/caps"
+	"dropcap/internal/printable"
+)
 
-// composeIdentity are what every compose since 1.3 writes on each container along with the hash.
-// Its other labels are not among them: the files came with 1.25, dependencies with 2.0, the
-// environment's files are only written where some were named, and so an image's own could stand.
-var composeIdentity = []string{
-	"com.docker.compose.project", "com.docker.compose.service",
-	"com.docker.compose.container-number", "com.docker.compose.oneoff",
-	"com.docker.compose.version",
+const (
+	composeProject = "com.docker.compose.project"
+	composeService = "com.docker.compose.service"
+)
+
+// compose changes by its files. Its hash is on containers only, and never on an image that compose
+// built (docker/compose pkg/compose/build.go, getImageBuildLabels); every compose since 1.3 writes
+// the other five along with it. Its further labels are not among them: the files came with 1.25,
+// dependencies with 2.0, the environment's files are only written where some were named, and so an
+// image's own could stand.
+var compose = Kind{
+	Name: "compose", AcrossHosts: true, Source: SourceCompose,
+	claim: func(l map[string]string, _ string) (claim, bool) {
+		project, service := l[composeProject], l[composeService]
+		return claim{
+			project: project, service: service, workload: "compose:" + project + "/" + service,
+		}, project != "" && service != ""
+	},
+	proof: "com.docker.compose.config-hash",
+	proven: []string{
+		composeProject, composeService, "com.docker.compose.container-number",
+		"com.docker.compose.oneoff", "com.docker.compose.version",
+	},
+	service:   []string{composeProject, composeService},
+	dependsOn: composeDependsOn,
+	strategies: []dropcap.Strategy{
+		dropcap.StrategySource, dropcap.StrategyRecreate, dropcap.StrategyInPlace,
+	},
+	comesUndone: "the compose file stays as it is: whenever compose makes it again," +
+		" the change is gone",
+	fix: func(c dropcap.Container, e caps.Edit) string {
+		// The project may not be the one that the file's folder stands for: without its name a
+		// second one would be started.
+		return fmt.Sprintf("in the compose file of project %[1]s, service %[2]s: %[3]s;"+
+			" then docker compose -p %[1]s up -d --no-deps %[2]s",
+			printable.Shell(c.Owner.Project), printable.Shell(c.Owner.Service),
+			words(c.Declared, e, "cap_add", "cap_drop: [%s]", "cap_add: [%s]"))
+	},
+	privileged: func(c dropcap.Container) string {
+		return fmt.Sprintf("in the compose file of project %s, service %s: remove privileged:"+
+			" true; add only the devices and cap_add that it needs",
+			printable.Shell(c.Owner.Project), printable.Shell(c.Owner.Service))
+	},
+	restart: func(c dropcap.Container) string {
+		return "docker compose -p " + printable.Shell(c.Owner.Project) +
+			" restart " + printable.Shell(c.Owner.Service)
+	},
+	title: "compose",
+	lists: func(drop, add []string) string {
+		return yamlList("", "cap_drop", drop) + yamlList("", "cap_add", add)
+	},
 }
 
-func compose(l map[string]string, _ string) (claim, bool) {
-	project, service := l["com.docker.compose.project"], l["com.docker.compose.service"]
-	return claim{kind: "compose", project: project, service: service, workload: "compose:" +
-		project + "/" + service}, project != "" && service != ""
-}
-
-// OfService tells whether labels say that a container is one of those that `docker compose up`
-// would make again for a service. Compose itself believes whatever the engine shows it.
-func OfService(l map[string]string, project, service string) bool {
-	return l["com.docker.compose.project"] == project &&
-		l["com.docker.compose.service"] == service &&
-		!strings.EqualFold(l["com.docker.compose.oneoff"], "true")
-}
-
-// SameService tells whether two containers' believed labels name the same service of compose or
-// swarm.
-func SameService(a, b map[string]string) bool {
-	for _, names := range [][]string{{swarmID},
-		{"com.docker.compose.project", "com.docker.compose.service"}} {
-		same := true
-		for _, n := range names {
-			same = same && a[n] != "" && a[n] == b[n]
-		}
-		if same {
-			return true
+// composeDependsOn reads "db:service_healthy:true,cache:service_started:false" (compose-go,
+// DependsOnConfig; docker/compose pkg/compose/create.go).
+func composeDependsOn(l map[string]string) (services []string) {
+	for part := range strings.SplitSeq(l["com.docker.compose.depends_on"], ",") {
+		if service, _, _ := strings.Cut(part, ":"); service != "" {
+			services = append(services, service)
 		}
 	}
-	return false
+	return services
+}
+
+// ServiceYAML is what a compose file has to say of a service.
+func ServiceYAML(service string, deprivileged bool, is dropcap.Grant) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "services:\n  %s:\n", name(service))
+	if deprivileged {
+		b.WriteString("    privileged: false\n")
+	}
+	fmt.Fprintf(&b, "    cap_drop: [%s]\n    cap_add: [%s]\n", listed(is.CapDrop),
+		listed(is.CapAdd))
+	return b.String()
+}
+
+// OfService reports whether labels say that a container is one of those that `docker compose up`
+// would make again for a service. Compose itself believes whatever the engine shows it.
+func OfService(l map[string]string, project, service string) bool {
+	return l[composeProject] == project && l[composeService] == service &&
+		!strings.EqualFold(l["com.docker.compose.oneoff"], "true")
 }

@@ -1,8 +1,11 @@
 package owner
 
-// podman: its generated units and quadlets label their containers with the unit of systemd that
-// makes them.
-func podman(l map[string]string, _ string) (claim, bool) {
-	unit := l["PODMAN_SYSTEMD_UNIT"]
-	return claim{kind: "systemd", service: unit, workload: "systemd:" + unit}, unit != ""
+// podman is no owner itself: its generated units and quadlets label their containers with the unit
+// of systemd that makes them.
+var podman = Kind{
+	Name: "podman",
+	claim: func(l map[string]string, _ string) (claim, bool) {
+		unit := l["PODMAN_SYSTEMD_UNIT"]
+		return claim{kind: systemd.Name, service: unit, workload: "systemd:" + unit}, unit != ""
+	},
 }

@@ -1,11 +1,17 @@
 package owner
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"dropcap"
 )
+
+// systemd is told by its units (ByUnit), not by labels.
+var systemd = Kind{Name: "systemd", Manager: "systemd", Source: SourceUnit}
 
 // Client is a process that is, or calls itself, a docker client. Its arguments are its own to
 // choose.
@@ -21,6 +27,34 @@ type Unit struct {
 	Name      string // "web.service"
 	ExecStart string // the command, as written or as it runs
 	User      bool   // it belongs to the manager of the user who runs the engine
+}
+
+// ByUnit returns the container's owner: where labels name none, the unit that starts it is.
+func ByUnit(c dropcap.Container, known []Unit) dropcap.Owner {
+	if Of(c.Owner.Kind).Unowned {
+		for _, u := range known {
+			if Starts(u.ExecStart, c.Name, c.ID) {
+				return dropcap.Owner{Kind: systemd.Name, Service: u.Name, Claimed: c.Owner.Claimed}
+			}
+		}
+	}
+	return c.Owner
+}
+
+// Strangers warns of processes that call themselves docker clients of the container, and that
+// nobody who may decide is known to have started. They decide nothing, and what they call
+// themselves is not repeated.
+func Strangers(c dropcap.Container, clients []Client) []string {
+	var list []string
+	for _, s := range clients {
+		if Of(c.Owner.Kind).Unowned && Starts(strings.Join(s.Args, " "), c.Name, c.ID) {
+			list = append(list,
+				fmt.Sprintf("process %d of user %d says that it runs this container:"+
+					" if a service of that user's makes it again, the change is undone", s.PID,
+					s.UID))
+		}
+	}
+	return list
 }
 
 // UnitOf tells which unit a client runs in, if whoever put that unit there may decide about the

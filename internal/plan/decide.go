@@ -95,7 +95,7 @@ func (d decider) keepCIS(c caps.Cap) string {
 	if why := d.waived(rule, c); why != "" {
 		return why
 	}
-	asked := c != caps.NetRaw || named(d.c.Declared.Add, c)
+	asked := c != caps.NetRaw || caps.Listed(d.c.Declared.Add, c)
 	switch {
 	case !asked, d.c.Declared.Privileged:
 		return ""
@@ -170,14 +170,4 @@ func accepted(list []dropcap.Waiver) string {
 		until = " until " + day
 	}
 	return fmt.Sprintf("waived%s by %s: %s", until, w.Owner, w.Reason)
-}
-
-// named tells whether a list names the capability.
-func named(list []string, c caps.Cap) bool {
-	for _, n := range list {
-		if p, err := caps.Parse(n); err == nil && p == c {
-			return true
-		}
-	}
-	return false
 }

@@ -5,7 +5,6 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
-	"dropcap/internal/audit"
 )
 
 // declare finds the smallest declaration that grants what stays. At level cis what goes is taken
@@ -22,7 +21,7 @@ func declare(h dropcap.Host, c dropcap.Container, level dropcap.Level,
 	// more than they explain.
 	explained := err == nil && held.Minus(was).Empty()
 	if level == dropcap.LevelCIS && !before.Privileged && explained {
-		edited := spelt(before, audit.Without(before, h.Defaults, c.Predicted, drop).Apply(before))
+		edited := spelt(before, caps.Without(before, h.Defaults, c.Predicted, drop).Apply(before))
 		if is, err := grants(h).Predict(edited); err == nil && is&held == stay {
 			after = edited
 		}

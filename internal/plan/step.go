@@ -7,7 +7,9 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/owner"
 	"dropcap/internal/policy"
+	"dropcap/internal/printable"
 )
 
 // step plans one container.
@@ -77,14 +79,14 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 	switch out.Strategy {
 	case dropcap.StrategyManual:
 		list = append(list, byHand(s.Container, in.Options))
-		if out.Owner.Kind == "docker" { // a person re-creates it
+		if owner.Of(out.Owner.Kind).Unowned { // a person re-creates it
 			list = append(list, slices.DeleteFunc(asked(dropcap.StrategyRecreate),
 				func(r Refusal) bool {
 					return r.Slug == "podman"
 				})...)
 		}
 	case dropcap.StrategySource:
-		if in.Options.NoFiles && out.Owner.Kind != "swarm" {
+		if in.Options.NoFiles && owner.Of(out.Owner.Kind).EditsFiles() {
 			list = append(list, Refusal{"owner-file", "cannot edit its owner's file over a fleet",
 				"write it there by hand as shown, or apply it on the host itself"})
 		}
@@ -109,7 +111,7 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 // must not do what dropcap refuses. `docker stop` removes what was made with --rm, and what nobody
 // knows the needs of is not to be tried. That a step is manual is no reason.
 func sayable(out dropcap.Step, against, doubts []Refusal) bool {
-	if out.Strategy == dropcap.StrategyManual && out.Owner.Kind == "docker" {
+	if out.Strategy == dropcap.StrategyManual && owner.Of(out.Owner.Kind).Unowned {
 		against = against[1:]
 	} else if out.Strategy != dropcap.StrategyRecreate {
 		return false
@@ -155,7 +157,7 @@ func (d decider) doubts(out dropcap.Step) []Refusal {
 		return nil
 	}
 	learn := fmt.Sprintf("record its needs with `dropcap learn %s`, or take the risk with "+
-		"--accept low", quoted(d.c.Name))
+		"--accept low", printable.Shell(d.c.Name))
 	broad := d.in.Policy.Level == dropcap.LevelLeast ||
 		out.Before.Privileged && out.Strategy != dropcap.StrategyManual
 	switch {

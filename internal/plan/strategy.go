@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 )
 
 // promises are what each strategy promises, word for word in docs/plan.md.
@@ -27,35 +29,22 @@ func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
 		asked == dropcap.StrategyManual:
 		return dropcap.StrategyManual
 	}
-	switch c.Owner.Kind {
-	case "docker", "":
-		if asked == dropcap.StrategyInPlace {
-			return asked
-		}
-		return dropcap.StrategyRecreate
-	case "compose":
-		if asked == dropcap.StrategyRecreate || asked == dropcap.StrategyInPlace {
-			return asked
-		}
-		return dropcap.StrategySource
-	case "swarm":
-		return dropcap.StrategySource
-	}
-	return dropcap.StrategyManual
+	return owner.Of(c.Owner.Kind).Strategy(asked)
 }
 
 // byHand says why a person has to do it.
 func byHand(c dropcap.Container, o Options) Refusal {
+	manager := owner.Of(c.Owner.Kind).Manager
 	switch {
 	case c.Declared.Privileged && !o.Deprivilege:
 		return Refusal{"privileged",
 			"cannot decide alone about a privileged container: it also has all devices and no " +
 				"confinement",
 			"plan it with --deprivilege, and read what else goes"}
-	case managers[c.Owner.Kind] != "":
+	case manager != "":
 		return Refusal{"owner",
 			fmt.Sprintf("cannot change it here for good: it belongs to %s, which would make it "+
-				"again as its source says", managers[c.Owner.Kind]),
+				"again as its source says", manager),
 			"change its source as shown"}
 	case o.Strategy == dropcap.StrategyManual:
 		return Refusal{"manual", "cannot apply what was planned as manual",
@@ -65,9 +54,6 @@ func byHand(c dropcap.Container, o Options) Refusal {
 		"re-create it yourself with the capabilities shown"}
 }
 
-var managers = map[string]string{"ecs": "Amazon ECS", "kubernetes": "Kubernetes", "nomad": "Nomad",
-	"systemd": "systemd"}
-
 // strategyWarnings are what the way brings with it.
 func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 	var list []string
@@ -76,10 +62,8 @@ func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 		list = append(list, fmt.Sprintf("its labels claim that %s owns it, but its image carries "+
 			"them too: it is taken for a plain container", c.Owner.Claimed))
 	}
-	if c.Owner.Kind == "compose" && (out.Strategy == dropcap.StrategyRecreate ||
-		out.Strategy == dropcap.StrategyInPlace) {
-		list = append(list, "the compose file stays as it is: whenever compose makes it again, "+
-			"the change is gone")
+	if undone := owner.Of(c.Owner.Kind).ComesUndone(out.Strategy); undone != "" {
+		list = append(list, undone)
 	}
 	if s.Execs > 0 {
 		list = append(list, busy(s.Execs, out.Strategy))
@@ -162,10 +146,10 @@ func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropca
 	if by.Line == "" {
 		return out
 	}
-	name := quoted(s.Container.Name)
-	aside := quoted(s.Container.Name + "-before")
+	name := printable.Shell(s.Container.Name)
+	aside := printable.Shell(s.Container.Name + "-before")
 	if by.Fetch != "" { // before anything is stopped
-		out.Reveal = fmt.Sprintf("dropcap plan %s --reveal %s", name, quoted(by.File))
+		out.Reveal = fmt.Sprintf("dropcap plan %s --reveal %s", name, printable.Shell(by.File))
 		out.Apply = by.Fetch + " && "
 	}
 	out.Apply += fmt.Sprintf("docker stop %[1]s && docker rename %[1]s %[2]s && docker update "+
@@ -197,18 +181,6 @@ func restart(inspect json.RawMessage) string {
 		return p.Name
 	}
 	return "no"
-}
-
-// quoted makes a name safe to paste into a shell.
-func quoted(s string) string {
-	s = plain(s)
-	if s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-			strings.ContainsRune("_-.", r))
-	}) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // plain keeps what a container controls within one line.

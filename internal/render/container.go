@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dropcap"
+	"dropcap/internal/owner"
 )
 
 // Container is what a template sees, once per container. `{{json .}}` is the container as in the
@@ -89,7 +90,7 @@ func newContainer(c dropcap.Judged, h dropcap.Host, full bool) Container {
 		ImageID: Text(c.ImageID), State: Text(c.State),
 		User: Text(c.User), Workload: Text(c.Workload), Runtime: Text(c.Runtime),
 		Network: Text(c.Network), Created: Text(c.Created),
-		PID: c.PID, Owner: Text(owner(c.Owner)), Labels: texts(c.Labels),
+		PID: c.PID, Owner: Text(owner.Title(c.Owner)), Labels: texts(c.Labels),
 		Privileged: c.Declared.Privileged, CapAdd: texts(c.Declared.Add),
 		CapDrop: texts(c.Declared.Drop),
 		Holds:   Text(holds(c.Container, h, full)), Verdict: Text(c.Verdict), Why: Text(why(c)),

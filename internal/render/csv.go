@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/owner"
 )
 
 var csvHead = []string{
@@ -103,7 +104,7 @@ func csvContainer(host string, c dropcap.Judged) []string {
 		held = strings.Join(names(set), " ")
 	}
 	return []string{
-		host, c.ID, c.Name, c.Image, c.State, owner(c.Owner), c.Workload, c.User,
+		host, c.ID, c.Name, c.Image, c.State, owner.Title(c.Owner), c.Workload, c.User,
 		strconv.FormatBool(c.Declared.Privileged),
 		strings.Join(c.Declared.Add, " "), strings.Join(c.Declared.Drop, " "), held,
 		string(c.Verdict),

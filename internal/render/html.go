@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"dropcap"
+	"dropcap/internal/owner"
 )
 
 //go:embed page
@@ -204,7 +205,7 @@ func pageFindings(list []dropcap.Finding) []pageFinding {
 func factsOf(c dropcap.Judged, h dropcap.Host) []fact {
 	all := []fact{
 		{"id", shortID(c.ID, false)}, {"state", c.State}, {"image", c.Image},
-		{"owner", owner(c.Owner)}, {"workload", c.Workload}, {"user", c.User},
+		{"owner", owner.Title(c.Owner)}, {"workload", c.Workload}, {"user", c.User},
 		{"declared add", strings.Join(c.Declared.Add, " ")},
 		{"declared drop", strings.Join(c.Declared.Drop, " ")},
 		{"privileged", map[bool]string{true: "yes"}[c.Declared.Privileged]},

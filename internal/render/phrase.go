@@ -220,18 +220,6 @@ func rules(c dropcap.Judged) []string {
 	return names
 }
 
-// owner names who would re-create the container: "compose shop/web", "docker".
-func owner(o dropcap.Owner) string {
-	s := o.Kind
-	switch {
-	case o.Project != "" && o.Service != "":
-		s += " " + o.Project + "/" + o.Service
-	case o.Project+o.Service != "":
-		s += " " + o.Project + o.Service
-	}
-	return s
-}
-
 // names gives a set's members in docker's form; nil for one that is not known.
 func names(s *caps.Set) []string {
 	if s == nil {

@@ -7,6 +7,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/owner"
 )
 
 // PlanFormats lists the names that plan's --format takes besides templates.
@@ -79,7 +80,7 @@ func planned(steps []dropcap.Step) string { return countPlan(steps).String() }
 func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o Options) {
 	b.WriteString("\n" + bold.paint(visible(s.Container.Name), o.Color) + dim.paint(" "+
 		visible(shortID(s.Container.ID, o.NoTrunc)), o.Color))
-	b.WriteString(", " + visible(owner(s.Owner)) + "\n")
+	b.WriteString(", " + visible(owner.Title(s.Owner)) + "\n")
 	line := func(head, text string, look style) { writeLine(b, head, text, look, o) }
 	if s.Refused != "" {
 		line("refused", s.Refused, strong)

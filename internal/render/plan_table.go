@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/owner"
 )
 
 // planTable is a row per step.
@@ -30,7 +31,7 @@ func planWide(w io.Writer, p dropcap.Plan, o Options) error {
 	g.columns[len(g.columns)-1].min = 14
 	for _, s := range p.Steps {
 		g.add(cell{shortID(s.Container.ID, o.NoTrunc), plain}, cell{s.Container.Name, plain},
-			cell{owner(s.Owner), plain}, cell{s.Workload, plain},
+			cell{owner.Title(s.Owner), plain}, cell{s.Workload, plain},
 			cell{string(s.Strategy), plain}, cell{declaration(s.Before), plain},
 			cell{declaration(s.After), plain},
 			cell{s.Before.Holds.Mask(), plain}, cell{s.After.Holds.Mask(), plain},
@@ -131,7 +132,7 @@ func planRows(p dropcap.Plan, full bool) []Step {
 func newStep(s dropcap.Step, full bool) Step {
 	out := Step{
 		ID: Text(shortID(s.Container.ID, full)), Name: Text(s.Container.Name),
-		Workload: Text(s.Workload), Owner: Text(owner(s.Owner)),
+		Workload: Text(s.Workload), Owner: Text(owner.Title(s.Owner)),
 		Fingerprint: Text(s.Container.Fingerprint), Strategy: Text(s.Strategy),
 		Changes: s.Changes(), Drop: texts(names(&s.Drop)),
 		Was: Text(declaration(s.Before)), Becomes: Text(declaration(s.After)),

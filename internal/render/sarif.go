@@ -12,6 +12,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/owner"
 )
 
 // auditSARIF writes SARIF 2.1.0 for code-scanning services: a rule per kind of finding, a result
@@ -170,21 +171,13 @@ func ruleIndex(r dropcap.Rule) int {
 }
 
 func sarifContainer(h dropcap.Host, c dropcap.Judged, path string) *sarif.Location {
-	at := sarifPlace(c.Name, hostName(h)+"/"+c.Name, "resource", path+"containers/"+
-		url.PathEscape(lasting(c)))
+	// Alerts follow the path, which has to outlive the container.
+	path += "containers/" + url.PathEscape(owner.Lasting(c.Container))
+	at := sarifPlace(c.Name, hostName(h)+"/"+c.Name, "resource", path)
 	at.WithProperties(sarif.NewPropertyBag().Add("container", c.ID).Add("image", c.Image).
 		Add("state", c.State).
 		Add("workload", c.Workload).Add("holds", holds(c.Container, h, true)))
 	return at
-}
-
-// lasting is a name that outlives the container: the last part of a swarm task's (web.1.TASK) is
-// new each time, and alerts follow the path.
-func lasting(c dropcap.Judged) string {
-	if at := strings.LastIndexByte(c.Name, '.'); c.Owner.Kind == "swarm" && at > 0 {
-		return c.Name[:at]
-	}
-	return c.Name
 }
 
 // sarifPlace is a location that is no file. Code-scanning services refuse a result without an

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/owner"
 )
 
 // auditWide is the table with everything that decides: who owns the container, what it declares,
@@ -45,7 +46,7 @@ func wideRow(c dropcap.Judged, h dropcap.Host, o Options) []cell {
 	row := []cell{
 		{shortID(c.ID, o.NoTrunc), plain}, {c.Name, plain}, {shortImage(c.Image, o.NoTrunc), plain},
 		{c.State, plain},
-		{orDash(owner(c.Owner)), plain}, {orDash(c.Workload), plain}, {orDash(c.User), plain},
+		{orDash(owner.Title(c.Owner)), plain}, {orDash(c.Workload), plain}, {orDash(c.User), plain},
 		{add, plain}, {declaredList(c.Declared.Drop), plain},
 		{mask(c.Predicted), plain}, {mask(c.Kernel.Holds()), plain},
 		{mask(c.Kernel.Bounding), plain}, {mask(c.Kernel.Effective), plain},

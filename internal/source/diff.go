@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"dropcap/caps"
+	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 )
 
 // Diff shows edits as a patch without context, since the lines beside may hold secrets (`patch -p0`
@@ -17,7 +19,7 @@ func Diff(edited []Edited, service string, d Declaration) string {
 	for _, e := range edited {
 		hunks := hunksOf(splitLines(string(e.Was)), splitLines(string(e.Is)))
 		var text strings.Builder
-		fmt.Fprintf(&text, "--- %[1]s\n+++ %[1]s\n", printable(e.Path))
+		fmt.Fprintf(&text, "--- %[1]s\n+++ %[1]s\n", printable.Line(e.Path))
 		harmless := true
 		for _, h := range hunks {
 			harmless = harmless && h.harmless()
@@ -25,7 +27,7 @@ func Diff(edited []Edited, service string, d Declaration) string {
 		}
 		if !harmless {
 			text.Reset()
-			fmt.Fprintf(&text, "in %s, line %d:\n%s", printable(e.Path), hunks[0].was+1,
+			fmt.Fprintf(&text, "in %s, line %d:\n%s", printable.Line(e.Path), hunks[0].was+1,
 				Words(service, d))
 		}
 		b.WriteString(text.String())
@@ -35,14 +37,7 @@ func Diff(edited []Edited, service string, d Declaration) string {
 
 // Words says what a service has to say, in YAML.
 func Words(service string, d Declaration) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "services:\n  %s:\n", printable(service))
-	if d.Was.Privileged && !d.Is.Privileged {
-		b.WriteString("    privileged: false\n")
-	}
-	fmt.Fprintf(&b, "    cap_drop: [%s]\n    cap_add: [%s]\n", strings.Join(shorts(d.Is.CapDrop),
-		", "), strings.Join(shorts(d.Is.CapAdd), ", "))
-	return b.String()
+	return owner.ServiceYAML(service, d.Was.Privileged && !d.Is.Privileged, d.Is)
 }
 
 // hunk is a run of lines that differ; was and is are the first of them, from 0.
@@ -142,7 +137,7 @@ var aWord = regexp.MustCompile(`[A-Za-z_]+`)
 func knownWord(w string) bool {
 	_, err := caps.Parse(w)
 	return err == nil || slices.Contains([]string{keyAdd, keyDrop, keyPrivileged, "true", "false",
-		caps.All}, w) || short(w) == caps.All
+		caps.All}, w) || caps.ShortName(w) == caps.All
 }
 
 func (h hunk) write(b *strings.Builder) {
@@ -171,19 +166,4 @@ func writeLine(b *strings.Builder, sign, line string) {
 	if !strings.HasSuffix(line, "\n") {
 		b.WriteString("\\ No newline at end of file\n")
 	}
-}
-
-// printable keeps a name that comes from a label within one line.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0x2028 && r <= 0x202e ||
-			r >= 0x2066 && r <= 0x2069 {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(s) > 300 {
-		return s[:300] + "…"
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 // Package source changes capabilities where a container's owner keeps them: in compose files, by
-// splicing text at parsed positions, and in the specification of a swarm service; for owners that
-// are elsewhere (Amazon ECS, Kubernetes, Nomad, systemd) it says the exact change.
+// splicing text at parsed positions, and in the specification of a swarm service. It restates the
+// command of a unit of systemd for a
+// person to write. Which of these an owner has is in package owner.
 //
 // It does no I/O, and nothing of a file but what is about capabilities is in anything that it says
 // to people: the lines beside may hold secrets.
@@ -9,10 +10,12 @@ package source
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"dropcap/caps"
 )
+
+// mostShown is how many bytes of a name or a line are shown that come from elsewhere.
+const mostShown = 300
 
 // Cannot is why a source is not changed by dropcap. Its text ends a sentence that begins with
 // "cannot edit …: ".
@@ -27,32 +30,9 @@ func cannot(slug, format string, args ...any) *Cannot {
 	return &Cannot{Slug: slug, Why: fmt.Sprintf(format, args...)}
 }
 
-// short gives a capability's name as it is written in files, so that names can be compared:
-// "NET_RAW" for "cap_net_raw". What is none stays.
-func short(name string) string {
-	if strings.EqualFold(name, caps.All) || strings.EqualFold(name, "CAP_ALL") {
-		return caps.All
-	}
-	if c, err := caps.Parse(name); err == nil {
-		return c.Short()
-	}
-	return name
-}
-
-// shorts is a list of names, each once, in its order.
-func shorts(list []string) []string {
-	out := []string{}
-	for _, n := range list {
-		if s := short(n); !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
 // SameNames tells whether two lists name the same, in any spelling and order.
 func SameNames(a, b []string) bool {
-	x, y := shorts(a), shorts(b)
+	x, y := caps.ShortNames(a), caps.ShortNames(b)
 	slices.Sort(x)
 	slices.Sort(y)
 	return slices.Equal(x, y)
@@ -61,8 +41,8 @@ func SameNames(a, b []string) bool {
 // minus is what a names and b does not.
 func minus(a, b []string) []string {
 	out := []string{}
-	known := shorts(b)
-	for _, n := range shorts(a) {
+	known := caps.ShortNames(b)
+	for _, n := range caps.ShortNames(a) {
 		if !slices.Contains(known, n) {
 			out = append(out, n)
 		}

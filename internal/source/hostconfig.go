@@ -56,7 +56,7 @@ func HostConfig(text []byte, was, is dropcap.Grant) ([]byte, error) {
 // full spells names as the engine keeps them (moby oci/caps, NormalizeLegacyCapabilities).
 func full(list []string) []string {
 	out := []string{}
-	for _, n := range shorts(list) {
+	for _, n := range caps.ShortNames(list) {
 		if c, err := caps.Parse(n); err == nil {
 			n = c.String()
 		}

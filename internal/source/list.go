@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"dropcap/caps"
 )
 
 // list is cap_add or cap_drop of the service in one file.
@@ -44,7 +46,7 @@ func (l *list) names() []string {
 		return nil
 	}
 	for _, n := range l.seq.Content {
-		out = append(out, short(resolved(n).Value))
+		out = append(out, caps.ShortName(resolved(n).Value))
 	}
 	return out
 }
@@ -114,7 +116,7 @@ func (l *list) block(out, in []string) error {
 	d := l.part.doc
 	items := l.seq.Content
 	for _, n := range items {
-		if !slices.Contains(out, short(resolved(n).Value)) {
+		if !slices.Contains(out, caps.ShortName(resolved(n).Value)) {
 			continue
 		}
 		if _, ok := l.line(n); !ok {
@@ -196,7 +198,7 @@ func (l *list) flow(out, in []string) error {
 		if ends[i] = d.scalarEnd(n); ends[i] < 0 {
 			return l.form()
 		}
-		if !slices.Contains(out, short(n.Value)) {
+		if !slices.Contains(out, caps.ShortName(n.Value)) {
 			kept = append(kept, i)
 		}
 	}

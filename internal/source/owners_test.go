@@ -2,13 +2,11 @@ package source
 
 import (
 	"encoding/json"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"dropcap"
 	"dropcap/internal/owner"
-	"dropcap/internal/testenv"
 )
 
 const service = `{"ID":"s1","Version":{"Index":12},"CreatedAt":"x","Spec":{"Name":"shop_api","Labels":{"a":"<b>"},"FutureField":{"x":[1,2.50]},
@@ -44,81 +42,6 @@ func TestServiceWithOtherCapabilities(t *testing.T) {
 		if _, err := ReadService(json.RawMessage(bad)); err == nil {
 			t.Errorf("%s is a service", bad)
 		}
-	}
-}
-
-func TestSwarmText(t *testing.T) {
-	got := SwarmText("shop_api", "shop", Declaration{grant("", ""), grant("CHOWN", "ALL")})
-	want := "docker service update --cap-add RESET --cap-drop RESET --cap-drop ALL --cap-add " +
-		"CHOWN shop_api\n" +
-		"and in the file of the stack shop, or its next deployment takes the change back:\n" +
-		"services:\n  api:\n    cap_drop: [ALL]\n    cap_add: [CHOWN]\n"
-	if got != want {
-		t.Errorf("it is\n%s", got)
-	}
-}
-
-// The program in the text for ECS makes, of what describe tells, what register takes.
-func TestElsewhereECS(t *testing.T) {
-	testenv.Need(t, testenv.Tool("jq", "jq"))
-	labels := map[string]string{
-		"com.amazonaws.ecs.task-definition-family":  "it's",
-		"com.amazonaws.ecs.container-name":          "app",
-		"com.amazonaws.ecs.task-definition-version": "7",
-		"com.amazonaws.ecs.cluster":                 "prod",
-	}
-	text, ok := Elsewhere("ecs", labels, Declaration{dropcap.Grant{Privileged: true},
-		grant("CAP_CHOWN", "all")})
-	if !ok || !strings.Contains(text,
-		`{"linuxParameters":{"capabilities":{"add":["CHOWN"],"drop":["ALL"]}},"privileged":false}`) {
-		t.Fatalf("it is\n%s", text)
-	}
-	if !strings.Contains(text,
-		`backout: aws ecs update-service --cluster prod --service SERVICE --task-definition 'it'\''s:7'`) {
-		t.Errorf("it is\n%s", text)
-	}
-	for _, line := range strings.Split(text, "\n") {
-		if !strings.HasPrefix(line, "aws ecs describe") {
-			continue
-		}
-		_, program, _ := strings.Cut(line, "| ")
-		program, _, _ = strings.Cut(program, " >")
-		cmd := exec.Command("sh", "-c", program+" -c")
-		cmd.Stdin = strings.NewReader(
-			`{"revision":7,"status":"ACTIVE","family":"x","containerDefinitions":[{"name":"side"},{"name":"app","privileged":true,"linuxParameters":{"initProcessEnabled":true}}]}`)
-		out, err := cmd.CombinedOutput()
-		want :=
-			`{"family":"x","containerDefinitions":[{"name":"side"},{"name":"app","privileged":false,"linuxParameters":{"initProcessEnabled":true,"capabilities":{"add":["CHOWN"],"drop":["ALL"]}}}]}`
-		if err != nil || strings.TrimSpace(string(out)) != want {
-			t.Errorf("%v: %s\n%s", err, out, line)
-		}
-	}
-}
-
-func TestElsewhere(t *testing.T) {
-	for kind, c := range map[string]struct {
-		labels map[string]string
-		want   []string
-	}{
-		"kubernetes": {map[string]string{"io.kubernetes.pod.namespace": "ns",
-			"io.kubernetes.pod.name": "web-0", "io.kubernetes.container.name": "app"}, []string{
-			"securityContext:\n  capabilities:\n    add: [CHOWN]\n    drop: [ALL]\n",
-			`--patch '{"spec":{"template":{"spec":{"containers":[{"name":"app","securityContext":{"capabilities":{"add":["CHOWN"],"drop":["ALL"]}}}]}}}}'`,
-			"kubectl -n ns rollout undo"}},
-		"nomad": {map[string]string{"com.hashicorp.nomad.job_name": "j",
-			"com.hashicorp.nomad.task_name": "t\nx"}, []string{
-			"in the job j, group GROUP, task t?x:\nconfig {\n  cap_drop = [\"all\"]\n  cap_add  " +
-				"= [\"chown\"]\n}\n", "nomad job revert j VERSION"}},
-	} {
-		text, ok := Elsewhere(kind, c.labels, Declaration{grant("", ""), grant("CHOWN", "ALL")})
-		for _, w := range c.want {
-			if !ok || !strings.Contains(text, w) {
-				t.Errorf("%s: no %q in\n%s", kind, w, text)
-			}
-		}
-	}
-	if _, ok := Elsewhere("docker", nil, Declaration{}); ok {
-		t.Error("docker is elsewhere")
 	}
 }
 
@@ -159,6 +82,42 @@ func TestDropIn(t *testing.T) {
 		ExecStart: "docker run --privileged app"}, d)
 	if err != nil || !strings.Contains(content, "docker run --cap-drop=ALL --cap-add=CHOWN app\n") {
 		t.Errorf("%v, %s", err, content)
+	}
+}
+
+func TestAUnitThatStartsAContainerOwnsItAndAStrangerDoesNot(t *testing.T) {
+	known := []owner.Unit{
+		{Name: "web.service", ExecStart: "/usr/bin/docker run --rm --name web nginx:1"},
+		{Name: "db.service", ExecStart: "/usr/bin/docker start -a db"},
+		{Name: "mine.service", ExecStart: "/usr/bin/docker run --name mine x", User: true},
+	}
+	strangers := []owner.Client{{PID: 7, UID: 1000,
+		Cgroups: []string{"/user.slice/evil$(id).service"}, Args: []string{"docker", "run",
+			"--name", "victim", "x"}}}
+	d := Declaration{Is: dropcap.Grant{CapDrop: []string{"CAP_NET_RAW"}}}
+	for name, want := range map[string]string{
+		"web": "web.service.d/50-capabilities.conf", "db": "systemctl stop db.service",
+		"mine": "systemctl --user restart mine.service", "victim": "", "other": "",
+	} {
+		c := dropcap.Container{ID: strings.Repeat("ab", 32), Name: name,
+			Owner: dropcap.Owner{Kind: "docker"}}
+		warned := strings.Join(owner.Strangers(c, strangers), " ")
+		c.Owner = owner.ByUnit(c, known)
+		if got := c.Owner.Kind == "systemd"; got != (want != "") {
+			t.Errorf("%s belongs to %+v", name, c.Owner)
+		}
+		if text := UnitText(known, c, d); want != "" && (!strings.Contains(text, want) ||
+			!strings.Contains(text, "--cap-drop=NET_RAW")) {
+			t.Errorf("%s: %s", name, text)
+		}
+		if (name == "victim") != strings.Contains(warned, "process 7 of user 1000") ||
+			strings.Contains(warned, "evil") {
+			t.Errorf("%s: the warning is %q", name, warned)
+		}
+	}
+	c := dropcap.Container{Name: "web", Owner: dropcap.Owner{Kind: "compose"}}
+	if got := owner.ByUnit(c, known); got.Kind != "compose" {
+		t.Errorf("labels count first, but it belongs to %+v", got)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dropcap/internal/printable"
 )
 
 // Project is how compose was called for a container, by the labels that it left there.
@@ -74,7 +76,7 @@ func ReadProject(labels map[string]string) (Project, error) {
 // not.
 func Imposter(name string) error {
 	return cannot("labels", "the container %s says by its image's labels alone that it is one of "+
-		"the service, and compose would take it for one", printable(name))
+		"the service, and compose would take it for one", printable.Cut(name, mostShown))
 }
 
 // Trusts are the files that compose would read for it and that must therefore be trusted. One that
@@ -120,21 +122,9 @@ func (p Project) Rehearse(replicas int) []string {
 func Line(args []string) string {
 	out := []string{"docker", "compose"}
 	for _, a := range args {
-		out = append(out, Quoted(a))
+		out = append(out, printable.Shell(a))
 	}
 	return strings.Join(out, " ")
-}
-
-// Quoted makes a word safe to paste into a shell.
-func Quoted(s string) string {
-	s = printable(s)
-	if s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-			strings.ContainsRune("_-./:@+%=,", r))
-	}) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // aStep is a line of compose's about something that it does: "Container shop-web-1 Recreate". Other
@@ -146,7 +136,7 @@ func step(line string) string {
 	if !aStep.MatchString(line) {
 		return ""
 	}
-	return ": " + printable(line)
+	return ": " + printable.Cut(line, mostShown)
 }
 
 // Pending reads what a rehearsal said: nil if compose finds exactly these containers as they should
@@ -271,7 +261,7 @@ func Replaces(output string, containers []string) error {
 	}
 	if len(left) > 0 {
 		return cannot("pending", "compose would not make %s again",
-			printable(strings.Join(left, ", ")))
+			printable.Cut(strings.Join(left, ", "), mostShown))
 	}
 	return nil
 }

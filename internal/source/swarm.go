@@ -91,25 +91,3 @@ func within(raw json.RawMessage, path []string,
 	m[path[0]] = inner
 	return json.Marshal(m)
 }
-
-// SwarmText is the same change for a person: the command, and what the stack file has to say, or
-// the next `docker stack deploy` undoes it.
-func SwarmText(service, stack string, d Declaration) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "docker service update --cap-add RESET --cap-drop RESET%s%s %s\n",
-		flags(" --cap-drop ", d.Is.CapDrop), flags(" --cap-add ", d.Is.CapAdd), Quoted(service))
-	if stack != "" {
-		short := strings.TrimPrefix(service, stack+"_")
-		fmt.Fprintf(&b, "and in the file of the stack %s, or its next deployment takes the "+
-			"change back:\n%s", printable(stack), Words(short, d))
-	}
-	return b.String()
-}
-
-func flags(flag string, names []string) string {
-	var b strings.Builder
-	for _, n := range shorts(names) {
-		b.WriteString(flag + Quoted(n))
-	}
-	return b.String()
-}

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"dropcap"
 	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 )
 
 // DropIn gives the drop-in that clears ExecStart and states it again with other capabilities, and
@@ -17,7 +19,7 @@ func DropIn(u owner.Unit, d Declaration) (file, content, text string, err error)
 	if !ok {
 		return "", "", "", cannot("form",
 			"the ExecStart of %s is no docker run or create that can be restated",
-			printable(u.Name))
+			printable.Cut(u.Name, mostShown))
 	}
 	folder, manager := "/etc/systemd/system/", "systemctl"
 	if u.User {
@@ -28,13 +30,41 @@ func DropIn(u owner.Unit, d Declaration) (file, content, text string, err error)
 	content = "[Service]\nExecStart=\nExecStart=" + line + "\n"
 	var b strings.Builder
 	fmt.Fprintf(&b, "in %s, after an empty ExecStart=, the same ExecStart with these and no "+
-		"other words about capabilities behind run:\n", printable(file))
-	fmt.Fprintf(&b, " %s\n", strings.TrimSpace(flags(" --cap-drop=",
-		d.Is.CapDrop)+flags(" --cap-add=", d.Is.CapAdd)))
-	fmt.Fprintf(&b, "%[1]s daemon-reload && %[1]s restart %[2]s\n", manager, Quoted(u.Name))
+		"other words about capabilities behind run:\n", printable.Cut(file, mostShown))
+	fmt.Fprintf(&b, " %s\n", strings.TrimSpace(unitFlags(d.Is)))
+	fmt.Fprintf(&b, "%[1]s daemon-reload && %[1]s restart %[2]s\n", manager,
+		printable.Shell(u.Name))
 	fmt.Fprintf(&b, "backout: rm %[1]s%[2]s && %[3]s daemon-reload && %[3]s restart %[4]s\n",
-		folder, Quoted(last), manager, Quoted(u.Name))
+		folder, printable.Shell(last), manager, printable.Shell(u.Name))
 	return file, content, b.String(), nil
+}
+
+// UnitText says the change of the unit that makes the container, of those that are known. One that
+// only starts a container that somebody made is stopped while that is made again.
+func UnitText(known []owner.Unit, c dropcap.Container, d Declaration) string {
+	for _, u := range known {
+		if u.Name != c.Owner.Service || !owner.Starts(u.ExecStart, c.Name, c.ID) {
+			continue
+		}
+		if owner.Launches(u.ExecStart) {
+			if _, _, text, err := DropIn(u, d); err == nil {
+				return text
+			}
+		}
+		unit, manager := printable.Shell(u.Name), "systemctl"
+		if u.User {
+			manager = "systemctl --user"
+		}
+		return manager + " stop " + unit +
+			"\nmake the container again, under the same name, with its own arguments but these " +
+			"words about capabilities:" + unitFlags(d.Is) + "\n" + manager + " start " + unit
+	}
+	return "change the capabilities where " + printable.Shell(c.Owner.Service) +
+		" makes the container:" + unitFlags(d.Is)
+}
+
+func unitFlags(g dropcap.Grant) string {
+	return owner.Flags(" --cap-drop=", g.CapDrop) + owner.Flags(" --cap-add=", g.CapAdd)
 }
 
 // word is a word of a command line of systemd, with its place.
@@ -115,7 +145,8 @@ func restated(line string, d Declaration) (string, bool) {
 	}
 	at := words[verb].to
 	doc.cuts = append(doc.cuts,
-		cut{from: at, to: at, with: flags(" --cap-drop=", d.Is.CapDrop) + flags(" --cap-add=",
+		cut{from: at, to: at, with: owner.Flags(" --cap-drop=",
+			d.Is.CapDrop) + owner.Flags(" --cap-add=",
 			d.Is.CapAdd)})
 	return doc.spliced()
 }

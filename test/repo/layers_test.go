@@ -34,10 +34,11 @@ var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb,
 	"snapshot": verb, "doctor": verb, "explain": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
-	"frame": verb, "owner": verb, "trust": verb,
+	"frame": verb, "trust": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
 	"layer": adapter, "containerd": adapter,
-	"host": application, "node": application, "printable": bottom, "foreign": documents,
+	"host": application, "node": application, "printable": bottom,
+	"foreign": documents, "owner": documents,
 	"render": renderer, "cli": shell,
 	"testenv": stand, "dockertest": stand, "lab": labLayer,
 }
