@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/cli/file"
 	"dropcap/internal/host"
+	"dropcap/internal/plan"
 	"dropcap/internal/render"
 )
 
@@ -144,6 +147,31 @@ func (a *app) applyRequest(ctx context.Context, args []string,
 	q.InPlace.StopAll = f.stopAll
 	q.InPlace.Stop, q.InPlace.Start, err = f.programs()
 	return q, err
+}
+
+// savedPlan reads the plan that the arguments name; nil if they name containers.
+func (a *app) savedPlan(ctx context.Context, args []string) (*dropcap.Plan, error) {
+	isFile := func(s string) bool {
+		return s == "-" || strings.HasSuffix(s, ".json") || strings.Contains(s, "/")
+	}
+	if !slices.ContainsFunc(args, isFile) {
+		return nil, nil
+	}
+	if len(args) > 1 {
+		return nil, usageError("apply one plan at a time, or name containers only",
+			"cannot apply a plan together with something else: %s", strings.Join(args, " "))
+	}
+	if args[0] != "-" {
+		if err := host.TrustPlan(args[0]); err != nil {
+			return nil, err
+		}
+	}
+	text, err := file.Read(ctx, a.in, args[0], file.MostDocument)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Parse(file.Name(a.in, args[0]), text)
+	return &p, err
 }
 
 // dryRun prints what would be done. Bodies may hold secrets, so they are not shown.

@@ -15,8 +15,11 @@ import (
 
 	"dropcap"
 	"dropcap/internal/audit"
+	"dropcap/internal/cli/file"
 	"dropcap/internal/host"
+	"dropcap/internal/policy"
 	"dropcap/internal/render"
+	"dropcap/internal/snapshot"
 )
 
 // auditFlags are the flags of `dropcap audit`.
@@ -96,11 +99,11 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 	if err != nil {
 		return err
 	}
-	engine, ours, err := splitFilters(f.filters)
+	engine, ours, err := audit.SplitFilters(f.filters)
 	if err != nil {
 		return err
 	}
-	q := host.AuditRequest{Policy: pol, Known: base, SeeRequest: host.SeeRequest{
+	q := host.AuditRequest{Policy: pol, Known: base, Filter: ours, SeeRequest: host.SeeRequest{
 		Names: names, Filters: engine, IfPresent: f.ifPresent, HostUnseen: f.saveTo == "" &&
 			hostUnseen(targets),
 	}}
@@ -112,11 +115,13 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 		return err
 	}
 	if f.saveTo != "" {
-		if err := saveJSON(f.saveTo, r.Snapshot); err != nil {
+		if err := file.Write(f.saveTo, func(w io.Writer) error {
+			return writeJSON(w, r.Snapshot)
+		}); err != nil {
 			return err
 		}
 	}
-	result := ours.apply(r.Audit)
+	result := r.Audit
 	a.status = audit.Status(result)
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
 		return render.Audit(w, format, result, o)
@@ -133,8 +138,28 @@ func (a *app) saved(ctx context.Context, q host.AuditRequest,
 		return nil, usageError("filter by verdict=, rule=, cap= or owner=",
 			"cannot ask a saved snapshot for docker's filter %q", q.Filters[0])
 	}
-	s, err := readSnapshot(ctx, a.in, from, q.Names)
+	text, err := file.Read(ctx, a.in, from, file.MostDocument)
+	if err != nil {
+		return nil, err
+	}
+	s, err := snapshot.Parse(file.Name(a.in, from), text)
+	if err != nil {
+		return nil, err
+	}
+	s, err = snapshot.Pick(s, q.Names)
 	return &s, err
+}
+
+// loadBaseline reads an earlier audit; nil without one.
+func loadBaseline(ctx context.Context, path string) (func(string, dropcap.Finding) bool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := file.Read(ctx, nil, path, file.MostDocument)
+	if err != nil {
+		return nil, err
+	}
+	return policy.ParseBaseline(path, text)
 }
 
 // hostUnseen tells whether no output describes the host.

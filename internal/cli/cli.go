@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropcap"
+	"dropcap/internal/cli/file"
 	"dropcap/internal/render"
 )
 
@@ -138,3 +139,13 @@ func (p *pipe) Write(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+func writeJSON(w io.Writer, v any) error {
+	if err := render.JSON(w, v); err != nil {
+		return fmt.Errorf("cannot write the result: %w", err)
+	}
+	return nil
+}
+
+// writeFile is for requests of a fleet.
+func writeFile(path string, write func(io.Writer) error) error { return file.Write(path, write) }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/cli/file"
 	"dropcap/internal/evidence"
 	"dropcap/internal/host"
 	"dropcap/internal/owner"
@@ -85,8 +86,8 @@ func (a *app) showEvidence(ctx context.Context, args []string, format, folder st
 	return a.printEvidence(doc, format)
 }
 
-func (a *app) importEvidence(ctx context.Context, file, folder string) error {
-	b, err := readAll(ctx, a.in, file, evidence.MostBytes)
+func (a *app) importEvidence(ctx context.Context, path, folder string) error {
+	b, err := file.Read(ctx, a.in, path, evidence.MostBytes)
 	if err != nil {
 		return err
 	}

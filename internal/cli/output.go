@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"dropcap/internal/cli/file"
 	"dropcap/internal/render"
 )
 
@@ -126,7 +127,7 @@ func (a *app) print(list []target, render func(io.Writer, string, render.Options
 			continue
 		}
 		o.Width, o.Color, o.Quiet = 0, false, false
-		if err := writeFile(t.file, func(w io.Writer) error {
+		if err := file.Write(t.file, func(w io.Writer) error {
 			return render(w, t.format, o)
 		}); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/cli/file"
 	"dropcap/internal/host"
 	"dropcap/internal/plan"
 	"dropcap/internal/render"
@@ -115,23 +116,23 @@ func (f *planCommand) write(p host.Planned) error {
 	if f.out == "" {
 		return nil
 	}
-	return writeFile(f.out, func(w io.Writer) error {
+	return file.Write(f.out, func(w io.Writer) error {
 		return render.Plan(w, "json", p.Plan, render.Options{})
 	})
 }
 
 // reveal writes what the one container's printed command needs.
-func reveal(p host.Planned, file string) error {
-	contents, err := p.Reveal(file)
+func reveal(p host.Planned, path string) error {
+	contents, err := p.Reveal(path)
 	switch {
 	case host.CodeOf(err) == dropcap.CodeUsage && err != nil:
 		return err
-	case isStream(file):
-		return usageError("name a file", "cannot write secrets to %s: it is no file", file)
+	case file.IsStream(path):
+		return usageError("name a file", "cannot write secrets to %s: it is no file", path)
 	case err != nil:
 		return err
 	}
-	return writeFile(file, func(w io.Writer) error {
+	return file.Write(path, func(w io.Writer) error {
 		_, err := w.Write(contents)
 		return err
 	})

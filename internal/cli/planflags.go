@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dropcap"
+	"dropcap/internal/audit"
 	"dropcap/internal/host"
 	"dropcap/internal/plan"
 )
@@ -84,7 +85,7 @@ func (a *app) planRequest(ctx context.Context, names []string,
 // planFilters parts docker's filters from ours, of which owner= is the only one for containers that
 // were not judged.
 func planFilters(list []string) (engine []string, owners []string, err error) {
-	engine, own, err := splitFilters(list)
+	engine, own, err := audit.SplitFilters(list)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/cli/file"
 	"dropcap/internal/host"
 	"dropcap/internal/policy"
 )
@@ -33,7 +34,7 @@ func (a *app) loadPolicy(ctx context.Context, path, level string) (p dropcap.Pol
 }
 
 func namedPolicy(ctx context.Context, path string) (dropcap.Policy, error) {
-	b, err := readAll(ctx, nil, path, policy.MaxSize)
+	b, err := file.Read(ctx, nil, path, policy.MaxSize)
 	if err != nil {
 		return dropcap.Policy{}, err
 	}

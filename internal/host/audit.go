@@ -15,6 +15,8 @@ type AuditRequest struct {
 	// Saved is judged instead of this host; nil means this host.
 	Saved  *dropcap.Snapshot
 	Policy dropcap.Policy
+	// Filter picks the containers of the result.
+	Filter audit.Filter
 	// Known reports whether a finding stands in the baseline; nil without one.
 	Known func(identity string, f dropcap.Finding) bool
 }
@@ -47,7 +49,7 @@ func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 		Policy: q.Policy, Evidence: known, Changes: changes, Known: q.Known,
 		Partial: len(q.Names)+len(q.Filters) > 0, Now: now(),
 	}
-	r.Audit = audit.Judge(r.Snapshot, r.options)
+	r.Audit = q.Filter.Apply(audit.Judge(r.Snapshot, r.options))
 	return r, nil
 }
 

@@ -89,10 +89,28 @@ func readOwner(f io.Reader) ([]byte, error) {
 // mostLinks is how many links are followed to a file (include/linux/namei.h, MAXSYMLINKS).
 const mostLinks = 40
 
-// TrustPlan refuses the file of a plan that others may write, or put another in the place of: they
-// must not choose what root does, though whatever stands in it is checked. The error is a
-// *trust.Untrusted.
+// TrustPlan refuses, as root, the file of a plan that others may have written: they must not choose
+// what root does, though whatever stands in it is checked.
 func TrustPlan(file string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	err := judgePlan(file)
+	var un *trust.Untrusted
+	switch {
+	case errors.As(err, &un):
+		return dropcap.Errorf(dropcap.CodeError,
+			"copy it to a place of root's that nobody else may write",
+			"cannot trust a plan at %s: %w", file, err)
+	case err != nil:
+		return dropcap.Errorf(dropcap.CodeError, "", "cannot read %s: %w", file, err)
+	}
+	return nil
+}
+
+// judgePlan refuses the file of a plan that others may write, or put another in the place of. The
+// error is a *trust.Untrusted.
+func judgePlan(file string) error {
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func TestPlansOfWhomAreTrusted(t *testing.T) {
 		"open/link.json": "others may write the folder",
 		"own/chain.json": "others may write the folder", "own": "not a regular file",
 	} {
-		err := TrustPlan(in(name))
+		err := judgePlan(in(name))
 		var un *trust.Untrusted
 		if (err == nil) != (says == "") || err != nil && (!errors.As(err, &un) ||
 			!strings.Contains(err.Error(), says)) {
@@ -45,7 +45,7 @@ func TestPlansOfWhomAreTrusted(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"none.json", "loop"} {
-		if err := TrustPlan(in(name)); err == nil {
+		if err := judgePlan(in(name)); err == nil {
 			t.Errorf("%s is trusted", name)
 		}
 	}

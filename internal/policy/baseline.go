@@ -1,6 +1,26 @@
 package policy
 
-import "dropcap"
+import (
+	"encoding/json"
+
+	"dropcap"
+)
+
+// ParseBaseline reads an earlier audit, and returns what [Known] says of it. The name is for
+// errors.
+func ParseBaseline(name string, text []byte) (func(string, dropcap.Finding) bool, error) {
+	const hint = "make one with `dropcap audit --format json=FILE`"
+	var a dropcap.Audit
+	if err := json.Unmarshal(text, &a); err != nil {
+		return nil, dropcap.Errorf(dropcap.CodeError, hint, "cannot read %s: %w", name, err)
+	}
+	if a.Schema != dropcap.SchemaAudit {
+		return nil, dropcap.Errorf(dropcap.CodeError, hint,
+			"cannot read %s: its schema is %q, not %s",
+			name, a.Schema, dropcap.SchemaAudit)
+	}
+	return Known(a), nil
+}
 
 // Identity is what a finding is remembered by: the workload, which survives a re-creation, else the
 // name.

@@ -1,4 +1,5 @@
-package cli
+// Package file reads and writes the files that a command line names.
+package file
 
 import (
 	"io"
@@ -10,15 +11,15 @@ import (
 	"dropcap/internal/host"
 )
 
-// writeFile writes a file of mode 0600 whole or not at all: to a temporary name beside it, synced,
+// Write writes a file of mode 0600 whole or not at all: to a temporary name beside it, synced,
 // then renamed. A device or a pipe (/dev/stderr) is written as it is, also where a shell has put a
 // file in its place.
-func writeFile(path string, write func(io.Writer) error) (err error) {
+func Write(path string, write func(io.Writer) error) (err error) {
 	fail := func(err error) error {
 		return dropcap.Errorf(dropcap.CodeError, "is there space, and may you write there?",
 			"cannot write %s: %w", path, host.Cause(err))
 	}
-	if isStream(path) {
+	if IsStream(path) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return fail(err)
@@ -57,9 +58,9 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
-// isStream tells what cannot be replaced by a file: devices, pipes, and the names of open files in
+// IsStream reports what cannot be replaced by a file: devices, pipes, and the names of open files in
 // /dev and /proc, which are links to whatever a shell redirected them to.
-func isStream(path string) bool {
+func IsStream(path string) bool {
 	if i, err := os.Stat(path); err == nil && !i.Mode().IsRegular() && !i.IsDir() {
 		return true
 	}

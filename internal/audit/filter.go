@@ -1,4 +1,4 @@
-package cli
+package audit
 
 import (
 	"slices"
@@ -8,26 +8,26 @@ import (
 	"dropcap/caps"
 )
 
-// ownFilters are the filters on what was judged; docker's go to the engine. As in docker, values of
-// one key are alternatives and different keys must all match.
-type ownFilters map[string][]string
+// Filter picks containers by what was judged of them, by key. As in docker, values of one key are
+// alternatives and different keys must all match.
+type Filter map[string][]string
 
-var ownKeys = []string{"verdict", "rule", "cap", "owner"}
+var filterKeys = []string{"verdict", "rule", "cap", "owner"}
 
-// splitFilters parts docker's filters from ours.
-func splitFilters(list []string) (engine []string, ours ownFilters, err error) {
-	ours = ownFilters{}
+// SplitFilters separates docker's filters, which the engine applies, from ours.
+func SplitFilters(list []string) (engine []string, ours Filter, err error) {
+	ours = Filter{}
 	for _, f := range list {
 		key, value, found := strings.Cut(f, "=")
 		if !found || key == "" {
-			return nil, nil, usageError("for example --filter status=running",
+			return nil, nil, dropcap.Errorf(dropcap.CodeUsage, "for example --filter status=running",
 				"cannot read the filter %q: it is no key=value", f)
 		}
-		if !slices.Contains(ownKeys, key) {
+		if !slices.Contains(filterKeys, key) {
 			engine = append(engine, f)
 			continue
 		}
-		if err := checkOwn(key, value); err != nil {
+		if err := checkFilter(key, value); err != nil {
 			return nil, nil, err
 		}
 		ours[key] = append(ours[key], value)
@@ -35,21 +35,21 @@ func splitFilters(list []string) (engine []string, ours ownFilters, err error) {
 	return engine, ours, nil
 }
 
-func checkOwn(key, value string) error {
+func checkFilter(key, value string) error {
 	switch key {
 	case "verdict":
 		all := []dropcap.Verdict{dropcap.Pass, dropcap.Fail, dropcap.Waived, dropcap.Unknown}
 		if !slices.Contains(all, dropcap.Verdict(value)) {
-			return usageError("pass, fail, waived or unknown", "cannot filter by verdict %q", value)
+			return dropcap.Errorf(dropcap.CodeUsage, "pass, fail, waived or unknown", "cannot filter by verdict %q", value)
 		}
 	case "rule":
 		if !slices.Contains(dropcap.Rules(), dropcap.Rule(value)) {
-			return usageError("rules: "+strings.Join(ruleNames(), ", "), "cannot filter by rule %q",
+			return dropcap.Errorf(dropcap.CodeUsage, "rules: "+strings.Join(ruleNames(), ", "), "cannot filter by rule %q",
 				value)
 		}
 	case "cap":
 		if _, err := caps.Parse(value); err != nil {
-			return usageError("`dropcap explain` lists the capabilities",
+			return dropcap.Errorf(dropcap.CodeUsage, "`dropcap explain` lists the capabilities",
 				"cannot filter by capability: %v", err)
 		}
 	}
@@ -64,14 +64,14 @@ func ruleNames() []string {
 	return l
 }
 
-// apply keeps the containers that match, and sums up anew.
-func (o ownFilters) apply(a dropcap.Audit) dropcap.Audit {
-	if len(o) == 0 {
+// Apply keeps the containers that match, and counts them anew.
+func (f Filter) Apply(a dropcap.Audit) dropcap.Audit {
+	if len(f) == 0 {
 		return a
 	}
 	kept := make([]dropcap.Judged, 0, len(a.Containers))
 	for _, c := range a.Containers {
-		if o.matches(c) {
+		if f.matches(c) {
 			kept = append(kept, c)
 		}
 	}
@@ -79,8 +79,8 @@ func (o ownFilters) apply(a dropcap.Audit) dropcap.Audit {
 	return a
 }
 
-func (o ownFilters) matches(c dropcap.Judged) bool {
-	for key, values := range o {
+func (f Filter) matches(c dropcap.Judged) bool {
+	for key, values := range f {
 		if !slices.ContainsFunc(values, func(v string) bool { return has(c, key, v) }) {
 			return false
 		}
