@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dropcap/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "write docs/capabilities.md anew")
@@ -184,5 +186,5 @@ func document() []byte {
 			k.Cap, k.Severity, k.Permits, k.Attack, k.Limits, k.NeededBy, k.Without,
 			strings.Join(k.Sources, " · "))
 	}
-	return b.Bytes()
+	return []byte(testenv.WrapMarkdown(b.String()))
 }

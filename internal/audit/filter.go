@@ -20,7 +20,8 @@ func SplitFilters(list []string) (engine []string, ours Filter, err error) {
 	for _, f := range list {
 		key, value, found := strings.Cut(f, "=")
 		if !found || key == "" {
-			return nil, nil, dropcap.Errorf(dropcap.CodeUsage, "for example --filter status=running",
+			return nil, nil, dropcap.Errorf(dropcap.CodeUsage,
+				"for example --filter status=running",
 				"cannot read the filter %q: it is no key=value", f)
 		}
 		if !slices.Contains(filterKeys, key) {
@@ -40,11 +41,13 @@ func checkFilter(key, value string) error {
 	case "verdict":
 		all := []dropcap.Verdict{dropcap.Pass, dropcap.Fail, dropcap.Waived, dropcap.Unknown}
 		if !slices.Contains(all, dropcap.Verdict(value)) {
-			return dropcap.Errorf(dropcap.CodeUsage, "pass, fail, waived or unknown", "cannot filter by verdict %q", value)
+			return dropcap.Errorf(dropcap.CodeUsage, "pass, fail, waived or unknown",
+				"cannot filter by verdict %q", value)
 		}
 	case "rule":
 		if !slices.Contains(dropcap.Rules(), dropcap.Rule(value)) {
-			return dropcap.Errorf(dropcap.CodeUsage, "rules: "+strings.Join(ruleNames(), ", "), "cannot filter by rule %q",
+			return dropcap.Errorf(dropcap.CodeUsage, "rules: "+strings.Join(ruleNames(), ", "),
+				"cannot filter by rule %q",
 				value)
 		}
 	case "cap":

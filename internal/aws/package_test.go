@@ -133,7 +133,9 @@ func TestADocumentOfAnotherKindIsLeftAsItIs(t *testing.T) {
 	if err := c.RemovePackage(t.Context(), here, "nowhere"); err != nil {
 		t.Error(err)
 	}
-	if n := double.Calls(); n["ssm:CreateDocument"]+n["ssm:UpdateDocument"]+n["ssm:DeleteDocument"]+n["s3:PutObject"] > 0 {
+	n := double.Calls()
+	if n["ssm:CreateDocument"]+n["ssm:UpdateDocument"]+n["ssm:DeleteDocument"]+
+		n["s3:PutObject"] > 0 {
 		t.Errorf("%v", n)
 	}
 }

@@ -113,7 +113,10 @@ func TestAPathWithoutItsStackIsCounted(t *testing.T) {
 // Until the engine's word comes, a container that began before the tracer is running, and another
 // starting.
 func TestThePhaseIsKnownBeforeItIsSet(t *testing.T) {
-	for name, flags := range map[string]uintptr{"with a PID namespace": unix.CLONE_NEWNS | unix.CLONE_NEWPID, "without": unix.CLONE_NEWNS} {
+	for name, flags := range map[string]uintptr{
+		"with a PID namespace": unix.CLONE_NEWNS | unix.CLONE_NEWPID,
+		"without":              unix.CLONE_NEWNS,
+	} {
 		t.Run(name, func(t *testing.T) {
 			old, young := newBox(t), newBox(t)
 			first := old.command(self(t), "tell await setuid0 fork")

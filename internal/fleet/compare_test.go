@@ -29,7 +29,9 @@ func TestWorse(t *testing.T) {
 		"it ran and is not there": {web("running"), dropcap.Audit{},
 			"web does not run any more"},
 		"a name that moves a terminal": {dropcap.Audit{},
-			dropcap.Audit{Containers: []dropcap.Judged{{Container: dropcap.Container{Name: "\x1b[2J"}, Findings: []dropcap.Finding{raw}}}}, "a new finding: ?[2J: net-raw"},
+			dropcap.Audit{Containers: []dropcap.Judged{{
+				Container: dropcap.Container{Name: "\x1b[2J"}, Findings: []dropcap.Finding{raw},
+			}}}, "a new finding: ?[2J: net-raw"},
 		"a container that came meanwhile": {web("running"),
 			dropcap.Audit{Containers: append(web("running").Containers,
 				dropcap.Judged{Container: dropcap.Container{Name: "new", State: "running"}})}, ""},

@@ -140,7 +140,8 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 		}
 		p.recipes[c.ID] = r
 		subject := subjectOf(c, original, r, q)
-		subject.Notes = append(subject.Notes, append(o.darkNotes(), owner.Strangers(c, o.units.Strangers)...)...)
+		subject.Notes = slices.Concat(subject.Notes, o.darkNotes(),
+			owner.Strangers(c, o.units.Strangers))
 		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())

@@ -87,8 +87,8 @@ func containers(n Node) map[string]container {
 		"tunnel": run(hostConfig{CapAdd: []string{"NET_ADMIN"}}, "sleep", "86400"),
 	}
 	if n.Role == "web" {
-		web := run(
-			hostConfig{PortBindings: map[string][]map[string]string{"80/tcp": {{"HostPort": "8080"}}}}, "httpd", "-f", "-p", "80", "-h", "/tmp")
+		ports := map[string][]map[string]string{"80/tcp": {{"HostPort": "8080"}}}
+		web := run(hostConfig{PortBindings: ports}, "httpd", "-f", "-p", "80", "-h", "/tmp")
 		web.ExposedPorts = map[string]struct{}{"80/tcp": {}}
 		list["web"] = web
 	} else {

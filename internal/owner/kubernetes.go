@@ -72,8 +72,8 @@ func kubernetesText(c dropcap.Container, is dropcap.Grant) string {
 		context["allowPrivilegeEscalation"] = false
 	}
 	part := []any{map[string]any{"name": container, "securityContext": context}}
-	patch :=
-		map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": part}}}}
+	template := map[string]any{"spec": map[string]any{"containers": part}}
+	patch := map[string]any{"spec": map[string]any{"template": template}}
 	q := printable.Shell
 	var b strings.Builder
 	fmt.Fprintf(&b, "in the manifest of whatever makes the pod %s, container %s:\n", name(pod),

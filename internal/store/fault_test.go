@@ -98,7 +98,8 @@ func TestADamagedFile(t *testing.T) {
 			s := open(t, folder)
 			err := s.Update(t.Context(), "w", "r",
 				func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
-					return dropcap.WorkloadEvidence{Sources: []dropcap.Source{{Container: "the-container"}}}, nil
+					sources := []dropcap.Source{{Container: "the-container"}}
+					return dropcap.WorkloadEvidence{Sources: sources}, nil
 				})
 			if err != nil {
 				t.Fatal(err)

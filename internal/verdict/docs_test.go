@@ -67,7 +67,7 @@ func document() string {
 		}
 		b.WriteString("\n")
 	}
-	return strings.TrimRight(b.String(), "\n") + "\n"
+	return testenv.WrapMarkdown(b.String())
 }
 
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

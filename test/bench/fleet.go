@@ -288,7 +288,8 @@ func (b *bench) controls(nodes int) (row fleetRow, err error) {
 	for range 5 {
 		status := exec.Command(b.dropcap, "fleet", "status", row.Run, "--store", folder)
 		start := time.Now()
-		if text, err := status.CombinedOutput(); status.ProcessState.ExitCode() != dropcap.ExitFindings {
+		text, err := status.CombinedOutput()
+		if status.ProcessState.ExitCode() != dropcap.ExitFindings {
 			return row, fmt.Errorf("dropcap fleet status: %w: %s", err, text)
 		}
 		took = append(took, time.Since(start))

@@ -52,8 +52,8 @@ func TestPlanOfComposeIsAPatch(t *testing.T) {
 	if strings.Contains(out, "canary") {
 		t.Errorf("the patch shows what stands beside:\n%s", out)
 	}
-	if order := s.dropcap(3, "plan", "--format",
-		"{{.Name}} {{.Strategy}} {{.Refused}}"); order != "shop-db-1 source \nshop-web-1 source \n" {
+	order := s.dropcap(3, "plan", "--format", "{{.Name}} {{.Strategy}} {{.Refused}}")
+	if order != "shop-db-1 source \nshop-web-1 source \n" {
 		t.Errorf("the order is\n%s", order)
 	}
 	s.followed(trusted, s.dropcap(3, "plan", "shop-web-1", "--format", "{{json .Source}}"))

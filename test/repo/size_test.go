@@ -172,7 +172,8 @@ func TestTheSourceChecksFindEachViolation(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		if got := c.check(source{path: c.path, text: []byte(c.text), file: file, fset: fset}); (len(got) > 0) != c.bad {
+		s := source{path: c.path, text: []byte(c.text), file: file, fset: fset}
+		if got := c.check(s); (len(got) > 0) != c.bad {
 			t.Errorf("%s: found %q, want a violation: %v", c.name, got, c.bad)
 		}
 	}

@@ -92,7 +92,8 @@ func TestTheWordsAreFound(t *testing.T) {
 		{"see /home/someone/check\n", false},
 		{"\xff\xfe /home/someone/checkout", true},
 	} {
-		if got := unwanted("a.txt", []byte(c.text), []string{"/home/someone/checkout"}); (len(got) > 0) != c.bad {
+		got := unwanted("a.txt", []byte(c.text), []string{"/home/someone/checkout"})
+		if (len(got) > 0) != c.bad {
 			t.Errorf("%q: found %q, want %v", c.text, got, c.bad)
 		}
 	}

@@ -154,8 +154,9 @@ func findsExec(t *testing.T, m *vm.Machine) {
 			c["none"].Verdict)
 	}
 	m.Shell(t, "pkill -f '^sleep [23]000$'; while pgrep -f '^sleep [23]000$'; do sleep 0.2; done")
-	if _, c := audit(t, m, "", dropcap.ExitFindings, "plain"); c["plain"].Kernel.Bounding.Mask() != caps.DockerDefaults.Mask() {
-		t.Errorf("after the exec plain holds %s", c["plain"].Kernel.Bounding.Mask())
+	_, c = audit(t, m, "", dropcap.ExitFindings, "plain")
+	if got := c["plain"].Kernel.Bounding.Mask(); got != caps.DockerDefaults.Mask() {
+		t.Errorf("after the exec plain holds %s", got)
 	}
 	audit(t, m, "", dropcap.ExitOK, "none")
 }

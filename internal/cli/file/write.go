@@ -58,8 +58,8 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
-// IsStream reports what cannot be replaced by a file: devices, pipes, and the names of open files in
-// /dev and /proc, which are links to whatever a shell redirected them to.
+// IsStream reports what cannot be replaced by a file: devices, pipes, and the names of open files
+// in /dev and /proc, which are links to whatever a shell redirected them to.
 func IsStream(path string) bool {
 	if i, err := os.Stat(path); err == nil && !i.Mode().IsRegular() && !i.IsDir() {
 		return true

@@ -35,7 +35,8 @@ func (e *Engine) infoBody() any {
 }
 
 func (e *Engine) libpodInfoBody() any {
-	return map[string]any{"host": map[string]any{"security": map[string]any{"capabilities": strings.Join(e.options.Defaults, ",")}}}
+	security := map[string]any{"capabilities": strings.Join(e.options.Defaults, ",")}
+	return map[string]any{"host": map[string]any{"security": security}}
 }
 
 func (e *Engine) libpodBody(c *Container) any {

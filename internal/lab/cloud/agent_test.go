@@ -329,8 +329,11 @@ func TestTheAgentStoresOutputAsTheRealOneDoes(t *testing.T) {
 	object, err := s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = true
 	}).GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String("logs")})
-	if err != nil ||
-		object.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm != "AES256" {
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := object.ServerSideEncryptionConfiguration.Rules[0]
+	if rule.ApplyServerSideEncryptionByDefault.SSEAlgorithm != "AES256" {
 		t.Errorf("%v, %+v", err, object)
 	}
 	before := len(double.Objects("logs"))

@@ -23,8 +23,9 @@ func (s plugin) wire() map[string]any {
 
 // reply tells how a command stands, and whether that was heard.
 func (a *Agent) reply(ctx context.Context, id, status string, results map[string]any) bool {
+	agent := map[string]string{"name": "amazon-ssm-agent", "lang": "en-US"}
 	text, err := json.Marshal(
-		map[string]any{"additionalInfo": map[string]any{"agent": map[string]string{"name": "amazon-ssm-agent", "lang": "en-US"}},
+		map[string]any{"additionalInfo": map[string]any{"agent": agent},
 			"documentStatus": status, "documentTraceOutput": "", "runtimeStatus": results})
 	if err != nil {
 		return false

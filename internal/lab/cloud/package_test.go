@@ -67,9 +67,12 @@ func (s shelf) publish(version, bad string, create bool) error {
 	if err := z.Close(); err != nil {
 		s.t.Fatal(err)
 	}
+	file := map[string]any{"file": "a.zip"}
+	sums := map[string]any{"sha256": fmt.Sprintf("%x", sha256.Sum256(buf.Bytes()))}
 	manifest, _ := json.Marshal(map[string]any{"schemaVersion": "2.0", "version": version,
-		"packages": map[string]any{"debian": map[string]any{"_any": map[string]any{"x86_64": map[string]any{"file": "a.zip"}}}},
-		"files":    map[string]any{"a.zip": map[string]any{"checksums": map[string]any{"sha256": fmt.Sprintf("%x", sha256.Sum256(buf.Bytes()))}}}})
+		"packages": map[string]any{
+			"debian": map[string]any{"_any": map[string]any{"x86_64": file}}},
+		"files": map[string]any{"a.zip": map[string]any{"checksums": sums}}})
 	if _, err := s.s3.PutObject(s.t.Context(), &s3.PutObjectInput{Bucket: aws.String("lab"),
 		Key: aws.String(version + "/a.zip"), Body: bytes.NewReader(buf.Bytes())}); err != nil {
 		s.t.Fatal(err)

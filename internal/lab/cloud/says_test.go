@@ -80,8 +80,8 @@ func TestAStepsOutputAloneIsWhatIsListed(t *testing.T) {
 		`{"aws:runShellScript":{"status":"Failed","code":1,"name":"aws:runShellScript","output":"document process failed unexpectedly","standardOutput":"","standardError":""}}`)
 	list, err := c.ListCommandInvocations(t.Context(),
 		&ssm.ListCommandInvocationsInput{CommandId: &id, Details: true})
-	if err != nil ||
-		*list.CommandInvocations[0].CommandPlugins[0].Output != "document process failed unexpectedly" {
+	const failed = "document process failed unexpectedly"
+	if err != nil || *list.CommandInvocations[0].CommandPlugins[0].Output != failed {
 		t.Errorf("%v, %+v", err, list)
 	}
 	if out := get(t, c, id, one); *out.StandardOutputContent != "" || out.ResponseCode != 1 {

@@ -112,8 +112,9 @@ func TestFindingsOfAnotherAccountAreRefusedAndOldOnesDoNotOverwrite(t *testing.T
 	}
 	incomplete := finding(cloud.DefaultAccount, "2026-01-04T00:00:00Z")
 	incomplete.Resources = nil
-	if _, err := c.BatchImportFindings(t.Context(),
-		&securityhub.BatchImportFindingsInput{Findings: []hub.AwsSecurityFinding{incomplete}}); err == nil {
+	findings := &securityhub.BatchImportFindingsInput{
+		Findings: []hub.AwsSecurityFinding{incomplete}}
+	if _, err := c.BatchImportFindings(t.Context(), findings); err == nil {
 		t.Error("a finding without resources is taken")
 	}
 }
