@@ -13,7 +13,11 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// recreating makes a new container and retains the old one: facts/recreation.md's order.
+// recreating makes a new container and retains the old one. The order lets at most one of the two
+// start by itself at any moment: the new one is created, connected and compared while the old one
+// runs; the old one is stopped, both are renamed, and the old one loses its restart policy before
+// the new one is started. An engine starts by itself what `always` says, even if it was stopped by
+// hand, but never what was never started.
 type recreating struct{ *Runner }
 
 // effects lists the calls of the way forward.

@@ -148,17 +148,6 @@ func clause(err error) string {
 	return text
 }
 
-// Best is the first hook of the order of preference that works and tells a verdict for every check:
-// fexit, tp_btf, raw_tp, kprobe.
-func Best(list []Hook) (Hook, bool) {
-	for _, h := range list {
-		if h.OK && strings.HasSuffix(h.Name, "/cap_capable") {
-			return h, true
-		}
-	}
-	return Hook{}, false
-}
-
 // Kernel is what else decides whether programs load.
 type Kernel struct {
 	BTF      bool

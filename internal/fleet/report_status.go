@@ -6,6 +6,7 @@ import (
 	"dropcap"
 	"dropcap/internal/audit"
 	"dropcap/internal/foreign"
+	"dropcap/internal/plan"
 )
 
 // StatusCode is the exit status of a verb on many hosts: the worst of what each host's document
@@ -75,7 +76,7 @@ func documentStatus(verb string, d dropcap.HostDocument) int {
 		return orIncomplete(audit.Status(a), err)
 	case dropcap.SchemaPlan:
 		p, err := foreign.Plan(d)
-		return orIncomplete(planStatus(p), err)
+		return orIncomplete(plan.Status(p), err)
 	case dropcap.SchemaChange:
 		c, err := foreign.Changes(d)
 		if verb == "history" {
@@ -92,19 +93,6 @@ func documentStatus(verb string, d dropcap.HostDocument) int {
 func orIncomplete(status int, err error) int {
 	if err != nil {
 		return dropcap.ExitIncomplete
-	}
-	return status
-}
-
-func planStatus(p dropcap.Plan) int {
-	status := dropcap.ExitOK
-	for _, s := range p.Steps {
-		switch {
-		case s.Refused != "":
-			status = dropcap.Worst(status, dropcap.ExitIncomplete)
-		case s.Changes():
-			status = dropcap.Worst(status, dropcap.ExitFindings)
-		}
 	}
 	return status
 }

@@ -23,28 +23,39 @@ type BackoutRequest struct {
 
 // Backout brings back the very same old containers. Nothing to back out is an empty document.
 func (h *Host) Backout(ctx context.Context, q BackoutRequest) (Changed, error) {
-	ch, err := h.Change(ctx, q.CallTimeout)
+	ch, list, err := h.chosen(ctx, q.CallTimeout, "Back out %s?", q.choose)
 	if err != nil {
 		return Changed{}, err
 	}
 	defer ch.Close()
-	all, err := ch.Store.Changes(ctx)
-	if err != nil {
-		return Changed{}, err
-	}
-	list, err := q.choose(all)
-	if err != nil {
-		return Changed{}, err
-	}
 	if len(list) == 0 {
 		h.observer.Progress(Note{"nothing to back out"})
 		return Changed{}, nil
 	}
-	if err := h.observer.Ask(ctx, fmt.Sprintf("Back out %s?", changeNames(list))); err != nil {
-		return Changed{}, err
-	}
 	h.observer.Progress(Begun{})
 	return h.Outcome(ch.Backout(ctx, list))
+}
+
+// chosen opens a session for the changes that choose picks, after the operator has agreed. Without
+// an error the session is open, also where there is none to pick.
+func (h *Host) chosen(ctx context.Context, timeout time.Duration, question string,
+	choose func([]dropcap.Change) ([]dropcap.Change, error),
+) (ch *Changing, list []dropcap.Change, err error) {
+	if ch, err = h.Change(ctx, timeout); err != nil {
+		return nil, nil, err
+	}
+	all, err := ch.Store.Changes(ctx)
+	if err == nil {
+		list, err = choose(all)
+	}
+	if err == nil && len(list) > 0 {
+		err = h.observer.Ask(ctx, fmt.Sprintf(question, changeNames(list)))
+	}
+	if err != nil {
+		ch.Close()
+		return nil, nil, err
+	}
+	return ch, list, nil
 }
 
 // choose picks the changes, the newest first. A change that is named is given whatever its state
@@ -94,22 +105,16 @@ type PruneRequest struct {
 // Prune removes what old changes have left behind for a backout, never a volume. It returns how
 // many containers that were.
 func (h *Host) Prune(ctx context.Context, q PruneRequest) (removed int, r Changed, err error) {
-	ch, err := h.Change(ctx, q.CallTimeout)
+	old := func(all []dropcap.Change) ([]dropcap.Change, error) {
+		return apply.Prunable(all, now().Add(-q.OlderThan)), nil
+	}
+	ch, list, err := h.chosen(ctx, q.CallTimeout, "Remove what is retained of %s?", old)
 	if err != nil {
 		return 0, Changed{}, err
 	}
 	defer ch.Close()
-	all, err := ch.Store.Changes(ctx)
-	if err != nil {
-		return 0, Changed{}, err
-	}
-	list := apply.Prunable(all, now().Add(-q.OlderThan))
 	if len(list) == 0 {
 		return 0, Changed{}, nil
-	}
-	if err := h.observer.Ask(ctx, fmt.Sprintf("Remove what is retained of %s?",
-		changeNames(list))); err != nil {
-		return 0, Changed{}, err
 	}
 	h.observer.Progress(Begun{})
 	outcomes := ch.Prune(ctx, list)

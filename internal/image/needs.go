@@ -24,8 +24,6 @@ type Run struct {
 	RootID uint32
 	// NoNewPrivs: setuid bits do nothing.
 	NoNewPrivs bool
-	// PingAllowed: its network namespace lets everyone ping without NET_RAW.
-	PingAllowed bool
 	// Volumes are where something is mounted into the container: what lies there is not the
 	// image's.
 	Volumes []string
@@ -51,7 +49,7 @@ func Needs(f Files, run Run) []dropcap.Need {
 		}
 		if executed && p.SetUID && p.UID == 0 && !run.NoNewPrivs {
 			by.Site = ""
-			for _, k := range p.known(run) {
+			for _, k := range p.known() {
 				n.add(k.needs, by, "%s is setuid root, and "+k.because, p)
 			}
 		}
@@ -161,14 +159,13 @@ var purposes = []purpose{
 }
 
 // known finds what is known of a program by its names. Another one's needs show when it runs.
-func (p Program) known(run Run) []purpose {
+func (p Program) known() []purpose {
 	var list []purpose
 	for _, k := range purposes {
 		named := slices.ContainsFunc(p.names(), func(n string) bool {
 			return slices.Contains(k.names, path.Base(n))
 		})
-		ping := k.needs.Has(caps.NetRaw) && strings.HasPrefix(path.Base(p.Path), "ping")
-		if named && !(ping && run.PingAllowed) {
+		if named {
 			list = append(list, k)
 		}
 	}

@@ -57,7 +57,6 @@ func TestNeeds(t *testing.T) {
 			"SETGID /usr/bin/su run, SETUID /usr/bin/su run"},
 		{"setuid in vain", Run{Executed: ran("/usr/bin/su"), NoNewPrivs: true}, ""},
 		{"ping", Run{Executed: ran("/usr/bin/ping")}, "NET_RAW /usr/bin/ping run"},
-		{"ping for all", Run{Executed: ran("/usr/bin/ping"), PingAllowed: true}, ""},
 	} {
 		var got []string
 		for _, n := range Needs(f, c.run) {

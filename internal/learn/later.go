@@ -52,7 +52,7 @@ func (r *recording) scannedLater(f found, wish scanWish, why string) {
 	}
 	run := image.Run{
 		Entry: wish.entry, Executed: evidence.Programs(w), NoNewPrivs: wish.d.NoNewPrivs,
-		PingAllowed: wish.d.PingAllowed, Volumes: wish.d.Volumes,
+		Volumes: wish.d.Volumes,
 	}
 	var needs []dropcap.Need
 	if f.err == nil {

@@ -102,11 +102,10 @@ type Details struct {
 	Entry   string    // the program that the engine starts, by path or name
 	// Health is a fingerprint of what its healthcheck runs; HealthAny is set where execs cannot be
 	// told from a healthcheck's.
-	Health      string
-	HealthAny   bool
-	NoNewPrivs  bool
-	Seccomp     bool // it runs under a profile
-	PingAllowed bool // its network namespace lets everyone ping
+	Health     string
+	HealthAny  bool
+	NoNewPrivs bool
+	Seccomp    bool // it runs under a profile
 }
 
 // Query says what to record.

@@ -197,7 +197,7 @@ func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 	}
 	run := image.Run{
 		Entry: w.d.Entry, Executed: w.executed, NoNewPrivs: w.d.NoNewPrivs,
-		PingAllowed: w.d.PingAllowed, Volumes: w.d.Volumes,
+		Volumes: w.d.Volumes,
 	}
 	if w.own.files != nil {
 		return append(list, image.Needs(*w.own.files, run)...), w.own.why

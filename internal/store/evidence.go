@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -20,42 +19,9 @@ const maxKey = 4096
 
 // Evidence gives all evidence, in the order of workload and revision.
 func (s *Store) Evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error) {
-	list, err := s.evidence(ctx)
-	return list, said(s.folder, err)
-}
-
-func (s *Store) evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error) {
-	rows, err := s.db.QueryContext(ctx,
+	list, err := all[dropcap.WorkloadEvidence](ctx, s, s.unseal,
 		"SELECT document, digest FROM evidence ORDER BY workload, revision")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	list := []dropcap.WorkloadEvidence{}
-	for rows.Next() {
-		var document, digest sql.RawBytes
-		if err := rows.Scan(&document, &digest); err != nil {
-			return nil, err
-		}
-		e, err := s.decode(document, digest)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, e)
-	}
-	return list, rows.Err()
-}
-
-// decode reads a document and tells when it is not what was written.
-func (s *Store) decode(document, digest []byte) (dropcap.WorkloadEvidence, error) {
-	var e dropcap.WorkloadEvidence
-	sum := sha256.Sum256(document)
-	if !bytes.Equal(sum[:], digest) || json.Unmarshal(document, &e) != nil {
-		what, hint := damaged(s.folder)
-		return e, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder,
-			what)
-	}
-	return e, nil
+	return list, said(s.folder, err)
 }
 
 // Update changes the evidence of one workload at one revision, in one transaction: change gets what
@@ -127,7 +93,8 @@ func (s *Store) read(ctx context.Context, tx *sql.Tx, workload,
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.decode(document, digest)
+	var e dropcap.WorkloadEvidence
+	err = s.unseal(document, digest, &e)
 	return &e, err
 }
 

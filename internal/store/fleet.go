@@ -89,15 +89,8 @@ func (s *Store) Run(ctx context.Context,
 
 // Runs gives all runs, the newest first.
 func (s *Store) Runs(ctx context.Context) ([]dropcap.FleetRun, error) {
-	list := []dropcap.FleetRun{}
-	err := s.each(ctx, func(document, digest []byte) error {
-		var r dropcap.FleetRun
-		if err := s.unseal(document, digest, &r); err != nil {
-			return err
-		}
-		list = append(list, r)
-		return nil
-	}, "SELECT document, digest FROM fleet_run ORDER BY number DESC")
+	list, err := all[dropcap.FleetRun](ctx, s, s.unseal,
+		"SELECT document, digest FROM fleet_run ORDER BY number DESC")
 	return list, said(s.folder, err)
 }
 
@@ -121,10 +114,8 @@ func sealedHost(h dropcap.FleetHost) (document, digest []byte, err error) {
 }
 
 func (s *Store) unsealHost(document, digest []byte) (h dropcap.FleetHost, err error) {
-	if sum := sha256.Sum256(document); string(sum[:]) != string(digest) {
-		what, hint := damaged(s.folder)
-		return h, dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder,
-			what)
+	if !whole(document, digest) {
+		return h, s.damaged()
 	}
 	head, packed, _ := bytes.Cut(document, []byte("\n"))
 	sum := sha256.Sum256(head)

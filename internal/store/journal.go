@@ -79,42 +79,19 @@ func keep(ctx context.Context, tx *sql.Tx, change string, values map[string]json
 
 // Changes gives all changes, the newest first.
 func (s *Store) Changes(ctx context.Context) ([]dropcap.Change, error) {
-	list, err := s.changes(ctx, "SELECT document, digest FROM change ORDER BY number DESC")
+	list, err := all[dropcap.Change](ctx, s, s.unsealChange,
+		"SELECT document, digest FROM change ORDER BY number DESC")
 	return list, said(s.folder, err)
 }
 
 // Unfinished gives the changes that are not over, the newest first: what went on when dropcap, or
 // the power, ended.
 func (s *Store) Unfinished(ctx context.Context) ([]dropcap.Change, error) {
-	list, err := s.changes(ctx,
+	list, err := all[dropcap.Change](ctx, s, s.unsealChange,
 		"SELECT document, digest FROM change WHERE state NOT IN (?, ?, ?, ?) ORDER BY number DESC",
 		string(dropcap.Applied), string(dropcap.RolledBack), string(dropcap.BackedOut),
 		string(dropcap.NeedsPerson))
 	return list, said(s.folder, err)
-}
-
-func (s *Store) changes(ctx context.Context, query string, args ...any) ([]dropcap.Change, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	list := []dropcap.Change{}
-	for rows.Next() {
-		var document, digest sql.RawBytes
-		if err := rows.Scan(&document, &digest); err != nil {
-			return nil, err
-		}
-		var c dropcap.Change
-		if err := s.whole(document, digest); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(document, &c); err != nil {
-			return nil, s.damagedJournal()
-		}
-		list = append(list, c)
-	}
-	return list, rows.Err()
 }
 
 // Kept gives what restores the container of a change; empty if nothing is kept. It holds secrets.
@@ -137,20 +114,12 @@ func (s *Store) kept(ctx context.Context, change string) (map[string]json.RawMes
 		if err := rows.Scan(&name, &value, &digest); err != nil {
 			return nil, err
 		}
-		if err := s.whole(value, digest); err != nil {
-			return nil, err
+		if !whole(value, digest) {
+			return nil, s.damagedJournal()
 		}
 		values[name] = bytes.Clone(value)
 	}
 	return values, rows.Err()
-}
-
-// whole tells when what is read is not what was written.
-func (s *Store) whole(document, digest []byte) error {
-	if sum := sha256.Sum256(document); !bytes.Equal(sum[:], digest) {
-		return s.damagedJournal()
-	}
-	return nil
 }
 
 var errJournal = errors.New("the journal of changes is damaged")

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -114,15 +112,8 @@ func (s *Store) receipt(ctx context.Context, q querier,
 
 // Receipts gives all receipts, the newest first.
 func (s *Store) Receipts(ctx context.Context) ([]dropcap.Receipt, error) {
-	list := []dropcap.Receipt{}
-	err := s.each(ctx, func(document, digest []byte) error {
-		var r dropcap.Receipt
-		if err := s.unseal(document, digest, &r); err != nil {
-			return err
-		}
-		list = append(list, r)
-		return nil
-	}, "SELECT document, digest FROM receipt ORDER BY number DESC")
+	list, err := all[dropcap.Receipt](ctx, s, s.unseal,
+		"SELECT document, digest FROM receipt ORDER BY number DESC")
 	return list, said(s.folder, err)
 }
 
@@ -220,51 +211,6 @@ func (s *Store) slim(ctx context.Context, tx *sql.Tx, request string) error {
 	}
 	r.Document, r.Messages = nil, []string{"the document was kept for a while and is not any more"}
 	return saveReceipt(ctx, tx, r)
-}
-
-// sealed gives a document with its digest, which SQLite does not have.
-func sealed(v any) (document, digest []byte, err error) {
-	if document, err = json.Marshal(v); err != nil {
-		return nil, nil, err
-	}
-	if len(document) > MaxReceipt {
-		return nil, nil, dropcap.Errorf(dropcap.CodeError, "",
-			"cannot keep a document of %d bytes: at most %d MiB are kept", len(document),
-			MaxReceipt>>20)
-	}
-	sum := sha256.Sum256(document)
-	return document, sum[:], nil
-}
-
-// unseal reads a document and tells when it is not what was written.
-func (s *Store) unseal(document, digest []byte, into any) error {
-	sum := sha256.Sum256(document)
-	if string(sum[:]) != string(digest) || json.Unmarshal(document, into) != nil {
-		what, hint := damaged(s.folder)
-		return dropcap.Errorf(dropcap.CodeError, hint, "cannot use the store %s: %s", s.folder,
-			what)
-	}
-	return nil
-}
-
-// each reads documents, one after the other.
-func (s *Store) each(ctx context.Context, do func(document, digest []byte) error, query string,
-	args ...any) error {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var document, digest sql.RawBytes
-		if err := rows.Scan(&document, &digest); err != nil {
-			return err
-		}
-		if err := do(document, digest); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 func missing(what, id string) error {

@@ -44,7 +44,7 @@ asked for reads and searches only. The same goes for NET_ADMIN after NET_RAW on 
 func document() string {
 	var b strings.Builder
 	b.WriteString(docsHead)
-	for _, r := range Rules() {
+	for _, r := range rules {
 		about := "any capability"
 		if r.Caps != every {
 			about = strings.ReplaceAll(r.Caps.Short(), ",", ", ")

@@ -123,7 +123,7 @@ func TestEachRuleJudgesSomething(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	for _, r := range Rules() {
+	for _, r := range rules {
 		if seen[r.Name] {
 			t.Errorf("two rules are called %s", r.Name)
 		}

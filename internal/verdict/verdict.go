@@ -72,9 +72,6 @@ type Rule struct {
 	Source string // kernel file, function, and versions where that matters
 }
 
-// Rules gives the table in its order, for the documentation.
-func Rules() []Rule { return slices.Clone(rules) }
-
 var rules = slices.Concat(generalRules, idRules, fileRules, ownerRules, netRules, processRules,
 	limitRules, systemRules)
 

@@ -95,7 +95,7 @@ func TestUnknownIsKept(t *testing.T) {
 // in the table.
 func TestTheRulesThatDropAreThese(t *testing.T) {
 	var got []string
-	for _, r := range Rules() {
+	for _, r := range rules {
 		if !r.Class.Keeps() {
 			got = append(got, r.Name)
 		}

@@ -13,7 +13,6 @@ type options struct {
 	cpus        int
 	files       []file
 	modules     []string
-	kernelArgs  string
 	bootTimeout time.Duration
 }
 
@@ -49,9 +48,6 @@ func File(path string, data []byte, mode os.FileMode) Option {
 func Modules(names ...string) Option {
 	return func(o *options) { o.modules = append(o.modules, names...) }
 }
-
-// KernelArgs adds to the kernel's command line, such as "lsm=capability,bpf".
-func KernelArgs(args string) Option { return func(o *options) { o.kernelArgs += " " + args } }
 
 // BootTimeout bounds Start and Boot; 4 minutes for a host and 2 for a bare kernel by default.
 func BootTimeout(d time.Duration) Option { return func(o *options) { o.bootTimeout = d } }

@@ -182,7 +182,7 @@ func (m *Machine) bootArgs() string {
 	if m.kind.arm64 {
 		serial = "ttyAMA0"
 	}
-	args := []string{"console=" + serial, "quiet", "panic=-1", m.options.kernelArgs}
+	args := []string{"console=" + serial, "quiet", "panic=-1"}
 	if m.kind.disk && m.fresh {
 		args = append(args, inject)
 	}
@@ -230,20 +230,6 @@ func (m *Machine) PowerCut() {
 	m.qemu.kill()
 	m.channel.end()
 	m.qemu = nil
-}
-
-// Wait waits until the machine has gone off by itself: a poweroff or reboot from inside, or a
-// panic.
-func (m *Machine) Wait(ctx context.Context) error {
-	if m.qemu == nil {
-		return nil
-	}
-	select {
-	case <-m.qemu.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for %s to go off: %w", m.kind, ctx.Err())
-	}
 }
 
 // Close switches the machine off for good and gives up its disk.
