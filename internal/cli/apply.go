@@ -13,6 +13,7 @@ import (
 	"dropcap"
 	"dropcap/internal/apply"
 	"dropcap/internal/cli/file"
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/host"
 	"dropcap/internal/plan"
 	"dropcap/internal/render"
@@ -20,9 +21,9 @@ import (
 
 type applyCommand struct {
 	outputFlags
-	planFlags
-	changeFlags
-	inPlaceFlags
+	flag.Plan
+	flag.Change
+	flag.InPlace
 	dryRun, all, noWatch bool
 	probe, probeExec     string
 	gate                 apply.Gate
@@ -62,9 +63,9 @@ them.
 	fl := cmd.Flags()
 	f.outputFlags.register(cmd, render.ChangeFormats(), "table")
 	fl.Lookup("quiet").Usage = "show ids of changes only"
-	f.planFlags.register(fl)
-	f.changeFlags.register(fl)
-	f.inPlaceFlags.register(fl)
+	f.Plan.Register(fl, defaultStore())
+	f.Change.Register(fl, defaultStore())
+	f.InPlace.Register(fl)
 	fl.BoolVar(&f.dryRun, "dry-run", false,
 		"print each call to the engine that would be made, and change nothing")
 	fl.BoolVar(&f.all, "all", false, "go on with the other containers after one was rolled back")
@@ -90,13 +91,13 @@ func (f *applyCommand) check() error {
 		}
 		*p.into = args
 	}
-	if f.gate.Soak < 0 || f.gate.Timeout < 0 || f.changeFlags.usual <= 0 {
+	if f.gate.Soak < 0 || f.gate.Timeout < 0 || f.CallTimeout <= 0 {
 		return usageError("for example --soak 10s", "cannot wait for less than no time")
 	}
-	if _, _, err := f.programs(); err != nil {
+	if _, _, err := f.Programs(); err != nil {
 		return err
 	}
-	_, err := f.options()
+	_, err := f.Options()
 	return err
 }
 
@@ -114,12 +115,12 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 	}
 	ctx, done := hangup(ctx)
 	defer done()
-	a.yes = f.yes
+	a.yes = f.Yes
 	if f.dryRun {
 		return a.dryRun(ctx, q, f)
 	}
-	a.showPlan = !f.yes
-	r, err := a.host(f.planFlags.store).Apply(ctx, q)
+	a.showPlan = !f.Yes
+	r, err := a.host(f.Plan.Store).Apply(ctx, q)
 	if r.Changes.Schema != "" {
 		a.printChanges(targets, r.Changes, f.outputFlags)
 	}
@@ -135,17 +136,17 @@ func (a *app) applyRequest(ctx context.Context, args []string,
 	names := args
 	if saved != nil {
 		names = nil
-		if f.level == "" {
-			f.level = string(saved.Policy.Level)
+		if f.Level == "" {
+			f.Level = string(saved.Policy.Level)
 		}
 	}
 	q = host.ApplyRequest{Saved: saved, Gate: f.gate, All: f.all, NoWatch: f.noWatch,
-		CallTimeout: f.changeFlags.usual}
-	if q.PlanRequest, err = a.planRequest(ctx, names, &f.planFlags); err != nil {
+		CallTimeout: f.CallTimeout}
+	if q.PlanRequest, err = a.planRequest(ctx, names, &f.Plan); err != nil {
 		return q, err
 	}
-	q.InPlace.StopAll = f.stopAll
-	q.InPlace.Stop, q.InPlace.Start, err = f.programs()
+	q.InPlace.StopAll = f.StopAll
+	q.InPlace.Stop, q.InPlace.Start, err = f.Programs()
 	return q, err
 }
 
@@ -176,7 +177,7 @@ func (a *app) savedPlan(ctx context.Context, args []string) (*dropcap.Plan, erro
 
 // dryRun prints what would be done. Bodies may hold secrets, so they are not shown.
 func (a *app) dryRun(ctx context.Context, q host.ApplyRequest, f *applyCommand) error {
-	list, api, r, err := a.host(f.planFlags.store).Rehearse(ctx, q)
+	list, api, r, err := a.host(f.Plan.Store).Rehearse(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -206,4 +207,11 @@ func callText(e dropcap.Effect, version string) string {
 		join = "&"
 	}
 	return text
+}
+
+// completePlans offers containers, and files where none has such a name: apply takes either.
+func (a *app) completePlans(cmd *cobra.Command, args []string,
+	typed string) ([]string, cobra.ShellCompDirective) {
+	names, _ := a.completeContainers(cmd, args, typed)
+	return names, cobra.ShellCompDirectiveDefault
 }

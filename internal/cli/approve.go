@@ -46,3 +46,12 @@ func (a *app) runApprove(ctx context.Context, q host.ApproveRequest, folder stri
 	fmt.Fprintf(a.err, says, q.Cap.Short(), oneLine(q.Workload))
 	return nil
 }
+
+// completeNeeds offers a workload, then a capability.
+func completeNeeds(cmd *cobra.Command, args []string,
+	typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return completeWorkloads()(cmd, args, typed)
+	}
+	return spellings(typed), cobra.ShellCompDirectiveNoFileComp
+}

@@ -3,15 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
-
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"dropcap"
 	"dropcap/internal/audit"
@@ -20,6 +14,8 @@ import (
 	"dropcap/internal/policy"
 	"dropcap/internal/render"
 	"dropcap/internal/snapshot"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // auditFlags are the flags of `dropcap audit`.
@@ -167,35 +163,6 @@ func hostUnseen(targets []target) bool {
 	return !slices.ContainsFunc(targets, func(t target) bool {
 		return !slices.Contains([]string{"table", "wide", "cis"}, t.format)
 	})
-}
-
-// progress shows on a terminal how far long work is; it stays silent for the first second.
-func (a *app) progress(verb string) func(done, total int) {
-	if !isTerminal(a.err) {
-		return nil
-	}
-	start, last := time.Now(), time.Time{}
-	return func(done, total int) {
-		now := time.Now()
-		if done == total && !last.IsZero() {
-			fmt.Fprint(a.err, "\r\033[K")
-			return
-		}
-		if now.Sub(start) < time.Second || now.Sub(last) < 100*time.Millisecond {
-			return
-		}
-		last = now
-		fmt.Fprintf(a.err, "\r\033[K%s %d of %d containers", verb, done, total)
-	}
-}
-
-// isTerminal tells whether a stream of the program ends at a terminal.
-func isTerminal(w io.Writer) bool {
-	if p, ok := w.(*pipe); ok {
-		w = p.w
-	}
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // completeContainers completes containers' names from the engine, but for those that are named

@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/host"
 	"dropcap/internal/render"
 )
 
 type backoutCommand struct {
 	outputFlags
-	changeFlags
+	flag.Change
 	last, all bool
 }
 
@@ -41,7 +42,7 @@ the journal. A change that needs a person can be taken back so once the cause is
 	}
 	f.outputFlags.register(cmd, render.ChangeFormats(), "table")
 	cmd.Flags().Lookup("quiet").Usage = "show ids of changes only"
-	f.changeFlags.register(cmd.Flags())
+	f.Change.Register(cmd.Flags(), defaultStore())
 	cmd.Flags().BoolVar(&f.last, "last", false, "the latest change of this host")
 	cmd.Flags().BoolVar(&f.all, "all", false, "all changes of this host, the newest first")
 	return cmd
@@ -62,14 +63,14 @@ func (a *app) runBackout(ctx context.Context, args []string, f *backoutCommand) 
 		return usageError("for example `dropcap backout web`",
 			"cannot tell what to back out: give a change, a container, --last or --all")
 	}
-	q := host.BackoutRequest{Last: f.last, All: f.all, CallTimeout: f.changeFlags.usual}
+	q := host.BackoutRequest{Last: f.last, All: f.all, CallTimeout: f.CallTimeout}
 	if len(args) > 0 {
 		q.Name = args[0]
 	}
-	a.yes = f.yes
+	a.yes = f.Yes
 	ctx, done := hangup(ctx)
 	defer done()
-	r, err := a.host(f.store).Backout(ctx, q)
+	r, err := a.host(f.Store).Backout(ctx, q)
 	if r.Changes.Schema != "" {
 		a.printChanges(targets, r.Changes, f.outputFlags)
 	}

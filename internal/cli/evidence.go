@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 	"dropcap/internal/owner"
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
+	"dropcap/internal/store"
 )
 
 func (a *app) evidence() *cobra.Command {
@@ -127,4 +129,17 @@ func texts(w dropcap.WorkloadEvidence) [][2]string {
 			"   (the smaller step: nothing else changes)"})
 	}
 	return list
+}
+
+// completeWorkloads offers the workloads of which there is evidence.
+func completeWorkloads() cobra.CompletionFunc {
+	return completeKept(defaultStore(), func(ctx context.Context, s *store.Store) (list []string) {
+		all, _ := s.Evidence(ctx)
+		for _, w := range all {
+			if w.Workload == oneLine(w.Workload) && !slices.Contains(list, w.Workload) {
+				list = append(list, w.Workload)
+			}
+		}
+		return list
+	})
 }

@@ -41,7 +41,7 @@ few hosts on this machine, to try all this without an account.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	a.engine.register(cmd.PersistentFlags()) // taken here too, and not shown: no engine is asked
+	a.engine.Register(cmd.PersistentFlags()) // taken here too, and not shown: no engine is asked
 	cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
 	cmd.AddCommand(a.fleetList(), a.fleetInstall(), a.fleetUninstall(), a.fleetAudit(),
 		a.fleetLearn(), a.fleetPlan(), a.fleetApply(), a.fleetBackout(),

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/fleet"
 	"dropcap/internal/render"
 )
@@ -59,7 +60,7 @@ func (f *fleetLookCommand) check() error {
 		f.level != string(dropcap.LevelLeast) {
 		return usageError("the levels are cis and least", "cannot judge at level %q", f.level)
 	}
-	if _, err := (&planFlags{accept: f.accept, strategy: f.strategy}).options(); err != nil {
+	if _, err := (&flag.Plan{Accept: f.accept, Strategy: f.strategy}).Options(); err != nil {
 		return err
 	}
 	for _, v := range f.containers {

@@ -246,3 +246,14 @@ func (c *control) reachable(run dropcap.FleetRun) error {
 	}
 	return nil
 }
+
+// completeRuns offers the ids of a fleet's runs.
+func completeRuns() cobra.CompletionFunc {
+	return completeKept(fleetStore(), func(ctx context.Context, s *store.Store) (list []string) {
+		runs, _ := s.Runs(ctx)
+		for _, r := range runs {
+			list = append(list, r.ID+"\t"+r.Verb+" "+r.Started)
+		}
+		return list
+	})
+}

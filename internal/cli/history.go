@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"dropcap"
 	"dropcap/internal/host"
 	"dropcap/internal/render"
+	"dropcap/internal/store"
 )
 
 func (a *app) history() *cobra.Command {
@@ -79,3 +82,24 @@ func (a *app) printLog(ctx context.Context, q host.HistoryRequest, folder string
 	}
 	return nil
 }
+
+// completeChanges offers the changes for which able says yes, by their containers and by their ids,
+// with what each was beside it.
+func completeChanges(able func(dropcap.Change) bool) cobra.CompletionFunc {
+	return completeKept(defaultStore(), func(ctx context.Context, s *store.Store) []string {
+		changes, _ := s.Changes(ctx)
+		var list, names []string
+		for _, c := range changes {
+			if !able(c) {
+				continue
+			}
+			list = append(list, c.ID+"\t"+oneLine(c.Name)+", "+string(c.State)+" "+c.Started)
+			if c.Name == oneLine(c.Name) && !slices.Contains(names, c.Name) {
+				names = append(names, c.Name)
+			}
+		}
+		return slices.Concat(names, list)
+	})
+}
+
+func everyChange(dropcap.Change) bool { return true }

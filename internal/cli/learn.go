@@ -112,7 +112,7 @@ func (f *learnFlags) check(names, command []string) error {
 
 func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFlags) error {
 	a.yes = f.yes
-	shown := &learnTerminal{terminal: terminal{a}}
+	shown := &learnTerminal{observer: observer{a}}
 	q := host.LearnRequest{
 		Names: names, For: f.span, UntilStopped: f.until == "stopped", Restart: f.restart,
 		// standard output is for the evidence
@@ -154,7 +154,7 @@ func nextInterrupt() <-chan struct{} {
 
 // learnTerminal shows a recording on standard error.
 type learnTerminal struct {
-	terminal
+	observer
 	scanning bool // it was said that files are being read
 }
 
@@ -167,7 +167,7 @@ func (t *learnTerminal) Progress(p host.Progress) {
 	case host.ImagesLeft:
 		t.imagesLeft(p.Count)
 	default:
-		t.terminal.Progress(p)
+		t.observer.Progress(p)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/cli/file"
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/host"
 	"dropcap/internal/plan"
 	"dropcap/internal/render"
@@ -15,7 +16,7 @@ import (
 
 type planCommand struct {
 	outputFlags
-	planFlags
+	flag.Plan
 	out, reveal string
 }
 
@@ -50,12 +51,12 @@ the image's own.
 	}
 	f.outputFlags.register(cmd, render.PlanFormats(), "text")
 	fl := cmd.Flags()
-	f.planFlags.register(fl)
+	f.Plan.Register(fl, defaultStore())
 	fl.StringVar(&f.out, "out", "", "save the plan as JSON to this file, for apply")
 	fl.StringVar(&f.reveal, "reveal", "",
 		"write the values that the printed command of the one container needs to this file, mode "+
 			"0600")
-	ifPresent(fl, &f.ifPresent)
+	ifPresent(fl, &f.IfPresent)
 	completePlan(cmd)
 	return cmd
 }
@@ -84,16 +85,16 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 		return usageError("give each a file of its own",
 			"cannot write the plan and the values to one file: %s", f.out)
 	}
-	if _, err := f.options(); err != nil {
+	if _, err := f.Options(); err != nil {
 		return err
 	}
 	a.warnQuiet(f.outputFlags)
-	f.envFile = f.reveal
-	q, err := a.planRequest(ctx, names, &f.planFlags)
+	f.EnvFile = f.reveal
+	q, err := a.planRequest(ctx, names, &f.Plan)
 	if err != nil {
 		return err
 	}
-	p, err := a.host(f.store).Plan(ctx, q)
+	p, err := a.host(f.Store).Plan(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -104,6 +105,22 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
 		return render.Plan(w, format, p.Plan, o)
 	}, f.outputFlags)
+}
+
+// planRequest returns what the flags ask of the host.
+func (a *app) planRequest(ctx context.Context, names []string,
+	f *flag.Plan) (host.PlanRequest, error) {
+	q := host.PlanRequest{DiscardLayer: f.DiscardLayer, EnvFile: f.EnvFile}
+	var err error
+	if q.Options, err = f.Options(); err != nil {
+		return q, err
+	}
+	if q.Policy, err = a.loadPolicy(ctx, f.Policy, f.Level); err != nil {
+		return q, err
+	}
+	q.Names, q.IfPresent = names, f.IfPresent
+	q.Filters, q.Owners, err = f.Filters()
+	return q, err
 }
 
 // write saves the plan and reveals the values, where that was asked for.

@@ -9,12 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/host"
 	"dropcap/internal/printable"
 )
 
 func (a *app) prune() *cobra.Command {
-	f := &changeFlags{}
+	f := &flag.Change{}
 	var older string
 	cmd := &cobra.Command{
 		Use:   "prune",
@@ -30,21 +31,21 @@ backed out: the container is then made again from the journal.
 			return a.runPrune(cmd.Context(), f, older)
 		},
 	}
-	f.register(cmd.Flags())
+	f.Register(cmd.Flags(), defaultStore())
 	cmd.Flags().StringVar(&older, "older-than", "7d", "of changes that ended so long ago: 12h, 30d")
 	return cmd
 }
 
-func (a *app) runPrune(ctx context.Context, f *changeFlags, older string) error {
+func (a *app) runPrune(ctx context.Context, f *flag.Change, older string) error {
 	age, err := parseAge(older)
 	if err != nil {
 		return err
 	}
-	a.yes = f.yes
+	a.yes = f.Yes
 	ctx, done := hangup(ctx)
 	defer done()
-	gone, r, err := a.host(f.store).Prune(ctx, host.PruneRequest{OlderThan: age,
-		CallTimeout: f.usual})
+	gone, r, err := a.host(f.Store).Prune(ctx, host.PruneRequest{OlderThan: age,
+		CallTimeout: f.CallTimeout})
 	switch {
 	case a.finished:
 		fmt.Fprintf(a.err, "removed %s\n", printable.Count(gone, "retained container"))

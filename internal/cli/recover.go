@@ -9,12 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/host"
 	"dropcap/internal/store"
 )
 
 type recoverCommand struct {
-	changeFlags
+	flag.Change
 	wait  time.Duration
 	busy  bool
 	after string
@@ -38,7 +39,7 @@ DROPCAP_WATCH=off leaves that to you.
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runRecover(cmd.Context(), f) },
 	}
 	fl := cmd.Flags()
-	f.register(fl)
+	f.Register(fl, defaultStore())
 	fl.DurationVar(&f.wait, "wait", time.Minute, "how long to wait for the engine to answer")
 	fl.BoolVar(&f.busy, "busy", false, "wait for another dropcap that changes containers, too")
 	fl.StringVar(&f.after, "after", "",
@@ -52,17 +53,17 @@ DROPCAP_WATCH=off leaves that to you.
 func (a *app) runRecover(ctx context.Context, f *recoverCommand) error {
 	ctx, done := hangup(ctx)
 	defer done()
-	q := host.RecoverRequest{Wait: f.wait, Busy: f.busy, CallTimeout: f.usual}
+	q := host.RecoverRequest{Wait: f.wait, Busy: f.busy, CallTimeout: f.CallTimeout}
 	var r host.Changed
 	var err error
 	if f.after != "" {
 		a.finished = true // an interrupt ends the waiting
 		a.firstSay(host.Watching)
-		r, err = a.hostWatched(f.store, nil).RecoverAfter(ctx, f.after, q)
-	} else if r, err = a.host(f.store).Recover(ctx, q); err == nil && len(r.Changes.Changes) == 0 {
+		r, err = a.hostWatched(f.Store, nil).RecoverAfter(ctx, f.after, q)
+	} else if r, err = a.host(f.Store).Recover(ctx, q); err == nil && len(r.Changes.Changes) == 0 {
 		fmt.Fprintln(a.err, "nothing to recover")
 	}
-	if !a.held && ctx.Err() == nil && f.store == defaultStore() {
+	if !a.held && ctx.Err() == nil && f.Store == defaultStore() {
 		a.endRequests(ctx)
 	}
 	return a.outcome(r, err)
@@ -101,27 +102,6 @@ func (a *app) watchCommand(folder string) []string {
 	if err != nil || folder == "" || os.Getenv("DROPCAP_WATCH") == "off" {
 		return nil
 	}
-	e, line := a.engine, []string{self, "recover", "--wait", "10m"}
-	for _, f := range []struct {
-		name, value string
-		path        bool
-	}{{"store", folder, true}, {"host", e.host, false}, {"context", e.context, false},
-		{"config", e.config, true},
-		{"tlscacert", e.tls.CAFile, true}, {"tlscert", e.tls.CertFile, true},
-		{"tlskey", e.tls.KeyFile, true}} {
-		if abs, err := filepath.Abs(f.value); f.path && f.value != "" && err == nil {
-			// it runs in another folder
-			f.value = abs
-		}
-		if f.value != "" {
-			line = append(line, "--"+f.name, f.value)
-		}
-	}
-	if e.tls.Enable {
-		line = append(line, "--tls")
-	}
-	if e.tls.Verify {
-		line = append(line, "--tlsverify")
-	}
-	return line
+	line := []string{self, "recover", "--wait", "10m", "--store", flag.Absolute(folder)}
+	return append(line, a.engine.Args()...)
 }

@@ -1,13 +1,20 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/doctor"
+	"dropcap/internal/host"
 	"dropcap/internal/printable"
+	"dropcap/internal/render"
+	"dropcap/internal/store"
 )
 
 const exitHelp = `
@@ -46,7 +53,7 @@ many through AWS Systems Manager.`,
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(usage)
-	a.engine.register(root.PersistentFlags())
+	a.engine.Register(root.PersistentFlags())
 	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.plan(), a.apply(), a.backout(),
 		a.recover(), a.prune(), a.history(), a.explain(), a.doctor(), a.policy(), a.version(),
 		a.fleet(), a.node())
@@ -114,6 +121,11 @@ func suggest(c *cobra.Command, args []string, err error) error {
 	return fmt.Errorf("there is no command %q", args[0])
 }
 
+// Commands is the tree of commands, for the generator of the manual: to be read, not run.
+func Commands() *cobra.Command {
+	return (&app{in: strings.NewReader(""), out: io.Discard, err: io.Discard}).root()
+}
+
 // lines makes each line of a message plain; a policy's mistakes are told a line each.
 func lines(s string) string {
 	l := strings.Split(s, "\n")
@@ -137,4 +149,116 @@ func asHint(hint string) string {
 // usageError makes an error about the command line itself.
 func usageError(hint, format string, args ...any) error {
 	return dropcap.Errorf(dropcap.CodeUsage, hint, format, args...)
+}
+
+// open connects to the engine.
+func (a *app) open(ctx context.Context) (*host.Session, error) { return a.host("").Open(ctx) }
+
+// host is the host that the flags name, with its store in that folder.
+func (a *app) host(store string) *host.Host { return a.hostWatched(store, a.watchCommand(store)) }
+
+func (a *app) hostWatched(store string, watch []string) *host.Host {
+	return a.newHost(store, watch, observer{a})
+}
+
+// hostFor is the same, for another observer.
+func (a *app) hostFor(store string, o host.Observer) *host.Host {
+	return a.newHost(store, a.watchCommand(store), o)
+}
+
+func (a *app) newHost(store string, watch []string, o host.Observer) *host.Host {
+	engine := a.engine.Options()
+	engine.UserAgent = "dropcap/" + version()
+	return host.New(host.Config{Store: store, Watch: watch, Observer: o, Engine: engine})
+}
+
+// observer shows on standard error what a host reports, and asks there.
+type observer struct{ *app }
+
+func (o observer) Progress(p host.Progress) {
+	switch p := p.(type) {
+	case host.Looked:
+		if o.looked != nil {
+			o.looked(p.Done, p.Total)
+		}
+	case host.Effect:
+		o.effects.Show(o.err, p.Progress)
+	case host.PlanMade:
+		if o.showPlan {
+			if err := render.Plan(o.err, "text", p.Plan, o.options(outputFlags{})); err != nil {
+				o.warn(err)
+			}
+		}
+	case host.Begun:
+		o.finished = true
+	case host.Recovered:
+		fmt.Fprintf(o.err, "recovered change %s of %s: %s\n", p.Change.ID, oneLine(p.Change.Name),
+			p.Change.State)
+	case host.Note:
+		o.clearLine()
+		fmt.Fprintf(o.err, "%s\n", oneLine(p.Text))
+	}
+}
+
+func (o observer) Warn(err error) { o.warn(err) }
+
+// Ask asks, unless the answer was given by --yes.
+func (o observer) Ask(ctx context.Context, question string) error {
+	if o.yes {
+		return nil
+	}
+	return o.confirm(ctx, question)
+}
+
+// defaultStore is the folder of the store where --store does not name one: DROPCAP_STORE's, else
+// the system's.
+func defaultStore() string {
+	if folder := os.Getenv("DROPCAP_STORE"); folder != "" {
+		return folder
+	}
+	return doctor.DefaultStore
+}
+
+const changeExitHelp = `
+Exit status: 0 done, or nothing to do; 1 error; 2 usage; 4 rolled back: the old container runs; 5
+putting it back failed: a person is needed; 6 this host can't (no engine, no permission); 7
+something was refused or not tried; 130 interrupted, after the step was finished or rolled back.`
+
+// outcome notes what came of changes.
+func (a *app) outcome(r host.Changed, err error) error {
+	if r.Incomplete {
+		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
+	}
+	return err
+}
+
+// completeKept offers what one argument may be, out of the store, if there is one: a key pressed in
+// a shell makes none.
+func completeKept(usual string,
+	offer func(context.Context, *store.Store) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		folder := usual
+		if given := cmd.Flags().Lookup("store"); given != nil && given.Changed {
+			folder = given.Value.String()
+		}
+		if len(args) > 0 || !store.Exists(folder) {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		s, err := store.Open(folder)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer s.Close()
+		return offer(cmd.Context(), s), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// withoutFiles keeps shells from offering files to commands that take no arguments.
+func withoutFiles(cmd *cobra.Command) {
+	if cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() && !strings.Contains(cmd.Use, "FILE") {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for _, sub := range cmd.Commands() {
+		withoutFiles(sub)
+	}
 }

@@ -69,3 +69,6 @@ func completeDocument(cmd *cobra.Command) {
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("format",
 		cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
 }
+
+// architecture is what this binary was built for.
+const architecture = runtime.GOARCH

@@ -1,19 +1,21 @@
-package cli
+package flag
 
 import (
 	"github.com/spf13/pflag"
 
+	"dropcap"
 	"dropcap/internal/apply"
 )
 
-// inPlaceFlags say how the engine is stopped and started for changes in place.
-type inPlaceFlags struct {
-	stopAll     bool
+// InPlace says how the engine is stopped and started for changes in place.
+type InPlace struct {
+	StopAll     bool
 	stop, start string
 }
 
-func (f *inPlaceFlags) register(fl *pflag.FlagSet) {
-	fl.BoolVar(&f.stopAll, "stop-all", false,
+// Register adds the flags.
+func (f *InPlace) Register(fl *pflag.FlagSet) {
+	fl.BoolVar(&f.StopAll, "stop-all", false,
 		"in place without live-restore: all containers may be stopped with the engine, and are "+
 			"started again")
 	fl.StringVar(&f.stop, "engine-stop", "",
@@ -21,10 +23,11 @@ func (f *inPlaceFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.start, "engine-start", "", "in place: the program that starts it")
 }
 
-// programs returns the two programs; none where systemd does it.
-func (f *inPlaceFlags) programs() (stop, start []string, err error) {
+// Programs returns the two programs; none where systemd does it.
+func (f *InPlace) Programs() (stop, start []string, err error) {
 	if (f.stop == "") != (f.start == "") {
-		return nil, nil, usageError("the one that was stopped has to be started again",
+		return nil, nil, dropcap.Errorf(dropcap.CodeUsage,
+			"the one that was stopped has to be started again",
 			"cannot use --engine-stop without --engine-start, or the other way round")
 	}
 	if f.stop == "" {
@@ -33,7 +36,8 @@ func (f *inPlaceFlags) programs() (stop, start []string, err error) {
 	stop, ok1 := apply.Split(f.stop)
 	start, ok2 := apply.Split(f.start)
 	if !ok1 || !ok2 || len(stop) == 0 || len(start) == 0 {
-		return nil, nil, usageError("for example --engine-stop 'rc-service docker stop'",
+		return nil, nil, dropcap.Errorf(dropcap.CodeUsage,
+			"for example --engine-stop 'rc-service docker stop'",
 			"cannot read the command of --engine-stop or --engine-start")
 	}
 	return stop, start, nil
