@@ -1,5 +1,10 @@
 package dropcap
 
+import (
+	"fmt"
+	"strings"
+)
+
 // SchemaChange is the schema of Changes.
 const SchemaChange = "dropcap.change/v1"
 
@@ -48,6 +53,31 @@ type ChangedContainer struct {
 	After    string `json:"container_after"`  // id; empty until it exists
 	Was      Grant  `json:"was"`
 	Is       Grant  `json:"is"`
+}
+
+// Containers are all that the change is about, the one that bears its name first.
+func (c Change) Containers() []ChangedContainer {
+	return append([]ChangedContainer{{c.Workload, c.Name, c.Before, c.After, c.Was, c.Is}},
+		c.Others...)
+}
+
+// Title is what people read of which containers a change is about: "web", "web and db", "web, db
+// and 2 more".
+func (c Change) Title() string {
+	const most = 3
+	var names []string
+	for _, o := range c.Containers() {
+		names = append(names, o.Name)
+	}
+	last := names[len(names)-1]
+	if len(names) > most {
+		last = fmt.Sprintf("%d more", len(names)-most+1)
+		names = names[:most]
+	}
+	if len(names) == 1 {
+		return last
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + last
 }
 
 // Retained is the id of the container that a change left behind, stopped, until it is pruned: the

@@ -51,7 +51,9 @@ type Job struct {
 	Recipe   *recreate.Recipe
 	Gate     Gate
 	Source   *Source // of StrategySource
-	InPlace  *InPlace
+	// Others are the further containers that are changed in the same step.
+	Others  []dropcap.ChangedContainer
+	InPlace *InPlace
 }
 
 // Outcome is what became of a job.

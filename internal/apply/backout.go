@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"dropcap"
@@ -91,7 +92,7 @@ func (r *Runner) newest(ctx context.Context, c *change) error {
 		if later.ID == c.ID {
 			return nil
 		}
-		if later.Before == c.After && (later.State == dropcap.Applied || !later.State.Over()) {
+		if builtOn(later, c.Change) && (later.State == dropcap.Applied || !later.State.Over()) {
 			return dropcap.Errorf(dropcap.CodeError, fmt.Sprintf("first `dropcap backout %s`",
 				later.ID),
 				"cannot back out change %s of %s: change %s was built on it", c.ID, c.Name,
@@ -99,6 +100,15 @@ func (r *Runner) newest(ctx context.Context, c *change) error {
 		}
 	}
 	return nil
+}
+
+// builtOn reports whether a change began with a container that another has made.
+func builtOn(later, c dropcap.Change) bool {
+	return slices.ContainsFunc(later.Containers(), func(l dropcap.ChangedContainer) bool {
+		return slices.ContainsFunc(c.Containers(), func(o dropcap.ChangedContainer) bool {
+			return o.After == l.Before && o.After != ""
+		})
+	})
 }
 
 // mayBack refuses where the name belongs to somebody else's container: the owner has made another

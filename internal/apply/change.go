@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"dropcap"
@@ -25,6 +26,10 @@ type change struct {
 	recipe *recreate.Recipe
 	// stopped is when the request to stop went out; zero if nothing was stopped yet.
 	stopped time.Time
+	source  *Source // of StrategySource, once it was needed
+	// others are the descriptions of further containers before the change, by id; their texts may
+	// hold secrets.
+	others map[string]json.RawMessage
 }
 
 // The names under which a strategy keeps things.
@@ -43,7 +48,7 @@ func (r *Runner) begin(j *Job) *change {
 		Name: j.Step.Container.Name, Strategy: j.Step.Strategy,
 		Before: j.Step.Container.ID, Was: j.Step.Before, Is: j.Step.After, State: dropcap.Preparing,
 		Started:  r.now().UTC().Format(time.RFC3339),
-		Timeline: []dropcap.Event{},
+		Timeline: []dropcap.Event{}, Others: slices.Clone(j.Others),
 	}
 	return c
 }

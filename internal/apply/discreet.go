@@ -23,6 +23,9 @@ func (c *change) discreet(text string) string {
 			return text
 		}
 	}
+	for _, other := range c.otherRecipes() {
+		text = other.Discreet(text)
+	}
 	return c.recipe.Discreet(text)
 }
 

@@ -52,51 +52,86 @@ func (g Gate) patience(h *healthcheck) time.Duration {
 // checks tells whether there is a healthcheck that runs.
 func (h *healthcheck) checks() bool { return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" }
 
-// gate watches a container that has just been started until it has proven itself. The error says
-// what it did wrong.
-func (r *Runner) gate(ctx context.Context, c *change, container string) error {
-	g := &gating{Runner: r, c: c, container: container, sick: c.wasSick()}
-	first, err := g.look(ctx)
-	if err != nil {
-		return err
+// gate watches containers that have just been started until all have proven themselves. The error
+// says which did what wrong.
+func (r *Runner) gate(ctx context.Context, c *change, containers ...string) error {
+	var all []*gating
+	for _, id := range containers {
+		g := r.gating(c, id)
+		all = append(all, g)
+		first, err := g.look(ctx)
+		if err != nil {
+			return g.named(err)
+		}
+		g.first, g.end = first, r.now().Add(c.gate.patience(first.Config.Healthcheck))
 	}
-	g.first = first
-	end := r.now().Add(c.gate.patience(first.Config.Healthcheck))
-	if err := g.healthy(ctx, end); err != nil {
-		return err
-	}
-	if err := g.probes(ctx, end); err != nil {
-		return err
-	}
-	if c.gate.Soak <= 0 {
-		return nil
-	}
-	r.log("%s: is ready; watching it for %s", c.Name, c.gate.Soak)
-	for end := r.now().Add(c.gate.Soak); r.now().Before(end); {
-		r.sleep(ctx, min(r.poll(), end.Sub(r.now())))
-		if _, err := g.look(ctx); err != nil {
-			return err
+	for _, g := range all {
+		if err := g.healthy(ctx, g.end); err != nil {
+			return g.named(err)
+		}
+		if err := g.probes(ctx, g.end); err != nil {
+			return g.named(err)
 		}
 	}
-	return g.probes(ctx, r.now()) // once more, and at once
+	if c.gate.Soak <= 0 || len(all) == 0 {
+		return nil
+	}
+	r.log("%s: is ready; watching it for %s", c.Title(), c.gate.Soak)
+	for end := r.now().Add(c.gate.Soak); r.now().Before(end); {
+		r.sleep(ctx, min(r.poll(), end.Sub(r.now())))
+		for _, g := range all {
+			if _, err := g.look(ctx); err != nil {
+				return g.named(err)
+			}
+		}
+	}
+	for _, g := range all {
+		if err := g.probes(ctx, r.now()); err != nil { // once more, and at once
+			return g.named(err)
+		}
+	}
+	return nil
 }
 
 // gating is one watch over one container.
 type gating struct {
 	*Runner
 	c         *change
-	container string // its id
+	container string                   // its id
+	of        dropcap.ChangedContainer // which of the change's it is
 	first     *seen
-	sick      bool // the old one was unhealthy: the new one need not be better
+	end       time.Time // when it has to be ready
+	sick      bool      // the old one was unhealthy: the new one need not be better
+}
+
+func (r *Runner) gating(c *change, id string) *gating {
+	g := &gating{Runner: r, c: c, container: id, of: c.Containers()[0]}
+	g.sick = c.wasSick()
+	for _, o := range c.Others {
+		if o.After == id {
+			g.of, g.sick = o, unhealthy(c.others[o.Before])
+		}
+	}
+	return g
+}
+
+// named is an error that says which container it is about, if that is not the one that the change
+// is named for.
+func (g *gating) named(err error) error {
+	if g.of.Name == g.c.Name || codeOf(err) == dropcap.CodeInterrupt {
+		return err
+	}
+	return dropcap.Errorf(codeOf(err), hintOf(err), "%s: %w", g.of.Name, plain(err))
 }
 
 // wasSick tells whether the old one was unhealthy when it was last seen.
 func (c *change) wasSick() bool {
 	o, err := c.original()
-	if err != nil {
-		return false
-	}
-	s, err := read(o.Inspect)
+	return err == nil && unhealthy(o.Inspect)
+}
+
+func unhealthy(inspect json.RawMessage) bool {
+	s, err := read(inspect)
 	return err == nil && s.State.Health != nil && s.State.Health.Status == "unhealthy"
 }
 
@@ -116,9 +151,9 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	denied := ""
 	if g.Watcher != nil {
 		watched := g.c.Change
-		watched.After = g.container
+		watched.Workload, watched.Name, watched.After = g.of.Workload, g.of.Name, g.container
 		if denied, err = g.Watcher.Denied(ctx, watched,
-			g.c.Was.Holds.Minus(g.c.Is.Holds)); err != nil {
+			g.of.Was.Holds.Minus(g.of.Is.Holds)); err != nil {
 			g.log("%s: cannot tell whether it is denied anything: %v", g.c.Name, err)
 		}
 	}

@@ -77,7 +77,7 @@ func (s composing) keepLogOfOne(ctx context.Context, c *change) {
 	var one *seen
 	for _, m := range list {
 		now, err := s.look(ctx, c, "inspect-made", m.ID)
-		if err != nil || now == nil || !now.began() || !now.declares(c.Is) {
+		if err != nil || now == nil || !now.began() || !now.declares(m.of.Is) {
 			continue
 		}
 		if one == nil || one.alive() && !now.alive() {

@@ -77,7 +77,11 @@ func (r *Runner) settle(ctx context.Context, c *change) error {
 	since, hope := r.now(), r.now().Add(r.patience())
 	for {
 		old, new, err := b.observe(ctx)
-		switch now := where(old) + " " + where(new); {
+		others := ""
+		if err == nil {
+			others, err = r.whereOthers(ctx, c)
+		}
+		switch now := where(old) + " " + where(new) + others; {
 		case err != nil && r.now().After(hope):
 			return err
 		case err != nil || now != last:
@@ -87,6 +91,24 @@ func (r *Runner) settle(ctx context.Context, c *change) error {
 		}
 		r.sleep(ctx, r.poll())
 	}
+}
+
+// whereOthers is where the further containers of a change are.
+func (r *Runner) whereOthers(ctx context.Context, c *change) (string, error) {
+	out := ""
+	for _, o := range c.Others {
+		for _, id := range []string{o.Before, o.After} {
+			if id == "" {
+				continue
+			}
+			s, err := r.look(ctx, c, "look-other", id)
+			if err != nil {
+				return "", err
+			}
+			out += " " + where(s)
+		}
+	}
+	return out, nil
 }
 
 // where is all of a container that a change moves.

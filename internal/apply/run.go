@@ -70,7 +70,7 @@ func (r *Runner) apply(ctx context.Context, j *Job) (dropcap.Change, error) {
 func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
 	r.try(ctx, c, "note-checking", dropcap.Checking)
 	if c.ran() {
-		if err := r.gate(ctx, c, c.After); err != nil {
+		if err := r.gate(ctx, c, c.made()...); err != nil {
 			return r.undo(ctx, s, c, err)
 		}
 	}
@@ -83,7 +83,7 @@ func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Chan
 		return c.Change, dropcap.Errorf(dropcap.CodeError,
 			"mend that, then `dropcap recover` writes it down; the new container runs and has "+
 				"passed",
-			"cannot write down that %s is changed: %w", c.Name, plain(err))
+			"cannot write down that %s is changed: %w", c.Title(), plain(err))
 	}
 	r.idFile(ctx, c, c.Before, c.After)
 	return c.Change, nil
@@ -130,7 +130,7 @@ func (r *Runner) try(ctx context.Context, c *change, name string, state dropcap.
 func (r *Runner) undo(ctx context.Context, s strategy, c *change,
 	why error) (dropcap.Change, error) {
 	c.Because = trimCannot(why.Error())
-	r.log("%s: %s: rolling back", c.Name, c.Because)
+	r.log("%s: %s: rolling back", c.Title(), c.Because)
 	touched := c.State != dropcap.Preparing
 	if touched {
 		r.try(ctx, c, "note-rolling-back", dropcap.RollingBack)
@@ -141,6 +141,8 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change,
 	noted := r.try(ctx, c, "note-rolled-back", dropcap.RolledBack)
 	how := "the old container runs as before"
 	switch {
+	case touched && len(c.Others) > 0:
+		how = "the old containers run as before"
 	case !touched:
 		how = "nothing was stopped"
 	case !c.ran():
@@ -149,7 +151,7 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change,
 	code, hint := dropcap.CodeRolledBack, hintOf(why)
 	if codeOf(why) == dropcap.CodeInterrupt {
 		return c.Change, dropcap.Errorf(dropcap.CodeInterrupt, "",
-			"cannot finish: interrupted; %s was rolled back: %s", c.Name, how)
+			"cannot finish: interrupted; %s was rolled back: %s", c.Title(), how)
 	}
 	if hint == "" && c.Logged {
 		hint = "`dropcap history " + c.ID + " --log` shows what the new container printed last"
@@ -157,7 +159,7 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change,
 	if noted != nil {
 		hint = "mend the store, then `dropcap recover` writes it down"
 	}
-	return c.Change, dropcap.Errorf(code, hint, "cannot change %s: %w; rolled back: %s", c.Name,
+	return c.Change, dropcap.Errorf(code, hint, "cannot change %s: %w; rolled back: %s", c.Title(),
 		plain(why), how)
 }
 

@@ -31,15 +31,19 @@ type sourcing struct{ *Runner }
 
 // of gives the owner's strategy for a change.
 func (s sourcing) of(c *change) (strategy, error) {
-	from := &Source{}
-	if c.job != nil {
-		from = c.job.Source
-	} else if err := json.Unmarshal(c.keep[keepSource], from); err != nil {
-		return nil, dropcap.Errorf(dropcap.CodePerson, "put it back by hand",
-			"cannot find in the journal how %s was changed: %w", c.Name, err)
+	if c.source == nil {
+		from := &Source{}
+		if c.job != nil {
+			from = c.job.Source
+		} else if err := json.Unmarshal(c.keep[keepSource], from); err != nil {
+			return nil, dropcap.Errorf(dropcap.CodePerson, "put it back by hand",
+				"cannot find in the journal how %s was changed: %w", c.Name, err)
+		}
+		c.source = from
 	}
-	switch {
+	switch from := c.source; {
 	case from != nil && from.Compose != nil:
+		from.Compose.ready(c)
 		return composing{Runner: s.Runner, from: from.Compose}, nil
 	case from != nil && from.Swarm != nil:
 		return swarming{Runner: s.Runner, from: from.Swarm}, nil
@@ -209,15 +213,9 @@ func (s *seen) declares(g dropcap.Grant) bool {
 // gated lets every member pass the gate but the one that is the change's own, whose turn comes by
 // itself.
 func (r *Runner) gated(ctx context.Context, c *change, ids []string) error {
-	for _, id := range ids {
-		if id == c.After {
-			continue
-		}
-		if err := r.gate(ctx, c, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.gate(ctx, c, slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return id == c.After
+	})...)
 }
 
 // output is what a program printed.

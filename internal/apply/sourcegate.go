@@ -19,9 +19,9 @@ import (
 // not compared, and to touch nobody else's.
 type composeGate struct {
 	composing
-	c       *change
-	allowed dropcap.Grant
-	looks   bool // it may change nothing: a rehearsal
+	c     *change
+	back  bool // what the former files say is allowed, not what the edited ones do
+	looks bool // it may change nothing: a rehearsal
 
 	mu      sync.Mutex
 	made    map[string]bool // the ids of what compose has made
@@ -33,12 +33,12 @@ func (s composing) looking(c *change) *composeGate {
 	return &composeGate{composing: s, c: c, looks: true}
 }
 
-// composeUp has compose make the service's containers, each as g declares it. The error is why it
-// was kept from it.
-func (s composing) composeUp(ctx context.Context, c *change, name string, edited bool,
-	g dropcap.Grant) (dropcap.Result, error) {
-	gate := &composeGate{composing: s, c: c, allowed: g, made: map[string]bool{}}
-	result, err := s.do(ctx, c, s.up(c, name, edited, gate))
+// composeUp has compose make the services' containers, by the edited files or the former ones. The
+// error is why it was kept from it.
+func (s composing) composeUp(ctx context.Context, c *change, name string,
+	back bool) (dropcap.Result, error) {
+	gate := &composeGate{composing: s, c: c, back: back, made: map[string]bool{}}
+	result, err := s.do(ctx, c, s.up(name, !back, gate))
 	gate.mu.Lock()
 	defer gate.mu.Unlock()
 	if gate.refused != nil {
@@ -106,12 +106,12 @@ func (k *composeGate) decide(ctx context.Context, method, path string,
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError,
 		"do that with docker compose yourself; then plan again",
-		"cannot let compose do more than make %s again: it asks for %s %s", k.c.Name, method,
+		"cannot let compose do more than make %s again: it asks for %s %s", k.c.Title(), method,
 		printable.Cut(path, 200))
 }
 
-// create lets a container of the service be made, with the labels that say where its files are:
-// compose was given copies.
+// create lets a container of a service be made, with the labels that say where its files are, since
+// compose was given copies, and what it depends on, since compose was told of these services alone.
 func (k *composeGate) create(body []byte) ([]byte, error) {
 	var whole map[string]json.RawMessage
 	var labels map[string]string
@@ -122,13 +122,13 @@ func (k *composeGate) create(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read what compose wants to make: it has no labels")
 	}
 	const p = "com.docker.compose."
-	was, ok := k.predecessor(labels[p+"container-number"])
-	if labels[p+"project"] != k.from.Project.Name ||
-		labels[p+"service"] != k.from.Project.Service || !ok {
+	was, ok := k.predecessor(labels)
+	if labels[p+"project"] != k.from.Project.Name || !ok {
 		return nil, dropcap.Errorf(dropcap.CodeError, "",
 			"cannot let compose make a container that is not in the place of one of the service's")
 	}
-	for _, name := range []string{p + "project.config_files", p + "project.environment_file"} {
+	for _, name := range []string{p + "project.config_files", p + "project.environment_file",
+		p + "depends_on"} {
 		delete(labels, name)
 		if v, ok := was.labels[name]; ok {
 			labels[name] = v
@@ -162,7 +162,7 @@ func (k *composeGate) Answered(ctx context.Context, method, path string, status 
 			return err
 		}
 		// before, the other networks come later
-		return k.differing(k.c, now, k.allowed, !older(k.c, "1.44"))
+		return k.differing(k.c, now, k.back, !older(k.c, "1.44"))
 	})
 	if err == nil {
 		return nil
@@ -185,7 +185,7 @@ func (k *composeGate) start(ctx context.Context, id string) error {
 	case k.former(now.ID):
 		return nil
 	}
-	return k.differing(k.c, now, k.allowed, true)
+	return k.differing(k.c, now, k.back, true)
 }
 
 // member refuses what is about somebody else's container.
@@ -204,51 +204,7 @@ func (k *composeGate) member(ctx context.Context, id string) error {
 	}
 	return dropcap.Errorf(dropcap.CodeError,
 		"do that with docker compose yourself; then plan again",
-		"cannot let compose touch %s, which is not of the service", printable.Cut(id, 200))
-}
-
-// formerOne is one of the service's containers as it was when the change was planned.
-type formerOne struct {
-	id     string
-	labels map[string]string
-	raw    json.RawMessage
-}
-
-func (s composing) formerOnes() (list []formerOne) {
-	for _, raw := range s.from.Members {
-		var b struct {
-			ID     string `json:"Id"`
-			Config struct{ Labels map[string]string }
-		}
-		if json.Unmarshal(raw, &b) == nil {
-			list = append(list, formerOne{b.ID, b.Config.Labels, raw})
-		}
-	}
-	return list
-}
-
-func (s composing) former(id string) bool {
-	for _, f := range s.formerOnes() {
-		if f.id == id {
-			return true
-		}
-	}
-	return false
-}
-
-// asBefore reports whether the service's containers are the former ones, and run: then nothing is
-// to be made.
-func (s composing) asBefore(ctx context.Context, c *change) bool {
-	list, err := s.list(ctx, c)
-	if err != nil || len(list) == 0 || len(list) != len(s.from.Members) {
-		return false
-	}
-	for _, m := range list {
-		if m.State != "running" || !s.former(m.ID) {
-			return false
-		}
-	}
-	return true
+		"cannot let compose touch %s, which is not of the services", printable.Cut(id, 200))
 }
 
 // known reports whether one of the former ones is in a network, by its name or id.
@@ -269,21 +225,24 @@ func (s composing) known(network string) bool {
 	return false
 }
 
-// predecessor is the former one of a number.
-func (s composing) predecessor(number string) (formerOne, bool) {
-	for _, f := range s.formerOnes() {
-		if f.labels["com.docker.compose.container-number"] == number {
-			return f, true
+// predecessor is the former one of the service and number in labels.
+func (s composing) predecessor(labels map[string]string) (formerOne, bool) {
+	const p = "com.docker.compose."
+	if one := s.from.service(labels[p+"service"]); one != nil {
+		for _, f := range one.former() {
+			if f.labels[p+"container-number"] == labels[p+"container-number"] {
+				return f, true
+			}
 		}
 	}
 	return formerOne{}, false
 }
 
 // differing is nil if a container is as its predecessor was, but for the capabilities, which are as
-// g says. Without networks, one that is missing does not count yet. Of a change that an older
-// dropcap began, no former ones are known.
-func (s composing) differing(c *change, now *seen, g dropcap.Grant, networks bool) error {
-	if len(s.from.Members) == 0 {
+// the files say, the edited ones or those before. Without networks, one that is missing does not
+// count yet. Of a change that an older dropcap began, no former ones are known.
+func (s composing) differing(c *change, now *seen, back, networks bool) error {
+	if len(s.formerOnes()) == 0 {
 		return nil
 	}
 	var b struct {
@@ -292,7 +251,7 @@ func (s composing) differing(c *change, now *seen, g dropcap.Grant, networks boo
 	if err := json.Unmarshal(now.raw, &b); err != nil {
 		return fmt.Errorf("cannot read what compose has made: %w", err)
 	}
-	was, ok := s.predecessor(b.Config.Labels["com.docker.compose.container-number"])
+	was, ok := s.predecessor(b.Config.Labels)
 	if !ok {
 		return dropcap.Errorf(dropcap.CodeError, "", "cannot tell what %s is in the place of",
 			now.Name)
@@ -301,11 +260,13 @@ func (s composing) differing(c *change, now *seen, g dropcap.Grant, networks boo
 	if err != nil {
 		return err
 	}
-	recipe, err := recreate.Read(recreate.Original{API: o.API, Engine: o.Engine, Version: o.Version,
-		Inspect: was.raw, Networks: o.Networks})
+	recipe, err := recreate.Read(recreate.Original{
+		API: o.API, Engine: o.Engine, Version: o.Version, Inspect: was.raw, Networks: o.Networks,
+	})
 	if err != nil {
 		return err
 	}
+	g := s.from.service(b.Config.Labels["com.docker.compose.service"]).grant(back)
 	var list []recreate.Difference
 	for _, d := range recipe.Remade(now.raw, g) {
 		if networks || !(strings.HasPrefix(d.Path, "NetworkSettings.Networks.") &&
@@ -319,7 +280,7 @@ func (s composing) differing(c *change, now *seen, g dropcap.Grant, networks boo
 	return dropcap.Errorf(dropcap.CodeError,
 		"see what has changed in the files, the environment or the engine; or change the "+
 			"container itself with --strategy recreate",
-		"cannot let compose make %s otherwise than it was: it differs in more than capabilities: %s", c.Name, places(list))
+		"cannot let compose make %s otherwise than it was: it differs in more than capabilities: %s", was.name, places(list))
 }
 
 // older tells whether the engine's API is older than a version.

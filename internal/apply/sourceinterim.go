@@ -40,7 +40,7 @@ func (s composing) sweepInterim(ctx context.Context, c *change) error {
 	return nil
 }
 
-func has(list []member, idPrefix string) bool {
+func has(list []serviceMember, idPrefix string) bool {
 	for _, m := range list {
 		if strings.HasPrefix(m.ID, idPrefix) {
 			return true
@@ -49,8 +49,8 @@ func has(list []member, idPrefix string) bool {
 	return false
 }
 
-// finalNames gives the containers of a service the names that compose would have given them.
-func (s composing) finalNames(ctx context.Context, c *change, list []member) error {
+// finalNames gives the containers the names that compose would have given them.
+func (s composing) finalNames(ctx context.Context, c *change, list []serviceMember) error {
 	for i, m := range list {
 		final, _, ok := source.Interim(m.name(), m.believed[source.ReplaceLabel])
 		if !ok {

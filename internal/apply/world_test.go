@@ -52,10 +52,11 @@ type scripted struct {
 	idFile  string // what the file of docker run --cidfile holds
 	sick    bool   // whoever lacks a capability ends as soon as it is looked at
 	// exit statuses of a new container that was started again each time; it runs
-	ended []int
-	down  time.Time      // until then the engine does not answer
-	wish  restartPolicy  // of the original
-	made  map[string]any // the original's inspect
+	ended   []int
+	down    time.Time      // until then the engine does not answer
+	wish    restartPolicy  // of the original
+	project *project       // of compose, if that is what is changed
+	made    map[string]any // the original's inspect
 }
 
 type late struct {
@@ -198,6 +199,11 @@ func (s *scripted) watch() {
 }
 
 func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
+	if s.project != nil {
+		if result, err, done := s.project.do(s, e); done {
+			return result, err
+		}
+	}
 	switch action := e.Action.(type) {
 	case *dropcap.Note:
 		return dropcap.Result{}, s.write(*action)
@@ -388,5 +394,6 @@ func (s *scripted) runner() *Runner {
 			return s.now
 		}, Sleep: func(_ context.Context, d time.Duration) { s.tick(d) },
 		NewID: func() string { s.next++; return fmt.Sprintf("%012x", s.next) },
+		Read:  func(path string) ([]byte, error) { return []byte(s.project.files[path]), nil },
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/owner"
 )
 
 // ApplyRequest says what to change, and what it has to pass.
@@ -110,15 +111,28 @@ func (h *Host) jobs(ctx context.Context, ch *Changing,
 		}
 		h.observer.Warn(fmt.Errorf("%s is left as it is: %s", s.Container.Name, why))
 	}
+	leaveFor := func(s dropcap.Step, err error) {
+		message, hint := sentence(err)
+		leave(s, message, hint)
+	}
+	projects := composeGroups(p, leaveFor)
 	for _, s := range p.Plan.Steps {
 		switch {
 		case s.Refused != "":
 			leave(s, s.Refused, s.Hint)
-		case s.Changes() && !together(jobs, s):
+		case !s.Changes() || swarmTogether(jobs, s):
+		case byCompose(s):
+			j, not := projects.job(ctx, sourcing{ch}, p, s, q)
+			for _, one := range not {
+				leaveFor(one.step, one.why)
+			}
+			if j != nil {
+				jobs = append(jobs, *j)
+			}
+		default:
 			j, err := h.job(ctx, ch, p, s, q)
 			if err != nil {
-				message, hint := sentence(err)
-				leave(s, message, hint)
+				leaveFor(s, err)
 				continue
 			}
 			jobs = append(jobs, j)
@@ -127,11 +141,12 @@ func (h *Host) jobs(ctx context.Context, ch *Changing,
 	return jobs, left, nil
 }
 
-// together reports whether a step is part of an earlier job: all containers of a service are
-// changed at once at their source.
-func together(jobs []apply.Job, s dropcap.Step) bool {
-	return s.Strategy == dropcap.StrategySource && slices.ContainsFunc(jobs,
-		func(j apply.Job) bool {
+// swarmTogether reports whether a step is part of an earlier job: a swarm changes all containers of
+// a service at once.
+func swarmTogether(jobs []apply.Job, s dropcap.Step) bool {
+	return s.Strategy == dropcap.StrategySource &&
+		owner.Of(s.Owner.Kind).Source == owner.SourceSwarm &&
+		slices.ContainsFunc(jobs, func(j apply.Job) bool {
 			return j.Step.Strategy == s.Strategy && j.Step.Workload == s.Workload &&
 				j.Step.Owner == s.Owner
 		})
@@ -153,9 +168,12 @@ func (h *Host) job(ctx context.Context, ch *Changing, p Planned, s dropcap.Step,
 }
 
 func namesOf(jobs []apply.Job) string {
-	names := make([]string, len(jobs))
-	for i, j := range jobs {
-		names[i] = j.Step.Container.Name
+	var names []string
+	for _, j := range jobs {
+		names = append(names, j.Step.Container.Name)
+		for _, o := range j.Others {
+			names = append(names, o.Name)
+		}
 	}
 	return strings.Join(names, ", ")
 }

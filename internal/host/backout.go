@@ -91,7 +91,7 @@ func CanBeBackedOut(c dropcap.Change) bool {
 func changeNames(list []dropcap.Change) string {
 	names := make([]string, len(list))
 	for i, c := range list {
-		names[i] = fmt.Sprintf("%s of %s", c.ID, c.Name)
+		names[i] = fmt.Sprintf("%s of %s", c.ID, c.Title())
 	}
 	return strings.Join(names, ", ")
 }

@@ -54,7 +54,7 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 		return refused("", "whoever can write there decides what compose does as root: mend "+
 			"that, and plan again"+otherwise, err)
 	}
-	up := source.Line(project.Up(replicas))
+	up := source.Line(project.Up(source.Scale{Service: project.Service, Replicas: replicas}))
 	edited, err := source.Compose(checked.Files, project.Service, d)
 	if err != nil {
 		return refused(up, "write it there by hand as shown and run the command"+otherwise, err)

@@ -86,9 +86,11 @@ func PickChanges(list []dropcap.Change, name string) ([]dropcap.Change, error) {
 		return found, nil
 	}
 	found = slices.DeleteFunc(slices.Clone(list), func(c dropcap.Change) bool {
-		byID := len(name) >= 12 && (strings.HasPrefix(c.Before, name) ||
-			strings.HasPrefix(c.After, name))
-		return c.Name != name && c.Workload != name && !byID
+		return !slices.ContainsFunc(c.Containers(), func(o dropcap.ChangedContainer) bool {
+			byID := len(name) >= 12 && (strings.HasPrefix(o.Before, name) ||
+				strings.HasPrefix(o.After, name))
+			return o.Name == name || o.Workload == name || byID
+		})
 	})
 	if len(found) == 0 {
 		return nil, &dropcap.Error{

@@ -25,27 +25,31 @@ const composeAnswer = 2 * time.Minute
 // sourcing finds what changing containers at their source takes.
 type sourcing struct{ *Changing }
 
-// sourceJob is what changing the source of a step takes. The error says why dropcap does not do it.
+// sourceJob is what changing the source of a swarm service takes. The error says why dropcap does
+// not do it.
 func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step,
 	discardLayer bool) (*apply.Source, error) {
-	labels := owner.Believed(o.labels[s.Container.ID])
-	for key := range owner.Services(labels) {
-		if err := o.darkPeer(key); err != nil {
-			return nil, dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it",
-				"cannot change %s at its source: %w", s.Container.Name, err)
-		}
-	}
-	if err := o.peers(ctx, labels, s.Container.ID, discardLayer); err != nil {
+	if err := j.mayChange(ctx, o, s, discardLayer); err != nil {
 		return nil, err
 	}
-	switch owner.Of(s.Owner.Kind).Source {
-	case owner.SourceSwarm:
-		return j.swarmJob(ctx, owner.SwarmID(labels))
-	case owner.SourceCompose:
-		return j.composeJob(ctx, o, labels, source.Declaration{Was: s.Before, Is: s.After})
+	if owner.Of(s.Owner.Kind).Source == owner.SourceSwarm {
+		return j.swarmJob(ctx, owner.SwarmID(owner.Believed(o.labels[s.Container.ID])))
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says",
 		"cannot change %s at its source", s.Container.Name)
+}
+
+// mayChange refuses where the owner would also change a container that must not be.
+func (j sourcing) mayChange(ctx context.Context, o *originals, s dropcap.Step,
+	discardLayer bool) error {
+	labels := owner.Believed(o.labels[s.Container.ID])
+	for key := range owner.Services(labels) {
+		if err := o.darkPeer(key); err != nil {
+			return dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it",
+				"cannot change %s at its source: %w", s.Container.Name, err)
+		}
+	}
+	return o.peers(ctx, labels, s.Container.ID, discardLayer)
 }
 
 // peers refuses where another container of the same service must not be changed: the owner changes
@@ -103,60 +107,6 @@ func (j sourcing) swarmJob(ctx context.Context, id string) (*apply.Source, error
 		return nil, err
 	}
 	return &apply.Source{Swarm: &apply.Swarm{ID: v.ID, Spec: v.Spec}}, nil
-}
-
-// composeJob edits the files in memory, and has compose say what it makes of the edited copies.
-func (j sourcing) composeJob(ctx context.Context, o *originals, labels map[string]string,
-	d source.Declaration) (*apply.Source, error) {
-	p, err := source.ReadProject(labels)
-	if err != nil {
-		return nil, err
-	}
-	checked, err := o.checkCompose(p)
-	if err != nil {
-		return nil, err
-	}
-	edited, err := source.Compose(checked.Files, p.Service, d)
-	if err != nil {
-		return nil, err
-	}
-	env := j.composeEnv()
-	program, err := composeProgram(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	replicas, err := o.replicas(p)
-	if err != nil {
-		return nil, err
-	}
-	c := &apply.Compose{
-		Project: p, Program: program, Env: env, Files: edited, Replicas: replicas,
-		Given: checked.Given, Reads: checked.reads, Members: o.members(p),
-	}
-	return &apply.Source{Compose: c}, j.verifyCompose(ctx, c, d)
-}
-
-// members are the descriptions of the service's containers.
-func (o *originals) members(p source.Project) (list []json.RawMessage) {
-	for id, l := range o.labels {
-		if raw, ok := o.raw[id]; ok && owner.OfService(owner.Believed(l), p.Name, p.Service) {
-			list = append(list, raw)
-		}
-	}
-	return list
-}
-
-// verifyCompose compares what compose makes of the files before and after.
-func (j sourcing) verifyCompose(ctx context.Context, c *apply.Compose, d source.Declaration) error {
-	before, err := j.model(ctx, c, false)
-	if err != nil {
-		return err
-	}
-	after, err := j.model(ctx, c, true)
-	if err != nil {
-		return err
-	}
-	return source.Models(before, after, c.Project.Service, d)
 }
 
 // model is what compose makes of the checked files, edited or as they were. It is given copies in

@@ -35,64 +35,109 @@ const (
 	keyPrivileged = "privileged"
 )
 
+// Wanted is a service that is to be declared otherwise.
+type Wanted struct {
+	Service string
+	Declaration
+}
+
 // Compose edits the files of a project, in their order, so that the service is declared as d.Is
-// says. Nothing but its cap_add, cap_drop and privileged changes, and no other byte moves. The
-// error is a Cannot where the change is not to be made by splicing.
+// says.
 func Compose(files []File, service string, d Declaration) ([]Edited, error) {
-	p, err := open(files, service)
+	return Edit(files, []Wanted{{service, d}})
+}
+
+// Edit edits the files of a project, in their order, so that each service is declared as it is
+// wanted. Nothing but their cap_add, cap_drop and privileged changes, and no other byte moves. The
+// error is a Cannot where the change is not to be made by splicing; it names the service that is to
+// blame, if one is.
+func Edit(files []File, wanted []Wanted) ([]Edited, error) {
+	p, err := open(files, wanted)
 	if err != nil {
 		return nil, err
 	}
-	if d.Was.Privileged && !d.Is.Privileged {
-		if err := p.deprivilege(); err != nil {
-			return nil, err
+	for _, s := range p.services {
+		if err := s.edit(); err != nil {
+			return nil, s.blamed(err)
 		}
 	}
-	for _, l := range []struct {
-		key     string
-		was, is []string
-	}{{keyDrop, d.Was.CapDrop, d.Is.CapDrop}, {keyAdd, d.Was.CapAdd, d.Is.CapAdd}} {
-		if err := p.list(l.key, minus(l.was, l.is), minus(l.is, l.was)); err != nil {
-			return nil, err
+	for _, s := range p.services {
+		if err := s.keep(p.services); err != nil {
+			return nil, s.blamed(err)
 		}
+	}
+	if err := p.shared(); err != nil {
+		return nil, err
 	}
 	out, err := p.finish()
 	if err != nil {
 		return nil, err
 	}
-	return out, p.written(out, d)
+	return out, p.written(out, wanted)
 }
 
-// written checks that the edited files together say what was asked.
-func (p *project) written(edited []Edited, d Declaration) error {
-	var files []File
-	for _, pt := range p.parts {
-		files = append(files, File{pt.doc.path, []byte(pt.doc.text)})
-		for _, e := range edited {
-			if e.Path == pt.doc.path {
-				files[len(files)-1].Text = e.Is
-			}
+// edit notes what is to be changed of the service.
+func (s *target) edit() error {
+	if s.wanted.Was.Privileged && !s.wanted.Is.Privileged {
+		if err := s.deprivilege(); err != nil {
+			return err
 		}
 	}
-	after, err := open(files, p.service)
-	if err != nil {
-		return err
-	}
-	for key, lists := range map[string][2][]string{keyAdd: {d.Was.CapAdd, d.Is.CapAdd},
-		keyDrop: {d.Was.CapDrop, d.Is.CapDrop}} {
-		was, err1 := p.names(key)
-		is, err2 := after.names(key)
-		want := append(minus(was, minus(lists[0], lists[1])), minus(lists[1], lists[0])...)
-		if err1 != nil || err2 != nil || !SameNames(is, want) {
-			return cannot("form", "its %s would not be what was asked", key)
+	for _, l := range s.wanted.changes() {
+		if err := s.list(l.key, l.out, l.in); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (p *project) names(key string) ([]string, error) {
+// listChange is what goes out of a list, and what comes in.
+type listChange struct {
+	key     string
+	out, in []string
+}
+
+func (w Wanted) changes() []listChange {
+	return []listChange{
+		{keyDrop, minus(w.Was.CapDrop, w.Is.CapDrop), minus(w.Is.CapDrop, w.Was.CapDrop)},
+		{keyAdd, minus(w.Was.CapAdd, w.Is.CapAdd), minus(w.Is.CapAdd, w.Was.CapAdd)},
+	}
+}
+
+// written checks that the edited files together say what was asked.
+func (p *project) written(edited []Edited, wanted []Wanted) error {
+	var files []File
+	for _, d := range p.docs {
+		files = append(files, File{d.path, []byte(d.text)})
+		for _, e := range edited {
+			if e.Path == d.path {
+				files[len(files)-1].Text = e.Is
+			}
+		}
+	}
+	after, err := open(files, wanted)
+	if err != nil {
+		return err
+	}
+	for i, s := range p.services {
+		was, is := s.privileged(), after.services[i].privileged()
+		if is != was && !(s.wanted.Was.Privileged && !s.wanted.Is.Privileged) {
+			return s.blamed(cannot("form", "whether it is privileged would change"))
+		}
+		for _, l := range s.wanted.changes() {
+			was, err1 := s.names(l.key)
+			is, err2 := after.services[i].names(l.key)
+			if err1 != nil || err2 != nil || !SameNames(is, append(minus(was, l.out), l.in...)) {
+				return s.blamed(cannot("form", "its %s would not be what was asked", l.key))
+			}
+		}
+	}
+	return nil
+}
+
+func (s *target) names(key string) ([]string, error) {
 	var out []string
-	for _, pt := range p.parts {
+	for _, pt := range s.parts {
 		l, err := pt.find(key)
 		if err != nil {
 			return nil, err
@@ -104,17 +149,41 @@ func (p *project) names(key string) ([]string, error) {
 	return out, nil
 }
 
-// project is the files of a compose project that define the service.
-type project struct {
-	service string
-	parts   []*part // of the files that mention the service
+// privileged is how the files say it, the last of them that does.
+func (s *target) privileged() (out string) {
+	for _, pt := range s.parts {
+		_, v := value(pt.at, keyPrivileged)
+		if v == nil {
+			v = merged(pt.at, keyPrivileged, 0)
+		}
+		if v = resolved(v); v != nil {
+			out = strings.ToLower(v.Value)
+		}
+	}
+	return out
 }
+
+// project is the files of a compose project.
+type project struct {
+	docs     []*document
+	services []*target // those that are wanted, in that order
+}
+
+// target is a service that is to be changed.
+type target struct {
+	wanted Wanted
+	parts  []*part // of the files that mention it
+}
+
+func (s *target) blamed(err error) error { return Blame(err, s.wanted.Service) }
 
 // part is a service's definition in one file.
 type part struct {
 	doc    *document
 	at     *yaml.Node // its mapping
 	insert []newList
+
+	changed []string // the keys that are changed
 }
 
 // newList is a list that the service gets.
@@ -123,8 +192,8 @@ type newList struct {
 	names []string
 }
 
-func open(files []File, service string) (*project, error) {
-	p := &project{service: service}
+func open(files []File, wanted []Wanted) (*project, error) {
+	p := &project{}
 	for _, f := range files {
 		d, err := parse(f.Path, f.Text)
 		if err != nil {
@@ -133,31 +202,41 @@ func open(files []File, service string) (*project, error) {
 		if _, v := value(d.root, "include"); v != nil {
 			return nil, cannot("include", "%s includes other files", f.Path)
 		}
-		_, services := value(d.root, "services")
-		_, s := value(services, service)
-		if s == nil {
-			if services != nil && merged(resolved(services), service, 0) != nil ||
-				services != nil && services.Kind == yaml.AliasNode {
-				return nil, cannot("alias", "in %s the service comes from an anchor", f.Path)
-			}
-			continue
-		}
-		if s.Kind != yaml.MappingNode {
-			return nil, cannot("alias", "in %s the service is no mapping of its own", f.Path)
-		}
-		if d.aliased(s) {
-			return nil, cannot("alias", "in %s other services are made from this one by an anchor",
-				f.Path)
-		}
-		if err := extends(f.Path, s); err != nil {
-			return nil, err
-		}
-		p.parts = append(p.parts, &part{doc: d, at: s})
+		p.docs = append(p.docs, d)
 	}
-	if len(p.parts) == 0 {
-		return nil, cannot("missing", "none of its files defines the service")
+	for _, w := range wanted {
+		s := &target{wanted: w}
+		for _, d := range p.docs {
+			pt, err := d.part(w.Service)
+			if err != nil {
+				return nil, s.blamed(err)
+			}
+			if pt != nil {
+				s.parts = append(s.parts, pt)
+			}
+		}
+		if len(s.parts) == 0 {
+			return nil, s.blamed(cannot("missing", "none of its files defines the service"))
+		}
+		p.services = append(p.services, s)
 	}
 	return p, nil
+}
+
+// part is the service in the file; nil if it is not there.
+func (d *document) part(service string) (*part, error) {
+	_, services := value(d.root, "services")
+	_, s := value(services, service)
+	switch {
+	case s == nil && services != nil && (merged(resolved(services), service, 0) != nil ||
+		services.Kind == yaml.AliasNode):
+		return nil, cannot("alias", "in %s the service comes from an anchor", d.path)
+	case s == nil:
+		return nil, nil
+	case s.Kind != yaml.MappingNode:
+		return nil, cannot("alias", "in %s the service is no mapping of its own", d.path)
+	}
+	return &part{doc: d, at: s}, extends(d.path, s)
 }
 
 // extends refuses what another file has a part in: it may be anybody's, and is not read.
@@ -176,10 +255,10 @@ func extends(path string, s *yaml.Node) error {
 }
 
 // list takes names out of a list and puts others into it. Names are in the short form.
-func (p *project) list(key string, out, in []string) error {
+func (s *target) list(key string, out, in []string) error {
 	left := slices.Clone(out)
 	var lists []*list
-	for _, pt := range p.parts {
+	for _, pt := range s.parts {
 		l, err := pt.find(key)
 		if err != nil {
 			return err
@@ -199,20 +278,20 @@ func (p *project) list(key string, out, in []string) error {
 		if i < len(lists)-1 {
 			add = nil // it goes into the last one
 		}
-		if err := l.change(out, add); err != nil {
+		if err := l.change(out, add, false); err != nil {
 			return err
 		}
 	}
 	if len(lists) == 0 && len(in) > 0 {
-		return p.parts[0].insertList(key, in)
+		return s.parts[0].insertList(key, in)
 	}
 	return nil
 }
 
 // deprivilege makes every privileged: true of the service false.
-func (p *project) deprivilege() error {
+func (s *target) deprivilege() error {
 	found := false
-	for _, pt := range p.parts {
+	for _, pt := range s.parts {
 		_, v := value(pt.at, keyPrivileged)
 		if v == nil {
 			if merged(pt.at, keyPrivileged, 0) != nil {
@@ -226,6 +305,7 @@ func (p *project) deprivilege() error {
 		}
 		if strings.EqualFold(v.Value, "true") {
 			pt.doc.cuts = append(pt.doc.cuts, cut{from: pt.doc.offset(v), to: end, with: "false"})
+			pt.changed = append(pt.changed, keyPrivileged)
 			found = true
 		}
 	}
@@ -237,23 +317,35 @@ func (p *project) deprivilege() error {
 
 // finish splices the texts and checks that nothing else in them means anything else.
 func (p *project) finish() ([]Edited, error) {
-	var out []Edited
-	for _, pt := range p.parts {
-		if err := pt.flush(); err != nil {
-			return nil, err
+	for _, s := range p.services {
+		for _, pt := range s.parts {
+			if err := pt.flush(); err != nil {
+				return nil, s.blamed(err)
+			}
 		}
-		if len(pt.doc.cuts) == 0 {
+	}
+	var out []Edited
+	for _, d := range p.docs {
+		if len(d.cuts) == 0 {
 			continue
 		}
-		text, ok := pt.doc.spliced()
+		text, ok := d.spliced()
 		if !ok {
 			return nil, cannot("form", "%s is written in a way that cannot be edited safely",
-				pt.doc.path)
+				d.path)
 		}
-		if err := pt.doc.same(text, p.service); err != nil {
+		if err := d.same(text, p.names()...); err != nil {
 			return nil, err
 		}
-		out = append(out, Edited{Path: pt.doc.path, Was: []byte(pt.doc.text), Is: []byte(text)})
+		out = append(out, Edited{Path: d.path, Was: []byte(d.text), Is: []byte(text)})
 	}
 	return out, nil
+}
+
+// names are those of the services that are to be changed.
+func (p *project) names() (list []string) {
+	for _, s := range p.services {
+		list = append(list, s.wanted.Service)
+	}
+	return list
 }

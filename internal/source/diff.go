@@ -15,6 +15,11 @@ import (
 // and `git apply --unidiff-zero` take it). Where a changed line itself says more than capabilities,
 // it says in words what is to be written there.
 func Diff(edited []Edited, service string, d Declaration) string {
+	return Patch(edited, []Wanted{{service, d}})
+}
+
+// Patch is Diff for several services.
+func Patch(edited []Edited, wanted []Wanted) string {
 	var b strings.Builder
 	for _, e := range edited {
 		hunks := hunksOf(splitLines(string(e.Was)), splitLines(string(e.Is)))
@@ -28,7 +33,7 @@ func Diff(edited []Edited, service string, d Declaration) string {
 		if !harmless {
 			text.Reset()
 			fmt.Fprintf(&text, "in %s, line %d:\n%s", printable.Line(e.Path), hunks[0].was+1,
-				Words(service, d))
+				wordsOf(wanted))
 		}
 		b.WriteString(text.String())
 	}
@@ -36,8 +41,19 @@ func Diff(edited []Edited, service string, d Declaration) string {
 }
 
 // Words says what a service has to say, in YAML.
-func Words(service string, d Declaration) string {
-	return owner.ServiceYAML(service, d.Was.Privileged && !d.Is.Privileged, d.Is)
+func Words(service string, d Declaration) string { return wordsOf([]Wanted{{service, d}}) }
+
+func wordsOf(wanted []Wanted) string {
+	var b strings.Builder
+	b.WriteString("services:\n")
+	for _, w := range wanted {
+		text := owner.ServiceYAML(w.Service, w.Was.Privileged && !w.Is.Privileged, w.Is)
+		b.WriteString(strings.TrimPrefix(text, "services:\n"))
+		if !w.Was.Privileged && w.Is.Privileged {
+			b.WriteString("    privileged: true\n")
+		}
+	}
+	return b.String()
 }
 
 // hunk is a run of lines that differ; was and is are the first of them, from 0.

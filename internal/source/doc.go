@@ -8,6 +8,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,11 +21,23 @@ const mostShown = 300
 // Cannot is why a source is not changed by dropcap. Its text ends a sentence that begins with
 // "cannot edit …: ".
 type Cannot struct {
-	Slug string // stable
-	Why  string
+	Slug    string // stable
+	Why     string
+	Service string // the one of several that is to blame; empty if none is
 }
 
 func (c *Cannot) Error() string { return c.Why }
+
+// Blame names a service in a Cannot that names none yet.
+func Blame(err error, service string) error {
+	var c *Cannot
+	if errors.As(err, &c) && c.Service == "" {
+		named := *c
+		named.Service = service
+		return &named
+	}
+	return err
+}
 
 func cannot(slug, format string, args ...any) *Cannot {
 	return &Cannot{Slug: slug, Why: fmt.Sprintf(format, args...)}

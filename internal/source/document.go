@@ -26,6 +26,9 @@ type document struct {
 	root  *yaml.Node
 	lines []int // where each line begins
 	cuts  []cut
+
+	anchored []*yaml.Node // lists that are changed, and used elsewhere by an anchor
+	restated []*yaml.Node // aliases that give way to a list of their own
 }
 
 // cut replaces the bytes from..to.
@@ -205,11 +208,7 @@ func merged(m *yaml.Node, key string, depth int) *yaml.Node {
 	if into == nil || depth > maxDepth {
 		return nil
 	}
-	sources := []*yaml.Node{into}
-	if into.Kind == yaml.SequenceNode {
-		sources = into.Content
-	}
-	for _, s := range sources {
+	for _, s := range mergeSources(into) {
 		s = resolved(s)
 		if _, v := value(s, key); v != nil {
 			return v
@@ -229,13 +228,14 @@ func resolved(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// aliased tells whether the node, or anything in it, is used elsewhere too.
-func (d *document) aliased(n *yaml.Node) bool {
-	used := false
+// aliases are the places where the node is used by its anchor.
+func (d *document) aliases(n *yaml.Node) (list []*yaml.Node) {
 	walk(d.root, func(x *yaml.Node) {
-		used = used || x.Kind == yaml.AliasNode && x.Alias == n
+		if x.Kind == yaml.AliasNode && x.Alias == n {
+			list = append(list, x)
+		}
 	})
-	return used
+	return list
 }
 
 func walk(n *yaml.Node, visit func(*yaml.Node)) {

@@ -31,7 +31,7 @@ func (d *document) insertLines(at int, list []string) {
 
 // insertList notes a new list; flush writes all of them at one place.
 func (pt *part) insertList(key string, names []string) error {
-	pt.insert = append(pt.insert, newList{key, names})
+	pt.insert, pt.changed = append(pt.insert, newList{key, names}), append(pt.changed, key)
 	return nil
 }
 

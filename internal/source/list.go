@@ -42,7 +42,7 @@ func (pt *part) find(key string) (*list, error) {
 
 func (l *list) names() []string {
 	var out []string
-	if l.seq == nil {
+	if l == nil || l.seq == nil {
 		return nil
 	}
 	for _, n := range l.seq.Content {
@@ -51,24 +51,28 @@ func (l *list) names() []string {
 	return out
 }
 
-// change takes names out and puts others in.
-func (l *list) change(out, in []string) error {
+// change takes names out and puts others in. Anew writes the list even if it stays the same.
+func (l *list) change(out, in []string, anew bool) error {
 	gone := slices.ContainsFunc(l.names(), func(n string) bool { return slices.Contains(out, n) })
 	in = minus(in, l.names())
-	if !gone && len(in) == 0 {
+	if !gone && len(in) == 0 && !anew {
 		return nil
 	}
+	l.part.changed = append(l.part.changed, l.key)
 	rest := append(minus(l.names(), out), in...)
 	switch {
 	case l.head == nil: // its own key wins over the merged one, which others use as well
 		return l.part.insertList(l.key, rest)
 	case l.seq == nil || l.node.Kind == yaml.AliasNode:
 		return l.restate(rest)
-	case l.part.doc.aliased(l.seq) || slices.ContainsFunc(l.seq.Content, func(n *yaml.Node) bool {
-		return n.Anchor != ""
-	}):
+	case slices.ContainsFunc(l.seq.Content, func(n *yaml.Node) bool { return n.Anchor != "" }):
 		return cannot("alias", "in %s other services use its %s by an anchor", l.part.doc.path,
 			l.key)
+	}
+	if l.seq.Anchor != "" {
+		l.part.doc.anchored = append(l.part.doc.anchored, l.seq)
+	}
+	switch {
 	case l.seq.Style&yaml.FlowStyle != 0:
 		return l.flow(out, in)
 	case len(rest) == 0:
@@ -93,6 +97,7 @@ func (l *list) restate(names []string) error {
 			return l.form()
 		}
 		d.cuts = append(d.cuts, cut{from: at, to: at + len(written), with: text})
+		d.restated = append(d.restated, l.node)
 		return nil
 	}
 	end := d.scalarEnd(l.head)
@@ -189,7 +194,12 @@ func (l *list) flow(out, in []string) error {
 	d := l.part.doc
 	items := l.seq.Content
 	open := d.offset(l.seq)
-	if l.seq.Anchor != "" || open < 0 || !strings.HasPrefix(d.text[open:], "[") {
+	if named := "&" + l.seq.Anchor; open >= 0 && l.seq.Anchor != "" &&
+		strings.HasPrefix(d.text[open:], named) {
+		open += len(named) + len(d.text[open+len(named):]) - len(
+			strings.TrimLeft(d.text[open+len(named):], " "))
+	}
+	if open < 0 || !strings.HasPrefix(d.text[open:], "[") {
 		return l.form()
 	}
 	ends := make([]int, len(items))

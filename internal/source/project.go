@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dropcap"
 	"dropcap/internal/printable"
 )
 
@@ -106,16 +107,28 @@ func (p Project) Config() []string {
 	return append(p.args(), "--profile", "*", "config", "--format", "json")
 }
 
-// Up makes the service's containers anew if their declaration has changed, as many as there are
+// Scale is a service and how many containers it is to have.
+type Scale struct {
+	Service  string
+	Replicas int
+}
+
+// Up makes the containers of services anew if their declaration has changed, as many as there are
 // now.
-func (p Project) Up(replicas int) []string {
-	return append(p.args(), "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
-		"--scale", p.Service+"="+strconv.Itoa(replicas), p.Service)
+func (p Project) Up(list ...Scale) []string {
+	out := append(p.args(), "up", "--detach", "--no-deps", "--no-build", "--pull", "never")
+	for _, s := range list {
+		out = append(out, "--scale", s.Service+"="+strconv.Itoa(s.Replicas))
+	}
+	for _, s := range list {
+		out = append(out, s.Service)
+	}
+	return out
 }
 
 // Rehearse is Up as compose would do it, without doing anything.
-func (p Project) Rehearse(replicas int) []string {
-	return append([]string{"--dry-run"}, p.Up(replicas)...)
+func (p Project) Rehearse(list ...Scale) []string {
+	return append([]string{"--dry-run"}, p.Up(list...)...)
 }
 
 // Line is the same for a person's shell.
@@ -166,28 +179,62 @@ func Pending(output string, containers []string) error {
 }
 
 // Models compares what compose makes of the files before and after: they differ in nothing but the
-// capabilities of the service, and those are what the declaration says.
-func Models(before, after []byte, service string, d Declaration) error {
-	was, err := model(before, service)
+// capabilities of the services, and those are what is wanted. The error is a Cannot.
+func Models(before, after []byte, wanted []Wanted) error {
+	was, err := model(before, wanted)
 	if err != nil {
 		return err
 	}
-	is, err := model(after, service)
+	is, err := model(after, wanted)
 	if err != nil {
 		return err
 	}
-	switch {
-	case was.caps.hooks() || is.caps.hooks():
-		return cannot("hooks",
-			"compose would also run commands for the service (post_start, pre_stop, provider)")
-	case !was.caps.is(d.Was.CapAdd, d.Was.CapDrop, d.Was.Privileged):
-		return cannot("model", "the file declares other capabilities than the container has")
-	case !is.caps.is(d.Is.CapAdd, d.Is.CapDrop, d.Is.Privileged):
-		return cannot("model", "compose does not read the changed file as it was meant")
-	case !reflect.DeepEqual(was.rest, is.rest):
+	for i, w := range wanted {
+		no := func(slug, why string) error { return Blame(cannot(slug, "%s", why), w.Service) }
+		switch {
+		case was.caps[i].hooks() || is.caps[i].hooks():
+			return no("hooks",
+				"compose would also run commands for the service (post_start, pre_stop, provider)")
+		case !was.caps[i].is(w.Was):
+			return no("model", "the file declares other capabilities than the container has")
+		case !is.caps[i].is(w.Is):
+			return no("model", "compose does not read the changed file as it was meant")
+		}
+	}
+	if !reflect.DeepEqual(was.rest, is.rest) {
 		return cannot("model", "the change would also change something else of the project")
 	}
 	return nil
+}
+
+// Dependencies are the services that some of a project need to be there, and what those need, and
+// so on, by what compose makes of the files.
+func Dependencies(config []byte, of []Wanted) (list []string) {
+	var all struct {
+		Services map[string]struct {
+			DependsOn map[string]json.RawMessage `json:"depends_on"`
+		}
+	}
+	_ = json.Unmarshal(config, &all) // Models has read it
+	seen := map[string]bool{}
+	var visit func(name string)
+	visit = func(name string) {
+		for other := range all.Services[name].DependsOn {
+			if !seen[other] {
+				seen[other] = true
+				list = append(list, other)
+				visit(other)
+			}
+		}
+	}
+	for _, w := range of {
+		seen[w.Service] = true
+	}
+	for _, w := range of {
+		visit(w.Service)
+	}
+	slices.Sort(list)
+	return list
 }
 
 type declared struct {
@@ -211,44 +258,62 @@ func (d declared) hooks() bool {
 	return false
 }
 
-func (d declared) is(add, drop []string, privileged bool) bool {
-	return SameNames(d.CapAdd, add) && SameNames(d.CapDrop, drop) && d.Privileged == privileged
+func (d declared) is(g dropcap.Grant) bool {
+	return SameNames(d.CapAdd, g.CapAdd) && SameNames(d.CapDrop, g.CapDrop) &&
+		d.Privileged == g.Privileged
 }
 
 type resolvedModel struct {
-	caps declared
+	caps []declared // of the services that are wanted, in that order
 	rest map[string]any
 }
 
-func model(text []byte, service string) (m resolvedModel, err error) {
+func model(text []byte, wanted []Wanted) (m resolvedModel, err error) {
 	bad := fmt.Errorf("cannot understand what compose makes of the files")
 	var all struct{ Services map[string]json.RawMessage }
 	if json.Unmarshal(text, &all) != nil || json.Unmarshal(text, &m.rest) != nil {
 		return m, bad
 	}
-	if json.Unmarshal(all.Services[service], &m.caps) != nil {
-		return m, bad
-	}
 	services, _ := m.rest["services"].(map[string]any)
-	s, ok := services[service].(map[string]any)
-	if !ok {
-		return m, bad
-	}
-	for _, key := range []string{keyAdd, keyDrop, keyPrivileged} {
-		delete(s, key)
+	for _, w := range wanted {
+		var d declared
+		s, ok := services[w.Service].(map[string]any)
+		if !ok || json.Unmarshal(all.Services[w.Service], &d) != nil {
+			return m, bad
+		}
+		m.caps = append(m.caps, d)
+		for _, key := range []string{keyAdd, keyDrop, keyPrivileged} {
+			delete(s, key)
+		}
 	}
 	return m, nil
 }
 
+// Running are the containers that a rehearsal found as they should be.
+func Running(output string) (names []string) {
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "DRY-RUN MODE -"))
+		if words := strings.Fields(line); len(words) == 3 && words[0] == "Container" &&
+			words[2] == "Running" {
+			names = append(names, words[1])
+		}
+	}
+	return names
+}
+
 // Replaces reads what a rehearsal of the change said: nil if compose would make each of these
-// containers again, and do nothing else.
-func Replaces(output string, containers []string) error {
+// containers again, and do nothing else. Those beside them may be looked at and waited for.
+func Replaces(output string, containers, beside []string) error {
 	left := slices.Clone(containers)
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "DRY-RUN MODE -"))
 		words := strings.Fields(line)
 		if line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line,
 			"level=warning") {
+			continue
+		}
+		if len(words) == 3 && words[0] == "Container" && slices.Contains(beside, words[1]) &&
+			slices.Contains([]string{"Running", "Waiting", "Healthy"}, words[2]) {
 			continue
 		}
 		if len(words) != 3 || words[0] != "Container" ||

@@ -8,23 +8,23 @@ import (
 )
 
 // same checks that an edited text means what the former one meant, but for the three keys of the
-// service.
-func (d *document) same(text, service string) error {
+// services.
+func (d *document) same(text string, services ...string) error {
 	after, err := parse(d.path, []byte(text))
 	if err != nil {
 		return cannot("form", "%s would not be valid after the change", d.path)
 	}
-	was, ok1 := meaning(d.root, service)
-	is, ok2 := meaning(after.root, service)
+	was, ok1 := meaning(d.root, services)
+	is, ok2 := meaning(after.root, services)
 	if !ok1 || !ok2 || !reflect.DeepEqual(was, is) {
 		return cannot("form", "the change would mean more in %s than it says", d.path)
 	}
 	return nil
 }
 
-// meaning is a document as values, without the three keys of the service; false if it is too large
+// meaning is a document as values, without the three keys of the services; false if it is too large
 // (aliases within aliases).
-func meaning(root *yaml.Node, service string) (any, bool) {
+func meaning(root *yaml.Node, names []string) (any, bool) {
 	budget := 200_000
 	v := plainValue(root, &budget, 0)
 	doc, ok := v.(map[string]any)
@@ -35,12 +35,11 @@ func meaning(root *yaml.Node, service string) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	s, ok := services[service].(map[string]any)
-	if !ok {
-		return nil, false
-	}
-	for _, key := range []string{keyAdd, keyDrop, keyPrivileged} {
-		delete(s, key)
+	for _, name := range names {
+		s, _ := services[name].(map[string]any) // another file may define it
+		for _, key := range []string{keyAdd, keyDrop, keyPrivileged} {
+			delete(s, key)
+		}
 	}
 	return doc, true
 }
@@ -73,11 +72,7 @@ func mapping(n *yaml.Node, budget *int, depth int) any {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if k.Value == "<<" && k.Kind == yaml.ScalarNode {
-			sources := []*yaml.Node{v}
-			if v.Kind == yaml.SequenceNode {
-				sources = v.Content
-			}
-			for _, s := range sources {
+			for _, s := range mergeSources(v) {
 				m, _ := plainValue(s, budget, depth+1).(map[string]any)
 				for key, x := range m {
 					if _, known := under[key]; !known {

@@ -97,7 +97,7 @@ func TestReadProject(t *testing.T) {
 	want := "--project-name shop --project-directory /srv/shop --file /srv/shop/a.yaml --file " +
 		"/srv/shop/b.yaml --env-file /srv/shop/x.env " +
 		"--env-file /srv/shop/y.env up --detach --no-deps --no-build --pull never --scale web=2 web"
-	if got := strings.Join(p.Up(2), " "); got != want {
+	if got := strings.Join(p.Up(Scale{p.Service, 2}), " "); got != want {
 		t.Errorf("it runs %s", got)
 	}
 	if got := strings.Join(p.Config(), " "); !strings.Contains(got,
@@ -169,12 +169,14 @@ func TestModels(t *testing.T) {
 		"the service has gone": {`{"services":{"db":{}}}`,
 			"error: cannot understand what compose makes of the files"},
 	} {
-		if err := Models([]byte(before), []byte(c.after), "web", d); slug(err) != c.slug {
+		if err := Models([]byte(before), []byte(c.after),
+			[]Wanted{{"web", d}}); slug(err) != c.slug {
 			t.Errorf("%s: %v, want %q", name, err, c.slug)
 		}
 	}
-	if err := Models([]byte(before), []byte(before), "web", Declaration{grant("CHOWN", ""),
-		grant("CHOWN", "")}); slug(err) != "model" {
+	if err := Models([]byte(before), []byte(before),
+		[]Wanted{{"web", Declaration{grant("CHOWN", ""), grant("CHOWN", "")}}}); slug(
+		err) != "model" {
 		t.Errorf("a file that does not say what the container has: %v", err)
 	}
 }
