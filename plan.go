@@ -46,16 +46,25 @@ type Step struct {
 	Confidence string   `json:"confidence"` // low, medium, high; empty without evidence
 	Refused    string   `json:"refused"`    // why it will not be applied; empty if it may be
 	Hint       string   `json:"hint,omitempty"`
-	Warnings   []string `json:"warnings"`
-	Promise    string   `json:"promise"`  // what the strategy promises
-	Downtime   string   `json:"downtime"` // what to expect, in words
-	Commands   Commands `json:"commands"`
+	// Refusals are what Refused and Hint put together, each by itself.
+	Refusals []Refusal `json:"refusals,omitempty"`
+	Warnings []string  `json:"warnings"`
+	Promise  string    `json:"promise"`  // what the strategy promises
+	Downtime string    `json:"downtime"` // what to expect, in words
+	Commands Commands  `json:"commands"`
 	// ids of the containers that it shares a namespace with or links to
 	DependsOn []string `json:"depends_on,omitempty"`
 }
 
 // Changes tells whether the step would change anything.
 func (s Step) Changes() bool { return s.Drop != 0 || s.Before.Privileged != s.After.Privileged }
+
+// Refusal is one reason not to apply a step. docs/refusals.md explains each slug.
+type Refusal struct {
+	Slug    string `json:"slug"` // stable
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
 
 // Target is the container that a step is bound to. The fingerprint is keyed with a secret of the
 // store and covers what was declared; a container that was changed since has another.

@@ -104,13 +104,16 @@ func (s seen) facts() []string {
 	return list
 }
 
+// tooShort reports whether medium confidence takes more time.
+func (s seen) tooShort() bool { return s.longest < MediumSeconds && !s.complete }
+
 func (s seen) missingForMedium() []string {
 	var l []string
 	if s.cold == 0 {
 		l = append(l, "see a cold start: the first one, with fresh volumes")
 	}
-	if s.longest < MediumSeconds && !s.complete {
-		l = append(l, "watch for 10 minutes")
+	if s.tooShort() {
+		l = append(l, "watch for 10 minutes, or say that everything was exercised (--complete)")
 	}
 	if s.unseen != "" {
 		l = append(l, "see its files, which may carry capabilities: "+s.unseen)

@@ -156,6 +156,7 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 	return plan.Subject{
 		Container: c, Inspect: original.Inspect, Execs: r.Execs(), Notes: r.Warnings(),
 		Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
+		FreshLayer: q.DiscardLayer && len(r.Layer()) > 0,
 		Against: func(st dropcap.Strategy) []plan.Refusal {
 			return refusals(r, st, q.DiscardLayer)
 		},

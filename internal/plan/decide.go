@@ -12,8 +12,9 @@ import (
 // decider decides over one container.
 type decider struct {
 	in      Input
-	c       dropcap.Container
-	held    caps.Set // by its configuration: what the engine grants for it
+	s       Subject
+	c       dropcap.Container // the subject's
+	held    caps.Set          // by its configuration: what the engine grants for it
 	keeps   []dropcap.Keep
 	waivers *policy.Waivers
 	support *evidence.Support // nil without evidence
@@ -25,8 +26,9 @@ type decision struct {
 	retained []dropcap.Retain
 }
 
-func newDecider(in Input, c dropcap.Container, w *policy.Waivers) decider {
-	d := decider{in: in, c: c, held: *c.Predicted, waivers: w}
+func newDecider(in Input, s Subject, w *policy.Waivers) decider {
+	c := s.Container
+	d := decider{in: in, s: s, c: c, held: *c.Predicted, waivers: w}
 	_, d.keeps = policy.Kept(in.Policy, c)
 	subject := evidence.Subject{Workload: c.Workload, Revision: c.Revision, Host: in.Host.ID,
 		Held: d.held}
@@ -43,9 +45,9 @@ func (d decider) confidence() string {
 	return d.support.Level
 }
 
-// sure tells whether what evidence calls unused may be taken away on its word.
+// sure reports whether what evidence calls unused may be taken away on its word.
 func (d decider) sure() bool {
-	return d.support != nil && (d.in.Options.AcceptLow || d.support.Level != dropcap.ConfidenceLow)
+	return d.support != nil && (d.in.Options.AcceptLow || d.known())
 }
 
 // decide goes through what the container holds.

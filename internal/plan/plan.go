@@ -46,9 +46,11 @@ type Subject struct {
 	// Against is what speaks against changing it in the given way (re-creating it, or in place);
 	// nil if nothing was asked.
 	Against func(dropcap.Strategy) []Refusal
-	Execs   int      // docker execs that run in it now
-	Notes   []string // what is lost, or may change, when it is re-created
-	Goes    []string // what else goes when it is no longer privileged
+	Execs   int // docker execs that run in it now
+	// FreshLayer is set where the change leaves behind what was written into the container's layer.
+	FreshLayer bool
+	Notes      []string // what is lost, or may change, when it is re-created
+	Goes       []string // what else goes when it is no longer privileged
 	// Command is what makes such a container by hand, without secrets; nil if it cannot be said.
 	Command func(dropcap.Grant) Command
 	Unsaid  []string // what that line has no words for
@@ -66,11 +68,6 @@ type Source struct {
 	Text    string
 	Applied bool // dropcap can make it itself
 	Against []Refusal
-}
-
-// Refusal is why something will not be done, and the remedy.
-type Refusal struct {
-	Slug, Message, Hint string
 }
 
 // Make makes the plan. A container that is retained for the backout of a change has no step.

@@ -9,7 +9,6 @@ import (
 	"dropcap/caps"
 	"dropcap/internal/owner"
 	"dropcap/internal/policy"
-	"dropcap/internal/printable"
 )
 
 // step plans one container.
@@ -26,7 +25,7 @@ func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 		return refuse(out, unknown(c))
 	}
 	out.Before.Holds, out.After.Holds = *c.Predicted, *c.Predicted
-	d := newDecider(in, c, w)
+	d := newDecider(in, s, w)
 	out.Confidence = d.confidence()
 	if c.Declared.Privileged {
 		if why := accepted(w.Match(c, dropcap.Finding{Rule: dropcap.RulePrivileged,
@@ -60,7 +59,7 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	out.Strategy = in.strategy(s.Container, source)
 	out.Promise, out.Downtime = promises[out.Strategy], downtime(out.Strategy, s)
 	out.Commands.Source = source.Text
-	against, doubts := in.against(out, s, source), d.doubts(out)
+	against, doubts := d.alsoDoubted(in.against(out, s, source)), d.doubts(out)
 	if s.Command != nil && sayable(out, against, doubts) {
 		out.Commands = byHandCommands(out.Commands, s, out.After)
 	}
@@ -126,65 +125,17 @@ func (in Input) still(out dropcap.Step, retained []dropcap.Retain) dropcap.Step 
 	return out
 }
 
-// refuse writes down what speaks against a step: all of it, since who mends one thing only to meet
-// the next gives up.
-func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
-	var messages, hints []string
-	for _, r := range list {
-		messages = append(messages, strings.TrimSuffix(r.Message, "."))
-		if r.Hint != "" && !contains(hints, r.Hint) {
-			hints = append(hints, strings.TrimSuffix(r.Hint, "."))
-		}
-	}
-	out.Refused, out.Hint = strings.Join(messages, "; "), strings.Join(hints, "; ")
-	return out
-}
-
-// unknown refuses to plan what cannot be predicted.
-func unknown(c dropcap.Container) Refusal {
-	if c.Unread != "" {
-		return Refusal{Slug: "unreadable", Message: "cannot read the engine's description of it: " +
-			c.Unread, Hint: "see what `docker inspect` says of it"}
-	}
-	return Refusal{Slug: "unknown", Message: "cannot tell what it is granted: " + c.WhyNot,
-		Hint: "`dropcap doctor` says what is missing"}
-}
-
-// doubts are reasons to refuse that lie in what is known of its needs. Level cis without evidence
-// drops NET_RAW all the same: that is the control's own default.
-func (d decider) doubts(out dropcap.Step) []Refusal {
-	if d.in.Options.AcceptLow {
-		return nil
-	}
-	learn := fmt.Sprintf("record its needs with `dropcap learn %s`, or take the risk with "+
-		"--accept low", printable.Shell(d.c.Name))
-	broad := d.in.Policy.Level == dropcap.LevelLeast ||
-		out.Before.Privileged && out.Strategy != dropcap.StrategyManual
-	switch {
-	case !broad:
-		return nil
-	case d.support == nil:
-		return []Refusal{{"no-evidence", "cannot tell what it needs: there is no evidence", learn}}
-	case d.support.Level == dropcap.ConfidenceLow:
-		return []Refusal{{"low-confidence", "cannot rely on what is known of its needs: " +
-			d.support.Because, learn}}
-	}
-	if untried := d.support.Untried & out.Drop; !untried.Empty() && !out.Before.Privileged {
-		return []Refusal{{"untried",
-			fmt.Sprintf("cannot tell whether it needs %s: it did not hold %s when its needs were "+
-				"recorded", untried.Short(), them(untried)), learn}}
-	}
-	return nil
-}
-
 // warnings are what a person should know before he agrees.
 func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	var list []string
 	if in.Policy.Level == dropcap.LevelCIS && out.Drop.Has(caps.NetRaw) && !out.Before.Privileged {
 		list = append(list, d.unsure(out.Strategy)...)
 	}
-	if in.Options.AcceptLow && (d.support == nil || d.support.Level == dropcap.ConfidenceLow) &&
-		(in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged) {
+	broad := in.Policy.Level == dropcap.LevelLeast || out.Before.Privileged
+	switch {
+	case broad && d.known():
+		list = append(list, d.firstUnseen()...)
+	case broad && in.Options.AcceptLow:
 		list = append(list, "what it needs is not known well, and that was accepted with "+
 			"--accept low")
 	}

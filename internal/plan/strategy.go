@@ -106,8 +106,22 @@ func downtime(strategy dropcap.Strategy, s Subject) string {
 	if !s.Container.Running() {
 		return "none: it is not running"
 	}
-	var t timing
-	_ = json.Unmarshal(s.Inspect, &t) // what cannot be read has the engine's defaults
+	text, t := pause(s.Inspect)
+	switch strategy {
+	case dropcap.StrategyInPlace:
+		text += ", and a restart of the engine between them"
+	case dropcap.StrategySource:
+		text += ", and the removal of the old container between them"
+	}
+	if h := t.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
+		text += "; it has a health check, for which the gate waits"
+	}
+	return text
+}
+
+// pause says how long a container is down when it is stopped and started.
+func pause(inspect json.RawMessage) (text string, t timing) {
+	_ = json.Unmarshal(inspect, &t) // what cannot be read has the engine's defaults
 	signal, grace := t.Config.StopSignal, defaultStop
 	if signal == "" {
 		signal = "SIGTERM"
@@ -119,17 +133,7 @@ func downtime(strategy dropcap.Strategy, s Subject) string {
 	if grace < 0 {
 		within = "as long as it takes after " + plain(signal)
 	}
-	text := fmt.Sprintf("its own stop (%s) and start", within)
-	switch strategy {
-	case dropcap.StrategyInPlace:
-		text += ", and a restart of the engine between them"
-	case dropcap.StrategySource:
-		text += ", and the removal of the old container between them"
-	}
-	if h := t.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
-		text += "; it has a health check, for which the gate waits"
-	}
-	return text
+	return fmt.Sprintf("its own stop (%s) and start", within), t
 }
 
 // Command is what a person types to make a container.
