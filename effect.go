@@ -15,14 +15,15 @@ type Effect struct {
 	Action Action
 }
 
-// Action is what an effect does: a *Call, *Note, *Run or *File. Whoever performs effects handles
-// each kind.
+// Action is what an effect does: a *Call, *Note, *Run, *File or *Reload. Whoever performs effects
+// handles each kind.
 type Action interface{ isAction() }
 
-func (*Call) isAction() {}
-func (*Note) isAction() {}
-func (*Run) isAction()  {}
-func (*File) isAction() {}
+func (*Call) isAction()   {}
+func (*Note) isAction()   {}
+func (*Run) isAction()    {}
+func (*File) isAction()   {}
+func (*Reload) isAction() {}
 
 // Call returns the request that the effect makes of the engine; nil if it is of another kind.
 func (e Effect) Call() *Call {
@@ -105,6 +106,18 @@ type File struct {
 	Path string
 	Was  []byte // what must stand there now, or nothing is written
 	Is   []byte
+	// Missing says that nothing must stand there now: a file of root's is made, which all may read,
+	// and the folder that it is in as well.
+	Missing bool
+	// Remove says that nothing is to stand there afterwards. Folder says the same of the folder
+	// that it is in, if that is empty then.
+	Remove, Folder bool
+}
+
+// Reload has the engine read its configuration file again (SIGHUP). Only a process that is
+// certainly the engine, and reads Config, is sent anything.
+type Reload struct {
+	Config string
 }
 
 // Result is what an effect gave.

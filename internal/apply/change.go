@@ -98,7 +98,7 @@ func (r *Runner) note(ctx context.Context, c *change, name string,
 		n.Change.Ended = r.now().UTC().Format(time.RFC3339)
 	}
 	switch {
-	case name == "note-begin":
+	case name == "note-begin", name == "note-live-restore":
 		n.Keep = maps.Clone(c.keep)
 	case state == dropcap.RolledBack || state == dropcap.BackedOut:
 		// nothing is left to be restored, and it may hold secrets

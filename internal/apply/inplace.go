@@ -20,6 +20,11 @@ type InPlace struct {
 	// Running, the ids of all that ran, are started again.
 	Survive bool     `json:"survive"`
 	Running []string `json:"running"`
+	// Config is the engine's own configuration file (daemon.json), in which live-restore is
+	// switched on for the time of the stop where it is off; empty where that cannot be. Switch says
+	// that it was off just now.
+	Config string `json:"config,omitempty"`
+	Switch bool   `json:"switch,omitempty"`
 }
 
 // keepInPlace is the name under which the journal keeps it, keepFile the former file.
@@ -28,8 +33,11 @@ const (
 	keepFile    = "file"
 )
 
-// bounce is how long an engine may take to stop, or to start.
-const bounce = 5 * time.Minute
+// bounce is how long an engine may take to stop, or to start; reloading, to read its configuration.
+const (
+	bounce    = 5 * time.Minute
+	reloading = 30 * time.Second
+)
 
 // inPlacing changes the lists in the engine's own file while the engine is stopped, since a running
 // one writes the file from its memory (moby container/container.go, CheckpointTo). It stays the
@@ -37,6 +45,12 @@ const bounce = 5 * time.Minute
 type inPlacing struct {
 	*Runner
 	nothingRetained
+}
+
+// rest sees to it that the engine's configuration is what it was, also where a crash has kept it
+// from that.
+func (s inPlacing) rest(ctx context.Context, c *change) error {
+	return s.giveBack(context.WithoutCancel(ctx), c, "")
 }
 
 func newInPlace(r *Runner) strategy { return inPlacing{Runner: r} }
@@ -71,13 +85,25 @@ func (s inPlacing) effects(c *change) []dropcap.Effect {
 	if err != nil {
 		return nil
 	}
-	list := []dropcap.Effect{
-		inspect("inspect-old", "look whether "+c.Name+" is still the same", c.Before),
-		s.engine("stop-engine", "stop the engine", p.Stop),
-		{Name: "write-file", Says: "change the lists in " + p.File},
-		s.engine("start-engine", "start the engine", p.Start),
-		inspect("inspect-new", "look whether the engine has read it", c.Before),
+	list := []dropcap.Effect{inspect("inspect-old", "look whether "+c.Name+" is still the same",
+		c.Before)}
+	if p.Switch {
+		list = append(list, dropcap.Effect{Name: "write-config",
+			Says: "switch live-restore on in " + p.Config},
+			dropcap.Effect{Name: "reload-engine", Says: "have the engine read it",
+				Action: &dropcap.Reload{Config: p.Config}})
 	}
+	list = append(list, s.engine("stop-engine", "stop the engine", p.Stop),
+		dropcap.Effect{Name: "write-file", Says: "change the lists in " + p.File},
+		s.engine("start-engine", "start the engine", p.Start))
+	if p.Switch {
+		list = append(list, dropcap.Effect{Name: "unset-config",
+			Says: "switch live-restore off in " + p.Config},
+			dropcap.Effect{Name: "reload-engine-off", Says: "have the engine read it",
+				Action: &dropcap.Reload{Config: p.Config}},
+			dropcap.Effect{Name: "restore-config", Says: "put back what was in " + p.Config})
+	}
+	list = append(list, inspect("inspect-new", "look whether the engine has read it", c.Before))
 	if c.ran() {
 		list = append(list, s.restart("restart-new", c, 0),
 			inspect("inspect-gate", "look whether it runs well", c.Before))
@@ -149,19 +175,33 @@ func (s inPlacing) rewrite(ctx context.Context, batch []*change, lists func(*cha
 	}
 	first := batch[0]
 	each := make([]error, len(batch))
-	if err = s.program(ctx, first, s.engine("stop-engine"+suffix, "stop the engine",
-		p.Stop)); err == nil {
-		err = s.asleep(ctx, first)
+	if err = s.outlive(ctx, batch, p, suffix); err == nil {
+		err = s.bounced(ctx, first, p, suffix, func() {
+			for i, c := range batch {
+				each[i] = s.writeOne(ctx, c, lists(c), suffix)
+			}
+		})
 	}
-	if err == nil {
-		for i, c := range batch {
-			each[i] = s.writeOne(ctx, c, lists(c), suffix)
-		}
-	}
-	if up := s.awake(ctx, first, p, suffix); err == nil {
-		err = up
+	if back := s.giveBack(ctx, first, suffix); err == nil {
+		err = back
 	}
 	return each, err
+}
+
+// bounced does something while the engine is stopped.
+func (s inPlacing) bounced(ctx context.Context, c *change, p *InPlace, suffix string,
+	do func()) error {
+	err := s.program(ctx, c, s.engine("stop-engine"+suffix, "stop the engine", p.Stop))
+	if err == nil {
+		err = s.asleep(ctx, c)
+	}
+	if err == nil {
+		do()
+	}
+	if up := s.awake(ctx, c, p, suffix); err == nil {
+		err = up
+	}
+	return err
 }
 
 func (s inPlacing) writeOne(ctx context.Context, c *change, g dropcap.Grant, suffix string) error {
@@ -235,6 +275,16 @@ func (s inPlacing) awake(ctx context.Context, c *change, p *InPlace, suffix stri
 		}
 	}
 	return s.revive(ctx, c, p, suffix)
+}
+
+// wake starts an engine that a stop has ended only after recover had found it running: the program
+// that stops it outlives dropcap. It reports whether the engine answers.
+func (s inPlacing) wake(ctx context.Context, c *change) bool {
+	if c.State == dropcap.Preparing {
+		return false
+	}
+	p, err := c.inPlace()
+	return err == nil && s.awake(context.WithoutCancel(ctx), c, p, "-back") == nil
 }
 
 // revive starts the containers that the engine's stop has stopped and its start has not started.

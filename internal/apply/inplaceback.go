@@ -1,9 +1,9 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"dropcap"
@@ -31,7 +31,16 @@ func (s inPlacing) back(ctx context.Context, c *change) error {
 		c.ID), "cannot put %s back as it was: %w", c.Name, plain(err))
 }
 
+// backOnce brings back what the engine says of the container, and then its own configuration.
 func (s inPlacing) backOnce(ctx context.Context, c *change, p *InPlace, tried int) error {
+	err := s.declareBack(ctx, c, p, tried)
+	if back := s.giveBack(ctx, c, "-back"); err == nil {
+		err = back
+	}
+	return err
+}
+
+func (s inPlacing) declareBack(ctx context.Context, c *change, p *InPlace, tried int) error {
 	w, err := c.wanted()
 	if err != nil {
 		return err
@@ -62,11 +71,9 @@ func (s inPlacing) backOnce(ctx context.Context, c *change, p *InPlace, tried in
 	} else if err := s.revive(ctx, c, p, "-back"); err != nil {
 		return err
 	}
-	if !again || tried > 0 && now.alive() && slices.ContainsFunc(c.Timeline,
-		func(e dropcap.Event) bool {
-			return e.Event == "restart-back"
-		}) {
-		return nil
+	if !again || tried > 0 && now.alive() && now.State.StartedAt.After(
+		cmp.Or(c.when("restart-back"), s.now())) {
+		return nil // an earlier try had no answer, and was done
 	}
 	_, err = s.do(ctx, c, s.restart("restart-back", c, w.grace))
 	return err

@@ -39,7 +39,11 @@ func (r *Runner) recover(ctx context.Context, c *change) (dropcap.Change, error)
 		return c.Change, err
 	}
 	r.log("%s: change %s was %s when dropcap ended", c.Name, c.ID, c.State)
-	if err := r.settle(ctx, c); err != nil {
+	err = r.settle(ctx, c)
+	if place, ok := s.(inPlacing); ok && err != nil && place.wake(ctx, c) {
+		err = r.settle(ctx, c)
+	}
+	if err != nil {
 		return c.Change, err
 	}
 	switch c.State {

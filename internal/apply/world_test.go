@@ -57,6 +57,7 @@ type scripted struct {
 	wish    restartPolicy  // of the original
 	project *project       // of compose, if that is what is changed
 	made    map[string]any // the original's inspect
+	host    *hosted        // the engine as a service of a host; nil: it is only asked
 }
 
 type late struct {
@@ -91,6 +92,9 @@ func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, erro
 		s.strike()
 	}
 	if s.now.Before(s.down) && e.Call() != nil {
+		return dropcap.Result{}, errors.New("nobody listens there")
+	}
+	if s.host != nil && !s.host.up && e.Call() != nil {
 		return dropcap.Result{}, errors.New("nobody listens there")
 	}
 	if e.IsNote() && (e.Name == s.full || s.isFull) && s.full != "" {
@@ -163,6 +167,13 @@ func (s *scripted) strike() {
 // daemon/daemon.go, restore).
 func (s *scripted) boot(quick bool) {
 	s.tick(time.Second)
+	if s.host != nil {
+		s.host.dies(!quick)
+		if quick {
+			s.down = s.now.Add(3 * time.Second)
+		}
+		return
+	}
 	for _, b := range s.boxes {
 		was := b.running
 		b.running = false
@@ -208,8 +219,17 @@ func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
 	case *dropcap.Note:
 		return dropcap.Result{}, s.write(*action)
 	case *dropcap.Run:
+		if s.host != nil {
+			s.host.run(action.Args[0])
+		}
+		return dropcap.Result{}, nil
+	case *dropcap.Reload:
+		s.host.reload()
 		return dropcap.Result{}, nil
 	case *dropcap.File:
+		if s.host != nil {
+			return dropcap.Result{}, s.host.replace(*action)
+		}
 		if s.idFile != string(action.Was) {
 			return dropcap.Result{}, errors.New("something else stands there")
 		}
@@ -217,6 +237,9 @@ func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
 		return dropcap.Result{}, nil
 	}
 	defer s.watch()
+	if e.Call().Path == "/info" {
+		return dropcap.Result{Status: 200, Body: s.host.info()}, nil
+	}
 	parts := strings.Split(strings.Trim(e.Call().Path, "/"), "/")
 	if parts[0] == "networks" {
 		return dropcap.Result{Status: 200}, nil
@@ -277,6 +300,9 @@ func (s *scripted) act(b *box, what string, e dropcap.Effect) (dropcap.Result, e
 			return dropcap.Result{Status: 400}, err
 		}
 		b.policy = u.RestartPolicy
+	case "restart":
+		b.running, b.began, b.byHand, b.started = true, true, false, s.now
+		s.host.restarted(b)
 	case "start":
 		if b.running {
 			return dropcap.Result{Status: 304}, nil
@@ -355,45 +381,16 @@ func (s *scripted) inspect(b *box) json.RawMessage {
 	return out
 }
 
-func (s *scripted) write(n dropcap.Note) error {
-	b, _ := json.Marshal(n.Change)
-	var c dropcap.Change
-	if err := json.Unmarshal(b, &c); err != nil {
-		return err
-	}
-	at := slices.IndexFunc(s.changes, func(x dropcap.Change) bool { return x.ID == c.ID })
-	if at < 0 {
-		s.changes = append(s.changes, c)
-	} else {
-		s.changes[at] = c
-	}
-	if n.Keep != nil {
-		s.keep[c.ID] = n.Keep
-	}
-	return nil
-}
-
-func (s *scripted) Changes(context.Context) ([]dropcap.Change, error) {
-	list := slices.Clone(s.changes)
-	slices.Reverse(list)
-	return list, nil
-}
-
-func (s *scripted) Unfinished(ctx context.Context) ([]dropcap.Change, error) {
-	list, err := s.Changes(ctx)
-	return slices.DeleteFunc(list, func(c dropcap.Change) bool { return c.State.Over() }), err
-}
-
-func (s *scripted) Kept(_ context.Context, id string) (map[string]json.RawMessage, error) {
-	return s.keep[id], nil
-}
-
 func (s *scripted) runner() *Runner {
 	return &Runner{
-		World: s, Journal: s, Now: func() time.Time {
-			return s.now
-		}, Sleep: func(_ context.Context, d time.Duration) { s.tick(d) },
+		World: s, Journal: s, Now: func() time.Time { return s.now },
+		Sleep: func(_ context.Context, d time.Duration) { s.tick(d) },
 		NewID: func() string { s.next++; return fmt.Sprintf("%012x", s.next) },
-		Read:  func(path string) ([]byte, error) { return []byte(s.project.files[path]), nil },
+		Read: func(path string) ([]byte, error) {
+			if s.host != nil {
+				return s.host.Read(path)
+			}
+			return []byte(s.project.files[path]), nil
+		},
 	}
 }

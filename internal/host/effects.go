@@ -36,6 +36,8 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 		return w.run(ctx, *action)
 	case *dropcap.File:
 		return dropcap.Result{}, replaceFile(*action)
+	case *dropcap.Reload:
+		return dropcap.Result{}, w.reload(*action)
 	}
 	return dropcap.Result{}, fmt.Errorf("the effect %q does nothing", e.Name)
 }

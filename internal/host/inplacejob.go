@@ -30,6 +30,28 @@ func (o InPlaceOptions) programs() (stop, start []string) {
 		[]string{"systemctl", "start", "docker.socket", "docker.service"}
 }
 
+// inPlaceNotes say what a change in place does to the engine beside stopping it. They say nothing
+// where the engine does not.
+func (o *originals) inPlaceNotes(ctx context.Context) []string {
+	var info struct{ LiveRestoreEnabled bool }
+	raw, err := o.h.Raw(ctx, "/info", nil)
+	if err != nil || json.Unmarshal(raw, &info) != nil {
+		return nil
+	}
+	file, on, err := o.liveConfig()
+	switch {
+	case info.LiveRestoreEnabled && (on || err != nil):
+		return nil
+	case err != nil:
+		return []string{"without live-restore all containers stop with the engine, and it cannot " +
+			"be switched on for that time: " + err.Error()}
+	}
+	return []string{"live-restore is off, or would be after a start of the engine: for the time " +
+		"of the change it is switched on in " + printable.Line(file) +
+		", which the engine reads again (SIGHUP) and which is put back to the byte; or let all " +
+		"containers be stopped: --stop-all"}
+}
+
 // inPlaceJob is what changing a container in place takes. The error says why dropcap does not do
 // it.
 func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step,
@@ -59,33 +81,45 @@ func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step,
 			"a privileged container has more than its capabilities from that")
 	case info.Swarm.LocalNodeState != "" && info.Swarm.LocalNodeState != "inactive":
 		return refuse("change it with --strategy recreate",
-			"the engine is part of a swarm, which a stop of it concerns")
+			"the engine is part of a swarm, which allows no live-restore and moves what runs "+
+				"here while it is stopped")
 	case slices.ContainsFunc(info.SecurityOptions, func(o string) bool {
 		return o == "name=rootless"
 	}):
 		return refuse("change it with --strategy recreate", "the engine is a user's own")
-	case !info.LiveRestoreEnabled && !f.StopAll:
-		return refuse(
-			`switch it on: {"live-restore": true} in /etc/docker/daemon.json, then systemctl reload docker; or let all be stopped: --stop-all`,
-			"without live-restore all containers stop with the engine")
 	case !filepath.IsAbs(info.DockerRootDir):
 		return refuse("", "the engine does not tell where its files are")
 	}
 	p := &apply.InPlace{File: filepath.Join(info.DockerRootDir, "containers", s.Container.ID,
-		"hostconfig.json"), Survive: info.LiveRestoreEnabled}
-	p.Stop, p.Start = f.programs()
-	for id, raw := range o.raw {
-		var b struct{ State struct{ Running bool } }
-		if json.Unmarshal(raw, &b) == nil && b.State.Running {
-			p.Running = append(p.Running, id)
-		}
+		"hostconfig.json")}
+	p.Survive = info.LiveRestoreEnabled || !f.StopAll
+	config, on, err := o.liveConfig()
+	p.Config, p.Switch = config, p.Survive && !(info.LiveRestoreEnabled && (on || err != nil))
+	if err != nil && p.Switch {
+		return refuse("switch it on yourself and have the engine read it (systemctl reload "+
+			"docker), or let all be stopped: --stop-all",
+			"without live-restore all containers stop with the engine, and it cannot be switched "+
+				"on for that time: "+err.Error())
 	}
+	p.Stop, p.Start = f.programs()
+	p.Running = o.running()
 	for _, d := range o.dark {
 		if d.runs { // nobody could tell whether it has gone through the engine's stop
 			return refuse("change it with --strategy recreate", "the container "+
 				printable.Line(d.Name)+" cannot be read")
 		}
 	}
-	slices.Sort(p.Running)
 	return p, nil
+}
+
+// running are the ids of all containers that run.
+func (o *originals) running() (ids []string) {
+	for id, raw := range o.raw {
+		var b struct{ State struct{ Running bool } }
+		if json.Unmarshal(raw, &b) == nil && b.State.Running {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }

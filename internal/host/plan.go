@@ -124,6 +124,10 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 		return err
 	}
 	p.recipes, p.original, p.originals = map[string]*recreate.Recipe{}, o.found, o
+	var inPlace []string
+	if q.Options.Strategy == dropcap.StrategyInPlace {
+		inPlace = o.inPlaceNotes(ctx)
+	}
 	for _, c := range snap.Containers {
 		c.Owner = owner.ByUnit(c, o.units.Known)
 		original, ok := o.found[c.ID]
@@ -142,6 +146,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 		subject := subjectOf(c, original, r, q)
 		subject.Notes = slices.Concat(subject.Notes, o.darkNotes(),
 			owner.Strangers(c, o.units.Strangers))
+		subject.InPlaceNotes = inPlace
 		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())

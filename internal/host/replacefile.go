@@ -2,8 +2,10 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -17,6 +19,12 @@ import (
 func replaceFile(f dropcap.File) (err error) {
 	fail := func(err error) error {
 		return dropcap.Errorf(dropcap.CodeError, "", "cannot replace %s: %w", f.Path, Cause(err))
+	}
+	if f.Missing || f.Remove {
+		if err := madeOrRemoved(f); err != nil {
+			return fail(err)
+		}
+		return nil
 	}
 	info, err := matches(f)
 	if err != nil {
@@ -42,15 +50,56 @@ func replaceFile(f dropcap.File) (err error) {
 	if err := os.Rename(t.Name(), f.Path); err != nil {
 		return fail(err)
 	}
-	d, err := os.Open(folder)
-	if err != nil {
-		return fail(err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
+	if err := syncFolder(folder); err != nil {
 		return fail(err)
 	}
 	return nil
+}
+
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// madeOrRemoved makes a file where there is none, whole or not at all, or removes one.
+func madeOrRemoved(f dropcap.File) error {
+	folder := filepath.Dir(f.Path)
+	if f.Remove {
+		if _, err := matches(f); err != nil {
+			return err
+		}
+		if err := os.Remove(f.Path); err != nil {
+			return err
+		}
+		if err := syncFolder(folder); err != nil || !f.Folder {
+			return err
+		}
+		_ = os.Remove(folder) // it was there before, or somebody uses it, unless it is empty
+		return nil
+	}
+	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	t, err := os.CreateTemp(folder, ".dropcap-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(t.Name())
+	defer t.Close()
+	if _, err := t.Write(f.Is); err != nil {
+		return err
+	}
+	if err := errors.Join(t.Chmod(0o644), t.Sync()); err != nil {
+		return err
+	}
+	if err := os.Link(t.Name(), f.Path); err != nil { // which replaces nothing
+		return err
+	}
+	return syncFolder(folder)
 }
 
 // matches reads the file and compares it with what must stand there.

@@ -129,3 +129,23 @@ func sameFile(a, b string) (bool, error) {
 	}
 	return os.SameFile(x, y), nil
 }
+
+// Args are the words that a process was started with; nil if they may not be seen.
+func (r *Reader) Args(pid int) []string {
+	text, err := os.ReadFile(r.path(pid, "cmdline"))
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+}
+
+// Dockerd is the engine's process behind a socket, if it is certainly a dockerd.
+func (r *Reader) Dockerd(socket string) (pid int, ok bool) {
+	_, pid, ok = r.EngineCaps(socket)
+	return pid, ok && firstLine(r.path(pid, "comm")) == "dockerd"
+}
+
+// SameThere reports whether a path leads a process to the same file as us.
+func (r *Reader) SameThere(pid int, path string) (bool, error) {
+	return sameFile(path, r.path(pid, "root")+path)
+}

@@ -49,8 +49,11 @@ type Subject struct {
 	Execs   int // docker execs that run in it now
 	// FreshLayer is set where the change leaves behind what was written into the container's layer.
 	FreshLayer bool
-	Notes      []string // what is lost, or may change, when it is re-created
-	Goes       []string // what else goes when it is no longer privileged
+	// InPlaceNotes say what a change in place does to the engine beside stopping it.
+	InPlaceNotes []string
+
+	Notes []string // what is lost, or may change, when it is re-created
+	Goes  []string // what else goes when it is no longer privileged
 	// Command is what makes such a container by hand, without secrets; nil if it cannot be said.
 	Command func(dropcap.Grant) Command
 	Unsaid  []string // what that line has no words for

@@ -71,6 +71,9 @@ func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 	if out.Strategy == dropcap.StrategyRecreate {
 		list = append(list, s.Notes...)
 	}
+	if out.Strategy == dropcap.StrategyInPlace {
+		list = append(list, s.InPlaceNotes...)
+	}
 	return list
 }
 

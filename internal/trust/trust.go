@@ -33,6 +33,8 @@ type Rule struct {
 	Sticky bool
 	// Links lets links be on the way: for a file whose real way is judged, too.
 	Links bool
+	// Folder says that the way ends at the folder in which the file will be made.
+	Folder bool
 }
 
 // Judge returns an *Untrusted unless all of the way is its owners' and nobody else can write there,
@@ -62,11 +64,12 @@ func (r Rule) kind(p dropcap.Waypoint, last bool) error {
 	case p.Link && !r.Links:
 		return no("%s is a link", shown(p.Path))
 	case p.Link:
-	case last && !p.Regular:
+	case last && !r.Folder && !p.Regular:
 		return no("%s is not a regular file", shown(p.Path))
-	case !last && !p.Folder:
+	case (!last || r.Folder) && !p.Folder:
 		return no("%s is not a folder", shown(p.Path))
-	case last && p.Names > 1 && len(r.Mounts) > 0: // a container may mount another one of them
+	case last && !r.Folder && p.Names > 1 && len(r.Mounts) > 0:
+		// a container may mount another one of them
 		return no("%s has other names, too (hard links)", shown(p.Path))
 	}
 	return nil
@@ -76,7 +79,7 @@ func (r Rule) kind(p dropcap.Waypoint, last bool) error {
 // are what any of them can grant (acl(5)); a link's own mode says nothing.
 func (r Rule) others(p dropcap.Waypoint, last bool) error {
 	name := "the folder " + shown(p.Path)
-	if last || p.Link {
+	if last && !r.Folder || p.Link {
 		name = shown(p.Path)
 	}
 	const sticky = 0o1000

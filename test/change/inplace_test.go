@@ -245,14 +245,16 @@ func TestInPlaceSeveral(t *testing.T) {
 	x.same(t, "in the end", was, inspect, x.started(t, x.other), held)
 }
 
-// Without live-restore all stop with the engine: that must be asked for, and all that ran run
-// again.
+// Where live-restore cannot be lent, all stop with the engine: that must be asked for, and all that
+// ran run again.
 func TestInPlaceWithoutLiveRestore(t *testing.T) {
-	x := newSwitchable(t, newStage(t, dockertest.Docker20))
+	x := newSwitchable(t, newStage(t, dockertest.Docker20,
+		dockertest.Flags("--live-restore=false")))
 	was, inspect, other, held := x.file(t), x.inspect(t, x.web, ""), x.started(t, x.other),
 		x.bounding(t)
 	r := x.dropcap(t, x.args()...)
-	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, "live-restore") {
+	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, "live-restore") ||
+		!strings.Contains(r.err, "the flag --live-restore=false") {
 		t.Errorf("without --stop-all: %v", r)
 	}
 	x.same(t, "refused,", was, inspect, other, held)
