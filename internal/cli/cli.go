@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -130,19 +131,19 @@ func usage(cmd *cobra.Command, err error) error {
 // pipe is a stream whose reader may go away: then the rest is dropped and it is no error.
 type pipe struct {
 	w    io.Writer
-	gone bool
+	gone atomic.Bool
 }
 
 // Unwrap returns the stream itself.
 func (p *pipe) Unwrap() io.Writer { return p.w }
 
 func (p *pipe) Write(b []byte) (int, error) {
-	if p.gone {
+	if p.gone.Load() {
 		return len(b), nil
 	}
 	n, err := p.w.Write(b)
 	if errors.Is(err, syscall.EPIPE) {
-		p.gone = true
+		p.gone.Store(true)
 		return len(b), nil
 	}
 	return n, err
