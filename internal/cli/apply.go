@@ -14,6 +14,7 @@ import (
 	"dropcap/internal/apply"
 	"dropcap/internal/cli/file"
 	"dropcap/internal/cli/flag"
+	"dropcap/internal/cli/terminal"
 	"dropcap/internal/host"
 	"dropcap/internal/plan"
 	"dropcap/internal/render"
@@ -24,18 +25,21 @@ type applyCommand struct {
 	flag.Plan
 	flag.Change
 	flag.InPlace
-	dryRun, all, noWatch bool
-	probe, probeExec     string
-	gate                 apply.Gate
+	dryRun, noWatch  bool
+	all, ready       bool
+	probe, probeExec string
+	gate             apply.Gate
 }
 
 func (a *app) apply() *cobra.Command {
 	f := &applyCommand{}
 	cmd := &cobra.Command{
-		Use:   "apply PLAN.json|CONTAINER...",
+		Use:   "apply [PLAN.json|CONTAINER...]",
 		Short: "Change containers as planned, and roll back by itself what does not work",
 		Long: `Apply a saved plan, or plan for the named containers, show that, ask, and apply it.
-An argument that ends in .json, has a slash in it or is - (standard input) is a plan.
+An argument that ends in .json, has a slash in it or is - (standard input) is a plan. Without an
+argument, on a terminal, it offers all that is ready; --all-ready does all that is not refused, one
+after the other, and a container that is rolled back does not stop the others.
 
 Each container in turn: a new one is made, stopped, and compared with the old one, which must
 differ in nothing but capabilities; then the old one is stopped and put aside, and the new one
@@ -50,11 +54,13 @@ otherwise, or if the container has been changed since. Nothing is ever granted.
 them.
 ` + changeExitHelp,
 		Example: `  sudo dropcap apply web
+  sudo dropcap apply                            what is ready at level cis: shows it, and asks
+  sudo dropcap apply --all-ready --level least --yes
   sudo dropcap plan web --out plan.json && sudo dropcap apply plan.json --yes
   sudo dropcap apply web --probe 'curl -fsS http://127.0.0.1:8080/health' --soak 1m
   sudo dropcap apply web --probe-exec 'redis-cli ping'
   sudo dropcap apply web --dry-run              print each call to the engine, and do none`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completePlans,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runApply(cmd.Context(), args, f)
@@ -69,6 +75,8 @@ them.
 	fl.BoolVar(&f.dryRun, "dry-run", false,
 		"print each call to the engine that would be made, and change nothing")
 	fl.BoolVar(&f.all, "all", false, "go on with the other containers after one was rolled back")
+	fl.BoolVar(&f.ready, "all-ready", false,
+		"change all that is not refused, also after one was rolled back")
 	fl.StringVar(&f.probe, "probe", "", "a program of this host that must succeed")
 	fl.StringVar(&f.probeExec, "probe-exec", "", "a program in the container that must succeed")
 	fl.DurationVar(&f.gate.Soak, "soak", 5*time.Second, "how long it must go on well")
@@ -109,6 +117,9 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := a.offered(args, f); err != nil {
+		return err
+	}
 	q, err := a.applyRequest(ctx, args, f)
 	if err != nil {
 		return err
@@ -119,12 +130,27 @@ func (a *app) runApply(ctx context.Context, args []string, f *applyCommand) erro
 	if f.dryRun {
 		return a.dryRun(ctx, q, f)
 	}
-	a.showPlan = !f.Yes
+	a.showPlan, a.details = !f.Yes, len(q.Names) > 0
 	r, err := a.host(f.Plan.Store).Apply(ctx, q)
 	if r.Changes.Schema != "" {
 		a.printChanges(targets, r.Changes, f.outputFlags)
 	}
 	return a.outcome(r, err)
+}
+
+// offered makes apply without an argument an offer of all that is ready, where somebody is there to
+// be asked.
+func (a *app) offered(args []string, f *applyCommand) error {
+	if len(args) > 0 || f.ready {
+		return nil
+	}
+	if f.Yes || !f.dryRun && !terminal.Is(a.err) {
+		return usageError("name containers or a plan; or --all-ready changes all that is not "+
+			"refused",
+			"cannot apply: nothing says what")
+	}
+	f.ready = true
+	return nil
 }
 
 func (a *app) applyRequest(ctx context.Context, args []string,
@@ -134,13 +160,18 @@ func (a *app) applyRequest(ctx context.Context, args []string,
 		return q, err
 	}
 	names := args
+	if saved != nil && f.ready {
+		return q, usageError("a plan says itself what is changed; --all goes on after a rollback",
+			"cannot use --all-ready together with a plan")
+	}
 	if saved != nil {
 		names = nil
 		if f.Level == "" {
 			f.Level = string(saved.Policy.Level)
 		}
 	}
-	q = host.ApplyRequest{Saved: saved, Gate: f.gate, All: f.all, NoWatch: f.noWatch,
+	q = host.ApplyRequest{Saved: saved, Gate: f.gate, All: f.all, Ready: f.ready,
+		NoWatch:     f.noWatch,
 		CallTimeout: f.CallTimeout}
 	if q.PlanRequest, err = a.planRequest(ctx, names, &f.Plan); err != nil {
 		return q, err

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"dropcap"
 	"dropcap/internal/audit"
 	"dropcap/internal/cli/file"
+	"dropcap/internal/doctor"
 	"dropcap/internal/host"
 	"dropcap/internal/policy"
+	"dropcap/internal/printable"
 	"dropcap/internal/render"
 	"dropcap/internal/snapshot"
 	"github.com/spf13/cobra"
@@ -34,7 +38,7 @@ func (a *app) audit() *cobra.Command {
 		Short: "Tell what containers may really do, and judge it",
 		Long: `Look at every container, running or not: what its configuration declares, what the
 engine grants for that, and what its processes hold by the kernel's own word; judge it by the
-policy, and say what mends each finding.
+policy, say what mends each finding, and end with the commands that come next: learn, plan, apply.
 
 A running container is judged on what its processes hold and on what its configuration grants,
 since what they gave up is there again after a restart and in every exec. One whose processes
@@ -119,9 +123,45 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 	}
 	result := r.Audit
 	a.status = audit.Status(result)
+	next := a.next(r.Next, f)
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
+		o.Next = next
 		return render.Audit(w, format, result, o)
 	}, f.outputFlags)
+}
+
+// next writes what to do next as commands to be pasted.
+func (a *app) next(list []audit.Advice, f *auditFlags) []render.Advice {
+	var out []render.Advice
+	for _, x := range list {
+		words := append([]string{"dropcap"}, x.Args...)
+		if os.Geteuid() != 0 {
+			words = append([]string{"sudo"}, words...)
+		}
+		words = append(words, a.alsoNext(f, x.Args[0])...)
+		for i := range words {
+			words[i] = printable.Shell(words[i])
+		}
+		out = append(out, render.Advice{Why: x.Why, Command: strings.Join(words, " ")})
+	}
+	return out
+}
+
+// alsoNext are the flags of this command, and what the environment says in their place, that
+// another command needs to be about the same. sudo lets no environment through.
+func (a *app) alsoNext(f *auditFlags, command string) []string {
+	args := a.engine.Args()
+	sudo := os.Geteuid() != 0
+	if engine := os.Getenv("DOCKER_HOST"); sudo && engine != "" && len(args) == 0 {
+		args = append(args, "--host="+engine)
+	}
+	if f.store != doctor.DefaultStore && (sudo || f.store != defaultStore()) {
+		args = append(args, "--store="+f.store)
+	}
+	if command != "learn" && f.policy != "" {
+		args = append(args, "--policy="+f.policy)
+	}
+	return args
 }
 
 // saved reads the snapshot that --from names; nil without one.

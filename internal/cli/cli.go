@@ -35,6 +35,7 @@ type app struct {
 	// what the command wants to exit with, if it ends without an error
 	status     int
 	yes        bool                  // no question needs an answer
+	details    bool                  // of such a plan: tell all about each container
 	showPlan   bool                  // show a plan before the question whether to apply it
 	effects    terminal.Effects      // shows those of a change
 	looked     func(done, total int) // shows how many containers were looked at; nil: nothing does

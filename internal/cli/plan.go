@@ -18,6 +18,7 @@ type planCommand struct {
 	outputFlags
 	flag.Plan
 	out, reveal string
+	details     bool
 }
 
 func (a *app) plan() *cobra.Command {
@@ -27,7 +28,8 @@ func (a *app) plan() *cobra.Command {
 		Short: "Say what would be dropped, how, and what speaks against it",
 		Long: `Decide, for every container or the named ones, which capabilities it loses and which
 it keeps and on what evidence; in which way it would be changed, what that promises and how long it
-takes; what is refused, and why. Nothing is changed, and a plan never grants.
+takes; what is refused, and why. Nothing is changed, and a plan never grants. All containers are a
+table with the reasons below it; of those that are named, or with --details, all is told.
 
 Level cis drops NET_RAW unless evidence, policy or the container's own settings ask for it, and
 what goes beyond the defaults once evidence says that it is not needed. Level least drops all that
@@ -37,7 +39,8 @@ Printed commands are complete. What people put secrets in stands in a file that 
 values of the environment, labels, options of drivers, health checks, and each argument that is not
 the image's own.
 ` + planExitHelp,
-		Example: `  sudo dropcap plan                               all containers
+		Example: `  sudo dropcap plan                               all containers, a row each
+  sudo dropcap plan web                           all about one: what it keeps and why, the commands
   sudo dropcap plan web --out plan.json           to be applied later, if web is still the same then
   sudo dropcap plan --level least --filter label=tier=front
   sudo dropcap plan web --reveal web.env          also write the values that the printed command needs
@@ -52,6 +55,8 @@ the image's own.
 	f.outputFlags.register(cmd, render.PlanFormats(), "text")
 	fl := cmd.Flags()
 	f.Plan.Register(fl, defaultStore())
+	fl.BoolVar(&f.details, "details", false,
+		"tell all about each container, as where containers are named")
 	fl.StringVar(&f.out, "out", "", "save the plan as JSON to this file, for apply")
 	fl.StringVar(&f.reveal, "reveal", "",
 		"write the values that the printed command of the one container needs to this file, mode "+
@@ -103,6 +108,7 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 	}
 	a.status = plan.Status(p.Plan)
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
+		o.Details = f.details || len(names) > 0
 		return render.Plan(w, format, p.Plan, o)
 	}, f.outputFlags)
 }

@@ -185,7 +185,9 @@ func (o observer) Progress(p host.Progress) {
 		o.effects.Show(o.err, p.Progress)
 	case host.PlanMade:
 		if o.showPlan {
-			if err := render.Plan(o.err, "text", p.Plan, o.options(outputFlags{})); err != nil {
+			look := o.options(outputFlags{})
+			look.Details = o.details
+			if err := render.Plan(o.err, "text", p.Plan, look); err != nil {
 				o.warn(err)
 			}
 		}

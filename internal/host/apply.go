@@ -2,7 +2,9 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"dropcap"
 	"dropcap/internal/apply"
 	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 )
 
 // ApplyRequest says what to change, and what it has to pass.
@@ -17,10 +20,13 @@ type ApplyRequest struct {
 	PlanRequest
 	// Saved is a plan from a file. It is input, not truth: every step is planned again, and refused
 	// if it comes out otherwise.
-	Saved       *dropcap.Plan
-	Gate        apply.Gate
-	InPlace     InPlaceOptions
-	All         bool // go on with the others after one was rolled back
+	Saved   *dropcap.Plan
+	Gate    apply.Gate
+	InPlace InPlaceOptions
+	All     bool // go on with the others after one was rolled back
+	// Ready is for whoever wants all that can be done: it goes on like All, and of what is refused
+	// it only tells how much.
+	Ready       bool
 	NoWatch     bool // do not watch for denied capability checks
 	CallTimeout time.Duration
 }
@@ -57,7 +63,7 @@ func (h *Host) Apply(ctx context.Context, q ApplyRequest) (Changed, error) {
 	defer end()
 	ch.Watcher = watching
 	h.observer.Progress(Begun{})
-	r, err := h.Outcome(ch.Apply(ctx, jobs, q.All))
+	r, err := h.Outcome(ch.Apply(ctx, jobs, q.All || q.Ready))
 	r.Incomplete = r.Incomplete || left
 	return r, err
 }
@@ -118,6 +124,8 @@ func (h *Host) jobs(ctx context.Context, ch *Changing,
 	projects := composeGroups(p, leaveFor)
 	for _, s := range p.Plan.Steps {
 		switch {
+		case s.Refused != "" && q.Ready:
+			left = true
 		case s.Refused != "":
 			leave(s, s.Refused, s.Hint)
 		case !s.Changes() || swarmTogether(jobs, s):
@@ -138,7 +146,38 @@ func (h *Host) jobs(ctx context.Context, ch *Changing,
 			jobs = append(jobs, j)
 		}
 	}
+	if refused := refusedOf(p.Plan); q.Ready && refused != "" {
+		h.observer.Warn(errors.New(refused))
+	}
 	return jobs, left, nil
+}
+
+// refusedOf sums up what a plan refuses: how many containers, and for which reasons.
+func refusedOf(p dropcap.Plan) string {
+	n, count := 0, map[string]int{}
+	for _, s := range p.Steps {
+		if s.Refused == "" {
+			continue
+		}
+		n++
+		for _, r := range s.Refusals {
+			count[r.Slug]++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	var reasons []string
+	for _, slug := range slices.Sorted(maps.Keys(count)) {
+		reasons = append(reasons, fmt.Sprintf("%s %d", slug, count[slug]))
+	}
+	are := " are left as they are: "
+	if n == 1 {
+		are = " is left as it is: "
+	}
+	return fmt.Sprintf("%s%s%s (`dropcap plan --level %s` says why)",
+		printable.Count(n, "container"),
+		are, strings.Join(reasons, ", "), p.Policy.Level)
 }
 
 // swarmTogether reports whether a step is part of an earlier job: a swarm changes all containers of

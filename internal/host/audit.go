@@ -25,21 +25,28 @@ type AuditRequest struct {
 type AuditResult struct {
 	Audit    dropcap.Audit
 	Snapshot dropcap.Snapshot
-	options  audit.Options
+	// Next is what to do about it on this host; none where the engine is elsewhere.
+	Next    []audit.Advice
+	options audit.Options
 }
 
 // Audit looks at containers and judges them. Evidence that the store has is used; where it cannot
 // be read there is a warning, and the judgement without it is the stricter one.
 func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 	var r AuditResult
+	here := false
 	if q.Saved != nil {
 		r.Snapshot = *q.Saved
 	} else {
-		seen, err := h.See(ctx, q.SeeRequest)
+		s, err := h.Open(ctx)
 		if err != nil {
 			return r, err
 		}
-		r.Snapshot = seen
+		defer s.Close()
+		if r.Snapshot, err = h.see(ctx, s, q.SeeRequest); err != nil {
+			return r, err
+		}
+		_, here = s.Local()
 	}
 	known, changes := h.recall(ctx, &r.Snapshot, q.Saved == nil)
 	if err := labelValuesKnown(q.Policy, r.Snapshot); err != nil {
@@ -50,6 +57,11 @@ func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 		Partial: len(q.Names)+len(q.Filters) > 0, Now: now(),
 	}
 	r.Audit = q.Filter.Apply(audit.Judge(r.Snapshot, r.options))
+	if here {
+		o := r.options
+		o.Partial = o.Partial || len(q.Filter) > 0
+		r.Next = audit.Next(r.Audit, o)
+	}
 	return r, nil
 }
 

@@ -85,16 +85,21 @@ func (s *Session) execsIn(ctx context.Context, j apply.Job) (bool, error) {
 	return false, nil
 }
 
-// stoppedBy are the ids of the containers that a job stops: at the source, all of a service.
+// stoppedBy are the ids of the containers that a job stops.
 func stoppedBy(j apply.Job) []string {
 	ids := []string{j.Step.Container.ID}
+	for _, o := range j.Others {
+		ids = append(ids, o.Before)
+	}
 	if j.Source == nil || j.Source.Compose == nil {
 		return ids
 	}
-	for _, raw := range j.Source.Compose.Members {
-		var b struct{ ID string }
-		if json.Unmarshal(raw, &b) == nil && b.ID != "" && !slices.Contains(ids, b.ID) {
-			ids = append(ids, b.ID)
+	for _, service := range j.Source.Compose.Services {
+		for _, raw := range service.Members {
+			var b struct{ ID string }
+			if json.Unmarshal(raw, &b) == nil && b.ID != "" && !slices.Contains(ids, b.ID) {
+				ids = append(ids, b.ID)
+			}
 		}
 	}
 	return ids

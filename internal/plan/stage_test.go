@@ -95,7 +95,7 @@ func text(t testing.TB, p dropcap.Plan) string {
 	t.Helper()
 	p.ID = "0123456789ab" // which changes with every word
 	var b bytes.Buffer
-	if err := render.Plan(&b, "text", p, render.Options{}); err != nil {
+	if err := render.Plan(&b, "text", p, render.Options{Details: true}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

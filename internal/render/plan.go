@@ -8,6 +8,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 )
 
 // PlanFormats lists the names that plan's --format takes besides templates.
@@ -48,30 +49,40 @@ func planIDs(w io.Writer, p dropcap.Plan, o Options) error {
 	return err
 }
 
-// planText tells everything about each step that changes something or is refused, and names the
-// others.
+// planText begins with a row for each container, if they are several, and with details tells
+// everything about each step that changes something or is refused.
 func planText(w io.Writer, p dropcap.Plan, o Options) error {
 	var b strings.Builder
 	b.WriteString(bold.paint(fmt.Sprintf("plan %s, level %s: %s", visible(p.ID),
 		visible(string(p.Policy.Level)), planned(p.Steps)), o.Color) + "\n")
+	if len(p.Steps) > 1 {
+		writeOverview(&b, p.Steps, o)
+	}
+	if len(p.Steps) == 1 || o.Details {
+		writeSteps(&b, p.Steps, o)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeSteps tells everything about each step, and names those of which there is nothing to tell.
+func writeSteps(b *strings.Builder, steps []dropcap.Step, o Options) {
 	var fine []string
 	called := map[string]string{}
-	for _, s := range p.Steps {
+	for _, s := range steps {
 		called[s.Container.ID] = s.Container.Name
 	}
-	for _, s := range p.Steps {
+	for _, s := range steps {
 		if !s.Changes() && s.Refused == "" && len(s.Warnings) == 0 {
 			fine = append(fine, visible(s.Container.Name))
 			continue
 		}
-		writeStep(&b, s, called, o)
+		writeStep(b, s, called, o)
 	}
 	if len(fine) > 0 {
 		b.WriteString("\nnothing to change:\n")
-		writeIndented(&b, strings.Join(fine, ", "), plain, o.readable())
+		writeIndented(b, strings.Join(fine, ", "), plain, o.readable())
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // planned counts: "3 containers: 1 to change, 1 refused, 1 with nothing to change".
@@ -90,7 +101,7 @@ func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o O
 		line("drops", spaced(s.Drop), plain)
 	}
 	for _, k := range keeps(s) {
-		line("keeps", spaced(k.set)+" ("+k.because+")", plain)
+		line("keeps", k.String(), plain)
 	}
 	if s.Changes() {
 		line("was", declaration(s.Before), dim)
@@ -167,6 +178,15 @@ func writeLine(b *strings.Builder, head, text string, look style, o Options) {
 type kept struct {
 	set     caps.Set
 	because string
+}
+
+// String names what is kept and why. Defaults that a level leaves as they are are only counted:
+// they say nothing about this container.
+func (k kept) String() string {
+	if why, ok := strings.CutPrefix(k.because, "default: "); ok {
+		return printable.Count(k.set.Len(), "default") + ", which " + strings.TrimSuffix(why, " it")
+	}
+	return spaced(k.set) + " (" + k.because + ")"
 }
 
 // keeps puts together what is kept for the same reason, in the order of the first of each.

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -65,9 +66,10 @@ func TestPlanGoldens(t *testing.T) {
 		file, format string
 		o            Options
 	}{
-		{"plan.txt", "text", Options{}},
-		{"plan-60.txt", "text", Options{Width: 60}},
-		{"plan-color.txt", "text", Options{Color: true, Width: 100}},
+		{"plan.txt", "text", Options{Details: true}},
+		{"plan-60.txt", "text", Options{Width: 60, Details: true}},
+		{"plan-color.txt", "text", Options{Color: true, Width: 100, Details: true}},
+		{"plan-overview.txt", "text", Options{Width: 100}},
 		{"plan-table.txt", "table", Options{Width: 90}},
 		{"plan-wide.txt", "wide", Options{NoTrunc: true}},
 		{"plan-quiet.txt", "text", Options{Quiet: true}},
@@ -80,7 +82,7 @@ func TestPlanGoldens(t *testing.T) {
 			got := planAs(t, c.format, c.o)
 			golden(t, c.file, got)
 			plain := strings.NewReplacer("\n", "", "\x1b[31m", "", "\x1b[1m", "", "\x1b[2m", "",
-				"\x1b[33m", "", "\x1b[0m", "", "\x1b[1;31m", "").Replace(got)
+				"\x1b[33m", "", "\x1b[32m", "", "\x1b[0m", "", "\x1b[1;31m", "").Replace(got)
 			if c.file != "plan-color.txt" {
 				plain = strings.ReplaceAll(got, "\n", "")
 			}
@@ -170,5 +172,47 @@ func TestChangeGoldens(t *testing.T) {
 	if err := Changes(&b, "table", dropcap.Changes{}, Options{}); err != nil ||
 		b.String() != "Nothing has been changed yet.\n" {
 		t.Errorf("without changes it says %q, %v", b.String(), err)
+	}
+}
+
+// A plan of forty containers begins with a row for each, and says each reason to refuse once.
+func TestAPlanOfManyIsARowEach(t *testing.T) {
+	p := samplePlan()
+	p.Steps = nil
+	for i := range 40 {
+		s := dropcap.Step{Container: dropcap.Target{ID: at(i), Name: fmt.Sprintf("c%02d", i)},
+			Strategy: dropcap.StrategyRecreate, Drop: caps.Of(caps.NetRaw),
+			Warnings: []string{"logs start afresh"}}
+		switch {
+		case i < 30:
+			s.Refused = "cannot tell what it needs: there is no evidence"
+			s.Refusals = []dropcap.Refusal{{Slug: "no-evidence", Message: s.Refused,
+				Hint: "`dropcap learn " + s.Container.Name + "` records that"}}
+		case i < 35:
+			s.Refused = "cannot change " + s.Container.Name + ": it is paused"
+			s.Refusals = []dropcap.Refusal{{Slug: "paused", Message: s.Refused}}
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	var b bytes.Buffer
+	if err := Plan(&b, "text", p, Options{Width: 100}); err != nil {
+		t.Fatal(err)
+	}
+	got := b.String()
+	if n := strings.Count(got, "\n"); n > 40+25 {
+		t.Errorf("%d lines for forty containers:\n%s", n, got)
+	}
+	for _, want := range []string{"\nNAME  OUTCOME  DROPS    STRATEGY  CONFIDENCE  WHY\nc35   " +
+		"change   NET_RAW",
+		"\nc00   refused  NET_RAW  recreate  -           no-evidence\n",
+		"\nrefused no-evidence: 30 containers\n",
+		"    cannot tell what it needs: there is no evidence\n    hint: `dropcap learn c00` " +
+			"records that\n",
+		"\nrefused paused: 5 containers\n    c30, c31, c32, c33, c34\n    for example: cannot " +
+			"change c30: it is paused\n",
+		"\nwarnings\n  - logs start afresh (c35, c36, c37, c38, c39)\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it lacks %q:\n%s", want, got)
+		}
 	}
 }

@@ -18,6 +18,8 @@ type Options struct {
 	Color   bool
 	NoTrunc bool      // nothing is shortened
 	Quiet   bool      // table and wide print container ids only, as docker ps does
+	Details bool      // a plan's text tells everything about each step
+	Next    []Advice  // what to do next; table and wide end with it
 	Version string    // of dropcap
 	Now     time.Time // when this is written
 }

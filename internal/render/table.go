@@ -48,13 +48,11 @@ func writeGrid(w io.Writer, g grid, s audits, o Options) error {
 	var b strings.Builder
 	g.write(&b, g.fit(o).Width, o.Color)
 	b.WriteString("\n" + bold.paint(s.summary(), o.Color) + "\n")
-	for _, m := range s.matters() {
-		writeDetails(&b, m.title(o), m.verdict, m.findings, o)
-		if m.fix != "" {
-			b.WriteString("  " + bold.paint("all at once", o.Color) + "\n")
-			writeFix(&b, m.fix)
-		}
+	for _, k := range s.kinds() {
+		k.write(&b, s.fleet != nil, o)
 	}
+	writeAllAtOnce(&b, s, o)
+	writeNext(&b, o.Next, o)
 	writeFailures(&b, s.failures, o)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -64,19 +62,18 @@ func verdictCell(v dropcap.Verdict) cell {
 	return cell{string(v), verdictStyle(v)}
 }
 
-// writeDetails prints the findings of one container, or of the policy, each with its remedy.
-func writeDetails(b *strings.Builder, name string, v dropcap.Verdict, list []dropcap.Finding,
-	o Options) {
-	if len(list) == 0 {
-		return
+// writeAllAtOnce prints what mends all findings of the one container that was looked at.
+func writeAllAtOnce(b *strings.Builder, s audits, o Options) {
+	fix, n := "", 0
+	for _, a := range s.each {
+		for _, c := range a.Containers {
+			fix = c.Fix
+			n++
+		}
 	}
-	b.WriteString("\n" + bold.paint(visible(name), o.Color))
-	if v != "" {
-		b.WriteString(": " + verdictStyle(v).paint(visible(string(v)), o.Color))
-	}
-	b.WriteByte('\n')
-	for _, f := range list {
-		writeFinding(b, f, o)
+	if n == 1 && fix != "" {
+		b.WriteString("\n" + bold.paint("all at once", o.Color) + "\n")
+		writeFix(b, fix)
 	}
 }
 

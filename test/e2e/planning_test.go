@@ -163,6 +163,8 @@ func TestTheContainerThatCarriesTheConnectionIsRefused(t *testing.T) {
 	}
 	s.dropcap(3, through, "plan", "other")
 	t.Setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 "+port)
+	s.dropcap(3, "plan", "proxy") // another address leads elsewhere
+	t.Setenv("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 "+port)
 	if out := s.dropcap(7, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out,
 		"which you are logged in through") {
 		t.Errorf("the login's container is not refused:\n%s", out)
