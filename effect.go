@@ -15,15 +15,18 @@ type Effect struct {
 	Action Action
 }
 
-// Action is what an effect does: a *Call, *Note, *Run, *File or *Reload. Whoever performs effects
-// handles each kind.
+// Action is what an effect does: a *Call, *Note, *Run, *File, *Reload, *Carry, *Compare or *Sync.
+// Whoever performs effects handles each kind.
 type Action interface{ isAction() }
 
-func (*Call) isAction()   {}
-func (*Note) isAction()   {}
-func (*Run) isAction()    {}
-func (*File) isAction()   {}
-func (*Reload) isAction() {}
+func (*Call) isAction()    {}
+func (*Note) isAction()    {}
+func (*Run) isAction()     {}
+func (*File) isAction()    {}
+func (*Reload) isAction()  {}
+func (*Carry) isAction()   {}
+func (*Compare) isAction() {}
+func (*Sync) isAction()    {}
 
 // Call returns the request that the effect makes of the engine; nil if it is of another kind.
 func (e Effect) Call() *Call {
@@ -33,6 +36,9 @@ func (e Effect) Call() *Call {
 
 // Reads reports whether the effect only looks.
 func (e Effect) Reads() bool {
+	if _, looks := e.Action.(*Compare); looks {
+		return true
+	}
 	call := e.Call()
 	return call != nil && call.Method == "GET"
 }
@@ -118,6 +124,28 @@ type File struct {
 // certainly the engine, and reads Config, is sent anything.
 type Reload struct {
 	Config string
+}
+
+// Carry makes the writable layer of one container equal to that of another one, which is never
+// written to. Both are named by their ids.
+type Carry struct {
+	From, To string
+	// Final is set where the first one does not run. Both layers are proven to be the same then;
+	// before, as far as the container holds still.
+	Final bool
+}
+
+// Compare looks at what one container's layer holds that was not carried into it from another's.
+// Its result is in the form of the engine's GET /containers/ID/changes.
+type Compare struct {
+	From, To string    // ids: what From holds and To does not
+	Since    time.Time // when the carrying was over
+}
+
+// Sync brings to disk what was carried into a container's layer, so that it outlives a loss of
+// power.
+type Sync struct {
+	Container string // its id
 }
 
 // Result is what an effect gave.

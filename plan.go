@@ -54,6 +54,18 @@ type Step struct {
 	Commands Commands  `json:"commands"`
 	// ids of the containers that it shares a namespace with or links to
 	DependsOn []string `json:"depends_on,omitempty"`
+	// Layer is what of the container's own layer is carried along into the new one; nil if nothing
+	// is. It is not part of the plan's ID, since a container writes on.
+	Layer *CarriedLayer `json:"layer,omitempty"`
+}
+
+// CarriedLayer is the writable layer of a container that is carried along.
+type CarriedLayer struct {
+	Bytes   int64 `json:"bytes"`   // that its files occupy
+	Entries int64 `json:"entries"` // files, folders, links and whatever else
+	// DowntimeMS is about how long the last look at it takes, while the container is stopped,
+	// besides copying what has changed since the plan, in milliseconds.
+	DowntimeMS int64 `json:"downtime_ms"`
 }
 
 // Changes tells whether the step would change anything.

@@ -50,6 +50,7 @@ type Job struct {
 	Original recreate.Original
 	Recipe   *recreate.Recipe
 	Gate     Gate
+	Carry    bool    // the container's own layer is carried along; StrategyRecreate
 	Source   *Source // of StrategySource
 	// Others are the further containers that are changed in the same step.
 	Others  []dropcap.ChangedContainer
@@ -79,6 +80,8 @@ type Runner struct {
 	Watcher Watcher           // nil: nothing is watched
 	Tell    func(Progress)    // nil: nobody is told
 	Log     func(line string) // decisions, for people; nil: nobody is told
+	// Boot names this boot of the host; empty if that is not known.
+	Boot string
 	// Read reads a file of this host that a change in place is about.
 	Read func(path string) ([]byte, error)
 

@@ -24,8 +24,8 @@ func (c *change) wanted() (wanted, error) {
 	w := wanted{
 		id: c.Before, name: c.Name, backup: c.backupName(), aside: c.newName(),
 		policy: was.HostConfig.RestartPolicy, ran: was.alive(),
-		touched: c.State != dropcap.Preparing, keepNew: c.State == dropcap.BackingOut,
-		grace: was.grace(), startedAt: was.State.StartedAt,
+		first: was.ID, carries: c.carries(), touched: c.State != dropcap.Preparing,
+		keepNew: c.State == dropcap.BackingOut, grace: was.grace(), startedAt: was.State.StartedAt,
 	}
 	if c.State != dropcap.BackingOut {
 		w.switched = c.when("note-switching")
@@ -146,6 +146,11 @@ func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 		b.hope = b.now().Add(b.patience())
 		b.m.started = b.m.started || e.Name == "start-old"
 		b.m.stopped = b.m.stopped || e.Name == "stop-old"
+		if e.Name == "carry-again" {
+			b.m.carried = true
+			b.c.Because = joined(b.c.Because,
+				"what its own layer held was carried back from the new one's")
+		}
 		return nil
 	case result.Status == 0: // no answer: nobody knows whether it was done, so look
 		switch b.mute[e.Name]++; {

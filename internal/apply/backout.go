@@ -143,7 +143,7 @@ func (s recreating) stands(ctx context.Context, c *change) (bool, error) {
 					Milliseconds())
 			}
 			w, err := c.wanted()
-			return err == nil && w.stands(old, new), err
+			return err == nil && w.stands(old, new) && !s.torn(c), err
 		}
 		if b.now().After(b.hope) {
 			return false, err

@@ -43,6 +43,9 @@ const (
 // begin makes the change of a job. Nothing is done yet.
 func (r *Runner) begin(j *Job) *change {
 	c := &change{job: j, gate: j.Gate, keep: map[string]json.RawMessage{}}
+	if j.Carry {
+		c.keep[keepCarry], _ = json.Marshal(carrying{Boot: r.Boot}) // of a string
+	}
 	c.Change = dropcap.Change{
 		ID: r.newID(), Plan: j.Plan, Host: j.Host, Workload: j.Step.Workload,
 		Name: j.Step.Container.Name, Strategy: j.Step.Strategy,
@@ -115,10 +118,13 @@ func (r *Runner) note(ctx context.Context, c *change, name string,
 	return err
 }
 
-// do does one effect, within its time. An interrupt does not cut it short: it is looked for between
-// effects.
+// do does one effect, within its time. An interrupt does not cut it short, but for a copy that may
+// take hours and stops nothing: it is looked for between effects.
 func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.Result, error) {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.limit(e))
+	if _, carries := e.Action.(*dropcap.Carry); !carries || c.State != dropcap.Preparing {
+		ctx = context.WithoutCancel(ctx)
+	}
+	limited, cancel := context.WithTimeout(ctx, r.limit(e))
 	defer cancel()
 	began := r.now()
 	r.tell(Progress{Container: c.Name, Effect: e})
@@ -162,6 +168,8 @@ func (r *Runner) limit(e dropcap.Effect) time.Duration {
 		own = action.Timeout
 	case *dropcap.Run:
 		own = action.Timeout
+	case *dropcap.Carry, *dropcap.Compare, *dropcap.Sync:
+		own = longest
 	}
 	return cmp.Or(max(own, 0), max(r.Usual, 0), 30*time.Second)
 }

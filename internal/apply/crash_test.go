@@ -63,6 +63,7 @@ func (s *scripted) check(t *testing.T, ran bool) {
 		s.fault.effect != "note-applied" && s.full == "" {
 		t.Errorf("the id file names %s", s.idFile)
 	}
+	s.checkLayer(t, web)
 	applied := len(s.changes) > 0 && s.changes[len(s.changes)-1].State == dropcap.Applied
 	dropped := strings.Contains(string(s.inspect(web)), "NET_RAW")
 	if applied != dropped {
@@ -144,13 +145,25 @@ func failing(s *scripted, j Job) {
 	forth(s, j)
 }
 
+// discarding is forth and back of a container whose layer is not carried along.
+func discarding(s *scripted, j Job) {
+	j.Carry, s.discards = false, true
+	andBack(s, j)
+}
+
+// byItself reports whether dropcap does an effect itself, and not the engine.
+func byItself(effect string) bool {
+	return strings.HasPrefix(effect, "note-") || strings.HasPrefix(effect, "carry-") ||
+		effect == syncLayer || effect == "look-layer"
+}
+
 // Whatever goes wrong at whichever effect, recover leads to exactly one container that owns the
 // name, runs as before with the old or the new declaration, and at no time did both run.
 func TestWhateverGoesWrongWhereverItDoes(t *testing.T) {
 	for _, way := range []struct {
 		name string
 		do   func(*scripted, Job)
-	}{{"forth", forth}, {"failing", failing}, {"back", andBack}} {
+	}{{"forth", forth}, {"failing", failing}, {"back", andBack}, {"discarding", discarding}} {
 		effects := effectsOf(t, way.do)
 		if len(effects) < 15 {
 			t.Fatalf("%s: only %v", way.name, effects)
@@ -159,8 +172,8 @@ func TestWhateverGoesWrongWhereverItDoes(t *testing.T) {
 			for _, how := range []string{"crash", "late", "error", "hang", "power", "engine",
 				"both", "prune", "rename"} {
 				for _, when := range []string{"before", "after"} {
-					if how == "late" && (when == "after" || strings.HasPrefix(effect, "note-")) {
-						// what is dead writes no note
+					if how == "late" && (when == "after" || byItself(effect)) {
+						// what is dead does nothing more
 						continue
 					}
 					f := fault{when, effect, how}

@@ -42,13 +42,16 @@ func (b *backing) precious(ctx context.Context, new *seen) string {
 	if err != nil {
 		return err.Error()
 	}
-	if b.c.keep[keepDiscard] != nil {
+	if b.c.keep[keepDiscard] != nil || b.m.carried {
 		return ""
 	}
-	result, err := b.insist(ctx, dropcap.Effect{Name: "look-layer", Says: "look at what " +
-		new.Name + " has written",
+	look := dropcap.Effect{Name: "look-layer", Says: "look at what " + new.Name + " has written",
 		Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + new.ID + "/changes",
-			Timeout: slow}})
+			Timeout: slow}}
+	if b.c.carries() { // what was carried into it is no loss
+		look.Action = &dropcap.Compare{From: new.ID, To: b.c.Before, Since: b.c.when("start-new")}
+	}
+	result, err := b.insist(ctx, look)
 	if err != nil {
 		return "what it has written cannot be told: " + err.Error()
 	}

@@ -27,6 +27,7 @@ func TestABackoutLeavesNothingBehind(t *testing.T) {
 			if c.before != "" {
 				j.Original.Changes = []byte(c.before)
 				j.Recipe = reread(t, j.Original)
+				j.Carry, s.discards = false, true
 			}
 			forth(s, j)
 			s.written = c.after

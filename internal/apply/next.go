@@ -13,6 +13,8 @@ type wanted struct {
 	ran                     bool // the old one ran when the change began
 	touched                 bool // something may have been stopped
 	keepNew                 bool
+	first                   string // id of the old one as it was before the change
+	carries                 bool   // its layer was carried into the new one
 	grace                   time.Duration
 	startedAt               time.Time // the old one's last start before the change
 	// when the stop may have gone out, at the earliest; zero if it has not
@@ -24,6 +26,7 @@ type wanted struct {
 type memory struct {
 	irremovable bool // the new one could not be removed
 	whole       bool // the old one was made again, with its networks
+	carried     bool // the new one's layer was carried back into it
 	stopped     bool // the old one was stopped once more
 	started     bool
 }
@@ -41,6 +44,12 @@ func (w wanted) next(now time.Time, old, new *seen, m memory) (e *dropcap.Effect
 		// It has never run.
 		return one(remove("remove-again", "remove the unfinished copy of the old "+w.name, old.ID)),
 			false
+	}
+	if new.alive() {
+		return one(stop("stop-new", "stop the new "+w.name, new.ID, new.grace())), false
+	}
+	if e := w.carryAgain(old, new, m); w.touched && e != nil {
+		return e, false
 	}
 	if e := w.clear(new, m); e != nil {
 		return e, false
@@ -77,15 +86,13 @@ func (w wanted) stopping(old *seen, m memory) bool {
 		old.State.StartedAt.Equal(w.startedAt)
 }
 
-// clear takes the new one out of the way. A removal that the engine does, does not begin while a
-// start is under way, and no start comes after it (moby daemon/delete.go): so a start that nobody
-// knows the end of can do no harm any more.
+// clear takes the new one, which is stopped, out of the way. A removal that the engine does, does
+// not begin while a start is under way, and no start comes after it (moby daemon/delete.go): so a
+// start that nobody knows the end of can do no harm any more.
 func (w wanted) clear(new *seen, m memory) *dropcap.Effect {
 	switch {
 	case new == nil:
 		return nil
-	case new.alive():
-		return one(stop("stop-new", "stop the new "+w.name, new.ID, new.grace()))
 	case !w.keepNew && !m.irremovable:
 		return one(remove("remove-new", "remove the new "+w.name, new.ID))
 	case !new.HostConfig.RestartPolicy.never():

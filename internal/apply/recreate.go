@@ -31,12 +31,16 @@ func (s recreating) effects(c *change) []dropcap.Effect {
 	for _, to := range creation.Connect {
 		list = append(list, connect("connect-new", id, to))
 	}
-	list = append(list, inspect("inspect-new", "compare it with "+c.Name, id),
-		inspect("inspect-old", "look whether "+c.Name+" is still the same", c.Before))
+	list = append(list, inspect("inspect-new", "compare it with "+c.Name, id))
 	old, err := read(c.job.Original.Inspect)
 	if err != nil {
 		return nil
 	}
+	if c.carries() {
+		list = append(list, carryLayer(c, id, !old.alive()))
+	}
+	list = append(list, inspect("inspect-old", "look whether "+c.Name+" is still the same",
+		c.Before))
 	list = append(list, s.switching(c, old, id)...)
 	if old.alive() {
 		list = append(list, inspect("inspect-gate", "look whether it runs well", id))
@@ -50,6 +54,9 @@ func (s recreating) switching(c *change, old *seen, id string) []dropcap.Effect 
 	var list []dropcap.Effect
 	if old.alive() {
 		list = append(list, stop("stop-old", "stop "+c.Name, old.ID, old.grace()))
+		if c.carries() {
+			list = append(list, carryRest(c, id))
+		}
 	}
 	list = append(list, rename("rename-old", old.ID, c.backupName()),
 		rename("rename-new", id, c.Name))
@@ -93,6 +100,9 @@ func (s recreating) prepare(ctx context.Context, c *change) error {
 		return err
 	}
 	if err := s.note(ctx, c, "note-created", dropcap.Preparing); err != nil {
+		return err
+	}
+	if err := s.carry(ctx, c); err != nil {
 		return err
 	}
 	if err := s.unchanged(ctx, c); err != nil {
@@ -213,7 +223,7 @@ func (s recreating) swap(ctx context.Context, c *change) error {
 // has started one with the policy "always" again, though it was stopped by hand (moby
 // daemon/daemon.go, restore). It cannot do so any more once the policy is "no".
 func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
-	if old.HostConfig.RestartPolicy.never() {
+	if old.HostConfig.RestartPolicy.never() && !c.carries() {
 		return nil
 	}
 	now, err := s.look(ctx, c, "look-old", c.Before)
@@ -223,6 +233,10 @@ func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
 	if now.alive() {
 		return dropcap.Errorf(dropcap.CodeError, "",
 			"cannot start the new %s: the engine has started the old one again meanwhile", c.Name)
+	}
+	if c.carries() && now != nil && !now.State.StartedAt.Equal(old.State.StartedAt) {
+		return dropcap.Errorf(dropcap.CodeError, "",
+			"cannot start the new %s: the old one has run once more meanwhile, and may have written", c.Name)
 	}
 	return nil
 }
@@ -283,7 +297,7 @@ func (c *change) keepOriginal() error {
 	if c.keep[keepOriginal], err = json.Marshal(o); err != nil {
 		return fmt.Errorf("keep what %s is like: %w", c.Name, err)
 	}
-	if len(c.job.Recipe.Layer()) > 0 {
+	if !c.job.Carry && len(c.job.Recipe.Layer()) > 0 {
 		c.keep[keepDiscard] = json.RawMessage("true")
 	}
 	c.keep[keepGate], err = json.Marshal(c.gate)

@@ -68,6 +68,9 @@ func (r *Runner) apply(ctx context.Context, j *Job) (dropcap.Change, error) {
 
 // prove is the gate, and what follows from it.
 func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
+	if err := r.sync(ctx, c); err != nil {
+		return r.undo(ctx, s, c, err)
+	}
 	r.try(ctx, c, "note-checking", dropcap.Checking)
 	if c.ran() {
 		if err := r.gate(ctx, c, c.made()...); err != nil {

@@ -54,6 +54,7 @@ func stage(t *testing.T, policy string, ran bool) (*scripted, Job) {
 	s.made["HostConfig"].(map[string]any)["ContainerIDFile"] = "/run/web.id"
 	s.idFile = old
 	b := &box{id: old, name: "web", raw: s.made, policy: s.wish, running: ran, began: ran}
+	b.layer.files = map[string]string{"data": precious}
 	if ran {
 		b.started = s.now.Add(-time.Hour)
 	}
@@ -68,6 +69,7 @@ func stage(t *testing.T, policy string, ran bool) (*scripted, Job) {
 	is.CapDrop = append(slices.Clone(was.CapDrop), "NET_RAW")
 	return s, Job{
 		Plan: "plan", Host: "host", Original: o, Recipe: recipe, Gate: Gate{Soak: time.Second},
+		Carry: true,
 		Step: dropcap.Step{
 			Container: dropcap.Target{ID: old, Name: "web"}, Workload: "docker:web",
 			Strategy: dropcap.StrategyRecreate, Before: was, After: is,

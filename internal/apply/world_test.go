@@ -24,6 +24,7 @@ type box struct {
 	byHand         bool // stopped by hand, which "unless-stopped" respects
 	started        time.Time
 	exit           int
+	layer          ownLayer
 }
 
 // crashed is what a World panics with when dropcap dies.
@@ -52,12 +53,16 @@ type scripted struct {
 	idFile  string // what the file of docker run --cidfile holds
 	sick    bool   // whoever lacks a capability ends as soon as it is looked at
 	// exit statuses of a new container that was started again each time; it runs
-	ended   []int
-	down    time.Time      // until then the engine does not answer
-	wish    restartPolicy  // of the original
-	project *project       // of compose, if that is what is changed
-	made    map[string]any // the original's inspect
-	host    *hosted        // the engine as a service of a host; nil: it is only asked
+	ended    []int
+	boots    int            // of the host
+	broken   string         // the effect that the engine's disk does not take
+	discards bool           // layers are not carried along
+	doomed   bool           // somebody has removed all that held the data
+	down     time.Time      // until then the engine does not answer
+	wish     restartPolicy  // of the original
+	project  *project       // of compose, if that is what is changed
+	made     map[string]any // the original's inspect
+	host     *hosted        // the engine as a service of a host; nil: it is only asked
 }
 
 type late struct {
@@ -72,6 +77,7 @@ func (f fault) String() string { return f.when + " " + f.effect + " " + f.how }
 
 func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, error) {
 	s.tick(time.Millisecond)
+	s.work()
 	s.log = append(s.log, e.Name)
 	if len(s.log) > 5000 {
 		s.t.Fatalf("it does not end: %v", s.log[len(s.log)-20:])
@@ -91,11 +97,14 @@ func (s *scripted) Do(_ context.Context, e dropcap.Effect) (dropcap.Result, erro
 		}
 		s.strike()
 	}
-	if s.now.Before(s.down) && e.Call() != nil {
+	if s.now.Before(s.down) && asksEngine(e) {
 		return dropcap.Result{}, errors.New("nobody listens there")
 	}
 	if s.host != nil && !s.host.up && e.Call() != nil {
 		return dropcap.Result{}, errors.New("nobody listens there")
+	}
+	if e.Name == s.broken {
+		return dropcap.Result{Status: 500}, errors.New("the disk has no room for it")
 	}
 	if e.IsNote() && (e.Name == s.full || s.isFull) && s.full != "" {
 		s.isFull = true
@@ -135,6 +144,7 @@ func (s *scripted) strike() {
 	case "crash":
 		panic(crashed{})
 	case "power": // dropcap, engine and containers are gone; the engine comes back first
+		s.tear()
 		s.boot(false)
 		panic(crashed{})
 	case "engine": // the engine dies and is started again, dropcap lives
@@ -148,6 +158,7 @@ func (s *scripted) strike() {
 				delete(s.boxes, id)
 			}
 		}
+		s.doomed = len(s.boxes) == 0
 	case "rename":
 		if b := s.boxes[old]; b != nil {
 			b.name = "somebody-renamed-it"
@@ -158,8 +169,10 @@ func (s *scripted) strike() {
 				b.policy = restartPolicy{Name: "always"}
 			}
 		}
-	case "start":
+	case "start", "once":
 		s.boxes[old].running, s.boxes[old].started = true, s.now
+		s.work()
+		s.boxes[old].running = s.fault.how == "start"
 	}
 }
 
@@ -235,6 +248,8 @@ func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
 		}
 		s.idFile = string(action.Is)
 		return dropcap.Result{}, nil
+	case *dropcap.Carry, *dropcap.Compare, *dropcap.Sync:
+		return s.layers(action)
 	}
 	defer s.watch()
 	if e.Call().Path == "/info" {
@@ -331,28 +346,6 @@ func (s *scripted) find(idOrName string) *box {
 	return nil
 }
 
-// create makes what an honest engine would: the original with the capabilities of the body.
-func (s *scripted) create(e dropcap.Effect) (dropcap.Result, error) {
-	if s.find(e.Call().Query["name"]) != nil {
-		return refuse(409, "the name is in use", nil)
-	}
-	var body struct {
-		HostConfig struct{ CapAdd, CapDrop []string }
-	}
-	if err := json.Unmarshal(e.Call().Body, &body); err != nil {
-		return dropcap.Result{Status: 400}, err
-	}
-	s.next++
-	b := &box{id: fmt.Sprintf("%064x", s.next), name: e.Call().Query["name"],
-		raw: maps.Clone(s.made), policy: s.wish}
-	host := maps.Clone(b.raw["HostConfig"].(map[string]any))
-	b.raw["HostConfig"] = host
-	host["CapAdd"], host["CapDrop"] = body.HostConfig.CapAdd, body.HostConfig.CapDrop
-	s.boxes[b.id] = b
-	answer, _ := json.Marshal(map[string]string{"Id": b.id})
-	return dropcap.Result{Status: 201, Body: answer}, nil
-}
-
 func (s *scripted) inspect(b *box) json.RawMessage {
 	raw := maps.Clone(b.raw)
 	raw["Id"], raw["Name"] = b.id, "/"+b.name
@@ -392,5 +385,6 @@ func (s *scripted) runner() *Runner {
 			}
 			return []byte(s.project.files[path]), nil
 		},
+		Boot: fmt.Sprint("boot ", s.boots),
 	}
 }

@@ -42,10 +42,12 @@ argument, on a terminal, it offers all that is ready; --all-ready does all that 
 after the other, and a container that is rolled back does not stop the others.
 
 Each container in turn: a new one is made, stopped, and compared with the old one, which must
-differ in nothing but capabilities; then the old one is stopped and put aside, and the new one
-started in its place. It has to keep running, not restart, become healthy if it has a healthcheck,
-pass the probes, and go on so for the time of --soak. If it does not, the very same old container
-runs again. The old one is retained until a backout or prune.
+differ in nothing but capabilities. What the old one has written into its own layer is carried into
+the new one, most of it while the old one runs. Then the old one is stopped and put aside, the rest
+is carried, both layers are proven to be the same, and the new one is started in its place. It has
+to keep running, not restart, become healthy if it has a healthcheck, pass the probes, and go on so
+for the time of --soak. If it does not, the very same old container runs again. The old one is
+retained until a backout or prune.
 
 A plan is checked, not believed: every step is planned again, and refused if it would come out
 otherwise, or if the container has been changed since. Nothing is ever granted.
@@ -176,6 +178,7 @@ func (a *app) applyRequest(ctx context.Context, args []string,
 	if q.PlanRequest, err = a.planRequest(ctx, names, &f.Plan); err != nil {
 		return q, err
 	}
+	q.AskCarry = isTerminal(a.err) && !f.Yes && !f.dryRun
 	q.InPlace.StopAll = f.StopAll
 	q.InPlace.Stop, q.InPlace.Start, err = f.Programs()
 	return q, err

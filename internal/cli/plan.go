@@ -116,7 +116,8 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 // planRequest returns what the flags ask of the host.
 func (a *app) planRequest(ctx context.Context, names []string,
 	f *flag.Plan) (host.PlanRequest, error) {
-	q := host.PlanRequest{DiscardLayer: f.DiscardLayer, EnvFile: f.EnvFile}
+	q := host.PlanRequest{DiscardLayer: f.DiscardLayer, CarryLimit: f.CarryLimit(),
+		EnvFile: f.EnvFile}
 	var err error
 	if q.Options, err = f.Options(); err != nil {
 		return q, err

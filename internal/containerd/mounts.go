@@ -1,5 +1,5 @@
 // Package containerd asks containerd where the layers of a container are, for engines that keep
-// them in its image store (Docker 29's default). It asks one question and changes nothing.
+// them in its image store (Docker 29's default). It asks where they are and changes nothing.
 package containerd
 
 import (
@@ -20,6 +20,10 @@ import (
 // mountsMethod is the snapshots service's unary call that tells how a snapshot would be mounted
 // (containerd api/services/snapshots/v1/snapshots.proto).
 const mountsMethod = "/containerd.services.snapshots.v1.Snapshots/Mounts"
+
+// pluginsMethod is the introspection service's unary call that tells what containerd consists of
+// (containerd api/services/introspection/v1/introspection.proto).
+const pluginsMethod = "/containerd.services.introspection.v1.Introspection/Plugins"
 
 // maxAnswer bounds an answer, in bytes.
 const maxAnswer = 1 << 20
@@ -44,6 +48,42 @@ func (s Store) Upper(ctx context.Context, key string) (string, error) {
 		}
 	}
 	return "", errors.New("it is no overlay")
+}
+
+// Root returns the folder below which the snapshotter keeps all layers.
+func (s Store) Root(ctx context.Context) (string, error) {
+	root, err := s.exported(ctx, "root")
+	if err != nil {
+		return "", fmt.Errorf("ask containerd where its layers are: %w", err)
+	}
+	return root, nil
+}
+
+// exported is what the snapshotter tells of itself under a name.
+func (s Store) exported(ctx context.Context, name string) (string, error) {
+	var m []byte
+	m = protowire.AppendTag(m, 1, protowire.BytesType)
+	m = protowire.AppendString(m, "type==io.containerd.snapshotter.v1,id=="+s.Snapshotter)
+	answer, err := s.call(ctx, pluginsMethod, m)
+	if err != nil {
+		return "", err
+	}
+	plugins, err := fields(answer, 1)
+	if err != nil || len(plugins) != 1 {
+		return "", errors.Join(fmt.Errorf("the answer is about %d plugins", len(plugins)), err)
+	}
+	exports, err := fields(plugins[0], 5) // a map: entries of key and value
+	if err != nil {
+		return "", err
+	}
+	for _, e := range exports {
+		key, err := fields(e, 1)
+		value, err2 := fields(e, 2)
+		if err == nil && err2 == nil && len(key) == 1 && len(value) == 1 && string(key[0]) == name {
+			return string(value[0]), nil
+		}
+	}
+	return "", fmt.Errorf("it does not tell its %s", name)
 }
 
 func (s Store) mountOptions(ctx context.Context, key string) ([]string, error) {

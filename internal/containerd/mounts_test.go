@@ -49,6 +49,10 @@ func TestTheLayerOfAContainerIsFound(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(upper, "written")); err != nil || string(b) != "mine\n" {
 		t.Errorf("in the layer stands %q, %v", b, err)
 	}
+	if root, err := s.Root(t.Context()); err != nil ||
+		filepath.Dir(filepath.Dir(filepath.Dir(upper))) != root {
+		t.Errorf("the layer is %s, and all layers are below %q, %v", upper, root, err)
+	}
 	other, err := s.Upper(t.Context(), created)
 	if err != nil || other == upper {
 		t.Errorf("the layer of a container that never ran is %q, %v", other, err)

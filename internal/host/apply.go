@@ -101,6 +101,7 @@ func (h *Host) Rehearse(ctx context.Context,
 func (h *Host) jobs(ctx context.Context, ch *Changing,
 	q ApplyRequest) (jobs []apply.Job, left bool, err error) {
 	var p Planned
+	q.agreed = map[string]bool{}
 	if q.Saved != nil {
 		p, err = h.planSaved(ctx, ch, q)
 	} else {
@@ -198,6 +199,8 @@ func (h *Host) job(ctx context.Context, ch *Changing, p Planned, s dropcap.Step,
 		Original: p.original[s.Container.ID], Recipe: p.recipes[s.Container.ID],
 	}
 	switch s.Strategy {
+	case dropcap.StrategyRecreate:
+		j.Carry = j.Recipe.Carries(q.recreation(s.Strategy, s.Container.ID))
 	case dropcap.StrategySource:
 		j.Source, err = sourcing{ch}.sourceJob(ctx, p.originals, s, q.DiscardLayer)
 	case dropcap.StrategyInPlace:

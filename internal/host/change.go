@@ -119,16 +119,18 @@ func (h *Host) changing(ctx context.Context, session *Session,
 	}
 	sweepPrivate(s.Folder())
 	ch := &Changing{Session: session, Store: s, host: h}
-	w := &watched{World: faulty(world{session.Client, s, compose}), arm: h.arm}
+	layers := &carriers{session: session}
+	w := &watched{World: faulty(world{session.Client, s, compose, layers}), arm: h.arm}
 	ch.close = func() {
 		w.end(s)
+		layers.close()
 		compose.release()
 		l.release()
 		s.Close()
 		session.Close()
 	}
 	ch.Runner = &apply.Runner{
-		World: w, Journal: s, Usual: callTimeout, Read: ReadOwnerFile,
+		World: w, Journal: s, Usual: callTimeout, Read: ReadOwnerFile, Boot: session.Kernel.Boot(),
 		Tell: func(p apply.Progress) { h.observer.Progress(Effect{p}) },
 		Log:  func(line string) { h.observer.Progress(Note{line}) },
 	}

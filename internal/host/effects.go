@@ -20,6 +20,7 @@ type world struct {
 	engine *docker.Client
 	store  *store.Store
 	lock   *composeLock // held by compose as well; nil: by nobody
+	layers *carriers
 }
 
 // Do does one effect.
@@ -38,6 +39,12 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 		return dropcap.Result{}, replaceFile(*action)
 	case *dropcap.Reload:
 		return dropcap.Result{}, w.reload(*action)
+	case *dropcap.Carry:
+		return w.layers.carry(ctx, *action)
+	case *dropcap.Compare:
+		return w.layers.compare(ctx, *action)
+	case *dropcap.Sync:
+		return w.layers.sync(ctx, *action)
 	}
 	return dropcap.Result{}, fmt.Errorf("the effect %q does nothing", e.Name)
 }

@@ -38,10 +38,12 @@ type originals struct {
 	trust   *Trusting                    // of files on this host; nil where nothing may be trusted
 	units   Units                        // of systemd, that run docker here
 	failed  map[string]error             // why one could not be read
-	// those that cannot be read, whether they are to be changed or not
-	dark    map[string]dark
-	darkOf  map[string]string // by service, the name of a dark one that belongs to it
-	unknown error             // why it is not known what all containers mount
+	// where containers' own layers are; nil: noLayers says why they are not known
+	layers   *layerStore
+	noLayers string
+	dark     map[string]dark   // those that cannot be read, whether they are to be changed or not
+	darkOf   map[string]string // by service, the name of a dark one that belongs to it
+	unknown  error             // why it is not known what all containers mount
 }
 
 // readOriginals reads those of a snapshot's containers.
@@ -51,6 +53,7 @@ func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*ori
 	if err := o.survey(ctx); err != nil {
 		return nil, err
 	}
+	o.readLayers(ctx)
 	o.found, o.failed = map[string]recreate.Original{}, map[string]error{}
 	err := each(ctx, snap.Containers, func(ctx context.Context, c dropcap.Container) error {
 		one, err := o.read(ctx, c)
@@ -188,6 +191,7 @@ func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Ori
 		return out, err
 	}
 	o.local(&out, c, raw)
+	out.Layer, out.NoLayer = o.layerFacts(ctx, c.ID)
 	return out, nil
 }
 

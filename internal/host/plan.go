@@ -22,6 +22,12 @@ type PlanRequest struct {
 	Options plan.Options
 	// DiscardLayer allows that what was written into a container's own layer is lost.
 	DiscardLayer bool
+	// CarryLimit is how much of a container's own layer is carried along unasked, in bytes; 0 is
+	// the default. AskCarry asks about each that is larger.
+	CarryLimit int64
+	AskCarry   bool
+	// agreed are the answers, by the container's id.
+	agreed map[string]bool
 	// EnvFile is what printed commands call the file with a container's values; empty means
 	// NAME.env.
 	EnvFile string
@@ -96,6 +102,9 @@ func (h *Host) plan(ctx context.Context, session *Session, s *store.Store,
 		return p, err
 	}
 	p.Plan = plan.Make(p.input)
+	if err := p.askCarry(ctx, h.observer, q); err != nil {
+		return p, err
+	}
 	p.Plan.Absent = snap.Absent
 	return p, nil
 }
@@ -163,7 +172,10 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 		Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
 		FreshLayer: q.DiscardLayer && len(r.Layer()) > 0,
 		Against: func(st dropcap.Strategy) []plan.Refusal {
-			return refusals(r, st, q.DiscardLayer)
+			return refusals(r, q.recreation(st, c.ID))
+		},
+		Layer: func() *dropcap.CarriedLayer {
+			return carried(r, q.recreation(dropcap.StrategyRecreate, c.ID))
 		},
 		Command: func(g dropcap.Grant) plan.Command {
 			by := r.Command(g, q.fileOf(c.Name))
@@ -185,9 +197,9 @@ func unreadable(c dropcap.Container, err error) plan.Subject {
 	}}
 }
 
-func refusals(r *recreate.Recipe, st dropcap.Strategy, discard bool) []plan.Refusal {
+func refusals(r *recreate.Recipe, o recreate.Options) []plan.Refusal {
 	var list []plan.Refusal
-	for _, x := range r.Refusals(recreate.Options{Strategy: st, DiscardLayer: discard}) {
+	for _, x := range r.Refusals(o) {
 		list = append(list, plan.Refusal{Slug: x.Slug, Message: x.Message, Hint: x.Hint})
 	}
 	return list

@@ -82,7 +82,8 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 		if err != nil {
 			return err
 		}
-		if no := refusals(r, dropcap.StrategySource, discardLayer); len(no) > 0 {
+		if no := refusals(r, recreate.Options{Strategy: dropcap.StrategySource,
+			DiscardLayer: discardLayer}); len(no) > 0 {
 			return dropcap.Errorf(dropcap.CodeError, no[0].Hint, "%s", no[0].Message)
 		}
 	}

@@ -33,6 +33,12 @@ func (r *Reader) Host() Host {
 	return h
 }
 
+// Boot names this boot of the machine (random(4), boot_id). It is empty if the kernel does not
+// tell.
+func (r *Reader) Boot() string {
+	return firstLine(filepath.Join(r.proc, "sys/kernel/random/boot_id"))
+}
+
 // machineID returns the id that survives reboots. An image that was never booted has
 // "uninitialized" there.
 func (r *Reader) machineID() string {

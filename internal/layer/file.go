@@ -7,9 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,35 +43,154 @@ func openFile(e *entry) (*os.File, error) {
 // again.
 var errMoved = errors.New("it was replaced meanwhile")
 
-// copyContent makes the new file's contents the old one's: by sharing blocks where the file system
-// can (ioctl_ficlone(2)), else by copying, holes left as they are. It returns the digest of what
-// was written.
-func copyContent(ctx context.Context, to, from *os.File, size int64) ([32]byte, error) {
-	if err := unix.IoctlFileClone(int(to.Fd()), int(from.Fd())); err == nil {
-		return digestOf(ctx, to)
+// contents makes a new file's contents the old one's: by sharing blocks where the file system can
+// (ioctl_ficlone(2)); else by copying, holes left as they are; and where an earlier pass has copied
+// it, by comparing both and writing what differs, which costs less and proves it at once.
+func (p *pass) contents(from, to *entry, there bool) error {
+	old, err := openFile(from)
+	if err != nil {
+		return err
 	}
+	defer old.Close()
+	fd, err := unix.Openat(to.parent, to.name,
+		unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("make %q: %w", to.path, err)
+	}
+	made := os.NewFile(uintptr(fd), to.path)
+	defer made.Close()
+	before := p.known[from.path]
+	if before == nil {
+		before = &content{}
+	}
+	c := &content{from: stampOf(&from.stat), blocks: map[int64][32]byte{}}
+	switch err := unix.IoctlFileClone(fd, int(old.Fd())); {
+	case err == nil:
+		c.read = true
+		if err = made.Truncate(from.stat.Size); err == nil {
+			err = digest(p.ctx, made, c.blocks)
+		}
+		if err != nil {
+			return fmt.Errorf("read %q: %w", to.path, err)
+		}
+	case there:
+		c.read, err = true, p.update(made, old, from.stat.Size, before.blocks, c.blocks)
+		if err != nil {
+			return fmt.Errorf("copy %q: %w", from.path, err)
+		}
+	default:
+		if err := p.copy(made, old, from.stat.Size, c.blocks); err != nil {
+			return fmt.Errorf("copy %q: %w", from.path, err)
+		}
+	}
+	p.known[from.path] = c
+	return nil
+}
+
+// copy writes what the old file holds into a new one that is empty.
+func (p *pass) copy(to, from *os.File, size int64, blocks map[int64][32]byte) error {
 	if err := to.Truncate(size); err != nil {
-		return [32]byte{}, err
+		return err
 	}
-	d := newDigester()
-	err := eachBlock(ctx, from, func(at int64, b []byte) error {
-		d.add(at, b)
-		return writePages(to, at, b)
+	return eachBlock(p.ctx, from, func(at int64, b []byte) error {
+		if isZero(b) {
+			return nil
+		}
+		blocks[at] = sha256.Sum256(b)
+		return p.write(to, at, b)
 	})
-	return d.sum(), err
+}
+
+// update writes into a file that was copied before what the old one holds by now. What it leaves as
+// it is, it has compared; what it writes, it reads back.
+func (p *pass) update(to, from *os.File, size int64, before, blocks map[int64][32]byte) error {
+	if err := to.Truncate(size); err != nil {
+		return err
+	}
+	var written []int64
+	there, back := make([]byte, block), make([]byte, block)
+	next := int64(0) // up to where the new file is known to be right
+	err := eachBlock(p.ctx, from, func(at int64, b []byte) error {
+		if err := p.clear(to, next, at); err != nil {
+			return err
+		}
+		next = at + int64(len(b))
+		n, err := to.ReadAt(there[:len(b)], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		same := n == len(b) && bytes.Equal(there[:n], b)
+		if same && isZero(b) {
+			return nil
+		}
+		if sum, ok := before[at]; ok && same {
+			blocks[at] = sum
+			return nil
+		}
+		blocks[at] = sha256.Sum256(b)
+		if same {
+			return nil
+		}
+		written = append(written, at)
+		return p.overwrite(to, at, b)
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.clear(to, next, size); err != nil {
+		return err
+	}
+	for _, at := range written {
+		n, err := to.ReadAt(back[:min(block, size-at)], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if sum := sha256.Sum256(back[:n]); sum != blocks[at] && !isZero(back[:n]) {
+			return errors.New("what was written reads otherwise")
+		}
+	}
+	return nil
+}
+
+// overwrite writes a block whose place may hold something else, holes as holes.
+func (p *pass) overwrite(to *os.File, at int64, b []byte) error {
+	if isZero(b) {
+		return p.clear(to, at, at+int64(len(b)))
+	}
+	if p.spare -= int64(len(b)); p.spare < 0 {
+		return ErrRoom
+	}
+	_, err := to.WriteAt(b, at)
+	return err
+}
+
+// clear makes a hole of what stands in a file from one place to another.
+func (p *pass) clear(to *os.File, from, end int64) error {
+	if from >= end {
+		return nil
+	}
+	if data, err := unix.Seek(int(to.Fd()), from, unix.SEEK_DATA); errors.Is(err, unix.ENXIO) ||
+		err == nil && data >= end {
+		return nil
+	}
+	const how = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
+	return unix.Fallocate(int(to.Fd()), how, from, end-from)
 }
 
 // page is how finely holes are kept, in bytes.
 const page = 4 << 10
 
-// writePages writes what is not zero, so that holes stay holes.
-func writePages(to *os.File, at int64, b []byte) error {
+// write writes what is not zero, so that holes stay holes.
+func (p *pass) write(to *os.File, at int64, b []byte) error {
 	for len(b) > 0 {
 		n := 0
 		for n < len(b) && !isZero(b[n:min(n+page, len(b))]) {
 			n = min(n+page, len(b))
 		}
 		if n > 0 {
+			if p.spare -= int64(n); p.spare < 0 {
+				return ErrRoom
+			}
 			if _, err := to.WriteAt(b[:n], at); err != nil {
 				return err
 			}
@@ -84,14 +204,29 @@ func writePages(to *os.File, at int64, b []byte) error {
 
 func isZero(b []byte) bool { return bytes.Equal(b, zeros[:len(b)]) }
 
-// digestOf reads a file's contents. Holes and written zeros are the same.
-func digestOf(ctx context.Context, f *os.File) ([32]byte, error) {
-	d := newDigester()
-	err := eachBlock(ctx, f, func(at int64, b []byte) error {
-		d.add(at, b)
+// digest reads a file's contents, and fills in the digests of its blocks by their places. Holes and
+// written zeros are the same.
+func digest(ctx context.Context, f *os.File, blocks map[int64][32]byte) error {
+	return eachBlock(ctx, f, func(at int64, b []byte) error {
+		if !isZero(b) {
+			blocks[at] = sha256.Sum256(b)
+		}
 		return nil
 	})
-	return d.sum(), err
+}
+
+// sumOf is the digest of a file's blocks with their places.
+func sumOf(blocks map[int64][32]byte) (out [32]byte) {
+	h := sha256.New()
+	for _, at := range slices.Sorted(maps.Keys(blocks)) {
+		var place [8]byte
+		binary.LittleEndian.PutUint64(place[:], uint64(at))
+		sum := blocks[at]
+		h.Write(place[:])
+		h.Write(sum[:])
+	}
+	h.Sum(out[:0])
+	return out
 }
 
 // eachBlock reads the parts of a file that are not holes, block by block, each within one aligned
@@ -124,24 +259,4 @@ func eachBlock(ctx context.Context, f *os.File, do func(at int64, b []byte) erro
 		}
 		at = data + int64(n)
 	}
-}
-
-// digester sums up blocks with their places. Blocks of zeros count like holes.
-type digester struct{ h hash.Hash }
-
-func newDigester() digester { return digester{sha256.New()} }
-
-func (d digester) add(at int64, b []byte) {
-	if isZero(b) {
-		return
-	}
-	var place [8]byte
-	binary.LittleEndian.PutUint64(place[:], uint64(at))
-	d.h.Write(place[:])
-	d.h.Write(b)
-}
-
-func (d digester) sum() (out [32]byte) {
-	d.h.Sum(out[:0])
-	return out
 }

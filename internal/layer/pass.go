@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"time"
@@ -12,21 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clockMargin is how far the kernel's time stamps may lie behind the clock: they are taken from the
-// last tick (ktime_get_coarse_real_ts64).
-const clockMargin = time.Second
-
 // Passed is what a pass has done.
 type Passed struct {
 	Size         // all that there is
-	Copied int64 // bytes of files whose contents were copied
+	Copied int64 // bytes of files whose contents were looked at and copied
 }
 
 // pass is one walk over the old layer.
 type pass struct {
 	*Carrier
 	ctx   context.Context
-	since time.Time // what has not changed after it need not be copied again
+	began time.Time
+	marks map[string]mark // of this pass
 	done  Passed
 	links map[uint64]string // the first name of a file with several, by the old inode
 }
@@ -38,20 +34,43 @@ type pass struct {
 // afterwards changes the file's times (do_page_mkwrite in mm/memory.c), so that the next pass sees
 // it.
 func (c *Carrier) Pass(ctx context.Context) (Passed, error) {
-	p := &pass{Carrier: c, ctx: ctx, since: c.since, links: map[uint64]string{}}
-	began := time.Now().Add(-clockMargin)
 	if err := unix.Syncfs(c.from); err != nil {
 		return Passed{}, fmt.Errorf("write the layer to disk: %w", err)
 	}
+	return c.Last(ctx)
+}
+
+// Last is a pass over an old layer that nobody writes any more.
+func (c *Carrier) Last(ctx context.Context) (Passed, error) {
+	room, err := c.Room()
+	if err != nil {
+		return Passed{}, err
+	}
+	c.spare = room - Reserve
+	p := &pass{Carrier: c, ctx: ctx, began: time.Now(), marks: map[string]mark{},
+		links: map[uint64]string{}}
 	root := &entry{name: ".", parent: c.from, folder: c.from}
 	if err := unix.Fstat(c.from, &root.stat); err != nil {
 		return Passed{}, fmt.Errorf("look at the layer: %w", err)
 	}
+	p.marks[""] = markOf(&root.stat, p.began)
 	if err := p.folder(root, &entry{name: ".", parent: c.to, folder: c.to}, 0); err != nil {
 		return p.done, err
 	}
-	c.since = began
+	c.began, c.marks = p.began, p.marks
 	return p.done, nil
+}
+
+// Reserve is how many bytes of a disk a copy leaves free for others.
+const Reserve = 64 << 20
+
+// ErrRoom is the cause where the disk has no room for the layer.
+var ErrRoom = errors.New("the disk has no room for it")
+
+// unchanged reports whether an entry has stood still since the pass before.
+func (p *pass) unchanged(e *entry) bool {
+	before, ok := p.Carrier.marks[e.path]
+	return ok && before.settled && before.stamp == stampOf(&e.stat)
 }
 
 // folder makes one folder equal to another, both open.
@@ -108,6 +127,7 @@ func (p *pass) entry(in, into *entry, name string, depth int) error {
 		return fmt.Errorf("look at %q: %w", from.path, err)
 	}
 	p.done.Entries++
+	p.marks[from.path] = markOf(&from.stat, p.began)
 	to := &entry{path: from.path, name: name, parent: into.folder, folder: -1}
 	target, err := linkTarget(from)
 	if err != nil {
@@ -191,48 +211,24 @@ func (p *pass) regular(from, to *entry, there bool) (linked bool, err error) {
 		p.links[from.stat.Ino] = from.path
 	}
 	p.done.Bytes += from.stat.Blocks * 512
-	known, ok := p.known[from.path]
-	if there && ok && known.inode == from.stat.Ino && p.unchanged(&from.stat) {
+	known := p.known[from.path]
+	if there && known != nil && known.from == stampOf(&from.stat) && p.unchanged(from) &&
+		!p.forgetful {
 		return false, nil
 	}
 	if there && to.stat.Nlink > 1 { // its other names may be those of another file by now
 		if err := unix.Unlinkat(to.parent, to.name, 0); err != nil {
 			return false, fmt.Errorf("remove %q: %w", to.path, err)
 		}
+		there = false
 	}
 	p.done.Copied += from.stat.Blocks * 512
-	return false, p.contents(from, to)
-}
-
-// unchanged reports whether something has stood still since the pass before.
-func (p *pass) unchanged(st *unix.Stat_t) bool {
-	return !p.since.IsZero() && time.Unix(st.Ctim.Unix()).Before(p.since)
-}
-
-func (p *pass) contents(from, to *entry) error {
-	old, err := openFile(from)
-	if err != nil {
-		return err
-	}
-	defer old.Close()
-	const how = unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := unix.Openat(to.parent, to.name, how, 0o600)
-	if err != nil {
-		return fmt.Errorf("make %q: %w", to.path, err)
-	}
-	made := os.NewFile(uintptr(fd), to.path)
-	defer made.Close()
-	digest, err := copyContent(p.ctx, made, old, from.stat.Size)
-	if err != nil {
-		return fmt.Errorf("copy %q: %w", from.path, err)
-	}
-	p.known[from.path] = content{inode: from.stat.Ino, digest: digest}
-	return nil
+	return false, p.contents(from, to, there)
 }
 
 // link gives a file that was copied already one more name.
 func (p *pass) link(first string, to *entry, there bool) error {
-	parent, err := p.openIn(path.Dir(first))
+	parent, err := openBeneath(p.to, path.Dir(first), unix.O_DIRECTORY)
 	if err != nil {
 		return fmt.Errorf("open the folder of %q: %w", first, err)
 	}
@@ -253,28 +249,30 @@ func (p *pass) link(first string, to *entry, there bool) error {
 	return nil
 }
 
-// openIn opens a folder of the new layer, following no link.
-func (c *Carrier) openIn(folder string) (int, error) {
-	return unix.Openat2(c.to, folder, &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
-	})
-}
-
 // finish gives what was made its owner, mode, attributes and times.
 func (p *pass) finish(from, to *entry) error {
 	if err := unix.Fstatat(to.parent, to.name, &to.stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("look at %q: %w", to.path, err)
 	}
 	f, t := &from.stat, &to.stat
-	if p.unchanged(f) && f.Mode == t.Mode && f.Uid == t.Uid && f.Gid == t.Gid && f.Mtim == t.Mtim {
+	if p.unchanged(from) && !p.forgetful && f.Mode == t.Mode && f.Uid == t.Uid && f.Gid == t.Gid &&
+		f.Mtim == t.Mtim {
 		return nil // a change of attributes would have changed its status
 	}
 	attrs, err := attributes(from)
 	if err != nil {
 		return err
 	}
-	return imitate(to, f, attrs)
+	if err := imitate(to, f, attrs); err != nil {
+		return err
+	}
+	if known := p.known[to.path]; known != nil && known.read && to.isRegular() {
+		if err := unix.Fstatat(to.parent, to.name, &to.stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return fmt.Errorf("look at %q: %w", to.path, err)
+		}
+		known.to, known.read = stampOf(&to.stat), false
+	}
+	return nil
 }
 
 // makeNode makes what is neither file nor folder. A whiteout of overlayfs is a device 0:0.

@@ -93,6 +93,15 @@ func openFolder(parent int, name string) (int, error) {
 	return unix.Openat(parent, name, how, 0)
 }
 
+// openBeneath opens what stands at a path in a layer, following no link on the way, to look at it
+// or to begin a path there.
+func openBeneath(root int, path string, how uint64) (int, error) {
+	return unix.Openat2(root, path, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC | how,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	})
+}
+
 // namesIn lists an open folder without moving its position for others.
 func namesIn(folder int) ([]string, error) {
 	fd, err := openFolder(folder, ".")

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"dropcap"
@@ -60,6 +61,9 @@ type Subject struct {
 	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what
 	// compose says.
 	DependsOn []string
+	// Layer returns what is carried along of its own layer when it is re-created; nil if nothing
+	// is.
+	Layer func() *dropcap.CarriedLayer
 	// Source is the change of the owner's own source; nil where the owner has none, or it is not
 	// known.
 	Source func(dropcap.Grant) Source
@@ -96,7 +100,10 @@ func Make(in Input) dropcap.Plan {
 
 // identify gives 12 hexadecimal digits over the content, so that equal plans have equal ids.
 func identify(p dropcap.Plan) string {
-	p.ID, p.Created = "", ""
+	p.ID, p.Created, p.Steps = "", "", slices.Clone(p.Steps)
+	for i := range p.Steps {
+		p.Steps[i].Layer = nil
+	}
 	b, _ := json.Marshal(p) // of strings, sets and lists only, so it cannot fail
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:6])

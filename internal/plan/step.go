@@ -64,6 +64,9 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 		out.Commands = byHandCommands(out.Commands, s, out.After)
 	}
 	out.Warnings = append(out.Warnings, in.warnings(out, s, d)...)
+	if out.Strategy == dropcap.StrategyRecreate && s.Layer != nil {
+		out.Layer = s.Layer()
+	}
 	return refuse(out, append(doubts, against...)...)
 }
 

@@ -28,6 +28,11 @@ type Original struct {
 	Changes  json.RawMessage // GET /containers/ID/changes; "null" is no change. Nil: not asked
 	Info     json.RawMessage // GET /info; nil: not asked
 
+	// Layer is what stands in the container's own layer, where that can be carried along; nil where
+	// it cannot, and then NoLayer says why, in a few words, if it was tried.
+	Layer   *LayerFacts `json:",omitempty"`
+	NoLayer string      `json:",omitempty"`
+
 	// Sources are GET /containers/NAME/json of those in HostConfig.VolumesFrom, by the name (or id)
 	// that stands there. Nil: not asked.
 	Sources map[string]json.RawMessage

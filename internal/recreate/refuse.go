@@ -13,6 +13,8 @@ type Options struct {
 	// recreate if empty; in place, what only a re-creation would lose is no refusal
 	Strategy     dropcap.Strategy
 	DiscardLayer bool // what was written in the container's own layer may be lost
+	// how much of it is carried along unasked, in bytes; 0: DefaultCarryLimit
+	CarryLimit int64
 }
 
 // Refusal is why a container is not to be changed by itself.
@@ -73,6 +75,10 @@ func (r *Recipe) Refusals(o Options) []Refusal {
 	for _, c := range checklist {
 		if o.Strategy == dropcap.StrategyInPlace && !c.inPlace ||
 			o.DiscardLayer && c.slug == "layer" {
+			continue
+		}
+		if c.slug == "layer" && r.carriable(o) {
+			out = append(out, r.uncarried(o)...)
 			continue
 		}
 		if why := c.why(r); why != "" {
@@ -210,7 +216,9 @@ func (r *Recipe) layer() string {
 	first, rest := lost[:min(shown, len(lost))], len(lost)-shown
 	why := fmt.Sprintf("its own layer holds what a new one would lack: %s",
 		strings.Join(quoted(first), ", "))
-	return why + when(rest > 0, " and %d more", rest)
+	why += when(rest > 0, " and %d more", rest)
+	return why + when(r.o.NoLayer != "", ", and it cannot be carried along: %s",
+		quoted([]string{r.o.NoLayer})[0])
 }
 
 // when is a sentence, if it is so.

@@ -109,6 +109,7 @@ func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o O
 		line("strategy", string(s.Strategy)+": "+s.Promise, plain)
 		if s.Refused == "" {
 			line("downtime", s.Downtime, plain)
+			line("layer", carried(s.Layer), plain)
 		}
 		line("confidence", orWord(s.Confidence, "none: there is no evidence"), plain)
 	}
@@ -121,6 +122,17 @@ func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o O
 	}
 	line("after", strings.Join(first, ", "), plain)
 	writeCommands(b, s, o)
+}
+
+// carried says what of a container's own layer is carried along.
+func carried(l *dropcap.CarriedLayer) string {
+	if l == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s in %d entries, carried along while it runs; what changes meanwhile is "+
+		"carried while it is "+
+		"stopped, which takes about %.2f s and a copy of that", printable.Bytes(l.Bytes), l.Entries,
+		float64(l.DowntimeMS)/1000)
 }
 
 // writeCommands prints what a person would type, without wrapping, so that it can be copied.

@@ -44,8 +44,10 @@ var refusals = []refusal{
 	{name: "others link to it",
 		make: `docker run -d --name web app:1; docker run -d --name other --link web app:1`,
 		says: "link", hint: "network"},
-	{name: "a changed layer", short: true,
-		make: `docker run -d --name web app:1; docker exec web sh -c 'mkdir /srv/d; echo x >/srv/d/precious'`, says: "precious", hint: "--discard-layer"},
+	{name: "a changed layer, larger than agreed", short: true,
+		make:  `docker run -d --name web app:1; docker exec web sh -c 'mkdir /srv/d; echo x >/srv/d/precious'`,
+		flags: []string{"--carry-limit", "1KiB"}, says: "its own layer holds",
+		hint: "--carry-limit"},
 	// By its id and while nothing runs: otherwise an engine takes the tag away only, and the same
 	// is made again by the image's id.
 	{name: "a deleted image",

@@ -108,6 +108,12 @@ func makeRootfs(t *testing.T) []byte {
 		add(tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}, nil)
 	}
 	add(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, nil)
+	for _, name := range []string{"pictures/", "pictures/old/"} {
+		add(tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755}, nil)
+	}
+	for _, name := range []string{"pictures/a", "pictures/b", "pictures/old/c"} {
+		add(tar.Header{Name: name, Mode: 0o644}, []byte(name))
+	}
 	add(tar.Header{Name: "serve", Mode: 0o755}, read(program))
 	add(tar.Header{Name: "bin/busybox", Mode: 0o755},
 		read(filepath.Join(testenv.Cache(), "base/bin/busybox")))

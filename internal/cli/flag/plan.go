@@ -7,6 +7,7 @@ import (
 	"dropcap"
 	"dropcap/internal/audit"
 	"dropcap/internal/plan"
+	"dropcap/internal/recreate"
 )
 
 // Plan says what is planned: the flags that plan and apply share.
@@ -14,6 +15,7 @@ type Plan struct {
 	Policy, Level, Store string
 	Accept, Strategy     string
 	DiscardLayer         bool
+	carryLimit           size
 	IfPresent            bool   // --if-present, which Register does not add
 	EnvFile              string // what printed commands call the file with the environment
 
@@ -34,13 +36,19 @@ func (f *Plan) Register(fl *pflag.FlagSet, store string) {
 	fl.BoolVar(&f.deprivilege, "deprivilege", false,
 		"make privileged containers ordinary ones with capabilities; the plan says what else goes")
 	fl.BoolVar(&f.DiscardLayer, "discard-layer", false,
-		"what was written into a container's own layer may be lost")
+		"what was written into a container's own layer may be lost: do not carry it along")
+	f.carryLimit = recreate.DefaultCarryLimit
+	fl.Var(&f.carryLimit, "carry-limit",
+		"carry along so much of a container's own layer; a larger one is asked about, or refused")
 	fl.StringVar(&f.Store, "store", store, "the folder of the store")
 	fl.BoolVar(&f.noFiles, "no-source-files", false, "refuse to edit a file of an owner")
 	cobra.CheckErr(fl.MarkHidden("no-source-files"))
 	fl.StringArrayVarP(&f.filters, "filter", "f", nil,
 		"docker's filters (name=, label=, status=, …) and owner=")
 }
+
+// CarryLimit is how much of a container's own layer is carried along unasked, in bytes.
+func (f *Plan) CarryLimit() int64 { return int64(f.carryLimit) }
 
 // Options reads the flags before anything is asked.
 func (f *Plan) Options() (plan.Options, error) {

@@ -1,0 +1,96 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"dropcap"
+)
+
+// keepCarry is the name under which is kept that the old container's own layer is carried along:
+// carrying.
+const keepCarry = "carry"
+
+// carrying is what recovery has to know of that.
+type carrying struct {
+	Boot string // of the host, as it began
+}
+
+// syncLayer is the effect after which what was carried outlives a loss of power.
+const syncLayer = "sync-layer"
+
+// carries reports whether the layer is carried along.
+func (c *change) carries() bool { return c.keep[keepCarry] != nil }
+
+// carryLayer carries the layer along as far as it stands still, or all of it where nobody writes
+// it.
+func carryLayer(c *change, to string, final bool) dropcap.Effect {
+	says := "carry what " + c.Name + " has written into its own layer into the new one"
+	if !final {
+		says += ", while it runs"
+	}
+	return dropcap.Effect{Name: "carry-layer", Says: says,
+		Action: &dropcap.Carry{From: c.Before, To: to, Final: final}}
+}
+
+// carryRest carries what the old one has written since, once it is stopped, and proves that the new
+// one has it all.
+func carryRest(c *change, to string) dropcap.Effect {
+	return dropcap.Effect{Name: "carry-rest", Says: "carry what it has written since, and compare",
+		Action: &dropcap.Carry{From: c.Before, To: to, Final: true}}
+}
+
+// carry is the first pass over the old layer. Nothing was stopped yet, so that an interrupt ends
+// it.
+func (s recreating) carry(ctx context.Context, c *change) error {
+	old, err := read(c.job.Original.Inspect)
+	if err != nil || !c.carries() {
+		return err
+	}
+	_, err = s.do(ctx, c, carryLayer(c, c.After, !old.alive()))
+	if stop := interrupted(ctx); stop != nil {
+		return stop
+	}
+	return err
+}
+
+// synced reports whether the journal knows that what was carried is on the disk.
+func (c *change) synced() bool { return !c.when(syncLayer).IsZero() }
+
+// sync brings what was carried to the disk. It is done once the new one runs, since that may take a
+// while; until then a loss of power leads back to the old one.
+func (r *Runner) sync(ctx context.Context, c *change) error {
+	if !c.carries() || c.synced() {
+		return nil
+	}
+	_, err := r.do(ctx, c, dropcap.Effect{Name: syncLayer,
+		Says:   "bring the new one's layer to the disk",
+		Action: &dropcap.Sync{Container: c.After}})
+	return err
+}
+
+// torn reports whether what was carried may have been lost with the host's power.
+func (r *Runner) torn(c *change) bool {
+	var was carrying
+	if !c.carries() || c.synced() {
+		return false
+	}
+	return json.Unmarshal(c.keep[keepCarry], &was) != nil || was.Boot == "" || was.Boot != r.Boot
+}
+
+// again carries the new container's layer into the old one that was made again: the old one's own
+// went with it, and the new one's has all that was in it.
+func (w wanted) carryAgain(old, new *seen, m memory) *dropcap.Effect {
+	if !w.carries || m.carried || old == nil || old.ID == w.first || old.began() || new == nil ||
+		new.alive() {
+		return nil
+	}
+	return &dropcap.Effect{Name: "carry-again", Says: "carry what the new " + w.name +
+		" has in its own layer into the old one",
+		Action: &dropcap.Carry{From: new.ID, To: old.ID, Final: true}}
+}
+
+// longest is how long an effect of a layer may take: somebody's disk is slow, and somebody's layer
+// is all his data.
+const longest = 24 * time.Hour

@@ -1,0 +1,70 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"dropcap"
+	"dropcap/internal/plan"
+	"dropcap/internal/printable"
+	"dropcap/internal/recreate"
+)
+
+// recreation is what the request allows for a container.
+func (q PlanRequest) recreation(st dropcap.Strategy, id string) recreate.Options {
+	o := recreate.Options{Strategy: st, DiscardLayer: q.DiscardLayer, CarryLimit: q.CarryLimit}
+	if q.agreed[id] {
+		o.CarryLimit = recreate.NoCarryLimit
+	}
+	return o
+}
+
+// carried is what a plan says of a layer that is carried along; nil if it is not, or holds nothing.
+func carried(r *recreate.Recipe, o recreate.Options) *dropcap.CarriedLayer {
+	f := r.LayerFacts()
+	if !r.Carries(o) || f.Entries == 0 {
+		return nil
+	}
+	return &dropcap.CarriedLayer{Bytes: f.Bytes, Entries: f.Entries,
+		DowntimeMS: f.Downtime().Milliseconds()}
+}
+
+// askCarry asks about each step that is refused only since the container's own layer is large, and
+// plans anew what was agreed to.
+func (p *Planned) askCarry(ctx context.Context, observer Observer, q PlanRequest) error {
+	if !q.AskCarry {
+		return nil
+	}
+	for i, s := range p.Plan.Steps {
+		id := s.Container.ID
+		if _, answered := q.agreed[id]; answered || s.Refused == "" || !p.onlyLarge(s, q) {
+			continue
+		}
+		q.agreed[id] = true
+		if plan.Make(p.input).Steps[i].Refused != "" { // it is refused for more than that
+			q.agreed[id] = false
+			continue
+		}
+		f := p.recipes[id].LayerFacts()
+		err := observer.Ask(ctx,
+			fmt.Sprintf("The own layer of %s holds %s in %d entries; to carry it along %s. Carry "+
+				"it along?",
+				s.Container.Name, printable.Bytes(f.Bytes), f.Entries, f.Cost()))
+		if ctx.Err() != nil {
+			return err
+		}
+		q.agreed[id] = err == nil
+	}
+	p.Plan = plan.Make(p.input)
+	return nil
+}
+
+// onlyLarge reports whether the size of its layer speaks against re-creating the step's container.
+func (p *Planned) onlyLarge(s dropcap.Step, q PlanRequest) bool {
+	r := p.recipes[s.Container.ID]
+	return r != nil && s.Strategy == dropcap.StrategyRecreate && slices.ContainsFunc(
+		r.Refusals(q.recreation(s.Strategy, s.Container.ID)), func(x recreate.Refusal) bool {
+			return x.Slug == "layer-size"
+		})
+}
