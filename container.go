@@ -50,7 +50,7 @@ type Declared = caps.Declared
 // Owner is who would re-create the container. The zero value of the other fields is what that kind
 // of owner does not have.
 type Owner struct {
-	Kind    string `json:"kind"` // docker, compose, swarm, ecs, kubernetes, nomad, systemd
+	Kind    string `json:"kind"` // docker, compose, …: internal/owner has one file for each
 	Project string `json:"project,omitempty"`
 	Service string `json:"service,omitempty"`
 	// Claimed names an owner that labels claim and that is not believed, since the image carries

@@ -1,6 +1,10 @@
 package repo_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -134,5 +138,92 @@ func TestTheCheckOfPagesFindsEachPath(t *testing.T) {
 		if isAt(c.named, c.file) != c.is {
 			t.Errorf("%s, named %s: want %v", c.file, c.named, c.is)
 		}
+	}
+}
+
+// aName is a declaration of a package, or a method or field of one of its types.
+var aName = regexp.MustCompile(`^([a-z]+)\.(\w+)(?:\.(\w+))?$`)
+
+// The pages for engineers name functions as package.Function or package.Type.Method. Each must be
+// there, or who follows them is lost.
+func TestThePagesForEngineersNameDeclarationsThatAreThere(t *testing.T) {
+	known := map[string]map[string]bool{}
+	for _, s := range sources(t) {
+		if !s.test() {
+			declarations(s.file, known)
+		}
+	}
+	page := readPage(t, "ARCHITECTURE.md")
+	n := 0
+	for _, m := range quoted.FindAllStringSubmatch(codeBlock.ReplaceAllString(page, ""), -1) {
+		parts := aName.FindStringSubmatch(m[1])
+		if parts == nil || known[parts[1]] == nil || aFile.MatchString(m[1]) {
+			continue // of another package, or none
+		}
+		n++
+		full := parts[2]
+		if parts[3] != "" {
+			full += "." + parts[3]
+		}
+		if !known[parts[1]][full] {
+			t.Errorf("ARCHITECTURE.md names %s, which is not declared", m[1])
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d names were looked up", n)
+	}
+}
+
+// declarations adds what a file declares, by package: "Take", "looker.one".
+func declarations(file *ast.File, known map[string]map[string]bool) {
+	in := known[file.Name.Name]
+	if in == nil {
+		in = map[string]bool{}
+		known[file.Name.Name] = in
+	}
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			name := d.Name.Name
+			if d.Recv != nil {
+				name = receiver(d.Recv.List[0].Type) + "." + name
+			}
+			in[name] = true
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					in[spec.Name.Name] = true
+				case *ast.ValueSpec:
+					for _, n := range spec.Names {
+						in[n.Name] = true
+					}
+				}
+			}
+		}
+	}
+}
+
+func receiver(e ast.Expr) string {
+	if star, ok := e.(*ast.StarExpr); ok {
+		e = star.X
+	}
+	if id, ok := e.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}
+
+func TestDeclarationsAreFound(t *testing.T) {
+	const text = "package p\n\ntype T struct{}\n\nfunc (t *T) M() {}\n\nfunc F() {}\n\nconst C = 1\n"
+	file, err := parser.ParseFile(token.NewFileSet(), "p.go", text, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]map[string]bool{}
+	declarations(file, known)
+	want := []string{"C", "F", "T", "T.M"}
+	if got := slices.Sorted(maps.Keys(known["p"])); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
