@@ -16,7 +16,7 @@ import (
 
 const workers = 16
 
-// each does what snapshot does: the names handed to a few workers.
+// each hands the names to a few workers, as snapshot does.
 func each(ids []string, do func(id string)) {
 	next := make(chan string)
 	var wg sync.WaitGroup

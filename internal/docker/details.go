@@ -15,28 +15,28 @@ import (
 	"dropcap"
 )
 
-// Details are what learning needs of a container besides the noun. Entrypoint, Cmd, Path and Args
-// may hold secrets: they are for fingerprints and for finding the program, and enter no document.
+// Details is what learning needs to know of a container beyond the noun. Entrypoint, Cmd, Path and
+// Args may contain secrets: they serve fingerprints and the search for the program, and enter no
+// document.
 type Details struct {
 	ID, ImageID string
 	Entrypoint  []string
 	Cmd         []string
 	Path        string   // the program that the engine starts, and its arguments
-	Args        []string // of Entrypoint and Cmd together
+	Args        []string // from Entrypoint and Cmd together
 	WorkingDir  string
 	User        string
-	Network     string // the network mode
-	// where anything is mounted into the container, sorted: a file below is not the image's
-	Volumes     []string
-	Seccomp     string // "default" (the engine's), "unconfined" or "custom"
+	Network     string   // the network mode
+	Volumes     []string // the mount points, sorted: a file below one is not the image's
+	Seccomp     string   // "default" (the engine's), "unconfined" or "custom"
 	NoNewPrivs  bool
-	Healthcheck bool // one runs, the image's or the container's own
-	// a fingerprint of what it runs, as in Event.Ran; empty if none runs, or on Podman
+	Healthcheck bool // one is configured, by the image or the container
+	// a fingerprint of its command, as in Event.Ran; empty if there is none, or on Podman
 	Health       string
-	AutoRemove   bool // it is removed when it ends
+	AutoRemove   bool // the engine removes it when it ends
 	RestartCount int
-	StartedAt    time.Time // zero if it never was
-	FinishedAt   time.Time // zero if it never did
+	StartedAt    time.Time // zero if it never started
+	FinishedAt   time.Time // zero if it never ended
 }
 
 type detailsBody struct {
@@ -62,7 +62,7 @@ type detailsBody struct {
 	}
 }
 
-// Details asks for them. The error is a dropcap.ErrNotFound if there is no such container.
+// Details asks the engine for them. The error is dropcap.ErrNotFound if there is no such container.
 func (c *Client) Details(ctx context.Context, id string) (Details, error) {
 	if !fullID.MatchString(id) {
 		return Details{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
@@ -86,23 +86,24 @@ func (b detailsBody) details() Details {
 		Path: b.Path, Args: b.Args,
 		WorkingDir: b.Config.WorkingDir, User: b.Config.User, Network: b.HostConfig.NetworkMode,
 		Volumes:      b.volumes(),
-		RestartCount: b.RestartCount, StartedAt: happened(b.State.StartedAt),
-		FinishedAt: happened(b.State.FinishedAt),
+		RestartCount: b.RestartCount, StartedAt: timeOrZero(b.State.StartedAt),
+		FinishedAt: timeOrZero(b.State.FinishedAt),
 	}
 	d.Seccomp, d.NoNewPrivs = security(b.HostConfig.SecurityOpt)
-	if b.HostConfig.Privileged { // which the engine lets override any profile
+	if b.HostConfig.Privileged { // the engine then ignores any profile
 		d.Seccomp = "unconfined"
 	}
 	if h := b.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
-		d.Healthcheck, d.Health = true, healthPrint(h.Test, b.Config.Shell)
+		d.Healthcheck, d.Health = true, healthFingerprint(h.Test, b.Config.Shell)
 	}
 	d.AutoRemove = b.HostConfig.AutoRemove
 	return d
 }
 
-// healthPrint fingerprints a healthcheck as the engine tells of its execs: the program and its
-// arguments, apart by spaces (moby daemon/health.go, cmdProbe.run).
-func healthPrint(test, shell []string) string {
+// healthFingerprint returns the fingerprint of a healthcheck in the form in which the engine
+// reports its execs: the program and its arguments, separated by spaces (moby daemon/health.go,
+// cmdProbe.run).
+func healthFingerprint(test, shell []string) string {
 	line := test[1:]
 	if test[0] == "CMD-SHELL" {
 		if len(shell) == 0 {
@@ -110,12 +111,12 @@ func healthPrint(test, shell []string) string {
 		}
 		line = append(slices.Clone(shell), line...)
 	}
-	return commandPrint(strings.Join(line, " "))
+	return commandFingerprint(strings.Join(line, " "))
 }
 
-// commandPrint tells commands apart without keeping them, since they may hold secrets. Empty for
-// none.
-func commandPrint(line string) string {
+// commandFingerprint distinguishes commands without keeping them, since they may contain secrets.
+// It is empty for no command.
+func commandFingerprint(line string) string {
 	if line = strings.TrimSpace(line); line == "" {
 		return ""
 	}
@@ -134,8 +135,8 @@ func (b detailsBody) volumes() []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// security reads the options as docker run takes them; Docker once wrote a colon for the sign
-// (docker/cli, opts of run).
+// security parses the options as docker run takes them. Docker once used a colon for the equals
+// sign (docker/cli, opts of run).
 func security(options []string) (seccomp string, noNewPrivs bool) {
 	seccomp = "default"
 	for _, o := range options {
@@ -156,8 +157,8 @@ func security(options []string) (seccomp string, noNewPrivs bool) {
 	return seccomp, noNewPrivs
 }
 
-// happened makes the engine's year 1 a zero time.
-func happened(t time.Time) time.Time {
+// timeOrZero turns the engine's year 1 into a zero time.
+func timeOrZero(t time.Time) time.Time {
 	if t.Year() <= 1 {
 		return time.Time{}
 	}

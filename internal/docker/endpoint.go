@@ -30,28 +30,28 @@ const (
 	envHeaders    = "DOCKER_CUSTOM_HEADERS"
 	envAPIVersion = "DOCKER_API_VERSION"
 
-	defaultContext = "default" // the one made of flags and environment
+	defaultContext = "default" // the context made of flags and environment
 )
 
-// endpoint is where the engine is and how to get there.
+// endpoint is the engine's address and the means to reach it.
 type endpoint struct {
 	ddocker.Endpoint
 	context string
-	socket  string // the unix socket's path; empty if it is none
+	socket  string // the path of the unix socket; empty for other addresses
 	headers map[string]string
 }
 
-// shown is the host without a password.
+// shown returns the host without a password.
 func (e endpoint) shown() string { return redacted(e.Host) }
 
 var password = regexp.MustCompile(`://([^/@:\s]*):[^@\s]*@`)
 
-// redacted takes passwords out of the addresses in a text, also out of those that do not parse.
+// redacted removes passwords from the addresses in a text, even from malformed ones.
 func redacted(text string) string { return password.ReplaceAllString(text, "://$1:xxxxx@") }
 
-// resolve finds the endpoint by docker's order of preference (docker/cli cli/command/cli.go,
-// resolveContextName and resolveDefaultDockerEndpoint). Their package is not used itself, since it
-// brings every command of docker.
+// resolve finds the endpoint in docker's order of preference (docker/cli cli/command/cli.go,
+// resolveContextName and resolveDefaultDockerEndpoint). It does not import their package, which
+// brings all of docker's commands.
 func resolve(o Options) (endpoint, error) {
 	dir := configDir(o)
 	file, fileErr := config.Load(dir)
@@ -85,8 +85,8 @@ func configDir(o Options) string {
 	return config.Dir()
 }
 
-// contextName picks the context. A config file that cannot be read matters only when it is what
-// decides: then guessing could mean another engine.
+// contextName selects the context. An unreadable config file is an error only if the file decides,
+// because a guess could mean another engine.
 func contextName(o Options, file *configfile.ConfigFile, fileErr error) (string, error) {
 	switch {
 	case o.Context != "" && o.Host != "":
@@ -108,7 +108,7 @@ func contextName(o Options, file *configfile.ConfigFile, fileErr error) (string,
 	return defaultContext, nil
 }
 
-// fromFlags makes the endpoint of the default context.
+// fromFlags returns the endpoint of the default context.
 func fromFlags(o Options, dir string) (ddocker.Endpoint, error) {
 	files, verify, on := tlsFlags(o, dir)
 	host := o.Host
@@ -135,8 +135,8 @@ func fromFlags(o Options, dir string) (ddocker.Endpoint, error) {
 	return ep, nil
 }
 
-// tlsFlags completes the flags from the environment. Certificate and key that nobody named may be
-// missing (docker/cli cli/flags/options.go, SetDefaultOptions).
+// tlsFlags completes the flags from the environment. A default certificate and key may be missing
+// (docker/cli cli/flags/options.go, SetDefaultOptions).
 func tlsFlags(o Options, dir string) (files TLS, verify, on bool) {
 	verify = o.TLS.Verify || o.Getenv(envTLSVerify) != ""
 	on = o.TLS.Enable || verify || o.Getenv(envTLS) != ""
@@ -194,7 +194,7 @@ func fromStore(dir, name string) (ddocker.Endpoint, error) {
 	return full, nil
 }
 
-// headers are those that a person's proxy before the engine may ask for: the config file's
+// headers returns the headers that a user's proxy before the engine may need: the config file's
 // HttpHeaders, replaced by DOCKER_CUSTOM_HEADERS as docker does.
 func headers(o Options, file *configfile.ConfigFile) (map[string]string, error) {
 	line := o.Getenv(envHeaders)
@@ -216,13 +216,13 @@ func headers(o Options, file *configfile.ConfigFile) (map[string]string, error) 
 	return set, nil
 }
 
-// badHeaders does not repeat the value: it may be a secret.
+// badHeaders does not quote the value, which may be a secret.
 func badHeaders() error {
 	return dropcap.Errorf(dropcap.CodeUsage, "write it as name=value,name=value", "cannot read %s",
 		envHeaders)
 }
 
-// tlsConfig builds the connection's TLS from the endpoint's data; nil without TLS.
+// tlsConfig returns the connection's TLS configuration from the endpoint's data; nil without TLS.
 func (e endpoint) tlsConfig() (*tls.Config, error) {
 	if e.socket != "" || (e.TLSData == nil && !e.SkipTLSVerify) {
 		return nil, nil

@@ -57,7 +57,7 @@ func writeConfig(t *testing.T, dir, text string) {
 	}
 }
 
-// TestResolveOrder: the precedence of docker (docker/cli cli/command/cli.go, CurrentContext).
+// TestResolveOrder follows docker's precedence (docker/cli cli/command/cli.go, CurrentContext).
 func TestResolveOrder(t *testing.T) {
 	dir := t.TempDir()
 	saveContext(t, dir, "here", "unix:///here.sock", nil)
@@ -128,7 +128,7 @@ func TestResolveErrors(t *testing.T) {
 			t.Errorf("%s: %v, exit status %d", test.name, err, dropcap.ExitOf(err))
 		}
 	}
-	// A broken file does not matter where it does not decide.
+	// A broken file is no error if it does not decide.
 	if ep, err := resolve(Options{ConfigDir: broken, Host: "unix:///a",
 		Getenv: env{}.get}); err != nil || ep.socket != "/a" {
 		t.Errorf("%+v, %v", ep, err)
@@ -153,7 +153,7 @@ func TestVersionsAgreed(t *testing.T) {
 		{"1.9", "", ""}, {"1.45", "1.39", ""}, {"1.45", "latest", ""}, {"1.45", "1.41/../..", ""},
 		{"", "", ""},
 	} {
-		c := &Client{engine: engine{newest: test.newest}}
+		c := &Client{engine: engineInfo{newest: test.newest}}
 		err := c.agree(strings.TrimPrefix(test.forced, "v"))
 		if c.engine.agreed != test.want || (err == nil) != (test.want != "") {
 			t.Errorf("%+v: got %q, %v", test, c.engine.agreed, err)
@@ -180,8 +180,8 @@ func TestHeadersAreSent(t *testing.T) {
 	}
 }
 
-// tlsEngine is a fake behind TLS that asks for a client's certificate, and the files to reach it
-// with.
+// tlsEngine starts a fake behind TLS that asks for a client certificate, and returns the files that
+// reach it.
 func tlsEngine(t *testing.T) (addr string, files map[string][]byte) {
 	srv := httptest.NewUnstartedServer(fake.Start(t, fake.Options{}))
 	srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
@@ -232,7 +232,7 @@ func TestTLS(t *testing.T) {
 		name string
 		o    Options
 		env  env
-		part string // of the error; empty if it works
+		part string // of the error; empty for success
 	}{
 		{"variables", Options{ConfigDir: empty}, env{"DOCKER_HOST": "tcp://" + addr,
 			"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": dir}, ""},
@@ -277,7 +277,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestSSH puts a program named ssh first in PATH, which connects to the socket as `docker system
+// TestSSH puts a program named ssh first in PATH. It connects to the socket as `docker system
 // dial-stdio` does at the other end.
 func TestSSH(t *testing.T) {
 	const relay = "DROPCAP_TEST_RELAY"

@@ -17,22 +17,22 @@ import (
 	"dropcap"
 )
 
-// statusError is the engine's refusal.
+// statusError is a refusal by the engine.
 type statusError struct {
 	status  int
-	message string // the engine's own, made safe to print
+	message string // the engine's own, safe to print
 }
 
 func (e *statusError) Error() string { return e.message }
 
-// Is makes a 404 a dropcap.ErrNotFound, and what Podman says instead when something goes while it
-// describes it.
+// Is makes a 404 a dropcap.ErrNotFound, as well as Podman's message for a container that goes away
+// while it is described.
 func (e *statusError) Is(target error) bool {
 	return target == dropcap.ErrNotFound && (e.status == http.StatusNotFound ||
 		e.status == http.StatusInternalServerError && e.vanished())
 }
 
-// vanished reads the cause at the end of Podman's text, as its library spells it
+// vanished reads the cause at the end of Podman's text, in its library's words
 // (libpod/define/errors.go).
 func (e *statusError) vanished() bool {
 	for _, cause := range []string{"no such container", "container has already been removed",
@@ -44,7 +44,7 @@ func (e *statusError) vanished() bool {
 	return false
 }
 
-// statusOf gives the status of a refusal; 0 if err is none.
+// statusOf returns the status of a refusal; 0 if err is none.
 func statusOf(err error) int {
 	var s *statusError
 	if errors.As(err, &s) {
@@ -53,8 +53,8 @@ func statusOf(err error) int {
 	return 0
 }
 
-// Said gives the engine's own words, where err is its refusal.
-func Said(err error) (words string, ok bool) {
+// RefusalMessage returns the engine's own words if err is its refusal.
+func RefusalMessage(err error) (words string, ok bool) {
 	var s *statusError
 	if errors.As(err, &s) {
 		return s.message, true
@@ -62,16 +62,15 @@ func Said(err error) (words string, ok bool) {
 	return "", false
 }
 
-// forbidden tells whether something before the engine, or a plugin of it, did not let the request
-// pass.
+// forbidden reports whether a proxy before the engine, or a plugin of it, blocked the request.
 func forbidden(err error) bool {
 	s := statusOf(err)
 	return s == http.StatusForbidden || s == http.StatusUnauthorized
 }
 
-// refused makes the error of an answer that is not 200.
-func refused(r request, status int, body []byte) error {
-	s := &statusError{status: status, message: said(status, body)}
+// refusal returns the error for an answer other than 200.
+func refusal(r request, status int, body []byte) error {
+	s := &statusError{status: status, message: errorMessage(status, body)}
 	code, hint := dropcap.CodeError, "see the engine's log"
 	switch {
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
@@ -88,8 +87,8 @@ func refused(r request, status int, body []byte) error {
 	return dropcap.Errorf(code, hint, "cannot get what %s asks for: the engine says: %w", r, s)
 }
 
-// said takes the engine's message out of an error's body and makes it one short printable line.
-func said(status int, body []byte) string {
+// errorMessage returns the engine's message from the body of an error, as one short printable line.
+func errorMessage(status int, body []byte) string {
 	var m struct {
 		Message string `json:"message"`
 	}
@@ -103,7 +102,7 @@ func said(status int, body []byte) string {
 	return text
 }
 
-// printable keeps what may be shown on a terminal, on one line of at most limit runes.
+// printable returns what may be shown on a terminal, on one line of at most limit runes.
 func printable(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -121,13 +120,13 @@ func printable(s string, limit int) string {
 	return string(runes)
 }
 
-// unreadable makes the error of an answer that is not what the API promises.
+// unreadable returns the error for an answer that violates the API.
 func unreadable(r request, err error) error {
 	return dropcap.Errorf(dropcap.CodeError, "is a Docker Engine or Podman at that address?",
 		"cannot read the engine's answer to %s: %w", r, err)
 }
 
-// failed makes the error of a request that got no whole answer. ctx is the caller's, without our
+// failed returns the error for a request without a whole answer. ctx is the caller's, without our
 // timeout.
 func (c *Client) failed(ctx context.Context, r request, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -135,7 +134,7 @@ func (c *Client) failed(ctx context.Context, r request, err error) error {
 	}
 	at := c.endpoint.shown()
 	host := func(hint, format string, args ...any) error {
-		if !errors.Is(err, context.DeadlineExceeded) { // which may be about one thing only
+		if !errors.Is(err, context.DeadlineExceeded) { // a timeout may concern only this request
 			err = errors.Join(dropcap.ErrUnreachable, err)
 		}
 		return &dropcap.Error{Code: dropcap.CodeHost, Hint: hint,
@@ -146,7 +145,7 @@ func (c *Client) failed(ctx context.Context, r request, err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return host("the engine hangs or is busy: wait longer with --timeout, or see its log",
-			"cannot get an answer to %s%s", r, c.within(ctx))
+			"cannot get an answer to %s%s", r, c.timeoutText(ctx))
 	case errors.Is(err, fs.ErrPermission):
 		return host("run as root, or be in the group docker",
 			"cannot open the engine's socket %s: permission denied", at)
@@ -175,8 +174,8 @@ func (c *Client) failed(ctx context.Context, r request, err error) error {
 	}
 }
 
-// within says which time ran out: ours, unless the caller brought one.
-func (c *Client) within(ctx context.Context) string {
+// timeoutText names the timeout that expired: ours, unless the caller set one.
+func (c *Client) timeoutText(ctx context.Context) string {
 	if _, own := ctx.Deadline(); own {
 		return " in time"
 	}
@@ -194,7 +193,7 @@ func isTLS(err error) bool {
 		errors.As(err, &name) || strings.Contains(err.Error(), "HTTP response to HTTPS client")
 }
 
-// cause is the innermost text, without the request's address that net/http puts before it.
+// cause returns the innermost text, without the address that net/http puts before it.
 func cause(err error) string {
 	text := err.Error()
 	if i := strings.Index(text, `": `); i >= 0 &&

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Event is something that happened to a container. What an exec or a healthcheck runs is not kept,
-// since it may hold secrets.
+// Event is something that happened to a container. It does not contain the command of an exec or a
+// healthcheck, which may contain secrets.
 type Event struct {
 	// create, start, kill, die, exec_create, exec_start, exec_die, health_status, restart, rename,
 	// destroy …, or Reconnected
@@ -23,47 +23,47 @@ type Event struct {
 	Name   string // at that time
 	Time   time.Time
 	Image  string
-	Signal string // of kill: its number, "15"
+	Signal string // of kill: the signal's number, "15"
 	Exit   string // of die and exec_die: the status, "0"
-	Exec   string // of the exec events: its id; Podman does not tell
-	// of exec_create and exec_start: a fingerprint of what is run, as in Details.Health; Podman
-	// does not tell
+	Exec   string // of the exec events: its id; empty on Podman
+	// of exec_create and exec_start: a fingerprint of the command, as in Details.Health; empty on
+	// Podman
 	Ran    string
 	Health string // of health_status: "healthy", "unhealthy"
-	Former string // of rename: the former name
+	Former string // of rename: the old name
 }
 
 // Reconnected is the Action of an event that the engine did not send: the connection was lost and
-// is there again. The engine remembers the last 256 events and forgets them when it ends, so
-// whoever must know of each container lists them again now.
+// has been restored. The engine keeps only the last 256 events and loses them when it ends, so a
+// caller that must know every container lists them again now.
 const Reconnected = "reconnected"
 
 const (
-	// eventBuffer keeps a burst: an engine drops what a listener does not take within 100 ms (moby
-	// daemon/events, bufferSize).
+	// eventBuffer absorbs a burst: an engine drops an event that a listener does not take within
+	// 100 ms (moby daemon/events, bufferSize).
 	eventBuffer = 8192
-	// maxEvent is the longest event, in bytes; labels are in it.
+	// maxEvent is the longest accepted event in bytes, labels included.
 	maxEvent = 1 << 20
-	// overlap is how far before the last event we ask again: their times are taken before they are
-	// put in order.
+	// overlap is how far before the last event a new connection starts: the engine sets an event's
+	// time before it puts events in order.
 	overlap = 5 * time.Second
-	// remembered is how many are known again when they come twice.
-	remembered = 1024
+	// maxKnownEvents limits how many events are kept to recognise repeated ones.
+	maxKnownEvents = 1024
 )
 
-// reconnect bounds the pauses between attempts.
+// The bounds of the pauses between attempts.
 const (
 	firstPause = 50 * time.Millisecond
 	longPause  = 2 * time.Second
 )
 
-// Events gives what happens to containers, from since on (from now on if it is zero), until ctx
-// ends; then the channel is closed. A connection that is lost is made again, without losing or
-// repeating what the engine still remembers. The error is that of the first connection.
+// Events sends what happens to containers, beginning at since (now, if it is zero), until ctx ends;
+// then it closes the channel. It restores a lost connection without losing or repeating what the
+// engine still has. The error is that of the first connection.
 func (c *Client) Events(ctx context.Context, since time.Time) (<-chan Event, error) {
 	if since.IsZero() {
-		// The engine answers before it listens (moby api/server/router/system, getEvents): what
-		// happens meanwhile is asked for.
+		// The engine answers before it listens (moby api/server/router/system, getEvents), so ask
+		// for what happens in between.
 		since = time.Now().Add(-time.Second)
 	}
 	l := &listener{c: c, out: make(chan Event, eventBuffer), last: since, known: map[string]bool{}}
@@ -80,23 +80,23 @@ type listener struct {
 	out   chan Event
 	last  time.Time // of the latest event
 	known map[string]bool
-	order []string // of known, the oldest first
+	order []string // the keys of known, the oldest first
 }
 
 func (l *listener) connect(ctx context.Context, since time.Time) (*stream, error) {
 	query := url.Values{"filters": {`{"type":{"container":true}}`},
 		"since": {strconv.FormatInt(since.Unix(), 10)}}
-	if !l.c.podman() { // which reads whole seconds only
+	if !l.c.podman() { // Podman accepts whole seconds only
 		query.Set("since", fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()))
 	}
 	return l.c.stream(ctx, request{method: http.MethodGet, path: "/v" + l.c.engine.agreed +
 		"/events", query: query})
 }
 
-// Told is the time of the last event of a container that the engine remembers; zero if it remembers
-// none. Whoever has taken in that one from Events has all that came before.
-func (c *Client) Told(ctx context.Context) (time.Time, error) {
-	const recent = 10 * time.Minute // Podman remembers all there ever was
+// LastEvent returns the time of the last container event that the engine still has; zero if it has
+// none. A caller that has received this event from Events has received all earlier ones.
+func (c *Client) LastEvent(ctx context.Context) (time.Time, error) {
+	const recent = 10 * time.Minute // Podman keeps all events
 	now := time.Now()
 	query := url.Values{"filters": {`{"type":{"container":true}}`},
 		"since": {strconv.FormatInt(now.Add(-recent).Unix(), 10)},
@@ -111,7 +111,7 @@ func (c *Client) Told(ctx context.Context) (time.Time, error) {
 	}
 	defer s.Close()
 	var last time.Time
-	listen(s, func(b eventBody) bool {
+	readEvents(s, func(b eventBody) bool {
 		if e, ok := b.event(); ok && e.Time.After(last) {
 			last = e.Time
 		}
@@ -125,9 +125,9 @@ func (l *listener) run(ctx context.Context, s *stream) {
 	for pause := firstPause; ; {
 		if s != nil {
 			began := time.Now()
-			listen(s, l.hand(ctx))
+			readEvents(s, l.deliver(ctx))
 			s.Close()
-			if time.Since(began) > longPause { // else it may be one that is always cut off
+			if time.Since(began) > longPause { // else every connection may be cut off at once
 				pause = firstPause
 			}
 		}
@@ -147,9 +147,9 @@ func (l *listener) run(ctx context.Context, s *stream) {
 	}
 }
 
-// listen hands on what comes, a JSON value on each line, until the connection ends or nobody wants
-// more. What is not understood is left out: asked for again, it would come again.
-func listen(s *stream, take func(eventBody) bool) {
+// readEvents passes each event to take, a JSON value on each line, until the connection ends or
+// take returns false. It skips what it does not understand, which would only come again.
+func readEvents(s *stream, take func(eventBody) bool) {
 	lines := bufio.NewReaderSize(s, maxEvent)
 	for long := false; ; {
 		line, err := lines.ReadSlice('\n')
@@ -167,11 +167,11 @@ func listen(s *stream, take func(eventBody) bool) {
 	}
 }
 
-// hand hands a new event on.
-func (l *listener) hand(ctx context.Context) func(eventBody) bool {
+// deliver returns a function that sends each new event.
+func (l *listener) deliver(ctx context.Context) func(eventBody) bool {
 	return func(b eventBody) bool {
 		e, ok := b.event()
-		return !ok || !l.fresh(b) || l.send(ctx, e)
+		return !ok || !l.isNew(b) || l.send(ctx, e)
 	}
 }
 
@@ -184,20 +184,20 @@ func (l *listener) send(ctx context.Context, e Event) bool {
 	}
 }
 
-// fresh tells whether an event has not come before, and remembers it.
-func (l *listener) fresh(b eventBody) bool {
+// isNew reports whether an event has not come before, and remembers it.
+func (l *listener) isNew(b eventBody) bool {
 	key := strings.Join([]string{strconv.FormatInt(b.TimeNano, 10), b.Actor.ID, b.Action,
 		b.Actor.Attributes["execID"]}, " ")
 	if l.known[key] {
 		return false
 	}
 	l.known[key] = true
-	if l.order = append(l.order, key); len(l.order) > remembered {
+	if l.order = append(l.order, key); len(l.order) > maxKnownEvents {
 		delete(l.known, l.order[0])
 		l.order = l.order[1:]
 	}
 	if at := b.time(); at.After(l.last) && at.Before(time.Now().Add(overlap)) {
-		l.last = at // a clock that was far ahead must not hide what comes
+		l.last = at // a clock that was far ahead must not hide later events
 	}
 	return true
 }
@@ -213,11 +213,11 @@ type eventBody struct {
 
 func (b eventBody) time() time.Time { return time.Unix(0, b.TimeNano).UTC() }
 
-// podmanActions are Podman's own words for the same.
+// podmanActions maps Podman's words to Docker's.
 var podmanActions = map[string]string{"died": "die", "exec": "exec_start", "exec_died": "exec_die",
 	"remove": "destroy"}
 
-// event makes the noun; false if it is none of a container.
+// event converts b; false if it does not concern a container.
 func (b eventBody) event() (Event, bool) {
 	if b.Type != "container" || !fullID.MatchString(b.Actor.ID) {
 		return Event{}, false
@@ -234,8 +234,8 @@ func (b eventBody) event() (Event, bool) {
 	}
 	switch action {
 	case "exec_create", "exec_start":
-		e.Ran = commandPrint(rest)
-	case "die", "exec_die": // Podman says 0 in every event
+		e.Ran = commandFingerprint(rest)
+	case "die", "exec_die": // Podman sets 0 in every event
 		if e.Exit = a["exitCode"]; e.Exit == "" {
 			e.Exit = a["containerExitCode"]
 		}

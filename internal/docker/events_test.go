@@ -15,7 +15,7 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// collect takes events until one fits, and fails when none comes.
+// collect receives events until one fits, and fails if none does.
 func collect(t *testing.T, events <-chan docker.Event,
 	last func(docker.Event) bool) []docker.Event {
 	t.Helper()
@@ -47,7 +47,7 @@ func actions(list []docker.Event) string {
 	return strings.Join(words, " ")
 }
 
-// life is a subject's container from creation to removal; each engine must tell of it in the same
+// life takes a subject's container from creation to removal. All engines must report it in the same
 // words.
 func life(t *testing.T, s subject) {
 	if _, err := s.load("conform:1"); err != nil {
@@ -71,7 +71,7 @@ func life(t *testing.T, s subject) {
 		"exec_start": {Exec: exec.Id}, "exec_die": {Exec: exec.Id, Exit: "0"},
 	}
 	last := "exec_die"
-	if s.name == "podman" { // which tells of the end of a detached one only after minutes
+	if s.name == "podman" { // which reports the end of a detached one only after minutes
 		last, want = "exec_start", map[string]docker.Event{"create": {Name: "alive"},
 			"start": {Name: "alive"}, "exec_start": {}}
 	}
@@ -110,7 +110,7 @@ func life(t *testing.T, s subject) {
 	}
 }
 
-// collectInto checks that each of the events wanted comes, with what is wanted of it.
+// collectInto checks that each expected event comes, with the expected fields.
 func collectInto(t *testing.T, events <-chan docker.Event, last func(docker.Event) bool,
 	want map[string]docker.Event, id string, began time.Time) {
 	t.Helper()
@@ -149,7 +149,7 @@ func TestEventsOfALife(t *testing.T) {
 	}
 }
 
-// What happens while the connection is away is told afterwards, once.
+// What happens while the connection is down is reported afterwards, once.
 func TestEventsSurviveALostConnection(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	c := client(t, e.Host)
@@ -222,7 +222,7 @@ func TestEventsLeaveNothingBehind(t *testing.T) {
 	})
 }
 
-// An engine that restarts, or is killed, while its containers live on.
+// The engine restarts, or is killed, while its containers live on.
 func TestEventsSurviveARestart(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20, dockertest.LiveRestore())
 	if _, err := e.Import("box:1"); err != nil {

@@ -9,8 +9,8 @@ import (
 	"dropcap"
 )
 
-// maxExecs is far beyond any container's live execs, and keeps one answer from making us send
-// millions of requests.
+// maxExecs is far beyond any container's live execs, and keeps one answer from causing millions of
+// requests.
 const maxExecs = 4096
 
 type execBody struct {
@@ -23,9 +23,9 @@ type execBody struct {
 	}
 }
 
-// execs describes the execs that run by the engine's word; one that ends meanwhile is not listed.
-// Podman before 4.6 goes on for minutes to list detached ones that have ended (podman#18424), so a
-// PID counts only together with its cgroup.
+// execs returns the execs that are running according to the engine, without those that end
+// meanwhile. Podman before 4.6 lists detached execs for minutes after their end (podman#18424), so
+// a PID counts only together with its cgroup.
 func (c *Client) execs(ctx context.Context, ids []string) ([]dropcap.Exec, error) {
 	live := []dropcap.Exec{}
 	for _, id := range ids {

@@ -12,22 +12,21 @@ import (
 	"dropcap"
 )
 
-// maxStream is where an archive is given up: no honest container holds as much, and its reader
-// works through it without keeping it.
+// maxStream limits an archive. No honest container holds as much, and the reader does not keep it.
 const maxStream = 256 << 30
 
-// Export streams the container's whole file tree as a tar, running or not: its image's files and
-// what it wrote, with their security.capability attributes as PAX records (moby pkg/archive,
-// ReadSecurityXattrToTarHeader), without what is mounted into it. The time of Options counts for
-// each wait and not for the whole. The error is a dropcap.ErrNotFound if there is no such
-// container. Close it.
+// Export streams the container's whole file tree as a tar, running or not: the image's files and
+// what the container wrote, with their security.capability attributes as PAX records (moby
+// pkg/archive, ReadSecurityXattrToTarHeader), but without its mounts. The timeout of Options
+// applies to each wait, not to the whole. The error is dropcap.ErrNotFound if there is no such
+// container. The caller must close the stream.
 func (c *Client) Export(ctx context.Context, id string) (io.ReadCloser, error) {
 	return c.archive(ctx, id, "/export", nil)
 }
 
-// Archive streams one file or folder of a container as a tar, as Export does but with what is
-// mounted there, volumes too. The names begin with the last component of path. The error is a
-// dropcap.ErrNotFound if there is no such container or path.
+// Archive streams one file or folder of a container as a tar, like Export but including mounts and
+// volumes. Names begin with the last component of path. The error is dropcap.ErrNotFound if there
+// is no such container or path.
 func (c *Client) Archive(ctx context.Context, id, path string) (io.ReadCloser, error) {
 	return c.archive(ctx, id, "/archive", url.Values{"path": {path}})
 }
@@ -52,18 +51,19 @@ func (c *Client) archive(ctx context.Context, id, what string,
 	return s, nil
 }
 
-// stream is an answer that is read as it comes. Its end without error is the engine's own.
+// stream is an answer that is read as it arrives. It ends without an error only where the engine
+// ended it.
 type stream struct {
 	c      *Client
 	r      request
 	ctx    context.Context // the caller's
 	cancel context.CancelFunc
 	body   io.ReadCloser
-	idle   time.Duration // how long a read may wait; 0 is for ever
-	left   int64         // how many bytes may come; 0 is any number
+	idle   time.Duration // how long a read may wait; 0 means for ever
+	left   int64         // how many bytes may still come; 0 means no limit
 }
 
-// stream begins a request whose answer may take any time; its headers may not. An answer other than
+// stream sends a request whose answer may take any time; its headers may not. An answer other than
 // 200 is an error.
 func (c *Client) stream(ctx context.Context, r request) (*stream, error) {
 	own, cancel := context.WithCancel(ctx)
@@ -87,7 +87,7 @@ func (c *Client) stream(ctx context.Context, r request) (*stream, error) {
 		defer cancel()
 		defer resp.Body.Close()
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		return nil, refused(r, resp.StatusCode, body)
+		return nil, refusal(r, resp.StatusCode, body)
 	}
 	if !late.Stop() {
 		resp.Body.Close()
@@ -96,8 +96,8 @@ func (c *Client) stream(ctx context.Context, r request) (*stream, error) {
 	return &stream{c: c, r: r, ctx: ctx, cancel: cancel, body: resp.Body}, nil
 }
 
-// Read waits for what comes, within the bounds. The clock runs only while it waits, so that a slow
-// reader is not the engine's fault.
+// Read waits for data within the bounds. The clock runs only while it waits, so the engine is not
+// blamed for a slow reader.
 func (s *stream) Read(p []byte) (int, error) {
 	var late *time.Timer
 	if s.idle > 0 {

@@ -27,8 +27,8 @@ const capability = "SCHILY.xattr.security.capability"
 // bindCapability is vfs_cap_data of revision 2: cap_net_bind_service+ep.
 var bindCapability = string([]byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 
-// withCapabilities is the tar of an image: a program with file capabilities, and one that is
-// setuid.
+// withCapabilities returns the tar of an image with a program that has file capabilities, and one
+// that is setuid.
 func withCapabilities(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -111,8 +111,8 @@ func export(t *testing.T, c *docker.Client, id string) []string {
 	return marks(t, r)
 }
 
-// An export carries the capabilities of the image's files, and those of what was written since;
-// without what is mounted.
+// An export carries the file capabilities of the image's files and of what was written later, but
+// not of what is mounted.
 func TestExportCarriesFileCapabilities(t *testing.T) {
 	for _, kind := range dockertest.Kinds {
 		t.Run(string(kind), func(t *testing.T) {

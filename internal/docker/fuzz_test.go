@@ -18,8 +18,8 @@ func (b roundTrip) RoundTrip(*http.Request) (*http.Response, error) {
 		Body: io.NopCloser(strings.NewReader(string(b)))}, nil
 }
 
-// FuzzInspect: whatever an engine answers, there is an error that says so, or a container whose id,
-// pid and execs can be trusted.
+// FuzzInspect: any answer results in an error, or in a container whose id, pid and execs can be
+// trusted.
 func FuzzInspect(f *testing.F) {
 	id := strings.Repeat("a", 64)
 	for _, seed := range []string{
@@ -35,7 +35,7 @@ func FuzzInspect(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, podman bool) {
 		c := &Client{http: &http.Client{Transport: roundTrip(body)}, timeout: time.Minute,
-			engine: engine{name: "docker", agreed: "1.41"}}
+			engine: engineInfo{name: "docker", agreed: "1.41"}}
 		if podman {
 			c.engine.name, c.engine.libpod = "podman", "4.3.1"
 		}

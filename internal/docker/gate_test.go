@@ -17,8 +17,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// strict lets creates through, with another body, and nothing else; what was made with "bad" in it
-// is refused.
+// strict lets creates through, with another body, and nothing else. It refuses what was created
+// with "bad" in it.
 type strict struct {
 	mu   sync.Mutex
 	seen []string

@@ -9,7 +9,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// The engine runs a healthcheck as an exec; only what it runs tells it from an administrator's.
+// The engine runs a healthcheck as an exec; only the command distinguishes it from an
+// administrator's.
 func TestAHealthchecksExecsAreKnown(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("box:1"); err != nil {

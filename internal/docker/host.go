@@ -17,7 +17,7 @@ type infoBody struct {
 	KernelVersion   string
 	ServerVersion   string
 	DockerRootDir   string
-	CgroupVersion   string // "1" or "2"; not told before API 1.41
+	CgroupVersion   string // "1" or "2"; missing before API 1.41
 	SecurityOptions []string
 	DefaultRuntime  string
 	Runtimes        map[string]struct {
@@ -26,8 +26,7 @@ type infoBody struct {
 	}
 }
 
-// askInfo asks GET /info; where something before the engine does not allow it, it makes do with GET
-// /version.
+// askInfo asks for GET /info. If a proxy does not allow that, it falls back on GET /version.
 func (c *Client) askInfo(ctx context.Context) (infoBody, error) {
 	var b infoBody
 	err := c.get(ctx, "/info", nil, maxOne, &b)
@@ -41,9 +40,10 @@ func (c *Client) askInfo(ctx context.Context) (infoBody, error) {
 	return infoBody{KernelVersion: v.KernelVersion, ServerVersion: v.Version}, nil
 }
 
-// Identity is the same for all who talk to this engine, whichever way, and another for every other
-// engine of its machine. Engines of one machine may share an id: up to 23 it was made of a key in
-// /etc/docker (moby daemon/trustkey.go), wherever their root is. Empty if it is not told.
+// Identity returns a string that is the same for all clients of this engine, however they connect,
+// and differs from every other engine's on its machine. The engine's id alone does not suffice: up
+// to 23 it came from a key in /etc/docker (moby daemon/trustkey.go), whatever the root folder.
+// Empty if unknown.
 func (c *Client) Identity(ctx context.Context) (string, error) {
 	info, err := c.info.get(ctx, c.askInfo)
 	if err != nil || info.DockerRootDir == "" {
@@ -52,10 +52,10 @@ func (c *Client) Identity(ctx context.Context) (string, error) {
 	return info.ID + " " + info.DockerRootDir, nil
 }
 
-// Host describes the engine and its machine by the engine's word. ID is "engine:" and the engine's
-// own id, and empty for Podman, which makes up another for each request; Cgroup is never "hybrid",
-// since engines do not tell; LSM holds those that the engine uses itself. Grantable is left nil.
-// Where /info is not allowed, what only it tells is empty.
+// Host describes the engine and its machine in the engine's words. ID is "engine:" and the engine's
+// own id, or empty for Podman, which makes up a new one for each request. Cgroup is never "hybrid",
+// since engines do not report that. LSM lists those that the engine itself uses. Grantable is nil.
+// Where a proxy blocks /info, what only it contains is empty.
 func (c *Client) Host(ctx context.Context) (dropcap.Host, error) {
 	info, err := c.info.get(ctx, c.askInfo)
 	if err != nil {

@@ -38,8 +38,8 @@ func mustOpen(t *testing.T, e *fake.Engine) *docker.Client {
 	return c
 }
 
-// wantError checks what every error for people must be: a sentence that begins with "cannot",
-// printable, with the exit status.
+// wantError checks what holds for every error shown to people: it is a sentence that begins with
+// "cannot", it is printable, and it has the exit status.
 func wantError(t *testing.T, err error, exit int, part string) {
 	t.Helper()
 	if err == nil {
@@ -121,7 +121,7 @@ func TestOpenNobodyThere(t *testing.T) {
 	wantError(t, err, dropcap.ExitHost, "no-such-host.invalid")
 }
 
-// TestOpenPermission runs this test again as nobody, whom the socket does not admit.
+// TestOpenPermission runs this test again as nobody, to whom the socket is closed.
 func TestOpenPermission(t *testing.T) {
 	const socket = "DROPCAP_TEST_SOCKET"
 	if path := os.Getenv(socket); path != "" {
@@ -148,7 +148,7 @@ func TestOpenPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	self, err := os.ReadFile("/proc/self/exe") // go test's own folder admits only us
+	self, err := os.ReadFile("/proc/self/exe") // only we may enter go test's own folder
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestRefusals(t *testing.T) {
 	wantError(t, err, dropcap.ExitUsage, `"nonsense"`)
 }
 
-// TestInfoForbidden: proxies that guard the socket often let /info not pass.
+// TestInfoForbidden: proxies that guard the socket often block /info.
 func TestInfoForbidden(t *testing.T) {
 	e := fake.Start(t, fake.Options{Version: "26.1.5", API: "1.45"})
 	c := mustOpen(t, e)
@@ -362,7 +362,7 @@ func TestVanish(t *testing.T) {
 	}
 }
 
-// Podman 4.3 answers 500 when a container goes while it describes it.
+// Podman 4.3 answers 500 if a container goes away while it is described.
 func TestVanishInMidAnswerOfPodman(t *testing.T) {
 	for _, said := range []string{"container ID does not exist in database: no such container",
 		"inspecting ID: container has already been removed"} {

@@ -11,15 +11,16 @@ import (
 	"dropcap"
 )
 
-// imageCache keeps the labels of images by id, each asked for once however many containers run it.
+// imageCache keeps the labels of images by id. Each image is asked for once, however many
+// containers run it.
 type imageCache struct {
 	mu      sync.Mutex
-	entries map[string]*answer[map[string]string]
+	entries map[string]*shared[map[string]string]
 }
 
-// said gives the container's labels with those of its image, which is asked about only where there
-// are any.
-func (c *Client) said(ctx context.Context, b containerBody) dropcap.Labels {
+// labelsOf returns the container's labels and those of its image. It asks about the image only if
+// there are any.
+func (c *Client) labelsOf(ctx context.Context, b containerBody) dropcap.Labels {
 	l := dropcap.Labels{Own: b.Config.Labels, ImageKnown: len(b.Config.Labels) == 0}
 	if l.ImageKnown {
 		return l
@@ -30,14 +31,14 @@ func (c *Client) said(ctx context.Context, b containerBody) dropcap.Labels {
 	return l
 }
 
-// Labels gives the labels that a container's inspect tells of, with those of its image.
+// Labels returns the labels in a container's inspect answer and those of its image.
 func (c *Client) Labels(ctx context.Context, inspect json.RawMessage) (dropcap.Labels, error) {
 	var b containerBody
 	if err := json.Unmarshal(inspect, &b); err != nil {
 		return dropcap.Labels{}, fmt.Errorf("cannot read the labels of a container: %w",
 			jsonError(err))
 	}
-	return c.said(ctx, b), ctx.Err()
+	return c.labelsOf(ctx, b), ctx.Err()
 }
 
 type imageBody struct {
@@ -48,18 +49,17 @@ var imageID = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}$`)
 
 var errImage = errors.New("the image has no id")
 
-// labels gives an image's labels. The error is not told further: an image that cannot be asked
-// about makes its labels unbelieved.
+// labels returns an image's labels. On any error the container's labels are not believed.
 func (i *imageCache) labels(ctx context.Context, c *Client, id string) (map[string]string, error) {
 	if !imageID.MatchString(id) {
 		return nil, errImage
 	}
 	i.mu.Lock()
 	if i.entries == nil {
-		i.entries = map[string]*answer[map[string]string]{}
+		i.entries = map[string]*shared[map[string]string]{}
 	}
 	if i.entries[id] == nil {
-		i.entries[id] = &answer[map[string]string]{}
+		i.entries[id] = &shared[map[string]string]{}
 	}
 	entry := i.entries[id]
 	i.mu.Unlock()

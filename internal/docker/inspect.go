@@ -38,13 +38,13 @@ type containerBody struct {
 	ExecIDs []string
 }
 
-// anyName is what the engine takes as a name or id, so that no other path can be asked for by a
-// strange one.
+// anyName matches what the engine accepts as a name or id, so that an odd name cannot lead to
+// another path.
 var anyName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
-// Inspect describes one container, by id, a unique beginning of it, or name. Kernel is left zero,
-// Predicted too but for Podman, and what labels tell is in Said only. The error is a
-// dropcap.ErrNotFound if there is no such container, also when it vanishes on the way.
+// Inspect describes one container, by id, a unique prefix of it, or name. It leaves Kernel zero,
+// and Predicted too except on Podman; the labels are in Said only. The error is dropcap.ErrNotFound
+// if there is no such container, or if it vanishes meanwhile.
 func (c *Client) Inspect(ctx context.Context, idOrName string) (dropcap.Container, error) {
 	if !anyName.MatchString(idOrName) {
 		return dropcap.Container{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
@@ -74,8 +74,8 @@ func inspectError(name string, err error) error {
 // maxPID is the kernel's own limit (include/linux/threads.h, PID_MAX_LIMIT).
 const maxPID = 1 << 22
 
-// check refuses an answer that is about another container or carries what would be used to find its
-// processes and cannot be true.
+// check rejects an answer about another container, and impossible values that would serve to find
+// its processes.
 func (b containerBody) check(asked string) error {
 	switch {
 	case !fullID.MatchString(b.ID):
@@ -109,8 +109,8 @@ func (c *Client) describe(ctx context.Context, b containerBody) (dropcap.Contain
 	if out.Running() {
 		out.PID = b.State.Pid
 	}
-	out.Said = c.said(ctx, b)
-	if ctx.Err() != nil { // the image may not have been asked then
+	out.Said = c.labelsOf(ctx, b)
+	if ctx.Err() != nil { // the image may not have been asked for then
 		return dropcap.Container{}, interrupted("the inspection of "+b.ID, ctx)
 	}
 	var err error

@@ -14,15 +14,15 @@ import (
 	"dropcap"
 )
 
-// Listed is a container as the engine lists it, read whatever else stands on it.
+// Listed is a container as the engine lists it, whatever else the entry contains.
 type Listed struct {
 	dropcap.Ref
 	State   string
 	Network string          // the network mode: "bridge", "container:ID"
-	Mounts  json.RawMessage // as the engine tells them; nil if it does not, or if they are too long
+	Mounts  json.RawMessage // as the engine lists them; nil if it does not, or if they are too long
 }
 
-// List gives the containers in the engine's order, the newest first, running or not. Filters are
+// List returns the containers in the engine's order, the newest first, running or not. Filters are
 // those of docker ps, "key=value" each.
 func (c *Client) List(ctx context.Context, filters []string) ([]dropcap.Ref, error) {
 	list, err := c.Overview(ctx, filters)
@@ -33,8 +33,8 @@ func (c *Client) List(ctx context.Context, filters []string) ([]dropcap.Ref, err
 	return refs, err
 }
 
-// Overview is List with what the engine tells of each container there. However long one container's
-// labels are, all are listed.
+// Overview is like List but returns all that the engine lists of each container. Long labels of one
+// container hide no other.
 func (c *Client) Overview(ctx context.Context, filters []string) ([]Listed, error) {
 	query := url.Values{"all": {"1"}}
 	if len(filters) > 0 {
@@ -55,7 +55,7 @@ func (c *Client) Overview(ctx context.Context, filters []string) ([]Listed, erro
 	})
 	if statusOf(err) == http.StatusBadRequest && len(filters) > 0 {
 		return nil, dropcap.Errorf(dropcap.CodeUsage, "see 'docker ps --help'",
-			"cannot list containers: %w", said400(err))
+			"cannot list containers: %w", engineError(err))
 	}
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (c *Client) Overview(ctx context.Context, filters []string) ([]Listed, erro
 	return list, nil
 }
 
-// listed reads one container of a list. Only its id must be there.
+// listed parses one container of a list. Only its id is required.
 func listed(m map[string]json.RawMessage) (Listed, error) {
 	l := Listed{Mounts: m["Mounts"]}
 	var names []string
@@ -82,21 +82,21 @@ func listed(m map[string]json.RawMessage) (Listed, error) {
 	return l, nil
 }
 
-// fullID guards what is later used to find cgroups.
+// fullID protects the later search for cgroups.
 var fullID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func badID(id string) error {
 	return fmt.Errorf("the id %q is not 64 hexadecimal digits", printable(id, 80))
 }
 
-// said400 is the engine's own sentence.
-func said400(err error) error {
+// engineError returns the engine's own sentence.
+func engineError(err error) error {
 	var s *statusError
 	errors.As(err, &s)
 	return s
 }
 
-// ownName picks a container's own name: legacy links add names of the form /other/alias.
+// ownName returns a container's own name: legacy links add names of the form /other/alias.
 func ownName(names []string) string {
 	for _, n := range names {
 		if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
@@ -106,8 +106,8 @@ func ownName(names []string) string {
 	return ""
 }
 
-// encode writes filters as the API takes them: {"label":{"a=b":true}}. Keys are lowered and both
-// sides trimmed, as docker does.
+// encode writes filters as the API takes them: {"label":{"a=b":true}}. It lowers keys and trims
+// both sides, as docker does.
 func encode(filters []string) (string, error) {
 	set := map[string]map[string]bool{}
 	for _, f := range filters {

@@ -13,19 +13,19 @@ import (
 	"dropcap"
 )
 
-// engine is what the first greeting tells.
-type engine struct {
+// engineInfo is the content of the first greeting.
+type engineInfo struct {
 	name    string // "docker" or "podman"
 	version string // of the engine
-	newest  string // the newest API version that it speaks
-	agreed  string // the API version that we speak with it
+	newest  string // the newest API version that the engine supports
+	agreed  string // the API version agreed on
 	libpod  string // the version of Podman's own API; empty for docker
 }
 
 var apiVersion = regexp.MustCompile(`^[1-9][0-9]?\.[0-9]{1,3}$`)
 
-// negotiate asks /_ping, whose headers carry all that is needed. /version would do too, but makes
-// the engine run "runc --version" and "docker-init --version" each time (moby daemon/info.go,
+// negotiate asks for /_ping, whose headers contain all that is needed. /version would do too, but
+// makes the engine run "runc --version" and "docker-init --version" each time (moby daemon/info.go,
 // fillPlatformVersion).
 func (c *Client) negotiate(ctx context.Context, forced string) error {
 	r := request{method: http.MethodGet, path: "/_ping", max: 4096}
@@ -34,7 +34,7 @@ func (c *Client) negotiate(ctx context.Context, forced string) error {
 		return err
 	}
 	if status != http.StatusOK {
-		return refused(r, status, body)
+		return refusal(r, status, body)
 	}
 	c.engine = greeting(header)
 	if c.engine.newest == "" { // a proxy may drop headers
@@ -48,8 +48,8 @@ func (c *Client) negotiate(ctx context.Context, forced string) error {
 // greeting reads the headers that every engine since API 1.40 sends: "Server: Docker/20.10.24
 // (linux)", "Api-Version: 1.41", and from Podman "Server: Libpod/4.3.1 (linux)",
 // "Libpod-Api-Version: 4.3.1".
-func greeting(h http.Header) engine {
-	e := engine{name: "docker", newest: valid(h.Get("Api-Version"))}
+func greeting(h http.Header) engineInfo {
+	e := engineInfo{name: "docker", newest: valid(h.Get("Api-Version"))}
 	product, version, _ := strings.Cut(strings.Fields(h.Get("Server") + " -")[0], "/")
 	switch product {
 	case "Docker", "Libpod":
@@ -70,7 +70,7 @@ func valid(v string) string {
 	return ""
 }
 
-// askVersion fills what the greeting lacked.
+// askVersion fills in what the greeting lacked.
 func (c *Client) askVersion(ctx context.Context) error {
 	var v versionBody
 	if err := c.getAt(ctx, "/version", nil, maxOne, &v); err != nil {
@@ -95,7 +95,7 @@ type versionBody struct {
 	Components    []struct{ Name, Version string }
 }
 
-// agree picks the older of what both speak, or what the person forces.
+// agree selects the older of the newest versions on both sides, or the one that the user forces.
 func (c *Client) agree(forced string) error {
 	newest := c.engine.newest
 	switch {

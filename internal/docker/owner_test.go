@@ -12,8 +12,8 @@ import (
 
 type labels = map[string]string
 
-// TestLabelsAreToldWithTheImages: who claims what is package owner's to judge; the engine's client
-// tells both sides.
+// TestLabelsAreToldWithTheImages: package owner judges who claims what; the engine's client returns
+// both sides.
 func TestLabelsAreToldWithTheImages(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	image := e.AddImage(fake.Image{Name: "app:1", Labels: labels{"role": "vpn"}})
@@ -25,7 +25,7 @@ func TestLabelsAreToldWithTheImages(t *testing.T) {
 	for name, want := range map[string]dropcap.Labels{
 		"c": {Own: labels{"role": "vpn", "tier": "front"}, Image: labels{"role": "vpn"},
 			ImageKnown: true},
-		// its image is gone: nobody can tell whose label it is
+		// its image is gone, so nobody knows whose label it is
 		"orphan": {Own: labels{"role": "vpn"}},
 		"bare":   {ImageKnown: true},
 	} {
@@ -36,7 +36,7 @@ func TestLabelsAreToldWithTheImages(t *testing.T) {
 	}
 }
 
-// TestImageAskedOnce: and not at all for containers without labels.
+// TestImageAskedOnce: an image is asked for once, and not at all for containers without labels.
 func TestImageAskedOnce(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	image := e.AddImage(fake.Image{Name: "app:1"})
@@ -97,7 +97,7 @@ func TestRootlessAndLSM(t *testing.T) {
 	}
 }
 
-// TestPodmanWithoutLibpod: a proxy that lets only Docker's API pass.
+// TestPodmanWithoutLibpod: a proxy lets only Docker's API pass.
 func TestPodmanWithoutLibpod(t *testing.T) {
 	e := fake.Start(t, fake.Options{Podman: true})
 	e.Add(fake.Container{Name: "c"})

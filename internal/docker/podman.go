@@ -14,11 +14,11 @@ import (
 type libpodBody struct {
 	ID           string `json:"Id"`
 	OCIRuntime   string
-	BoundingCaps json.RawMessage // null is the empty set, absent is not told
+	BoundingCaps json.RawMessage // null is the empty set, missing is unknown
 }
 
-// libpodInspect fills what only Podman's own API tells: the bounding set that it wrote into the
-// container's specification, which is what the next start grants.
+// libpodInspect fills in what only Podman's own API contains: the bounding set in the container's
+// specification, which the next start grants.
 func (c *Client) libpodInspect(ctx context.Context, out *dropcap.Container) error {
 	if c.engine.libpod == "" {
 		out.WhyNot = "Podman's own API cannot be reached"
@@ -55,8 +55,8 @@ func bounding(raw json.RawMessage) (set *caps.Set, whyNot string) {
 	return &s, ""
 }
 
-// libpodInfo fills what Podman grants by default: containers.conf can change it, and its own API
-// tells.
+// libpodInfo fills in what Podman grants by default. containers.conf can change it, and only
+// Podman's own API contains it.
 func (c *Client) libpodInfo(ctx context.Context, h *dropcap.Host) error {
 	if c.engine.libpod == "" {
 		return nil

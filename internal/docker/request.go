@@ -13,17 +13,17 @@ import (
 	"sync"
 )
 
-// Bounds of answers. A container's description is about 10 KiB; a list is about 2 KiB for each.
+// The bounds of answers. A container's description is about 10 KiB; a list is about 2 KiB for each.
 const (
 	maxOne  = 8 << 20
 	maxList = 64 << 20
-	// maxSkimmed is of what is read as it comes, and not kept.
+	// maxSkimmed limits what is read as it arrives and not kept.
 	maxSkimmed = 1 << 30
 )
 
-// Do sends a request under the agreed API version and gives the status and the whole body, whatever
-// the status is. The path begins with "/containers/…"; a body is sent as JSON. The timeout of
-// Options counts unless ctx has a deadline of its own.
+// Do sends a request under the agreed API version and returns the status and the whole body,
+// whatever the status. The path begins with "/containers/…"; a body is sent as JSON. The timeout of
+// Options applies unless ctx has a deadline of its own.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values,
 	body []byte) (status int, answer []byte, err error) {
 	return c.send(ctx, request{method: method, path: "/v" + c.engine.agreed + path, query: query,
@@ -39,7 +39,7 @@ type request struct {
 
 func (r request) String() string { return r.method + " " + r.path }
 
-// send does one request and reads its answer within the bounds.
+// send sends one request and reads its answer within the bounds.
 func (c *Client) send(ctx context.Context, r request) (int, []byte, error) {
 	status, _, body, err := c.exchange(ctx, r, new(bytes.Buffer))
 	return status, body, err
@@ -61,12 +61,12 @@ func (c *Client) exchange(ctx context.Context, r request,
 	return status, h, body, err
 }
 
-// tooLarge is the cause where an answer is larger than what is read of one.
+// tooLarge is the cause if an answer exceeds its bound.
 type tooLarge int64
 
 func (t tooLarge) Error() string { return fmt.Sprintf("it is larger than %d MiB", int64(t)>>20) }
 
-// ask sends a request and has its answer read, all within one timeout.
+// ask sends a request and reads its answer, all within one timeout.
 func (c *Client) ask(ctx context.Context, r request, read func(*http.Response) error) error {
 	limited := ctx
 	if _, own := ctx.Deadline(); !own {
@@ -86,15 +86,15 @@ func (c *Client) ask(ctx context.Context, r request, read func(*http.Response) e
 	return read(resp)
 }
 
-// skim asks for a path and reads the answer as it comes, of any length that an engine may send.
+// skim gets a path and reads the answer as it arrives, of any length that an engine may send.
 func (c *Client) skim(ctx context.Context, path string, query url.Values,
 	read func(io.Reader) error) error {
 	r := request{method: http.MethodGet, path: "/v" + c.engine.agreed + path, query: query}
 	return c.ask(ctx, r, func(resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {
-			// what is missing of a message is missed by nobody
+			// only the start of a message is needed
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-			return refused(r, resp.StatusCode, body)
+			return refusal(r, resp.StatusCode, body)
 		}
 		in := &bounded{r: resp.Body, left: maxSkimmed}
 		err := read(in)
@@ -134,11 +134,11 @@ func (c *Client) request(ctx context.Context, r request) (*http.Request, error) 
 	return req, nil
 }
 
-// buffers keep a pass over many containers from allocating a body for each; what is decoded never
-// points into them.
+// buffers saves a pass over many containers from allocating a body for each. Decoded values never
+// point into them.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// get asks for a path under the agreed version and decodes the answer into v.
+// get gets a path under the agreed version and decodes the answer into v.
 func (c *Client) get(ctx context.Context, path string, query url.Values, max int64, v any) error {
 	return c.getAt(ctx, "/v"+c.engine.agreed+path, query, max, v)
 }
@@ -147,7 +147,7 @@ func (c *Client) getAt(ctx context.Context, path string, query url.Values, max i
 	r := request{method: http.MethodGet, path: path, query: query, max: max}
 	buf := buffers.Get().(*bytes.Buffer)
 	defer func() {
-		if buf.Cap() <= 1<<20 { // one giant must not stay in memory
+		if buf.Cap() <= 1<<20 { // do not keep a single huge one in memory
 			buf.Reset()
 			buffers.Put(buf)
 		}
@@ -157,7 +157,7 @@ func (c *Client) getAt(ctx context.Context, path string, query url.Values, max i
 		return err
 	}
 	if status != http.StatusOK {
-		return refused(r, status, body)
+		return refusal(r, status, body)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return unreadable(r, jsonError(err))
@@ -165,7 +165,7 @@ func (c *Client) getAt(ctx context.Context, path string, query url.Values, max i
 	return nil
 }
 
-// jsonError says what is wrong without repeating what was sent.
+// jsonError describes the error without quoting what was sent.
 func jsonError(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {

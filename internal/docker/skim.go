@@ -9,10 +9,10 @@ import (
 	"slices"
 )
 
-// Bounds of what is kept while skimming. What is longer is passed over, so that no container can
-// make the description of another one, or its own name, too long to be read by what stands on it.
+// The bounds of what skimming keeps. It skips longer values, so that no container can make the
+// description of another one, or its own name, too long to read.
 const (
-	mostKept = 1 << 20 // a value
+	maxValue = 1 << 20 // a value
 	mostKey  = 1 << 10
 	mostDeep = 200
 )
@@ -22,8 +22,8 @@ var (
 	errDeep   = errors.New("it is too deep")
 )
 
-// skimmer reads JSON as it comes and keeps the values of a few keys; the memory that it takes does
-// not depend on what it passes over. What it keeps is for a decoder to judge.
+// skimmer reads JSON as it arrives and keeps the values of a few keys. Its memory does not grow
+// with what it skips. It leaves it to a decoder to judge what it keeps.
 type skimmer struct {
 	r    *bufio.Reader
 	keep []string
@@ -33,10 +33,10 @@ func newSkimmer(r io.Reader, keep ...string) *skimmer {
 	return &skimmer{r: bufio.NewReaderSize(r, 64<<10), keep: keep}
 }
 
-// list hands each object of a list to use: the kept members that are there, and not too long.
+// list passes each object of a list to use: those kept members that are present and not too long.
 func (s *skimmer) list(use func(map[string]json.RawMessage) error) error {
 	c, err := s.next()
-	if err == nil && c == 'n' { // null, which is an empty list
+	if err == nil && c == 'n' { // null is an empty list
 		word := &kept{most: 5}
 		if err := s.value(c, word); err != nil || word.String() != "null" {
 			return or(err, errNoJSON)
@@ -74,7 +74,7 @@ func (s *skimmer) list(use func(map[string]json.RawMessage) error) error {
 	return s.end()
 }
 
-// object gives the kept members of an object.
+// object returns the kept members of an object.
 func (s *skimmer) object() (map[string]json.RawMessage, error) {
 	c, err := s.next()
 	if err != nil || c != '{' {
@@ -87,7 +87,7 @@ func (s *skimmer) object() (map[string]json.RawMessage, error) {
 	return members, s.end()
 }
 
-// end expects that nothing follows.
+// end expects the end of the input.
 func (s *skimmer) end() error {
 	if _, err := s.next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		return or(err, errNoJSON)
@@ -95,7 +95,7 @@ func (s *skimmer) end() error {
 	return nil
 }
 
-// members reads an object whose brace is read.
+// members reads an object after its opening brace.
 func (s *skimmer) members() (map[string]json.RawMessage, error) {
 	out := map[string]json.RawMessage{}
 	c, err := s.next()
@@ -123,7 +123,7 @@ func (s *skimmer) members() (map[string]json.RawMessage, error) {
 	}
 }
 
-// member reads one whose key has begun.
+// member reads one member whose key has begun.
 func (s *skimmer) member(out map[string]json.RawMessage) error {
 	key := &kept{most: mostKey}
 	if err := s.text(key); err != nil {
@@ -136,7 +136,7 @@ func (s *skimmer) member(out map[string]json.RawMessage) error {
 	value := &kept{}
 	if !key.full && json.Unmarshal(append([]byte{'"'}, key.Bytes()...), &name) == nil &&
 		slices.Contains(s.keep, name) {
-		value.most = mostKept
+		value.most = maxValue
 	}
 	c, err := s.next()
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *skimmer) member(out map[string]json.RawMessage) error {
 	return nil
 }
 
-// value reads one that begins with c.
+// value reads a value that begins with c.
 func (s *skimmer) value(c byte, to *kept) error {
 	to.add(c)
 	switch c {
@@ -160,7 +160,7 @@ func (s *skimmer) value(c byte, to *kept) error {
 	case '{', '[':
 		return s.nested(to)
 	}
-	for { // a number, or a word
+	for { // a number or a word
 		next, err := s.r.ReadByte()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -174,7 +174,7 @@ func (s *skimmer) value(c byte, to *kept) error {
 	}
 }
 
-// nested reads up to the bracket that closes the one before. What stands within is not checked.
+// nested reads up to the bracket that closes the one before. It does not check what stands between.
 func (s *skimmer) nested(to *kept) error {
 	for deep := 1; deep > 0; {
 		c, err := s.next()
@@ -200,7 +200,7 @@ func (s *skimmer) nested(to *kept) error {
 	return nil
 }
 
-// text reads a string whose quote is read, up to and with the other one.
+// text reads a string after its opening quote, up to and with the closing one.
 func (s *skimmer) text(to *kept) error {
 	for escaped := false; ; {
 		c, err := s.r.ReadByte()
@@ -219,7 +219,7 @@ func (s *skimmer) text(to *kept) error {
 	}
 }
 
-// next gives the next byte that is no space. The end is an io.ErrUnexpectedEOF.
+// next returns the next byte that is not a space. The end is io.ErrUnexpectedEOF.
 func (s *skimmer) next() (byte, error) {
 	for {
 		c, err := s.r.ReadByte()
@@ -246,7 +246,7 @@ func or(err, otherwise error) error {
 	return otherwise
 }
 
-// kept is what is kept of a value, up to a length.
+// kept is the kept part of a value, up to a length.
 type kept struct {
 	bytes.Buffer
 	most int
@@ -261,8 +261,8 @@ func (k *kept) add(c byte) {
 	k.WriteByte(c)
 }
 
-// bounded ends with an error where more comes than is read, and remembers how the connection
-// failed, to tell that from an answer that makes no sense.
+// bounded fails if more comes than its bound. It remembers how the connection failed, to
+// distinguish that from malformed answers.
 type bounded struct {
 	r      io.Reader
 	left   int64

@@ -26,7 +26,7 @@ func skimmed(text string, keep ...string) ([]map[string]string, error) {
 
 func TestSkimmingKeepsWhatIsAskedFor(t *testing.T) {
 	type m = map[string]string
-	long := strings.Repeat("x", mostKept)
+	long := strings.Repeat("x", maxValue)
 	for _, test := range []struct {
 		text string
 		want []m
@@ -63,8 +63,8 @@ func TestSkimmingRefusesWhatIsNoList(t *testing.T) {
 	}
 }
 
-// FuzzSkimming: what the standard decoder takes for a list of objects, skimming takes too, and
-// finds the same in it.
+// FuzzSkimming: skimming accepts every list of objects that the standard decoder accepts, and finds
+// the same in it.
 func FuzzSkimming(f *testing.F) {
 	for _, seed := range []string{`[]`, `null`, `[{"a":1}]`, `[{"a":{"b":[1,"]"]}},{}]`,
 		`[{"b":"\\","a":"\""}]`, `[{"a":1,"a":2}]`} {
@@ -77,7 +77,7 @@ func FuzzSkimming(f *testing.F) {
 		if err != nil || slices.ContainsFunc(want, func(m map[string]json.RawMessage) bool {
 			return m == nil
 		}) {
-			return // it is laxer within what it passes over
+			return // skimming is laxer within what it skips
 		}
 		if errors.Is(mine, errDeep) || len(text) > mostKey {
 			return
@@ -91,7 +91,7 @@ func FuzzSkimming(f *testing.F) {
 				m["a"] != nil && json.Unmarshal([]byte(got[i]["a"]), &a) != nil {
 				t.Fatalf("%q: %q", text, got[i]["a"])
 			}
-			_ = json.Unmarshal(m["a"], &b) // none is nil
+			_ = json.Unmarshal(m["a"], &b) // a missing one is nil
 			x, _ := json.Marshal(a)
 			y, _ := json.Marshal(b)
 			if string(x) != string(y) {

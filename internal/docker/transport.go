@@ -16,12 +16,12 @@ import (
 	"dropcap"
 )
 
-// sshConnections is the pool over ssh://, where each connection is a login: sshd by default refuses
-// at random past ten that are not yet authenticated (MaxStartups).
+// sshConnections limits the pool over ssh://, where each connection is a login: beyond ten that are
+// not yet authenticated, sshd by default refuses at random (MaxStartups).
 const sshConnections = 4
 
-// connect prepares the way to the engine: dialers, TLS and host syntax are docker's, the pool is
-// ours, since moby's own client keeps 6 idle connections, traces each request and decodes
+// connect prepares the connection to the engine. Dialers, TLS and host syntax are docker's. The
+// pool is ours, since moby's own client keeps 6 idle connections, traces each request and decodes
 // everything.
 func connect(ep endpoint, o Options) (*Client, error) {
 	tr, base, err := transport(ep)
@@ -79,7 +79,7 @@ func pool(tr *http.Transport, n int) {
 // export: a CA replaces the system's.
 func tlsFrom(data *dcontext.TLSData, skipVerify bool) (*tls.Config, error) {
 	cfg := tlsconfig.ClientDefault()
-	cfg.InsecureSkipVerify = skipVerify // --tls without --tlsverify: the person's word
+	cfg.InsecureSkipVerify = skipVerify // --tls without --tlsverify: the user's choice
 	if data == nil {
 		return cfg, nil
 	}

@@ -53,7 +53,7 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 // nothing to a person and fills the line. What it is for errors.Is and errors.As it stays.
 func named(err error, says string) error {
 	var e *dropcap.Error
-	words, ok := docker.Said(err)
+	words, ok := docker.RefusalMessage(err)
 	if !ok || says == "" || !errors.As(err, &e) {
 		return err
 	}

@@ -78,7 +78,7 @@ func (s *Session) execsIn(ctx context.Context, j apply.Job) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if live, err := s.PeoplesExecs(ctx, raw); err != nil || len(live) > 0 {
+		if live, err := s.UserExecs(ctx, raw); err != nil || len(live) > 0 {
 			return len(live) > 0, err
 		}
 	}

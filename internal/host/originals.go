@@ -168,7 +168,7 @@ func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Ori
 	}
 	o.neighbours(&out, c.ID)
 	var err error
-	if out.Execs, err = o.h.PeoplesExecs(ctx, raw); err != nil {
+	if out.Execs, err = o.h.UserExecs(ctx, raw); err != nil {
 		return out, err
 	}
 	if newer(o.h.Version(), "1.51") {

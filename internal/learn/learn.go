@@ -33,9 +33,9 @@ type Tracer interface {
 type Engine interface {
 	// Events gives what happens to containers until ctx ends.
 	Events(ctx context.Context) (<-chan Event, error)
-	// Told is the time of the last event of a container that the engine has told of until now; zero
+	// LastEvent is the time of the last event of a container that the engine has told of until now; zero
 	// if it remembers none.
-	Told(ctx context.Context) (time.Time, error)
+	LastEvent(ctx context.Context) (time.Time, error)
 	// Running lists the containers that run now.
 	Running(ctx context.Context) ([]dropcap.Ref, error)
 	// Unstarted lists those that were made and have never been started.
@@ -248,7 +248,7 @@ func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 func (r *recording) catchUp(work context.Context, events <-chan Event) {
 	ctx, cancel := context.WithTimeout(work, lastLook)
 	defer cancel()
-	told, err := r.e.Told(ctx)
+	last, err := r.e.LastEvent(ctx)
 	if err != nil {
 		r.q.Warn(fmt.Errorf("the last moments may be missing: %w", err))
 	}
@@ -267,7 +267,7 @@ func (r *recording) catchUp(work context.Context, events <-chan Event) {
 			continue
 		default:
 		}
-		if behind = r.last.Before(told) || r.unsaid(ctx); !behind {
+		if behind = r.last.Before(last) || r.unsaid(ctx); !behind {
 			break
 		}
 		select {

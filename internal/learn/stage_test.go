@@ -66,8 +66,8 @@ func (s *stage) Running(context.Context) (refs []dropcap.Ref, err error) {
 	return refs, nil
 }
 
-// Told is the time of the last event of the script.
-func (s *stage) Told(context.Context) (at time.Time, err error) {
+// LastEvent is the time of the last event of the script.
+func (s *stage) LastEvent(context.Context) (at time.Time, err error) {
 	s.locked(func() { at = s.told })
 	return at, nil
 }

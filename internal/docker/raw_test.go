@@ -14,8 +14,8 @@ import (
 	"dropcap"
 )
 
-// What changes something is sent once, as it is, under the version asked for; and what became of it
-// is told also where it was refused.
+// A changing request is sent once, unchanged, under the version asked for. The result is returned
+// even if the engine refuses.
 func TestPerformSendsWhatItIsGiven(t *testing.T) {
 	var got []string
 	release := make(chan struct{})

@@ -11,10 +11,10 @@ import (
 	"dropcap"
 )
 
-// Perform sends a request that changes something: the body as it is, under the version that it asks
-// for, for as long as it may take. The result carries the engine's status and answer also where the
-// engine refuses; a status of 0 means that no answer came, so that nobody knows whether it was
-// done. Nothing is sent twice.
+// Perform sends a request that changes something: the body unchanged, under the version that the
+// call names, without a timeout. The result carries the engine's status and answer even if the
+// engine refuses. A status of 0 means that no answer came, so that nobody knows whether it was
+// done. Perform never sends a request twice.
 func (c *Client) Perform(ctx context.Context, call dropcap.Call) (dropcap.Result, error) {
 	version := call.API
 	if version == "" {
@@ -39,20 +39,20 @@ func (c *Client) Perform(ctx context.Context, call dropcap.Call) (dropcap.Result
 	}
 	result := dropcap.Result{Status: status, Body: body}
 	if status/100 != 2 && !slices.Contains(call.Fine, status) {
-		return result, refused(r, status, body)
+		return result, refusal(r, status, body)
 	}
 	return result, nil
 }
 
-// Raw gives the engine's answer to a question as it is, under the agreed version. The path begins
-// with "/containers/…". The error is a dropcap.ErrNotFound where there is no such thing.
+// Raw returns the engine's answer to a GET request as it is, under the agreed version. The path
+// begins with "/containers/…". The error is dropcap.ErrNotFound if the object does not exist.
 func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
 	var body json.RawMessage
 	err := c.get(ctx, path, query, maxOne, &body)
 	return slices.Clone(body), err
 }
 
-// RawContainer is the whole answer of GET /containers/ID/json.
+// RawContainer returns the whole answer of GET /containers/ID/json.
 func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, error) {
 	if !fullID.MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
@@ -72,9 +72,9 @@ func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, 
 	return body, nil
 }
 
-// Sketch is of GET /containers/ID/json what tells who the container is and what it uses of the host
-// and of others, read whatever else stands on it: Id, Name, Image, State, HostConfig and Mounts, as
-// far as each is of a length that can be read.
+// Sketch returns the part of GET /containers/ID/json that identifies the container and lists what
+// it uses of the host and of others: Id, Name, Image, State, HostConfig and Mounts, as far as each
+// is short enough to read. It succeeds whatever else the answer contains.
 func (c *Client) Sketch(ctx context.Context, id string) (json.RawMessage, error) {
 	if !fullID.MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
@@ -100,7 +100,8 @@ func (c *Client) Sketch(ctx context.Context, id string) (json.RawMessage, error)
 	return raw, nil
 }
 
-// RawImage is the whole answer of GET /images/ID/json; nil without an error if the image is gone.
+// RawImage returns the whole answer of GET /images/ID/json; nil without an error if the image is
+// gone.
 func (c *Client) RawImage(ctx context.Context, id string) (json.RawMessage, error) {
 	if !imageID.MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "",
@@ -113,7 +114,8 @@ func (c *Client) RawImage(ctx context.Context, id string) (json.RawMessage, erro
 	return body, err
 }
 
-// RawNetwork is the whole answer of GET /networks/ID; nil without an error if the network is gone.
+// RawNetwork returns the whole answer of GET /networks/ID; nil without an error if the network is
+// gone.
 func (c *Client) RawNetwork(ctx context.Context, idOrName string) (json.RawMessage, error) {
 	if !anyName.MatchString(idOrName) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "",
@@ -126,8 +128,8 @@ func (c *Client) RawNetwork(ctx context.Context, idOrName string) (json.RawMessa
 	return body, err
 }
 
-// RawLayer is the whole answer of GET /containers/ID/changes: what was written into the container's
-// own layer. "null" if nothing was.
+// RawLayer returns the whole answer of GET /containers/ID/changes: what was written into the
+// container's own layer; "null" if nothing was.
 func (c *Client) RawLayer(ctx context.Context, id string) (json.RawMessage, error) {
 	if !fullID.MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the layer of %q: %w",

@@ -9,7 +9,8 @@ import (
 	"dropcap"
 )
 
-// healthBody is the part of a container's description that tells what its health check runs.
+// healthBody is the part of a container's description from which its health check's command
+// follows.
 type healthBody struct {
 	ExecIDs []string
 	Config  struct {
@@ -18,8 +19,8 @@ type healthBody struct {
 	}
 }
 
-// command is what the engine runs for the health check (moby daemon/health.go, cmdProbe.run); nil
-// if it runs none.
+// command returns what the engine runs for the health check (moby daemon/health.go, cmdProbe.run);
+// nil if there is none.
 func (b healthBody) command() []string {
 	if b.Config.Healthcheck == nil || len(b.Config.Healthcheck.Test) < 2 {
 		return nil
@@ -38,10 +39,10 @@ func (b healthBody) command() []string {
 	return nil
 }
 
-// PeoplesExecs gives the ids of the live execs of a container, described by inspect (GET
-// /containers/ID/json), that are not its health check's own; never nil. Those come and go every few
-// seconds, and end with the container.
-func (c *Client) PeoplesExecs(ctx context.Context, inspect json.RawMessage) ([]string, error) {
+// UserExecs returns the ids of a container's live execs except those of its health check, which
+// come and go every few seconds and end with the container. inspect is the answer of GET
+// /containers/ID/json. The result is never nil.
+func (c *Client) UserExecs(ctx context.Context, inspect json.RawMessage) ([]string, error) {
 	live := []string{}
 	var b healthBody
 	if err := json.Unmarshal(inspect, &b); err != nil {

@@ -7,16 +7,16 @@ import (
 	"dropcap"
 )
 
-// answer is asked for once, however many wait for it. The first asker's end does not become
-// everyone's answer, and each waits no longer than its own context.
-type answer[T any] struct {
+// shared is one request whose result several callers share. The end of the first caller does not
+// end it for the others, and each waits no longer than its own context.
+type shared[T any] struct {
 	once  sync.Once
 	done  chan struct{}
 	value T
 	err   error
 }
 
-func (a *answer[T]) get(ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+func (a *shared[T]) get(ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
 	a.once.Do(func() {
 		a.done = make(chan struct{})
 		go func() {
