@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// actorEnv makes this test program an actor: it performs the acts named, in order, on one thread,
-// and exits. "setuid0:5 capset" is five calls of the act setuid0 and one of capset.
+// actorEnv turns this test program into an actor: it performs the named acts, in order, on one
+// thread, and exits. "setuid0:5 capset" is five calls of the act setuid0 and one of capset.
 const actorEnv = "DROPCAP_BPF_ACTS"
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,7 @@ func perform(acts string) {
 	list := strings.Fields(acts)
 	for i, a := range list {
 		name, times, _ := strings.Cut(a, ":")
-		if name == "again" { // the rest in another run of the program
+		if name == "again" { // the rest runs in a new process image
 			env := []string{actorEnv + "=" + strings.Join(list[i+1:], " ")}
 			unix.Exec(executable(), []string{"x"}, env)
 		}
@@ -52,7 +52,8 @@ func perform(acts string) {
 	}
 }
 
-// raw is a system call of this thread alone: the library's own would make every thread set its ids.
+// raw makes a system call on this thread alone: the library's own would make every thread set its
+// ids.
 func raw(nr, a, b, c uintptr) {
 	unix.RawSyscall(nr, a, b, c)
 }
@@ -63,12 +64,12 @@ func cstring(s string) uintptr {
 	return uintptr(unsafe.Pointer(&b[0]))
 }
 
-var kept [][]byte // what system calls read must not be collected
+var kept [][]byte // keeps what system calls read from being collected
 
 const foreign = 4242
 
-// allActs are calls whose checks are known exactly. The files lie in the actor's folder: newBox
-// makes them.
+// allActs are calls whose checks are known exactly. Their files are in the actor's folder, where
+// newBox creates them.
 var allActs map[string]func(i int)
 
 func init() {
@@ -173,10 +174,10 @@ func loseAll() {
 	}
 }
 
-// nested sets ids in a user namespace of its own making.
+// nested sets ids in a user namespace of its own.
 func nested() {
 	path := executable()
-	// The mappings are written in a /proc that knows the actor's own numbers.
+	// The mappings need a /proc that knows the actor's own numbers.
 	if unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") != nil ||
 		unix.Mount("proc", "/proc", "proc", 0, "") != nil {
 		os.Exit(3)
@@ -192,7 +193,7 @@ func nested() {
 	}
 }
 
-// limit sets the hard limit of core files to that much more than it is; the same for 0.
+// limit raises the hard limit of core files by that much; by 0 leaves it as it is.
 func limit(most uint64) {
 	var l unix.Rlimit
 	unix.Prlimit(0, unix.RLIMIT_CORE, nil, &l)
@@ -207,7 +208,7 @@ func limit(most uint64) {
 	unix.Prlimit(0, unix.RLIMIT_CORE, &l, nil)
 }
 
-// executable is this program by its path in the actor's mount namespace.
+// executable returns this program's path in the actor's mount namespace.
 func executable() string {
 	path, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -216,7 +217,7 @@ func executable() string {
 	return path
 }
 
-// copyOf writes this program anew, under a name that a path's buffer must hold.
+// copyOf writes a copy of this program, under a name that a path's buffer must hold.
 func copyOf() string {
 	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -255,7 +256,7 @@ func child(path, acts string) {
 	p.Wait()
 }
 
-// execMemory becomes a copy of this program that lies in memory only.
+// execMemory executes a copy of this program that exists in memory only.
 func execMemory(acts string) {
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"dropcap/caps"
 )
 
-// A runtime's program comes from outside the container's mounts, whatever it calls itself; the
-// container's begins with the first exec inside.
+// A runtime's program comes from outside the container's mounts, whatever its name; the container's
+// own begins with the first exec inside.
 func TestTheRuntimesOwnChecksAreNotTheContainers(t *testing.T) {
 	tr := start(t, Options{})
 	t.Run("before the exec", func(t *testing.T) {
@@ -88,11 +88,11 @@ func TestACgroupInsideAContainerIsTheContainers(t *testing.T) {
 	outer.run("setuid0:2")
 	outer.expect(tr, map[string]uint64{"SETUID setuid current granted": 13})
 	inner.expect(tr, map[string]uint64{"SETUID setuid current granted": 0})
-	seen, err := tr.Sightings()
+	sightings, err := tr.Sightings()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range seen {
+	for _, s := range sightings {
 		if s.Cgroup == inner.id {
 			t.Errorf("the cgroup inside is taken for a container: %+v", s)
 		}
@@ -117,7 +117,7 @@ func TestNamesOfContainersAreRecognised(t *testing.T) {
 	}
 }
 
-// Each process that was put beside the first, by docker exec, has a tree of its own.
+// Each process placed beside the first one, by docker exec, has a tree of its own.
 func TestExecsAreToldApart(t *testing.T) {
 	tr := start(t, Options{})
 	for _, c := range []struct {
@@ -133,7 +133,7 @@ func TestExecsAreToldApart(t *testing.T) {
 			end := background(t, first)
 			second := b.command(self(t), "setgid0 fork")
 			second.SysProcAttr.Cloneflags = unix.CLONE_NEWNS
-			// a child that cannot see its parent's number takes it for dead
+			// a child that cannot see its parent's number believes it dead
 			second.SysProcAttr.Pdeathsig = 0
 			runIn(t, second, first, c.join)
 			end()
@@ -152,7 +152,7 @@ func TestExecsAreToldApart(t *testing.T) {
 	}
 }
 
-// background starts an actor and waits until it tells; end lets it go on, and waits for it.
+// background starts an actor and waits until it is ready; end lets it go on, and waits for its end.
 func background(t *testing.T, cmd *exec.Cmd) (end func()) {
 	t.Helper()
 	in, err := cmd.StdinPipe()
@@ -164,7 +164,7 @@ func background(t *testing.T, cmd *exec.Cmd) (end func()) {
 		t.Fatal(err)
 	}
 	cmd.Stderr = os.Stderr
-	// Its parent is a thread, which must not end before: Pdeathsig.
+	// Its parent is a thread, which must not end first: Pdeathsig.
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
 	if err := cmd.Start(); err != nil {
@@ -181,13 +181,13 @@ func background(t *testing.T, cmd *exec.Cmd) (end func()) {
 	}
 }
 
-// runIn runs an actor, in another's PID namespace if told so.
+// runIn runs an actor, in another one's PID namespace if join is set.
 func runIn(t *testing.T, cmd, other *exec.Cmd, join bool) {
 	t.Helper()
 	done := make(chan error)
 	go func() {
 		if join {
-			runtime.LockOSThread() // and never unlocked: the thread ends with what it joined
+			runtime.LockOSThread() // never unlocked: the thread ends with what it joined
 			ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", other.Process.Pid))
 			if err == nil {
 				err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWPID)
@@ -308,7 +308,7 @@ func TestForgetFreesWhatAContainerHeld(t *testing.T) {
 			t.Errorf("%d entries left in %s", left, name)
 		}
 	}
-	a.run("setuid0:5") // the id of a cgroup is never used again, but one may go on
+	a.run("setuid0:5") // the id of a cgroup is never reused, but one may live on
 	a.expect(tr, map[string]uint64{"SETUID setuid current granted": 5})
 }
 

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// BenchmarkCheck tells what counting adds to one check: the same loop of setuid(0) untraced, in a
-// cgroup that is not watched, and in one that is. Rounds are interleaved and the medians compared,
-// in processor time, since hosts are noisy.
+// BenchmarkCheck measures what counting adds to one check: the same loop of setuid(0) untraced, in
+// a cgroup that is not watched, and in one that is. It interleaves the rounds and compares the
+// medians of processor time, since hosts are noisy.
 func BenchmarkCheck(b *testing.B) {
 	const calls, rounds = 300_000, 15
 	took := map[string][]float64{}
@@ -22,7 +22,7 @@ func BenchmarkCheck(b *testing.B) {
 		slices.Sort(took[mode])
 		return took[mode][rounds/2]
 	}
-	for b.Loop() { // the measuring is done
+	for b.Loop() { // already measured
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median("untraced"), "ns/untraced")

@@ -21,7 +21,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// start gives a tracer that watches everything. DROPCAP_TEST_HOOK forces a hook.
+// start returns a tracer that watches everything. DROPCAP_TEST_HOOK forces a hook.
 func start(t testing.TB, o Options) *Tracer {
 	t.Helper()
 	testenv.Need(t, testenv.Root, testenv.BTF)
@@ -39,8 +39,8 @@ func start(t testing.TB, o Options) *Tracer {
 	return tr
 }
 
-// box is a cgroup with a container's name, and what runs in it runs as a container's processes do:
-// in a mount namespace and a PID namespace of their own.
+// box is a cgroup with a container's name. What runs in it runs as a container's processes do, in a
+// mount namespace and a PID namespace of its own.
 type box struct {
 	t    testing.TB
 	dir  string // of the cgroup
@@ -49,7 +49,7 @@ type box struct {
 	work string // the actors' folder
 }
 
-// tree is the cgroup that all boxes of all runs are in, so that those of a killed run are found.
+// tree returns the cgroup above all boxes of all runs, so that those of a killed run are found.
 func tree(t testing.TB) string {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/mounts")
@@ -88,7 +88,7 @@ func randomID(t testing.TB) string {
 func newBox(t testing.TB) *box {
 	t.Helper()
 	sweep(tree(t))
-	t.Cleanup(func() { // runs after the box's own
+	t.Cleanup(func() { // runs after the box's own cleanup
 		sweep(tree(t))
 		os.Remove(tree(t)) // refused while another run has a box in it
 	})
@@ -121,7 +121,7 @@ func boxAt(t testing.TB, parent, name string) *box {
 	return b
 }
 
-// command is an actor that is born in the box.
+// command returns an actor that starts in the box.
 func (b *box) command(path, acts string) *exec.Cmd {
 	b.t.Helper()
 	dir, err := os.Open(b.dir)
@@ -162,7 +162,7 @@ func finish(t testing.TB, cmd *exec.Cmd) {
 	}
 }
 
-// counts are the checks of a box by what tells them apart here; the frames of a key do not.
+// counts returns the checks of a box by the properties that matter here; frames do not.
 func (b *box) counts(tr *Tracer) (map[string]uint64, []dropcap.KernelCheck) {
 	b.t.Helper()
 	all, _, err := tr.Checks()
@@ -189,7 +189,7 @@ func (b *box) counts(tr *Tracer) (map[string]uint64, []dropcap.KernelCheck) {
 var args = []string{"", " foreign", " saved", " current", " setid", " nosetid", " raise",
 	" noraise", " within", " more", " look", " ambient"}
 
-// kind spells a check: "SETUID setuid current granted", with what is out of the ordinary behind it.
+// kind formats a check: "SETUID setuid current granted", followed by what is unusual about it.
 func kind(c dropcap.KernelCheck) string {
 	verdict := "denied"
 	if c.Granted {
@@ -206,8 +206,7 @@ func kind(c dropcap.KernelCheck) string {
 	return s
 }
 
-// expect compares the counts of the kinds named, and nothing else: the actor's own run-time makes
-// checks too.
+// expect compares the counts of the named kinds only: the actor's own run-time causes checks too.
 func (b *box) expect(tr *Tracer, want map[string]uint64) []dropcap.KernelCheck {
 	b.t.Helper()
 	got, list := b.counts(tr)

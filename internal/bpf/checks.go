@@ -13,33 +13,33 @@ import (
 	"dropcap/caps"
 )
 
-// Stats tells what the counts do not contain, and what they cost.
+// Stats describes what the counts lack, and what they cost.
 type Stats struct {
-	// Lost are checks that were not counted: no room for another key or cgroup, or the kernel did
-	// not run the program because it was running already. The last is of the whole host, since
-	// nobody knows whose they were.
+	// Lost is the number of checks that were not counted: there was no room for another key or
+	// cgroup, or the kernel did not run the program because it was already running. The latter
+	// counts for the whole host, since nobody knows whose they were.
 	Lost   uint64
-	LostOf map[uint64]uint64 // those that are known to be of a container, by its cgroup
-	// LossUnknown is set where the kernel does not count what the hook missed.
+	LostOf map[uint64]uint64 // the part known to belong to a container, by its cgroup
+	// LossUnknown is set if the kernel does not count what the hook missed.
 	LossUnknown bool
-	// NoCalls says why not what programs do with their own sets without a check is seen; empty if
-	// it is.
+	// NoCalls says why dropcap cannot see what programs do with their own sets without a check;
+	// empty if it can.
 	NoCalls string
-	// call paths that were due and not kept, for want of room; the kernel tries again at the next
-	// check of the kind
+	// call paths that were not kept, for want of room; the kernel tries again at the next check of
+	// the kind
 	NoStack uint64
-	// executables' paths that user space was too slow for; the kernel tries again at the next start
-	// of the program
+	// executables' paths that arrived too fast for user space; the kernel tries again at the next
+	// start of the program
 	NoPath   uint64
-	NoName   uint64 // containers that no Sighting tells of
-	Keys     int    // kinds of checks that are kept now
+	NoName   uint64 // containers without a Sighting
+	Keys     int    // kinds of checks kept now
 	MaxKeys  int
-	MapBytes uint64 // of kernel memory, on this machine
-	// BytesEach is what of MapBytes there is once for each processor that the machine may have.
+	MapBytes uint64 // kernel memory on this machine
+	// BytesEach is the part of MapBytes that exists once for each possible processor.
 	BytesEach uint64
 }
 
-// Checks gives everything counted so far and not forgotten: one entry for each kind of check and
+// Checks returns everything counted so far and not forgotten: one entry for each kind of check and
 // call path.
 func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 	if err := t.prune(); err != nil {
@@ -62,7 +62,7 @@ func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 	if err != nil {
 		return nil, Stats{}, err
 	}
-	t.paths.settle()
+	t.paths.flush()
 	at := clock()
 	var out []dropcap.KernelCheck
 	for _, e := range tallies {
@@ -82,7 +82,7 @@ func (t *Tracer) Checks() ([]dropcap.KernelCheck, Stats, error) {
 	return out, stats, nil
 }
 
-// check names what a key holds as numbers.
+// check replaces a key's numbers by names.
 func (t *Tracer) check(k capabilityCheck) dropcap.KernelCheck {
 	c := dropcap.KernelCheck{
 		Cgroup: k.Own, Cap: caps.Cap(k.Cap), Granted: k.Granted != 0, Spent: k.Spent != 0,
@@ -114,11 +114,11 @@ func from(n uint8) string {
 	return dropcap.FromUnknown
 }
 
-// device turns the kernel's own form of a device number (MINORBITS is 20, include/linux/kdev_t.h)
-// into stat's.
+// device converts the kernel's form of a device number (MINORBITS is 20, include/linux/kdev_t.h) to
+// that of stat.
 func device(dev uint32) uint64 { return unix.Mkdev(dev>>20, dev&(1<<20-1)) }
 
-// framesOf names the call paths of each key; paths that differ in no function are one.
+// framesOf returns the named call paths of each key; paths with the same functions are merged.
 func (t *Tracer) framesOf(called []entry[capabilityCallPath,
 	uint64]) (map[capabilityCheck][][]string, error) {
 	numbers := make([]uint64, len(called))
@@ -136,7 +136,7 @@ func (t *Tracer) framesOf(called []entry[capabilityCallPath,
 	out := map[capabilityCheck][][]string{}
 	for _, e := range called {
 		frames, ok := named[e.key.Stack]
-		if !ok { // it was taken for one that is in no path, a moment before it was in one
+		if !ok { // its stack was taken for unused just before a path used it
 			if err := t.retry(e.key); err != nil {
 				return nil, err
 			}
@@ -152,8 +152,8 @@ func (t *Tracer) framesOf(called []entry[capabilityCallPath,
 
 type numbered = entry[capabilityCallStack, uint64]
 
-// stacks reads all that the kernel has. Where they become many, those that are in no path go: their
-// containers are forgotten.
+// stacks reads all stacks in the kernel. If there are many, it deletes those that are in no path:
+// their containers are forgotten.
 func (t *Tracer) stacks(used []uint64) ([]numbered, error) {
 	m := t.collection.Maps[capabilityMapStacks]
 	all, err := entries[capabilityCallStack, uint64](m)
@@ -175,7 +175,7 @@ func (t *Tracer) stacks(used []uint64) ([]numbered, error) {
 	return slices.DeleteFunc(all, func(e numbered) bool { return !keep[e.value] }), nil
 }
 
-// afterLosses makes room where the kernel has found none for a stack since the last call.
+// afterLosses makes room if the kernel has had no place for a stack since the last call.
 func (t *Tracer) afterLosses(makeRoom func() error) error {
 	var lost uint64
 	if err := t.collection.Variables[capabilityVarLostStacks].Get(&lost); err != nil {
@@ -187,9 +187,9 @@ func (t *Tracer) afterLosses(makeRoom func() error) error {
 	return makeRoom()
 }
 
-// retry takes away a call path that cannot be told, so that the kernel may keep it again.
+// retry deletes a call path without its stack, so that the kernel may record it again.
 func (t *Tracer) retry(p capabilityCallPath) error {
-	t.untold.Add(1)
+	t.pathsWithoutStack.Add(1)
 	if err := t.collection.Maps[capabilityMapCallPaths].Delete(p); err != nil &&
 		!errors.Is(err, ebpf.ErrKeyNotExist) {
 		return err
@@ -215,7 +215,7 @@ func (t *Tracer) stats(keys int) (Stats, error) {
 			return s, fmt.Errorf("read what was lost: %w", err)
 		}
 	}
-	s.NoStack += t.untold.Load()
+	s.NoStack += t.pathsWithoutStack.Load()
 	s.Lost = full + group + missed
 	of, err := entries[uint64, uint64](t.collection.Maps[capabilityMapLosses])
 	if err != nil {
@@ -234,7 +234,7 @@ func (t *Tracer) stats(keys int) (Stats, error) {
 	return s, nil
 }
 
-// missed counts the times that the kernel did not run a program, where it counts them.
+// missed returns how often the kernel did not run a program, if it counts that.
 func (t *Tracer) missed() (uint64, error) {
 	var missed uint64
 	for i, p := range t.programs {
@@ -254,7 +254,7 @@ func (t *Tracer) missed() (uint64, error) {
 	return missed, nil
 }
 
-// countsKprobes tells whether the kernel counts what kprobes and their programs miss: since Linux
+// countsKprobes reports whether the kernel counts what kprobes and their programs miss: since Linux
 // 6.7.
 func countsKprobes() bool {
 	var u unix.Utsname

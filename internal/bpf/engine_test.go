@@ -12,7 +12,7 @@ import (
 )
 
 // Engines with runc 1.1 and runc 1.3: each makes hundreds of checks of its own in the container's
-// cgroup before the container's program begins, and none of them may be counted; a program that
+// cgroup before the container's program begins, and none of them may be counted. A program that
 // lives for milliseconds must be.
 func TestEngineContainersOfMillisecondsAreAttributed(t *testing.T) {
 	kinds := []dockertest.Kind{dockertest.Docker20}
@@ -53,25 +53,25 @@ func milliseconds(t *testing.T, kind dockertest.Kind) {
 // checksOf finds a container's checks by the sighting of its name.
 func checksOf(t *testing.T, tr *Tracer, id string) []dropcap.KernelCheck {
 	t.Helper()
-	seen, err := tr.Sightings()
+	sightings, err := tr.Sightings()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(seen, func(s Sighting) bool { return strings.Contains(s.Name, id) })
+	i := slices.IndexFunc(sightings, func(s Sighting) bool { return strings.Contains(s.Name, id) })
 	if i < 0 {
-		t.Fatalf("%s is not in %+v", id, seen)
+		t.Fatalf("%s is not in %+v", id, sightings)
 	}
 	all, _, err := tr.Checks()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return slices.DeleteFunc(all, func(c dropcap.KernelCheck) bool {
-		return c.Cgroup != seen[i].Cgroup
+		return c.Cgroup != sightings[i].Cgroup
 	})
 }
 
-// only wants one granted check of the program for the capability, and beside it none but the
-// kernel's look at SYS_ADMIN when memory is asked for.
+// only expects one granted check of the capability by the program, and otherwise only the kernel's
+// check of SYS_ADMIN on memory allocation.
 func only(t *testing.T, list []dropcap.KernelCheck, want caps.Cap) {
 	t.Helper()
 	var n uint64
@@ -85,7 +85,7 @@ func only(t *testing.T, list []dropcap.KernelCheck, want caps.Cap) {
 		case c.Cap == caps.SysAdmin && slices.ContainsFunc(c.Frames, func(f string) bool {
 			return strings.Contains(f, "vm_enough_memory")
 		}):
-		case !c.OwnCred: // overlayfs asks with the mounter's credentials
+		case !c.OwnCred: // overlayfs checks with the mounter's credentials
 		default:
 			t.Errorf("a check that the program does not make: %+v", c)
 		}

@@ -37,7 +37,7 @@ func TestEachCheckIsCountedExactly(t *testing.T) {
 			"NET_RAW socket granted": 4, "NET_RAW socket denied": 3}},
 		{"chroot", "chroot:2 drop-all chroot", map[string]uint64{"SYS_CHROOT chroot granted": 2,
 			"SYS_CHROOT chroot denied": 1}},
-		// setattr_prepare and setattr_copy both ask for FSETID.
+		// Both setattr_prepare and setattr_copy check FSETID.
 		{"chmod of another's file", "chmod-own:9 chmod-other:5", map[string]uint64{
 			"FOWNER fchmodat nosetid granted": 5, "FSETID fchmodat nosetid granted": 10}},
 		{"chmod with a set-group-id bit", "chmod-setgid:2", map[string]uint64{
@@ -46,8 +46,7 @@ func TestEachCheckIsCountedExactly(t *testing.T) {
 			"SETPCAP prctl granted": 3, "SETPCAP prctl denied": 2}},
 		{"a limit raised", "drop-all raise-limit:2",
 			map[string]uint64{"SYS_RESOURCE prlimit64 raise denied": 2}},
-		// What this one may still have is CHOWN alone, so that the second is denied what the first
-		// is granted.
+		// The second process may only keep CHOWN, so it is denied what the first is granted.
 		{"sets to hand on", "inherit keep-chown drop-all inherit", map[string]uint64{
 			"SETPCAP capset within granted": 1, "SETPCAP capset within denied": 2,
 			"SETPCAP capset more denied": 1}},
@@ -68,8 +67,8 @@ func TestEachCheckIsCountedExactly(t *testing.T) {
 	}
 }
 
-// The host's name belongs to the initial user namespace: nothing that a container in another may
-// hold lets it be set.
+// The hostname belongs to the initial user namespace: no capability of a container in another one
+// allows setting it.
 func TestWhatNoContainerCanHoldIsBeyond(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	cmd := b.command(self(t), "hostname:3")
@@ -80,7 +79,7 @@ func TestWhatNoContainerCanHoldIsBeyond(t *testing.T) {
 	b.expect(tr, map[string]uint64{"SYS_ADMIN sethostname denied beyond": 3})
 }
 
-// Ids in arguments are the caller's, those of credentials the host's.
+// Ids in arguments are relative to the caller's user namespace, those in credentials to the host's.
 func TestArgumentsAreReadInTheCallersUserNamespace(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	cmd := b.command(self(t), "setuid0:2 setgid0:3 setuid-foreign")

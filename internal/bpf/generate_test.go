@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// What is committed is what the sources give: the same compiler, Debian 12's, gives the same bytes.
+// The committed objects match the sources: the same compiler, Debian 12's, produces the same bytes.
 func TestWhatIsGeneratedIsCurrent(t *testing.T) {
 	testenv.Need(t, testenv.Clang)
 	out := t.TempDir()
@@ -21,7 +21,7 @@ func TestWhatIsGeneratedIsCurrent(t *testing.T) {
 	}
 	programs, _ := filepath.Glob("programs/*")
 	for _, path := range programs {
-		os.ReadFile(path) // go test then knows that this test depends on them
+		os.ReadFile(path) // tells go test that this test depends on them
 	}
 	for line := range strings.Lines(string(source)) {
 		if command, ok := strings.CutPrefix(line, "//go:generate "); ok {
@@ -29,7 +29,7 @@ func TestWhatIsGeneratedIsCurrent(t *testing.T) {
 		}
 	}
 	fresh, err := filepath.Glob(out + "/*")
-	if err != nil || len(fresh) != 6 { // objects, their Go sides and tables, for two machines
+	if err != nil || len(fresh) != 6 { // objects, their Go files and tables, for two machines
 		t.Fatalf("%q, %v", fresh, err)
 	}
 	for _, path := range fresh {
@@ -44,7 +44,7 @@ func TestWhatIsGeneratedIsCurrent(t *testing.T) {
 	}
 }
 
-// generate runs one command as go generate does, with another folder for what it writes.
+// generate runs one command as go generate does, with another output folder.
 func generate(t *testing.T, command, out string) {
 	t.Helper()
 	var quote bool

@@ -13,8 +13,8 @@ import (
 	"dropcap/caps"
 )
 
-// hooks gives a hook with those that it needs beside it. On kernels whose compiler has put
-// cap_capable into its callers of the same file, capset and prctl(PR_SET_SECUREBITS) check SETPCAP
+// hooks returns a hook and those that it needs beside it. If the kernel's compiler inlined
+// cap_capable into its callers in the same file, capset and prctl(PR_SET_SECUREBITS) check SETPCAP
 // without calling it. The tracepoint is inside, so it sees them.
 func hooks(c candidate) ([]candidate, error) {
 	all := []candidate{c}
@@ -40,7 +40,7 @@ func hooks(c candidate) ([]candidate, error) {
 	return all, nil
 }
 
-// capArgument is where a program finds cap_capable's third argument: in fexit's list, or in the
+// capArgument returns the offset of cap_capable's third argument: in fexit's list, or in the
 // registers at a kprobe.
 func capArgument(c candidate) int16 {
 	const third, amd64RDX, arm64X2 = 2 * 8, 12 * 8, 2 * 8
@@ -54,8 +54,8 @@ func capArgument(c candidate) int16 {
 	}
 }
 
-// seesCapset tries: it counts the checks of SETPCAP at the hook while this thread sets its
-// capabilities to what they are.
+// seesCapset finds out by trying: it counts the checks of SETPCAP at the hook while this thread
+// sets its capabilities to their current value.
 func seesCapset(c candidate) (bool, error) {
 	const times = 16 // others may call capset meanwhile, but not so often
 	counter, err := ebpf.NewMap(&ebpf.MapSpec{Name: "dropcap_probe", Type: ebpf.Array, KeySize: 4,
@@ -85,7 +85,7 @@ func seesCapset(c candidate) (bool, error) {
 	return n >= times, err
 }
 
-// countChecks is a program that adds one where the argument at an offset of its context is SETPCAP.
+// countChecks is a program that adds one if the argument at an offset of its context is SETPCAP.
 func countChecks(counter *ebpf.Map, offset int16) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMem(asm.R1, asm.R1, offset, asm.DWord),

@@ -13,9 +13,9 @@ type entry[K, V any] struct {
 	value V
 }
 
-// entries reads a hash map while programs write it: bucket by bucket in few calls, each bucket as
-// it is at one moment (__htab_map_lookup_and_delete_batch in kernel/bpf/hashtab.c), so that no
-// entry is seen twice and none that stays is missed. A call for each entry costs ten times as much.
+// entries reads a hash map while programs write to it: bucket by bucket in few calls, each bucket
+// at one moment (__htab_map_lookup_and_delete_batch in kernel/bpf/hashtab.c), so that it sees no
+// entry twice and misses none that stays. One call for each entry costs ten times as much.
 func entries[K comparable, V any](m *ebpf.Map) ([]entry[K, V], error) {
 	const batch = 1024
 	var (
@@ -38,9 +38,9 @@ func entries[K comparable, V any](m *ebpf.Map) ([]entry[K, V], error) {
 	}
 }
 
-// entriesSlowly is for where the kernel has no batches, or finds more in a bucket than fit. Its
-// order changes under a reader, so that the library may see a bucket twice or give up: entries are
-// told apart by key, and it begins again.
+// entriesSlowly is for kernels without batches, and for buckets with more entries than fit. The
+// order changes under a reader, so the library may see a bucket twice or give up: entries are told
+// apart by key, and it begins again.
 func entriesSlowly[K comparable, V any](m *ebpf.Map) ([]entry[K, V], error) {
 	const tries = 5
 	for try := 1; ; try++ {
@@ -68,7 +68,7 @@ func entriesOnce[K comparable, V any](m *ebpf.Map) ([]entry[K, V], error) {
 	return list, all.Err()
 }
 
-// drop deletes the entries that match.
+// drop deletes the matching entries.
 func drop[K comparable, V any](m *ebpf.Map, match func(K, V) bool) error {
 	list, err := entries[K, V](m)
 	if err != nil {
@@ -97,15 +97,15 @@ func text(chars []int8) string {
 	return b.String()
 }
 
-// clock gives a function from the programs' time to the wall's, as of now.
+// clock returns a function that converts the programs' time to wall-clock time, as of now.
 func clock() func(uint64) time.Time {
 	now, boot := time.Now(), sinceBoot()
 	return func(t uint64) time.Time { return now.Add(time.Duration(t) - boot) }
 }
 
-// bytesEach is what a map holds once for each possible processor (kernel/bpf/hashtab.c,
-// arraymap.c): a per-CPU value, or a hash's spare element with the place that names it, and the
-// counts of its locks.
+// bytesEach returns the size of what a map holds once for each possible processor
+// (kernel/bpf/hashtab.c, arraymap.c): a per-CPU value, or a hash's spare element and its pointer,
+// and the counts of its locks.
 func bytesEach(m *ebpf.Map) uint64 {
 	const header, pointer, locks = 48, 8, 8 * 4 // struct htab_elem; HASHTAB_MAP_LOCK_COUNT ints
 	round := func(n uint32) uint64 { return (uint64(n) + 7) &^ 7 }

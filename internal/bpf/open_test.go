@@ -38,7 +38,7 @@ func TestOpenSaysWhatIsInTheWay(t *testing.T) {
 }
 
 func TestCloseLeavesNothingOpen(t *testing.T) {
-	start(t, Options{}).Close() // the library keeps what it learns of the kernel
+	start(t, Options{}).Close() // the library caches what it learns of the kernel
 	before := openFiles(t)
 	start(t, Options{}).Close()
 	if after := openFiles(t); after != before {

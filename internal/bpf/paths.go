@@ -11,18 +11,18 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// paths keeps the executables' paths, which programs spell out when they first see one, so that
-// they are known of processes that are gone.
+// paths keeps the executables' paths. Programs record a path when they first see it, so that it is
+// known even for processes that have ended.
 type paths struct {
 	reader *ringbuf.Reader
 	done   chan struct{}
-	caught chan struct{} // up with all that had been sent when Flush was called
+	caught chan struct{} // signals that all events sent before Flush have arrived
 
 	mu    sync.Mutex
 	known map[capabilityProgram]string
 }
 
-// maxPaths bounds the memory that hostile containers can make this use: one takes some 100 to 600
+// maxPaths limits the memory that hostile containers can occupy here: a path takes 100 to 600
 // bytes.
 const maxPaths = 32768
 
@@ -77,10 +77,10 @@ func (p *paths) keep(sample []byte) {
 // pathEnd is where paths end in their buffer: PATH in programs/maps.h.
 const pathEnd = 512
 
-// settle waits until what the programs have sent is known, a second at most.
-func (p *paths) settle() {
+// flush waits until everything that the programs have sent has arrived, for a second at most.
+func (p *paths) flush() {
 	select {
-	case <-p.caught: // of an earlier call that did not wait for it
+	case <-p.caught: // left by an earlier call that did not wait for it
 	default:
 	}
 	if p.reader.Flush() != nil {

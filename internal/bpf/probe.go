@@ -1,5 +1,5 @@
-// Package bpf loads eBPF programs: the only importer of cilium/ebpf. What it loads observes;
-// nothing here changes a verdict, and a probe is closed before it returns.
+// Package bpf loads eBPF programs: the only importer of cilium/ebpf. Its programs only observe.
+// Nothing here changes a verdict, and a probe is closed before it returns.
 package bpf
 
 import (
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hook is one place in the kernel where capability checks could be watched, and whether that works
+// Hook is a place in the kernel where capability checks could be watched, and whether that works
 // here.
 type Hook struct {
 	Name string // as "tp_btf/cap_capable"
@@ -24,16 +24,16 @@ type Hook struct {
 	Why  string // one clause why not; empty if OK
 }
 
-// candidate is a hook with the way to try it.
+// candidate is a hook and how to try it.
 type candidate struct {
 	name   string
 	spec   ebpf.ProgramSpec
 	attach func(*ebpf.Program) (link.Link, error)
 }
 
-// candidates are in the order of preference: fexit tells arguments, options and verdict at once,
-// the tracepoints (since Linux 6.14) all but the options, a kprobe neither; the last two see the
-// modules' verdict but not those who call cap_capable directly.
+// candidates returns the hooks in order of preference. fexit shows arguments, options and verdict
+// at once, the tracepoints (since Linux 6.14) all but the options, a kprobe neither. The last two
+// see the security modules' verdict but miss direct calls of cap_capable.
 func candidates() []candidate {
 	tracing := func(at ebpf.AttachType) func(*ebpf.Program) (link.Link, error) {
 		return func(p *ebpf.Program) (link.Link, error) {
@@ -68,8 +68,8 @@ func candidates() []candidate {
 	}
 }
 
-// Probe tries each hook for real: an empty program is loaded, attached and closed at once. In the
-// order of preference. After ctx ends the rest is not tried.
+// Probe tries each hook for real, in order of preference: it loads and attaches an empty program
+// and closes it at once. After the end of ctx it tries no more.
 func Probe(ctx context.Context) []Hook {
 	allowMemory()
 	var list []Hook
@@ -78,7 +78,7 @@ func Probe(ctx context.Context) []Hook {
 		if err := ctx.Err(); err != nil {
 			h.Why = "not tried: " + err.Error()
 		} else if err := try(c); err != nil {
-			h.Why = why(c, err)
+			h.Why = explainRefusal(c, err)
 		} else if c.spec.Type == ebpf.LSM && !lsmCalled() {
 			h.Why = `it attaches but is never called: "bpf" is not in /sys/kernel/security/lsm`
 		} else {
@@ -105,24 +105,24 @@ func try(c candidate) error {
 	return l.Close()
 }
 
-// allowMemory lifts the limit of locked memory, which kernels before 5.11 charge programs to. Where
-// that is not allowed the load itself will tell. Not the library's own helper: merely importing
-// that probes the kernel at each start of the program.
+// allowMemory lifts the limit of locked memory, to which kernels before 5.11 charge programs. If
+// that is not allowed, loading fails and says so. The library's own helper will not do: importing
+// it alone probes the kernel at each start of the program.
 func allowMemory() {
 	most := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &most)
 }
 
-// lsmCalled tells whether the kernel calls BPF security modules: others attach without an error all
-// the same.
+// lsmCalled reports whether the kernel calls BPF security modules: without that they attach all the
+// same, without an error.
 func lsmCalled() bool {
 	text, err := os.ReadFile("/sys/kernel/security/lsm")
 	return err == nil && slices.Contains(strings.Split(strings.TrimSpace(string(text)), ","), "bpf")
 }
 
-// why says the commonest refusals in words; the kernel's or the library's own are about their
-// insides.
-func why(c candidate, err error) string {
+// explainRefusal explains the commonest refusals; the messages of the kernel and the library are
+// about internals.
+func explainRefusal(c candidate, err error) string {
 	const kprobes = "/sys/bus/event_source/devices/kprobe"
 	if _, missing := os.Stat(kprobes); c.spec.Type == ebpf.Kprobe && missing != nil {
 		return "the kernel offers no kprobes: there is no " + kprobes
@@ -133,8 +133,7 @@ func why(c candidate, err error) string {
 	return clause(err)
 }
 
-// clause shortens an error: the kernel's word for it where there is one, without the verifier's
-// log.
+// clause shortens an error: to the kernel's word for it, if any, without the verifier's log.
 func clause(err error) string {
 	var v *ebpf.VerifierError
 	if errors.As(err, &v) {
@@ -148,20 +147,19 @@ func clause(err error) string {
 	return text
 }
 
-// Kernel is what else decides whether programs load.
+// Kernel holds what else decides whether programs load.
 type Kernel struct {
-	BTF      bool
-	Lockdown string // "none", "integrity" or "confidentiality"; empty if it cannot be known
-	// kernel.unprivileged_bpf_disabled: "0", "1" or "2"; empty if it cannot be known
-	Unprivileged string
+	BTF          bool
+	Lockdown     string // "none", "integrity" or "confidentiality"; empty if unknown
+	Unprivileged string // kernel.unprivileged_bpf_disabled: "0", "1" or "2"; empty if unknown
 }
 
-// Facts reads what the kernel says of itself.
+// Facts reads the kernel's settings.
 func Facts() Kernel {
 	_, err := os.Stat("/sys/kernel/btf/vmlinux")
 	k := Kernel{BTF: err == nil}
 	if text, err := os.ReadFile("/sys/kernel/security/lockdown"); err == nil {
-		k.Lockdown = chosen(string(text))
+		k.Lockdown = bracketed(string(text))
 	}
 	if text, err := os.ReadFile("/proc/sys/kernel/unprivileged_bpf_disabled"); err == nil {
 		k.Unprivileged = strings.TrimSpace(string(text))
@@ -169,8 +167,8 @@ func Facts() Kernel {
 	return k
 }
 
-// chosen reads "none [integrity] confidentiality".
-func chosen(text string) string {
+// bracketed returns the bracketed word of "none [integrity] confidentiality".
+func bracketed(text string) string {
 	_, rest, _ := strings.Cut(text, "[")
 	word, _, found := strings.Cut(rest, "]")
 	if !found {

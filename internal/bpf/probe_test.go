@@ -47,7 +47,7 @@ func TestProbeFindsAHookWhereThereIsBTF(t *testing.T) {
 
 func TestProbeLeavesNothingOpen(t *testing.T) {
 	testenv.Need(t, testenv.Root)
-	Probe(t.Context()) // the library keeps what it learns of the kernel
+	Probe(t.Context()) // the library caches what it learns of the kernel
 	before := openFiles(t)
 	Probe(t.Context())
 	if after := openFiles(t); after != before {
@@ -64,7 +64,7 @@ func openFiles(t *testing.T) int {
 	return len(list)
 }
 
-// The probe runs as a user who may nothing: this program again, as nobody.
+// The probe runs as a user without any rights: this program again, as nobody.
 func TestProbeSaysWhyWithoutRoot(t *testing.T) {
 	if os.Getenv("DROPCAP_BPF_TEST") != "" {
 		for _, h := range Probe(t.Context()) {
@@ -109,7 +109,7 @@ func TestClauseIsOneShortLine(t *testing.T) {
 func TestLockdownIsTheWordInBrackets(t *testing.T) {
 	for text, want := range map[string]string{"none [integrity] confidentiality\n": "integrity",
 		"[none] integrity": "none", "": "", "[": ""} {
-		if got := chosen(text); got != want {
+		if got := bracketed(text); got != want {
 			t.Errorf("chosen(%q) = %q; want %q", text, got, want)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// A program counts as the image's only where path, inode and content are the image's own, however
+// A program counts as the image's only if path, inode and content are the image's own, however
 // short it lives and whatever becomes of its file afterwards.
 func TestEngineOnlyTheImagesProgramsAreTheImages(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
@@ -80,7 +80,7 @@ func TestEngineOnlyTheImagesProgramsAreTheImages(t *testing.T) {
 	}
 }
 
-// chownsFrom gives where the programs that made use of CHOWN come from.
+// chownsFrom returns where the programs that used CHOWN come from.
 func chownsFrom(list []dropcap.KernelCheck) (from []string) {
 	for _, c := range list {
 		if c.Cap == caps.Chown && c.Granted && c.OwnCred && !slices.Contains(from, c.Exe.From) {
@@ -90,7 +90,7 @@ func chownsFrom(list []dropcap.KernelCheck) (from []string) {
 	return from
 }
 
-// A recording that begins later than the container knows its programs as well.
+// A recording that begins after the container knows its programs too.
 func TestEngineProvenanceIsKnownOfContainersThatRanBefore(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
@@ -105,11 +105,11 @@ func TestEngineProvenanceIsKnownOfContainersThatRanBefore(t *testing.T) {
 		map[string]string{}
 	cgroups := map[uint64]string{}
 	dockertest.Eventually(t, 20*time.Second, "a check of each", func() bool {
-		seen, err := tr.Sightings()
+		sightings, err := tr.Sightings()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range seen {
+		for _, s := range sightings {
 			cgroups[s.Cgroup] = s.Name
 		}
 		all, _, err := tr.Checks()
@@ -128,8 +128,8 @@ func TestEngineProvenanceIsKnownOfContainersThatRanBefore(t *testing.T) {
 	}
 }
 
-// On a file system without layers a file is as the container was made if it has not been changed
-// since it was started.
+// On a file system without layers, a file is original if it has not changed since the container
+// started.
 func TestProvenanceOfARootWithoutLayersGoesByTheLastChange(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	b.run("setuid0 copy")
@@ -144,7 +144,7 @@ func TestProvenanceOfARootWithoutLayersGoesByTheLastChange(t *testing.T) {
 	}
 }
 
-// Each kernel says of a file of an overlay whether it has a part in the upper layer.
+// Each kernel shows whether a file of an overlay has a part in the upper layer.
 func TestProvenanceInAnOverlayGoesByItsLayers(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	root := layered(t)
@@ -178,8 +178,8 @@ func TestProvenanceInAnOverlayGoesByItsLayers(t *testing.T) {
 	}
 }
 
-// layered mounts an overlay whose lower layer has this program as "actor"; its libraries, if it
-// needs any, are mounted.
+// layered mounts an overlay whose lower layer has this program as "actor"; the libraries that it
+// needs are mounted.
 func layered(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -19,9 +19,9 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// The shipped unit's bounding set is all that a recorder needs, also where the kernel hides
-// addresses and keeps performance events from all but the capable. DROPCAP_TEST_UNIT is where
-// the unit is, for machines without a checkout.
+// The shipped unit's bounding set suffices for a recorder, even if the kernel hides addresses and
+// restricts performance events to the capable. DROPCAP_TEST_UNIT is the path of the unit, for
+// machines without a checkout.
 func TestTheServicesCapabilitiesSuffice(t *testing.T) {
 	if cgroup := os.Getenv("DROPCAP_TEST_RECORD"); cgroup != "" {
 		record(t, cgroup)
@@ -44,9 +44,9 @@ func TestTheServicesCapabilitiesSuffice(t *testing.T) {
 	if err := startWithin(cmd, boundingOf(t, unitFile(t))); err != nil {
 		t.Fatal(err)
 	}
-	said := bufio.NewReader(stdout)
+	output := bufio.NewReader(stdout)
 	for line := ""; !strings.HasPrefix(line, "recording "); {
-		if line, err = said.ReadString('\n'); err != nil {
+		if line, err = output.ReadString('\n'); err != nil {
 			t.Errorf("it does not record: %v", err)
 			break
 		}
@@ -54,8 +54,9 @@ func TestTheServicesCapabilitiesSuffice(t *testing.T) {
 	}
 	b.run("chown:7")
 	stdin.Close()
-	rest, _ := io.ReadAll(said)
-	// Where in the kernel depends on what was inlined; that it is named shows that addresses were.
+	rest, _ := io.ReadAll(output)
+	// The place in the kernel depends on what was inlined; a name proves that addresses were
+	// readable.
 	want := regexp.MustCompile("CHOWN fchownat granted, 7 times, by " + filepath.Base(self(t)) +
 		" at [a-z]+")
 	if err := cmd.Wait(); err != nil || !want.Match(rest) {
@@ -63,7 +64,7 @@ func TestTheServicesCapabilitiesSuffice(t *testing.T) {
 	}
 }
 
-// record is the recorder: it says when it records, and at the end of its input what it saw.
+// record is the recorder: it reports when it records, and at the end of its input what it saw.
 func record(t *testing.T, cgroup string) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -113,8 +114,8 @@ func boundingOf(t *testing.T, unit string) caps.Set {
 	return set
 }
 
-// startWithin starts a program whose bounding set is no more than the set. A bounding set is a
-// thread's, so the thread that loses it is not used again: its goroutine ends with it.
+// startWithin starts a program whose bounding set is limited to the set. A bounding set belongs to
+// a thread, so the thread that loses it is not reused: its goroutine ends with it.
 func startWithin(cmd *exec.Cmd, set caps.Set) error {
 	done := make(chan error)
 	go func() {
@@ -123,7 +124,7 @@ func startWithin(cmd *exec.Cmd, set caps.Set) error {
 			if set.Has(c) {
 				continue
 			}
-			// Beyond the kernel's last one there is nothing to drop (EINVAL).
+			// Above the kernel's last capability there is nothing to drop (EINVAL).
 			if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil &&
 				err != unix.EINVAL {
 				done <- err

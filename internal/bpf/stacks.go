@@ -14,14 +14,14 @@ import (
 	"sync"
 )
 
-// symbols names addresses in the kernel, by /proc/kallsyms. Names are kept in one string, since
-// there are some hundred thousand.
+// symbols names addresses in the kernel, by /proc/kallsyms. One string holds all names, since there
+// are some hundred thousand.
 type symbols struct {
 	mu        sync.Mutex
-	modules   string              // /proc/modules when it was read
-	named     map[uint64][]string // stacks by their numbers, which are not used again
+	modules   string              // /proc/modules when it was last read
+	named     map[uint64][]string // stacks by number; numbers are not reused
 	addresses []uint64            // ascending
-	begins    []uint32            // of each name in names; one more, for the end
+	begins    []uint32            // the start of each name in names, and the end
 	names     string
 }
 
@@ -31,7 +31,7 @@ func readSymbols() (*symbols, error) {
 }
 
 func (s *symbols) read() error {
-	text, _ := os.ReadFile("/proc/modules") // there is none without modules
+	text, _ := os.ReadFile("/proc/modules") // missing on a kernel without modules
 	s.modules, s.named = string(text), map[uint64][]string{}
 	f, err := os.Open("/proc/kallsyms")
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *symbols) parse(r io.Reader) error {
 	if len(all) == 0 {
 		return errors.New("/proc/kallsyms hides the kernel's addresses (kernel.kptr_restrict)")
 	}
-	// Stable: of several names for one address the first is the one that was written in the source.
+	// Stable sorting: of several names for one address, the first is the one in the source.
 	slices.SortStableFunc(all, func(a, b symbol) int { return cmp.Compare(a.address, b.address) })
 	text := names.String()
 	var ordered strings.Builder
@@ -81,7 +81,7 @@ func (s *symbols) parse(r io.Reader) error {
 	return nil
 }
 
-// function reads a line of kallsyms, "ffffffff81000000 T _stext [module]". ok is false for data,
+// function parses a line of kallsyms, "ffffffff81000000 T _stext [module]". ok is false for data,
 // and where addresses are hidden.
 func function(line []byte) (address uint64, name []byte, ok bool) {
 	fields := bytes.Fields(line)
@@ -92,7 +92,7 @@ func function(line []byte) (address uint64, name []byte, ok bool) {
 	return address, fields[2], err == nil && address != 0
 }
 
-// name gives the function that an address lies in, "" below the first.
+// name returns the function that contains an address; "" below the first one.
 func (s *symbols) name(address uint64) string {
 	i, found := slices.BinarySearch(s.addresses, address)
 	if !found {
@@ -107,8 +107,8 @@ func (s *symbols) name(address uint64) string {
 	return s.names[s.begins[i]:s.begins[i+1]]
 }
 
-// stacks names numbered stacks. load reads all that the kernel has, and is called only where one
-// has no name yet. What is not among those has none in the result either.
+// stacks returns the names of numbered stacks. It calls load, which reads all that the kernel has,
+// only if a stack is not yet named. Stacks that load does not return are missing from the result.
 func (s *symbols) stacks(wanted []uint64,
 	load func() ([]numbered, error)) (map[uint64][]string, error) {
 	s.mu.Lock()
@@ -143,33 +143,33 @@ func (s *symbols) stacks(wanted []uint64,
 // frames names a stack, innermost first, from the function that asked for the capability up to the
 // system call.
 func (s *symbols) frames(addresses []uint64) []string {
-	names := []string{} // not nil, which would be a stack that is not known
+	names := []string{} // not nil, which would mean an unknown stack
 	for i, a := range addresses {
 		if a == 0 {
 			break
 		}
 		if i > 0 {
-			a-- // it returns to after the call, which may be another function's begin
+			a-- // the return address may be the start of another function
 		}
 		names = append(names, plain(s.name(a)))
 	}
-	// Above it are the tracer's own: programs, trampolines, tracepoints. Those have no lasting
-	// address.
+	// Above it are the tracer's own frames: programs, trampolines, tracepoints. Those have no
+	// lasting address.
 	if i := slices.Index(names, "cap_capable"); i >= 0 {
 		names = names[i:]
 	}
 	return slices.DeleteFunc(names, passed)
 }
 
-// plain takes off what the compiler adds to a function's name: "x.isra.0", "x.constprop.0.cold".
+// plain removes the compiler's additions to a function's name: "x.isra.0", "x.constprop.0.cold".
 func plain(name string) string {
 	before, _, _ := strings.Cut(name, ".")
 	return before
 }
 
-// passing are the functions that every check passes through, which so tell nothing
-// (include/linux/capability.h, security/, kernel/capability.c, and each machine's entry of system
-// calls).
+// passing are the functions that every check passes through and that therefore say nothing
+// (include/linux/capability.h, security/, kernel/capability.c, and each machine's system call
+// entry).
 var passing = []string{
 	"", "cap_capable", "cap_capable_helper", "security_capable", "ns_capable_common", "ns_capable",
 	"ns_capable_noaudit", "ns_capable_setid", "capable",

@@ -9,7 +9,7 @@ import (
 	"dropcap/caps"
 )
 
-// fill puts stacks that are in no call path into the kernel's table until so many places are left.
+// fill puts stacks that are in no call path into the kernel's table until only left places remain.
 func fill(t *testing.T, tr *Tracer, left int) {
 	t.Helper()
 	m := tr.collection.Maps[capabilityMapStacks]
@@ -20,7 +20,7 @@ func fill(t *testing.T, tr *Tracer, left int) {
 	for i := range int(m.MaxEntries()) - left - len(there) {
 		s := capabilityCallStack{}
 		s.Frames[0] = uint64(i + 1)
-		if err := m.Put(s, uint64(i+1)<<32); err != nil { // a number that no processor gives
+		if err := m.Put(s, uint64(i+1)<<32); err != nil { // a number that no processor assigns
 			t.Fatal(err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestCallPathsWithoutRoomAreCountedAndComeBack(t *testing.T) {
 		return find(list, caps.Chown, "fchownat")[0]
 	}
 	if c := chown(); c.Count != 3 || c.Frames != nil {
-		// this makes room: none of those that were there is in a path
+		// this makes room: no earlier stack is in a path
 		t.Errorf("%+v", c)
 	}
 	_, full, err := tr.Checks()
@@ -72,7 +72,7 @@ func TestCallPathsWithoutRoomAreCountedAndComeBack(t *testing.T) {
 	}
 }
 
-// What a container may fill is bounded, so that others have room.
+// One container can only use a limited share, so that others have room.
 func TestOneContainersCallPathsLeaveRoom(t *testing.T) {
 	tr, a, b := start(t, Options{MaxKeysEach: 4}), newBox(t), newBox(t)
 	watchOnly(t, tr, a, b)
@@ -83,7 +83,7 @@ func TestOneContainersCallPathsLeaveRoom(t *testing.T) {
 	}
 }
 
-// A call path whose stack is gone is not passed over in silence.
+// A call path whose stack is gone is not ignored silently.
 func TestAPathWithoutItsStackIsCounted(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	watchOnly(t, tr, b)
@@ -110,7 +110,7 @@ func TestAPathWithoutItsStackIsCounted(t *testing.T) {
 	}
 }
 
-// Until the engine's word comes, a container that began before the tracer is running, and another
+// Until the engine reports it, a container that began before the tracer is running, and another one
 // starting.
 func TestThePhaseIsKnownBeforeItIsSet(t *testing.T) {
 	for name, flags := range map[string]uintptr{

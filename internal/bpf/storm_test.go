@@ -11,8 +11,8 @@ import (
 
 const storming = 8
 
-// A million checks from eight processes at once, ten under DROPCAP_TEST_FULL: the kernel must have
-// counted each.
+// A million checks from eight processes at once, ten million under DROPCAP_TEST_FULL: the kernel
+// must count each of them.
 func TestAStormLosesNothing(t *testing.T) {
 	each := 125_000
 	if os.Getenv("DROPCAP_TEST_FULL") == "1" {
@@ -23,7 +23,7 @@ func TestAStormLosesNothing(t *testing.T) {
 	var all sync.WaitGroup
 	for range storming {
 		cmd := b.command(self(t), fmt.Sprintf("setuid0:%d", each))
-		cmd.SysProcAttr.Pdeathsig = 0 // of the thread that started it, which may end before
+		cmd.SysProcAttr.Pdeathsig = 0 // it belongs to the starting thread, which may end first
 		all.Go(func() {
 			if err := cmd.Run(); err != nil {
 				t.Error(err)
@@ -51,7 +51,7 @@ func TestWhatDoesNotFitIsCountedAsLost(t *testing.T) {
 			stats.Lost != stats.LostOf[a.id] {
 			t.Errorf("%v %+v %v", got, stats, err)
 		}
-		b.run("mknod:2") // the other has room still, for its first keys
+		b.run("mknod:2") // the other one still has room for its first keys
 		if n, _ := b.counts(tr); len(n) == 0 {
 			t.Error("one container took another's room")
 		}
@@ -69,7 +69,7 @@ func TestWhatDoesNotFitIsCountedAsLost(t *testing.T) {
 	})
 }
 
-// watchOnly leaves out what else runs on the host.
+// watchOnly excludes what else runs on the host.
 func watchOnly(t *testing.T, tr *Tracer, boxes ...*box) {
 	t.Helper()
 	err := tr.Default(false)
@@ -81,7 +81,7 @@ func watchOnly(t *testing.T, tr *Tracer, boxes ...*box) {
 	}
 }
 
-// A container that makes cgroups and programs without end fills its own share only.
+// A container that creates cgroups and programs without end fills its own share only.
 func TestCgroupsWithoutEndAreAttributed(t *testing.T) {
 	tr, outer := start(t, Options{}), newBox(t)
 	const cgroups = 300 // NESTED in programs/container.h is 256

@@ -17,47 +17,46 @@ import (
 	"dropcap"
 )
 
-// Options say how checks are recorded. The zero value is a good choice.
+// Options controls how checks are recorded. The zero value is a good choice.
 type Options struct {
-	// Hook forces one, as "kprobe/cap_capable" or "kprobe"; empty takes the best that loads.
+	// Hook forces a hook, as "kprobe/cap_capable" or "kprobe"; empty selects the best that loads.
 	Hook string
-	// MaxKeys bounds the kinds of checks that are kept at once, over all containers, and their call
-	// paths; 65,536 by default. One takes about 350 bytes of the kernel's memory, used or not.
+	// MaxKeys limits the kinds of checks kept at once, over all containers, and their call paths;
+	// 65,536 by default. Each takes about 350 bytes of the kernel's memory, used or not.
 	MaxKeys int
-	// MaxKeysEach bounds those of one container, so that none can crowd out the others; 4,096 by
+	// MaxKeysEach limits those of one container, so that none can crowd out the others; 4,096 by
 	// default.
 	MaxKeysEach int
 }
 
-// Tracer counts the capability checks of containers in the kernel. Its methods may be called from
-// several goroutines.
+// Tracer counts the capability checks of containers in the kernel. It is safe for concurrent use.
 type Tracer struct {
-	hook        string
-	collection  *ebpf.Collection
-	programs    []*ebpf.Program
-	links       []link.Link
-	lossUnknown bool
-	symbols     *symbols
-	paths       *paths
-	untold      atomic.Uint64 // call paths whose stack was gone
-	lostStacks  atomic.Uint64 // what the kernel had counted at the last look
-	// why not what programs do with their own sets without a check is seen
+	hook              string
+	collection        *ebpf.Collection
+	programs          []*ebpf.Program
+	links             []link.Link
+	lossUnknown       bool
+	symbols           *symbols
+	paths             *paths
+	pathsWithoutStack atomic.Uint64 // call paths whose stack was gone
+	lostStacks        atomic.Uint64 // the kernel's count at the last reading
+	// why programs' use of their own sets without a check is invisible; empty if visible
 	noCalls string
 
-	mu     sync.Mutex // over phases and changes of groups
+	mu     sync.Mutex // guards phases and changes of groups
 	phases []string   // by number: see ownPhases
 }
 
-// ownPhases are those that programs choose by themselves: PHASE_… in programs/maps.h.
+// ownPhases are those that the eBPF programs set by themselves: PHASE_… in programs/maps.h.
 var ownPhases = []string{"", dropcap.PhaseStart, dropcap.PhaseRun}
 
-// Open loads the programs and attaches the best hook that works here. Nothing is watched before
-// Default or Watch say so. The error has CodeHost.
+// Open loads the programs and attaches the best hook that works here. Nothing is watched before a
+// call of Default or Watch. The error has CodeHost.
 func Open(o Options) (*Tracer, error) {
 	allowMemory()
 	var refused []string
 	for _, c := range candidates() {
-		if !c.chosen(o.Hook) {
+		if !c.eligible(o.Hook) {
 			continue
 		}
 		t, err := open(c, o)
@@ -67,7 +66,7 @@ func Open(o Options) (*Tracer, error) {
 		if errors.Is(err, errNotOurs) {
 			return nil, refusal(err.Error())
 		}
-		refused = append(refused, c.name+": "+why(c, err))
+		refused = append(refused, c.name+": "+explainRefusal(c, err))
 	}
 	if len(refused) == 0 {
 		return nil, dropcap.Errorf(dropcap.CodeUsage, "choose fexit, tp_btf, raw_tp or kprobe",
@@ -76,16 +75,16 @@ func Open(o Options) (*Tracer, error) {
 	return nil, refusal(strings.Join(refused, "; "))
 }
 
-// errNotOurs is the cause of errors that another hook would meet too.
+// errNotOurs marks errors that every other hook would meet too.
 var errNotOurs = errors.New("")
 
-// chosen tells whether a candidate sees every check, and is the one asked for, if any is.
-func (c candidate) chosen(hook string) bool {
+// eligible reports whether a candidate sees every check, and is the one asked for, if any is.
+func (c candidate) eligible(hook string) bool {
 	kind, at, _ := strings.Cut(c.name, "/")
 	return at == "cap_capable" && (hook == "" || hook == kind || hook == c.name)
 }
 
-// refusal makes the error for a host where nothing loads, with the likeliest remedy.
+// refusal returns the error for a host where nothing loads, with the likeliest remedy.
 func refusal(because string) error {
 	facts, hint := Facts(), "see dropcap doctor for what this kernel offers"
 	switch {
@@ -100,7 +99,7 @@ func refusal(because string) error {
 	return dropcap.Errorf(dropcap.CodeHost, hint, "cannot watch capability checks: %s", because)
 }
 
-// open opens one with what sees prctl beside it, or without that.
+// open opens a candidate together with a hook for prctl, or without one.
 func open(c candidate, o Options) (*Tracer, error) {
 	all, err := hooks(c)
 	if err != nil {
@@ -121,7 +120,7 @@ func open(c candidate, o Options) (*Tracer, error) {
 	return t, err
 }
 
-// openAll loads and attaches the first, which gives the tracer its name, and those beside it.
+// openAll loads and attaches the first candidate, which names the tracer, and those beside it.
 func openAll(all []candidate, o Options) (*Tracer, error) {
 	spec, err := prepare(all, o)
 	if err != nil {
@@ -160,10 +159,10 @@ func (t *Tracer) attach(all []candidate) error {
 	return nil
 }
 
-// programName is the one of the object's programs that is made for a hook.
+// programName returns the name of the object's program for a hook.
 func programName(c candidate) string { return strings.ReplaceAll(c.name, "/", "_") }
 
-// prepare gives the object with the programs of some hooks left, and maps and constants set.
+// prepare returns the object with only the programs of some hooks, and with maps and constants set.
 func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 	spec, err := loadCapability()
 	if err != nil {
@@ -177,7 +176,7 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 	if o.MaxKeys > 0 {
 		spec.Maps[capabilityMapChecks].MaxEntries = uint32(o.MaxKeys)
 		spec.Maps[capabilityMapCallPaths].MaxEntries = uint32(o.MaxKeys)
-		// many checks come by the same way
+		// many checks share a call path
 		spec.Maps[capabilityMapStacks].MaxEntries = max(uint32(o.MaxKeys)/8, 64)
 	}
 	each := uint32(4096)
@@ -194,16 +193,16 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 	return spec, err
 }
 
-// sinceBoot is CLOCK_BOOTTIME, which the programs take times from.
+// sinceBoot returns CLOCK_BOOTTIME, the clock of the eBPF programs.
 func sinceBoot() time.Duration {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
 	return time.Duration(ts.Nano())
 }
 
-// rootCgroup is the id of the highest cgroup that this process can see: above it may be a container
-// that dropcap itself runs in. 0 when there is no version 2 tree to be seen, and then all are
-// looked at.
+// rootCgroup returns the id of the topmost cgroup that this process can see: above it may be a
+// container in which dropcap itself runs. It returns 0 if no version 2 tree is visible; then all
+// cgroups are looked at.
 func rootCgroup() uint64 {
 	text, _ := os.ReadFile("/proc/self/mountinfo")
 	for line := range strings.Lines(string(text)) {
@@ -220,10 +219,10 @@ func rootCgroup() uint64 {
 	return 0
 }
 
-// Hook is the one that is attached, as "tp_btf/cap_capable".
+// Hook returns the attached hook, as "tp_btf/cap_capable".
 func (t *Tracer) Hook() string { return t.hook }
 
-// Close detaches and frees everything; what was counted is gone.
+// Close detaches and frees everything, including the counts.
 func (t *Tracer) Close() error {
 	var err error
 	for _, l := range t.links {

@@ -18,8 +18,8 @@ const (
 	watchOff
 )
 
-// Default says what becomes of containers that Watch has not named: with all, whatever looks like
-// one is watched.
+// Default sets what happens to containers without a call of Watch: with all, whatever looks like a
+// container is watched.
 func (t *Tracer) Default(all bool) error {
 	var v uint8
 	if all {
@@ -31,8 +31,8 @@ func (t *Tracer) Default(all bool) error {
 	return nil
 }
 
-// Watch turns the watching of one container on or off, by its own cgroup's id, whatever the default
-// is. It need not have been seen.
+// Watch switches the watching of one container on or off, by the id of its own cgroup, whatever the
+// default. The cgroup need not have appeared yet.
 func (t *Tracer) Watch(cgroup uint64, on bool) error {
 	return t.change(cgroup, func(g *capabilityGroup) {
 		g.Watch = watchOff
@@ -42,7 +42,7 @@ func (t *Tracer) Watch(cgroup uint64, on bool) error {
 	})
 }
 
-// SetPhase names the phase that the container's checks are counted under from now on. Before the
+// SetPhase names the phase under which the container's checks are counted from now on. Before the
 // first call it is "start" if the container's first process is younger than the tracer, else "run".
 // There is room for 255 different names.
 func (t *Tracer) SetPhase(cgroup uint64, phase string) error {
@@ -67,7 +67,7 @@ func (t *Tracer) phase(name string) (uint8, error) {
 	return uint8(len(t.phases) - 1), nil
 }
 
-// change writes a container's group, and makes it where the kernel has not seen the cgroup yet.
+// change edits a container's group, and creates it if the kernel has not met the cgroup yet.
 func (t *Tracer) change(cgroup uint64, edit func(*capabilityGroup)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,11 +80,11 @@ func (t *Tracer) change(cgroup uint64, edit func(*capabilityGroup)) error {
 		} else if err != nil {
 			return fmt.Errorf("look up cgroup %d: %w", cgroup, err)
 		}
-		g.Own = cgroup // also where its name did not tell that it is a container's
+		g.Own = cgroup // even if its name does not show a container's
 		edit(&g)
 		err := groups.Update(cgroup, &g, flags)
 		if errors.Is(err, ebpf.ErrKeyExist) || errors.Is(err, ebpf.ErrKeyNotExist) {
-			continue // seen, or forgotten, in between
+			continue // created or forgotten in between
 		}
 		if err != nil {
 			return fmt.Errorf("change cgroup %d: %w", cgroup, err)
@@ -93,18 +93,18 @@ func (t *Tracer) change(cgroup uint64, edit func(*capabilityGroup)) error {
 	}
 }
 
-// Sighting is a container whose processes were seen to make a check, whether watched or not.
+// Sighting is a container whose processes have made a check, whether watched or not.
 type Sighting struct {
 	Cgroup uint64
 	// the leaf name: "<64 hex>", "docker-<64 hex>.scope", "libpod-<64 hex>.scope". A claim, until
 	// the engine confirms the id
 	Name      string
-	Parent    uint64   // the cgroup above; 0 if it is the root
+	Parent    uint64   // the cgroup above; 0 if that is the root
 	Ancestors []uint64 // from the parent up, 8 at most
 	First     time.Time
 }
 
-// Sightings gives the containers that were first seen since the last call, the oldest first.
+// Sightings returns the containers that first appeared since the last call, the oldest first.
 func (t *Tracer) Sightings() ([]Sighting, error) {
 	m := t.collection.Maps[capabilityMapSightings]
 	list, err := entries[uint64, capabilitySighting](m)
@@ -132,8 +132,8 @@ func (t *Tracer) Sightings() ([]Sighting, error) {
 	return out, nil
 }
 
-// Forget frees what the kernel holds of containers that are gone. Read their checks before. It
-// reads through all that is held, so many are best forgotten at once.
+// Forget frees what the kernel keeps of containers that have ended. Read their checks before. It
+// reads through everything kept, so forget many at once.
 func (t *Tracer) Forget(cgroups ...uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,8 +165,8 @@ func (t *Tracer) Forget(cgroups ...uint64) error {
 	return nil
 }
 
-// prune makes room for other cgroups: those that are no container's are found out again in a
-// moment.
+// prune makes room for other cgroups. It drops those that belong to no container, which are
+// recognised again in a moment.
 func (t *Tracer) prune() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

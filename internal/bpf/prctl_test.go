@@ -7,8 +7,7 @@ import (
 	"dropcap/caps"
 )
 
-// What programs do with their own sets makes no check, or none that tells which capability it is
-// about.
+// What programs do with their own sets causes no check, or none that shows the capability.
 func TestWhatProgramsDoWithTheirOwnSetsIsSeen(t *testing.T) {
 	tr, b := start(t, Options{}), newBox(t)
 	b.run("look:3 look-beyond is-ambient raise-ambient:2 keep-chown inherit raise-ambient:5")

@@ -6,8 +6,8 @@ import (
 	"dropcap/caps"
 )
 
-// Who has given rights up by itself would be denied with any bounding set; who has all that the
-// bounding set lets it have would not.
+// A process that has given up rights by itself would be denied with any bounding set; one that has
+// all that its bounding set allows would not.
 func TestADeniedCheckTellsWhetherRightsWereGivenUp(t *testing.T) {
 	tr := start(t, Options{})
 	for _, c := range []struct {

@@ -2,9 +2,9 @@ package bpf
 
 import "github.com/cilium/ebpf/btf"
 
-// upperAt tells where in an overlay's inode its part in the upper layer is named, from the plain
-// inode on. The kernel's own description tells, where it has one by now; 0 stands for the place
-// that it has had in every kernel since 4.13: right behind.
+// upperAt returns the offset, from the plain inode, at which an overlay's inode names its part in
+// the upper layer. It uses the kernel's own description if that has the field by now; 0 stands for
+// where the field has been in every kernel since 4.13, right behind the plain inode.
 func upperAt() int64 {
 	for _, load := range []func() (*btf.Spec, error){btf.LoadKernelSpec, func() (*btf.Spec, error) {
 		return btf.LoadKernelModuleSpec("overlay")
@@ -34,5 +34,5 @@ func upperAt() int64 {
 	return 0
 }
 
-// nowhere is past every inode: what is read there fails, and the file counts as written.
+// nowhere is past every inode: a read there fails, and the file counts as written.
 const nowhere = -1 << 62

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// callHook finds the best hook for prctl(2) beside one of the checks; why says that there is none.
-// A function's own hook costs other calls nothing. The call's tracepoint makes the kernel look at
-// every system call of the host, so it is the last resort.
+// callHook returns the best hook for prctl(2) beside one of the checks; why is the reason if there
+// is none. A function's own hook costs other calls nothing. The call's tracepoint makes the kernel
+// look at every system call of the host, so it is the last resort.
 func callHook(beside candidate) (c candidate, why string) {
 	const function = "security_task_prctl"
 	list := []candidate{
@@ -45,14 +45,14 @@ func callHook(beside candidate) (c candidate, why string) {
 	return candidate{}, strings.Join(refused, ", ")
 }
 
-// event is a program's link to a tracepoint, made in the way that every kernel knows. The library's
-// own reads the tracepoint's number from a folder that need not be mounted.
-type event struct {
+// tracepointLink is a program's link to a tracepoint, made in a way that works on every kernel. The
+// library's own link reads the tracepoint's number from a folder that need not be mounted.
+type tracepointLink struct {
 	link.Link
 	file *os.File
 }
 
-func (e event) Close() error { return e.file.Close() }
+func (e tracepointLink) Close() error { return e.file.Close() }
 
 func attachPrctl(p *ebpf.Program) (link.Link, error) {
 	id, err := tracepoint("syscalls/sys_enter_prctl")
@@ -61,12 +61,12 @@ func attachPrctl(p *ebpf.Program) (link.Link, error) {
 	}
 	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id,
 		Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
-	// on any processor: programs are the tracepoint's
+	// any processor will do: the programs belong to the tracepoint
 	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("open the tracepoint: %w", err)
 	}
-	e := event{file: os.NewFile(uintptr(fd), "sys_enter_prctl")}
+	e := tracepointLink{file: os.NewFile(uintptr(fd), "sys_enter_prctl")}
 	err = errors.Join(unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, p.FD()),
 		unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0))
 	if err != nil {
@@ -76,7 +76,7 @@ func attachPrctl(p *ebpf.Program) (link.Link, error) {
 	return e, nil
 }
 
-// tracepoint gives a tracepoint's number.
+// tracepoint returns a tracepoint's number.
 func tracepoint(name string) (uint64, error) {
 	file := filepath.Join("events", name, "id")
 	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
@@ -91,8 +91,7 @@ func tracepoint(name string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(text), 10, 64)
 }
 
-// readUnmounted reads a file of a file system that is mounted nowhere, nor is afterwards (since
-// 5.2).
+// readUnmounted reads a file of a file system without mounting it anywhere (since 5.2).
 func readUnmounted(kind, file string) (string, error) {
 	config, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
 	if err != nil {
