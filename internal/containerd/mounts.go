@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// mountsMethod is the snapshots service's unary call that tells how a snapshot would be mounted
+// mountsMethod is the snapshots service's unary call that returns how a snapshot would be mounted
 // (containerd api/services/snapshots/v1/snapshots.proto).
 const mountsMethod = "/containerd.services.snapshots.v1.Snapshots/Mounts"
 
@@ -30,13 +30,13 @@ const maxAnswer = 1 << 20
 
 // Store is one namespace of a containerd.
 type Store struct {
-	Address     string // of its socket, an absolute path
+	Address     string // the absolute path of its socket
 	Namespace   string // Docker's is "moby"
 	Snapshotter string // "overlayfs"
 }
 
-// Upper returns the folder of a snapshot's own layer; of a container the key is its id. Only what
-// overlayfs mounts has one.
+// Upper returns the folder of a snapshot's own layer. The key of a container is its id. Only an
+// overlayfs snapshot has such a folder.
 func (s Store) Upper(ctx context.Context, key string) (string, error) {
 	options, err := s.mountOptions(ctx, key)
 	if err != nil {
@@ -133,8 +133,8 @@ func fields(message []byte, number protowire.Number) ([][]byte, error) {
 	return list, nil
 }
 
-// call makes one unary call as gRPC has it: a message behind five bytes of flag and length, in
-// HTTP/2 without TLS, the status in the trailers (grpc doc/PROTOCOL-HTTP2.md).
+// call makes one unary gRPC call: a message after five bytes of flag and length, in HTTP/2 without
+// TLS, with the status in the trailers (grpc doc/PROTOCOL-HTTP2.md).
 func (s Store) call(ctx context.Context, method string, message []byte) ([]byte, error) {
 	t := &http.Transport{
 		Protocols: new(http.Protocols),
@@ -172,8 +172,8 @@ func (s Store) call(ctx context.Context, method string, message []byte) ([]byte,
 	return b[5:], nil
 }
 
-// status reads how a call went: from the trailers, or from the header of an answer that has nothing
-// else.
+// status returns the error of a call: from the trailers, or from the header of an answer without a
+// body.
 func status(r *http.Response) error {
 	code, text := r.Trailer.Get("Grpc-Status"), r.Trailer.Get("Grpc-Message")
 	if code == "" {

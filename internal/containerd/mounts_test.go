@@ -11,8 +11,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// The folder that containerd names for a container, running or never started, is where the
-// container's own files are.
+// The folder that containerd names for a container, running or never started, holds the container's
+// own files.
 func TestTheLayerOfAContainerIsFound(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker29)
 	if _, err := e.Import("layer:1"); err != nil {

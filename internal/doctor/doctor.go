@@ -1,5 +1,5 @@
-// Package doctor says what a host offers of what dropcap stands on, and how to get the rest. It
-// mends nothing.
+// Package doctor reports which of dropcap's requirements a host meets, and how to meet the others.
+// It changes nothing.
 package doctor
 
 import (
@@ -9,38 +9,38 @@ import (
 	"dropcap"
 )
 
-// Deps is what Examine asks. Each function is called at most once; one that is nil is taken as
-// "cannot be known" and its check is left out.
+// Deps holds the functions that Examine calls, each at most once. A nil function means that the
+// answer is unknown, and its check is left out.
 type Deps struct {
 	Now  func() time.Time // time.Now if nil
-	Root bool             // runs as root
+	Root bool             // dropcap runs as root
 
-	// Engine connects to the engine and describes it and its host; the error tells a person why
-	// that does not work.
+	// Engine connects to the engine and describes it and its host; the error explains to a person
+	// why that fails.
 	Engine func(ctx context.Context) (dropcap.Host, error)
-	// Socket is the engine's address and, for a unix socket, whether this user may write to it (nil
-	// or what the kernel says).
+	// Socket returns the engine's address and, for a unix socket, whether this user may write to it
+	// (nil or the kernel's error).
 	Socket func() (address string, err error)
-	// Local adds what this machine says of itself, or does nothing where the engine is elsewhere.
+	// Local adds what this machine reports about itself, or nothing if the engine is elsewhere.
 	Local func(*dropcap.Host)
-	// Running gives the running containers with what the kernel says of them; not called when the
-	// engine cannot be reached.
+	// Running returns the running containers with what the kernel reports about them. It is not
+	// called if the engine is unreachable.
 	Running func(ctx context.Context) ([]dropcap.Container, error)
-	// LiveRestore tells whether containers outlive a restart of the daemon; not called when the
-	// engine cannot be reached.
+	// LiveRestore reports whether containers survive a restart of the daemon. It is not called if
+	// the engine is unreachable.
 	LiveRestore func(ctx context.Context) (bool, error)
-	// Tracing tells what eBPF can do here.
+	// Tracing reports what eBPF can do here.
 	Tracing func(ctx context.Context) Tracing
-	// Disk gives the room for the store's folder.
+	// Disk returns the room for the store's folder.
 	Disk  func(folder string) (Disk, error)
 	Store string // the store's folder; /var/lib/dropcap if empty
 }
 
-// Tracing is what eBPF can do.
+// Tracing describes what eBPF can do.
 type Tracing struct {
 	BTF      bool
-	Lockdown string // "none", "integrity", "confidentiality", or empty if it cannot be known
-	Hooks    []Hook // in the order of preference
+	Lockdown string // "none", "integrity", "confidentiality", or empty if unknown
+	Hooks    []Hook // in order of preference
 }
 
 // Hook is a place in the kernel where capability checks could be watched.
@@ -48,12 +48,12 @@ type Hook struct {
 	Name   string
 	OK     bool
 	Why    string // why not, one clause
-	Usable bool   // it sees every check with its verdict, so that learn can stand on it alone
+	Usable bool   // it sees every check with its verdict, so it suffices for learn
 }
 
 // Disk is the room for a folder.
 type Disk struct {
-	Folder   string // the nearest parent that exists
+	Folder   string // the nearest existing parent
 	Free     uint64 // bytes that this user may still write
 	ReadOnly bool
 }
@@ -61,14 +61,14 @@ type Disk struct {
 // DefaultStore is the folder of evidence and changes.
 const DefaultStore = "/var/lib/dropcap"
 
-// The verbs that stand on something.
+// The verbs that have requirements.
 const (
 	verbAudit = "audit"
 	verbLearn = "learn"
 	verbApply = "apply"
 )
 
-// Examine asks everything, and makes a report that is complete whatever fails.
+// Examine runs every check, and returns a report that is complete whatever fails.
 func Examine(ctx context.Context, d Deps) dropcap.Report {
 	if d.Now == nil {
 		d.Now = time.Now

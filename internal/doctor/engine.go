@@ -10,8 +10,8 @@ import (
 	"dropcap"
 )
 
-// oldestAPI is the oldest that the engine's adapter speaks: Docker 19.03. Older than 1.41 (20.10)
-// is not tested.
+// oldestAPI is the oldest version that the engine's adapter supports: Docker 19.03. Versions before
+// 1.41 (20.10) are not tested.
 const oldestAPI, testedAPI = 40, 41
 
 func (x *exam) engine() {
@@ -50,7 +50,7 @@ func described(e dropcap.Engine) string {
 	return s
 }
 
-// apiMinor reads the 41 of "1.41".
+// apiMinor returns the 41 of "1.41".
 func apiMinor(api string) (int, bool) {
 	major, minor, _ := strings.Cut(api, ".")
 	n, err := strconv.Atoi(minor)
@@ -88,7 +88,7 @@ func (x *exam) root() {
 		"run dropcap with sudo", verbLearn, verbApply)
 }
 
-// processes tries the kernel's view on the containers that run.
+// processes checks that the kernel's view of the running containers is readable.
 func (x *exam) processes() {
 	if x.d.Running == nil || x.unreachable != nil {
 		return
@@ -132,7 +132,7 @@ func (x *exam) processes() {
 	}
 }
 
-// liveRestore matters to a change that restarts the daemon instead of making the container anew.
+// liveRestore matters to a change that restarts the daemon instead of re-creating the container.
 func (x *exam) liveRestore() {
 	if x.d.LiveRestore == nil || x.unreachable != nil {
 		return

@@ -22,9 +22,9 @@ func (x *exam) cgroup() {
 	x.ok("cgroup", x.host.Cgroup, verbLearn)
 }
 
-// Untraceable says in one clause why an engine's containers cannot be told apart in the kernel,
-// which goes by cgroups of version 2; empty where they can. runc makes a container's cgroup in the
-// version 2 tree of a hybrid host too, crun does not.
+// Untraceable returns, in one clause, why an engine's containers cannot be told apart in the
+// kernel, which requires cgroups of version 2; empty if they can. runc creates a container's cgroup
+// in the version 2 tree of a hybrid host too, crun does not.
 func Untraceable(engine, cgroup string) string {
 	switch {
 	case cgroup == "v1":
@@ -37,7 +37,7 @@ func Untraceable(engine, cgroup string) string {
 	return ""
 }
 
-// tracing says which hook learning would stand on, and the state of each for who wants to know why.
+// tracing reports the hook that learning would use, and the state of each for the curious.
 func (x *exam) tracing() {
 	if x.d.Tracing == nil {
 		return
@@ -91,8 +91,8 @@ func (x *exam) lsm() {
 	x.ok("LSM", strings.Join(x.host.LSM, ","))
 }
 
-// The store grows by kilobytes per change and per hour of learning; below the lower bound SQLite
-// may fail in the middle of a change.
+// The store grows by kilobytes for each change and each hour of learning; below the lower bound
+// SQLite may fail in the middle of a change.
 const (
 	roomLow  = 256 << 20
 	roomNone = 16 << 20
@@ -138,7 +138,8 @@ func size(n uint64) string {
 	return fmt.Sprintf("%d MiB", n/mi)
 }
 
-// clock: waivers expire and evidence is dated by it. A machine without a battery starts in 1970.
+// clock checks the time: waivers expire by it and evidence is dated by it. A machine without a
+// battery starts in 1970.
 func (x *exam) clock(now time.Time) {
 	const earliest = 2025
 	if now.Year() < earliest {

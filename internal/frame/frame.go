@@ -1,7 +1,7 @@
 // Package frame carries a document of any size over a channel that cuts, loses and damages text:
-// what a host prints, and what its controller makes of it. A frame has a part of the compressed
-// document, with a sum of its own; the whole has a length and a digest. It is pure, and takes what
-// it reads for hostile.
+// what a host prints, and what its controller receives. A frame has a part of the compressed
+// document, with a checksum of its own; the whole has a length and a digest. The package is pure,
+// and treats its input as hostile.
 package frame
 
 import (
@@ -18,19 +18,19 @@ import (
 	"strings"
 )
 
-// Limits of what is read. A document of 20,000 containers is about 40 MiB.
+// The limits of what is read. A document of 20,000 containers is about 40 MiB.
 const (
 	MaxWhole   = 64 << 20 // bytes of a document
 	MaxEncoded = 32 << 20 // characters of a compressed and encoded one
-	// Fits is how many characters of a part leave room for the lines around them in the 24,000 that
+	// Fits is how many characters of a part leave room for the other lines within the 24,000 that
 	// Run Command keeps.
 	Fits = 22000
-	// mostPacked is how many bytes a character stands for at most: deflate packs 1032 into one.
-	mostPacked = 1032
+	// maxDeflateRatio is how many bytes a character can stand for: deflate packs 1032 into one.
+	maxDeflateRatio = 1032
 )
 
-// ErrDamaged is the cause of every error about text that is no whole frame, or parts that do not
-// make a document: it is to be asked for again.
+// ErrDamaged is the cause of every error about text that is not a whole frame, or parts that do not
+// form a document. Ask for it again.
 var ErrDamaged = errors.New("the document is damaged")
 
 // Part is a piece of an encoded document.
@@ -42,7 +42,7 @@ type Part struct {
 	Text   string // base64
 }
 
-// End is the offset of the next part; Total if there is none.
+// End returns the offset of the next part; Total if there is none.
 func (p Part) End() int { return p.Offset + len(p.Text) }
 
 // Encode compresses a document and encodes it as one part.
@@ -64,8 +64,8 @@ func Encode(document []byte) (Part, error) {
 		Text: b.String()}, nil
 }
 
-// Cut gives the piece of a whole part that begins at the offset and has at most so many characters;
-// all the rest if most is 0.
+// Cut returns the piece of a whole part that begins at the offset and has at most so many
+// characters; all the rest if most is 0.
 func (p Part) Cut(offset, most int) Part {
 	offset = min(max(offset, 0), len(p.Text))
 	end := len(p.Text)
@@ -79,10 +79,11 @@ func (p Part) Cut(offset, most int) Part {
 const (
 	begin = "-----BEGIN DROPCAP DOCUMENT-----"
 	end   = "-----END DROPCAP DOCUMENT-----"
-	wide  = 1000 // characters a line
+	wide  = 1000 // characters on each line
 )
 
-// String is the frame: a line of numbers, the text in lines, and a sum, between two marks.
+// String returns the frame: a line of numbers, the text in lines, and a checksum, between two
+// marks.
 func (p Part) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%d %d %d %s\n", begin, p.Total, p.Offset, p.Bytes, p.Digest)
@@ -102,7 +103,7 @@ func (p Part) head() string {
 
 var numbers = regexp.MustCompile(`^(\d{1,9}) (\d{1,9}) (\d{1,9}) ([0-9a-f]{64})$`)
 
-// Find reads the first frame in a text, which may have other things before and after it.
+// Find reads the first frame in a text, which may have other content before and after it.
 func Find(text string) (Part, error) {
 	_, rest, ok := strings.Cut(text, begin+"\n")
 	if !ok {
@@ -131,14 +132,14 @@ func Find(text string) (Part, error) {
 	return p, nil
 }
 
-// BeginsIn tells whether a text has the beginning of the part's frame: its length and the digest of
-// its document.
+// BeginsIn reports whether a text contains the beginning of the part's frame: its length and the
+// digest of its document.
 func (p Part) BeginsIn(text string) bool {
 	_, rest, ok := strings.Cut(text, begin+"\n")
 	return ok && strings.HasPrefix(rest, strings.TrimSuffix(p.head(), " ")+"\n")
 }
 
-// Join adds the next part to those that were read. Parts of another document, or with a gap, are
+// Join appends the next part to those already read. A part of another document, or a gap, is
 // damage.
 func (p Part) Join(next Part) (Part, error) {
 	if next.Digest != p.Digest || next.Total != p.Total || next.Bytes != p.Bytes ||
@@ -149,10 +150,10 @@ func (p Part) Join(next Part) (Part, error) {
 	return p, nil
 }
 
-// Complete tells whether nothing is missing.
+// Complete reports whether nothing is missing.
 func (p Part) Complete() bool { return p.Offset == 0 && p.End() == p.Total }
 
-// Document decodes a complete part. No more is decompressed than it says to have.
+// Document decodes a complete part. It decompresses no more than the part's stated size.
 func (p Part) Document() ([]byte, error) {
 	if !p.Complete() {
 		return nil, fmt.Errorf("%w: it is not all there", ErrDamaged)
@@ -161,10 +162,10 @@ func (p Part) Document() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if p.Bytes > mostPacked*len(p.Text) {
+	if p.Bytes > maxDeflateRatio*len(p.Text) {
 		return nil, fmt.Errorf("%w: it cannot be so long", ErrDamaged)
 	}
-	document := make([]byte, p.Bytes+1) // at once: what grows is there twice
+	document := make([]byte, p.Bytes+1) // allocated at once: growing would need twice the memory
 	n, err := io.ReadFull(z, document)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// noise is a document that does not compress.
+// noise returns a document that does not compress.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	r := rand.NewChaCha8([32]byte{1})
@@ -71,7 +71,7 @@ func TestPartsThatDoNotFitAreRefused(t *testing.T) {
 	}
 }
 
-// Damage of any one byte, and a cut at any place, is found or does not matter.
+// Damage to any one byte, and a cut at any place, is detected or harmless.
 func TestDamageAtAnyByteIsFoundOrHarmless(t *testing.T) {
 	document := []byte(strings.Repeat(`{"name":"web"}`, 40))
 	text := "head\n" + encode(t, document).String()
@@ -94,7 +94,7 @@ func TestDamageAtAnyByteIsFoundOrHarmless(t *testing.T) {
 	}
 }
 
-// forged is a frame of what is not what it says to be.
+// forged returns a frame whose numbers are false.
 func forged(bytes int, packed []byte, digest string) string {
 	text := base64.StdEncoding.EncodeToString(packed)
 	return Part{Total: len(text), Bytes: bytes, Digest: digest, Text: text}.String()

@@ -7,32 +7,31 @@ import (
 	"dropcap/caps"
 )
 
-// Capabilities are those that a file gives to whoever executes it (capabilities(7), file
+// Capabilities are those that a file grants to whoever executes it (capabilities(7), file
 // capabilities).
 type Capabilities struct {
 	Permitted   caps.Set
 	Inheritable caps.Set
-	// they are raised at once, and execve fails unless all that are permitted can be had
+	// they are raised at once, and execve fails unless all permitted ones are available
 	Effective bool
-	// they count only where this id, on the host, is root; revision 3 only, else 0
-	RootID uint32
+	RootID    uint32 // they count only where this host id is root; revision 3 only, else 0
 }
 
 // The layout of the attribute (include/uapi/linux/capability.h, struct vfs_cap_data and
-// vfs_ns_cap_data): numbers of 32 bits, the lowest byte first.
+// vfs_ns_cap_data): 32-bit numbers, little-endian.
 const (
 	revisionMask  = 0xff000000
 	effectiveFlag = 0x00000001
 )
 
-// revisions tells how many halves of each set an attribute holds, and whether an id follows.
+// revisions says how many halves of each set an attribute contains, and whether an id follows.
 var revisions = map[uint32]struct {
 	halves int
 	rootID bool
 }{0x01000000: {1, false}, 0x02000000: {2, false}, 0x03000000: {2, true}}
 
-// ParseCapabilities reads the value of the attribute security.capability. The error is about one
-// that the kernel would refuse as well.
+// ParseCapabilities parses the value of the attribute security.capability. It rejects what the
+// kernel rejects too.
 func ParseCapabilities(value []byte) (Capabilities, error) {
 	if len(value) < 4 {
 		return Capabilities{}, fmt.Errorf("%d bytes are no file capabilities", len(value))

@@ -18,7 +18,7 @@ import (
 
 const attribute = "SCHILY.xattr.security.capability"
 
-// value makes an attribute of 32-bit words.
+// value returns an attribute of 32-bit words.
 func value(words ...uint32) string {
 	var b []byte
 	for _, w := range words {
@@ -78,7 +78,7 @@ func archive(t testing.TB, headers ...tar.Header) []byte {
 	return out.Bytes()
 }
 
-func carries(name, value string) tar.Header {
+func withXattr(name, value string) tar.Header {
 	return tar.Header{Name: name, Mode: 0o755, Size: 700,
 		PAXRecords: map[string]string{attribute: value}}
 }
@@ -103,8 +103,8 @@ func paths(f Files) string {
 func TestScanFindsWhatGivesPrivileges(t *testing.T) {
 	f := scan(t, archive(t,
 		tar.Header{Typeflag: tar.TypeDir, Name: "usr/bin/", Mode: 0o6755},
-		carries("usr/bin/caddy", bind),
-		carries("usr/bin/broken", "nonsense"),
+		withXattr("usr/bin/caddy", bind),
+		withXattr("usr/bin/broken", "nonsense"),
 		tar.Header{Name: "usr/bin/su", Mode: 0o4755, Uid: 0, Gid: 3, Size: 1},
 		tar.Header{Name: "usr/bin/wall", Mode: 0o2755, Gid: 5},
 		tar.Header{Name: "usr/bin/cat", Mode: 0o755, Size: 5000},
@@ -130,9 +130,9 @@ func TestScanFindsWhatGivesPrivileges(t *testing.T) {
 
 func TestNamesAreTamed(t *testing.T) {
 	f := scan(t, archive(t,
-		carries("../../etc/../up", bind), carries("/abs//./x", bind),
-		carries("new\nline\x1b[2J", bind), carries(strings.Repeat("d/", 3000)+"deep", bind),
-		carries("..", bind),
+		withXattr("../../etc/../up", bind), withXattr("/abs//./x", bind),
+		withXattr("new\nline\x1b[2J", bind), withXattr(strings.Repeat("d/", 3000)+"deep", bind),
+		withXattr("..", bind),
 	))
 	if got, want := paths(f), "/ /abs/x /new\nline\x1b[2J /up"; got != want {
 		t.Errorf("%q, want %q", got, want)
@@ -149,11 +149,11 @@ func TestNamesAreTamed(t *testing.T) {
 
 func TestALaterEntryStandsForTheEarlier(t *testing.T) {
 	f := scan(t, archive(t,
-		carries("a", bind), tar.Header{Name: "a", Mode: 0o755},
-		carries("b", bind), tar.Header{Typeflag: tar.TypeLink, Name: "c", Linkname: "b"},
+		withXattr("a", bind), tar.Header{Name: "a", Mode: 0o755},
+		withXattr("b", bind), tar.Header{Typeflag: tar.TypeLink, Name: "c", Linkname: "b"},
 		tar.Header{Name: "b", Mode: 0o755},
-		carries("d", bind), tar.Header{Typeflag: tar.TypeSymlink, Name: "d", Linkname: "c"},
-		tar.Header{Typeflag: tar.TypeSymlink, Name: "e", Linkname: "c"}, carries("e", bind),
+		withXattr("d", bind), tar.Header{Typeflag: tar.TypeSymlink, Name: "d", Linkname: "c"},
+		tar.Header{Typeflag: tar.TypeSymlink, Name: "e", Linkname: "c"}, withXattr("e", bind),
 	))
 	if got := paths(f); got != "/c /e" {
 		t.Errorf("got %q", got)
@@ -190,13 +190,13 @@ func TestResolve(t *testing.T) {
 func TestBoundsAreSaid(t *testing.T) {
 	many := []tar.Header{}
 	for i := range 300 {
-		many = append(many, carries(fmt.Sprint("p", i), bind), tar.Header{Typeflag: tar.TypeSymlink,
-			Name: fmt.Sprint("l", i), Linkname: "x"})
+		many = append(many, withXattr(fmt.Sprint("p", i), bind),
+			tar.Header{Typeflag: tar.TypeSymlink, Name: fmt.Sprint("l", i), Linkname: "x"})
 	}
 	whole := archive(t, many...)
 	damaged := bytes.Clone(whole)
 	copy(damaged[10_000:], bytes.Repeat([]byte{255}, 2000))
-	same := archive(t, slices.Repeat([]tar.Header{carries("same", bind)}, 300)...)
+	same := archive(t, slices.Repeat([]tar.Header{withXattr("same", bind)}, 300)...)
 	for name, c := range map[string]struct {
 		content []byte
 		limits  Limits
@@ -224,8 +224,8 @@ func TestBoundsAreSaid(t *testing.T) {
 	}
 }
 
-// retyped makes the first entry one of another type, such as records of 2 MiB that the next file is
-// said to have.
+// retyped changes the type of the first entry, for instance to records of 2 MiB that claim to
+// describe the next file.
 func retyped(content []byte, kind byte) []byte {
 	content[156] = kind
 	copy(content[148:156], "        ")
@@ -237,7 +237,7 @@ func retyped(content []byte, kind byte) []byte {
 	return content
 }
 
-// endless is a file of eight exbibytes, of which bytes come as long as one reads.
+// endless is a file of eight exbibytes that supplies bytes as long as one reads.
 type endless struct {
 	head io.Reader
 	read int64
@@ -278,7 +278,7 @@ func TestABombIsGivenUp(t *testing.T) {
 
 func TestTheReadersErrorIsGivenBack(t *testing.T) {
 	broken := errors.New("the engine went away")
-	whole := archive(t, carries("a", bind), tar.Header{Name: "b", Size: 100_000})
+	whole := archive(t, withXattr("a", bind), tar.Header{Name: "b", Size: 100_000})
 	f, err := Scan(t.Context(), io.MultiReader(bytes.NewReader(whole[:5000]), &failing{broken}),
 		Limits{})
 	if !errors.Is(err, broken) || paths(f) != "/a" || f.Incomplete == "" {
@@ -304,8 +304,8 @@ func FuzzParseCapabilities(f *testing.F) {
 	})
 }
 
-// FuzzScan makes an archive of a few values and then spoils it, since whole archives as input are
-// too large for the fuzzer to shrink.
+// FuzzScan builds an archive from a few values and then corrupts it, since whole archives are too
+// large for the fuzzer to shrink.
 func FuzzScan(f *testing.F) {
 	f.Add("usr/bin/a", "a", []byte(bind), byte(tar.TypeLink), uint16(0o4755), uint16(0), []byte{})
 	f.Add("../b", "../../x", []byte{}, byte(tar.TypeSymlink), uint16(0o2755), uint16(124),
@@ -317,7 +317,7 @@ func FuzzScan(f *testing.F) {
 		var out bytes.Buffer
 		w := tar.NewWriter(&out)
 		for _, h := range []tar.Header{
-			carries("x"+name, string(attribute)), {Typeflag: tar.TypeReg, Name: name,
+			withXattr("x"+name, string(attribute)), {Typeflag: tar.TypeReg, Name: name,
 				Mode: int64(mode)}, {Typeflag: tar.TypeReg, Name: target, Mode: int64(mode),
 				Linkname: name},
 			{Typeflag: kind, Name: name, Linkname: target, Mode: int64(mode)},

@@ -36,11 +36,11 @@ func program(t *testing.T, dir, name, attribute string) string {
 	return file
 }
 
-// without executes a file where the bounding set lacks a capability.
+// without executes a file with a bounding set that lacks a capability.
 func without(c caps.Cap, file string) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never given back: the thread ends with its bounding set
+		runtime.LockOSThread() // never unlocked: the thread ends with its bounding set
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
 			done <- err
 			return
@@ -50,8 +50,7 @@ func without(c caps.Cap, file string) error {
 	return <-done
 }
 
-// The kernel refuses exactly those programs that Needs names, and tar as people write it is
-// understood.
+// The kernel refuses exactly those programs that Needs names, and Scan reads what tar writes.
 func TestNeedsAreTheKernels(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.Tool("tar", "tar"))
 	dir := t.TempDir()

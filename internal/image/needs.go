@@ -12,27 +12,26 @@ import (
 	"dropcap/caps"
 )
 
-// Run is how a container runs, as far as it decides which of its files matter.
+// Run describes how a container runs, as far as that decides which of its files matter.
 type Run struct {
 	// Entry is the program that the engine starts, by path or name.
 	Entry string
-	// Path are the folders in which a name is looked for; those of Docker's default if empty.
+	// Path lists the folders to search for a name; Docker's default if empty.
 	Path []string
-	// Executed are the programs that were seen to be executed, by their real paths.
+	// Executed lists the programs that ran, by their real paths.
 	Executed []dropcap.Executable
 	// RootID is the host's id of the container's root, 0 without a user namespace.
 	RootID uint32
-	// NoNewPrivs: setuid bits do nothing.
+	// NoNewPrivs makes setuid bits ineffective.
 	NoNewPrivs bool
-	// Volumes are where something is mounted into the container: what lies there is not the
-	// image's.
+	// Volumes are the mount points in the container: files below them are not the image's.
 	Volumes []string
 }
 
-// Needs tells what the files that run need beyond what any check shows. All are of class static and
-// granted, with no count, in the kernel's order of capabilities. What only files show that are not
-// the image's is flagged: a container can give its files capabilities. What the container does not
-// hold is among them: whoever merges them knows.
+// Needs returns what the files that run need beyond what any check shows. All needs are of class
+// static and granted, without a count, in the kernel's order of capabilities. A need shown only by
+// files that are not the image's is flagged, because a container can give its files capabilities.
+// The result may contain what the container does not hold; the caller that merges needs knows that.
 func Needs(f Files, run Run) []dropcap.Need {
 	n := needs{}
 	for _, p := range f.Programs {
@@ -41,7 +40,7 @@ func Needs(f Files, run Run) []dropcap.Need {
 			by = dropcap.By{Exe: p.Path, ExeFrom: p.from(run.Volumes), Phase: dropcap.PhaseStart}
 		}
 		by.Syscall = "execve"
-		if (executed || f.starts(p, run)) && p.binding(run.RootID) {
+		if (executed || f.isEntry(p, run)) && p.binding(run.RootID) {
 			by.Site = "get_file_caps"
 			n.add(p.Capabilities.Permitted, by,
 				"the kernel runs %s only if the bounding set holds the capabilities that the "+
@@ -49,7 +48,7 @@ func Needs(f Files, run Run) []dropcap.Need {
 		}
 		if executed && p.SetUID && p.UID == 0 && !run.NoNewPrivs {
 			by.Site = ""
-			for _, k := range p.known() {
+			for _, k := range p.knownPurposes() {
 				n.add(k.needs, by, "%s is setuid root, and "+k.because, p)
 			}
 		}
@@ -57,15 +56,15 @@ func Needs(f Files, run Run) []dropcap.Need {
 	return n.list()
 }
 
-// binding tells whether execve depends on the file's capabilities: they are raised at once, and
+// binding reports whether execve depends on the file's capabilities: they are raised at once, and
 // they count in the container's user namespace (security/commoncap.c, bprm_caps_from_vfs_caps and
-// rootid_owns_currentns). It does so for root as well, and under no-new-privileges.
+// rootid_owns_currentns). That applies to root as well, and under no-new-privileges.
 func (p Program) binding(rootID uint32) bool {
 	c := p.Capabilities
 	return c != nil && c.Effective && (c.RootID == 0 || c.RootID == rootID)
 }
 
-// executed finds the program among those that were, as the image's if it ever was.
+// executed finds the program among the executed ones, as the image's if it ever was.
 func (p Program) executed(list []dropcap.Executable) (by dropcap.By, found bool) {
 	for _, e := range list {
 		if e.Path == "" || e.Path != p.Path && !slices.Contains(p.Others, e.Path) {
@@ -73,7 +72,7 @@ func (p Program) executed(list []dropcap.Executable) (by dropcap.By, found bool)
 		}
 		from := p.from(nil)
 		if dropcap.Suspect(e.From) {
-			// what was executed is not, or not any more, what was looked at
+			// the executed file was not, or is no longer, the file in the tree
 			from = cmp.Or(e.From, dropcap.FromUnknown)
 		}
 		if !found || !dropcap.Suspect(from) {
@@ -83,7 +82,7 @@ func (p Program) executed(list []dropcap.Executable) (by dropcap.By, found bool)
 	return by, found
 }
 
-// from tells where the file comes from that carries the capabilities or the bit.
+// from returns the origin of the file that has the capabilities or the bit.
 func (p Program) from(volumes []string) string {
 	if slices.ContainsFunc(volumes, func(v string) bool {
 		return strings.HasPrefix(p.Path+"/", path.Clean(v)+"/")
@@ -96,9 +95,9 @@ func (p Program) from(volumes []string) string {
 var defaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
 	"/bin"}
 
-// starts tells whether the entry is this program. A relative path may be anywhere, so it counts as
-// any that ends with it.
-func (f Files) starts(p Program, run Run) bool {
+// isEntry reports whether the entry is this program. A relative path may be anywhere, so it matches
+// every path that ends with it.
+func (f Files) isEntry(p Program, run Run) bool {
 	if !path.IsAbs(run.Entry) && strings.Contains(run.Entry, "/") {
 		return slices.ContainsFunc(p.names(), func(n string) bool {
 			return strings.HasSuffix(n, path.Clean("/"+run.Entry))
@@ -110,7 +109,7 @@ func (f Files) starts(p Program, run Run) bool {
 	})
 }
 
-// candidates are the paths that an entry may be at.
+// candidates returns the paths that an entry may refer to.
 func candidates(entry string, dirs []string) []string {
 	switch {
 	case entry == "":
@@ -130,7 +129,7 @@ func candidates(entry string, dirs []string) []string {
 
 func (p Program) names() []string { return append([]string{p.Path}, p.Others...) }
 
-// String is the path as a sentence may carry it.
+// String returns the path in a form that fits into a sentence.
 func (p Program) String() string {
 	if q := strconv.Quote(p.Path); q != `"`+p.Path+`"` || len(q) > 200 {
 		return q[:min(len(q), 200)]
@@ -138,7 +137,7 @@ func (p Program) String() string {
 	return p.Path
 }
 
-// purpose is what a well-known setuid program does with being root.
+// purpose is what a well-known setuid program uses root's rights for.
 type purpose struct {
 	names   []string
 	needs   caps.Set
@@ -158,8 +157,9 @@ var purposes = []purpose{
 	{[]string{"newgidmap"}, caps.Of(caps.Setgid), "writes maps of group ids"},
 }
 
-// known finds what is known of a program by its names. Another one's needs show when it runs.
-func (p Program) known() []purpose {
+// knownPurposes returns the purposes of a program by its names. The needs of an unknown program
+// show when it runs.
+func (p Program) knownPurposes() []purpose {
 	var list []purpose
 	for _, k := range purposes {
 		named := slices.ContainsFunc(p.names(), func(n string) bool {
@@ -172,7 +172,7 @@ func (p Program) known() []purpose {
 	return list
 }
 
-// needs gathers one for each capability.
+// needs holds one need for each capability.
 type needs map[caps.Cap]*dropcap.Need
 
 func (n needs) add(set caps.Set, by dropcap.By, because string, p Program) {

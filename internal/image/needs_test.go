@@ -12,10 +12,10 @@ import (
 func TestNeeds(t *testing.T) {
 	f := scan(t, archive(t,
 		tar.Header{Typeflag: tar.TypeSymlink, Name: "bin", Linkname: "usr/bin"},
-		carries("usr/bin/caddy", bind),
-		carries("usr/bin/quiet", value(0x02000000, 1<<caps.NetRaw, 0, 0, 0)),
-		carries("usr/bin/foreign", value(0x03000001, 1<<caps.NetRaw, 0, 0, 0, 231072)),
-		carries("opt/x/server", value(0x02000001, 1<<caps.NetBindService|1<<caps.NetAdmin, 0, 0,
+		withXattr("usr/bin/caddy", bind),
+		withXattr("usr/bin/quiet", value(0x02000000, 1<<caps.NetRaw, 0, 0, 0)),
+		withXattr("usr/bin/foreign", value(0x03000001, 1<<caps.NetRaw, 0, 0, 0, 231072)),
+		withXattr("opt/x/server", value(0x02000001, 1<<caps.NetBindService|1<<caps.NetAdmin, 0, 0,
 			0)),
 		tar.Header{Typeflag: tar.TypeLink, Name: "usr/bin/caddy2", Linkname: "usr/bin/caddy"},
 		tar.Header{Name: "usr/bin/su", Mode: 0o4755}, tar.Header{Name: "usr/bin/ping",
@@ -79,10 +79,10 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
-// What a container gives its own files, or what is mounted into it, is not the image's need,
+// What a container adds to its own files, or what is mounted into it, is not the image's need,
 // whoever executes it.
 func TestNeedsOfFilesThatAreNotTheImagesAreFlagged(t *testing.T) {
-	f := scan(t, archive(t, carries("bin/own", bind), carries("bin/other", bind),
+	f := scan(t, archive(t, withXattr("bin/own", bind), withXattr("bin/other", bind),
 		tar.Header{Typeflag: tar.TypeLink, Name: "bin/link", Linkname: "bin/own"}))
 	image, entry := dropcap.Executable{Path: "/bin/own", From: dropcap.FromImage},
 		Run{Entry: "/bin/own"}
@@ -123,8 +123,8 @@ func TestNeedsOfFilesThatAreNotTheImagesAreFlagged(t *testing.T) {
 	}
 }
 
-// Of a slim tree the links are left that lead to its entries, and to others of its image that lie
-// where programs do.
+// A slim tree keeps the links that lead to its entries, and those of its image that lie where
+// programs do.
 func TestASlimTreeLeadsToPrograms(t *testing.T) {
 	link := func(name, target string) tar.Header {
 		return tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target}
@@ -148,7 +148,7 @@ func TestASlimTreeLeadsToPrograms(t *testing.T) {
 	}
 	for entry, want := range map[string]bool{"vi": true, "/bin/vi": true, "/opt/other": true,
 		"/usr/lib/own/start": true, "/usr/lib/own/other": false} {
-		if slim.Leads(entry) != want || !whole.Leads(entry) {
+		if slim.CanResolve(entry) != want || !whole.CanResolve(entry) {
 			t.Errorf("leads to %s: %v", entry, !want)
 		}
 	}

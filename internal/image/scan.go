@@ -1,6 +1,6 @@
-// Package image finds in a container's file tree what no check of a capability shows: file
-// capabilities and setuid programs. It reads the tree as a tar stream and by names only: it never
-// opens a file, never unpacks one and never keeps its content.
+// Package image finds in a container's file tree what no capability check shows: file capabilities
+// and setuid programs. It reads the tree as a tar stream and by names only: it never opens, unpacks
+// or keeps a file.
 package image
 
 import (
@@ -17,51 +17,51 @@ import (
 	"dropcap"
 )
 
-// Limits bound a scan; 0 means that of Default.
+// Limits limits a scan; 0 means the value in Default.
 type Limits struct {
-	Entries  int   // of the archive
-	Bytes    int64 // of the archive, contents and all
-	Programs int   // that are kept
-	Links    int   // that are kept
+	Entries  int   // in the archive
+	Bytes    int64 // of the archive, with contents
+	Programs int   // kept
+	Links    int   // kept
 }
 
 // Default is far beyond any honest image.
 var Default = Limits{Entries: 10_000_000, Bytes: 256 << 30, Programs: 10_000, Links: 500_000}
 
-// longest is the longest name that is kept, the kernel's PATH_MAX; a file deeper down is not
+// longest is the length of the longest name kept, the kernel's PATH_MAX; a deeper file is not
 // executed by its path.
 const longest = 4096
 
-// Files is what a file tree holds of interest.
+// Files holds what matters of a file tree.
 type Files struct {
 	Programs []Program // by path
-	Entries  int       // that were looked at
-	Bytes    int64     // that were read
-	// Incomplete says in one clause why there may be more; empty if the whole tree was seen.
+	Entries  int       // read
+	Bytes    int64     // read
+	// Incomplete says in one clause why there may be more; empty if the whole tree was read.
 	Incomplete string
 
-	links map[string]string // where symbolic links lead, as written
-	// Of a slim tree: the entries that the links are for, and whether those of all others outside
-	// libraries are there too.
+	links map[string]string // the targets of symbolic links, as written
+	// The links of a slim tree lead to the entries in led; leadsAll means that the links of all
+	// other entries outside libraries are kept too.
 	slim, leadsAll bool
 	led            []string
 }
 
-// Program is a regular file that gives something to whoever executes it.
+// Program is a regular file that grants something to whoever executes it.
 type Program struct {
 	Path         string   // absolute and clean; any bytes, since containers choose names
 	Others       []string // its other names: hard links
-	UID, GID     int      // the owner's numbers in the container
+	UID, GID     int      // the owner's ids in the container
 	SetUID       bool
 	SetGID       bool
 	Capabilities *Capabilities // nil if it has none
-	// the image, or the container (see dropcap.FromImage); empty if nobody has asked
+	// the image or the container (see dropcap.FromImage); empty if unknown
 	From string
 }
 
-// Scan reads a tar of a file tree to its end, or to a limit, which is no error but makes it
-// Incomplete; so does an archive that is damaged or cut off. The error is ctx's or the reader's
-// own; what was found until then comes with it.
+// Scan reads a tar of a file tree to its end or to a limit. A limit is not an error but sets
+// Incomplete, and so does a damaged or truncated archive. The error comes from ctx or from the
+// reader; the files found until then are returned with it.
 func Scan(ctx context.Context, r io.Reader, limits Limits) (Files, error) {
 	s := scanner{
 		source:   &source{ctx: ctx, r: r, left: cmp.Or(limits.Bytes, Default.Bytes)},
@@ -93,8 +93,8 @@ func (l Limits) complete() Limits {
 
 var errLimit = errors.New("limit")
 
-// source counts what is read, and remembers why reading ended: the tar reader tells only its own
-// view of that.
+// source counts what is read, and remembers why reading ended: the tar reader only returns its own
+// view.
 type source struct {
 	ctx  context.Context
 	r    io.Reader
@@ -129,45 +129,45 @@ type scanner struct {
 }
 
 func (s *scanner) run() error {
-	// The reader passes over contents by their size in the archive, so a sparse file costs what is
-	// really there.
+	// The reader skips contents by their size in the archive, so a sparse file costs only what it
+	// really contains.
 	for files := tar.NewReader(s.source); ; s.entries++ {
 		if s.entries >= s.limits.Entries {
-			s.lack("it has more than %d files", s.limits.Entries)
+			s.markIncomplete("it has more than %d files", s.limits.Entries)
 			return nil
 		}
 		h, err := files.Next()
 		switch {
 		case err == nil || errors.Is(err, tar.ErrInsecurePath):
-			// names are cleaned here, and no file is made
+			// names are cleaned here, and no file is created
 			s.entry(h)
 		case errors.Is(s.source.err, errLimit):
-			s.lack("it is larger than %d MiB", s.limits.Bytes>>20)
+			s.markIncomplete("it is larger than %d MiB", s.limits.Bytes>>20)
 			return nil
 		case s.source.err != nil:
 			return fmt.Errorf("read the files: %w", s.source.err)
 		case err == io.EOF:
 			return nil
 		default:
-			s.lack("the archive of its files is damaged or cut off")
+			s.markIncomplete("the archive of its files is damaged or cut off")
 			return nil
 		}
 	}
 }
 
-// lack keeps the first reason.
-func (s *scanner) lack(format string, args ...any) {
+// markIncomplete sets Incomplete and keeps the first reason.
+func (s *scanner) markIncomplete(format string, args ...any) {
 	if s.incomplete == "" {
 		s.incomplete = fmt.Sprintf(format, args...)
 	}
 }
 
-// entry takes what matters from one header. A later entry of the same name stands for the earlier
+// entry takes what matters from one header. A later entry of the same name replaces the earlier
 // one.
 func (s *scanner) entry(h *tar.Header) {
 	name := path.Clean("/" + h.Name)
 	if len(name) > longest {
-		s.lack("it has a file whose name is longer than %d bytes", longest)
+		s.markIncomplete("it has a file whose name is longer than %d bytes", longest)
 		return
 	}
 	if h.Typeflag == tar.TypeLink {
@@ -198,16 +198,15 @@ func (s *scanner) forget(name string) {
 		p.Path, p.Others = p.Others[0], p.Others[1:]
 		return
 	}
-	// it stays among those that are kept, so that an archive of one name a million times ends at
-	// the limit
+	// it still counts, so that an archive that repeats one name a million times meets the limit
 	p.Path = ""
 }
 
 func (s *scanner) link(name, target string) {
 	switch {
-	case len(target) > longest: // the kernel follows none
+	case len(target) > longest: // the kernel follows no longer one
 	case len(s.links) >= s.limits.Links:
-		s.lack("it has more than %d links", s.limits.Links)
+		s.markIncomplete("it has more than %d links", s.limits.Links)
 	default:
 		s.links[name] = target
 	}
@@ -218,22 +217,23 @@ func (s *scanner) regular(name string, h *tar.Header) {
 		SetGID: h.Mode&0o2000 != 0}
 	if value, ok := h.PAXRecords["SCHILY.xattr.security.capability"]; ok {
 		if c, err := ParseCapabilities([]byte(value)); err == nil {
-			// else the kernel does not run the file at all
+			// else the kernel refuses to execute the file
 			p.Capabilities = &c
 		}
 	}
 	switch {
 	case !p.SetUID && !p.SetGID && p.Capabilities == nil:
 	case len(s.kept) >= s.limits.Programs:
-		s.lack("it has more than %d programs with capabilities or setuid bits", s.limits.Programs)
+		s.markIncomplete("it has more than %d programs with capabilities or setuid bits",
+			s.limits.Programs)
 	default:
 		s.programs[name] = &p
 		s.kept = append(s.kept, &p)
 	}
 }
 
-// hardLink gives a program that is already known another name; the archive has its content and
-// attributes once.
+// hardLink adds a name to a program already found; the archive has its content and attributes only
+// once.
 func (s *scanner) hardLink(name, target string) {
 	p := s.programs[target]
 	if name == target {
@@ -245,15 +245,15 @@ func (s *scanner) hardLink(name, target string) {
 		s.link(name, target)
 	case p == nil:
 	case len(p.Others) >= 100:
-		s.lack("a program has more than 100 names")
+		s.markIncomplete("a program has more than 100 names")
 	default:
 		p.Others = append(p.Others, name)
 		s.programs[name] = p
 	}
 }
 
-// Sort tells the image's programs from those that the container has made or changed: written has
-// the paths of the latter, and is nil where it is not known.
+// Sort separates the image's programs from those that the container created or changed. written has
+// the paths of the latter; nil means unknown.
 func (f Files) Sort(written map[string]bool) {
 	for i := range f.Programs {
 		p := &f.Programs[i]
@@ -268,12 +268,12 @@ func (f Files) Sort(written map[string]bool) {
 	}
 }
 
-// mostLinks is how many symbolic links the kernel follows in one path (include/linux/namei.h,
+// maxSymlinks is how many symbolic links the kernel follows in one path (include/linux/namei.h,
 // MAXSYMLINKS).
-const mostLinks = 40
+const maxSymlinks = 40
 
-// Slim keeps of the links only those that lead to some entries, or that lie where programs do: for
-// who keeps many trees.
+// Slim keeps only the links that lead to some entries, or that lie where programs do, for callers
+// that keep many trees.
 func (f Files) Slim(entries ...string) Files {
 	kept := map[string]string{}
 	keep := func(link string) { kept[link] = f.links[link] }
@@ -287,7 +287,7 @@ func (f Files) Slim(entries ...string) Files {
 		if below(link, libraries) {
 			continue
 		}
-		if len(kept) > mostKept {
+		if len(kept) > maxSlimLinks {
 			f.leadsAll = false
 			break
 		}
@@ -297,28 +297,29 @@ func (f Files) Slim(entries ...string) Files {
 	return f
 }
 
-// libraries are folders whose many links lead to no entry of a container, but from elsewhere.
+// libraries are folders with many links that lead to no entry of a container, except from
+// elsewhere.
 var libraries = []string{"/usr/share", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/include",
 	"/usr/src", "/lib", "/lib64", "/etc", "/var", "/dev", "/proc", "/sys"}
 
-// mostKept bounds the links of a slim tree, beside those that lead to its entries.
-const mostKept = 5000
+// maxSlimLinks limits the links of a slim tree, beside those that lead to its entries.
+const maxSlimLinks = 5000
 
 func below(name string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(d string) bool { return strings.HasPrefix(name, d+"/") })
 }
 
-// Leads tells whether the tree can still tell where an entry is.
-func (f Files) Leads(entry string) bool {
+// CanResolve reports whether the tree can still resolve an entry.
+func (f Files) CanResolve(entry string) bool {
 	return !f.slim || slices.Contains(f.led, entry) || f.leadsAll && !below(path.Clean("/"+entry),
 		libraries)
 }
 
-// Resolve follows the tree's symbolic links as the kernel would from its root; false if they lead
-// in a ring. Nothing need be at the end.
+// Resolve follows the tree's symbolic links as the kernel would from its root; false if they form a
+// loop. The target need not exist.
 func (f Files) Resolve(name string) (string, bool) { return f.resolve(name, func(string) {}) }
 
-// resolve tells of each link that it follows.
+// resolve calls through for each link that it follows.
 func (f Files) resolve(name string, through func(link string)) (string, bool) {
 	at, rest := "/", parts(name)
 	for followed := 0; len(rest) > 0; {
@@ -335,7 +336,7 @@ func (f Files) resolve(name string, through func(link string)) (string, bool) {
 			continue
 		}
 		through(next)
-		if followed++; followed > mostLinks || len(rest) > longest {
+		if followed++; followed > maxSymlinks || len(rest) > longest {
 			return "", false
 		}
 		if path.IsAbs(target) {
@@ -346,7 +347,7 @@ func (f Files) resolve(name string, through func(link string)) (string, bool) {
 	return at, true
 }
 
-// parts splits a path, without what stands for the folder itself.
+// parts splits a path and drops empty and "." components.
 func parts(name string) []string {
 	return slices.DeleteFunc(strings.Split(name, "/"), func(p string) bool {
 		return p == "" || p == "."

@@ -33,8 +33,8 @@ type Tracer interface {
 type Engine interface {
 	// Events gives what happens to containers until ctx ends.
 	Events(ctx context.Context) (<-chan Event, error)
-	// LastEvent is the time of the last event of a container that the engine has told of until now; zero
-	// if it remembers none.
+	// LastEvent is the time of the last event of a container that the engine has told of until now;
+	// zero if it remembers none.
 	LastEvent(ctx context.Context) (time.Time, error)
 	// Running lists the containers that run now.
 	Running(ctx context.Context) ([]dropcap.Ref, error)

@@ -108,7 +108,7 @@ func (r *recording) wantFiles(c dropcap.Container, d Details) {
 	}
 	if !slices.Contains(t.entries, d.Entry) && len(t.entries) < mostEntries {
 		t.entries = append(t.entries, d.Entry)
-		if t.known && !t.files.Leads(d.Entry) {
+		if t.known && !t.files.CanResolve(d.Entry) {
 			// of its links only those that lead to other entries are remembered
 			t.known, t.tries = false, 0
 		}

@@ -18,7 +18,7 @@ func Line(s string) string {
 	}, s)
 }
 
-// Cut is Line for at most so many bytes; longer text ends in "...".
+// Cut is like Line but returns at most so many bytes; longer text ends in "...".
 func Cut(s string, most int) string {
 	s = Line(strings.ToValidUTF8(s, "?"))
 	if len(s) > most {

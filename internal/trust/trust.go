@@ -1,5 +1,5 @@
-// Package trust decides whether a file may be acted upon: whether nobody but those on whose behalf
-// dropcap acts, and no container, can have put there what stands in it. It does no I/O.
+// Package trust decides whether dropcap may act upon a file: whether only those on whose behalf
+// dropcap acts, and no container, can have written it. It does no I/O.
 package trust
 
 import (
@@ -11,34 +11,34 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Untrusted is why a file is not trusted. Its text ends a sentence that begins with "cannot …: ".
+// Untrusted says why a file is not trusted. Its text ends a sentence that begins with "cannot …: ".
 type Untrusted struct{ Why string }
 
 func (u *Untrusted) Error() string { return u.Why }
 
-// Mount is what a container can reach of the host: a mount, or the layer that it writes to.
+// Mount is a part of the host that a container can reach: a mount, or the layer that it writes to.
 type Mount struct {
 	Container string
 	Spots     []dropcap.Spot
-	// Unknown says what of it the kernel does not tell; empty if it is known.
+	// Unknown says which part of it the kernel does not reveal; empty if it is fully known.
 	Unknown string
 }
 
-// Rule is on whose behalf a file is trusted.
+// Rule says on whose behalf a file is trusted.
 type Rule struct {
-	Owners []uint32 // root, and who called
+	Owners []uint32 // root, and the caller
 	Mounts []Mount  // of every container of the engine
-	// Sticky lets others write a folder above it where nobody can replace what is not his (/tmp):
-	// for a file that is read once, and whose contents are checked.
+	// Sticky allows folders that others can write to if nobody can replace another user's files
+	// there (/tmp). It is for a file that is read once and whose contents are checked.
 	Sticky bool
-	// Links lets links be on the way: for a file whose real way is judged, too.
+	// Links allows links in the path. It is for a file whose resolved path is judged, too.
 	Links bool
 	// Folder says that the way ends at the folder in which the file will be made.
 	Folder bool
 }
 
-// Judge returns an *Untrusted unless all of the way is its owners' and nobody else can write there,
-// no link is on it, and no container reaches any of it by whatever path.
+// Judge returns an *Untrusted unless the whole path belongs to the owners, nobody else can write
+// there, it contains no link, and no container reaches any of it by whatever path.
 func Judge(way []dropcap.Waypoint, r Rule) error {
 	if len(way) == 0 {
 		return no("nothing is known of it")
@@ -47,10 +47,10 @@ func Judge(way []dropcap.Waypoint, r Rule) error {
 		if err := r.kind(p, i == len(way)-1); err != nil {
 			return err
 		}
-		if err := r.others(p, i == len(way)-1); err != nil {
+		if err := r.checkWriters(p, i == len(way)-1); err != nil {
 			return err
 		}
-		if err := r.reached(p); err != nil {
+		if err := r.checkContainers(p); err != nil {
 			return err
 		}
 	}
@@ -75,9 +75,9 @@ func (r Rule) kind(p dropcap.Waypoint, last bool) error {
 	return nil
 }
 
-// others refuses what somebody else may write. Of a file with access control lists the group's bits
-// are what any of them can grant (acl(5)); a link's own mode says nothing.
-func (r Rule) others(p dropcap.Waypoint, last bool) error {
+// checkWriters refuses what other users can write to. If a file has access control lists, the
+// group's bits are the most that any of them can grant (acl(5)); a link's own mode means nothing.
+func (r Rule) checkWriters(p dropcap.Waypoint, last bool) error {
 	name := "the folder " + shown(p.Path)
 	if last && !r.Folder || p.Link {
 		name = shown(p.Path)
@@ -92,9 +92,9 @@ func (r Rule) others(p dropcap.Waypoint, last bool) error {
 	return no("others may write %s (mode %04o)", name, p.Mode&0o7777)
 }
 
-// reached refuses what a container reaches, be it a folder above: there it could put another in its
-// place.
-func (r Rule) reached(p dropcap.Waypoint) error {
+// checkContainers refuses what a container reaches, including folders above the file: there it
+// could replace the next one.
+func (r Rule) checkContainers(p dropcap.Waypoint) error {
 	for _, m := range r.Mounts {
 		for _, s := range m.Spots {
 			if slices.ContainsFunc(p.Spots, func(at dropcap.Spot) bool { return covers(s, at) }) {
@@ -113,7 +113,7 @@ func (r Rule) reached(p dropcap.Waypoint) error {
 	return nil
 }
 
-// covers reports whether who has the first spot can reach the second.
+// covers reports whether a process that has the first spot can reach the second.
 func covers(s, at dropcap.Spot) bool {
 	if s.Device != at.Device {
 		return false
@@ -121,5 +121,5 @@ func covers(s, at dropcap.Spot) bool {
 	return s.Path == "/" || s.Path == at.Path || strings.HasPrefix(at.Path, s.Path+"/")
 }
 
-// shown is a name that anybody may have given, within one line.
+// shown makes a name that anybody may have chosen fit into one line.
 func shown(s string) string { return printable.Cut(s, 300) }

@@ -10,8 +10,8 @@ import (
 
 const file = "/srv/shop/c.yaml"
 
-// way is to a file of user 1000's, on one disk.
-func way(change func([]dropcap.Waypoint)) []dropcap.Waypoint {
+// pathTo is the path of a file of user 1000, on one disk.
+func pathTo(change func([]dropcap.Waypoint)) []dropcap.Waypoint {
 	at := func(p string, uid, mode uint32) dropcap.Waypoint {
 		return dropcap.Waypoint{Path: p, UID: uid, Mode: mode, Folder: true, Names: 2,
 			Spots: []dropcap.Spot{{Device: "8:1", Path: p}}}
@@ -105,12 +105,13 @@ func TestWhomAFileIsTrustedOf(t *testing.T) {
 			}},
 	} {
 		var un *Untrusted
-		err := Judge(way(c.change), c.rule)
+		err := Judge(pathTo(c.change), c.rule)
 		if (err == nil) != c.ok || err != nil && !errors.As(err, &un) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if Judge(nil, Rule{}) == nil || Judge(slices.Clone(way(nil))[:3], Rule{Owners: both}) == nil {
+	if Judge(nil, Rule{}) == nil || Judge(slices.Clone(pathTo(nil))[:3],
+		Rule{Owners: both}) == nil {
 		t.Error("nothing, or a folder, is trusted")
 	}
 }
