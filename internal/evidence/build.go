@@ -11,9 +11,9 @@ import (
 	"dropcap/internal/verdict"
 )
 
-// Build makes the evidence of one recorded container. Static needs come as they are, with class and
-// sentence; held is the container's bounding set. Times are printed in RFC 3339, UTC; a time of
-// zero is left empty.
+// Build creates the evidence of one recorded container. Static needs are taken over with class and
+// sentence; held is the container's bounding set. Times are printed in RFC 3339, UTC; a zero time
+// stays empty.
 func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, src dropcap.Source,
 	id Identity) dropcap.WorkloadEvidence {
 	t := newTally()
@@ -32,8 +32,8 @@ func Build(checks []dropcap.KernelCheck, static []dropcap.Need, held caps.Set, s
 	return Conclude(w)
 }
 
-// Extend adds what was seen later of the same source: the counts are sums, and everything that
-// tells of the source is the later one's.
+// Extend adds later evidence of the same source: counts are summed, and all that describes the
+// source comes from later.
 func Extend(earlier, later dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	t := newTally()
 	for _, n := range append(slices.Clone(earlier.Needs), later.Needs...) {
@@ -56,9 +56,9 @@ func (t *tally) check(c dropcap.KernelCheck, v verdict.Verdict, execs bool) {
 	t.observe(c, n, v.Site)
 }
 
-// named adds the capabilities that a program asks for in its own sets, or newly hands on. One that
-// asks for everything that the container holds, or more, has read its sets before and names
-// nothing: then its asking says nothing.
+// named adds the capabilities that a program requests in its own sets, or newly makes inheritable.
+// A program that requests everything that the container holds, or more, has read its sets before
+// and names nothing: its request means nothing.
 func (t *tally) named(c dropcap.KernelCheck, held caps.Set, execs bool) {
 	for _, set := range []caps.Set{c.Asked & held, c.Handed & held} {
 		if set == held && held.Len() > 1 {
@@ -78,7 +78,7 @@ func (t *tally) named(c dropcap.KernelCheck, held caps.Set, execs bool) {
 	}
 }
 
-// observe adds a check to its need. Where a count is of all paths under a key of the kernel's, each
+// observe adds a check to its need. If a count covers all paths under a key of the kernel's, each
 // need counts that key once.
 func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
 	by := dropcap.By{Exe: c.Exe.Path, ExeFrom: from(c.Exe), Syscall: c.Syscall, Site: site,
@@ -97,11 +97,11 @@ func (t *tally) observe(c dropcap.KernelCheck, n dropcap.Need, site string) {
 
 func exec(c dropcap.KernelCheck, own bool) bool { return c.Phase == dropcap.PhaseExec && !own }
 
-// suspect tells whether a program is not the image's: it may have been made to exercise
+// suspect reports whether a program is not the image's: it may have been written to exercise
 // capabilities.
 func suspect(e dropcap.Executable) bool { return dropcap.Suspect(from(e)) }
 
-// from is where an executable comes from: what nobody has proven is unknown.
+// from returns where an executable comes from; unknown unless proven.
 func from(e dropcap.Executable) string { return cmp.Or(e.From, dropcap.FromUnknown) }
 
 func stamp(t time.Time) string {

@@ -24,7 +24,7 @@ var (
 	odd      = []string{"some_new_driver_ioctl", "__x64_sys_ioctl"}
 )
 
-// check makes a granted one by the image's own program.
+// check returns a granted one, made by the image's own program.
 func check(c caps.Cap, call string, count uint64, frames ...string) dropcap.KernelCheck {
 	return dropcap.KernelCheck{
 		Cgroup: 1, Cap: c, Granted: true, OwnCred: true, Syscall: call, Frames: frames,
@@ -194,7 +194,7 @@ func TestByIsBounded(t *testing.T) {
 	}
 }
 
-// The document of a small server as people and programs will read it.
+// The document of a small server, as people and programs read it.
 func TestDocumentOfAServer(t *testing.T) {
 	read := check(caps.DacReadSearch, "openat", 2, permPath...)
 	setuid := check(caps.Setuid, "setuid", 2, "__sys_setuid")

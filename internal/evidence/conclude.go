@@ -8,7 +8,7 @@ import (
 )
 
 // Conclude fills in what follows from sources, needs and held: required, unused, recommended and
-// confidence. What stood there is not read.
+// confidence. It ignores what those fields contained.
 func Conclude(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	w.Required = required(w.Needs, w.Held)
 	w.Unused = w.Held.Minus(w.Required)
@@ -18,8 +18,8 @@ func Conclude(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	return w
 }
 
-// required is what of held the needs support. Denied checks support nothing: what was not held is
-// not missed, or never worked.
+// required returns the held capabilities that the needs support. Denied checks support nothing:
+// what was not held was not needed, or what needed it never worked.
 func required(needs []dropcap.Need, held caps.Set) caps.Set {
 	var set caps.Set
 	for _, n := range needs {
@@ -31,8 +31,8 @@ func required(needs []dropcap.Need, held caps.Set) caps.Set {
 	return set | choose(needs, held, set)
 }
 
-// tryWithout is what of the required set no need supports but those of which programs often take no
-// notice. It stays required: only a trial tells.
+// tryWithout returns the required capabilities supported only by needs that programs often survive
+// without. They stay required: only a trial can tell.
 func tryWithout(needs []dropcap.Need, required caps.Set) caps.Set {
 	var tried, missed caps.Set
 	for _, n := range needs {
@@ -47,18 +47,18 @@ func tryWithout(needs []dropcap.Need, required caps.Set) caps.Set {
 	return tried.Minus(missed) & required
 }
 
-// supports tells whether a need keeps its capability. What only programs show that are not the
-// image's keeps nothing beyond Docker's defaults until somebody approves of it: such a program may
-// have been written to make a grant look needed. What an administrator's docker exec needs is not
-// what the workload needs: it keeps nothing.
+// supports reports whether a need keeps its capability. A need shown only by programs that are not
+// the image's keeps nothing beyond Docker's defaults until somebody approves it: such a program may
+// have been written to make a grant look needed. What an administrator's docker exec needs is not a
+// need of the workload and keeps nothing.
 func supports(n dropcap.Need) bool {
 	trusted := !n.Doubted() || !n.Exec && caps.DockerDefaults.Has(n.Cap)
 	return n.Outcome == dropcap.Granted && n.Class.Keeps() && trusted
 }
 
-// Approve makes the doubted needs of a capability count as the workload's own, or takes that back,
-// and tells how many there are. It is an operator's word on this host, which no imported document
-// can give.
+// Approve makes the doubted needs of a capability count as the workload's own, or withdraws that,
+// and returns how many there are. An approval is an operator's word on this host; no imported
+// document can give it.
 func Approve(w dropcap.WorkloadEvidence, c caps.Cap, yes bool) (dropcap.WorkloadEvidence, int) {
 	n := 0
 	w.Needs = slices.Clone(w.Needs)
@@ -72,9 +72,9 @@ func Approve(w dropcap.WorkloadEvidence, c caps.Cap, yes bool) (dropcap.Workload
 	return Conclude(w), n
 }
 
-// choose picks one capability for each alternative that what is required anyway does not serve: the
-// weakest that is held. One that was denied somewhere is not chosen in another's place, since a
-// program that lacks it although the container holds it would still lack it.
+// choose selects one capability for each alternative that the required ones do not serve: the
+// weakest that is held. It never substitutes one that was denied somewhere, since a program that
+// lacks it although the container holds it would still lack it.
 func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
 	var denied, chosen caps.Set
 	var open []caps.Set
@@ -95,7 +95,7 @@ func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
 			open = append(open, any)
 		}
 	}
-	// Those with the fewest members first: their choice may serve the others.
+	// Alternatives with the fewest members first: their choice may serve the others.
 	slices.SortStableFunc(open, func(a, b caps.Set) int { return a.Len() - b.Len() })
 	for _, any := range open {
 		if any&chosen == 0 {
@@ -105,8 +105,8 @@ func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
 	return chosen
 }
 
-// weakest is the member that is worth least to an attacker; of equals one of Docker's defaults,
-// then the first.
+// weakest returns the member that is least useful to an attacker; of equals one of Docker's
+// defaults, then the first.
 func weakest(s caps.Set) caps.Cap {
 	list := s.List()
 	return slices.MinFunc(list, func(a, b caps.Cap) int {

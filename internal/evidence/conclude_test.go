@@ -63,7 +63,7 @@ func TestConfidenceByTheThresholds(t *testing.T) {
 	}
 }
 
-// Ten replicas that were watched for a minute each saw a minute of life, not ten.
+// Ten replicas, each watched for a minute, saw one minute of life, not ten.
 func TestTimeOfReplicasIsNotAddedUp(t *testing.T) {
 	var list []dropcap.WorkloadEvidence
 	for i := range byte(10) {

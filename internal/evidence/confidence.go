@@ -15,29 +15,29 @@ const (
 	HighSeconds   = 3600
 )
 
-// FilesLater is Source.FilesUnseen of a container whose recording ended before its image's files
-// could be looked at. A later one does so.
+// FilesLater is the Source.FilesUnseen of a container whose recording ended before its image's
+// files were scanned. A later recording scans them.
 const FilesLater = "they have not been looked at yet; the next `dropcap learn` does"
 
-// seen sums up what the sources saw of a life.
-type seen struct {
+// coverage sums up which parts of a life the sources observed.
+type coverage struct {
 	cold, warm, stops int
 	longest           int64
 	complete          bool
 	lost              uint64
 	lossUnknown       bool
-	unknown           caps.Set // required only since nothing is known of a check
+	unknown           caps.Set // required only because a check is not understood
 	// not kept, since only programs that are not the image's showed a need
 	flagged caps.Set
 	execs   caps.Set // not kept, since only docker exec showed a need
-	// sentences on what a seccomp profile lets through only with what is not kept
+	// sentences on what a seccomp profile allows only with what is not kept
 	coupled []string
 	unseen  string // why no container's files were scanned
-	calls   string // why no container's calls without a check were seen
+	calls   string // why no container's calls without a check were visible
 }
 
-func sawOf(w dropcap.WorkloadEvidence) seen {
-	var s seen
+func sawOf(w dropcap.WorkloadEvidence) coverage {
+	var s coverage
 	for _, src := range w.Sources {
 		s.cold, s.warm, s.stops = s.cold+src.StartsCold, s.warm+src.StartsWarm, s.stops+src.Stops
 		s.longest, s.lost = max(s.longest, src.Seconds), sum(s.lost, src.Lost)
@@ -69,10 +69,10 @@ func sawOf(w dropcap.WorkloadEvidence) seen {
 	return s
 }
 
-// confidence goes by fixed thresholds. Low: no start seen, or less than ten minutes, or files that
+// confidence applies fixed thresholds. Low: no start seen, or less than ten minutes, or files that
 // were not scanned. Medium: a cold start and ten minutes. High: a cold and a warm start, a stop, an
-// hour, nothing lost and nothing unknown. The operator's word that all was exercised stands for the
-// time.
+// hour, nothing lost and nothing unknown. The operator's word that everything was exercised
+// replaces the time.
 func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
 	s := sawOf(w)
 	c := dropcap.Confidence{Level: dropcap.ConfidenceLow, Because: s.facts()}
@@ -90,7 +90,7 @@ func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
 	return c
 }
 
-func (s seen) facts() []string {
+func (s coverage) facts() []string {
 	list := []string{count(s.cold, "cold start") + " seen", count(s.warm, "warm start") + " seen",
 		count(s.stops, "stop") + " seen"}
 	list = append(list, "watched for "+span(s.longest)+" at the longest")
@@ -105,9 +105,9 @@ func (s seen) facts() []string {
 }
 
 // tooShort reports whether medium confidence takes more time.
-func (s seen) tooShort() bool { return s.longest < MediumSeconds && !s.complete }
+func (s coverage) tooShort() bool { return s.longest < MediumSeconds && !s.complete }
 
-func (s seen) missingForMedium() []string {
+func (s coverage) missingForMedium() []string {
 	var l []string
 	if s.cold == 0 {
 		l = append(l, "see a cold start: the first one, with fresh volumes")
@@ -121,7 +121,7 @@ func (s seen) missingForMedium() []string {
 	return l
 }
 
-func (s seen) missingForHigh() []string {
+func (s coverage) missingForHigh() []string {
 	var l []string
 	say := func(missing bool, format string, args ...any) {
 		if missing {
@@ -156,7 +156,7 @@ func count(n int, what string) string {
 	}
 }
 
-// span prints seconds as people say them: "2h10m", "45s".
+// span formats seconds as people write them: "2h10m", "45s".
 func span(seconds int64) string {
 	d := time.Duration(min(max(seconds, 0), 1<<32)) * time.Second
 	switch {

@@ -5,8 +5,8 @@ import (
 	"dropcap/caps"
 )
 
-// Denials are what a workload was denied while it held the capability: its processes had given that
-// up, and it worked all the same.
+// Denials holds what a workload was denied while it held the capability: its processes had given
+// the capability up, and the workload worked all the same.
 type Denials map[denial]bool
 
 type denial struct {
@@ -14,8 +14,8 @@ type denial struct {
 	exe, site string
 }
 
-// DenialsOf takes them from all evidence of a workload. What some program was granted anywhere does
-// not count as denied to it, nor what docker exec or a program that is not the image's was denied.
+// DenialsOf collects them from all evidence of a workload. It omits what any program was granted
+// anywhere, and denials of docker exec or of programs that are not the image's.
 func DenialsOf(list []dropcap.WorkloadEvidence, workload string) Denials {
 	d := Denials{}
 	type granted struct {
@@ -46,7 +46,7 @@ func DenialsOf(list []dropcap.WorkloadEvidence, workload string) Denials {
 	return d
 }
 
-// Knows tells whether this very check was denied before.
+// Knows reports whether this very check was denied before.
 func (d Denials) Knows(c dropcap.KernelCheck, site string) bool {
 	return d[denial{c.Cap, c.Exe.Path, site}]
 }

@@ -32,9 +32,9 @@ func TestWhatWasDeniedBeforeIsKnown(t *testing.T) {
 		{caps.DacOverride, "/app", "generic_permission", true},
 		{caps.DacOverride, "/app", "elsewhere", false},
 		{caps.DacOverride, "/other", "generic_permission", false},
-		{caps.Kill, "/app", "kill_ok_by_cred", false}, // it was granted, too
+		{caps.Kill, "/app", "kill_ok_by_cred", false}, // it was also granted
 		{caps.SysAdmin, "/app", "may_mount", false},   // it was not held
-		{caps.Setuid, "", "sys_setuid", false},        // nobody knows whose it was
+		{caps.Setuid, "", "sys_setuid", false},        // its program is unknown
 		{caps.Chown, "/app", "chown_ok", false},       // an administrator's
 	} {
 		c := dropcap.KernelCheck{Cap: x.cap, Exe: dropcap.Executable{Path: x.exe}}

@@ -14,8 +14,8 @@ func byExec(k dropcap.KernelCheck) dropcap.KernelCheck {
 	return k
 }
 
-// An administrator's docker exec is not the workload: it keeps nothing, but it is shown, and can be
-// approved.
+// An administrator's docker exec is not the workload: it keeps nothing, but it is listed, and can
+// be approved.
 func TestExecsKeepNothingUnlessApproved(t *testing.T) {
 	w := build(caps.DockerDefaults, byExec(check(caps.Chown, "chown", 3, chownPath...)))
 	if w.Required != 0 || len(w.Needs) != 1 || !w.Needs[0].Exec {
@@ -47,8 +47,8 @@ func TestExecsAreTheWorkloadsOwnWhereTheOperatorSaysSo(t *testing.T) {
 	}
 }
 
-// A planted program that runs by itself and an image's program that runs by exec must not lend each
-// other what either lacks.
+// A planted program that runs by itself and an image's program that runs by exec must not supply
+// what the other lacks.
 func TestTwoDoubtsMakeNoCertainty(t *testing.T) {
 	planted := by(dropcap.FromWritten, "/tmp/x", check(caps.SysTime, "chown", 3, "some_driver"))
 	admin := byExec(check(caps.SysTime, "chown", 3, "some_driver"))
@@ -67,7 +67,7 @@ func TestAnApprovalOutlivesLaterRecords(t *testing.T) {
 		caps.Chown) {
 		t.Errorf("required %s", m.Required)
 	}
-	// Of the same recording the latest counts, and it knows nothing of approvals.
+	// Of the same recording the latest counts, and it contains no approvals.
 	late := w
 	late.Sources = []dropcap.Source{w.Sources[0]}
 	late.Sources[0].Until = at.Add(5 * time.Hour).Format(time.RFC3339)

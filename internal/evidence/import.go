@@ -15,7 +15,7 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// The limits of an imported document. They are far beyond what a real one has.
+// The limits of an imported document, far beyond any real one.
 const (
 	MostBytes     = 16 << 20
 	MostWorkloads = 4096
@@ -27,9 +27,9 @@ const (
 	mostStarts    = 1 << 20
 )
 
-// Import reads an evidence document of another host, or a file. It is not trusted: sizes are
-// bounded, what is malformed is refused, approvals are taken away (they are an operator's of this
-// host), and everything that follows from the needs is drawn anew.
+// Import reads an evidence document of another host, or a file. It does not trust it: it bounds
+// sizes, refuses malformed content, removes approvals (only an operator of this host can give
+// them), and recomputes everything that follows from the needs.
 func Import(data []byte) (dropcap.Evidence, error) {
 	e, err := decode(data)
 	if err == nil {
@@ -70,7 +70,7 @@ func decode(data []byte) (dropcap.Evidence, error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&e); err != nil {
-		return e, errors.New(plain(clip(err.Error()))) // it may quote what it read
+		return e, errors.New(plain(clip(err.Error()))) // it may quote its input
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return e, errors.New("something follows the document")
@@ -78,16 +78,16 @@ func decode(data []byte) (dropcap.Evidence, error) {
 	return e, nil
 }
 
-// suspects tells whether every program that is named is not the image's; a document that says
-// otherwise in its flag is not believed.
+// suspects reports whether none of the named programs is the image's. A document's own flag is not
+// believed.
 func suspects(by []dropcap.By) bool {
 	return len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool {
 		return b.ExeFrom == "" || !dropcap.Suspect(b.ExeFrom)
 	})
 }
 
-// execs tells whether only docker exec is named, and none of the sources says that it belongs to
-// the workload.
+// execs reports whether only docker exec is named, and no source says that it belongs to the
+// workload.
 func execs(by []dropcap.By, sources []dropcap.Source) bool {
 	own := slices.ContainsFunc(sources, func(s dropcap.Source) bool { return s.Execs })
 	return !own && len(by) > 0 && !slices.ContainsFunc(by, func(b dropcap.By) bool {
@@ -95,7 +95,7 @@ func execs(by []dropcap.By, sources []dropcap.Source) bool {
 	})
 }
 
-// Validate checks that a document is well formed. The error names the place.
+// Validate checks that a document is well formed. The error names the position.
 func Validate(e dropcap.Evidence) error {
 	if e.Schema != dropcap.SchemaEvidence {
 		return fmt.Errorf("its schema is %q, not %q", clip(e.Schema), dropcap.SchemaEvidence)
@@ -209,7 +209,7 @@ func validateBy(b dropcap.By) error {
 	return nil
 }
 
-// symbol tells whether s may name a function; empty where nothing is known.
+// symbol reports whether s may name a function, or is empty for unknown.
 func symbol(s string) bool {
 	return len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool {
 		return r != '_' && r != '.' && (r > unicode.MaxASCII ||
@@ -217,7 +217,7 @@ func symbol(s string) bool {
 	})
 }
 
-// nameLike tells whether s may name a workload or a host: one printable line.
+// nameLike reports whether s may name a workload or a host: one printable line.
 func nameLike(s string) bool {
 	return len(s) <= mostName && !strings.ContainsFunc(s, func(r rune) bool {
 		return !unicode.IsPrint(r) || r == unicode.ReplacementChar
@@ -233,7 +233,7 @@ func hexDigits(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// plain makes a sentence of elsewhere one line of printable characters.
+// plain makes a foreign sentence one line of printable characters.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -243,7 +243,7 @@ func plain(s string) string {
 	}, s)
 }
 
-// clip keeps a wrong value within an error's line.
+// clip shortens a wrong value to fit into an error's line.
 func clip(s string) string {
 	const most = 100
 	if r := []rune(s); len(r) > most {

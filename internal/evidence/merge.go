@@ -9,23 +9,21 @@ import (
 	"dropcap"
 )
 
-// Merging.
+// The values of Merge's across.
 const (
-	// evidence of each host stays apart: containers of one name on two hosts need not be the same
-	// thing
+	// keeps hosts apart: containers of one name on two hosts need not be the same
 	ByHost      = false
-	AcrossHosts = true // merge all hosts'; only when a person asked for it
+	AcrossHosts = true // merges all hosts' evidence; only if a person asked for it
 )
 
-// Merge puts together the evidence of restarts, replicas and re-creations: all that is of one
-// workload, revision and image, and of one host unless across. The result depends on the set of
-// what is given only, not on order or repetition:
+// Merge combines the evidence of restarts, replicas and re-creations: everything of one workload,
+// revision and image, and of one host unless across. The result depends only on the set of inputs,
+// not on order or repetition.
 //
-// A record is the evidence of one source (host, container, since), as Build makes it; of several of
-// the same source the latest counts, since it goes on from the others. Keep records, and merge them
-// to look at. What is merged already can be merged further; if its sources overlap with others
-// without containing them, what the needs support is right, and their counts are the larger ones
-// instead of sums.
+// A record is the evidence of one source (host, container, since), as Build creates it. Of several
+// records of the same source the latest counts, since it continues the others. Store records, and
+// merge them for display. Merged evidence can be merged again; if its sources partly overlap with
+// others, the needs' support is right, and their counts are the larger ones instead of sums.
 func Merge(list []dropcap.WorkloadEvidence, across bool) []dropcap.WorkloadEvidence {
 	groups := map[[4]string][]dropcap.WorkloadEvidence{}
 	for _, w := range list {
@@ -47,7 +45,7 @@ func Merge(list []dropcap.WorkloadEvidence, across bool) []dropcap.WorkloadEvide
 	return out
 }
 
-// hosts names a record's, sorted.
+// hosts returns the hosts of a record, sorted.
 func hosts(w dropcap.WorkloadEvidence) string {
 	var l []string
 	for _, s := range w.Sources {
@@ -69,7 +67,7 @@ func mergeGroup(list []dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 		switch {
 		case known == len(w.Sources) && !later && known > 0:
 			t.approved(w.Needs)
-			continue // all the rest of it is in already
+			continue // everything else in it is already merged
 		case known > 0:
 			t.overlap(w.Needs, len(w.Sources)-known)
 		default:
@@ -94,8 +92,8 @@ func mergeGroup(list []dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	return Conclude(out)
 }
 
-// known counts the sources that are in already, and tells whether one of them goes on longer than
-// what is in.
+// known returns how many of the sources are already merged, and whether one of them continues
+// longer than what is merged.
 func known(have map[string]dropcap.Source, list []dropcap.Source) (n int, later bool) {
 	for _, s := range list {
 		if h, ok := have[sourceKey(s)]; ok {
@@ -106,8 +104,8 @@ func known(have map[string]dropcap.Source, list []dropcap.Source) (n int, later 
 	return n, later
 }
 
-// overlap adds needs of which an unknown part is counted already: counts become the larger of both,
-// and no more sources are believed than are new.
+// overlap adds needs that are counted already to an unknown extent: counts become the larger of
+// both, and at most fresh sources are added.
 func (t *tally) overlap(needs []dropcap.Need, fresh int) {
 	for _, n := range needs {
 		have := t.by[keyOf(n)]
@@ -123,8 +121,8 @@ func (t *tally) overlap(needs []dropcap.Need, fresh int) {
 	}
 }
 
-// approved carries over what an operator approved of in an earlier record: a later one of the same
-// source comes from a recording, which knows nothing of that.
+// approved carries over an operator's approvals from an earlier record: a later one of the same
+// source comes from a recording, which has none.
 func (t *tally) approved(needs []dropcap.Need) {
 	for _, n := range needs {
 		if have := t.by[keyOf(n)]; have != nil && n.Approved {
@@ -133,7 +131,7 @@ func (t *tally) approved(needs []dropcap.Need) {
 	}
 }
 
-// larger takes each entry once, with the larger count.
+// larger returns each entry once, with the larger count.
 func larger(a, b []dropcap.By) []dropcap.By {
 	counts := map[dropcap.By]uint64{}
 	for _, x := range append(slices.Clone(a), b...) {
@@ -149,14 +147,14 @@ func larger(a, b []dropcap.By) []dropcap.By {
 	return out
 }
 
-// order puts what covers more before what covers less, and of the same sources the latest first:
-// then what comes later and is in already can be left out. The documents' text breaks ties, so that
-// the order of the input never matters.
+// order sorts evidence that covers more before evidence that covers less, and of the same sources
+// the latest first, so that whatever is already covered can be skipped. The documents' text breaks
+// ties, so the order of the input never matters.
 func order(list []dropcap.WorkloadEvidence) {
 	text := map[int]string{}
 	index := make([]int, len(list))
 	for i, w := range list {
-		b, _ := json.Marshal(w) // of plain values, so it cannot fail
+		b, _ := json.Marshal(w) // plain values: cannot fail
 		text[i], index[i] = string(b), i
 	}
 	slices.SortFunc(index, func(i, j int) int {
@@ -172,7 +170,7 @@ func order(list []dropcap.WorkloadEvidence) {
 	copy(list, sorted)
 }
 
-// last is when the latest source was last looked at, as a text that sorts.
+// last returns the end of the latest source, as a text that sorts.
 func last(w dropcap.WorkloadEvidence) string {
 	until := ""
 	for _, s := range w.Sources {
@@ -188,7 +186,7 @@ func seconds(w dropcap.WorkloadEvidence) (n int64) {
 	return n
 }
 
-// sourceKey names a recording: a container on a host, from a time on.
+// sourceKey identifies a recording: a container on a host, from a time on.
 func sourceKey(s dropcap.Source) string {
 	return s.Host.ID + "\x00" + s.Container + "\x00" + normal(s.Since)
 }

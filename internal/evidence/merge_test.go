@@ -11,8 +11,8 @@ import (
 	"dropcap/caps"
 )
 
-// record makes a random one: of one of a few workloads, revisions, hosts and containers. What a
-// source saw depends on the source and on how long it was watched alone, as in life.
+// record returns a random one: of one of a few workloads, revisions, hosts and containers. What a
+// source contains depends only on the source and on how long it was watched, as in real life.
 func record(r *rand.Rand) dropcap.WorkloadEvidence {
 	id := identity
 	id.Workload = []string{"docker:web", "docker:db"}[r.IntN(2)]
@@ -145,14 +145,14 @@ func TestALaterRecordOfASourceReplacesTheEarlier(t *testing.T) {
 	if len(m) != 1 || text(t, m[0]) != text(t, late) {
 		t.Errorf("merged into %s", text(t, m))
 	}
-	// What the earlier one took for a need, and the later one does not any more, is none.
+	// What the earlier record mistook for a need, and the later one does not, is no need.
 	mistaken := Build([]dropcap.KernelCheck{check(caps.SysChroot, "ioctl", 1, odd...)}, nil,
 		caps.DockerDefaults, source("h1", 1, at), identity)
 	if m := Merge([]dropcap.WorkloadEvidence{mistaken, late},
 		ByHost); m[0].Required.Has(caps.SysChroot) {
 		t.Errorf("the earlier record still counts: %s", text(t, m))
 	}
-	// The earlier one merged with a replica already: no need of the later one may get lost.
+	// The earlier record is already merged with a replica: the later one's needs must not be lost.
 	both := Merge([]dropcap.WorkloadEvidence{early, Build(nil, nil, caps.DockerDefaults,
 		source("h1", 2, at), identity)}, ByHost)
 	m = Merge(append(both, late), ByHost)

@@ -1,6 +1,6 @@
 // Package evidence turns judged checks into what a workload needs: it builds, merges, weighs and
-// recommends. It is pure: values and documents in and out. Documents of other hosts are not
-// trusted: Import checks them, and conclusions are always drawn anew from the needs.
+// recommends. It is pure: values and documents in and out. It does not trust documents of other
+// hosts: Import checks them, and conclusions are always recomputed from the needs.
 package evidence
 
 import (
@@ -12,42 +12,41 @@ import (
 	"dropcap"
 )
 
-// Identity says whose evidence it is.
+// Identity identifies the workload that evidence belongs to.
 type Identity struct {
 	Workload string // "docker:web", "compose:shop/web"
-	Revision string // of Makings.Revision
+	Revision string // from Makings.Revision
 	ImageID  string // "sha256:…"
 }
 
-// Makings are what makes a workload one: evidence of other makings counts with lower confidence.
+// Makings is the configuration that makes up a revision of a workload. Evidence of other makings
+// counts with lower confidence.
 type Makings struct {
-	ImageID string
-	// as the container has it, the image's or its own; nil and empty are the same
-	Entrypoint []string
+	ImageID    string
+	Entrypoint []string // the container's, from the image or its own; nil and empty are equal
 	Command    []string
 	User       string
 	Network    string // the network mode
 }
 
-// MakingsOf puts together what a container shows with the parts of its configuration that its
-// document lacks.
+// MakingsOf combines a container's document with the parts of its configuration that the document
+// lacks.
 func MakingsOf(c dropcap.Container, entrypoint, command []string) Makings {
 	return Makings{ImageID: c.ImageID, Entrypoint: entrypoint, Command: command, User: c.User,
 		Network: c.Network}
 }
 
-// Revision is "sha256:" and the hash over the makings.
+// Revision returns "sha256:" and the hash of the makings.
 func (m Makings) Revision() string {
 	lists := [][]string{{"dropcap.revision/v1", m.ImageID, m.User, network(m.Network)},
 		list(m.Entrypoint), list(m.Command)}
-	// of strings only, so it cannot fail; JSON keeps the parts from running together
-	b, _ := json.Marshal(lists)
+	b, _ := json.Marshal(lists) // strings only: cannot fail; JSON keeps the parts apart
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// network makes equal what is: the default has two names, and another container's id changes
-// whenever that one is made again.
+// network makes equal modes equal: the default has two names, and another container's id changes
+// whenever that one is re-created.
 func network(mode string) string {
 	switch {
 	case mode == "" || mode == "default":

@@ -6,7 +6,7 @@ import (
 	"dropcap"
 )
 
-// Unscanned tells whether the files of none of a workload's containers were looked at, since no
+// Unscanned reports whether no files of a workload's containers have been scanned, because no
 // recording has come to that yet.
 func Unscanned(w dropcap.WorkloadEvidence) bool {
 	later := func(s dropcap.Source) bool { return s.FilesUnseen == FilesLater }
@@ -16,8 +16,8 @@ func Unscanned(w dropcap.WorkloadEvidence) bool {
 		})
 }
 
-// Scanned adds what files show that were looked at only after the recordings; why says what is
-// still missing of them.
+// Scanned adds what files show that were scanned only after the recordings. why says what is still
+// missing of them.
 func Scanned(w dropcap.WorkloadEvidence, static []dropcap.Need,
 	why string) dropcap.WorkloadEvidence {
 	t := newTally()
@@ -39,7 +39,7 @@ func Scanned(w dropcap.WorkloadEvidence, static []dropcap.Need,
 	return Conclude(w)
 }
 
-// Programs are those that the needs name, with where they come from.
+// Programs returns the programs that the needs name, with their origin.
 func Programs(w dropcap.WorkloadEvidence) (list []dropcap.Executable) {
 	for _, n := range w.Needs {
 		for _, b := range n.By {

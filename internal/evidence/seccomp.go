@@ -11,15 +11,15 @@ import (
 // SiteSeccomp stands for the kernel's function in needs that come from a seccomp profile.
 const SiteSeccomp = "seccomp"
 
-// coupled are the system calls that Docker's profile lets through only with a capability, and that
-// the kernel itself does not always ask a capability for (moby profiles/seccomp/default_linux.go):
-// without it they fail with EPERM or ENOSYS before any check. Calls such as chroot(2), mount(2) or
-// bpf(2) of a privileged kind are not here: where they get through, the kernel asks, and the check
-// is seen.
+// coupled are the system calls that Docker's profile allows only with a capability, and for which
+// the kernel itself does not always check a capability (moby profiles/seccomp/default_linux.go):
+// without the capability they fail with EPERM or ENOSYS before any check. Privileged uses of calls
+// such as chroot(2), mount(2) or bpf(2) are not listed: where the profile allows them, the kernel
+// checks, and the check is seen.
 var coupled = []struct {
 	cap   caps.Cap
 	calls []string
-	kept  bool // it is what the capability is added for, and harmless enough to be kept unseen
+	kept  bool // the capability is added for this, and harmless enough to be kept unseen
 }{
 	{caps.SysPtrace, []string{"kcmp", "pidfd_getfd", "process_vm_readv", "process_vm_writev"},
 		false},
@@ -29,9 +29,9 @@ var coupled = []struct {
 	{caps.Perfmon, []string{"perf_event_open"}, false},
 }
 
-// Seccomp gives what a container under Docker's profile, or one that is made after it, may need of
-// what it holds without any check that shows it. A need of class advisory keeps nothing; the
-// confidence says what it could not see.
+// Seccomp returns what a container under Docker's profile, or one derived from it, may need of what
+// it holds without a check that shows it. A need of class advisory keeps nothing; the confidence
+// mentions what could not be seen.
 func Seccomp(held caps.Set) []dropcap.Need {
 	list := []dropcap.Need{}
 	for _, c := range coupled {
@@ -56,7 +56,7 @@ func Seccomp(held caps.Set) []dropcap.Need {
 
 func calls(names []string) string { return strings.Join(names, ", ") }
 
-// coupling tells whether a need only says what a profile hides.
+// coupling reports whether a need only states what a profile hides.
 func coupling(n dropcap.Need) bool {
 	return n.Class == dropcap.Advisory && len(n.By) == 1 && n.By[0].Site == SiteSeccomp
 }

@@ -10,31 +10,31 @@ import (
 	"dropcap/caps"
 )
 
-// Subject is a container that is asked about.
+// Subject is the container to find evidence for.
 type Subject struct {
 	Workload string
-	Revision string // of Makings.Revision; empty if not known
-	Host     string // id of its host
+	Revision string // from Makings.Revision; empty if unknown
+	Host     string // the id of its host
 	Held     caps.Set
-	// AnyHost lets other hosts' evidence count too, with lower confidence. A person must have asked
+	// AnyHost lets other hosts' evidence count too, with lower confidence. Only if a person asked
 	// for it.
 	AnyHost bool
 }
 
-// Support is what evidence says of a container.
+// Support is what the evidence shows about a container.
 type Support struct {
-	Supported caps.Set // of what it holds, what is needed
-	Unused    caps.Set // of what it holds, what was held when recording and not needed
-	Untried   caps.Set // of what it holds, what was not held when recording: nothing is known of it
+	Supported caps.Set // held and needed
+	Unused    caps.Set // held, also when recorded, and not needed
+	Untried   caps.Set // held, but not when recorded: nothing is known of it
 	Level     string   // of confidence, low, medium or high; lowered for another revision or host
 	Because   string   // one sentence: whose evidence, how much, how sure
 	Exact     bool     // it is of this very revision and host
 	Evidence  dropcap.WorkloadEvidence
 }
 
-// For finds the best evidence of a container: of its revision on its host, else of its revision
-// elsewhere if that may count, else of another revision, the latest. False if there is none. The
-// list may hold records and merged evidence.
+// For returns the best evidence for a container: of its revision on its host, else of its revision
+// on other hosts if those count, else of another revision, the latest. It returns false if there is
+// none. The list may contain records and merged evidence.
 func For(list []dropcap.WorkloadEvidence, c Subject) (Support, bool) {
 	var mine []dropcap.WorkloadEvidence
 	for _, w := range list {
@@ -67,7 +67,8 @@ func (c Subject) exact(w dropcap.WorkloadEvidence) bool {
 	return c.Revision != "" && w.Revision == c.Revision && hosts(w) == c.Host
 }
 
-// nearer orders evidence by how near it is to the container: revision before host, then the latest.
+// nearer orders evidence by how closely it matches the container: by revision, then by host, then
+// the latest first.
 func (c Subject) nearer(a, b dropcap.WorkloadEvidence) int {
 	return cmp.Or(c.near(a)-c.near(b), strings.Compare(last(a), last(b)))
 }
@@ -82,7 +83,7 @@ func (c Subject) near(w dropcap.WorkloadEvidence) (n int) {
 	return n
 }
 
-// pick finds the one of the same workload, revision and image.
+// pick returns the evidence of the same workload, revision and image.
 func pick(list []dropcap.WorkloadEvidence, like dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	for _, w := range list {
 		if w.Workload == like.Workload && w.Revision == like.Revision && w.ImageID == like.ImageID {

@@ -11,16 +11,16 @@ import (
 	"dropcap/caps"
 )
 
-// MostBy is how many programs and places a need names; the rest are summed up in one entry of site
-// OtherSites.
+// MostBy is how many programs and places a need names; one entry of site OtherSites sums up the
+// rest.
 const (
 	MostBy     = 50
 	OtherSites = "others"
 )
 
-// key is what makes needs one: the same capability, outcome, class and sentence, and the same side
-// of docker exec: a planted program's checks and an administrator's must not lend each other what
-// either lacks.
+// key identifies a need: the same capability, outcome, class and sentence, and the same side of
+// docker exec. A planted program's checks and an administrator's must not supply what the other
+// lacks.
 type key struct {
 	cap     caps.Cap
 	outcome string
@@ -40,7 +40,7 @@ type sharedKey struct {
 	check string
 }
 
-// tally adds needs up.
+// tally sums up needs.
 type tally struct {
 	by     map[key]*dropcap.Need
 	shared map[sharedKey]bool
@@ -48,7 +48,8 @@ type tally struct {
 
 func newTally() *tally { return &tally{by: map[key]*dropcap.Need{}, shared: map[sharedKey]bool{}} }
 
-// add merges a need into the one of the same key. It stays flagged only if all parts are.
+// add merges a need into the one with the same key. The need stays flagged only if all its parts
+// are.
 func (t *tally) add(n dropcap.Need) {
 	have := t.by[keyOf(n)]
 	if have == nil {
@@ -65,8 +66,8 @@ func (t *tally) add(n dropcap.Need) {
 	have.By = append(have.By, n.By...)
 }
 
-// needs gives all of them in order: by capability, granted first, by class, by sentence. sources,
-// if not 0, is of how many each is.
+// needs returns all needs in order: by capability, granted first, by class, by sentence. sources,
+// unless 0, is how many sources each has.
 func (t *tally) needs(sources int) []dropcap.Need {
 	list := make([]dropcap.Need, 0, len(t.by))
 	for _, n := range t.by {
@@ -84,8 +85,8 @@ func (t *tally) needs(sources int) []dropcap.Need {
 	return list
 }
 
-// bounded sums equal entries up, sorts them by count and then by name, and sums up what is beyond
-// the limit.
+// bounded sums up equal entries, sorts them by count and then by name, and sums up those beyond the
+// limit.
 func bounded(list []dropcap.By) []dropcap.By {
 	counts := map[dropcap.By]uint64{}
 	for _, b := range list {
@@ -121,7 +122,7 @@ func bounded(list []dropcap.By) []dropcap.By {
 	return out
 }
 
-// classes in the order of their weight.
+// classes lists the classes by weight.
 var classes = []dropcap.Class{
 	dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected,
 	dropcap.UnknownNeed, dropcap.Advisory, dropcap.Ungrantable,
@@ -136,7 +137,7 @@ func rank01(is bool) int {
 
 func rank(c dropcap.Class) int { return slices.Index(classes, c) }
 
-// sum stays at the largest number: counts of other hosts may be anything.
+// sum stays at the largest number: other hosts' counts may have any value.
 func sum(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64
@@ -158,8 +159,8 @@ func later(a, b string) string {
 	return a
 }
 
-// before compares times of RFC 3339. Texts that are none are compared as texts, so that the order
-// does not depend on who is first.
+// before compares times of RFC 3339. It compares other texts as texts, so that the order does not
+// depend on which comes first.
 func before(a, b string) bool {
 	s, errA := time.Parse(time.RFC3339, a)
 	t, errB := time.Parse(time.RFC3339, b)
@@ -169,7 +170,7 @@ func before(a, b string) bool {
 	return s.Before(t)
 }
 
-// normal writes a time as Build does; a text that is no time stays as it is.
+// normal formats a time as Build does, and leaves any other text unchanged.
 func normal(s string) string {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {

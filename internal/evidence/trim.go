@@ -8,25 +8,25 @@ import (
 	"dropcap"
 )
 
-// KeptApart is how many recordings of a workload stay apart; of more, the oldest are summed up in
-// one source. A job that runs each minute makes ten thousand in a week.
+// KeptApart is how many recordings of a workload stay separate; of more, the oldest are summed up
+// in one source. A job that runs each minute produces ten thousand in a week.
 const KeptApart = 64
 
-// Trim sums up the oldest sources of what a store keeps. Those that are still being recorded must
-// stay apart, since a later record of them replaces the earlier; present tells which they are.
+// Trim sums up the oldest sources of stored evidence. present reports which sources are still being
+// recorded: those must stay separate, since a later record replaces the earlier one.
 func Trim(w dropcap.WorkloadEvidence, present func(dropcap.Source) bool) dropcap.WorkloadEvidence {
 	if len(w.Sources) <= KeptApart {
 		return w
 	}
 	list := slices.Clone(w.Sources)
 	slices.SortFunc(list, func(a, b dropcap.Source) int {
-		// The sum first, so that it keeps its name: two exports of it are then one source to
-		// whoever imports both.
+		// The sum comes first, so that it keeps its name: for whoever imports two exports of it,
+		// both are one source.
 		return cmp.Or(cmp.Compare(b.Summed, a.Summed), strings.Compare(normal(a.Until),
 			normal(b.Until)), strings.Compare(sourceKey(a), sourceKey(b)))
 	})
 	var kept []dropcap.Source
-	sums := map[string]int{} // by host, where in kept its sum is
+	sums := map[string]int{} // by host, the sum's index in kept
 	surplus := len(list) - KeptApart
 	for _, s := range list {
 		at, begun := sums[s.Host.ID]
@@ -49,7 +49,7 @@ func Trim(w dropcap.WorkloadEvidence, present func(dropcap.Source) bool) dropcap
 	return w
 }
 
-// added sums two up, under the first one's name.
+// added returns the sum of two sources, under the first one's name.
 func added(a, b dropcap.Source) dropcap.Source {
 	a.Summed = a.Recordings() + b.Recordings()
 	a.Until = later(a.Until, b.Until)

@@ -11,7 +11,7 @@ import (
 	"dropcap/caps"
 )
 
-// job is one run of what runs each minute.
+// job is one run of a job that runs each minute.
 func job(i int) dropcap.WorkloadEvidence {
 	s := source("h1", 0, at.Add(time.Duration(i)*time.Minute))
 	s.Container, s.Seconds = fmt.Sprintf("%064x", i), 30
@@ -23,7 +23,7 @@ func job(i int) dropcap.WorkloadEvidence {
 	return Build(checks, nil, caps.DockerDefaults, s, identity)
 }
 
-// A week of a job that runs each minute must not grow what is kept of it.
+// A week of a job that runs each minute does not make the stored document grow.
 func TestJobsWithoutEndKeepABoundedDocument(t *testing.T) {
 	const runs = 3000
 	nobody := func(dropcap.Source) bool { return false }

@@ -9,7 +9,7 @@ import (
 	"dropcap/caps"
 )
 
-// What only the program can tell is kept, and marked; one need that is certain takes the mark away.
+// What only the program can decide is kept, and marked. One certain need removes the mark.
 func TestWhatATrialMayTellIsKeptAndMarked(t *testing.T) {
 	check := func(c caps.Cap, syscall string, uid uint32, frames ...string) dropcap.KernelCheck {
 		return dropcap.KernelCheck{

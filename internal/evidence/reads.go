@@ -7,26 +7,26 @@ import (
 	"dropcap/caps"
 )
 
-// program is one executable in one part of a container's life.
+// program is one executable in one phase of a container's life.
 type program struct {
 	exe    dropcap.Executable
 	origin string
 }
 
-// looks counts how often a program asked for each capability of the bounding set.
-type looks map[caps.Cap]uint64
+// setReads counts how often a program asked for each capability of its bounding set.
+type setReads map[caps.Cap]uint64
 
-// naming leaves out what programs ask of their bounding set without meaning one capability, and
-// what is not in it: then they went another way already.
+// naming removes reads of the bounding set that do not name one capability. It also removes reads
+// of capabilities outside the set: those programs then took another path already.
 func naming(checks []dropcap.KernelCheck) []dropcap.KernelCheck {
-	all := map[program]looks{}
+	all := map[program]setReads{}
 	for _, c := range checks {
 		if c.Arg != dropcap.ArgLook {
 			continue
 		}
 		p := program{c.Exe, c.Origin}
 		if all[p] == nil {
-			all[p] = looks{}
+			all[p] = setReads{}
 		}
 		all[p][c.Cap] = sum(all[p][c.Cap], c.Count)
 	}
@@ -42,11 +42,11 @@ func naming(checks []dropcap.KernelCheck) []dropcap.KernelCheck {
 	})
 }
 
-// names tells whether a program asked for a capability more often than it went through all of them,
-// or looked for the last that there is, as libcap does in every program that it is linked to: by
-// halves, so that it asks for some that do not exist and for few of the lower ones. Number 0 is
-// asked for to learn whether the kernel knows the call, as libcap-ng does.
-func (l looks) names(c caps.Cap) bool {
+// names reports whether a program asked for c in particular: more often than it read all
+// capabilities. It disregards the search for the last capability, as in every program linked to
+// libcap: a binary search, which asks for some that do not exist and for few of the lower ones. It
+// disregards number 0, which libcap-ng reads to learn whether the kernel knows the call.
+func (l setReads) names(c caps.Cap) bool {
 	const many = 8
 	var counts []uint64
 	var beyond uint64

@@ -8,7 +8,7 @@ import (
 	"dropcap/caps"
 )
 
-// look is a question for one of the bounding set.
+// look is a read of one capability of the bounding set.
 func look(c caps.Cap, count uint64, granted bool) dropcap.KernelCheck {
 	k := check(c, "prctl", count)
 	k.Frames, k.Arg, k.Granted = nil, dropcap.ArgLook, granted
@@ -17,7 +17,7 @@ func look(c caps.Cap, count uint64, granted bool) dropcap.KernelCheck {
 
 func TestOnlyAQuestionForOneCapabilityNamesIt(t *testing.T) {
 	libcap := func(times uint64, more ...dropcap.KernelCheck) []dropcap.KernelCheck {
-		// what its initialisation asks
+		// what its initialisation reads
 		list := more
 		for _, c := range []caps.Cap{32, 40, 41, 42, 44, 48} {
 			list = append(list, look(c, times, c <= caps.Last))
@@ -73,8 +73,8 @@ func TestWhatIsRaisedToTheAmbientSetIsRequired(t *testing.T) {
 	}
 }
 
-// What a capset newly puts into the inheritable set is named, though the other sets that it asks
-// for are all that there is.
+// What a capset newly adds to the inheritable set is named, even if the other sets that it requests
+// are complete.
 func TestWhatIsNewlyHandedOnIsNamed(t *testing.T) {
 	set := check(caps.Setpcap, "capset", 1, "cap_capset")
 	set.Arg, set.Asked, set.Handed = dropcap.ArgInheritWithin, caps.DockerDefaults,
@@ -88,8 +88,7 @@ func TestWhatIsNewlyHandedOnIsNamed(t *testing.T) {
 	}
 }
 
-// In a user namespace of its own making a process has every capability, whatever the container
-// holds.
+// In a user namespace of its own a process has every capability, whatever the container holds.
 func TestWhatIsDoneInANamespaceOfItsOwnNeedsNothing(t *testing.T) {
 	c := check(caps.NetAdmin, "ioctl", 3, "dev_ioctl")
 	c.Reach = dropcap.ReachNested
@@ -98,8 +97,8 @@ func TestWhatIsDoneInANamespaceOfItsOwnNeedsNothing(t *testing.T) {
 	}
 }
 
-// Every provenance but the image's keeps nothing beyond the defaults, neither by itself nor in
-// another's place.
+// No provenance but the image's keeps anything beyond the defaults, neither by itself nor as a
+// substitute.
 func TestBoughtEvidenceKeepsNothingBeyondTheDefaults(t *testing.T) {
 	for _, from := range []string{dropcap.FromVolume, dropcap.FromWritten, dropcap.FromMemory,
 		dropcap.FromUnknown, ""} {
