@@ -9,10 +9,10 @@ import (
 	"dropcap"
 )
 
-// choose finds the containers that the query names, each once, or lists them all. Absent are the
+// choose finds the containers that the query names, each once, or lists them all. missing are the
 // names that no container has.
 func choose(ctx context.Context, e Engine,
-	q Query) (refs []dropcap.Ref, absent []string, err error) {
+	q Query) (refs []dropcap.Ref, missing []string, err error) {
 	if len(q.Names) == 0 {
 		refs, err = e.List(ctx, q.Filters)
 		return refs, nil, err
@@ -32,7 +32,7 @@ func choose(ctx context.Context, e Engine,
 		c, err := e.Inspect(ctx, name)
 		switch {
 		case errors.Is(err, dropcap.ErrNotFound) && q.IfPresent:
-			absent = append(absent, name)
+			missing = append(missing, name)
 			continue
 		case errors.Is(err, dropcap.ErrNotFound):
 			return nil, nil, unknown(ctx, e, name)
@@ -47,10 +47,11 @@ func choose(ctx context.Context, e Engine,
 		seen[c.ID] = true
 		refs = append(refs, dropcap.Ref{ID: c.ID, Name: c.Name})
 	}
-	return refs, absent, nil
+	return refs, missing, nil
 }
 
-// named finds a container that cannot be described, for the reason why, by its name or id.
+// named returns an unread container, found by its name or id; why is the reason that it cannot be
+// described.
 func named(ctx context.Context, e Engine, name string, why error) (dropcap.Container, error) {
 	if ctx.Err() != nil || errors.Is(why, dropcap.ErrUnreachable) {
 		return dropcap.Container{}, why
@@ -75,7 +76,7 @@ func named(ctx context.Context, e Engine, name string, why error) (dropcap.Conta
 	return dropcap.Container{ID: found[0].ID, Name: found[0].Name}, nil
 }
 
-// unknown makes the error for a name that no container has, with the nearest one that there is.
+// unknown returns the error for a name that no container has, with the nearest existing name.
 func unknown(ctx context.Context, e Engine, name string) error {
 	hint := "`docker ps --all` lists the containers of this engine"
 	if list, err := e.List(ctx, nil); err == nil {

@@ -8,7 +8,7 @@ import (
 	"dropcap/caps"
 )
 
-// Machine is what this machine says of itself.
+// Machine describes this machine.
 type Machine struct {
 	Engine     bool   // the engine is reached through a socket of this machine
 	ID         string // the machine-id
@@ -16,11 +16,11 @@ type Machine struct {
 	Cgroup     string // v1, v2 or hybrid
 	LSM        []string
 	Last       caps.Cap  // the kernel's last capability
-	EngineCaps *caps.Set // the effective set of the engine's process; nil if it could not be read
+	EngineCaps *caps.Set // the effective set of the engine's process; nil if unreadable
 }
 
-// limit is the effective set of the engine's process, where it runs on this machine and could be
-// read.
+// limit returns the effective set of the engine's process, if it runs on this machine and is
+// readable.
 func (m Machine) limit(h dropcap.Host) *caps.Set {
 	if m.Engine && m.Release == h.Kernel {
 		return m.EngineCaps
@@ -28,11 +28,11 @@ func (m Machine) limit(h dropcap.Host) *caps.Set {
 	return nil
 }
 
-// Settle completes what the engine says of its host: by this machine if the engine runs on it, else
-// by what is known of its version.
+// Settle completes the engine's description of its host: from this machine if the engine runs on
+// it, else from its version.
 func Settle(h dropcap.Host, here Machine) dropcap.Host {
-	// A socket may lead into a virtual machine (Docker Desktop) or, forwarded, to another host; the
-	// kernel's release tells.
+	// A socket may lead into a virtual machine (Docker Desktop) or be forwarded to another host;
+	// the kernel's release shows it.
 	local := here.Engine && here.Release == h.Kernel
 	if local {
 		h.ID, h.Cgroup = or(here.ID, h.ID), or(here.Cgroup, h.Cgroup)
@@ -54,9 +54,9 @@ func Settle(h dropcap.Host, here Machine) dropcap.Host {
 	return h
 }
 
-// grantable tells what ALL means to a Docker Engine: before 23.0 all names that it knows, as far as
-// the kernel has them; since then the effective set of its own process (moby daemon/pkg/oci/caps),
-// which is less in a container or a hardened unit.
+// grantable returns what ALL means to a Docker Engine. Before 23.0 it is all names that the engine
+// knows, as far as the kernel has them. Since then it is the effective set of the engine's process
+// (moby daemon/pkg/oci/caps), which is smaller in a container or a hardened unit.
 func grantable(h dropcap.Host, here Machine, local bool) (*caps.Set, string) {
 	major, _, ok := version(h.Engine.Version)
 	if !ok {
@@ -87,7 +87,7 @@ func or(a, b string) string {
 	return b
 }
 
-// version reads the first two numbers of "20.10.24+dfsg1" or "6.1.0-18-cloud-amd64".
+// version parses the first two numbers of "20.10.24+dfsg1" or "6.1.0-18-cloud-amd64".
 func version(s string) (major, minor int, ok bool) {
 	a, rest, found := strings.Cut(s, ".")
 	if !found {

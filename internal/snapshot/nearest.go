@@ -7,7 +7,7 @@ import (
 	"dropcap/caps"
 )
 
-// nearest finds the container's name that is most like a misspelt one, else one that contains it;
+// nearest returns the container name that is closest to a misspelt one, else one that contains it;
 // empty if there is none.
 func nearest(name string, list []dropcap.Ref) string {
 	names := make([]string, len(list))

@@ -1,5 +1,5 @@
-// Package snapshot puts together what the engine declares and what the kernel says of each
-// container. It looks and changes nothing.
+// Package snapshot joins what the engine declares and what the kernel reports of each container. It
+// only reads.
 package snapshot
 
 import (
@@ -17,46 +17,47 @@ import (
 	"dropcap/internal/owner"
 )
 
-// Engine is what Take asks of a container engine.
+// Engine is the part of a container engine that Take uses.
 type Engine interface {
-	// Host describes the engine and its host by the engine's own word.
+	// Host describes the engine and its host as the engine does.
 	Host(ctx context.Context) (dropcap.Host, error)
-	// List gives the containers that pass the filters (docker's key=value), in the engine's order,
-	// running or not.
+	// List returns the containers that pass the filters (docker's key=value), in the engine's
+	// order, running or not.
 	List(ctx context.Context, filters []string) ([]dropcap.Ref, error)
-	// Inspect gives one container by id, id prefix or name; Kernel is left empty, and Predicted too
-	// unless the engine itself tells it. The error is ErrNotFound when it is not there.
+	// Inspect returns one container by id, id prefix or name. Kernel is empty, and Predicted too
+	// unless the engine itself reports it. The error is ErrNotFound if there is no such container.
 	Inspect(ctx context.Context, name string) (dropcap.Container, error)
 }
 
-// Kernel is what Take asks of the host's kernel.
+// Kernel is the part of the host's kernel that Take uses.
 type Kernel interface {
-	// Look reads the sets of every process of a running container. What it may not or cannot see is
-	// said in the result; the error is ErrGone when the container's first process does not exist,
-	// and the result says so for an engine that insists on it.
+	// Look reads the sets of every process of a running container. The result states what is not
+	// readable. The error is ErrGone if the container's first process does not exist; the result
+	// then says so, for an engine that insists on it.
 	Look(ctx context.Context, c dropcap.Container) (dropcap.Kernel, error)
 }
 
-// Query says what to look at.
+// Query says which containers to describe.
 type Query struct {
 	Names   []string // ids, id prefixes or names; none means all
 	Filters []string // docker's key=value
-	// IfPresent makes it no error that no container has a name: it is told in Snapshot.Absent.
+	// IfPresent lists names that no container has in Snapshot.Absent, instead of failing.
 	IfPresent bool
-	Parallel  int // requests at once; 0 means 16
-	// HostUnseen says that nobody will look at the host's description: where there is no container
-	// it may be left empty.
+	Parallel  int // concurrent requests; 0 means 16
+	// HostUnseen means that nobody will see the host's description: without containers it may stay
+	// empty.
 	HostUnseen bool
 	// Progress, if set, is called after each container, possibly from several goroutines at once.
 	Progress func(done, total int)
 }
 
-// Take looks at the host. here describes this machine, for the case that the engine runs on it; it
-// is asked while the engine answers. A container that vanishes meanwhile is left out; one named in
-// the query that is not there is an error with the nearest name, but for IfPresent.
+// Take describes the host and its containers. here describes this machine, in case the engine runs
+// on it; Take calls it while the engine answers. A container that vanishes meanwhile is left out. A
+// name in the query that no container has is an error with the nearest name, unless IfPresent is
+// set.
 func Take(ctx context.Context, e Engine, k Kernel, here func() Machine,
 	q Query) (dropcap.Snapshot, error) {
-	host, machine, refs, absent, err := ask(ctx, e, here, q)
+	host, machine, refs, missing, err := ask(ctx, e, here, q)
 	if err != nil {
 		return dropcap.Snapshot{}, err
 	}
@@ -68,13 +69,13 @@ func Take(ctx context.Context, e Engine, k Kernel, here func() Machine,
 	}
 	return dropcap.Snapshot{
 		Schema: dropcap.SchemaSnapshot, Created: time.Now().UTC().Format(time.RFC3339), Host: host,
-		Containers: list, Absent: absent,
+		Containers: list, Absent: missing,
 	}, nil
 }
 
 // ask describes the host and chooses the containers at the same time: each takes some milliseconds.
-// Without containers nobody needs to wait for the host, unless it will be shown: Docker takes
-// longest for that, since it asks its runtimes for their versions.
+// Without containers it does not wait for the host unless that will be shown: Docker takes longest
+// for it, since it asks its runtimes for their versions.
 func ask(ctx context.Context, e Engine, here func() Machine,
 	q Query) (dropcap.Host, Machine, []dropcap.Ref, []string, error) {
 	type described struct {
@@ -87,15 +88,15 @@ func ask(ctx context.Context, e Engine, here func() Machine,
 		hosts <- described{h, err}
 	}()
 	go func() { machines <- here() }()
-	refs, absent, err := choose(ctx, e, q)
+	refs, missing, err := choose(ctx, e, q)
 	if err == nil && len(refs) == 0 && q.HostUnseen {
-		return dropcap.Host{}, Machine{}, nil, absent, nil
+		return dropcap.Host{}, Machine{}, nil, missing, nil
 	}
 	d, m := <-hosts, <-machines
 	if d.err != nil {
 		err = d.err
 	}
-	return d.host, m, refs, absent, err
+	return d.host, m, refs, missing, err
 }
 
 // all inspects the containers, several at a time, and keeps the engine's order.
@@ -150,8 +151,8 @@ func (l *looker) all(ctx context.Context, refs []dropcap.Ref,
 	return list, nil
 }
 
-// stillThere marks as unread what the engine goes on to list, although it says that there is no
-// such container.
+// stillThere marks a container as unread if the engine still lists it while it denies that it
+// exists.
 func (l *looker) stillThere(ctx context.Context, refs []dropcap.Ref,
 	found []*dropcap.Container) error {
 	now, err := l.engine.List(ctx, nil)
@@ -172,7 +173,7 @@ func (l *looker) stillThere(ctx context.Context, refs []dropcap.Ref,
 	return nil
 }
 
-// unread is a container that cannot be described. Nothing of it is guessed.
+// unread returns a container that cannot be described. Nothing of it is guessed.
 func unread(r dropcap.Ref, err error) dropcap.Container {
 	why := strings.ReplaceAll(err.Error(), r.ID, r.ID[:min(len(r.ID), 12)])
 	if _, cause, ok := strings.Cut(why, "/json: "); ok {
@@ -185,18 +186,18 @@ func unread(r dropcap.Ref, err error) dropcap.Container {
 	}
 }
 
-// mostSilent is how many containers an engine may fail to describe in time before it has described
-// any: then it is the engine that hangs.
-const mostSilent = 16
+// maxTimeouts is how many containers an engine may fail to describe in time before it has described
+// any. Beyond that, the engine hangs.
+const maxTimeouts = 16
 
-// hopeless tells whether an error about one container is about the engine, so that asking it on
-// would help nobody.
+// hopeless reports whether an error about one container concerns the whole engine, so that further
+// requests are useless.
 func (l *looker) hopeless(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || errors.Is(err, dropcap.ErrUnreachable) ||
 		dropcap.ExitOf(err) == dropcap.ExitInterrupt {
 		return true
 	}
-	return errors.Is(err, context.DeadlineExceeded) && l.silent.Add(1) > mostSilent &&
+	return errors.Is(err, context.DeadlineExceeded) && l.silent.Add(1) > maxTimeouts &&
 		!l.heard.Load()
 }
 
@@ -218,23 +219,23 @@ func parallel(q Query) int {
 	return max(16, 2*runtime.NumCPU())
 }
 
-// looker looks at one container after the other.
+// looker examines containers one by one.
 type looker struct {
 	engine Engine
 	kernel Kernel
 	host   dropcap.Host
-	limit  *caps.Set // what the engine's process has itself; nil if it is not known
-	// met is set once a container's processes were found here, lost once some were not: lost alone
-	// means an engine that is elsewhere, and then there is nothing to wait for.
+	limit  *caps.Set // what the engine's process itself has; nil if unknown
+	// met is set once a container's processes were found here, lost once some were not. lost alone
+	// means that the engine is elsewhere, and then waiting is useless.
 	met, lost atomic.Bool
 	heard     atomic.Bool  // the engine has described a container
 	silent    atomic.Int32 // how many it has not described in time
 }
 
-// one looks at one container; one that the engine does not describe in a way that can be understood
-// is unread. If its first process is gone it is inspected again: it may have been restarted, and
-// when one ends for good the engine learns of it some time later. An engine that insists on a
-// process that is not here is elsewhere, or its container cannot be seen.
+// one examines one container. A container whose description is not understood is unread. If its
+// first process is gone, one inspects it again: it may have been restarted, and the engine learns
+// of an end some time after the end. If the engine insists on a process that is not here, the
+// engine is elsewhere, or the container is not visible.
 func (l *looker) one(ctx context.Context, r dropcap.Ref) (dropcap.Container, error) {
 	for attempt := 0; ; attempt++ {
 		c, err := l.engine.Inspect(ctx, r.ID)
@@ -260,7 +261,7 @@ func (l *looker) one(ctx context.Context, r dropcap.Ref) (dropcap.Container, err
 		}
 		if attempt == len(settling) || l.lost.Load() && !l.met.Load() {
 			l.lost.Store(true)
-			return c, nil // the Kernel says why nothing was seen
+			return c, nil // the Kernel says why nothing is visible
 		}
 		if err := pause(ctx, settling[attempt]); err != nil {
 			return c, err
@@ -277,44 +278,44 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// settling are the pauses before what looks like drift is looked at again. While a container or an
-// exec starts, the runtime's own process stands in the container's cgroup, and the threads of it
-// that do not become the program keep every capability until execve ends them (runc drops the
-// bounding set of one thread only). That passes within milliseconds; drift stays. The same pauses
-// give an engine the time to learn that a process has ended.
+// settling are the pauses before what looks like drift is read again. While a container or an exec
+// starts, the runtime's own process is in the container's cgroup, and those of its threads that do
+// not become the program keep every capability until execve ends them (runc drops the bounding set
+// of one thread only). That passes within milliseconds; drift stays. The same pauses let an engine
+// learn that a process has ended.
 var settling = []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 	100 * time.Millisecond}
 
-// patience is how often what is called like a starting runtime is looked at again: on a busy host
-// it takes longer, and in a container that gets one exec after the other each look may meet another
-// one. A program that calls itself so gains two seconds and no more.
-const patience = 24
+// maxRetries is how often a container is read again while a process in it is named like a starting
+// runtime. On a busy host a start takes longer, and in a container with one exec after the other
+// each look may meet another one. A program with such a name gains two seconds and no more.
+const maxRetries = 24
 
 func steady(ctx context.Context, k Kernel, c dropcap.Container) (dropcap.Kernel, error) {
-	seen, err := k.Look(ctx, c)
-	for i := 0; err == nil && unsettled(c, seen, i); i++ {
+	sets, err := k.Look(ctx, c)
+	for i := 0; err == nil && unsettled(c, sets, i); i++ {
 		if err := pause(ctx, settling[min(i, len(settling)-1)]); err != nil {
-			return seen, err
+			return sets, err
 		}
-		seen, err = k.Look(ctx, c)
+		sets, err = k.Look(ctx, c)
 	}
-	return seen, err
+	return sets, err
 }
 
-// unsettled tells whether what was seen after so many pauses is worth another.
+// unsettled reports whether a result after so many pauses is worth another try.
 func unsettled(c dropcap.Container, k dropcap.Kernel, pauses int) bool {
 	held := k.Holds()
 	if !k.Visible || held == nil || c.Predicted == nil || held.Minus(*c.Predicted).Empty() {
 		return false
 	}
-	return pauses < len(settling) || pauses < patience && starting(k, *c.Predicted)
+	return pauses < len(settling) || pauses < maxRetries && starting(k, *c.Predicted)
 }
 
-// starting tells whether all that holds more than is granted is called as runc's own processes are
-// (libcontainer/nsenter/nsexec.c).
+// starting reports whether all processes that hold more than is granted have the names of runc's
+// own (libcontainer/nsenter/nsexec.c).
 func starting(k dropcap.Kernel, granted caps.Set) bool {
 	for _, p := range k.Processes {
-		if p.UserNS == dropcap.UserNSNested { // what it holds is not counted
+		if p.UserNS == dropcap.UserNSNested { // what it holds does not count
 			continue
 		}
 		held, err := p.Holds()
@@ -325,9 +326,9 @@ func starting(k dropcap.Kernel, granted caps.Set) bool {
 	return len(k.Processes) > 0
 }
 
-// predict fills what the engine grants, unless the engine told it itself. Nobody can hand on more
-// than he has: a host may lack what an engine's arithmetic grants, and then its containers lack it
-// too, if they start at all.
+// predict fills in what the engine grants, unless the engine reported it. Nobody can pass on more
+// than they have: a host may lack what an engine's arithmetic grants, and then its containers lack
+// it too, if they start at all.
 func predict(c *dropcap.Container, host dropcap.Host, limit *caps.Set) {
 	if c.Predicted == nil && c.WhyNot == "" {
 		compute(c, host)

@@ -14,15 +14,16 @@ import (
 	"dropcap/caps"
 )
 
-// engine is a scripted one: containers by id, and what Inspect says of each time after time.
+// engine is scripted: it has containers by id, and what Inspect returns for each of them, call by
+// call.
 type engine struct {
-	host  dropcap.Host
-	order []string
-	said  map[string][]dropcap.Container // the last one stays
-	fails map[string]error               // what Inspect says instead
-	stays map[string]bool                // it goes on to list what it says is not there
-	mu    sync.Mutex
-	asked int
+	host    dropcap.Host
+	order   []string
+	replies map[string][]dropcap.Container // the last one is repeated
+	fails   map[string]error               // what Inspect returns instead
+	stays   map[string]bool                // still listed although Inspect denies that it exists
+	mu      sync.Mutex
+	asked   int
 }
 
 func (e *engine) Host(context.Context) (dropcap.Host, error) { return e.host, nil }
@@ -45,7 +46,7 @@ func (e *engine) Inspect(_ context.Context, id string) (dropcap.Container, error
 	if err := e.fails[id]; err != nil {
 		return dropcap.Container{}, err
 	}
-	l := e.said[id]
+	l := e.replies[id]
 	if len(l) == 0 {
 		if !e.stays[id] {
 			e.order = slices.DeleteFunc(slices.Clone(e.order), func(o string) bool {
@@ -55,12 +56,13 @@ func (e *engine) Inspect(_ context.Context, id string) (dropcap.Container, error
 		return dropcap.Container{}, fmt.Errorf("inspect: %w", dropcap.ErrNotFound)
 	}
 	if len(l) > 1 {
-		e.said[id] = l[1:]
+		e.replies[id] = l[1:]
 	}
 	return l[0], nil
 }
 
-// eyes tells of each process, by pid, what is seen time after time; a pid without anything is gone.
+// eyes returns, for each process by pid, the sets of one look after the other; a pid without any is
+// gone.
 type eyes struct {
 	seen  map[int][]caps.Set
 	comm  string // of all of them
@@ -110,7 +112,7 @@ const defaults = caps.DockerDefaults
 func nowhere() Machine { return Machine{} }
 
 func TestOrderIsTheEnginesAndTheVanishedAreLeftOut(t *testing.T) {
-	e := &engine{order: []string{"c", "a", "gone", "b"}, said: map[string][]dropcap.Container{
+	e := &engine{order: []string{"c", "a", "gone", "b"}, replies: map[string][]dropcap.Container{
 		"a": {running("a", 1)}, "b": {running("b", 2)}, "c": {running("c", 3)},
 	}}
 	k := &eyes{seen: map[int][]caps.Set{1: {defaults}, 2: {defaults}, 3: {defaults}}}
@@ -125,7 +127,7 @@ func TestOrderIsTheEnginesAndTheVanishedAreLeftOut(t *testing.T) {
 
 func TestARestartedContainerIsLookedAtAgain(t *testing.T) {
 	e := &engine{order: []string{"a"},
-		said: map[string][]dropcap.Container{"a": {running("a", 1), running("a", 2)}}}
+		replies: map[string][]dropcap.Container{"a": {running("a", 1), running("a", 2)}}}
 	c := take(t, e, &eyes{seen: map[int][]caps.Set{2: {defaults}}}, Query{})[0]
 	if !c.Kernel.Visible || c.PID != 2 {
 		t.Errorf("pid %d, visible %v; want the second process", c.PID, c.Kernel.Visible)
@@ -134,7 +136,7 @@ func TestARestartedContainerIsLookedAtAgain(t *testing.T) {
 
 func TestAContainerThatEndsMeanwhileIsNotRunning(t *testing.T) {
 	e := &engine{order: []string{"a"},
-		said: map[string][]dropcap.Container{"a": {running("a", 1), {ID: "a", State: "exited"}}}}
+		replies: map[string][]dropcap.Container{"a": {running("a", 1), {ID: "a", State: "exited"}}}}
 	c := take(t, e, &eyes{}, Query{})[0]
 	if c.Kernel.Visible || c.Kernel.WhyNot != dropcap.NotRunning || c.Predicted == nil {
 		t.Errorf("got %+v", c.Kernel)
@@ -144,14 +146,15 @@ func TestAContainerThatEndsMeanwhileIsNotRunning(t *testing.T) {
 func TestAnEngineMayLearnLateThatAContainerHasEnded(t *testing.T) {
 	late := []dropcap.Container{running("a", 1), running("a", 1), running("a", 1),
 		{ID: "a", State: "exited"}}
-	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": late}}
+	e := &engine{order: []string{"a"}, replies: map[string][]dropcap.Container{"a": late}}
 	if c := take(t, e, &eyes{}, Query{})[0]; c.Kernel.WhyNot != dropcap.NotRunning {
 		t.Errorf("got %+v, want it known to have ended", c.Kernel)
 	}
 }
 
 func TestAProcessThatCannotBeFoundIsUnseen(t *testing.T) {
-	e := &engine{order: []string{"a"}, said: map[string][]dropcap.Container{"a": {running("a", 1)}}}
+	e := &engine{order: []string{"a"},
+		replies: map[string][]dropcap.Container{"a": {running("a", 1)}}}
 	c := take(t, e, &eyes{}, Query{})[0]
 	if c.Kernel.Visible || c.Kernel.WhyNot == "" || c.Kernel.Bounding != nil {
 		t.Errorf("got %+v, want unseen with a reason", c.Kernel)
@@ -161,7 +164,7 @@ func TestAProcessThatCannotBeFoundIsUnseen(t *testing.T) {
 func TestAStartingRuntimeIsNoDriftAndRealDriftStays(t *testing.T) {
 	all := caps.UpTo(caps.Last)
 	e := &engine{order: []string{"a", "b"},
-		said: map[string][]dropcap.Container{"a": {running("a", 1)}, "b": {running("b", 2)}}}
+		replies: map[string][]dropcap.Container{"a": {running("a", 1)}, "b": {running("b", 2)}}}
 	k := &eyes{seen: map[int][]caps.Set{1: {all, all, defaults}, 2: {all}}}
 	l := take(t, e, k, Query{})
 	if *l[0].Kernel.Bounding != defaults {
@@ -177,17 +180,17 @@ func TestMorePatienceWithWhatIsCalledLikeARuntime(t *testing.T) {
 	long := append(slices.Repeat([]caps.Set{all}, 10), defaults)
 	for _, x := range []struct {
 		comm  string
-		bound bool // it gave its bounding set up, and not yet the others
+		bound bool // it has given up its bounding set, but not yet the other sets
 		seen  []caps.Set
 		want  caps.Set
 		most  int
 	}{
 		{"runc:[2:INIT]", false, long, defaults, 11}, {"runc:[2:INIT]", true, long, defaults, 11},
-		{"runc:[2:INIT]", true, []caps.Set{all}, all, patience + 1},
+		{"runc:[2:INIT]", true, []caps.Set{all}, all, maxRetries + 1},
 		{"tail", false, long, all, len(settling) + 1},
 	} {
 		e := &engine{order: []string{"a"},
-			said: map[string][]dropcap.Container{"a": {running("a", 1)}}}
+			replies: map[string][]dropcap.Container{"a": {running("a", 1)}}}
 		k := &eyes{comm: x.comm, bound: x.bound, seen: map[int][]caps.Set{1: x.seen}}
 		if got := *take(t, e, k, Query{})[0].Kernel.Held; got != x.want || k.looks != x.most {
 			t.Errorf("%s: %s after %d looks, want %s after %d", x.comm, got, k.looks, x.want,
@@ -197,7 +200,7 @@ func TestMorePatienceWithWhatIsCalledLikeARuntime(t *testing.T) {
 }
 
 func TestAnUnknownNameSuggestsTheNearest(t *testing.T) {
-	e := &engine{order: []string{"frontend", "database"}, said: map[string][]dropcap.Container{}}
+	e := &engine{order: []string{"frontend", "database"}, replies: map[string][]dropcap.Container{}}
 	_, err := Take(t.Context(), e, &eyes{}, nowhere, Query{Names: []string{"name-frontned"}})
 	var told *dropcap.Error
 	if !errors.As(err, &told) || told.Hint != "did you mean name-frontend?" {
@@ -219,13 +222,13 @@ func TestAFailingEngineIsAnErrorAndNoSnapshot(t *testing.T) {
 		e.order, e.fails[id] = append(e.order, id), silent
 	}
 	if _, err := Take(t.Context(), e, &eyes{}, nowhere, Query{Parallel: 4}); !errors.Is(err,
-		context.DeadlineExceeded) || e.asked > mostSilent+8 {
+		context.DeadlineExceeded) || e.asked > maxTimeouts+8 {
 		t.Errorf("an engine that describes nothing in time was asked %d times: %v", e.asked, err)
 	}
 }
 
-// One that cannot be read, for whatever reason, is unread with its reason, named or not, and all
-// others are looked at.
+// A container that cannot be read, for whatever reason, is unread with its reason, named or not,
+// and all others are examined.
 func TestOneThatCannotBeReadIsUnreadAndTheOthersAreLookedAt(t *testing.T) {
 	id := strings.Repeat("ab", 32)
 	for name, c := range map[string]struct {
@@ -241,12 +244,12 @@ func TestOneThatCannotBeReadIsUnreadAndTheOthersAreLookedAt(t *testing.T) {
 	} {
 		for _, names := range [][]string{nil, {"name-" + id, "a"}, {id[:12], "a"}} {
 			e := &engine{order: []string{id, "a"},
-				said:  map[string][]dropcap.Container{"a": {running("a", 1)}},
-				stays: map[string]bool{id: true}}
+				replies: map[string][]dropcap.Container{"a": {running("a", 1)}},
+				stays:   map[string]bool{id: true}}
 			if c.fails != nil {
 				e.fails = map[string]error{id: c.fails, id[:12]: c.fails}
 			} else if names != nil {
-				continue // a name that no container has is an error
+				continue // an unknown name is an error
 			}
 			l := take(t, e, &eyes{seen: map[int][]caps.Set{1: {defaults}}}, Query{Names: names})
 			if len(l) != 2 || l[1].Unread != "" || !l[1].Kernel.Visible {
@@ -304,10 +307,10 @@ func TestAnEngineOfUnknownVersionPredictsNothingForALL(t *testing.T) {
 }
 
 func TestAnEngineElsewhereIsNotWaitedForAgainAndAgain(t *testing.T) {
-	e := &engine{said: map[string][]dropcap.Container{}}
+	e := &engine{replies: map[string][]dropcap.Container{}}
 	for i := range 400 {
 		id := fmt.Sprintf("c%d", i)
-		e.order, e.said[id] = append(e.order, id), []dropcap.Container{running(id, i+1)}
+		e.order, e.replies[id] = append(e.order, id), []dropcap.Container{running(id, i+1)}
 	}
 	start := time.Now()
 	for _, c := range take(t, e, &eyes{}, Query{Parallel: 4}) {
@@ -315,7 +318,7 @@ func TestAnEngineElsewhereIsNotWaitedForAgainAndAgain(t *testing.T) {
 			t.Fatalf("got %+v", c.Kernel)
 		}
 	}
-	if took := time.Since(start); took > 15*time.Second { // 26 s, if each were waited for
+	if took := time.Since(start); took > 15*time.Second { // 26 s if it waited for each
 		t.Errorf("took %s", took)
 	}
 }
