@@ -5,11 +5,11 @@ import (
 	"dropcap/caps"
 )
 
-// Denied finds the first check of dropped capabilities that was denied, decides something, and
+// Denied returns the first check of dropped capabilities that was denied, decides something, and
 // would have been granted with what was dropped. The checks are those of the container's own
-// processes since its start. Not counted is what a process was denied that had given its rights up
-// before, what the kernel then granted by another capability, and what was denied before the drop
-// as well, which before tells by check and site.
+// processes since its start. It skips denials of processes that had given their rights up, those
+// where the kernel then granted another capability, and those that also happened before the drop;
+// before reports the latter, by check and site.
 func Denied(checks []dropcap.KernelCheck, dropped caps.Set, before func(c dropcap.KernelCheck,
 	site string) bool) (dropcap.KernelCheck, bool) {
 	var first dropcap.KernelCheck
@@ -31,11 +31,11 @@ func Denied(checks []dropcap.KernelCheck, dropped caps.Set, before func(c dropca
 	return first, found
 }
 
-// servedOtherwise tells whether all checks of this kind were the first of a pair whose second was
+// servedOtherwise reports whether all checks of this kind were the first of a pair whose second was
 // granted.
-func servedOtherwise(c dropcap.KernelCheck, denied, granted map[place]uint64) bool {
+func servedOtherwise(c dropcap.KernelCheck, denied, granted map[site]uint64) bool {
 	for _, pair := range pairs {
-		if pair.first == c.Cap && granted[placeOf(c, pair.second)] >= denied[placeOf(c, c.Cap)] {
+		if pair.first == c.Cap && granted[siteOf(c, pair.second)] >= denied[siteOf(c, c.Cap)] {
 			return true
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"dropcap/caps"
 )
 
-// deniedCheck is one of a container's own program that had all that its container has.
+// deniedCheck returns a check by a container's own program that had all that its container has.
 func deniedCheck(c caps.Cap, syscall string, frames ...string) dropcap.KernelCheck {
 	return dropcap.KernelCheck{
 		Cap: c, OwnCred: true, Syscall: syscall, Frames: frames, Origin: dropcap.OriginInit,
@@ -21,7 +21,7 @@ func TestOnlyWhatTheOldContainerWasGrantedCounts(t *testing.T) {
 		"inode_permission")
 	groups := deniedCheck(caps.Setgid, "setgroups", "may_setgroups")
 	search := deniedCheck(caps.DacReadSearch, "openat", "generic_permission", "inode_permission")
-	search.UID = 7 // user 0 could do with DAC_OVERRIDE
+	search.UID = 7 // user 0 could also use DAC_OVERRIDE
 	with := func(c dropcap.KernelCheck, edit func(*dropcap.KernelCheck)) dropcap.KernelCheck {
 		edit(&c)
 		return c

@@ -8,8 +8,9 @@ import (
 	"dropcap/caps"
 )
 
-// pairs are the questions that the kernel asks one after the other until one is granted: a granted
-// second one after as many denied first ones says that the first capability would have done.
+// pairs are the questions that the kernel asks one after the other until one is granted. A granted
+// second question after as many denied first ones shows that the first capability would have
+// sufficed.
 var pairs = []struct {
 	first, second caps.Cap
 	at            []string // where both are asked; empty: wherever both are on the same path
@@ -29,7 +30,7 @@ var pairs = []struct {
 			"would do"},
 }
 
-// All judges checks that were recorded together; the verdicts are in the checks' order.
+// All judges checks that were recorded together, and returns the verdicts in the checks' order.
 func All(checks []dropcap.KernelCheck) []Verdict {
 	denied, granted := countsOf(checks)
 	list := make([]Verdict, len(checks))
@@ -42,21 +43,21 @@ func All(checks []dropcap.KernelCheck) []Verdict {
 	return list
 }
 
-// countsOf adds up how often each was denied and granted at each place.
-func countsOf(checks []dropcap.KernelCheck) (denied, granted map[place]uint64) {
+// countsOf sums up how often each was denied and granted at each place.
+func countsOf(checks []dropcap.KernelCheck) (denied, granted map[site]uint64) {
 	type key struct {
-		place          place
+		place          site
 		granted, spent bool
 	}
-	each := map[key]uint64{} // of the kernel's keys, of which a place may have several
+	each := map[key]uint64{} // by the kernel's keys, of which a place may have several
 	for _, c := range checks {
-		if k := (key{placeOf(c, c.Cap), c.Granted, c.Spent}); c.CountShared {
+		if k := (key{siteOf(c, c.Cap), c.Granted, c.Spent}); c.CountShared {
 			each[k] = max(each[k], c.Count)
 		} else {
 			each[k] += c.Count
 		}
 	}
-	denied, granted = map[place]uint64{}, map[place]uint64{}
+	denied, granted = map[site]uint64{}, map[site]uint64{}
 	for k, n := range each {
 		if k.granted {
 			granted[k.place] += n
@@ -67,9 +68,9 @@ func countsOf(checks []dropcap.KernelCheck) (denied, granted map[place]uint64) {
 	return denied, granted
 }
 
-// paired makes a verdict an alternative if the check is the second of a pair. It does not if some
-// of the checks came without a denied first one, which shows by their number.
-func paired(c dropcap.KernelCheck, v Verdict, denied, granted map[place]uint64) Verdict {
+// paired makes a verdict an alternative if the check is the second of a pair, unless some of the
+// checks came without a denied first one, which their number shows.
+func paired(c dropcap.KernelCheck, v Verdict, denied, granted map[site]uint64) Verdict {
 	p := pathOf(c.Frames)
 	for _, pair := range pairs {
 		i := p.asker()
@@ -77,7 +78,7 @@ func paired(c dropcap.KernelCheck, v Verdict, denied, granted map[place]uint64) 
 			len(pair.at) > 0 && !slices.Contains(pair.at, p.names[i]) {
 			continue
 		}
-		if n := denied[placeOf(c, pair.first)]; n > 0 && n == granted[placeOf(c, c.Cap)] {
+		if n := denied[siteOf(c, pair.first)]; n > 0 && n == granted[siteOf(c, c.Cap)] {
 			v.Class, v.Or, v.Because = dropcap.Alternative, caps.Of(pair.first), pair.because
 			v.Rule += "-pair"
 			return v
@@ -86,9 +87,9 @@ func paired(c dropcap.KernelCheck, v Verdict, denied, granted map[place]uint64) 
 	return v
 }
 
-// place is where checks of a pair meet: everything that the kernel's counts are kept by, but the
+// site is where checks of a pair meet: all that the kernel's counts are keyed by, except the
 // outcome.
-type place struct {
+type site struct {
 	cgroup     uint64
 	cap        caps.Cap
 	ownCred    bool
@@ -103,9 +104,9 @@ type place struct {
 	notForRoot bool
 }
 
-// placeOf leaves out the path where a count is not of the path but of all under one key.
-func placeOf(c dropcap.KernelCheck, about caps.Cap) place {
-	p := place{
+// siteOf leaves out the path if a count covers not one path but all under a key.
+func siteOf(c dropcap.KernelCheck, about caps.Cap) site {
+	p := site{
 		cgroup: c.Cgroup, cap: about, ownCred: c.OwnCred, reach: c.Reach, arg: c.Arg,
 		syscall: c.Syscall, exe: c.Exe, origin: c.Origin,
 		phase: c.Phase, keyWide: c.CountShared, notForRoot: c.UID != 0,

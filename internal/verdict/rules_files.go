@@ -7,10 +7,10 @@ import (
 	"dropcap/caps"
 )
 
-// permission are the functions that ask for the capabilities that override modes.
+// permission are the functions that check the capabilities that override modes.
 var permission = []string{"generic_permission"}
 
-// fileRules are about reading, writing and making files.
+// fileRules are about reading, writing and creating files.
 var fileRules = []Rule{
 	{
 		Name: "read", Caps: caps.Of(caps.DacReadSearch), At: permission, When: "by user 0",
@@ -163,7 +163,7 @@ var ownerRules = []Rule{
 	},
 }
 
-// ownerAskers are the functions that ask for FOWNER where inode_owner_or_capable is inlined into
+// ownerAskers are the functions that check FOWNER where inode_owner_or_capable is inlined into
 // them.
 var ownerAskers = []string{
 	"setattr_prepare", "inode_change_ok", "may_setattr", "notify_change", "__check_sticky",

@@ -7,10 +7,11 @@ import (
 	"dropcap/caps"
 )
 
-// every is the capabilities that a mask can hold.
+// every is the set of all capabilities that a mask can hold.
 const every = ^caps.Set(0)
 
-// generalRules come first: they say that a check is not about the container's capabilities at all.
+// generalRules come first: they match checks that do not concern the container's capabilities at
+// all.
 var generalRules = []Rule{
 	{
 		Name: "beyond", Caps: every,
@@ -91,9 +92,9 @@ var generalRules = []Rule{
 	},
 }
 
-// belowOverlay tells whether overlayfs switched to the mounter's credentials on this path.
-// ovl_permission and ovl_setattr first ask with those that they were called with, and then go on to
-// the layer's inode_permission and notify_change with the mounter's.
+// belowOverlay reports whether overlayfs switched to the mounter's credentials on this path.
+// ovl_permission and ovl_setattr first check with the caller's credentials, and then continue with
+// the layer's inode_permission and notify_change under the mounter's.
 func (p path) belowOverlay() bool {
 	for i, n := range p.names {
 		switch {
@@ -171,13 +172,13 @@ var idRules = []Rule{
 	},
 }
 
-// arg is a condition on the arguments, and on the outcome where one is given.
+// arg is a condition on the arguments, and on the outcome if one is given.
 func arg(want dropcap.Arg, granted ...bool) func(dropcap.KernelCheck, path) bool {
 	return func(c dropcap.KernelCheck, _ path) bool {
 		return c.Arg == want && (len(granted) == 0 || c.Granted == granted[0])
 	}
 }
 
-// byRoot tells whether a process of user 0 asked. Only of such a one may it be taken that it has
-// the other capabilities that the container holds; a file capability gives one alone.
+// byRoot reports whether the process belongs to user 0. Only such a process can be assumed to have
+// the other capabilities that the container holds; a file capability grants one alone.
 func byRoot(c dropcap.KernelCheck, _ path) bool { return c.UID == 0 && c.OwnCred }

@@ -14,12 +14,12 @@ import (
 var update = flag.Bool("update", false, "write the tables and documents that tests compare with")
 
 // A line of a table: what was done, the check, the system call with flags, the call path, and the
-// verdict that it must have.
+// expected verdict.
 type line struct {
 	name, check, call, path, want string
 }
 
-// read takes a table apart; lines that begin with # are kept as they are.
+// read parses a table; it keeps lines that begin with # as they are.
 func read(t *testing.T, file string) (lines []line, comments []string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -113,7 +113,7 @@ func TestVerdictOfEachCallPath(t *testing.T) {
 	}
 }
 
-// Each rule must be the one that judges some line of the tables, or it says nothing.
+// Each rule must judge some line of the tables, or it is useless.
 func TestEachRuleJudgesSomething(t *testing.T) {
 	used := map[string]bool{}
 	for _, file := range []string{"testdata/observed-6.18.txt", "testdata/older.txt"} {

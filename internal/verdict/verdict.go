@@ -1,6 +1,6 @@
-// Package verdict says what a capability check means for the program that caused it: whether
-// anything breaks without the capability. It is pure: it reads no kernel. Where no rule is sure,
-// the verdict is "unknown", and such a capability is kept.
+// Package verdict judges what a capability check means for the program that caused it: whether
+// anything breaks without the capability. It is pure: it does not read the kernel. If no rule is
+// certain, the verdict is "unknown", and the capability is kept.
 package verdict
 
 import (
@@ -13,26 +13,27 @@ import (
 	"dropcap/caps"
 )
 
-// Verdict is what one check means.
+// Verdict is the meaning of one check.
 type Verdict struct {
 	Class dropcap.Class
-	// Or holds the other capabilities any one of which would do as well; only for Alternative.
+	// Or holds the other capabilities any one of which would also do; only for Alternative.
 	Or      caps.Set
-	Site    string // the kernel function that decided; the system call if no call path is known
+	Site    string // the kernel function that decided; the system call if the call path is unknown
 	Because string // what breaks without it, in one sentence
 	Rule    string // the rule's name; "unknown" if none fits
-	// why a program may do without all the same, in one clause; empty where nothing says so
+	// why a program may work without it, in one clause; empty if nothing suggests that
 	Try string
 }
 
-// UnknownRule is the name of the verdict on a check that no rule knows.
+// UnknownRule is the rule name of a verdict on a check that no rule matches.
 const UnknownRule = "unknown"
 
-// Of judges one check by itself. See All for what only a pair of checks can tell.
+// Of judges one check by itself. All also judges pairs of checks.
 func Of(c dropcap.KernelCheck) Verdict {
 	p := pathOf(c.Frames)
 	if len(c.Frames) == 0 && c.Syscall != "" {
-		// The path was not recorded. What asks in the system call itself is known all the same.
+		// The path was not recorded. Checks in the system call's own function are recognised all
+		// the same.
 		p = path{raw: []string{c.Syscall}, names: []string{"sys_" + c.Syscall}}
 	}
 	for _, r := range rules {
@@ -48,13 +49,13 @@ func Of(c dropcap.KernelCheck) Verdict {
 	}
 }
 
-// Rule says what checks of some capabilities at some places in the kernel mean. A check is judged
-// by the first rule that fits.
+// Rule states what checks of some capabilities at some places in the kernel mean. The first rule
+// that fits judges a check.
 type Rule struct {
 	Name string
 	Caps caps.Set
-	// At names the functions that ask, in every form that a compiler leaves of them: if a function
-	// is inlined, its caller asks. Empty: any.
+	// At names the functions that make the check, in every form that a compiler produces: if a
+	// function is inlined, its caller makes the check. Empty: any.
 	At []string
 	// Under names functions of which one is anywhere on the path. Empty: any.
 	Under    []string
@@ -64,8 +65,8 @@ type Rule struct {
 	Class    dropcap.Class
 	Or       caps.Set
 	Because  string
-	// Try says, in one clause, why programs often take no notice when it is denied; empty where a
-	// denial is always felt. TryIf narrows that down.
+	// Try says, in one clause, why programs often work although it is denied; empty if a denial
+	// always has an effect. TryIf narrows that down.
 	Try    string
 	TryIf  string // in words; the code is in tryIf
 	tryIf  func(c dropcap.KernelCheck) bool
@@ -75,7 +76,7 @@ type Rule struct {
 var rules = slices.Concat(generalRules, idRules, fileRules, ownerRules, netRules, processRules,
 	limitRules, systemRules)
 
-// matches tells whether the rule fits, and which frame decided.
+// matches reports whether the rule fits, and which frame decided.
 func (r Rule) matches(c dropcap.KernelCheck, p path) (int, bool) {
 	if !r.Caps.Has(c.Cap) || len(r.Syscalls) > 0 && !slices.Contains(r.Syscalls, c.Syscall) {
 		return 0, false
@@ -96,7 +97,7 @@ func (r Rule) matches(c dropcap.KernelCheck, p path) (int, bool) {
 	return i, r.when == nil || r.when(c, p)
 }
 
-// tolerated is the clause of Try where it holds.
+// tolerated returns the clause of Try if it applies.
 func (r Rule) tolerated(c dropcap.KernelCheck) string {
 	if r.tryIf != nil && !r.tryIf(c) {
 		return ""
@@ -107,16 +108,17 @@ func (r Rule) tolerated(c dropcap.KernelCheck) string {
 	return r.Try
 }
 
-// unknownTry is said of whatever no rule is sure of.
+// unknownTry is the clause for checks on which no rule is certain.
 const unknownTry = "nobody knows whether anything depends on it"
 
-// path is a call path, innermost first. raw keeps the kernel's names; names has the many forms of a
-// system call's entry as one.
+// path is a call path, innermost first. raw has the kernel's names; in names all forms of a system
+// call's entry are one.
 type path struct{ raw, names []string }
 
 // entry matches the forms in which a compiler leaves a system call's body: __x64_sys_chroot,
 // __do_sys_prctl, __se_sys_…, ksys_chroot, __sys_setuid, __arm64_sys_….
-// Compiled when first needed: every command starts with this package, few judge a check.
+//
+// It is compiled when first needed: every command loads this package, few judge a check.
 var entry = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(
 		`^(__x64_|__arm64_|__ia32_|__ia32_compat_|__x32_compat_|__do_|__se_|__do_compat_|k|__)?(compat_)?sys_`)
@@ -125,15 +127,15 @@ var entry = sync.OnceValue(func() *regexp.Regexp {
 func pathOf(frames []string) path {
 	p := path{raw: make([]string, 0, len(frames)), names: make([]string, 0, len(frames))}
 	for _, f := range frames {
-		f, _, _ = strings.Cut(f, ".") // .isra.0, .constprop.0, .part.0, .cold: the compiler's
+		f, _, _ = strings.Cut(f, ".") // the compiler's .isra.0, .constprop.0, .part.0, .cold
 		p.raw = append(p.raw, f)
 		p.names = append(p.names, entry().ReplaceAllString(f, "sys_"))
 	}
 	return p
 }
 
-// through are functions that only pass the question on; who called them asks. Most are inlined on
-// some kernels and not on others.
+// through are functions that only pass the question on; their caller makes the check. Most are
+// inlined on some kernels and not on others.
 var through = []string{
 	"cap_capable", "cap_capable_helper", "security_capable", "ns_capable", "ns_capable_common",
 	"ns_capable_noaudit", "ns_capable_setid", "capable",
@@ -148,8 +150,8 @@ var through = []string{
 	"inode_capable", "acl_permission_check", "apparmor_capable", "selinux_capable",
 }
 
-// asker is the index of the innermost function that is not merely passed through; len(names) if
-// there is none.
+// asker returns the index of the innermost function that is not merely passed through; len(names)
+// if there is none.
 func (p path) asker() int {
 	for i, n := range p.names {
 		if !slices.Contains(through, n) {

@@ -74,8 +74,7 @@ func TestMarkAfterDeniedRawIsAnAlternative(t *testing.T) {
 	}
 }
 
-// A verdict on what no rule knows must keep the capability: a wrong "advisory" breaks the
-// container.
+// A check that no rule matches keeps the capability: a wrong "advisory" breaks the container.
 func TestUnknownIsKept(t *testing.T) {
 	for c := caps.Cap(0); c < 64; c++ {
 		for _, frames := range [][]string{nil, {"cap_capable"}, {"never_heard_of", "entry"}, {""}} {
@@ -91,8 +90,8 @@ func TestUnknownIsKept(t *testing.T) {
 	}
 }
 
-// Only these may let a capability be dropped although a check of it was granted. Each is argued for
-// in the table.
+// Only these may let a capability be dropped although a check of it was granted. The table gives
+// the reason for each.
 func TestTheRulesThatDropAreThese(t *testing.T) {
 	var got []string
 	for _, r := range rules {
@@ -110,8 +109,7 @@ func TestTheRulesThatDropAreThese(t *testing.T) {
 	}
 }
 
-// What the tracer leaves of a path differs: it may or may not take off wrappers and compilers'
-// suffixes.
+// The tracer's paths differ: wrappers and compilers' suffixes may or may not be present.
 func TestCompilersSuffixesAndWrappersDoNotMatter(t *testing.T) {
 	lines, _ := read(t, "testdata/older.txt")
 	for _, l := range lines {
