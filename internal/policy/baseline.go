@@ -22,8 +22,8 @@ func ParseBaseline(name string, text []byte) (func(string, dropcap.Finding) bool
 	return Known(a), nil
 }
 
-// Identity is what a finding is remembered by: the workload, which survives a re-creation, else the
-// name.
+// Identity returns what a finding is recognised by: the workload, which survives a re-creation,
+// else the name.
 func Identity(c dropcap.Container) string {
 	if c.Workload != "" {
 		return c.Workload
@@ -31,10 +31,11 @@ func Identity(c dropcap.Container) string {
 	return c.Name
 }
 
-// Known tells which findings an earlier audit had already: of the same rule, for the same
-// [Identity], with all of the finding's capabilities, so that one more capability is new. For rule
-// privileged the capabilities are not compared, since a newer kernel makes them more. The identity
-// of findings without a container is ""; they are known if their sentence is the same too.
+// Known returns a function that reports whether an earlier audit already had a finding: of the same
+// rule, for the same [Identity], with all of the finding's capabilities, so that one more
+// capability is new. For rule privileged it does not compare the capabilities, since a newer kernel
+// has more of them. The identity of findings without a container is ""; they are known if their
+// sentence is the same too.
 //
 // What a waiver accepted in the baseline is not known: else a baseline would make a waiver last for
 // ever. Hosts are not compared.

@@ -12,14 +12,14 @@ import (
 	"dropcap/caps"
 )
 
-// field is one key of a mapping and what reads its value.
+// field is one key of a mapping and the function that reads its value.
 type field struct {
 	key      string
 	required bool
 	read     func(*yaml.Node)
 }
 
-// mapping reads n's fields; what names it in problems. Only the keys given are allowed, each once.
+// mapping reads n's fields; what names it in problems. It accepts only the given keys, each once.
 func (r *reader) mapping(n *yaml.Node, what string, fields ...field) {
 	if !r.is(n, yaml.MappingNode, "!!map", what, fmt.Sprintf("the keys of %s are %s", what,
 		strings.Join(names(fields), ", "))) {
@@ -77,8 +77,8 @@ func (r *reader) list(n *yaml.Node, what string, item func(*yaml.Node)) {
 	}
 }
 
-// text gives a scalar's text; "" after a problem. Whoever writes 007 or ~ does not mean what YAML
-// takes it for, so only text passes, and unquoted dates, which YAML 1.2 takes for text.
+// text returns a scalar's text; "" after a problem. Whoever writes 007 or ~ does not mean what YAML
+// takes it for, so only text is accepted, and unquoted dates, which YAML 1.2 takes for text.
 func (r *reader) text(n *yaml.Node, what string) string {
 	what = fmt.Sprintf("%q", what)
 	if !r.is(n, yaml.ScalarNode, "", what, "") {
@@ -95,8 +95,9 @@ func (r *reader) text(n *yaml.Node, what string) string {
 	return n.Value
 }
 
-// is tells whether n is of the kind and (unless tag is empty) the tag. Anchors, aliases and tags
-// would let a small file mean a large policy, or hide from a reader what it says: none passes.
+// is reports whether n has the kind and (unless tag is empty) the tag. It accepts no anchors,
+// aliases and tags, which would let a small file mean a large policy, or hide from a reader what it
+// says.
 func (r *reader) is(n *yaml.Node, kind yaml.Kind, tag, what, hint string) bool {
 	const spellOut = "write the value out in each place"
 	switch {
@@ -155,7 +156,7 @@ func (r *reader) selector(n *yaml.Node) (s dropcap.Selector) {
 	return s
 }
 
-// time.Parse alone takes "T1:00:00Z" and a comma before the fraction too (go.dev/issue/54580).
+// time.Parse alone also accepts "T1:00:00Z" and a comma before the fraction (go.dev/issue/54580).
 var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 // expiry reads "2026-12-31", valid through that day in UTC, or an RFC 3339 moment.
@@ -175,8 +176,8 @@ func (r *reader) expiry(n *yaml.Node) time.Time {
 	return moment.UTC()
 }
 
-// capabilities reads a list of names. Every capability at once is what only a waiver of
-// --privileged may say, by the word ALL alone.
+// capabilities reads a list of names. Only a waiver of --privileged may cover every capability at
+// once, by the word ALL alone.
 func (r *reader) capabilities(n *yaml.Node, allowAll bool) (s caps.Set) {
 	before := len(r.problems.List)
 	r.list(n, "capabilities", func(n *yaml.Node) { s |= r.capability(n, allowAll) })

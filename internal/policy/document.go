@@ -12,11 +12,11 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// maxDepth of nesting; a policy needs 4.
+// maxDepth limits nesting; a policy needs 4.
 const maxDepth = 16
 
-// document gives the root of the only YAML document in data, as nodes without anchors, aliases and
-// tags; nil after a problem.
+// document returns the root of the only YAML document in data, as nodes without anchors, aliases
+// and tags; nil after a problem.
 func (r *reader) document(data []byte) *yaml.Node {
 	if len(data) > MaxSize {
 		r.problems.add(1, 1, "split it, or select by patterns",
@@ -38,7 +38,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 		return nil
 	}
 	if root == nil {
-		// cut off, perhaps: not to be taken for a wish
+		// perhaps cut off, so not a statement of intent
 		r.problems.add(1, 1, "write at least level: cis", "the file is empty")
 		return nil
 	}
@@ -52,7 +52,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 	return root
 }
 
-// next loads a document and gives its root; nil at the end and after a problem.
+// next loads a document and returns its root; nil at the end and after a problem.
 func (r *reader) next(loader *yaml.Loader) *yaml.Node {
 	var n yaml.Node
 	switch err := loader.Load(&n); {
@@ -67,7 +67,7 @@ func (r *reader) next(loader *yaml.Loader) *yaml.Node {
 	return n.Content[0]
 }
 
-// syntax tells the YAML parser's error in our form.
+// syntax records the YAML parser's error in our form.
 func (r *reader) syntax(err error) {
 	const hint = "check the indentation, the quotes and the brackets at this place"
 	var e *yaml.LoadError
@@ -82,9 +82,8 @@ func (r *reader) syntax(err error) {
 	r.problems.add(e.Mark.Line, e.Mark.Column, hint, "not YAML: %s", what)
 }
 
-// unreadable finds the first place that is no text. YAML allows more control characters, but
-// nothing good comes of them in a terminal, and the parser knows no place for those that it
-// refuses.
+// unreadable finds the first character that is not text. YAML allows more control characters, but
+// none is useful in a terminal, and the parser reports no position for those that it refuses.
 func unreadable(data []byte) (line, column int, what string) {
 	line, column = 1, 1
 	text := strings.TrimPrefix(string(data), "\ufeff")

@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// The patterns are those of path.Match, but "*" matches "/" too, since images and workloads are
-// full of it: path.Match's own "*" would make registry/*/app miss what its writer meant, and
-// nothing tells them.
+// The patterns are those of path.Match, except that "*" also matches "/", which is common in images
+// and workloads: with path.Match's own "*", registry/*/app would silently miss what its writer
+// meant.
 
 var (
 	errClass  = errors.New("a [ without an end or with a bad range")
@@ -15,13 +15,13 @@ var (
 	errUTF8   = errors.New("not UTF-8")
 )
 
-// element is one part of a pattern: a star, or what matches one character.
+// element is one part of a pattern: a star, or something that matches one character.
 type element struct {
 	star  bool
 	match func(rune) bool
 }
 
-// compile reads a pattern; the error says what is wrong with it.
+// compile compiles a pattern; the error says what is wrong with it.
 func compile(pattern string) ([]element, error) {
 	if !utf8.ValidString(pattern) {
 		return nil, errUTF8
@@ -50,7 +50,7 @@ func compile(pattern string) ([]element, error) {
 	return list, nil
 }
 
-// class reads what stands between [ and ]: ranges, with ^ in front for all others.
+// class reads what stands between [ and ]: ranges, with ^ in front to negate them.
 func class(rest []rune) (func(rune) bool, []rune, error) {
 	type span struct{ low, high rune }
 	var spans []span
@@ -74,7 +74,8 @@ func class(rest []rune) (func(rune) bool, []rune, error) {
 			}
 		}
 		if s.high < s.low {
-			return nil, nil, errClass // path.Match takes it and matches nothing: nobody means that
+			// path.Match accepts it and matches nothing, which nobody wants
+			return nil, nil, errClass
 		}
 		spans = append(spans, s)
 	}
@@ -97,7 +98,7 @@ func member(rest []rune) (rune, []rune, error) {
 	return literal(rest)
 }
 
-// literal reads one character that may have a backslash before it.
+// literal reads one character, possibly after a backslash.
 func literal(rest []rune) (rune, []rune, error) {
 	if rest[0] != '\\' {
 		return rest[0], rest[1:], nil
@@ -108,9 +109,9 @@ func literal(rest []rune) (rune, []rune, error) {
 	return rest[1], rest[2:], nil
 }
 
-// matches tells whether the pattern fits all of s. A bad pattern fits nothing. Only the last star
-// is ever tried again, so the time is at most the product of both lengths, whatever an image calls
-// itself.
+// matches reports whether the pattern matches all of s. A bad pattern matches nothing. Only the
+// last star is ever tried again, so the time is at most the product of both lengths, whatever an
+// image's name.
 func matches(pattern, s string) bool {
 	list, err := compile(pattern)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"dropcap/caps"
 )
 
-// suggest is the hint for an unknown word: the nearest known one, else all of them where they are
+// suggest returns the hint for an unknown word: the nearest known one, or all of them if they are
 // few.
 func suggest(word, what string, known []string) string {
 	near, _ := caps.NearestWord(word, known)

@@ -140,7 +140,7 @@ func TestAtMostTenProblemsAreTold(t *testing.T) {
 	}
 }
 
-// An alias bomb must be refused by its first anchor, and in no time.
+// An alias bomb is refused at its first anchor, and immediately.
 func TestAliasBombIsRefusedQuickly(t *testing.T) {
 	file := "a: &a [x, x]\n"
 	for c := 'b'; c <= 'z'; c++ {
@@ -191,7 +191,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// What is printed of a waiver must be the day that somebody wrote, not the first moment after it.
+// The printed date of a waiver is the day that somebody wrote, not the first moment after it.
 func TestLastDayIsTheOneWritten(t *testing.T) {
 	for written, want := range map[string]string{"2026-12-31": "2026-12-31",
 		"2026-12-31T18:00:00Z": "2026-12-31", "2027-01-01T00:00:00Z": "2026-12-31"} {

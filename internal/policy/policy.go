@@ -1,6 +1,6 @@
-// Package policy reads what an operator demands, and answers which containers a selector picks,
-// which findings a waiver accepts and which a baseline knows already. It is pure: bytes and
-// documents in, values out. It never opens a file and never asks for the time.
+// Package policy reads what an operator demands, and decides which containers a selector picks,
+// which findings a waiver accepts and which a baseline contains already. It is pure: bytes and
+// documents in, values out. It never opens a file and never reads the clock.
 package policy
 
 import (
@@ -12,10 +12,10 @@ import (
 	"dropcap"
 )
 
-// MaxSize is the largest policy file that is read, in bytes: some thousands of waivers.
+// MaxSize is the size of the largest policy file that is read, in bytes: some thousands of waivers.
 const MaxSize = 1 << 20
 
-// Parse reads a policy file. name stands in errors only. The error is a [*dropcap.Error] whose
+// Parse reads a policy file. name is used in errors only. The error is a [*dropcap.Error] whose
 // message begins with "cannot read policy NAME:LINE:COLUMN" and whose cause is a [Problems], at
 // most ten of them, in the file's order. Lines and columns count from 1, columns in characters.
 func Parse(name string, data []byte) (dropcap.Policy, error) {
@@ -33,7 +33,7 @@ func Parse(name string, data []byte) (dropcap.Policy, error) {
 	return p, nil
 }
 
-// BuiltIn is the policy without a file: level cis, nothing kept, nothing waived.
+// BuiltIn returns the policy without a file: level cis, nothing kept, nothing waived.
 func BuiltIn() dropcap.Policy {
 	return dropcap.Policy{Level: dropcap.LevelCIS, Keeps: []dropcap.Keep{},
 		Waivers: []dropcap.Waiver{}}

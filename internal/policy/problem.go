@@ -9,8 +9,8 @@ import (
 	"dropcap"
 )
 
-// maxProblems bounds what one run tells: past ten, the file is of another kind than its reader
-// thinks.
+// maxProblems limits what one run reports: a file with more than ten is of another kind than its
+// user thinks.
 const maxProblems = 10
 
 // Problem is one place of a policy file that cannot be read as meant.
@@ -20,13 +20,13 @@ type Problem struct {
 	Hint         string // what to write instead
 }
 
-// Problems are those of one file, in its order.
+// Problems are the problems of one file, in its order.
 type Problems struct {
 	List []Problem
-	More bool // there are further ones, untold
+	More bool // there are others, not listed
 }
 
-// Error gives one line per problem.
+// Error returns one line for each problem.
 func (p *Problems) Error() string {
 	lines := make([]string, 0, len(p.List))
 	for _, q := range p.List {
@@ -40,13 +40,13 @@ func (p *Problems) add(line, column int, hint, format string, args ...any) {
 		p.More = true
 		return
 	}
-	// A parser that knows no place means the whole file.
+	// A parser that reports no position means the whole file.
 	p.List = append(p.List, Problem{Line: max(line, 1), Column: max(column, 1),
 		Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// err is nil without problems. One problem keeps its hint apart; several stand on a line each with
-// theirs.
+// err returns nil without problems. One problem has its hint apart; several are on a line each,
+// with theirs.
 func (p *Problems) err(name string) error {
 	if len(p.List) == 0 {
 		return nil
@@ -77,7 +77,7 @@ func withHint(hint string) string {
 	return "; " + hint
 }
 
-// reader gathers the problems of one file.
+// reader collects the problems of one file.
 type reader struct{ problems Problems }
 
 func (r *reader) bad(n *yaml.Node, hint, format string, args ...any) {

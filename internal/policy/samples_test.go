@@ -2,17 +2,18 @@ package policy_test
 
 import "strings"
 
-// sample is a policy file with what Parse must say to it. The same samples go through the schema.
+// sample is a policy file with Parse's expected problems. The same samples are checked against the
+// schema.
 type sample struct {
 	name string
 	file string
 	want []string // "LINE:COLUMN: message", in order; none if the file is good
 	hint string   // part of the first problem's hint
-	// beyond marks what a schema cannot see: the file as a value is fine.
+	// beyond marks what a schema cannot detect: the file's value is valid.
 	beyond bool
 }
 
-// waiver is a good one, and its parts with one replaced.
+// waiver returns a valid one, with some parts replaced.
 func waiver(replace ...string) string {
 	parts := []string{"containers: {name: web}", "capabilities: [NET_RAW]",
 		"owner: ops@example.org", "reason: ping", "expires: 2026-12-31"}

@@ -87,7 +87,7 @@ func plain(n *yaml.Node) any {
 	}
 }
 
-// The schema must know every capability, in every spelling that the parser takes.
+// The schema knows every capability, in every spelling that the parser accepts.
 func TestSchemaKnowsEveryCapability(t *testing.T) {
 	schema := compiled(t)
 	accepts := func(name string) bool {

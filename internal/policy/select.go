@@ -8,9 +8,9 @@ import (
 	"dropcap/caps"
 )
 
-// Select tells whether the selector picks the container. Patterns must fit the whole of a name,
-// image or workload: "web" picks neither "web2" nor "old-web". Where a label's value is asked for
-// and the container's values are unknown, the answer is no: ask [NeedsLabelValues] first.
+// Select reports whether the selector picks the container. Patterns match the whole of a name,
+// image or workload: "web" picks neither "web2" nor "old-web". If the selector needs a label's
+// value and the container's values are unknown, the answer is no: call [NeedsLabelValues] first.
 func Select(s dropcap.Selector, c dropcap.Container) bool {
 	return fits(s.Name, c.Name) && fits(s.Image, c.Image) && fits(s.Workload, c.Workload) &&
 		labelled(s.Label, c)
@@ -29,16 +29,16 @@ func labelled(label string, c dropcap.Container) bool {
 	return !valued && mayHave(c, key) && c.ImageLabels != nil
 }
 
-// mayHave tells whether a container of a document may have a label that is believed: of older
-// documents nobody knows which the image brought.
+// mayHave reports whether a container of a document may have a label that is believed: older
+// documents do not say which labels the image brought.
 func mayHave(c dropcap.Container, key string) bool {
 	return slices.Contains(c.Labels, key) && !slices.Contains(c.ImageLabels, key)
 }
 
-// NeedsLabelValues tells whether the policy asks for what is not known of a container's label: its
-// value, as in every document, or whether its image brought it, as in those of older versions. Then
-// nothing of the policy can be judged rightly. line is where that waiver stands; 0 for a keep,
-// whose line is not kept.
+// NeedsLabelValues reports whether the policy needs an unknown property of a container's label: its
+// value, which no document contains, or whether it came from the image, which older documents do
+// not say. Then the policy cannot be judged. line is the line of that waiver; 0 for a keep, whose
+// line is not recorded.
 func NeedsLabelValues(p dropcap.Policy, list []dropcap.Container) (line int, yes bool) {
 	for _, k := range p.Keeps {
 		if asksUnknown(k.Containers, list) {
@@ -66,7 +66,8 @@ func asksUnknown(s dropcap.Selector, list []dropcap.Container) bool {
 	return false
 }
 
-// Kept gives the capabilities that the policy says the container needs, and the keeps that say so.
+// Kept returns the capabilities that the policy says the container needs, and the keeps that say
+// so.
 func Kept(p dropcap.Policy, c dropcap.Container) (caps.Set, []dropcap.Keep) {
 	var s caps.Set
 	var why []dropcap.Keep

@@ -66,8 +66,8 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// docker-bench-security skips every container whose name contains "nil" and lets one exclusion
-// reach its namesakes.
+// docker-bench-security skips every container whose name contains "nil", and applies one exclusion
+// to all names that contain it.
 func TestAWaiverDoesNotLeakToNamesThatContainIt(t *testing.T) {
 	for _, name := range []string{"web2", "old-web", "web.1", "websphere", "vanilla", "WEB",
 		"web/x", "", " web"} {
@@ -156,7 +156,7 @@ func TestKeptIsTheUnionOfWhatPicksTheContainer(t *testing.T) {
 	}
 }
 
-// A pattern made for a slow matcher must not be one: the name may be hostile too.
+// A pattern made to be slow is not slow; a hostile name may be, too.
 func TestHostilePatternsEndSoon(t *testing.T) {
 	began := time.Now()
 	policy.Select(dropcap.Selector{Image: strings.Repeat("*a", 2000) + "b"},
@@ -166,7 +166,7 @@ func TestHostilePatternsEndSoon(t *testing.T) {
 	}
 }
 
-// path.Match says what a pattern means wherever there is no slash in the text.
+// path.Match defines what a pattern means if there is no slash in the text.
 func FuzzSelect(f *testing.F) {
 	for _, p := range []string{"", "web", "w*", "*", "w?b", "[a-c]*", "[^x]", `a\*`, "a[", "[]a]",
 		"[z-a]", "*a*b*c", "[\\]]", "é?", "**", "[-a]", "a-b]"} {
@@ -194,8 +194,8 @@ func FuzzSelect(f *testing.F) {
 	})
 }
 
-// backwards tells whether the pattern may have a range like [z-a], which we refuse and path.Match
-// takes for one that fits nothing.
+// backwards reports whether the pattern may have a range like [z-a], which we refuse and path.Match
+// accepts as matching nothing.
 func backwards(pattern string) bool {
 	in := []rune(pattern)
 	for i := 1; i+1 < len(in); i++ {

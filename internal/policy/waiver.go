@@ -11,25 +11,25 @@ import (
 // Everything is what ALL in a waiver stands for: each capability that has a name.
 var Everything = caps.UpTo(caps.Last)
 
-// Waivers matches findings with a policy's waivers and remembers which were of use. Not for
-// concurrent use.
+// Waivers matches findings with a policy's waivers and remembers which ones were used. It is not
+// safe for concurrent use.
 type Waivers struct {
 	list []dropcap.Waiver
 	used []bool
 	now  time.Time
 }
 
-// NewWaivers takes the waivers of a policy; now decides which are expired.
+// NewWaivers returns the waivers of a policy; now decides which are expired.
 func NewWaivers(list []dropcap.Waiver, now time.Time) *Waivers {
 	return &Waivers{list: list, used: make([]bool, len(list)), now: now}
 }
 
-// Match gives the waivers that accept the finding of the container, the first to expire in front;
-// none unless they cover all of the finding's capabilities together. One that covers all alone is
-// preferred to several.
+// Match returns the waivers that accept the finding of the container, the first to expire in front;
+// none unless together they cover all of the finding's capabilities. It prefers one that covers all
+// alone to several.
 //
-// A waiver covers only what it names: a finding without capabilities, or of the rules unseen and
-// waiver, is never accepted. Privileged is more than its capabilities (devices, no confinement), so
+// A waiver covers only what it names: it never accepts a finding without capabilities, or of the
+// rules unseen and waiver. Privileged is more than its capabilities (devices, no confinement), so
 // only ALL accepts that finding, and ALL accepts no other.
 func (w *Waivers) Match(c dropcap.Container, f dropcap.Finding) []dropcap.Waiver {
 	if f.Rule == dropcap.RuleUnseen || f.Rule == dropcap.RuleWaiver {
@@ -56,8 +56,8 @@ func (w *Waivers) Match(c dropcap.Container, f dropcap.Finding) []dropcap.Waiver
 	return w.use(picked...)
 }
 
-// covers gives the part of the finding's capabilities that the waiver accepts, and whether that is
-// the whole finding.
+// covers returns the part of the finding's capabilities that the waiver accepts, and whether that
+// is the whole finding.
 func covers(v dropcap.Waiver, f dropcap.Finding) (offer caps.Set, whole bool) {
 	all := v.Caps&Everything == Everything
 	switch {
@@ -83,26 +83,26 @@ func (w *Waivers) use(which ...int) []dropcap.Waiver {
 	return out
 }
 
-// Staleness is why a waiver is a finding itself.
+// Staleness is the reason why a waiver is itself a finding.
 type Staleness string
 
-// The reasons, an earlier one before a later one.
+// The reasons, in order of precedence.
 const (
 	Expired     Staleness = "expired"
-	NoContainer Staleness = "no container" // its selector picks none of those seen
+	NoContainer Staleness = "no container" // its selector picks none of the containers
 	NoFinding   Staleness = "no finding"   // it picks some, but they have nothing that it accepts
 )
 
-// Stale is a waiver that ought to go.
+// Stale is a waiver that should be removed.
 type Stale struct {
 	Waiver dropcap.Waiver
 	Why    Staleness
 }
 
-// Stale gives the waivers that are expired or were of no use, in the file's order. Ask after the
-// findings of all containers went through Match: of some containers only, it would blame waivers
-// for those that were not looked at. seen are all of them.
-func (w *Waivers) Stale(seen []dropcap.Container) []Stale {
+// Stale returns the waivers that are expired or were not used, in the file's order. list has all
+// containers, and the findings of all must have gone through Match before: otherwise waivers for
+// the others would look unused.
+func (w *Waivers) Stale(list []dropcap.Container) []Stale {
 	var out []Stale
 	for i, v := range w.list {
 		picks := func(c dropcap.Container) bool { return Select(v.Containers, c) }
@@ -110,7 +110,7 @@ func (w *Waivers) Stale(seen []dropcap.Container) []Stale {
 		case v.Expired(w.now):
 			out = append(out, Stale{v, Expired})
 		case w.used[i]:
-		case !slices.ContainsFunc(seen, picks):
+		case !slices.ContainsFunc(list, picks):
 			out = append(out, Stale{v, NoContainer})
 		default:
 			out = append(out, Stale{v, NoFinding})

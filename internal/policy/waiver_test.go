@@ -12,7 +12,7 @@ import (
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// accept makes a waiver that is known by its reason and ends some days from now.
+// accept returns a waiver that is known by its reason and expires in so many days.
 func accept(reason, name string, days int, members ...caps.Cap) dropcap.Waiver {
 	return dropcap.Waiver{Containers: dropcap.Selector{Name: name}, Caps: caps.Of(members...),
 		Reason: reason, Expires: now.AddDate(0, 0, days)}
