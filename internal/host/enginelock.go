@@ -43,7 +43,7 @@ func (l *locks) engine(ctx context.Context, h *Session, folder string) error {
 	if key == "" {
 		key = h.Address()
 	}
-	e, err := store.EngineLocks(folder, key)
+	e, err := store.LocksOf(folder, key)
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 	"dropcap"
 )
 
-// said turns what went wrong with a store into one sentence and a remedy. An error that is a
-// sentence already stays as it is.
-func said(folder string, err error) error {
+// sentence turns an error of a store into one sentence and a remedy. It leaves an error that is a
+// sentence already as it is.
+func sentence(folder string, err error) error {
 	var own *dropcap.Error
 	if err == nil || errors.As(err, &own) {
 		return err
@@ -37,7 +37,7 @@ const (
 	hintReadOnly = "name a folder that can be written with --store"
 )
 
-// kindOf names the troubles that have a remedy.
+// kindOf describes the errors that have a remedy.
 func kindOf(folder string, err error) (what, hint string) {
 	switch {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
@@ -51,7 +51,7 @@ func kindOf(folder string, err error) (what, hint string) {
 	if !errors.As(err, &lerr) {
 		return "", ""
 	}
-	switch lerr.Code() & 0xff { // the rest is detail
+	switch lerr.Code() & 0xff { // the upper bits are details
 	case lite.SQLITE_FULL:
 		return "the disk is full, or it has reached its limit of 1 GiB", hintFull
 	case lite.SQLITE_READONLY:
@@ -73,7 +73,7 @@ func damaged(folder string) (what, hint string) {
 		"then not be backed out by dropcap"
 }
 
-// byFileSystem finds the cause where SQLite has lost the system's own error: it says only that it
+// byFileSystem finds the cause where SQLite has lost the system's own error and only says that it
 // could not open or write.
 func byFileSystem(folder string) (what, hint string) {
 	var st syscall.Statfs_t

@@ -11,22 +11,22 @@ import (
 	"dropcap"
 )
 
-// MaxDocument is the largest document that is kept, in bytes. An honest one is about 20 KiB.
+// MaxDocument is the size of the largest stored document, in bytes. An honest one is about 20 KiB.
 const MaxDocument = 4 << 20
 
-// maxKey bounds the names of workloads and revisions, which come from labels.
+// maxKey limits the names of workloads and revisions, which come from labels.
 const maxKey = 4096
 
-// Evidence gives all evidence, in the order of workload and revision.
+// Evidence returns all evidence, ordered by workload and revision.
 func (s *Store) Evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error) {
 	list, err := all[dropcap.WorkloadEvidence](ctx, s, s.unseal,
 		"SELECT document, digest FROM evidence ORDER BY workload, revision")
-	return list, said(s.folder, err)
+	return list, sentence(s.folder, err)
 }
 
-// Update changes the evidence of one workload at one revision, in one transaction: change gets what
-// is stored, nil if nothing is, and gives what shall be. It must not use the store. Its error is
-// given back as it is, and then nothing has changed; nor has it after any other error.
+// Update changes the evidence of one workload at one revision, in one transaction. change receives
+// what is stored, nil if nothing is, and returns the new value. It must not use the store. If it
+// fails, Update returns its error unchanged. After any error nothing has changed.
 func (s *Store) Update(ctx context.Context, workload, revision string,
 	change func(old *dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error)) error {
 	if len(workload) > maxKey || len(revision) > maxKey {
@@ -49,12 +49,12 @@ func (s *Store) Update(ctx context.Context, workload, revision string,
 	if refused != nil {
 		return refused
 	}
-	return said(s.folder, err)
+	return sentence(s.folder, err)
 }
 
-// UpdateMany is Update for many at once, in one transaction: change gets the number of the key, a
-// workload and a revision. Each transaction waits for the disk several times, so many in one take
-// little longer than one.
+// UpdateMany is like Update for many keys, each a workload and a revision, in one transaction;
+// change receives the key's index. Each transaction waits for the disk several times, so many
+// changes in one take little longer than one.
 func (s *Store) UpdateMany(ctx context.Context, keys [][2]string,
 	change func(i int, old *dropcap.WorkloadEvidence) dropcap.WorkloadEvidence) error {
 	for _, k := range keys {
@@ -77,10 +77,10 @@ func (s *Store) UpdateMany(ctx context.Context, keys [][2]string,
 		}
 		return nil
 	})
-	return said(s.folder, err)
+	return sentence(s.folder, err)
 }
 
-// read gives one document, nil if it is not there.
+// read returns one document, nil if there is none.
 func (s *Store) read(ctx context.Context, tx *sql.Tx, workload,
 	revision string) (*dropcap.WorkloadEvidence, error) {
 	var document, digest []byte
@@ -117,8 +117,8 @@ func write(ctx context.Context, tx *sql.Tx, e dropcap.WorkloadEvidence) error {
 	return err
 }
 
-// Forget removes the evidence of a workload at a revision, or at all of them if revision is empty,
-// and tells how many documents went.
+// Forget removes the evidence of a workload at a revision, or at all revisions if revision is
+// empty, and returns how many documents it removed.
 func (s *Store) Forget(ctx context.Context, workload, revision string) (n int, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx,
@@ -132,7 +132,7 @@ func (s *Store) Forget(ctx context.Context, workload, revision string) (n int, e
 		return err
 	})
 	if err != nil {
-		return 0, said(s.folder, err)
+		return 0, sentence(s.folder, err)
 	}
 	return n, nil
 }

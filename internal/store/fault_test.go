@@ -22,18 +22,18 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		return dropcap.WorkloadEvidence{ImageID: strings.Repeat("x", 100_000)}, nil
 	}
 	for range 3 {
-		sentence(t, s.Update(t.Context(), "w", "r", big), "the disk is full")
+		checkSentence(t, s.Update(t.Context(), "w", "r", big), "the disk is full")
 	}
 	if unlock, err := s.Lock("learn"); err == nil {
 		unlock()
 	} else {
-		sentence(t, err, "the disk is full")
+		checkSentence(t, err, "the disk is full")
 	}
 	if list := evidence(t, s); len(list) != 1 || len(list[0].Sources) != 1 {
 		t.Errorf("on the full disk: %+v", list)
 	}
 	s.Close()
-	s = open(t, dir+"/s") // and it opens on a full disk
+	s = open(t, dir+"/s") // it opens on a full disk, too
 	if list := evidence(t, s); len(list) != 1 || len(list[0].Sources) != 1 {
 		t.Errorf("opened on the full disk: %+v", list)
 	}
@@ -50,11 +50,11 @@ func TestNoStoreOnAFullDisk(t *testing.T) {
 	dir := testenv.SmallDisk(t, "256k")
 	testenv.Fill(t, dir+"/filler")
 	_, err := Open(dir + "/s")
-	sentence(t, err, "the disk is full")
+	checkSentence(t, err, "the disk is full")
 	if err := os.Remove(dir + "/filler"); err != nil {
 		t.Fatal(err)
 	}
-	mustAdd(t, open(t, dir+"/s"), "w", "r") // what was left half made is no hindrance
+	mustAdd(t, open(t, dir+"/s"), "w", "r") // a half-made store is no obstacle
 }
 
 func TestAReadOnlyFileSystem(t *testing.T) {
@@ -69,15 +69,15 @@ func TestAReadOnlyFileSystem(t *testing.T) {
 	if list := evidence(t, s); len(list) != 1 {
 		t.Errorf("read %+v", list)
 	}
-	sentence(t, add(s, "w", "r"), "read-only")
+	checkSentence(t, add(s, "w", "r"), "read-only")
 	_, err := s.Lock("learn")
 	if err != nil {
-		sentence(t, err, "read-only")
+		checkSentence(t, err, "read-only")
 	}
 	_, err = s.Forget(t.Context(), "w", "")
-	sentence(t, err, "read-only")
+	checkSentence(t, err, "read-only")
 	_, err = Open(dir + "/other")
-	sentence(t, err, "read-only")
+	checkSentence(t, err, "read-only")
 }
 
 func TestADamagedFile(t *testing.T) {
@@ -116,7 +116,7 @@ func TestADamagedFile(t *testing.T) {
 				defer s.Close()
 				_, err = s.Evidence(t.Context())
 			}
-			sentence(t, err, "damaged")
+			checkSentence(t, err, "damaged")
 		})
 	}
 }
@@ -142,9 +142,9 @@ func TestForeignFiles(t *testing.T) {
 		}
 		return err
 	}
-	sentence(t, change(t, "PRAGMA user_version = 99"), "a newer dropcap")
-	sentence(t, change(t, "PRAGMA application_id = 7"), "another program's")
-	sentence(t, change(t, "PRAGMA application_id = 0; PRAGMA user_version = 0"),
+	checkSentence(t, change(t, "PRAGMA user_version = 99"), "a newer dropcap")
+	checkSentence(t, change(t, "PRAGMA application_id = 7"), "another program's")
+	checkSentence(t, change(t, "PRAGMA application_id = 0; PRAGMA user_version = 0"),
 		"another program's")
 }
 
@@ -188,7 +188,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := Open(dir)
-			sentence(t, err, c.want)
+			checkSentence(t, err, c.want)
 		})
 	}
 }

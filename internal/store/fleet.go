@@ -13,7 +13,7 @@ import (
 
 // SaveRun keeps where a fleet's run stands, durably.
 func (s *Store) SaveRun(ctx context.Context, r dropcap.FleetRun) error {
-	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		document, digest, err := sealed(r)
 		if err != nil {
 			return err
@@ -29,7 +29,7 @@ func (s *Store) SaveRun(ctx context.Context, r dropcap.FleetRun) error {
 // SaveHosts keeps how hosts of a run stand, all of them or none; hosts that are not among them stay
 // as they are.
 func (s *Store) SaveHosts(ctx context.Context, run string, hosts []dropcap.FleetHost) error {
-	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		var there int
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM fleet_run WHERE id = ?", run).
 			Scan(&there); err != nil {
@@ -73,7 +73,7 @@ func (s *Store) Run(ctx context.Context,
 		err = s.unseal(document, digest, &r)
 	}
 	if err != nil {
-		return r, nil, said(s.folder, err)
+		return r, nil, sentence(s.folder, err)
 	}
 	hosts = []dropcap.FleetHost{}
 	err = s.each(ctx, func(document, digest []byte) error {
@@ -84,14 +84,14 @@ func (s *Store) Run(ctx context.Context,
 		hosts = append(hosts, h)
 		return nil
 	}, "SELECT document, digest FROM fleet_host WHERE run = ? ORDER BY number", id)
-	return r, hosts, said(s.folder, err)
+	return r, hosts, sentence(s.folder, err)
 }
 
 // Runs gives all runs, the newest first.
 func (s *Store) Runs(ctx context.Context) ([]dropcap.FleetRun, error) {
 	list, err := all[dropcap.FleetRun](ctx, s, s.unseal,
 		"SELECT document, digest FROM fleet_run ORDER BY number DESC")
-	return list, said(s.folder, err)
+	return list, sentence(s.folder, err)
 }
 
 // sealedHost is a host as JSON in one line, and below it the document of its receipt, packed as it
@@ -126,7 +126,7 @@ func (s *Store) unsealHost(document, digest []byte) (h dropcap.FleetHost, err er
 
 // ForgetRun removes a run and its hosts. None of that name is no error.
 func (s *Store) ForgetRun(ctx context.Context, id string) error {
-	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		for _, q := range []string{"DELETE FROM fleet_host WHERE run = ?",
 			"DELETE FROM fleet_run WHERE id = ?"} {
 			if _, err := tx.ExecContext(ctx, q, id); err != nil {

@@ -11,8 +11,8 @@ import (
 	"dropcap"
 )
 
-// maxKeep bounds what is kept to restore one container. Its description is about 20 KiB, and one
-// network's with a thousand containers 500.
+// maxKeep limits what is kept to restore one container. Its description is about 20 KiB, and that
+// of one network with a thousand containers 500.
 const maxKeep = 32 << 20
 
 // second is version 2: the journal. number is the order in which changes began; kept is what
@@ -31,10 +31,10 @@ func second(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// Write puts a note into the journal: all of it, durably, or nothing. A Keep that is not nil
-// replaces what was kept; an empty one forgets it.
+// Write adds a note to the journal: all of it, durably, or nothing. A Keep that is not nil replaces
+// what was kept; an empty one deletes it.
 func (s *Store) Write(ctx context.Context, n dropcap.Note) error {
-	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		document, err := json.Marshal(n.Change)
 		if err != nil {
 			return err
@@ -77,27 +77,27 @@ func keep(ctx context.Context, tx *sql.Tx, change string, values map[string]json
 	return nil
 }
 
-// Changes gives all changes, the newest first.
+// Changes returns all changes, the newest first.
 func (s *Store) Changes(ctx context.Context) ([]dropcap.Change, error) {
 	list, err := all[dropcap.Change](ctx, s, s.unsealChange,
 		"SELECT document, digest FROM change ORDER BY number DESC")
-	return list, said(s.folder, err)
+	return list, sentence(s.folder, err)
 }
 
-// Unfinished gives the changes that are not over, the newest first: what went on when dropcap, or
-// the power, ended.
+// Unfinished returns the changes that have not ended, the newest first: those under way when
+// dropcap, or the power, failed.
 func (s *Store) Unfinished(ctx context.Context) ([]dropcap.Change, error) {
 	list, err := all[dropcap.Change](ctx, s, s.unsealChange,
 		"SELECT document, digest FROM change WHERE state NOT IN (?, ?, ?, ?) ORDER BY number DESC",
 		string(dropcap.Applied), string(dropcap.RolledBack), string(dropcap.BackedOut),
 		string(dropcap.NeedsPerson))
-	return list, said(s.folder, err)
+	return list, sentence(s.folder, err)
 }
 
 // Kept gives what restores the container of a change; empty if nothing is kept. It holds secrets.
 func (s *Store) Kept(ctx context.Context, change string) (map[string]json.RawMessage, error) {
 	values, err := s.kept(ctx, change)
-	return values, said(s.folder, err)
+	return values, sentence(s.folder, err)
 }
 
 func (s *Store) kept(ctx context.Context, change string) (map[string]json.RawMessage, error) {
@@ -124,8 +124,8 @@ func (s *Store) kept(ctx context.Context, change string) (map[string]json.RawMes
 
 var errJournal = errors.New("the journal of changes is damaged")
 
-// damagedJournal must not be told to start afresh: the retained containers' names are the way back
-// then.
+// damagedJournal must not advise a fresh start: the retained containers' names are the only way
+// back then.
 func (s *Store) damagedJournal() error {
 	return dropcap.Errorf(dropcap.CodeError,
 		"put a copy of the store in its place; what was retained is still there: `docker ps "+

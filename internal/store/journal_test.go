@@ -62,7 +62,7 @@ func TestTheJournalTellsWhatIsUnfinishedAndHowToUndoIt(t *testing.T) {
 	}
 }
 
-// A store of the first release is brought on, with its secret, or fingerprints would change.
+// A store of the first release is migrated together with its secret, or fingerprints would change.
 func TestAnOlderStoreGetsAJournal(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "s")
 	s := open(t, folder)
@@ -99,7 +99,7 @@ func TestADamagedJournalIsNotRead(t *testing.T) {
 		if _, err := s.db.Exec(change); err != nil {
 			t.Fatal(err)
 		}
-		sentence(t, read(), "the journal of changes is damaged")
+		checkSentence(t, read(), "the journal of changes is damaged")
 	}
 }
 
@@ -113,7 +113,7 @@ func TestANoteOnAFullDiskIsAllOrNothing(t *testing.T) {
 	err := s.Write(context.Background(),
 		dropcap.Note{Change: dropcap.Change{ID: "a", State: dropcap.Switching},
 			Keep: map[string]json.RawMessage{"original": big}})
-	sentence(t, err, "the disk is full")
+	checkSentence(t, err, "the disk is full")
 	if list, err := s.Unfinished(t.Context()); err != nil || ids(list) != "a=preparing" {
 		t.Errorf("%s, %v", ids(list), err)
 	}

@@ -16,7 +16,7 @@ import (
 	"dropcap"
 )
 
-// ErrBusy is the cause of an error about a lock that another process has.
+// ErrBusy is the cause of the error if another process has the lock.
 var ErrBusy = errors.New("another process has the lock")
 
 func busy(hint, format string, args ...any) error {
@@ -27,7 +27,7 @@ func busy(hint, format string, args ...any) error {
 var lockName = regexp.MustCompile(`^[a-z][a-z-]{0,30}$`)
 
 // Lock makes this the only process that does what name says ("learn") with this store, until unlock
-// is called or the process ends, however it ends. The error names the process that does it already.
+// is called or the process ends in any way. The error names the process that has the lock.
 func (s *Store) Lock(name string) (unlock func() error, err error) {
 	if !lockName.MatchString(name) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "",
@@ -38,13 +38,13 @@ func (s *Store) Lock(name string) (unlock func() error, err error) {
 		err = busy("wait until it is done, stop it, or use another --store",
 			"cannot %s: %s does so already with the store %s", name, who, s.folder)
 	}
-	return unlock, said(s.folder, err)
+	return unlock, sentence(s.folder, err)
 }
 
 var runName = regexp.MustCompile(`^[0-9a-f]{12}$`)
 
-// LockRun makes this the only process that goes on with a fleet's run, until unlock is called or
-// the process ends, however it ends.
+// LockRun makes this the only process that continues a fleet's run, until unlock is called or the
+// process ends in any way.
 func (s *Store) LockRun(id string) (unlock func(), err error) {
 	if !runName.MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeUsage, "12 hexadecimal digits",
@@ -55,53 +55,53 @@ func (s *Store) LockRun(id string) (unlock func(), err error) {
 		f, taken, err := lockFile(path)
 		switch {
 		case err != nil:
-			return nil, said(s.folder, err)
+			return nil, sentence(s.folder, err)
 		case taken:
 			defer f.Close()
 			return nil, dropcap.Errorf(dropcap.CodeError,
 				"wait until it is done, or stop it; `dropcap fleet status "+id+
 					"` shows how far it is",
 				"cannot go on with run %s: %s does so already", id, holder(f))
-		case !standsAt(f, path):
-			f.Close() // whoever had it took the file away between our opening and our locking it
+		case !isAt(f, path):
+			f.Close() // the previous holder removed the file between our opening and our locking it
 			continue
 		}
 		return func() { Release(f) }, nil
 	}
 }
 
-// Engine is what processes with different stores share while they change containers of one engine:
-// files in a folder of this boot, which is made where it is missing and must be ours alone, since
-// whoever may lock a file may stop all changes.
-type Engine struct{ folder, name string }
+// EngineLocks are the locks that processes with different stores share while they change containers
+// of one engine. They are files in a folder that lasts until the next boot. It is created if
+// missing and must be ours alone, since whoever may lock a file may block all changes.
+type EngineLocks struct{ folder, name string }
 
-// EngineLocks gives the locks of the engine that key names, whatever characters that has.
-func EngineLocks(folder, key string) (Engine, error) {
+// LocksOf returns the locks of the engine that key names, whatever characters it contains.
+func LocksOf(folder, key string) (EngineLocks, error) {
 	folder, err := secure(folder)
 	if err != nil {
-		return Engine{}, err
+		return EngineLocks{}, err
 	}
 	sum := sha256.Sum256([]byte(key))
-	return Engine{folder, "engine-" + hex.EncodeToString(sum[:8])}, nil
+	return EngineLocks{folder, "engine-" + hex.EncodeToString(sum[:8])}, nil
 }
 
-// Path is the file of a lock.
-func (e Engine) Path(what string) string { return lockPath(e.folder, e.name+"-"+what) }
+// Path returns the file of a lock.
+func (e EngineLocks) Path(what string) string { return lockPath(e.folder, e.name+"-"+what) }
 
-// Lock is as Store.Lock, for all stores.
-func (e Engine) Lock(what string) (unlock func() error, err error) {
+// Lock is like Store.Lock, for all stores.
+func (e EngineLocks) Lock(what string) (unlock func() error, err error) {
 	unlock, who, err := lock(e.Path(what))
 	if who != "" {
 		err = busy("wait until it is done, or stop it",
 			"cannot %s containers of this engine: %s does so already, with another store", what,
 			who)
 	}
-	return unlock, said(e.folder, err)
+	return unlock, sentence(e.folder, err)
 }
 
 func lockPath(folder, name string) string { return filepath.Join(folder, name+".lock") }
 
-// lock locks a file until unlock is called, or tells who has it locked.
+// lock locks a file until unlock is called, or returns who has it locked.
 func lock(path string) (unlock func() error, who string, err error) {
 	f, held, err := lockFile(path)
 	switch {
@@ -117,8 +117,8 @@ func lock(path string) (unlock func() error, who string, err error) {
 	}, "", nil
 }
 
-// lockFile locks a file, which it makes if it is missing. Where another process holds it, the file
-// is given all the same, to be read and closed.
+// lockFile locks a file, which it creates if missing. If another process holds it, lockFile still
+// returns the open file, to be read and closed.
 func lockFile(path string) (f *os.File, held bool, err error) {
 	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -130,7 +130,7 @@ func lockFile(path string) (f *os.File, held bool, err error) {
 		f.Close()
 		return nil, false, err
 	}
-	// Who we are is only for people: a full disk must not stand in the way of the lock.
+	// The holder's name only informs people: a full disk must not prevent the lock.
 	if f.Truncate(0) == nil {
 		_, _ = fmt.Fprintf(f, "process %d, since %s", os.Getpid(),
 			time.Now().UTC().Format(time.RFC3339))
@@ -146,7 +146,7 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// holder reads who has the lock.
+// holder returns who has the lock.
 func holder(f *os.File) string {
 	text, err := io.ReadAll(io.LimitReader(f, 200))
 	line, _, _ := strings.Cut(string(text), "\n")

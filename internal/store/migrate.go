@@ -12,12 +12,12 @@ import (
 // application marks the file as ours in its header (SQLite, PRAGMA application_id): "dcap".
 const application = 0x64636170
 
-// migrations bring a store from the version that is their index to the next. One that was released
-// is never changed; the next kind of content, such as the journal of changes, is one more.
+// migrations bring a store from the version that is their index to the next one. A released
+// migration never changes; a new kind of content, such as the journal of changes, is one more.
 var migrations = []func(context.Context, *sql.Tx) error{first, second, third}
 
-// first is version 1: the secret and the evidence. digest is over the document, since SQLite
-// notices damage to its own structure only.
+// first is version 1: the secret and the evidence. digest covers the document, since SQLite notices
+// only damage to its own structure.
 func first(ctx context.Context, tx *sql.Tx) error {
 	for _, q := range []string{
 		`CREATE TABLE secret (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), bytes BLOB NOT NULL CHECK (length(bytes) = 32)) STRICT`,
@@ -34,7 +34,7 @@ func first(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// migrate brings the store to the newest version. One that is there already is not written to.
+// migrate brings the store to the newest version. It does not write to a current one.
 func (s *Store) migrate(ctx context.Context) error {
 	version, err := s.version(ctx, s.db)
 	if err != nil || version == len(migrations) {
@@ -61,8 +61,8 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// version gives the store's, 0 for an empty file. A file that is not ours, or that a newer dropcap
-// wrote, is an error.
+// version returns the store's version, 0 for an empty file. A file that is not ours, or from a
+// newer dropcap, is an error.
 func (s *Store) version(ctx context.Context, q querier) (int, error) {
 	var version, mark, tables int
 	err := q.QueryRowContext(ctx,

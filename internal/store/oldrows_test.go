@@ -23,7 +23,7 @@ const oldRow = `{"host":"111122223333/us-east-1/i-0000000000000000a","name":"web
 
 const oldPlan = `{"schema":"dropcap.plan/v1","id":"aaaaaaaaaaaa","steps":[{"warnings":["a \u003c b, a \"line\"\nand another"]}]}`
 
-// rows inserts hosts as they are, and gives what is kept of each, in order.
+// rows inserts hosts unchanged, and returns what is stored of each, in order.
 func rows(t *testing.T, folder string, insert ...string) (list []string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(folder, "store.db"))

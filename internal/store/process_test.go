@@ -63,7 +63,7 @@ func other(folder string, args []string) error {
 	return nil
 }
 
-// beginMany begins requests and prints those that it was told it begins.
+// beginMany begins requests and prints those that it was the first to begin.
 func beginMany(s *Store, n int) error {
 	for i := range n {
 		_, begun, err := s.BeginReceipt(context.Background(), dropcap.Receipt{Request: request(i)})
@@ -102,8 +102,8 @@ func start(t *testing.T, folder string, args ...string) process {
 	return process{cmd, bufio.NewScanner(out), in}
 }
 
-// Two processes that make the store at the same time and then write the same document lose nothing
-// of each other's.
+// Two processes that create the store at the same time and then write the same document lose
+// nothing of each other's.
 func TestTwoProcessesAtOnce(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	const each = 40
@@ -123,7 +123,7 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 	}
 }
 
-// What a process was told is kept is kept though it is killed in the middle of the next.
+// What a process knows to be stored stays stored even if it is killed while writing more.
 func TestAKilledWriterLosesNothing(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	want := 0
@@ -162,7 +162,7 @@ func TestOneHolderOfALock(t *testing.T) {
 		t.Fatal(p.out.Text())
 	}
 	_, err := s.Lock("learn")
-	sentence(t, err, "process "+strconv.Itoa(p.Process.Pid)+", since "+
+	checkSentence(t, err, "process "+strconv.Itoa(p.Process.Pid)+", since "+
 		time.Now().UTC().Format("2006-"))
 	if unlock, err := s.Lock("apply"); err != nil {
 		t.Errorf("another lock: %v", err)
@@ -176,7 +176,7 @@ func TestOneHolderOfALock(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.Lock("learn")
-	sentence(t, err, "process "+strconv.Itoa(os.Getpid()))
+	checkSentence(t, err, "process "+strconv.Itoa(os.Getpid()))
 	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +188,6 @@ func TestOneHolderOfALock(t *testing.T) {
 	}
 	for _, bad := range []string{"", "../x", strings.Repeat("a", 99)} {
 		_, err := s.Lock(bad)
-		sentence(t, err, "no name of a lock")
+		checkSentence(t, err, "no name of a lock")
 	}
 }

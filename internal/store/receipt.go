@@ -10,21 +10,21 @@ import (
 	"dropcap"
 )
 
-// MaxReceipt bounds one receipt, in bytes: what a frame can carry.
+// MaxReceipt limits one receipt, in bytes: what a frame can carry.
 const MaxReceipt = 64 << 20
 
-// Limits of what TrimReceipts leaves.
+// The limits that TrimReceipts enforces.
 const (
-	KeptReceipts = 200      // that are whole
+	KeptReceipts = 200      // with their documents
 	KeptBytes    = 64 << 20 // of their documents
-	// plans this young stay whole, since they may still be applied,
+	// plans this young keep their document, since they may still be applied,
 	KeptPlans     = 7 * 24 * time.Hour
-	KeptPlanBytes = 256 << 20 // but no more of them than this: the journal needs room
-	// a command is delivered within 30 days or never: so long a host knows what it has done
+	KeptPlanBytes = 256 << 20 // but no more than this: the journal needs room
+	// a command is delivered within 30 days or never: that long a host remembers what it has done
 	KeptRequests = 31 * 24 * time.Hour
 )
 
-// third is version 3: what a host has done for a fleet, and what a controller's runs have come to.
+// third is version 3: what a host has done for a fleet, and the state of a controller's runs.
 // number is the order in which they began.
 func third(ctx context.Context, tx *sql.Tx) error {
 	for _, q := range []string{
@@ -42,8 +42,8 @@ func third(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// BeginReceipt records that a request begins, unless it is known already: of all processes that
-// try, exactly one is told that it begins it, and the others get the receipt that there is.
+// BeginReceipt records that a request begins, unless it is known already. Of all processes that
+// try, exactly one gets begun; the others get the existing receipt.
 func (s *Store) BeginReceipt(ctx context.Context,
 	r dropcap.Receipt) (existing dropcap.Receipt, begun bool, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
@@ -62,14 +62,14 @@ func (s *Store) BeginReceipt(ctx context.Context,
 		return err
 	})
 	if err != nil {
-		return dropcap.Receipt{}, false, said(s.folder, err)
+		return dropcap.Receipt{}, false, sentence(s.folder, err)
 	}
 	return existing, begun, nil
 }
 
 // SaveReceipt replaces the receipt of a request that was begun.
 func (s *Store) SaveReceipt(ctx context.Context, r dropcap.Receipt) error {
-	return said(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		return saveReceipt(ctx, tx, r)
 	}))
 }
@@ -91,13 +91,13 @@ func saveReceipt(ctx context.Context, tx *sql.Tx, r dropcap.Receipt) error {
 	return missing("request", r.Request)
 }
 
-// Receipt gives the receipt of a request; dropcap.ErrNotFound is the cause if there is none.
+// Receipt returns the receipt of a request. The cause is dropcap.ErrNotFound if there is none.
 func (s *Store) Receipt(ctx context.Context, request string) (dropcap.Receipt, error) {
 	r, err := s.receipt(ctx, s.db, request)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, missing("request", request)
 	}
-	return r, said(s.folder, err)
+	return r, sentence(s.folder, err)
 }
 
 func (s *Store) receipt(ctx context.Context, q querier,
@@ -110,35 +110,35 @@ func (s *Store) receipt(ctx context.Context, q querier,
 	return r, s.unseal(document, digest, &r)
 }
 
-// Receipts gives all receipts, the newest first.
+// Receipts returns all receipts, the newest first.
 func (s *Store) Receipts(ctx context.Context) ([]dropcap.Receipt, error) {
 	list, err := all[dropcap.Receipt](ctx, s, s.unseal,
 		"SELECT document, digest FROM receipt ORDER BY number DESC")
-	return list, said(s.folder, err)
+	return list, sentence(s.folder, err)
 }
 
-// Running gives the names of the requests that are not over, the oldest first.
+// Running returns the names of the requests that have not ended, the oldest first.
 func (s *Store) Running(ctx context.Context) (list []string, err error) {
 	rows, err := s.db.QueryContext(ctx,
 		"SELECT request FROM receipt WHERE state = ? ORDER BY number",
 		string(dropcap.ReceiptRunning))
 	if err != nil {
-		return nil, said(s.folder, err)
+		return nil, sentence(s.folder, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var request string
 		if err := rows.Scan(&request); err != nil {
-			return nil, said(s.folder, err)
+			return nil, sentence(s.folder, err)
 		}
 		list = append(list, request)
 	}
-	return list, said(s.folder, rows.Err())
+	return list, sentence(s.folder, rows.Err())
 }
 
-// TrimReceipts keeps the receipts within the limits above, the newest first, and tells how many
-// lost something: first their documents, so that a request that comes once more is still known;
-// those that are too old for that go. What is not over stays as it is.
+// TrimReceipts keeps the newest receipts within the limits above, and returns how many lost
+// something. Receipts first lose their documents, so that a repeated request is still known; those
+// too old for that are removed. It leaves requests that have not ended as they are.
 func (s *Store) TrimReceipts(ctx context.Context, now time.Time) (n int, err error) {
 	err = s.inTransaction(ctx, func(tx *sql.Tx) error {
 		list, err := receiptSizes(ctx, tx)
@@ -171,7 +171,7 @@ func (s *Store) TrimReceipts(ctx context.Context, now time.Time) (n int, err err
 		}
 		return nil
 	})
-	return n, said(s.folder, err)
+	return n, sentence(s.folder, err)
 }
 
 type receiptSize struct {
@@ -193,14 +193,13 @@ func receiptSizes(ctx context.Context, tx *sql.Tx) (list []receiptSize, err erro
 		if err := rows.Scan(&r.request, &r.state, &r.verb, &started, &r.size); err != nil {
 			return nil, err
 		}
-		// one that cannot be read is as old as can be
-		r.started, _ = time.Parse(time.RFC3339, started)
+		r.started, _ = time.Parse(time.RFC3339, started) // an unreadable time counts as the oldest
 		list = append(list, r)
 	}
 	return list, rows.Err()
 }
 
-// slim takes what is large off a receipt.
+// slim removes a receipt's document.
 func (s *Store) slim(ctx context.Context, tx *sql.Tx, request string) error {
 	r, err := s.receipt(ctx, tx, request)
 	if err != nil {

@@ -59,7 +59,7 @@ func TestARequestBeginsOnce(t *testing.T) {
 	}
 }
 
-// Each of many requests is begun by exactly one of two processes.
+// Exactly one of two processes begins each of many requests.
 func TestTwoProcessesBeginEachRequestOnce(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	both := []process{start(t, folder, "begin", "50"), start(t, folder, "begin", "50")}
@@ -101,7 +101,7 @@ func TestOneWorksOnARequest(t *testing.T) {
 	}
 	for _, bad := range []string{"", "../../x", strings.ToUpper(request(10))} {
 		_, _, err := s.LockRequest(bad)
-		sentence(t, err, "no name of one")
+		checkSentence(t, err, "no name of one")
 	}
 }
 
@@ -178,7 +178,7 @@ func TestARunIsGoneOnWith(t *testing.T) {
 	}
 }
 
-// A store of the second release is brought on, and loses nothing.
+// A store of the second release is migrated, and loses nothing.
 func TestAnOlderStoreGetsReceipts(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	s := open(t, folder)
@@ -235,7 +235,7 @@ func TestDamagedReceiptsAndRunsAreNotRead(t *testing.T) {
 		if _, err := s.db.Exec(c.change); err != nil {
 			t.Fatal(err)
 		}
-		sentence(t, c.read(), "damaged")
+		checkSentence(t, c.read(), "damaged")
 	}
 }
 
@@ -245,7 +245,7 @@ func TestAReceiptOnAFullDiskStaysAsItWas(t *testing.T) {
 	begin(t, s, dropcap.Receipt{Request: request(1), State: dropcap.ReceiptRunning})
 	testenv.Fill(t, dir+"/filler")
 	big := json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)
-	sentence(t, s.SaveReceipt(context.Background(), dropcap.Receipt{Request: request(1),
+	checkSentence(t, s.SaveReceipt(context.Background(), dropcap.Receipt{Request: request(1),
 		State: dropcap.ReceiptDone, Document: big}), "the disk is full")
 	if r, err := s.Receipt(t.Context(), request(1)); err != nil ||
 		r.State != dropcap.ReceiptRunning {

@@ -12,8 +12,8 @@ import (
 
 var requestName = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// RequestFile is a file of a request's own, beside the store and as private: "log", "lock",
-// "part-1" …
+// RequestFile returns the path of a request's own file, beside the store and as private: "log",
+// "lock", "part-1" …
 func (s *Store) RequestFile(request, what string) (string, error) {
 	if !requestName.MatchString(request) {
 		return "", dropcap.Errorf(dropcap.CodeUsage, "32 hexadecimal digits",
@@ -21,7 +21,7 @@ func (s *Store) RequestFile(request, what string) (string, error) {
 	}
 	folder := filepath.Join(s.folder, "requests")
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", said(s.folder, err)
+		return "", sentence(s.folder, err)
 	}
 	if err := trusted(folder, false); err != nil {
 		return "", err
@@ -30,9 +30,9 @@ func (s *Store) RequestFile(request, what string) (string, error) {
 }
 
 // LockRequest makes this the only process that works on a request, until unlock is called or the
-// process ends, however it ends; ok is false if another one does. The receipt must be read again
-// under the lock: whoever had it may have ended the request. held is for processes that go on with
-// the work: it is not free before the last of them ends.
+// process ends in any way; ok is false if another process does. The caller must read the receipt
+// again under the lock: the previous holder may have ended the request. held is for processes that
+// continue the work: it is free only when the last of them ends.
 func (s *Store) LockRequest(request string) (held *os.File, ok bool, err error) {
 	path, err := s.RequestFile(request, "lock")
 	if err != nil {
@@ -42,26 +42,26 @@ func (s *Store) LockRequest(request string) (held *os.File, ok bool, err error) 
 		f, taken, err := lockFile(path)
 		switch {
 		case err != nil:
-			return nil, false, said(s.folder, err)
+			return nil, false, sentence(s.folder, err)
 		case taken:
 			f.Close()
 			return nil, false, nil
-		case !standsAt(f, path):
-			f.Close() // whoever had it took the file away between our opening and our locking it
+		case !isAt(f, path):
+			f.Close() // the previous holder removed the file between our opening and our locking it
 			continue
 		}
 		return f, true, nil
 	}
 }
 
-// Release gives up the lock of a request.
+// Release releases the lock of a request.
 func Release(held *os.File) {
 	os.Remove(held.Name()) // before it is free: the next one makes its own
 	held.Close()
 }
 
-// standsAt tells whether the open file is the one that the path names now.
-func standsAt(f *os.File, path string) bool {
+// isAt reports whether the open file is the one at the path now.
+func isAt(f *os.File, path string) bool {
 	mine, err := f.Stat()
 	if err != nil {
 		return false

@@ -17,22 +17,22 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// DefaultFolder is where the store is unless --store says otherwise.
+// DefaultFolder is the store's folder unless --store names another.
 const DefaultFolder = "/var/lib/dropcap"
 
 const fileName = "store.db"
 
-// Store is an open store. It may be used by many goroutines, and the same folder by many processes.
+// Store is an open store. It is safe for concurrent use, and several processes may use the same
+// folder.
 type Store struct {
 	folder string
 	db     *sql.DB
 	secret []byte
 }
 
-// Open opens the store in a folder, and makes both where they are missing: the folder with mode
-// 0700, the files with 0600. A folder that is a link, belongs to somebody else or may be written by
-// others is refused; so is a store of a newer version. An existing store on a read-only file system
-// can be read.
+// Open opens the store in a folder, and creates both if missing: the folder with mode 0700, the
+// files with 0600. It refuses a folder that is a link, belongs to somebody else or is writable by
+// others, and a store of a newer version. An existing store on a read-only file system is readable.
 func Open(folder string) (*Store, error) {
 	folder, err := secure(folder)
 	if err != nil {
@@ -44,32 +44,33 @@ func Open(folder string) (*Store, error) {
 	}
 	db, err := sql.Open("sqlite", address(file))
 	if err != nil {
-		return nil, said(folder, err)
+		return nil, sentence(folder, err)
 	}
-	// One connection: SQLite lets one write at a time anyhow, and those of one process then wait in
-	// turn instead of polling.
+	// One connection: SQLite allows one writer at a time anyhow, and so the writers of one process
+	// wait in turn instead of polling.
 	db.SetMaxOpenConns(1)
 	s := &Store{folder: folder, db: db}
 	if err := s.prepare(context.Background()); err != nil {
 		db.Close()
-		return nil, said(folder, err)
+		return nil, sentence(folder, err)
 	}
 	return s, nil
 }
 
-// Exists tells whether there is a store in the folder, without making one.
+// Exists reports whether there is a store in the folder, without creating one.
 func Exists(folder string) bool {
 	info, err := os.Lstat(filepath.Join(folder, fileName))
 	return err == nil && info.Mode().IsRegular()
 }
 
-// address is the file with what every connection sets first.
+// address returns the data source name with the settings of every connection.
 //
-// journal_mode TRUNCATE and not WAL: a store on a read-only or a full disk must still be readable,
-// and WAL must write to let anyone read. With synchronous FULL the truncation itself is synced, so
-// that what was committed outlives a loss of power (SQLite pager.c, pager_end_transaction); DELETE
-// would need EXTRA for that. secure_delete, since a journal of changes holds what must not linger
-// in free pages. max_page_count: 1 GiB of 4 KiB pages.
+// journal_mode is TRUNCATE and not WAL: a store on a read-only or a full disk must still be
+// readable, and WAL must write to let anyone read. With synchronous FULL the truncation itself is
+// synced, so that what was committed outlives a loss of power (SQLite pager.c,
+// pager_end_transaction); DELETE would need EXTRA for that. secure_delete, since a journal of
+// changes contains secrets that must not linger in free pages. max_page_count: 1 GiB of 4 KiB
+// pages.
 func address(file string) string {
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(TRUNCATE)", "synchronous(FULL)", "foreign_keys(1)",
@@ -86,28 +87,28 @@ func (s *Store) prepare(ctx context.Context) error {
 	return s.db.QueryRowContext(ctx, "SELECT bytes FROM secret").Scan(&s.secret)
 }
 
-// Close ends the use of the store.
+// Close closes the store.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Folder is where the store is, as an absolute path.
+// Folder returns the store's folder, as an absolute path.
 func (s *Store) Folder() string { return s.folder }
 
-// Fingerprint gives 64 hexadecimal digits that are the same for the same data and this store, and
-// tell nothing about the data to whoever does not have the store: HMAC-SHA-256 with its secret.
+// Fingerprint returns 64 hexadecimal digits that are the same for the same data and this store, and
+// reveal nothing about the data without the store: HMAC-SHA-256 with its secret.
 func (s *Store) Fingerprint(data []byte) string {
 	h := hmac.New(sha256.New, s.secret)
 	h.Write(data)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// inTransaction runs do in one transaction that holds the right to write from its beginning, and
-// undoes all of it if do fails.
+// inTransaction runs do in one transaction that holds the write lock from its beginning, and rolls
+// it back if do fails.
 func (s *Store) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing after a commit
+	defer func() { _ = tx.Rollback() }() // no effect after a commit
 	if err := do(tx); err != nil {
 		return err
 	}

@@ -107,8 +107,8 @@ func TestTooMuchIsRefused(t *testing.T) {
 		func(*dropcap.WorkloadEvidence) (dropcap.WorkloadEvidence, error) {
 			return dropcap.WorkloadEvidence{ImageID: strings.Repeat("x", MaxDocument)}, nil
 		})
-	sentence(t, err, "larger than 4 MiB")
-	sentence(t, add(s, strings.Repeat("x", maxKey+1), "r"), "longer than")
+	checkSentence(t, err, "larger than 4 MiB")
+	checkSentence(t, add(s, strings.Repeat("x", maxKey+1), "r"), "longer than")
 	if len(evidence(t, s)) != 0 {
 		t.Error("kept")
 	}
@@ -141,7 +141,7 @@ func TestFingerprintsBelongToTheStore(t *testing.T) {
 	}
 }
 
-// Every file is ours alone, whatever the umask, and while a transaction has its journal.
+// Every file is ours alone, whatever the umask, also while a transaction has its journal.
 func TestModes(t *testing.T) {
 	folder := t.TempDir() + "/s"
 	s := open(t, folder)
@@ -191,8 +191,8 @@ func TestThePragmasHold(t *testing.T) {
 	}
 }
 
-// sentence checks an error's form and words.
-func sentence(t *testing.T, err error, words string) {
+// checkSentence checks an error's form and words.
+func checkSentence(t *testing.T, err error, words string) {
 	t.Helper()
 	var own *dropcap.Error
 	if !errors.As(err, &own) || !strings.HasPrefix(own.Message, "cannot ") ||
