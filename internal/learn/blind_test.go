@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Nothing seen of a container that cannot be told apart must never read as nothing needed: Podman
-// without cgroups of version 2.
+// No observation of a container that cannot be told apart must never mean that it needs nothing:
+// Podman without cgroups of version 2.
 func TestAContainerWithoutACgroupOfItsOwnLeavesNoEvidence(t *testing.T) {
 	s := newStage()
 	brief := s.add("brief", 0)

@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/image"
 )
 
-// caddy is a file tree with a program that carries a capability.
+// caddy is a file tree with a program that has a file capability.
 func caddy() image.Files {
 	return image.Files{Bytes: 1 << 20, Programs: []image.Program{{
 		Path: "/tmp/caddy", Capabilities: &image.Capabilities{Permitted: caps.Of(
@@ -20,8 +20,8 @@ func caddy() image.Files {
 	}}}
 }
 
-// A look at a container's own files that did not see everything is said, and not repeated: only
-// other programs are a reason, and not forever.
+// An incomplete scan of a container's own files is reported, and not repeated: only other programs
+// are a reason to scan again, and not for ever.
 func TestAnIncompleteLookIsRememberedAndSaid(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
@@ -38,7 +38,7 @@ func TestAnIncompleteLookIsRememberedAndSaid(t *testing.T) {
 		s.pass()
 		s.pass()
 		s.locked(func() {
-			if looks != 2 { // its image's, and its own
+			if looks != 2 { // its image's and its own
 				t.Errorf("looked %d times, want 2", looks)
 			}
 		})
@@ -55,7 +55,7 @@ func TestAnIncompleteLookIsRememberedAndSaid(t *testing.T) {
 	}
 }
 
-// File capabilities that the container gave are its own doing: they keep the defaults alone.
+// File capabilities that the container set are its own doing: they keep only the defaults.
 func TestFileCapabilitiesOfTheContainersMakingAreFlagged(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)
@@ -130,8 +130,7 @@ func TestALookTakesNoLongerThanItMay(t *testing.T) {
 	}
 }
 
-// Held is what was held when it started and whenever it was seen, though nothing is held at the
-// end.
+// Held is what was held at the start and at every look, although nothing is held at the end.
 func TestHeldIsWhatWasEverHeld(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)

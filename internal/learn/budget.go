@@ -9,8 +9,8 @@ import (
 	"dropcap/internal/image"
 )
 
-// What looking at containers' files may cost: a container can write as much as its disk holds, and
-// make it new at any time.
+// The limits of scanning containers' files: a container can write as much as its disk holds, and
+// rewrite it at any time.
 const (
 	scanBytes = 64 << 30 // at most, of one container
 	scanTime  = 10 * time.Minute
@@ -18,7 +18,7 @@ const (
 	scanDay   = 24 * time.Hour
 )
 
-// budget bounds what is read of all containers' files.
+// budget limits what is read of all containers' files.
 type budget struct {
 	mu    sync.Mutex
 	since time.Time
@@ -31,7 +31,7 @@ func newBudget() *budget {
 	return &budget{since: time.Now(), left: dayBytes, most: dayBytes, time: scanTime}
 }
 
-// reserve gives the limits of the next look, and false where nothing is left for it.
+// reserve returns the limits of the next scan, and false if the budget is spent.
 func (b *budget) reserve() (image.Limits, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -46,16 +46,15 @@ func (b *budget) reserve() (image.Limits, bool) {
 	return l, true
 }
 
-// refund gives back what a look did not read.
+// refund returns what a scan did not read to the budget.
 func (b *budget) refund(bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left = min(b.left+bytes, b.most)
 }
 
-// look reads a container's files within what is left, and tells the image's programs from the
-// container's own. What was found by the time that the bounds were met counts, and what is missing
-// is said.
+// look scans a container's files within the budget, and separates the image's programs from the
+// container's own. An incomplete scan counts for what it found, and reports what is missing.
 func (b *budget) look(ctx context.Context, e Engine, id string) (image.Files, error) {
 	limits, ok := b.reserve()
 	if !ok {
@@ -75,7 +74,7 @@ func (b *budget) look(ctx context.Context, e Engine, id string) (image.Files, er
 	if len(files.Programs) == 0 {
 		return files, nil
 	}
-	written, _ := e.Written(ctx, id) // nil where it cannot be told
+	written, _ := e.Written(ctx, id) // nil if unknown
 	files.Sort(written)
 	return files, nil
 }

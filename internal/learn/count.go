@@ -9,7 +9,7 @@ import (
 	"dropcap/internal/evidence"
 )
 
-// sync reads the counters when it is time, ends what has ended, and lets phases go by.
+// sync reads the counters when it is time, closes runs that have ended, and advances phases.
 func (r *recording) sync(now bool) error {
 	if err := r.sightings(); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (r *recording) sync(now bool) error {
 	return nil
 }
 
-// settle reads the counters and ends what has ended, whatever else might still be found out of it:
+// settle reads the counters and closes the ended run, even if more could still be learned about it:
 // the next run begins.
 func (r *recording) settle() {
 	if err := r.read(); err != nil {
@@ -57,7 +57,7 @@ func (r *recording) sightings() error {
 	return err
 }
 
-// read sorts everything counted to its containers.
+// read assigns everything counted to its containers.
 func (r *recording) read() error {
 	if err := r.sightings(); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (r *recording) read() error {
 	return nil
 }
 
-// counted takes note of what is new in a container's checks.
+// counted records what is new in a container's checks.
 func (r *recording) counted(w *watched) {
 	sum := uint64(len(w.now))
 	for _, c := range w.now {
@@ -98,7 +98,7 @@ func (r *recording) counted(w *watched) {
 			r.used |= caps.Of(c.Cap)
 		}
 		if c.Origin == dropcap.OriginInit {
-			// what docker exec brings in, the workload does not hold
+			// what docker exec adds, the workload does not hold
 			w.held |= c.Held
 		}
 		e := dropcap.Executable{Path: c.Exe.Path, Inode: c.Exe.Inode, From: c.Exe.From}
@@ -111,11 +111,12 @@ func (r *recording) counted(w *watched) {
 	}
 }
 
-// mostExecuted is how many programs of a container are remembered, for what their files carry.
+// mostExecuted limits how many programs of a container are remembered, to match them with file
+// capabilities.
 const mostExecuted = 1000
 
-// finish takes what was counted of the runs that are over, and frees the kernel's counters of them.
-// One whose cgroup a look may still tell waits for that, unless it may not.
+// finish stores the counts of runs that have ended, and frees the kernel's counters for them. If a
+// pending look may still identify a run's cgroup, finish waits for that, unless now is set.
 func (r *recording) finish(now bool) {
 	if !r.ending {
 		return
@@ -154,7 +155,7 @@ func (r *recording) finish(now bool) {
 	}
 }
 
-// fold adds the checks of a run that is over to the container's past.
+// fold adds the checks of an ended run to the container's past.
 func (r *recording) fold(w *watched) {
 	run := r.build(w, nil)
 	if w.past != nil {
@@ -163,8 +164,8 @@ func (r *recording) fold(w *watched) {
 	w.past, w.now = &run, nil
 }
 
-// judged takes a program that was not changed since the first start of its container for the
-// image's, and sets what came by docker exec apart.
+// judged counts a program that has not changed since the first start of its container as the
+// image's, and marks what came by docker exec.
 func (w *watched) judged(c dropcap.KernelCheck) dropcap.KernelCheck {
 	c.Phase = phaseOf(c.Phase, c.Origin)
 	if c.Exe.Old && w.cold {

@@ -10,11 +10,11 @@ import (
 	"dropcap/internal/image"
 )
 
-// mostLater is how many workloads of earlier recordings are made up for in one.
+// mostLater limits for how many workloads of earlier recordings one recording scans files.
 const mostLater = 1000
 
-// makeUp has the files looked at of workloads whose recordings ended before that was done, through
-// a container that is still there.
+// makeUp starts scans for workloads whose recordings ended before their files were scanned, through
+// a container that still exists.
 func (r *recording) makeUp(ctx context.Context) {
 	list, err := r.k.Unscanned(ctx)
 	if err != nil {
@@ -29,7 +29,7 @@ func (r *recording) makeUp(ctx context.Context) {
 	}
 }
 
-// lookLater asks for the files once it is known how the container runs.
+// lookLater requests the scan once it is known how the container runs.
 func (r *recording) lookLater(s sight) {
 	w, ok := r.later[s.id]
 	switch {
@@ -44,7 +44,7 @@ func (r *recording) lookLater(s sight) {
 	}
 }
 
-// scannedLater adds what was found to what is stored.
+// scannedLater adds the result to the stored evidence.
 func (r *recording) scannedLater(f found, wish scanWish, why string) {
 	w, ok := r.later[f.id]
 	if delete(r.later, f.id); !ok {

@@ -11,13 +11,13 @@ import (
 	"dropcap/internal/image"
 )
 
-// Everything recorded is in the store before any file is looked at, whoever loses patience then;
-// and the next recording makes up for it.
+// Everything recorded is stored before any file is scanned, even if somebody loses patience then;
+// the next recording makes up for it.
 func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
 	s.add("caddy", 8)
-	for id, c := range s.containers { // of one image each
+	for id, c := range s.containers { // each of its own image
 		c.ImageID = "sha256:" + c.Name
 		s.containers[id] = c
 		s.details[id] = Details{Entry: c.Name}
@@ -39,7 +39,7 @@ func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 		asked++
 		end := make(chan struct{})
 		close(end)
-		// what is under way must end, too
+		// scans under way must end, too
 		time.AfterFunc(10*time.Millisecond, func() { close(within) })
 		return end
 	}
@@ -71,7 +71,7 @@ func TestWhatIsRecordedIsKeptBeforeFilesAreLookedAt(t *testing.T) {
 	}
 }
 
-// Images are looked at once, whatever their containers begin with, and some at a time.
+// Each image is scanned once, whatever its containers' entries, and several images at a time.
 func TestAnImageIsLookedAtOnce(t *testing.T) {
 	s := newStage()
 	for _, name := range []string{"a", "b", "c", "d"} {

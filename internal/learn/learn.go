@@ -1,6 +1,6 @@
-// Package learn records which capabilities containers use: it follows the engine's events, asks the
-// kernel's counters, and hands what each container was seen to need to the store. It restarts or
-// changes nothing.
+// Package learn records which capabilities containers use: it follows the engine's events, reads
+// the kernel's counters, and passes what each container needed to the store. It restarts or changes
+// nothing.
 package learn
 
 import (
@@ -13,61 +13,60 @@ import (
 	"dropcap/internal/image"
 )
 
-// Tracer counts capability checks in the kernel: of every container from its first check on, unless
-// Watch turned it off.
+// Tracer counts capability checks in the kernel: those of every container from its first check on,
+// unless Watch turned it off.
 type Tracer interface {
-	// Sightings gives the cgroups that were first seen since the last call and are called like a
-	// container's.
+	// Sightings returns the cgroups with a container's name that first appeared since the last
+	// call.
 	Sightings() ([]Sighting, error)
-	// Checks gives all that was counted and not forgotten.
+	// Checks returns everything counted and not forgotten.
 	Checks() ([]dropcap.KernelCheck, Loss, error)
 	// SetPhase names the phase under which a cgroup's checks are counted from now on.
 	SetPhase(cgroup uint64, phase string) error
-	// Watch turns the watching of a cgroup on or off.
+	// Watch switches the watching of a cgroup on or off.
 	Watch(cgroup uint64, on bool) error
-	// Forget frees what is held of cgroups.
+	// Forget frees what is kept of cgroups.
 	Forget(cgroups ...uint64) error
 }
 
-// Engine tells of containers.
+// Engine is the part of a container engine that a recording uses.
 type Engine interface {
-	// Events gives what happens to containers until ctx ends.
+	// Events sends what happens to containers until ctx ends.
 	Events(ctx context.Context) (<-chan Event, error)
-	// LastEvent is the time of the last event of a container that the engine has told of until now;
-	// zero if it remembers none.
+	// LastEvent returns the time of the last container event that the engine has sent until now;
+	// zero if it has none.
 	LastEvent(ctx context.Context) (time.Time, error)
-	// Running lists the containers that run now.
+	// Running lists the running containers.
 	Running(ctx context.Context) ([]dropcap.Ref, error)
-	// Unstarted lists those that were made and have never been started.
+	// Unstarted lists the containers that were created and never started.
 	Unstarted(ctx context.Context) ([]dropcap.Ref, error)
-	// See inspects one container, with its revision, and looks at its processes. The error is
-	// ErrNotFound when it is gone.
+	// See inspects one container, with its revision and its processes. The error is ErrNotFound if
+	// it is gone.
 	See(ctx context.Context, id string) (dropcap.Container, error)
-	// Details gives what the noun lacks.
+	// Details returns what the noun lacks.
 	Details(ctx context.Context, id string) (Details, error)
-	// Cgroup is the id of a running container's own cgroup.
+	// Cgroup returns the id of a running container's own cgroup.
 	Cgroup(c dropcap.Container) (uint64, error)
-	// Files looks at a container's files, running or not, without a shell in it. It may take
-	// minutes, and is called from another goroutine, as Written is. What was found until an error
-	// comes with it.
+	// Files scans a container's files, running or not, without a shell in it. It may take minutes,
+	// and is called from another goroutine, as Written is. What was found before an error is
+	// returned with it.
 	Files(ctx context.Context, id string, limits image.Limits) (image.Files, error)
-	// Written gives the paths of files that were changed or made in the container since its
-	// creation.
+	// Written returns the paths of the files that the container has changed or created.
 	Written(ctx context.Context, id string) (map[string]bool, error)
 }
 
-// Keeper stores evidence as it grows: of one source the latest counts. With an error nothing may be
-// taken as kept.
+// Keeper stores evidence as it grows: of one source the latest counts. After an error nothing
+// counts as stored.
 type Keeper interface {
 	Keep(ctx context.Context, list ...dropcap.WorkloadEvidence) error
-	// Unscanned gives what is stored of this host whose files no recording has come to look at, and
+	// Unscanned returns the stored evidence of this host whose files no recording has scanned, and
 	// Scanned adds what they show.
 	Unscanned(ctx context.Context) ([]dropcap.WorkloadEvidence, error)
 	Scanned(ctx context.Context, w dropcap.WorkloadEvidence, static []dropcap.Need,
 		why string) error
 }
 
-// Sighting is a cgroup that is called like a container's.
+// Sighting is a cgroup with a container's name.
 type Sighting struct {
 	Cgroup    uint64
 	Name      string
@@ -79,28 +78,28 @@ type Loss struct {
 	Checks  uint64 // of the whole host
 	Of      map[uint64]uint64
 	Unknown bool // the hook cannot count all that it misses
-	// CallsUnseen says in one clause why not what programs do with their own sets without a check
-	// is seen; empty if it is.
+	// CallsUnseen says in one clause why dropcap cannot see what programs do with their own sets
+	// without a check; empty if it can.
 	CallsUnseen string
 }
 
-// Event is something that happened to a container. Of the Actions create, start, kill, die,
-// destroy, exec_create, exec_start, exec_die and reconnected are used.
+// Event is something that happened to a container. The Actions used are create, start, kill, die,
+// destroy, exec_create, exec_start, exec_die and reconnected.
 type Event struct {
 	Action, ID, Signal string
-	Exec, Ran          string // of the exec events: its id, and a fingerprint of what it runs
-	Name               string // the container's, then
+	Exec, Ran          string // of the exec events: its id, and a fingerprint of its command
+	Name               string // the container's name at that time
 	Time               time.Time
-	At                 time.Time // when it came here, by the monotonic clock; now if zero
+	At                 time.Time // when it arrived, by the monotonic clock; now if zero
 }
 
-// Details are what the noun lacks.
+// Details is what the noun lacks.
 type Details struct {
-	Volumes []string  // where something is mounted into the container
+	Volumes []string  // the mount points in the container
 	Ran     bool      // it has ended before
 	Started time.Time // the last time, by the engine's clock; zero if it never was
 	Entry   string    // the program that the engine starts, by path or name
-	// Health is a fingerprint of what its healthcheck runs; HealthAny is set where execs cannot be
+	// Health is a fingerprint of its healthcheck's command. HealthAny is set if execs cannot be
 	// told from a healthcheck's.
 	Health     string
 	HealthAny  bool
@@ -111,35 +110,37 @@ type Details struct {
 // Query says what to record.
 type Query struct {
 	Host  string             // the host's id
-	Only  map[string]bool    // containers' ids; nil means all
-	Until func(Session) bool // asked every Tick; true ends the recording
-	// the operator says that everything is exercised meanwhile, of those named, else of those that
-	// start
+	Only  map[string]bool    // ids of containers; nil means all
+	Until func(Session) bool // called every Tick; true ends the recording
+	// the operator promises to exercise everything meanwhile, in the named containers, or else in
+	// those that start
 	Complete bool
-	Execs    bool          // what docker exec runs is the workload's own work
+	Execs    bool          // what docker exec runs counts as the workload's own work
 	Tick     time.Duration // 1 s if zero
-	// how often the kernel's counters are read while nothing ends; each Tick if zero
+	// how often the kernel's counters are read if nothing ends; each Tick if zero
 	Read  time.Duration
-	Flush time.Duration // how often evidence is kept; 30 s if zero
-	// Service is for weeks: containers that have ended are forgotten once their evidence is kept,
-	// and Run gives none of it.
+	Flush time.Duration // how often evidence is stored; 30 s if zero
+	// Service is for weeks: containers that have ended are forgotten once their evidence is stored,
+	// and Run returns none of it.
 	Service bool
-	// Begun is called once everything is being watched: what is to be seen may start.
+	// Begun is called once everything is being watched, so that what should be recorded may start.
 	Begun    func()
 	Progress func(Session)
-	// Scanning is told after the recording how many images' files are still to be looked at.
+	// Scanning is called after the recording with the number of images whose files are still to be
+	// scanned.
 	Scanning func(left int)
-	// Enough is asked when that looking begins, for a channel whose end ends it: what was not seen
-	// is said, and left to the next recording. It takes two minutes at most in any case.
+	// Enough is called when that scanning begins; the end of its channel ends the scanning. What
+	// was not scanned is reported, and left to the next recording. Scanning takes two minutes at
+	// most in any case.
 	Enough func() <-chan struct{}
-	// Warn is told of what is not fatal: a container that could not be attributed, a store that is
+	// Warn receives what is not fatal: a container that could not be attributed, a store that is
 	// full for now.
 	Warn func(error)
-	// Say is told of what is worth a line in a log.
+	// Say receives what is worth a line in a log.
 	Say func(format string, args ...any)
 }
 
-// Session is what a recording has come to.
+// Session is the state of a recording.
 type Session struct {
 	Elapsed    time.Duration
 	Containers int // attributed so far
@@ -148,13 +149,13 @@ type Session struct {
 	Lost       uint64
 }
 
-// Run records until ctx ends, or until the query says so, and gives the evidence of each container
-// that was recorded. What was recorded is kept first, whatever ended it; the error then says what
-// went wrong.
+// Run records until ctx ends or Until returns true, and returns the evidence of each recorded
+// container. It stores what was recorded first, whatever ended the recording; the error then says
+// what went wrong.
 func Run(ctx context.Context, t Tracer, e Engine, k Keeper,
 	q Query) ([]dropcap.WorkloadEvidence, error) {
 	q = q.complete()
-	// what has happened is dealt with also after ctx
+	// events that have arrived are handled even after ctx ends
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	events, err := e.Events(work)
@@ -162,7 +163,7 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper,
 		return nil, err
 	}
 	r := newRecording(t, e, k, q)
-	// so that one that is killed soon has kept something
+	// store early, in case the recording is killed soon
 	r.flushed = r.began.Add(min(0, firstFlush-q.Flush))
 	r.looker, r.scanner = startLooker(work, e), startScanner(work, e)
 	defer r.looker.stop()
@@ -183,8 +184,8 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper,
 	return r.evidence(), errors.Join(err, r.keepAll(work))
 }
 
-// What is done after the recording is bounded: looks at the engine and its last events, keeping,
-// and reading files, which takes longest.
+// The limits of what follows the recording: looking at the engine and its last events, storing, and
+// scanning files, which takes longest.
 const (
 	lastLook  = 30 * time.Second
 	lastKeep  = time.Minute
@@ -198,7 +199,7 @@ func (r *recording) keepAll(work context.Context) error {
 	return r.keep(ctx, true)
 }
 
-// firstFlush is when evidence is kept for the first time.
+// firstFlush is when evidence is stored for the first time.
 const firstFlush = 5 * time.Second
 
 func (q Query) complete() Query {
@@ -217,7 +218,7 @@ func (q Query) complete() Query {
 	return q
 }
 
-// loop records until ctx ends. What is being done then is done to its end: it uses work.
+// loop records until ctx ends. Work under way is completed: it uses work.
 func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 	tick := time.NewTicker(r.q.Tick)
 	defer tick.Stop()
@@ -242,9 +243,8 @@ func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 	}
 }
 
-// catchUp follows what the engine has told of until now: on a busy machine that may be the whole
-// life of what was to be seen, and is still on its way here. Then it waits for the looks that are
-// under way.
+// catchUp follows what the engine has sent until now: on a busy machine that may be the whole life
+// of a container, and still be on its way. Then it waits for the looks that are under way.
 func (r *recording) catchUp(work context.Context, events <-chan Event) {
 	ctx, cancel := context.WithTimeout(work, lastLook)
 	defer cancel()
@@ -286,8 +286,8 @@ func (r *recording) catchUp(work context.Context, events <-chan Event) {
 	r.awaitLooks(ctx)
 }
 
-// unsaid tells whether a container has ended of whose end no event has come yet: the engine lets go
-// of those who wait for it a moment before.
+// unsaid reports whether a container has ended without an event so far: the engine answers those
+// who wait for an end a moment before it sends the event.
 func (r *recording) unsaid(ctx context.Context) bool {
 	refs, err := r.e.Running(ctx)
 	if err != nil {

@@ -30,7 +30,7 @@ func TestRunningContainersAreRecordedAndKept(t *testing.T) {
 	}
 }
 
-// A container that is gone before anybody could look is known by what the engine said at its
+// A container that is gone before anybody could look is known by the engine's event at its
 // creation, and by its cgroup's name.
 func TestAContainerOfMillisecondsIsAttributedByItsCgroupsName(t *testing.T) {
 	s := newStage()
@@ -56,7 +56,7 @@ func TestAContainerOfMillisecondsIsAttributedByItsCgroupsName(t *testing.T) {
 	}
 }
 
-// A container that makes a cgroup named like another below its own convinces nobody.
+// A container that creates a cgroup named like another container's below its own is not believed.
 func TestALookAlikeCgroupIsNotAttributed(t *testing.T) {
 	s := newStage()
 	s.add("evil", 7)
@@ -122,8 +122,8 @@ func TestAStartBeforeTheRecordingWasNotSeen(t *testing.T) {
 	}
 }
 
-// It was made and started a moment before the recording began, of which the engine tells all the
-// same: its next start is another one.
+// It was created and started a moment before the recording began. The engine still sends that: its
+// next start is another one.
 func TestAStartOfAMomentBeforeIsTheFirst(t *testing.T) {
 	s := newStage()
 	id := s.add("web", 7)
@@ -141,8 +141,8 @@ func TestAStartOfAMomentBeforeIsTheFirst(t *testing.T) {
 	}
 }
 
-// One that was made before the recording and never started has its first start now, however late
-// the engine is asked about it.
+// A container that was created before the recording and never started has its first start now,
+// however late the engine is asked about it.
 func TestTheFirstStartOfWhatWasMadeBefore(t *testing.T) {
 	s := newStage()
 	id := s.add("job", 0)
@@ -153,7 +153,7 @@ func TestTheFirstStartOfWhatWasMadeBefore(t *testing.T) {
 	})
 	got := s.record(t, Query{}, func() {
 		s.locked(func() {
-			s.ran[id] = true // it has ended by the time that anybody looks
+			s.ran[id] = true // it has ended before anybody looks
 			s.sightings = append(s.sightings, Sighting{Cgroup: 5, Name: id})
 		})
 		s.count(5, caps.Chown, "/bin/x")
@@ -168,14 +168,14 @@ func TestTheFirstStartOfWhatWasMadeBefore(t *testing.T) {
 	}
 }
 
-// The engine also tells what was shortly before. What had ended by then, or ended just as the
-// recording began, was never part of it: it leaves neither evidence nor a word that something is
+// The engine also sends what happened shortly before. What had ended by then, or ended just as the
+// recording began, was never part of it: it leaves neither evidence nor a warning that something is
 // missing.
 func TestWhatEndedBeforeTheRecordingIsNoPartOfIt(t *testing.T) {
 	s := newStage()
 	s.add("web", 7)
 	past, listed, dying := s.add("past", 0), s.add("listed", 8), s.add("dying", 9)
-	s.locked(func() { // those that are listed are gone when they are looked at, or a moment later
+	s.locked(func() { // the listed ones are gone when they are looked at, or a moment later
 		c := s.containers[listed]
 		c.State = "exited"
 		s.containers[listed], s.dead = c, map[string]bool{dying: true}
@@ -191,8 +191,8 @@ func TestWhatEndedBeforeTheRecordingIsNoPartOfIt(t *testing.T) {
 	}
 }
 
-// What the engine has told of when the recording ends is part of it, however far behind the
-// recording is.
+// What the engine has sent when the recording ends is part of it, however far behind the recording
+// is.
 func TestWhatWasToldBeforeTheEndIsRecorded(t *testing.T) {
 	s := newStage()
 	id := s.add("brief", 0)
@@ -304,7 +304,7 @@ func TestTheNextStartIsSeenBeforeTheEndIsTold(t *testing.T) {
 		s.pass()
 		s.locked(func() {
 			s.sightings = []Sighting{{Cgroup: 8, Name: web}}
-			delete(s.cgroups, web) // nor can its processes be asked when its start is told of
+			delete(s.cgroups, web) // nor can its processes be looked at when its start is reported
 		})
 		s.pass()
 		s.count(8, caps.Chown, "/bin/chown")

@@ -11,11 +11,11 @@ import (
 	"dropcap/caps"
 )
 
-// look is a question to the engine about a container. It is asked beside the loop: on a busy
-// machine an answer takes seconds, and what happens meanwhile must not wait for it.
+// look is a request to the engine about a container. It runs beside the loop: on a busy machine an
+// answer takes seconds, and events must not wait for it.
 type look struct {
 	id  string
-	run int // of the watched, by its number
+	run int // the watched container's run, by number
 	why reason
 	try int
 }
@@ -23,29 +23,29 @@ type look struct {
 type reason int
 
 const (
-	meeting  reason = iota // it was made
+	meeting  reason = iota // it was created
 	starting               // it runs, or is about to
 	settling               // its start is over
-	checking               // it is said to run: is it the run that is recorded?
-	lateness               // its files are still to be looked at, for an earlier recording
+	checking               // it is said to run: is it the recorded run?
+	lateness               // its files are still to be scanned, for an earlier recording
 )
 
-// sight is what came of a look.
+// sight is the result of a look.
 type sight struct {
 	look
 	c             dropcap.Container
 	d             Details
 	cgroup        uint64
-	err           error // no c
-	blank, astray error // no d; no cgroup
+	err           error // c is missing
+	blank, astray error // d or the cgroup is missing
 }
 
 const (
 	looksAtOnce = 8
-	mostTries   = 3 // at one container, where the engine fails
+	mostTries   = 3 // for one container, if the engine fails
 )
 
-// looker asks the engine.
+// looker sends the requests to the engine.
 type looker struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -87,12 +87,12 @@ func (l *looker) answer(k look) (s sight) {
 	if s.cgroup, s.astray = 0, dropcap.ErrGone; s.c.Running() {
 		s.cgroup, s.astray = l.e.Cgroup(s.c)
 	}
-	// last, so that its time of start is no earlier than what was seen
+	// last, so that its start time is no earlier than what was observed
 	s.d, s.blank = l.e.Details(l.ctx, k.id)
 	return s
 }
 
-// see keeps only what is needed later.
+// see returns a container with only what is needed later.
 func see(ctx context.Context, e Engine, id string) (dropcap.Container, error) {
 	c, err := e.See(ctx, id)
 	if own, ok := ownSet(c.Kernel.Processes); ok && c.Kernel.Holds() != nil {
@@ -103,9 +103,9 @@ func see(ctx context.Context, e Engine, id string) (dropcap.Container, error) {
 	return c, err
 }
 
-// ownSet is what the workload itself holds. What docker exec or a healthcheck brought in does not
+// ownSet returns what the workload itself holds. What docker exec or a healthcheck adds does not
 // count: until its exec the runtime's process holds all that the engine does, and a privileged one
-// goes on to.
+// keeps it.
 func ownSet(list []dropcap.Process) (own caps.Set, ok bool) {
 	for _, p := range list {
 		if p.Origin != dropcap.OriginInit && p.Origin != dropcap.OriginChild ||
@@ -129,7 +129,7 @@ func (r *recording) lookAt(k look) {
 	r.looker.ask(k)
 }
 
-// awaitLooks waits for all that are under way.
+// awaitLooks waits for all looks under way.
 func (r *recording) awaitLooks(ctx context.Context) {
 	for r.looks > 0 {
 		select {
@@ -143,7 +143,7 @@ func (r *recording) awaitLooks(ctx context.Context) {
 	}
 }
 
-// saw takes what came of a look.
+// saw handles the result of a look.
 func (r *recording) saw(s sight) {
 	r.looks--
 	if r.lookingAt[s.id]--; r.lookingAt[s.id] <= 0 {
@@ -174,7 +174,7 @@ func (r *recording) saw(s sight) {
 }
 
 // met keeps what is known of a container before it starts: one that lives for milliseconds cannot
-// be asked later.
+// be asked about later.
 func (r *recording) met(s sight) {
 	switch {
 	case s.why != meeting || !r.born[s.id]:
@@ -186,7 +186,7 @@ func (r *recording) met(s sight) {
 	}
 }
 
-// unseen looks once more where the engine failed.
+// unseen looks once more if the engine failed.
 func (r *recording) unseen(s sight) {
 	if errors.Is(s.err, dropcap.ErrNotFound) || s.why == settling || s.why == checking {
 		return
@@ -198,11 +198,11 @@ func (r *recording) unseen(s sight) {
 	r.q.Warn(fmt.Errorf("look at container %s: %w", s.id[:12], s.err))
 }
 
-// identify takes note of what a container is, and of the cgroup that the run is in.
+// identify records what a container is, and in which cgroup its run is.
 func (r *recording) identify(w *watched, s sight) {
 	if s.why == starting && !w.known && !w.listed.IsZero() && s.astray != nil &&
 		errors.Is(s.astray, dropcap.ErrGone) {
-		r.drop(w) // it ended before the recording began, or as it did
+		r.drop(w) // it ended before or as the recording began
 		return
 	}
 	if s.blank == nil && (!w.known || s.c.Running()) {
@@ -219,7 +219,7 @@ func (r *recording) identify(w *watched, s sight) {
 	if !w.known || s.c.Running() {
 		if k := s.c.Kernel.Holds(); !w.phased && k != nil && s.c.Predicted != nil &&
 			!k.Minus(*s.c.Predicted).Empty() {
-			// the runtime's own process may be in it still; it is looked at again when the start is
+			// the runtime's own process may still be in it; it is looked at again when the start is
 			// over
 			s.c.Kernel.Visible = false
 		}
@@ -236,13 +236,13 @@ func (r *recording) identify(w *watched, s sight) {
 	}
 }
 
-// ofALaterRun tells whether the container had ended and been started again when it was looked at,
-// of which no event has come yet.
+// ofALaterRun reports whether the container had already ended and been started again when it was
+// looked at, without an event so far.
 func (s sight) ofALaterRun(w *watched) bool {
 	return !w.told.IsZero() && (s.blank != nil || s.d.Started.After(w.told))
 }
 
-// drop forgets a container that is no part of the recording.
+// drop forgets a container that is not part of the recording.
 func (r *recording) drop(w *watched) {
 	delete(r.byID, w.id)
 	if w.cgroup != 0 {

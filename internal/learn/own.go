@@ -7,25 +7,23 @@ import (
 	"dropcap/internal/image"
 )
 
-// ownFiles is what is known of the files of a container that runs programs which its image does not
-// have. What came of a look is remembered, also where it did not see everything: only other
-// programs are a reason to look again.
+// ownFiles is what is known of the files of a container that runs programs which its image lacks.
+// Even an incomplete result is remembered: only other programs are a reason to scan again.
 type ownFiles struct {
 	files   *image.Files
-	why     string // why there may be more
+	why     string // why the scan is incomplete
 	looking bool
 	looks   int // so far
-	knew    int // how many programs it had executed when its files were looked at
+	knew    int // how many programs it had executed at the last scan
 }
 
-// How often a container's own files are looked at: while it goes on, and once more when it has
-// ended.
+// How often a container's own files are scanned: while it runs, and once more when it has ended.
 const (
 	mostLooks    = 3
 	mostLastWish = mostLooks + 1
 )
 
-// found takes what a look gave.
+// found records the result of a scan.
 func (o *ownFiles) found(f found, why, entry string) {
 	o.looking, o.why = false, why
 	if f.err == nil {
@@ -34,8 +32,8 @@ func (o *ownFiles) found(f found, why, entry string) {
 	}
 }
 
-// wantOwnFiles has the files of a container looked at that runs programs which its image does not
-// have. last: it will not be asked again.
+// wantOwnFiles requests a scan of the files of a container that runs programs which its image
+// lacks. last means that there will be no other chance.
 func (r *recording) wantOwnFiles(w *watched, last bool) {
 	written := func(e dropcap.Executable) bool {
 		return e.From == dropcap.FromWritten || e.From == dropcap.FromUnknown

@@ -18,7 +18,7 @@ func TestWhatAnExecHoldsIsNotHeldByTheWorkload(t *testing.T) {
 		t.Errorf("held: %v, %v", own, ok)
 	}
 	own, ok = ownSet([]dropcap.Process{
-		// without a bounding set, and one whose sets are about a user namespace of its own
+		// without a bounding set, and one whose sets refer to a user namespace of its own
 		{Origin: dropcap.OriginInit, Bounding: "0", Permitted: "0000000000000004"},
 		{Origin: dropcap.OriginChild, Bounding: "000001ffffffffff", UserNS: dropcap.UserNSNested},
 	})

@@ -7,13 +7,14 @@ import (
 	"dropcap"
 )
 
-// A container with a healthcheck is counted under phases with this ending while no exec of an
-// administrator is known to run in it: the engine runs healthchecks as execs, which the kernel
-// cannot tell from others. An administrator's is told of when it is made, before its program runs,
-// so it ends the ending in time; where it does not, a need is kept too many, and none too few.
+// The checks of a container with a healthcheck are counted under phases with this suffix while no
+// administrator's exec is known to run in it: the engine runs healthchecks as execs, which the
+// kernel cannot tell from others. The engine reports an administrator's exec when it is created,
+// before its program runs, so the suffix goes in time. If it does not, one need too many is kept,
+// and never one too few.
 const whileHealth = "+health"
 
-// unstarted is how long an exec that was made and has not been started counts as about to run.
+// unstarted is how long an exec that was created and not started counts as about to run.
 const unstarted = time.Minute
 
 // sighted is an administrator's exec.
@@ -22,7 +23,7 @@ type sighted struct {
 	started bool
 }
 
-// setPhase tells the kernel under which phase the container's checks are counted from now on.
+// setPhase sets the kernel's phase for the container's checks from now on.
 func (r *recording) setPhase(w *watched, phase string) {
 	w.phase = phase
 	if w.cgroup == 0 {
@@ -75,8 +76,8 @@ func (r *recording) agePhases(w *watched) {
 	r.setPhase(w, w.phase)
 }
 
-// phaseOf reads what was told to the kernel, for a check by the container's own processes or by an
-// exec's.
+// phaseOf returns the phase of a name set in the kernel, for a check by the container's own
+// processes or by an exec's.
 func phaseOf(name, origin string) string {
 	base, health := strings.CutSuffix(name, whileHealth)
 	switch {

@@ -13,8 +13,8 @@ import (
 	"dropcap/internal/evidence"
 )
 
-// evidence makes a record of each container but those of which a run was missed: that nothing was
-// seen of it would read as nothing needed.
+// evidence builds a record of each container, except those with a missed run: their record would
+// read as if nothing was needed.
 func (r *recording) evidence() []dropcap.WorkloadEvidence {
 	if r.q.Service {
 		return nil
@@ -31,13 +31,13 @@ func (r *recording) evidence() []dropcap.WorkloadEvidence {
 	return list
 }
 
-// blind tells whether some of what the container did cannot have been seen.
+// blind reports whether part of what the container did cannot have been observed.
 func (w *watched) blind() bool { return w.missed || w.live && w.cgroup == 0 }
 
-// ErrBlind is what Warn is told of a container whose checks could not be told apart from others'.
+// ErrBlind is passed to Warn for a container whose checks could not be told from others'.
 var ErrBlind = errors.New("its capability checks could not be told apart")
 
-// tellBlind says which containers there will be no evidence of, and why.
+// tellBlind reports the containers that get no evidence, and why.
 func (r *recording) tellBlind() {
 	for id, w := range r.byID {
 		switch {
@@ -49,8 +49,8 @@ func (r *recording) tellBlind() {
 	}
 }
 
-// tellNameless says of a container that nobody could look at in time that its checks belong to
-// nobody.
+// tellNameless reports a container that nobody could look at in time, so that its checks cannot be
+// attributed.
 func (r *recording) tellNameless(w *watched) {
 	r.q.Warn(fmt.Errorf("nothing is kept of %s (%s): %w: it was gone before the engine could "+
 		"tell what it was", w.id[:12], w.name, ErrBlind))
@@ -66,8 +66,8 @@ func (r *recording) tellBlindOne(id string, w *watched) {
 	r.q.Warn(fmt.Errorf("nothing is kept of %s, since %w: %w", id[:12], ErrBlind, err))
 }
 
-// holds adds what a container is seen to hold, and what it is granted when it starts: it may give
-// all of it up before anybody looks.
+// holds adds what a container holds now, and what it is granted when it starts: it may give all of
+// it up before anybody looks.
 func (w *watched) holds(c dropcap.Container) {
 	if now := c.Holds(); now != nil {
 		w.held |= *now
@@ -77,8 +77,7 @@ func (w *watched) holds(c dropcap.Container) {
 	}
 }
 
-// build makes the evidence of the present checks, with the sentences on its files where they are
-// given.
+// build builds the evidence of the present checks, with the needs of its files if given.
 func (r *recording) build(w *watched, static []dropcap.Need) dropcap.WorkloadEvidence {
 	src := w.source
 	// By the monotonic clock: a record whose time went back would count as older than the one
@@ -102,7 +101,7 @@ func (r *recording) record(w *watched) dropcap.WorkloadEvidence {
 	return evidence.Conclude(now)
 }
 
-// idleKeep is how often evidence is kept in which nothing but the time has changed.
+// idleKeep is how often evidence is stored in which only the time has changed.
 const idleKeep = 15 * time.Minute
 
 // keep stores what has changed, or everything. In a service it then forgets what has ended.
@@ -140,11 +139,11 @@ func (r *recording) keep(ctx context.Context, all bool) error {
 	return err
 }
 
-// mostDone is how many workloads' evidence waits for a store that is full; of more, nothing is
-// kept.
+// mostDone limits how many workloads' evidence waits for a full store; beyond that, evidence is
+// lost.
 const mostDone = 4096
 
-// forgetEnded frees what is held of containers that have ended. What could not be kept waits,
+// forgetEnded frees what is kept of containers that have ended. What could not be stored waits,
 // merged by workload.
 func (r *recording) forgetEnded() {
 	for id, w := range r.byID {
@@ -157,7 +156,7 @@ func (r *recording) forgetEnded() {
 			w.blindSaid = true
 			r.tellBlindOne(id, w)
 		case w.blind() || w.live:
-		case r.looking(w): // its record is not complete yet
+		case r.looking(w): // its record is incomplete
 			continue
 		case w.changed:
 			r.shelve(r.record(w))
@@ -190,7 +189,7 @@ func (r *recording) shelve(rec dropcap.WorkloadEvidence) {
 	r.done[key] = evidence.Trim(rec, func(dropcap.Source) bool { return false })
 }
 
-// tellNeeds says what a workload was found to need since the last time.
+// tellNeeds reports which needs of a workload are new since the last time.
 func (r *recording) tellNeeds(w dropcap.WorkloadEvidence) {
 	if !r.q.Service {
 		return

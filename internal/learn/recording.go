@@ -8,7 +8,7 @@ import (
 	"dropcap/caps"
 )
 
-// startPhase is how long after its start a container's checks count as those of starting.
+// startPhase is how long after its start a container's checks count as part of starting.
 const startPhase = 10 * time.Second
 
 // recording is one run of learn. One goroutine owns it.
@@ -19,31 +19,31 @@ type recording struct {
 	q       Query
 	began   time.Time
 	flushed time.Time
-	fully   time.Time // when evidence of all was kept last, and not of the changed only
-	looked  time.Time // when the counters were read last
-	ending  bool      // some container's last checks are to be read
+	fully   time.Time // when all evidence was last stored, and not only the changed
+	looked  time.Time // when the counters were last read
+	ending  bool      // the last checks of some container are still to be read
 
 	byID     map[string]*watched
 	byCgroup map[uint64]*watched
-	born     map[string]bool    // containers that were made and never started
+	born     map[string]bool    // containers created and never started
 	created  map[string]created // what is known of them
 	last     time.Time          // of the latest event, by the engine's clock
 	sights
 	looker    *looker
-	looks     int            // that are under way
-	lookingAt map[string]int // of them, by container
+	looks     int            // under way
+	lookingAt map[string]int // those under way, by container
 	scanner   *scanner
 	scans     map[string]scanWish // by container
-	// by container, whose files an earlier recording has not looked at
+	// by container, whose files no earlier recording has scanned
 	later map[string]dropcap.WorkloadEvidence
 	trees map[string]*tree // by image
 	loss  Loss
-	// of forgotten containers, by workload and revision, until it is kept
+	// of forgotten containers, by workload and revision, until it is stored
 	done     map[[2]string]dropcap.WorkloadEvidence
 	total    int                 // containers so far
 	used     caps.Set            // granted to anyone so far
-	keeping  bool                // the last keeping succeeded
-	needSaid map[string]caps.Set // by workload, what was said to be needed
+	keeping  bool                // the last attempt to store succeeded
+	needSaid map[string]caps.Set // by workload, the needs reported so far
 }
 
 func newRecording(t Tracer, e Engine, k Keeper, q Query) *recording {
@@ -59,56 +59,57 @@ func newRecording(t Tracer, e Engine, k Keeper, q Query) *recording {
 }
 
 // created is what is known of a container before it starts: one that lives for milliseconds cannot
-// be asked later.
+// be asked about later.
 type created struct {
 	c dropcap.Container
 	d Details
 }
 
-// mostCreated and mostBorn bound those; more are known by their start only.
+// The limits of those; any more are known only by their start.
 const (
 	mostCreated = 4096
 	mostBorn    = 1 << 16
 )
 
-// watched is one container under record. Each of its starts has a cgroup of its own.
+// watched is one container being recorded. Each of its starts has a cgroup of its own.
 type watched struct {
 	id, name string
 	c        dropcap.Container
 	d        Details
-	known    bool // c and d are
-	run      int  // how many of its runs were seen
-	// it ran already when the engine was asked then, by the wall's clock; else zero
+	known    bool // c and d are known
+	run      int  // how many of its runs were observed
+	// when the engine was asked and it already ran, by the wall clock; else zero
 	listed time.Time
-	// when the present run was started, by the engine's clock; zero if its start was not seen
+	// when the present run was started, by the engine's clock; zero if its start was not observed
 	told      time.Time
-	undecided bool     // nobody knows yet whether it has run before
-	held      caps.Set // when it started, and whenever it was seen
+	undecided bool     // whether it has run before is still unknown
+	held      caps.Set // at the start, and at every look
 	cold      bool     // the present run is its first
 	executed  []dropcap.Executable
 	own       ownFiles
 	blindSaid bool
-	cgroup    uint64 // the present one; 0 if it does not run or is not known
+	cgroup    uint64 // the present one; 0 if it does not run or is unknown
 	live      bool
-	ending    bool      // it has ended, and its last checks are to be read
+	ending    bool      // it has ended, and its last checks are still to be read
 	begun     time.Time // when watching it began
-	started   time.Time // of the present run, or when watching it began; by the monotonic clock
+	started   time.Time // when the present run began, or watching it; by the monotonic clock
 	turned    time.Time // when the present phase began
 	phase     string
-	phaseTold string // the name of the phase that the kernel has
+	phaseTold string // the phase's name in the kernel
 	phased    bool   // the phase of starting or reloading is over
-	missed    bool   // a run of it was in no cgroup that the kernel's counters know
+	missed    bool   // one of its runs was in no cgroup known to the kernel's counters
 	execs     map[string]sighted
 	source    dropcap.Source
-	past      *dropcap.WorkloadEvidence // of its runs that are over
+	past      *dropcap.WorkloadEvidence // of its ended runs
 	now       []dropcap.KernelCheck
-	sum       uint64 // over the counts of now, to tell whether there is anything new
-	changed   bool   // since it was kept
+	sum       uint64 // over the present counts, to detect changes
+	changed   bool   // since it was stored
 	lost      uint64
 }
 
-// present takes up the containers that run already; their start was not seen. After the connection
-// to the engine was lost it also finds those that have ended, or ended and started, without a word.
+// present adds the containers that already run; their start was not observed. After a lost
+// connection to the engine it also finds those that have ended, or ended and started, without an
+// event.
 func (r *recording) present(ctx context.Context) error {
 	unstarted, err := r.e.Unstarted(ctx)
 	if err != nil {
@@ -123,7 +124,7 @@ func (r *recording) present(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now().Round(0) // the wall's
+	now := time.Now().Round(0) // the wall clock
 	running := map[string]bool{}
 	for _, ref := range refs {
 		running[ref.ID] = true
@@ -139,7 +140,7 @@ func (r *recording) present(ctx context.Context) error {
 	return nil
 }
 
-// found takes up a container that is said to run.
+// found adds a container that is said to run.
 func (r *recording) found(ref dropcap.Ref, now time.Time) {
 	w := r.byID[ref.ID]
 	if w != nil && w.live {
@@ -158,7 +159,7 @@ func (r *recording) found(ref dropcap.Ref, now time.Time) {
 
 func (r *recording) wanted(id string) bool { return r.q.Only == nil || r.q.Only[id] }
 
-// on follows one event. It asks nobody, so that no event waits for another's answers.
+// on handles one event. It makes no requests, so that no event waits for the answers of another.
 func (r *recording) on(ctx context.Context, ev Event) {
 	if ev.At.IsZero() {
 		ev.At = time.Now()
@@ -195,8 +196,8 @@ func (r *recording) on(ctx context.Context, ev Event) {
 	}
 }
 
-// follows tells whether something happened after a container was found running: the engine also
-// tells what was shortly before. Later than that the wall's clock may have been set back.
+// follows reports whether the event happened after a container was found running: the engine also
+// sends what happened shortly before. Later than that, the wall clock may have been set back.
 func (ev Event) follows(listed time.Time) bool {
 	return listed.IsZero() || ev.Time.After(listed) || time.Since(listed) > startPhase ||
 		time.Since(listed) < 0
@@ -211,23 +212,23 @@ func (r *recording) meet(ev Event) {
 
 // started begins to record a run of a container.
 func (r *recording) started(ev Event) {
-	// The engine also tells what was shortly before: such a start was not watched. Later the wall's
-	// clock may have been set back.
+	// The engine also sends what happened shortly before: such a start was not watched. Later, the
+	// wall clock may have been set back.
 	if !ev.Time.After(r.began) && time.Since(r.began) <= startPhase {
 		delete(r.born, ev.ID)
-		return // if it still ran it was found
+		return // if it still ran, it was found
 	}
 	w := r.byID[ev.ID]
 	if w != nil && w.live && !ev.follows(w.listed) {
-		// the same run, which was found running before its start was told of
+		// the same run, found before its start was reported
 		r.countStart(w)
 		w.told, w.listed = ev.Time, time.Time{}
 		return
 	}
-	if w != nil && w.live { // its end was not told of
+	if w != nil && w.live { // its end was not reported
 		r.ended(w, ev.At, time.Time{})
 	}
-	if w != nil && w.ending { // or not yet dealt with
+	if w != nil && w.ending { // or not handled yet
 		r.settle()
 		w = r.byID[ev.ID]
 	}
@@ -255,8 +256,7 @@ func (r *recording) enter(id, name string, started bool) *watched {
 	return w
 }
 
-// begin takes note of a run of a container: one whose start was told of, or which was found
-// running.
+// begin records a run of a container: its start was reported, or it was found running.
 func (r *recording) begin(w *watched, start *Event) {
 	w.run++
 	now := time.Now()
@@ -274,9 +274,9 @@ func (r *recording) begin(w *watched, start *Event) {
 	r.ask(w, starting)
 }
 
-// countStart tells a first start from another by what was told before it: one that was made while
-// the recording ran, or that had not been started when it began, has never run. Else its first look
-// tells.
+// countStart decides whether a start is the first, by what was known before it: a container that
+// was created during the recording, or was not yet started when it began, has never run. Otherwise
+// its first look decides.
 func (r *recording) countStart(w *watched) {
 	switch {
 	case r.born[w.id]:
@@ -307,8 +307,8 @@ func (r *recording) signalled(ev Event) {
 	}
 }
 
-// ended takes note of the end of a run. Its last checks are read at the next tick, together with
-// those of others that end now. told is by the engine's clock, zero if the engine did not say.
+// ended records the end of a run. Its last checks are read at the next tick, together with those of
+// others that end now. told is by the engine's clock, zero if unknown.
 func (r *recording) ended(w *watched, at, told time.Time) {
 	if !w.live {
 		return
@@ -319,9 +319,9 @@ func (r *recording) ended(w *watched, at, told time.Time) {
 		told.IsZero()) / time.Second)
 }
 
-// lived is how long a run was watched. By the time between its events here, or by the engine's,
-// which is the better one on a busy machine, where one event may have waited longer than another;
-// but not by one that was set meanwhile.
+// lived returns how long a run was watched. It prefers the time between the engine's events to the
+// time between their arrivals here, because on a busy machine one event may wait longer than
+// another; but not if the clock was set meanwhile.
 func lived(here, engines time.Duration, unknown bool) time.Duration {
 	const late = 30 * time.Second
 	if !unknown && engines > here && engines < here+late {
@@ -330,7 +330,7 @@ func lived(here, engines time.Duration, unknown bool) time.Duration {
 	return max(here, 0)
 }
 
-// session is what can be told so far.
+// session returns the state so far.
 func (r *recording) session() Session {
 	s := Session{Elapsed: time.Since(r.began), Containers: r.total, Lost: r.loss.Checks,
 		Needs: r.used.Len()}

@@ -8,19 +8,20 @@ import (
 	"dropcap"
 )
 
-// Member is a container that is to be restarted.
+// Member is a container to restart.
 type Member struct {
 	ID, Name string
 	// ids of members whose namespaces or links it uses: they are up before it is restarted
 	After []string
 }
 
-// restartsAtOnce is how many containers stop and start side by side.
+// restartsAtOnce is how many containers stop and start at the same time.
 const restartsAtOnce = 16
 
-// Restart restarts containers side by side, except that one which uses another's namespaces or
-// links goes after it, and not at all if that does not come back. tell is called as soon as one is
-// up, or is not; it may be called from several goroutines. Restart returns when all are done.
+// Restart restarts containers in parallel, except that a container that uses another's namespaces
+// or links follows it, and is not restarted if the other does not come back. It calls tell as soon
+// as a container is up, or has failed, possibly from several goroutines. Restart returns when all
+// are done.
 func Restart(ctx context.Context, members []Member, restart func(context.Context, Member) error,
 	tell func(Member, error)) {
 	slots := make(chan struct{}, restartsAtOnce)
@@ -48,11 +49,11 @@ func Restart(ctx context.Context, members []Member, restart func(context.Context
 
 type outcome struct {
 	name  string
-	known chan struct{} // closed when err is
+	known chan struct{} // closed when err is set
 	err   error
 }
 
-// after waits for those that a member depends on.
+// after waits for the members that m depends on.
 func after(ctx context.Context, m Member, on []string, up map[string]*outcome) error {
 	for _, id := range on {
 		o := up[id]
@@ -72,7 +73,8 @@ func after(ctx context.Context, m Member, on []string, up map[string]*outcome) e
 	return nil
 }
 
-// acyclic gives what each waits for among the members. Who would wait for itself does not wait.
+// acyclic returns the members that each one waits for. A member that would wait for itself does not
+// wait.
 func acyclic(members []Member) map[string][]string {
 	free := map[string][]string{}
 	var reaches func(from, to string, seen map[string]bool) bool

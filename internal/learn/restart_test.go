@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// gates lets each restart go on when the test says so, and keeps who has begun.
+// gates lets each restart continue when the test says so, and records which ones have begun.
 type gates struct {
 	mu    sync.Mutex
 	begun []string
@@ -40,8 +40,8 @@ func (g *gates) waits(t *testing.T, names ...string) {
 	}
 }
 
-// Containers that have nothing to do with each other restart side by side; who uses another's
-// namespaces waits for it, and is left alone where that does not come back.
+// Unrelated containers restart in parallel. One that uses another's namespaces waits for it, and is
+// left alone if that does not come back.
 func TestRestartsAreSideBySideWhereTheyMayBe(t *testing.T) {
 	members := []Member{
 		{ID: "1", Name: "app", After: []string{"2"}}, {ID: "2", Name: "vpn"},
@@ -68,7 +68,7 @@ func TestRestartsAreSideBySideWhereTheyMayBe(t *testing.T) {
 			}
 		})
 	}()
-	g.waits(t, "db", "right", "vpn", "web") // of a ring one begins
+	g.waits(t, "db", "right", "vpn", "web") // one member of the cycle begins
 	g.open["vpn"] <- nil
 	g.waits(t, "app", "db", "right", "vpn", "web")
 	g.open["db"] <- errors.New("the port is taken")

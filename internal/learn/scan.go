@@ -13,8 +13,8 @@ import (
 	"dropcap/internal/image"
 )
 
-// scanner looks at containers' files, some at a time, beside the recording: the export of a large
-// one takes minutes.
+// scanner scans containers' files, a few at a time, beside the recording: the export of a large one
+// takes minutes.
 type scanner struct {
 	wanted chan string
 	found  chan found
@@ -22,7 +22,7 @@ type scanner struct {
 	cancel context.CancelFunc
 }
 
-// found is what a look at a container's files gave.
+// found is the result of a scan.
 type found struct {
 	id    string
 	files image.Files
@@ -30,9 +30,9 @@ type found struct {
 }
 
 const (
-	// mostScans is how many may wait. Those beyond are asked for again when their container ends.
+	// mostScans is how many may wait. Further ones are requested again when their container ends.
 	mostScans = 4096
-	// scansAtOnce is how many are under way: the engine reads whole trees for them.
+	// scansAtOnce is how many run at a time: the engine reads whole trees for them.
 	scansAtOnce = 3
 )
 
@@ -62,7 +62,7 @@ func (s *scanner) work(ctx context.Context, b *budget, e Engine) {
 	}
 }
 
-// ask is false when too many wait.
+// ask returns false if too many are waiting.
 func (s *scanner) ask(id string) bool {
 	select {
 	case s.wanted <- id:
@@ -77,23 +77,23 @@ func (s *scanner) stop() { s.cancel(); s.all.Wait() }
 // tree is what is known of the files of all containers of one image.
 type tree struct {
 	files   image.Files
-	entries []string // the programs that its containers begin with
+	entries []string // the programs that its containers start
 	known   bool
-	// the container through which it was asked for; empty if it is not being looked at
+	// the container through which it was requested; empty if no scan is under way
 	asked  string
-	failed string // why it is not known
+	failed string // why it is unknown
 	tries  int
 }
 
-// mostTrees bounds what is remembered of images' files; an image's is a few programs, so all of an
-// honest host's fit. mostEntries bounds those of one image.
+// mostTrees limits what is remembered of images' files; an image's is a few programs, so all of an
+// honest host's fit. mostEntries limits the entries of one image.
 const (
 	mostTrees   = 1024
 	mostEntries = 1000
 )
 
-// wantFiles has a container's files looked at, unless its image's are known or asked for. It may
-// not even have started: what it writes itself is looked at when it has ended.
+// wantFiles requests a scan of a container's files, unless its image's are known or requested. The
+// container may not even have started: what it writes itself is scanned when it has ended.
 func (r *recording) wantFiles(c dropcap.Container, d Details) {
 	t := r.trees[c.ImageID]
 	if t == nil {
@@ -109,11 +109,11 @@ func (r *recording) wantFiles(c dropcap.Container, d Details) {
 	if !slices.Contains(t.entries, d.Entry) && len(t.entries) < mostEntries {
 		t.entries = append(t.entries, d.Entry)
 		if t.known && !t.files.CanResolve(d.Entry) {
-			// of its links only those that lead to other entries are remembered
+			// only the links that lead to other entries were kept
 			t.known, t.tries = false, 0
 		}
 	}
-	const most = 5 // containers that are gone before they can be looked at
+	const most = 5 // containers that are gone before they can be scanned
 	if _, busy := r.scans[c.ID]; busy || t.known || t.asked != "" || t.tries >= most ||
 		!r.scanner.ask(c.ID) {
 		return
@@ -123,7 +123,7 @@ func (r *recording) wantFiles(c dropcap.Container, d Details) {
 	r.scans[c.ID] = scanWish{tree: c.ImageID}
 }
 
-// scanWish is what a look at a container's files is for: its image's tree, or the container itself.
+// scanWish is the purpose of a scan: an image's tree, or the container itself.
 type scanWish struct {
 	tree, entry string
 	own         bool
@@ -131,10 +131,10 @@ type scanWish struct {
 	d           Details
 }
 
-// gone is why nothing is known of the files of a container that was removed.
+// gone is the reason that nothing is known of the files of a removed container.
 const gone = "it was removed before they were looked at"
 
-// scanned takes what the scanner found.
+// scanned handles the result of a scan.
 func (r *recording) scanned(f found) {
 	wish, known := r.scans[f.id]
 	delete(r.scans, f.id)
@@ -161,17 +161,17 @@ func (r *recording) scanned(f found) {
 	}
 }
 
-// grown takes what was found of an image's files.
+// grown records what was found of an image's files.
 func (r *recording) grown(t *tree, key string, f found, why string) {
 	t.asked = ""
 	switch {
 	case t.known:
 		return
-	case f.err == nil: // also if incomplete: what was found counts
+	case f.err == nil: // even if incomplete: what was found counts
 		t.files, t.known, t.failed = f.files.Slim(t.entries...), true, why
 	default:
 		t.failed = why
-		for _, w := range r.byID { // another may still be there
+		for _, w := range r.byID { // another one may still exist
 			if w.id != f.id && w.live && w.known && w.c.ImageID == key {
 				r.wantFiles(w.c, w.d)
 				break
@@ -183,13 +183,15 @@ func (r *recording) grown(t *tree, key string, f found, why string) {
 	}
 }
 
-// looking tells whether a container, its files or its image's are being looked at.
+// looking reports whether a look at a container, or a scan of its files or its image's, is under
+// way.
 func (r *recording) looking(w *watched) bool {
 	t := r.trees[w.c.ImageID]
 	return w.own.looking || t != nil && t.asked != "" || r.lookingAt[w.id] > 0
 }
 
-// static is what a container needs beyond what any check shows, and why that may not be all.
+// static returns what a container needs beyond what any check shows, and why that may be
+// incomplete.
 func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 	var list []dropcap.Need
 	if w.d.Seccomp {
@@ -214,8 +216,8 @@ func (r *recording) static(w *watched) ([]dropcap.Need, string) {
 	return append(list, image.Needs(t.files, run)...), cmp.Or(t.failed, w.own.why)
 }
 
-// scanAll waits for what is being looked at, and has the rest looked at too, until that has taken
-// too long or somebody has had enough.
+// scanAll waits for the scans under way and runs the waiting ones, until the time is up or somebody
+// has had enough.
 func (r *recording) scanAll(work context.Context) {
 	ctx, cancel := context.WithTimeout(work, lastScans)
 	defer cancel()

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// sights are the cgroups that the kernel showed and that are called like a container's.
+// sights are the cgroups with a container's name that the kernel has shown.
 type sights struct {
 	pending    []pending            // not yet matched with a container of the engine
-	foreigners []uint64             // found to be strangers since the counters were read
-	strangers  map[uint64]time.Time // not watched: of other engines, or not asked for
-	// of runs that are over: what is still ending in them is nobody's next run
+	foreigners []uint64             // found to be strangers since the counters were last read
+	strangers  map[uint64]time.Time // not watched: another engine's, or not requested
+	// of ended runs: what still ends in them is not the next run
 	gone map[uint64]time.Time
 }
 
@@ -27,15 +27,15 @@ func newSights() sights {
 
 const (
 	mostPending = 4096
-	// patience is how long the engine may take to tell of a container that the kernel has shown,
-	// when all of its containers are recorded.
+	// patience is how long the engine may take to report a container that the kernel has shown, if
+	// all of its containers are recorded.
 	patience = 2 * time.Minute
 	// remembered is how long cgroups that are not recorded are known. Then they are forgotten
 	// everywhere: one that still runs shows up again.
 	remembered = time.Hour
 )
 
-// attach takes a cgroup for the container's present run.
+// attach assigns a cgroup to the container's present run.
 func (r *recording) attach(w *watched, cgroup uint64) {
 	w.cgroup = cgroup
 	r.byCgroup[cgroup] = w
@@ -46,16 +46,15 @@ func (r *recording) attach(w *watched, cgroup uint64) {
 	r.setPhase(w, w.phase)
 }
 
-// match gives cgroups that were seen to the containers whose id they carry. A name alone convinces
-// nobody: the engine must have reported that container, and the cgroup must not lie below a
-// container's.
+// match assigns the cgroups to the containers whose id they contain. A name alone is no proof: the
+// engine must have reported that container, and the cgroup must not lie below a container's.
 func (r *recording) match() {
 	left := r.pending[:0]
 	for _, s := range r.pending {
 		switch w := r.named(s.Sighting); {
 		case w != nil && (w.cgroup != 0 || !w.live && !w.ending):
-			// The kernel shows the next start before the engine has told of it, or of the end
-			// before it: it waits for its turn.
+			// The kernel shows the next start before the engine has reported it, or the end before
+			// it. It waits for its turn.
 			left = append(left, s)
 		case w != nil:
 			r.attach(w, s.Cgroup)
@@ -84,9 +83,9 @@ func (r *recording) named(s Sighting) *watched {
 
 func (r *recording) ours(cgroup uint64) bool { return r.byCgroup[cgroup] != nil }
 
-// foreign tells whether a cgroup is not of the containers that are asked for. The kernel counts
-// every container from its first check on, since a start is over before the engine has told of it;
-// what nobody asked for, or no engine of ours knows, is left alone from here on.
+// foreign reports whether a cgroup belongs to none of the requested containers. The kernel counts
+// every container from its first check on, since a start is over before the engine reports it; what
+// nobody requested, or no engine of ours knows, is ignored from here on.
 func (r *recording) foreign(s pending) bool {
 	if slices.ContainsFunc(s.Ancestors, r.ours) {
 		return false
@@ -97,8 +96,8 @@ func (r *recording) foreign(s pending) bool {
 	return time.Since(s.since) > patience
 }
 
-// estrange leaves foreign cgroups alone, and frees what was counted of them: of all at once, since
-// that reads through all that is counted.
+// estrange stops watching foreign cgroups, and frees what was counted of them: of all at once,
+// since that reads through everything counted.
 func (r *recording) estrange() {
 	if len(r.foreigners) == 0 {
 		return
@@ -114,7 +113,7 @@ func (r *recording) estrange() {
 	}
 }
 
-// forgetStrangers frees what is held of cgroups that have not been recorded for an hour.
+// forgetStrangers frees what is kept of cgroups that have not been recorded for an hour.
 func (r *recording) forgetStrangers() {
 	var old []uint64
 	for cgroup, since := range r.strangers {

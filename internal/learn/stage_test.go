@@ -36,12 +36,12 @@ type stage struct {
 	dead       map[string]bool // containers whose first process is gone
 	written    map[string]bool // by any container
 	details    map[string]Details
-	full       error // what keeping fails with
+	full       error // the error of storing
 	keeps      int
 	told       time.Time
-	noFiles    bool // no container's can be looked at
+	noFiles    bool // no container's files can be scanned
 	files      func(id string, limits image.Limits) (image.Files, error)
-	asked      int // how often the recording has asked for sightings, as it does at each tick
+	asked      int // how often the recording has asked for sightings, once for each tick
 }
 
 func newStage() *stage {
@@ -66,7 +66,7 @@ func (s *stage) Running(context.Context) (refs []dropcap.Ref, err error) {
 	return refs, nil
 }
 
-// LastEvent is the time of the last event of the script.
+// LastEvent returns the time of the script's last event.
 func (s *stage) LastEvent(context.Context) (at time.Time, err error) {
 	s.locked(func() { at = s.told })
 	return at, nil
@@ -83,7 +83,7 @@ func (s *stage) Unstarted(context.Context) (refs []dropcap.Ref, err error) {
 	return refs, nil
 }
 
-// recording is one whose loop is the test's own.
+// recording returns one whose loop is the test's own.
 func (s *stage) recording(t *testing.T, q Query) *recording {
 	r := newRecording(s, s, s, q.complete())
 	r.looker, r.scanner = startLooker(t.Context(), s), startScanner(t.Context(), s)
@@ -214,7 +214,7 @@ func (s *stage) Scanned(_ context.Context, w dropcap.WorkloadEvidence, static []
 	return nil
 }
 
-// add makes a container; with a cgroup it runs.
+// add creates a container; with a cgroup it runs.
 func (s *stage) add(name string, cgroup uint64) string {
 	id := fmt.Sprintf("%064x", name)
 	held := caps.DockerDefaults
@@ -243,7 +243,7 @@ func (s *stage) count(cgroup uint64, c caps.Cap, exe string) {
 	})
 }
 
-// from is what the kernel tells of a program.
+// from is the kernel's knowledge of a program.
 func from(exe string) string {
 	if strings.HasPrefix(exe, "/tmp/") {
 		return dropcap.FromWritten
@@ -251,11 +251,11 @@ func from(exe string) string {
 	return dropcap.FromImage
 }
 
-// pass waits until the recording has taken all events and gone through ticks since: however slow
-// the machine is, it has seen all there is.
+// pass waits until the recording has handled all events and gone through ticks since: however slow
+// the machine, it has then seen everything.
 func (s *stage) pass() {
-	// a tick asks twice, an event once, and what is asked now may have begun before the last event
-	// was dealt with
+	// a tick asks twice, an event once, and the present request may have begun before the last
+	// event was handled
 	const enough = 6
 	asked, from := 0, -1
 	testenv.Within(30*time.Second, func() bool {

@@ -67,7 +67,7 @@ func TestHealthchecksAreToldFromExecs(t *testing.T) {
 	}
 }
 
-// The engine was away: what ended meanwhile has ended, and what runs again is another run.
+// The engine was unreachable: what ended meanwhile has ended, and what runs again is another run.
 func TestWhatHappenedWhileTheEngineWasAway(t *testing.T) {
 	s := newStage()
 	ended, again := s.add("ended", 7), s.add("again", 8)
@@ -89,7 +89,7 @@ func TestWhatHappenedWhileTheEngineWasAway(t *testing.T) {
 	}
 }
 
-// A service holds nothing of what has ended, and what the store refused for a while is not lost.
+// A service keeps nothing of what has ended, and loses nothing that the store refused for a while.
 func TestServiceForgetsWhatHasEnded(t *testing.T) {
 	s := newStage()
 	s.full = errors.New("the disk is full")
@@ -133,7 +133,7 @@ func TestServiceForgetsWhatHasEnded(t *testing.T) {
 	n := 0
 	s.locked(func() { n = s.keeps })
 	if n != 2 || len(s.forgotten) != runs || len(s.checks) != 0 {
-		// the shelved ones as one, and the last
+		// the postponed ones as one, and the last
 		t.Errorf("kept %d, forgot %d, %d checks are left", n, len(s.forgotten), len(s.checks))
 	}
 	if all := strings.Join(said, "\n"); !strings.Contains(all, "evidence can be kept again") {
@@ -141,7 +141,7 @@ func TestServiceForgetsWhatHasEnded(t *testing.T) {
 	}
 }
 
-// A container that crashes and starts for weeks is as large as one that crashed once.
+// A container that crashes and starts for weeks takes no more room than one that crashed once.
 func TestACrashLoopDoesNotGrow(t *testing.T) {
 	s := newStage()
 	id := s.add("loop", 7)
@@ -168,7 +168,7 @@ func TestACrashLoopDoesNotGrow(t *testing.T) {
 	}
 }
 
-// Another engine's containers are left alone after a while, and what is held of them is freed again
+// Another engine's containers are ignored after a while, and what is kept of them is freed again
 // and again.
 func TestStrangersAreForgotten(t *testing.T) {
 	s := newStage()
@@ -189,7 +189,7 @@ func TestStrangersAreForgotten(t *testing.T) {
 	}
 }
 
-// The wall's clock was set back by a day, or forward: starts are starts, and nothing was watched
+// The wall clock is set back by a day, or forward: starts are still starts, and nothing was watched
 // for a day.
 func TestTheClockIsSet(t *testing.T) {
 	for _, jump := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
@@ -210,8 +210,8 @@ func TestTheClockIsSet(t *testing.T) {
 	}
 }
 
-// What was removed before its files could be looked at says so; another container of the same image
-// lends it what it has.
+// A container removed before its files could be scanned is reported; another one of the same image
+// supplies its files.
 func TestFilesThatAreGoneAreSaid(t *testing.T) {
 	s := newStage()
 	id := s.add("brief", 7)

@@ -33,7 +33,7 @@ type Rule struct {
 	Sticky bool
 	// Links allows links in the path. It is for a file whose resolved path is judged, too.
 	Links bool
-	// Folder says that the way ends at the folder in which the file will be made.
+	// Folder means that the path ends at the folder in which the file will be created.
 	Folder bool
 }
 
@@ -69,7 +69,7 @@ func (r Rule) kind(p dropcap.Waypoint, last bool) error {
 	case (!last || r.Folder) && !p.Folder:
 		return no("%s is not a folder", shown(p.Path))
 	case last && !r.Folder && p.Names > 1 && len(r.Mounts) > 0:
-		// a container may mount another one of them
+		// a container may mount another of its names
 		return no("%s has other names, too (hard links)", shown(p.Path))
 	}
 	return nil
