@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SmallDisk mounts a tmpfs of a size ("256k") until the end of the test. It is detached, so that a
+// SmallDisk mounts a tmpfs of a size ("256k") until the end of the test. The unmount is lazy, so a
 // file that is still open does not keep it.
 func SmallDisk(t testing.TB, size string) string {
 	t.Helper()

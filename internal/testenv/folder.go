@@ -11,17 +11,16 @@ import (
 	"time"
 )
 
-// RootFolder makes a folder in which nobody else can write, nor above it, as in /tmp anybody could.
-// It goes with the test. Those of tests that were killed, which could not take theirs away, go
-// first.
+// RootFolder creates a folder that nobody else can write to, nor to its parents, unlike /tmp. It is
+// removed with the test. Folders left by killed tests are removed first.
 func RootFolder(t testing.TB) string {
 	t.Helper()
 	return folder(t, "/var/lib", "dropcap-test-")
 }
 
-// ShortFolder makes one for temporary files whose path leaves room for that of a socket, which may
-// have 107 bytes (unix(7)): a test's own TempDir holds its name. It goes as RootFolder does, once
-// whoever still writes there has ended.
+// ShortFolder creates a folder for temporary files with a short path. A socket's path may have only
+// 107 bytes (unix(7)), and a test's TempDir contains its name. It is removed as RootFolder's is,
+// once whoever still writes there has ended.
 func ShortFolder(t testing.TB) string {
 	t.Helper()
 	return folder(t, os.TempDir(), "dcf-")

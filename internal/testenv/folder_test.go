@@ -42,7 +42,7 @@ func sweeps(t *testing.T, prefix string, folder func(testing.TB) string) {
 		if err := os.WriteFile(filepath.Join(mine, "file"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		folder(t) // takes away nothing of the living
+		folder(t) // removes nothing of living tests
 		if _, err := os.Stat(mine); err != nil {
 			t.Error(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// What tests may stand on.
+// The requirements of tests.
 var (
 	Root = Requirement{"root", func() string {
 		if os.Geteuid() != 0 {
@@ -36,8 +36,8 @@ var (
 
 	Workloads = component("workloads") // a Debian root with servers, for `docker import`
 
-	// CapSysResource is missing from some containers and CI hosts; engine 20.10 then
-	// cannot start privileged containers.
+	// CapSysResource is missing in some containers and CI hosts; engine 20.10 then cannot start
+	// privileged containers.
 	CapSysResource = Requirement{"CAP_SYS_RESOURCE", func() string {
 		const bit = 24 // linux/capability.h
 		text, _ := os.ReadFile("/proc/self/status")
@@ -53,7 +53,7 @@ var (
 	}, "run in a VM or a fully privileged container"}
 )
 
-// component is a need that a component of test/hosts/provision fulfils.
+// component returns the requirement that a component of test/hosts/provision meets.
 func component(name string) Requirement {
 	return Requirement{
 		Name:    name,
@@ -71,7 +71,7 @@ func missingFile(path string) func() string {
 	}
 }
 
-// Tool is the need for a program in PATH, from the Debian package named.
+// Tool returns the requirement of a program in PATH, from the named Debian package.
 func Tool(name, pkg string) Requirement {
 	return Requirement{name, func() string {
 		if _, err := exec.LookPath(name); err != nil {
@@ -81,7 +81,7 @@ func Tool(name, pkg string) Requirement {
 	}, "apt-get install " + pkg}
 }
 
-// fingerprint tells checkouts apart, so that two do not share one built program.
+// fingerprint distinguishes checkouts, so that two do not share one built program.
 func fingerprint(root string) string {
 	h := fnv.New64a()
 	h.Write([]byte(root))

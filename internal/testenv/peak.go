@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Peak measures the peak resident memory of a command that was started: call the function that it
-// gives after the command's end, for KiB. The kernel's account of a finished process (ru_maxrss)
-// would also hold what this process had at the fork (fs/exec.c, exec_mmap), so the high-water mark
-// of the program's own memory is read again and again while it runs.
+// Peak measures the peak resident memory of a started command, in KiB: call the returned function
+// after the command's end. The kernel's account of a finished process (ru_maxrss) would include
+// what this process had at the fork (fs/exec.c, exec_mmap), so Peak keeps reading the high-water
+// mark of the program's own memory while it runs.
 func Peak(cmd *exec.Cmd) func() int64 {
 	program, err := filepath.EvalSymlinks(cmd.Path)
 	if err != nil {
@@ -37,7 +37,7 @@ func Peak(cmd *exec.Cmd) func() int64 {
 	return func() int64 { close(done); return <-result }
 }
 
-// highWater reads VmHWM, in KiB (proc_pid_status(5)); 0 if the process is gone.
+// highWater returns VmHWM, in KiB (proc_pid_status(5)); 0 if the process is gone.
 func highWater(pid int) int64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, rest, _ := strings.Cut(string(text), "\nVmHWM:")

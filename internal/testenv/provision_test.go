@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// provisioner is a copy of test/hosts/provision with components of the test's own and
-// an empty cache.
+// provisioner is a copy of test/hosts/provision with the test's own components and an empty cache.
 type provisioner struct {
 	t          *testing.T
 	dir, cache string
@@ -92,8 +91,8 @@ func TestProvisionBuildsOnceEvenWhenCalledTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// What compiles and what waits for the network are made side by side, and what both need once and
-// first.
+// Components that compile and components that wait for the network are made in parallel, what both
+// need once and first.
 func TestProvisionMakesComponentsSideBySide(t *testing.T) {
 	const meets = `version=1
 after=both

@@ -1,7 +1,6 @@
-// Package testenv tells what this host can do for tests, and keeps the policy of
-// skipping: a test that the host cannot run is skipped on a person's machine, with the
-// reason and the remedy, and fails in CI (CI=true or DROPCAP_TEST_STRICT=1), where
-// nothing may go untested unseen.
+// Package testenv checks what this host can do for tests, and implements the policy of skipping: a
+// test that the host cannot run is skipped on a person's machine, with the reason and the remedy,
+// and fails in CI (CI=true or DROPCAP_TEST_STRICT=1), where nothing may go untested unnoticed.
 package testenv
 
 import (
@@ -13,15 +12,15 @@ import (
 	"testing"
 )
 
-// Requirement is one thing that a test stands on. Missing returns "" when it is here,
-// else the reason; Remedy says how to get it.
+// Requirement is something that a test needs. Missing returns "" if it is present, else the reason;
+// Remedy says how to get it.
 type Requirement struct {
 	Name    string
 	Missing func() string
 	Remedy  string
 }
 
-// Need skips the test when something is missing; it fails it instead in CI.
+// Need skips the test if something is missing; in CI it fails the test.
 func Need(tb testing.TB, needs ...Requirement) {
 	tb.Helper()
 	for _, n := range needs {
@@ -42,8 +41,8 @@ func refuse(tb testing.TB, strict bool, n Requirement, why string) {
 	tb.Skipf("needs %s: %s; %s", n.Name, why, n.Remedy)
 }
 
-// Check returns the first missing thing as an error, for callers without a test at
-// hand (TestMain, demo); nil when nothing is missing.
+// Check returns the first missing requirement as an error, for callers without a test (TestMain,
+// demo); nil if nothing is missing.
 func Check(needs ...Requirement) error {
 	for _, n := range needs {
 		if why := n.Missing(); why != "" {
@@ -53,7 +52,7 @@ func Check(needs ...Requirement) error {
 	return nil
 }
 
-// MissingError says what this host lacks.
+// MissingError names what this host lacks.
 type MissingError struct {
 	What Requirement
 	Why  string
@@ -69,12 +68,12 @@ func (e *MissingError) Skip(tb testing.TB) {
 	refuse(tb, Strict(), e.What, e.Why)
 }
 
-// Strict reports whether a missing need is a failure.
+// Strict reports whether a missing requirement is a failure.
 func Strict() bool {
 	return os.Getenv("CI") == "true" || os.Getenv("DROPCAP_TEST_STRICT") == "1"
 }
 
-// Cache is the folder that test/hosts/provision fills.
+// Cache returns the folder that test/hosts/provision fills.
 func Cache() string {
 	if dir := os.Getenv("DROPCAP_TEST_CACHE"); dir != "" {
 		return dir
@@ -82,7 +81,7 @@ func Cache() string {
 	return "/var/cache/dropcap-test"
 }
 
-// RepoRoot is the folder of go.mod above the test's working folder.
+// RepoRoot returns the folder of go.mod above the test's working folder.
 func RepoRoot(tb testing.TB) string {
 	tb.Helper()
 	root, err := repoRoot()
@@ -107,8 +106,8 @@ func repoRoot() (string, error) {
 	}
 }
 
-// Binary is the path of the dropcap program: DROPCAP_TEST_BINARY, or cmd/dropcap
-// built once per test process.
+// Binary returns the path of the dropcap program: DROPCAP_TEST_BINARY, or cmd/dropcap built once
+// per test process.
 func Binary(tb testing.TB) string {
 	tb.Helper()
 	path, err := binary()
@@ -129,8 +128,8 @@ var binary = sync.OnceValues(func() (string, error) {
 	return build(root, "./cmd/dropcap")
 })
 
-// build puts a program into the cache of built test programs, under the user's cache
-// folder: a fixed place, so that a killed test leaves no heap of copies behind.
+// build puts a program into the cache of built test programs, under the user's cache folder: a
+// fixed place, so that killed tests do not leave copies behind.
 func build(root, pkg string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -141,7 +140,7 @@ func build(root, pkg string) (string, error) {
 		return "", err
 	}
 	out := filepath.Join(dir, filepath.Base(pkg)+"-"+fingerprint(root))
-	// Built aside and renamed: another test process may be running the old one.
+	// Built aside and renamed, since another test process may be running the old one.
 	fresh, err := os.MkdirTemp(dir, "build-")
 	if err != nil {
 		return "", err

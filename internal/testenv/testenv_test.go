@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// recorder is a test that only notes how it was ended.
+// recorder is a test that only records how it was ended.
 type recorder struct {
 	testing.TB
 	skipped, failed string

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Within asks again and again until ok says true, and tells whether it did within a time. It is
-// how tests wait: a condition comes soon on a quiet host and late on a busy one, and no sleep is
-// right for both.
+// Within calls ok until it returns true, and reports whether it did within the limit. Tests wait
+// with it: a condition comes early on a quiet host and late on a busy one, and no sleep is right
+// for both.
 func Within(limit time.Duration, ok func() bool) bool {
 	const first, most = time.Millisecond, 20 * time.Millisecond
 	pause := first
@@ -20,7 +20,7 @@ func Within(limit time.Duration, ok func() bool) bool {
 	return true
 }
 
-// Eventually waits as Within does, and fails the test if there is none of what it waits for.
+// Eventually waits as Within does, and fails the test if ok never returns true.
 func Eventually(tb testing.TB, limit time.Duration, what string, ok func() bool) {
 	tb.Helper()
 	if !Within(limit, ok) {
