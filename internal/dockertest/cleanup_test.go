@@ -15,8 +15,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// victim is the environment variable that makes this test program start an engine with
-// a busy container, print what there is of it, and wait to be killed.
+// victim is the environment variable that makes this test program start an engine with a busy
+// container, print its traces, and wait to be killed.
 const victim = "DROPCAP_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func beVictim(kind Kind) error {
 	if _, err := e.Import("box:1"); err != nil {
 		return err
 	}
-	// One that would come again, one that is frozen.
+	// One container that would come back, one that is frozen.
 	for _, name := range []string{"again", "frozen"} {
 		id, err := e.create(name,
 			`{"Image":"box:1","Cmd":["sh","-c","sleep 1000 & sleep 1001"],"HostConfig":{"RestartPolicy":{"Name":"always"}}}`)
@@ -55,12 +55,12 @@ func beVictim(kind Kind) error {
 	}
 	supervisor := e.keeper.PID()
 	fmt.Println("ready", e.CgroupName, supervisor)
-	// until it is killed, or the test that has started it has ended
+	// until it is killed, or the test that started it has ended
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
-// A test process that is killed leaves nothing of its engine.
+// A killed test process leaves nothing of its engine behind.
 func TestKilledTestLeavesNothing(t *testing.T) {
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
@@ -81,12 +81,12 @@ func TestKilledTestLeavesNothing(t *testing.T) {
 	}
 }
 
-// When the supervisor is killed too, the next start sweeps up.
+// If the supervisor is killed too, the next start cleans up.
 func TestNextStartSweepsUp(t *testing.T) {
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			// In a folder of its own: tests of other packages start engines at the same time, and
-			// sweep up too.
+			// clean up too.
 			own, err := os.MkdirTemp("/tmp", "dcs-")
 			if err != nil {
 				t.Fatal(err)

@@ -12,8 +12,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// CLI runs the docker CLI against the engine and returns its stdout. The error holds
-// its stderr.
+// CLI runs the docker CLI against the engine and returns its stdout. The error includes its stderr.
 func (e *Engine) CLI(args ...string) (string, error) {
 	docker, err := dockerCLI()
 	if err != nil {
@@ -30,9 +29,9 @@ func (e *Engine) CLI(args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// Env is what makes a docker CLI, or dropcap, talk to this engine: DOCKER_HOST, and an
-// empty DOCKER_CONFIG so that the caller's contexts and plugins do not matter. Append
-// it to os.Environ().
+// Env returns the variables that make a docker CLI, or dropcap, talk to this engine: DOCKER_HOST,
+// and an empty DOCKER_CONFIG so that the caller's contexts and plugins do not matter. Append it to
+// os.Environ().
 func (e *Engine) Env() []string {
 	config := e.layout.file("cli")
 	// Docker's CLI finds Compose here.
@@ -47,7 +46,7 @@ func (e *Engine) Env() []string {
 	}
 }
 
-// dockerCLI finds a docker CLI: the host's, else the newest that was fetched.
+// dockerCLI finds a docker CLI: the host's, else the newest provisioned one.
 func dockerCLI() (string, error) {
 	if path, err := exec.LookPath("docker"); err == nil {
 		return path, nil

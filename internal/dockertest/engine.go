@@ -19,14 +19,14 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// Engine is a running private engine. Its methods may be called from many goroutines,
-// except Restart, Kill, Revive and Stop.
+// Engine is a running private engine. It is safe for concurrent use, except for Restart, Kill,
+// Revive and Stop.
 type Engine struct {
 	Kind       Kind
 	Socket     string // path of the API's socket
 	Host       string // the same for DOCKER_HOST: unix://…
-	Version    string // as /version says, "20.10.24+dfsg1"
-	APIVersion string // highest that it speaks, "1.41"
+	Version    string // from /version, "20.10.24+dfsg1"
+	APIVersion string // the highest supported, "1.41"
 	DataRoot   string
 	CgroupName string // its containers' cgroups are below this name; not for Podman
 	PID        int    // of dockerd (containers' monitors are elsewhere); 0 while killed
@@ -37,8 +37,8 @@ type Engine struct {
 	down   atomic.Bool // set by Stop
 }
 
-// Start gives a test an engine of its own, stopped at the test's end. It skips the
-// test, or fails it in CI, where the host lacks something.
+// Start starts an engine for one test and stops it at the test's end. If the host lacks something,
+// it skips the test, or fails it in CI.
 func Start(tb testing.TB, kind Kind, opts ...Option) *Engine {
 	tb.Helper()
 	testenv.Need(tb, kind.Needs()...)
@@ -59,8 +59,8 @@ func Start(tb testing.TB, kind Kind, opts ...Option) *Engine {
 	return e
 }
 
-// StartMain starts an engine for a whole package (TestMain) or a program. The error is
-// a *testenv.MissingError where the host lacks something. Call stop when done with it.
+// StartMain starts an engine for a whole package (TestMain) or a program. The error is a
+// *testenv.MissingError if the host lacks something. The caller must call stop.
 func StartMain(kind Kind, opts ...Option) (e *Engine, stop func() error, err error) {
 	if err := testenv.Check(kind.Needs()...); err != nil {
 		return nil, nil, err
@@ -118,7 +118,7 @@ func dialer(socket string) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 32}}
 }
 
-// identify asks for the version and fails when it is not the kind's.
+// identify asks for the version and fails if it is not the kind's.
 func (e *Engine) identify() error {
 	var v struct{ Version, ApiVersion string }
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -135,7 +135,7 @@ func (e *Engine) identify() error {
 	return nil
 }
 
-// Raw sends a request as it is: body is JSON, a tar or "", the path may carry a version
+// Raw sends a request as it is: body is JSON, a tar or "", the path may include a version
 // ("/v1.41/containers/json"). The error is about the transport; an HTTP error is a status.
 func (e *Engine) Raw(ctx context.Context, method, path,
 	body string) (status int, answer []byte, err error) {
@@ -156,7 +156,7 @@ func (e *Engine) Raw(ctx context.Context, method, path,
 	return resp.StatusCode, answer, err
 }
 
-// call is Raw where any status past 399 is an error; it decodes the answer into out.
+// call is like Raw, but any status past 399 is an error. It decodes the answer into out.
 func (e *Engine) call(ctx context.Context, method, path, body string, out any) error {
 	status, answer, err := e.Raw(ctx, method, path, body)
 	if err != nil {
@@ -191,14 +191,14 @@ func (e *Engine) ask(op string) (err error) {
 	return err
 }
 
-// Stop takes down the engine and all that belongs to it. Calling it again is nothing.
+// Stop takes down the engine and everything that belongs to it. Further calls do nothing.
 func (e *Engine) Stop() error {
 	e.down.Store(true)
 	e.http.CloseIdleConnections()
 	return e.keeper.End()
 }
 
-// Log returns what the daemons have printed.
+// Log returns the daemons' output.
 func (e *Engine) Log() string {
 	var all strings.Builder
 	for _, name := range []string{"containerd.log", "engine.log"} {

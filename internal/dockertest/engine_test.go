@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestEngine is what every engine must do.
+// TestEngine checks what every engine must do.
 func TestEngine(t *testing.T) {
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
@@ -53,7 +53,7 @@ func traces(id string) []string {
 	}
 	procs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range procs {
-		// A zombie is its parent's to clear away: the host's init, after a sweep.
+		// A zombie is its parent's to reap: the host's init, after a sweep.
 		if stat, _ := os.ReadFile(dir + "/stat"); strings.Contains(string(stat), ") Z ") {
 			continue
 		}

@@ -15,9 +15,9 @@ import (
 // Applets are the names that the busybox of test images answers to, in /bin.
 var Applets = rootfs.Applets
 
-// Import makes an image of a static busybox, named name ("app:1"), in well under a
-// second. Changes are Dockerfile lines that an import may have: LABEL, USER, VOLUME,
-// ENTRYPOINT, CMD, ENV, EXPOSE, WORKDIR, HEALTHCHECK, STOPSIGNAL. It returns the image's id.
+// Import creates an image of a static busybox, named name ("app:1"), in well under a second.
+// Changes are the Dockerfile lines that an import accepts: LABEL, USER, VOLUME, ENTRYPOINT, CMD,
+// ENV, EXPOSE, WORKDIR, HEALTHCHECK, STOPSIGNAL. It returns the image's id.
 func (e *Engine) Import(name string, changes ...string) (id string, err error) {
 	program, err := os.ReadFile(busybox())
 	if err != nil {
@@ -34,7 +34,7 @@ func (e *Engine) Import(name string, changes ...string) (id string, err error) {
 	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag},
 		"changes": changes}.Encode()
 	if e.Kind == Podman4 {
-		// Podman 4.3's own call, since its imitation of Docker's loses the name.
+		// Podman 4.3's own call, since its version of Docker's loses the name.
 		path = "/v4.0.0/libpod/images/import?" +
 			url.Values{"reference": {"docker.io/library/" + repo + ":" + tag},
 				"changes": changes}.Encode()

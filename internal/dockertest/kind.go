@@ -20,10 +20,10 @@ const (
 	Podman4  Kind = "podman4"  // 4.3, Docker API 1.41, crun
 )
 
-// Kinds are all engines.
+// Kinds lists all engines.
 var Kinds = []Kind{Docker20, Docker26, Docker29, Podman4}
 
-// recipe says where an engine's programs are and what it must answer.
+// recipe says where an engine's programs are and which version it must report.
 type recipe struct {
 	needs []testenv.Requirement
 	// path lists folders of the cache, searched in order: a newer engine borrows
@@ -59,7 +59,7 @@ var recipes = map[Kind]recipe{
 	},
 }
 
-// Needs is what the host must have for engines of this kind.
+// Needs returns what the host must have for engines of this kind.
 func (k Kind) Needs() []testenv.Requirement { return slices.Clone(recipes[k].needs) }
 
 // ParseKind reads a kind's name.
@@ -82,7 +82,7 @@ func (r recipe) program(name string) (string, error) {
 		testenv.Cache())
 }
 
-// environment is all that the daemons see of an environment.
+// environment returns the whole environment of the daemons.
 func (r recipe) environment(home string) []string {
 	var dirs []string
 	for _, dir := range r.path {

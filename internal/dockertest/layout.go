@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// layout names the files of one engine, all below root. The names are short, since a
+// layout holds the paths of one engine's files, all below root. The names are short, since a
 // socket's path may have 108 bytes at most.
 type layout struct {
 	id, root string
@@ -21,7 +21,7 @@ func (l layout) file(name string) string { return filepath.Join(l.root, name) }
 func (l layout) socket() string          { return l.file("d.sock") }
 func (l layout) data() string            { return l.file("data") }
 
-// newLayout makes the root folder.
+// newLayout creates the root folder.
 func newLayout(r recipe, set settings) (layout, error) {
 	root, err := os.MkdirTemp("", supervise.Prefix)
 	if err != nil {
@@ -36,7 +36,7 @@ func newLayout(r recipe, set settings) (layout, error) {
 	return layout{id: filepath.Base(root), root: root, recipe: r}, nil
 }
 
-// docker writes dockerd's and containerd's configuration and says how to start them.
+// docker writes the configuration of dockerd and containerd and returns how to start them.
 func (l layout) docker(set settings) (supervise.Spec, error) {
 	d := supervise.Docker{Root: l.root, Env: l.recipe.environment(l.root), Config: map[string]any{},
 		Flags: set.flags}
@@ -64,8 +64,8 @@ func (l layout) docker(set settings) (supervise.Spec, error) {
 	return spec, err
 }
 
-// remapUsers makes files that name the user dockremap, for the engine's eyes only:
-// otherwise dockerd would create that user on the host.
+// remapUsers creates files that name the user dockremap, visible to the engine only: otherwise
+// dockerd would create that user on the host.
 func (l layout) remapUsers(binds map[string]string) error {
 	const id = RemapBase
 	lines := map[string]string{
@@ -93,5 +93,5 @@ func executable(file string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// busybox is the static busybox that images are made of.
+// busybox returns the path of the static busybox for images.
 func busybox() string { return filepath.Join(testenv.Cache(), "base/bin/busybox") }

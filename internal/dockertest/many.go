@@ -23,7 +23,7 @@ func (e *Engine) CreateMany(tb testing.TB, prefix string, n int, body string) (i
 	return ids
 }
 
-// StartAll starts the containers given.
+// StartAll starts the given containers.
 func (e *Engine) StartAll(tb testing.TB, ids []string) {
 	tb.Helper()
 	each(tb, len(ids), func(i int) error {
@@ -33,7 +33,7 @@ func (e *Engine) StartAll(tb testing.TB, ids []string) {
 	})
 }
 
-// RemoveAll removes the containers given; "" and those already gone are passed over.
+// RemoveAll removes the given containers; it ignores "" and those already gone.
 func (e *Engine) RemoveAll(tb testing.TB, ids []string) {
 	tb.Helper()
 	each(tb, len(ids), func(i int) error {

@@ -12,10 +12,10 @@ type settings struct {
 	config       map[string]any // daemon.json
 	flags        []string
 	remap        bool
-	capabilities []string // Podman's defaults; nil for Debian's
+	capabilities []string // Podman's defaults; nil means Debian's
 }
 
-// Config sets a key of dockerd's daemon.json, over what the harness sets.
+// Config sets a key of dockerd's daemon.json, overriding the harness.
 func Config(key string, value any) Option {
 	return func(s *settings) { s.config[key] = value }
 }
@@ -34,13 +34,13 @@ func UsernsRemap() Option { return func(s *settings) { s.remap = true } }
 // RemapBase is the host's uid and gid of a container's root under UsernsRemap.
 const RemapBase = 231072
 
-// DefaultCapabilities sets the capabilities that Podman grants by default, in the
-// spelling of containers.conf ("CHOWN" or "CAP_CHOWN"). None at all is a valid choice.
+// DefaultCapabilities sets the capabilities that Podman grants by default, in the spelling of
+// containers.conf ("CHOWN" or "CAP_CHOWN"). An empty list is valid.
 func DefaultCapabilities(names ...string) Option {
 	return func(s *settings) { s.capabilities = append([]string{}, names...) }
 }
 
-// quoted is a list of strings for TOML.
+// quoted formats a list of strings for TOML.
 func quoted(names []string) string {
 	var out []string
 	for _, name := range names {

@@ -88,7 +88,7 @@ func TestUsernsRemap(t *testing.T) {
 	}
 }
 
-// Podman's default capabilities are the option's.
+// Podman's default capabilities are those of the option.
 func TestDefaultCapabilities(t *testing.T) {
 	for name, tc := range map[string]struct {
 		opts []Option
@@ -108,7 +108,7 @@ func TestDefaultCapabilities(t *testing.T) {
 	}
 }
 
-// Engine 29 runs privileged containers and privileged execs also where the host lacks
+// Engine 29 runs privileged containers and privileged execs even if the host lacks
 // CAP_SYS_RESOURCE.
 func TestPrivilegedRunsOn29(t *testing.T) {
 	e := startWithImage(t, Docker29)
@@ -148,7 +148,7 @@ func TestCLI(t *testing.T) {
 	}
 }
 
-// Many containers come quickly, and the bulk helpers lose none.
+// Many containers start quickly, and the bulk helpers lose none.
 func TestMany(t *testing.T) {
 	e := startWithImage(t, Docker20)
 	began := time.Now()

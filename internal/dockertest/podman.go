@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// podman writes Podman's configuration and says how to start its API service. Without
-// a configuration of its own it would use the host's, and the host's locks in /dev/shm.
+// podman writes Podman's configuration and returns how to start its API service. Without a
+// configuration of its own it would use the host's, and the host's locks in /dev/shm.
 func (l layout) podman(set settings) (supervise.Spec, error) {
 	podman, err := l.recipe.program("podman")
 	if err != nil {
@@ -100,7 +100,7 @@ network_config_dir = %q
 		l.file("static"), l.file("tmp"), l.file("volumes"), l.file("crun"), l.file("net"))
 }
 
-// libraries are the folders of an unpacked package's shared libraries.
+// libraries returns the folders of an unpacked package's shared libraries.
 func libraries(unpacked string) []string {
 	var dirs []string
 	for _, pattern := range []string{"usr/lib/*-linux-gnu", "lib/*-linux-gnu"} {
@@ -110,9 +110,8 @@ func libraries(unpacked string) []string {
 	return dirs
 }
 
-// ulimits are limits for containers, in Podman's spelling, that can be set without
-// CAP_SYS_RESOURCE. Podman's own defaults are higher, and its service lowers its own
-// number of processes to 32768.
+// ulimits returns limits for containers, in Podman's spelling, that do not need CAP_SYS_RESOURCE.
+// Podman's own defaults are higher, and its service lowers its own number of processes to 32768.
 func ulimits() []string {
 	most := []struct {
 		name     string
@@ -130,8 +129,8 @@ func ulimits() []string {
 	return limits
 }
 
-// debianCapabilities is the default that Debian 12's /usr/share/containers/containers.conf
-// sets; Podman's own, without that file, has AUDIT_WRITE, MKNOD and NET_RAW too.
+// debianCapabilities is the default in Debian 12's /usr/share/containers/containers.conf; Podman's
+// own, without that file, has AUDIT_WRITE, MKNOD and NET_RAW too.
 var debianCapabilities = []string{
 	"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE",
 	"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",

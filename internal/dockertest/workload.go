@@ -32,8 +32,8 @@ func (e *Engine) must(tb testing.TB, method, path, body string, out any) {
 	}
 }
 
-// Create creates a container from the body of POST /containers/create, as it is, and
-// removes it at the test's end. Name may be "".
+// Create creates a container from the unchanged body of POST /containers/create, and removes it at
+// the test's end. Name may be "".
 func (e *Engine) Create(tb testing.TB, name, body string) (id string) {
 	tb.Helper()
 	id, err := e.create(name, body)
@@ -64,9 +64,8 @@ func (e *Engine) RunContainer(tb testing.TB, name, body string) (id string) {
 	return id
 }
 
-// StartContainer starts a created or stopped container, and waits until its program
-// runs: an engine answers as soon as runc is told to go on, and for some milliseconds
-// the first process is runc still.
+// StartContainer starts a created or stopped container, and waits until its program runs: an engine
+// answers as soon as runc is released, and for some milliseconds the first process is still runc.
 func (e *Engine) StartContainer(tb testing.TB, id string) {
 	tb.Helper()
 	e.must(tb, http.MethodPost, "/containers/"+id+"/start", "", nil)
@@ -76,13 +75,13 @@ func (e *Engine) StartContainer(tb testing.TB, id string) {
 	})
 }
 
-// processName is comm of a process of the host, "" when it is gone.
+// processName returns comm of a process of the host, "" if it is gone.
 func processName(pid int) string {
 	comm, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
 	return strings.TrimSpace(string(comm))
 }
 
-// StopContainer stops a container, with SIGKILL after the seconds given.
+// StopContainer stops a container, with SIGKILL after the given seconds.
 func (e *Engine) StopContainer(tb testing.TB, id string, seconds int) {
 	tb.Helper()
 	e.must(tb, http.MethodPost, fmt.Sprintf("/containers/%s/stop?t=%d", id, seconds), "", nil)
@@ -98,7 +97,7 @@ func (e *Engine) Remove(tb testing.TB, id string) {
 
 func (e *Engine) remove(id string) error {
 	if e.down.Load() {
-		return nil // the engine took it along
+		return nil // the engine removed it
 	}
 	ctx, cancel := callContext()
 	defer cancel()
@@ -114,7 +113,7 @@ func (e *Engine) remove(id string) error {
 	return nil
 }
 
-// State is part of what the engine says of a container.
+// State is part of the engine's description of a container.
 type State struct {
 	Status   string // "created", "running", "exited", …
 	Running  bool
@@ -124,7 +123,7 @@ type State struct {
 	Error    string
 }
 
-// State asks for a container's state.
+// State returns a container's state.
 func (e *Engine) State(tb testing.TB, id string) State {
 	tb.Helper()
 	var c struct{ State State }
@@ -146,15 +145,15 @@ func (e *Engine) WaitExit(tb testing.TB, id string) int {
 	return end.StatusCode
 }
 
-// ExecOptions are the settings of an exec.
+// ExecOptions holds the settings of an exec.
 type ExecOptions struct {
 	Privileged bool
 	User       string
 	Cmd        []string
 }
 
-// Exec runs a command in a container and waits for it: what it wrote to stdout and
-// stderr together, and its exit code.
+// Exec runs a command in a container, waits for it, and returns what it wrote to stdout and stderr
+// together, and its exit code.
 func (e *Engine) Exec(tb testing.TB, id string, o ExecOptions) (output string, code int) {
 	tb.Helper()
 	exec := e.createExec(tb, id, o, true)
@@ -170,8 +169,8 @@ func (e *Engine) Exec(tb testing.TB, id string, o ExecOptions) (output string, c
 	return string(answer), end.ExitCode
 }
 
-// ExecDetached starts a command in a container, and returns its pid on the host once
-// the engine tells it.
+// ExecDetached starts a command in a container, and returns its pid on the host once the engine
+// reports it.
 func (e *Engine) ExecDetached(tb testing.TB, id string, o ExecOptions) (pid int) {
 	tb.Helper()
 	exec := e.createExec(tb, id, o, false)
@@ -187,7 +186,7 @@ func (e *Engine) ExecDetached(tb testing.TB, id string, o ExecOptions) (pid int)
 
 func (e *Engine) createExec(tb testing.TB, id string, o ExecOptions, attach bool) string {
 	tb.Helper()
-	// A terminal joins stdout and stderr into one plain stream.
+	// A terminal merges stdout and stderr into one plain stream.
 	body, err := json.Marshal(map[string]any{
 		"Cmd": o.Cmd, "User": o.User, "Privileged": o.Privileged,
 		"AttachStdout": attach, "AttachStderr": attach, "Tty": attach,
@@ -200,7 +199,7 @@ func (e *Engine) createExec(tb testing.TB, id string, o ExecOptions, attach bool
 	return made.Id
 }
 
-// Eventually polls until ok says true, and fails the test when it never does.
+// Eventually polls until ok returns true, and fails the test if it never does.
 func Eventually(tb testing.TB, within time.Duration, what string, ok func() bool) {
 	tb.Helper()
 	testenv.Eventually(tb, within, what, ok)

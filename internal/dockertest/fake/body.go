@@ -53,7 +53,7 @@ func execBody(x *Exec) any {
 	}
 }
 
-// inspectBody is about as large as a real one, so that what is measured with it means something.
+// inspectBody is about as large as a real one, so that measurements with it are meaningful.
 func (e *Engine) inspectBody(c *Container) any {
 	var execs any
 	if len(c.execs) > 0 {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// events are the latest 256, as many as engines keep, and those who listen.
+// events holds the latest 256, as many as engines keep, and the listeners.
 type events struct {
 	kept      []event
 	listeners map[chan event]bool
-	cut       chan struct{} // closed to cut everyone off
+	cut       chan struct{} // closed to disconnect all listeners
 }
 
 type event struct {
@@ -28,8 +28,8 @@ func (e *Engine) Emit(container, action string, attributes map[string]string) {
 	e.emit(e.find(container), action, attributes)
 }
 
-// CutEvents ends every stream of events, as an engine's restart does; forget is for one that was
-// killed.
+// CutEvents ends every stream of events, as an engine's restart does; forget is for an engine that
+// was killed.
 func (e *Engine) CutEvents(forget bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -42,7 +42,7 @@ func (e *Engine) CutEvents(forget bool) {
 	}
 }
 
-// Listeners is how many streams of events are open.
+// Listeners returns how many streams of events are open.
 func (e *Engine) Listeners() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -77,15 +77,15 @@ func (e *Engine) emitExec(x *Exec, action string, attributes map[string]string) 
 	e.emit(e.find(x.Container), action, all)
 }
 
-// end is what happens to a container whose first process is sent a signal that ends it.
+// end is the effect on a container of a signal that ends its first process.
 func (e *Engine) end(c *Container, signal, status string) {
 	e.emit(c, "kill", map[string]string{"signal": signal})
 	c.State, c.PID, c.execs, c.body = "exited", 0, nil, nil
 	e.emit(c, "die", map[string]string{"exitCode": status})
 }
 
-// serveEvents answers GET /events: what is kept since the time asked for, then what comes, until
-// the time asked for.
+// serveEvents answers GET /events: the events kept since the requested time, then new ones, until
+// the requested end.
 func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
@@ -131,7 +131,7 @@ func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// nanoseconds reads "1700000000.000000001".
+// nanoseconds parses "1700000000.000000001".
 func nanoseconds(text string) int64 {
 	whole, rest, _ := strings.Cut(text, ".")
 	s, _ := strconv.ParseInt(whole, 10, 64)

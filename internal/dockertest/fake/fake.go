@@ -1,6 +1,6 @@
-// Package fake is an engine for tests that need no kernel: it speaks the part of Docker's API that
-// dropcap uses, over a unix socket, from a set of containers given as values, and it misbehaves on
-// demand. It stays honest by passing the same conformance suite as the real engines
+// Package fake is an engine for tests that need no kernel: it implements the part of Docker's API
+// that dropcap uses, over a unix socket, from a set of containers given as values, and it
+// misbehaves on demand. It stays honest by passing the same conformance suite as the real engines
 // (internal/docker). It never starts a process.
 package fake
 
@@ -19,17 +19,17 @@ import (
 	"time"
 )
 
-// Options say what the engine calls itself. The zero value is Docker 29.0.0, API 1.56.
+// Options sets the engine's identity. The zero value is Docker 29.0.0, API 1.56.
 type Options struct {
 	Version         string // "20.10.24"
 	API             string // newest, "1.41"
 	MinAPI          string // oldest; "1.40" if empty
-	Podman          bool   // answers as Podman does, Version being Podman's own
+	Podman          bool   // answers as Podman does; Version is Podman's own
 	Kernel          string
 	CgroupVersion   string // "1" or "2"
 	SecurityOptions []string
 	Runtimes        map[string]Runtime // besides runc
-	Defaults        []string           // what Podman grants by default
+	Defaults        []string           // Podman's default capabilities
 }
 
 // Runtime is an entry of daemon.json's runtimes.
@@ -59,7 +59,7 @@ type Engine struct {
 func Start(tb testing.TB, o Options) *Engine {
 	tb.Helper()
 	sweep()
-	dir, err := os.MkdirTemp("", prefix) // tb.TempDir's paths can be longer than a socket's may be
+	dir, err := os.MkdirTemp("", prefix) // tb.TempDir's paths can be too long for a socket
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,8 +86,8 @@ func Start(tb testing.TB, o Options) *Engine {
 
 const prefix = "fake-engine-"
 
-// sweep removes what killed tests have left: sockets that nobody listens to, a minute old, so that
-// one about to be listened to is not among them.
+// sweep removes what killed tests have left: sockets without a listener, at least a minute old, so
+// that it spares one that is about to have a listener.
 func sweep() {
 	left, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
 	for _, dir := range left {
@@ -129,8 +129,7 @@ func (o Options) complete() Options {
 	return o
 }
 
-// podmanDefaults are those of Podman 4 (containers/common, default_linux.go and
-// containers.conf(5)).
+// podmanDefaults are Podman 4's (containers/common, default_linux.go and containers.conf(5)).
 var podmanDefaults = []string{
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
 	"CAP_SETFCAP", "CAP_SETGID",
@@ -157,7 +156,7 @@ func (e *Engine) Raw(ctx context.Context, method, path,
 	return resp.StatusCode, answer, err
 }
 
-// Requests are the requests so far, "GET /v1.56/info" each.
+// Requests returns the requests so far, "GET /v1.56/info" each.
 func (e *Engine) Requests() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

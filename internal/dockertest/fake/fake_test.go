@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestSweep: what a killed test leaves goes with the next start, and a living fake stays.
+// TestSweep: the next start removes what a killed test left, and spares a living fake.
 func TestSweep(t *testing.T) {
 	living := Start(t, Options{})
 	dir, err := os.MkdirTemp("", prefix)

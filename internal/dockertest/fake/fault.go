@@ -10,25 +10,25 @@ import (
 // Fault is one way to misbehave. Exactly one of Hang, Raw, Status and Body is set, or only Delay.
 type Fault struct {
 	Path   string // requests whose path contains it; all if empty
-	Times  int    // how often, 0 is always
+	Times  int    // how often, 0 means always
 	Delay  time.Duration
 	Hang   bool   // never answers, until the request ends
 	Raw    string // sent instead of any HTTP, then the connection is closed
 	Status int    // with Body as the answer's body, or an engine's ordinary message
-	Body   string // under status 200 unless Status says another
+	Body   string // with status 200 unless Status is set
 	Header http.Header
 
 	used int
 }
 
-// Misbehave adds a fault; the first that fits a request acts.
+// Misbehave adds a fault; the first one that matches a request applies.
 func (e *Engine) Misbehave(f Fault) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.faults = append(e.faults, &f)
 }
 
-// Behave takes all faults away.
+// Behave removes all faults.
 func (e *Engine) Behave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -63,7 +63,7 @@ func (e *Engine) fault(r *http.Request) *Fault {
 	return nil
 }
 
-// act misbehaves; false if the request is to be answered all the same.
+// act applies the fault; false if the request is to be answered all the same.
 func (f *Fault) act(w http.ResponseWriter, r *http.Request) bool {
 	if f.Delay > 0 {
 		select {
@@ -77,7 +77,7 @@ func (f *Fault) act(w http.ResponseWriter, r *http.Request) bool {
 	}
 	switch {
 	case f.Hang:
-		if f.Body != "" { // a beginning, and then nothing
+		if f.Body != "" { // the beginning of an answer, and then nothing
 			io.WriteString(w, f.Body)
 			w.(http.Flusher).Flush()
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// list answers GET /containers/json, the newest first, or as Podman by id.
+// list answers GET /containers/json, the newest first, or sorted by id as Podman does.
 func (e *Engine) list(w http.ResponseWriter, r *http.Request) {
 	filters, bad := readFilters(r.URL.Query().Get("filters"))
 	if bad != "" {
@@ -32,7 +32,7 @@ func (e *Engine) list(w http.ResponseWriter, r *http.Request) {
 	e.removeVanishing()
 }
 
-// readFilters takes both forms that the API knows: {"label":{"a":true}} and {"label":["a"]}.
+// readFilters accepts both forms of the API: {"label":{"a":true}} and {"label":["a"]}.
 func readFilters(text string) (map[string][]string, string) {
 	out := map[string][]string{}
 	if text == "" {
@@ -60,7 +60,7 @@ func readFilters(text string) (map[string][]string, string) {
 	return out, ""
 }
 
-// passes: labels must all match, of the others any.
+// passes reports whether a container matches: all of the labels, and any of the other filters.
 func passes(c *Container, filters map[string][]string) bool {
 	for _, want := range filters["label"] {
 		k, v, exact := strings.Cut(want, "=")

@@ -6,9 +6,9 @@ import (
 	"dropcap/caps"
 )
 
-// asPodman does to a container what Podman does at creation (4.3, seen by the conformance suite):
-// it keeps only what it will grant, and makes up a declaration of how that differs from Docker's
-// defaults, whatever its own are and whatever was sent. What cannot be parsed is left.
+// asPodman applies to a container what Podman does at creation (4.3, as observed by the conformance
+// suite): it keeps only what it will grant, and derives a declaration from the difference to
+// Docker's defaults, whatever its own defaults and the request. It leaves what it cannot parse.
 func (e *Engine) asPodman(c *Container) {
 	defaults, err := caps.ParseAll(e.options.Defaults)
 	if err != nil || c.Bounding != nil {

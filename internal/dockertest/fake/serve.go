@@ -11,7 +11,7 @@ import (
 
 var versioned = regexp.MustCompile(`^/v([0-9.]+)(/.*)$`)
 
-// ServeHTTP is the API.
+// ServeHTTP implements the API.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	e.requests = append(e.requests, r.Method+" "+r.URL.Path)
@@ -38,7 +38,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.route(w, r, strings.Split(strings.Trim(path, "/"), "/"), body)
 }
 
-// headers are those by which an engine is recognised.
+// headers sets the headers that identify an engine.
 func (e *Engine) headers(h http.Header) {
 	h.Set("Api-Version", e.options.API)
 	h.Set("Ostype", "linux")
@@ -50,7 +50,7 @@ func (e *Engine) headers(h http.Header) {
 	h.Set("Server", "Docker/"+e.options.Version+" (linux)")
 }
 
-// badVersion is the engine's sentence about a version in the path that it does not speak.
+// badVersion returns the engine's message about an unsupported version in the path.
 func (e *Engine) badVersion(v, path string) string {
 	switch {
 	case strings.HasPrefix(path, "/libpod/"):
@@ -117,7 +117,7 @@ func (e *Engine) withContainer(w http.ResponseWriter, name string, do func(*Cont
 	do(c)
 }
 
-// container answers what stands below /containers/{id}.
+// container answers requests below /containers/{id}.
 func (e *Engine) container(w http.ResponseWriter, r *http.Request, c *Container, p []string,
 	body []byte) {
 	switch {
@@ -172,8 +172,8 @@ func (e *Engine) container(w http.ResponseWriter, r *http.Request, c *Container,
 	}
 }
 
-// exec answers what stands below /exec/{id}. An exec of "true" ends at once, any other runs until
-// its container stops.
+// exec answers requests below /exec/{id}. An exec of "true" ends at once, any other runs until its
+// container stops.
 func (e *Engine) exec(w http.ResponseWriter, id, what string) {
 	x := e.execs[id]
 	if x == nil {
@@ -189,7 +189,7 @@ func (e *Engine) exec(w http.ResponseWriter, id, what string) {
 		x.PID, x.Running, c.body = 1000+e.ids, true, nil
 		e.emitExec(x, "exec_start: "+strings.Join(x.Cmd, " "), nil)
 		if len(x.Cmd) > 0 && x.Cmd[0] == "true" && !e.options.Podman {
-			// which forgets it only after minutes
+			// Podman forgets it only after minutes
 			delete(e.execs, id)
 			c.execs = without(c.execs, id)
 			e.emitExec(x, "exec_die", map[string]string{"exitCode": "0"})

@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// Container is one container of the fake. What is empty is filled when it is added.
+// Container is one container of the fake. Add fills in what is empty.
 type Container struct {
 	ID         string // 64 hex digits
 	Name       string
-	Image      string // as it was named at creation
+	Image      string // as named at creation
 	ImageID    string
 	State      string // "created" if empty
-	PID        int    // given when it starts
+	PID        int    // assigned when it starts
 	User       string
 	Labels     map[string]string
 	HostConfig HostConfig
 	Created    time.Time
-	Bounding   []string       // what Podman's own API tells; computed if nil
-	Files      []byte         // a tar of its root folder; /export and /archive send it
-	Details    map[string]any // laid over the top of the inspect answer
+	Bounding   []string       // for Podman's own API; computed if nil
+	Files      []byte         // a tar of its root folder, sent by /export and /archive
+	Details    map[string]any // merged into the inspect answer
 
 	execs []string
 	body  []byte // the inspect answer; nil after a change
 }
 
-// HostConfig is the part of the API's that matters here, kept as it was sent.
+// HostConfig is the part of the API's that matters here, kept unchanged.
 type HostConfig struct {
 	Privileged  bool
 	CapAdd      []string
@@ -50,14 +50,14 @@ type Exec struct {
 	Running    bool
 }
 
-// Image is an image; its labels are merged into those of its containers, as engines do.
+// Image is an image. As in engines, its labels are merged into those of its containers.
 type Image struct {
 	ID     string
 	Name   string
 	Labels map[string]string
 }
 
-// Add puts a container there, as it is, and returns its id.
+// Add adds a container and returns its id.
 func (e *Engine) Add(c Container) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -98,7 +98,7 @@ func (e *Engine) defaultRuntime() string {
 	return "runc"
 }
 
-// AddExec puts a running exec into a container and returns its id.
+// AddExec adds a running exec to a container and returns its id.
 func (e *Engine) AddExec(container string, x Exec) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -121,14 +121,14 @@ func (e *Engine) addExec(c *Container, x *Exec) *Exec {
 	return x
 }
 
-// ForgetExec makes an exec end: the container still lists it, and asking for it finds nothing.
+// ForgetExec ends an exec: the container still lists it, but it no longer exists.
 func (e *Engine) ForgetExec(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.execs, id)
 }
 
-// AddImage puts an image there.
+// AddImage adds an image.
 func (e *Engine) AddImage(i Image) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -139,7 +139,8 @@ func (e *Engine) AddImage(i Image) string {
 	return i.ID
 }
 
-// Import makes an image as dockertest's real engines do, of the changes "LABEL key=value" only.
+// Import creates an image as dockertest's real engines do, but only with the changes "LABEL
+// key=value".
 func (e *Engine) Import(name string, changes ...string) (id string, err error) {
 	labels := map[string]string{}
 	for _, c := range changes {
@@ -152,7 +153,7 @@ func (e *Engine) Import(name string, changes ...string) (id string, err error) {
 	return e.AddImage(Image{Name: name, Labels: labels}), nil
 }
 
-// Remove takes a container away.
+// Remove removes a container.
 func (e *Engine) Remove(idOrName string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -169,7 +170,7 @@ func (e *Engine) remove(gone *Container) {
 	e.containers = kept
 }
 
-// find takes an id, a unique beginning of one, or a name; nil if there is none.
+// find returns the container with an id, a unique prefix of one, or a name; nil if there is none.
 func (e *Engine) find(idOrName string) *Container {
 	var match *Container
 	for _, c := range e.containers {
@@ -186,7 +187,7 @@ func (e *Engine) find(idOrName string) *Container {
 	return match
 }
 
-// create makes a container of the body of POST /containers/create.
+// create creates a container from the body of POST /containers/create.
 func (e *Engine) create(name string, body []byte) (*Container, int, string) {
 	var b struct {
 		Image, User string

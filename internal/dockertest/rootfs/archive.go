@@ -9,8 +9,8 @@ import (
 	"runtime"
 )
 
-// Archive is an image of one layer, a root folder, as `docker load` takes it. The image's id
-// depends on the layer alone, unlike that of an import.
+// Archive returns an image with one layer, a root folder, for `docker load`. The image's id depends
+// on the layer alone, unlike that of an import.
 func Archive(name string, layer []byte) ([]byte, error) {
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux", "created": "2026-01-01T00:00:00Z",

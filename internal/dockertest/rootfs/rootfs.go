@@ -1,4 +1,4 @@
-// Package rootfs makes root folders of container images, as `docker import` takes them.
+// Package rootfs builds root folders of container images for `docker import`.
 package rootfs
 
 import (
@@ -14,8 +14,8 @@ var Applets = []string{
 	"umount", "nice", "tail", "dd", "date",
 }
 
-// Busybox is a tar of a root folder with the static busybox that program holds, its applets' links
-// and /etc/passwd.
+// Busybox returns a tar of a root folder with the static busybox in program, its applets' links and
+// /etc/passwd.
 func Busybox(program []byte) ([]byte, error) {
 	var err error
 	var out bytes.Buffer

@@ -37,9 +37,9 @@ func cgroupMounts() ([]string, error) {
 	return append(v2, v1...), nil
 }
 
-// joinCgroup moves us, and so every daemon and shim to come, into /ID/engine of one
-// hierarchy: what a later sweep finds them by, should we be killed. The others are
-// left alone, so that the limits of the caller's cgroups hold for the daemons too.
+// joinCgroup moves us, and so every later daemon and shim, into /ID/engine of one hierarchy, where
+// a later sweep finds them if we are killed. It leaves the other hierarchies alone, so that the
+// limits of the caller's cgroups apply to the daemons too.
 func joinCgroup(id string) error {
 	mounts, err := cgroupMounts()
 	if err != nil {

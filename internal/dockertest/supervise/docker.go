@@ -8,21 +8,21 @@ import (
 	"path/filepath"
 )
 
-// Docker is a dockerd with a containerd of its own, both at work in the folder Root alone, whose
-// name is the engine's id. Names of files in it are short, since a socket's path may have 108 bytes
-// at most.
+// Docker is a dockerd with a containerd of its own. Both work in the folder Root alone, whose name
+// is the engine's id. Names of files in it are short, since a socket's path may have 108 bytes at
+// most.
 type Docker struct {
 	Root                string
 	Dockerd, Containerd string
 	Env                 []string
-	Config              map[string]any // of daemon.json, over what is set here
+	Config              map[string]any // of daemon.json, overriding the defaults here
 	Flags               []string
 }
 
-// Socket is the API's.
+// Socket returns the path of the API's socket.
 func (d Docker) Socket() string { return filepath.Join(d.Root, "d.sock") }
 
-// Spec writes the daemons' configuration and says how to start them.
+// Spec writes the daemons' configuration and returns how to start them.
 func (d Docker) Spec() (Spec, error) {
 	id, helper := filepath.Base(d.Root), filepath.Join(d.Root, "c.sock")
 	file := func(name string) string { return filepath.Join(d.Root, name) }
@@ -31,8 +31,8 @@ func (d Docker) Spec() (Spec, error) {
 		Helper: &Command{Args: []string{d.Containerd, "--config", file("c.toml")}, Env: d.Env,
 			Log: file("containerd.log"), Socket: helper},
 		Engine: Command{
-			// The one setting that 20.10 has a flag and a key of different names for, and
-			// so refuses as a key.
+			// The one setting whose flag and key have different names in 20.10, which therefore
+			// refuses it as a key.
 			Args: append([]string{d.Dockerd, "--config-file", file("daemon.json"),
 				"--containerd-plugins-namespace", id + "-plugins"}, d.Flags...),
 			Env: d.Env, Log: file("engine.log"), Socket: d.Socket(),
@@ -54,8 +54,8 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 `, file("c/root"), file("c/run"), helper), 0o600)
 }
 
-// daemonConfig is daemon.json. All goes there and nothing into flags, since dockerd
-// refuses a setting that stands in both.
+// daemonConfig returns daemon.json. All settings are in it and none in flags, since dockerd refuses
+// a setting that is in both.
 func (d Docker) daemonConfig(id, helper string) map[string]any {
 	config := map[string]any{
 		"hosts":                []string{"unix://" + d.Socket()},
@@ -65,7 +65,7 @@ func (d Docker) daemonConfig(id, helper string) map[string]any {
 		"containerd":           helper,
 		"containerd-namespace": id,
 		"cgroup-parent":        "/" + id,
-		// Not systemd's: the engine must run where there is none.
+		// Not systemd's: the engine must run on hosts without it.
 		"exec-opts": []string{"native.cgroupdriver=cgroupfs"},
 	}
 	maps.Copy(config, d.Config)

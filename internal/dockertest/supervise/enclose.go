@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// privateMounts makes the mount namespace ours: what the engine mounts is not seen
-// outside and ends with the last process inside. /run is fresh, because engines, shims
-// and iptables keep sockets and locks at fixed places there.
+// privateMounts makes the mount namespace private: what the engine mounts is invisible outside and
+// ends with the last process inside. /run is fresh, because engines, shims and iptables keep
+// sockets and locks at fixed places there.
 func privateMounts(spec Spec) error {
 	// Slave first, so that nothing goes out; then shared again, since an engine may
 	// be asked for shared propagation into containers.
@@ -37,7 +37,7 @@ func privateMounts(spec Spec) error {
 			return fmt.Errorf("cannot hide the cgroup v2 hierarchy: %w", err)
 		}
 	}
-	// See inside.
+	// inside checks for this mount.
 	if err := unix.Mount(spec.Root, spec.Root, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("cannot mark the mounts: %w", err)
 	}
@@ -49,8 +49,8 @@ func privateMounts(spec Spec) error {
 	return nil
 }
 
-// hideUnified moves the v2 hierarchy of a hybrid host to where only we look for it
-// (cgroupMounts). A host without one is left as it is.
+// hideUnified moves the v2 hierarchy of a hybrid host to a place where only we look for it
+// (cgroupMounts). It does nothing on other hosts.
 func hideUnified() error {
 	const unified, hidden = "/sys/fs/cgroup/unified", "/run/dropcap-unified"
 	if _, err := os.Stat(unified); err != nil {
@@ -65,7 +65,7 @@ func hideUnified() error {
 	return unix.Unmount(unified, unix.MNT_DETACH)
 }
 
-// restoreResolv brings back /etc/resolv.conf where it was a link into /run.
+// restoreResolv restores /etc/resolv.conf where it was a link into /run.
 func restoreResolv(content []byte) error {
 	if _, err := os.Stat("/etc/resolv.conf"); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -86,7 +86,7 @@ func restoreResolv(content []byte) error {
 	return os.WriteFile(target, content, 0o644)
 }
 
-// loopbackUp brings up lo, which is down in a fresh network namespace.
+// loopbackUp brings up lo, which is down in a new network namespace.
 func loopbackUp() error {
 	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// endWithin is past the supervisor's own limits; a supervisor that hangs is killed,
-// and the next start sweeps up after it.
+// endWithin exceeds the supervisor's own limits. A supervisor that hangs is killed, and the next
+// start cleans up after it.
 const endWithin = 90 * time.Second
 
-// Keeper holds a supervisor process by its pipes. The pipe's end, by End or by our
-// death, is the supervisor's order to take everything down.
+// Keeper holds a supervisor process by its pipes. The end of the pipe, by End or by our death,
+// tells the supervisor to take everything down.
 type Keeper struct {
 	cmd      *exec.Cmd
 	requests *os.File
@@ -30,8 +30,8 @@ type Keeper struct {
 	once func() error
 }
 
-// Keep starts a supervisor for spec and waits until the engine answers; its process id
-// comes back. The command is a program that runs Main and nothing else.
+// Keep starts a supervisor for spec, waits until the engine answers, and returns the engine's
+// process id. The command is a program that runs Main and nothing else.
 func Keep(spec Spec, program *exec.Cmd) (*Keeper, int, error) {
 	k := &Keeper{cmd: program}
 	k.once = sync.OnceValue(k.close)
@@ -63,7 +63,7 @@ func (k *Keeper) start() error {
 	// Not our own stderr: go test waits until all who hold it have ended, and a
 	// supervisor outlives a killed test.
 	k.cmd.Stderr = &k.errors
-	// Own session: a Ctrl-C is for whoever keeps it, whose end is our signal.
+	// Own session: a Ctrl-C is for the process that holds the Keeper, whose end is our signal.
 	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true,
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 	return k.cmd.Start()
@@ -90,16 +90,15 @@ func (k *Keeper) send(message any) (pid int, err error) {
 	return reply.Pid, nil
 }
 
-// Ask has the supervisor do something with the engine (Request), and gives the engine's
-// process id.
+// Ask sends a Request to the supervisor, and returns the engine's process id.
 func (k *Keeper) Ask(op string) (int, error) {
 	return k.send(Request{Op: op})
 }
 
-// PID is the supervisor's.
+// PID returns the supervisor's process id.
 func (k *Keeper) PID() int { return k.cmd.Process.Pid }
 
-// End takes everything down and waits for it. Calling it again is nothing.
+// End takes everything down and waits for it. Further calls do nothing.
 func (k *Keeper) End() error { return k.once() }
 
 // close orders the end and waits for it.

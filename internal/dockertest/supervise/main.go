@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The pipes to the test process: requests come in, replies go out. Requests ending
-// (the test process is gone) means: take everything down.
+// The pipes to the test process: requests come in, replies go out. The end of the requests (the
+// test process is gone) means: take everything down.
 const (
 	requestsFd = 3
 	repliesFd  = 4
 )
 
-// Main is the supervisor's program. It must run in fresh network and mount namespaces,
-// with the pipes as files 3 and 4, and returns the exit code: 0 when nothing was left.
+// Main is the supervisor's program. It must run in new network and mount namespaces, with the pipes
+// as files 3 and 4, and returns the exit code: 0 if nothing was left.
 func Main() int {
 	// The daemons' parent-death signal is bound to the thread that started them.
 	runtime.LockOSThread()

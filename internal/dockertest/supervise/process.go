@@ -26,7 +26,7 @@ func descendants(pid int) []int {
 	return all
 }
 
-// process is what /proc/PID/stat tells.
+// process holds fields of /proc/PID/stat.
 type process struct {
 	state   string // field 3: "Z" has ended and waits for its parent
 	parent  int    // field 4

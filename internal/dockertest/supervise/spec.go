@@ -1,10 +1,10 @@
-// Package supervise keeps a private container engine for tests: it starts the engine's
-// daemons in namespaces of their own and takes everything down again, also when the
-// test process that wanted them was killed.
+// Package supervise runs a private container engine for tests: it starts the engine's daemons in
+// namespaces of their own and takes everything down again, even if the test process that wanted
+// them was killed.
 //
-// It runs in a process of its own (see Main), which the test process holds by a pipe.
-// It ends only processes that descend from it or live in the engine's own cgroups,
-// and never picks one by name.
+// It runs in a process of its own (see Main), which the test process holds by a pipe. It ends only
+// processes that descend from it or live in the engine's own cgroups, and never selects one by
+// name.
 package supervise
 
 import (
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// Environment is the variable that makes a program be a supervisor; see Main.
+// Environment is the variable that turns a program into a supervisor; see Main.
 const Environment = "DROPCAP_TEST_SUPERVISE"
 
 // Prefix starts the name of every cgroup and root folder of a private engine.
@@ -25,10 +25,10 @@ const Prefix = "dct-"
 type Spec struct {
 	// names the cgroup, the root folder and the containerd namespaces; starts with Prefix
 	ID     string
-	Root   string   // folder of this engine alone; removed at the end
+	Root   string   // a folder of this engine alone; removed at the end
 	Helper *Command // containerd, started before the engine; nil for none
 	Engine Command
-	// Binds maps a host's file to the one that the engine sees instead of it.
+	// Binds maps a host's file to the one that the engine sees in its place.
 	Binds map[string]string
 	// HideUnified hides /sys/fs/cgroup/unified from the engine.
 	HideUnified bool
@@ -37,11 +37,11 @@ type Spec struct {
 	ContainerCgroups []string
 	// ContainerList is the engine's JSON file of containers, [{"id":…}], for ContainerCgroups.
 	ContainerList string
-	// SharedCgroups are removed at the end if nothing is in them.
+	// SharedCgroups are removed at the end if they are empty.
 	SharedCgroups []string
 }
 
-// Command is a daemon: it is up once Socket takes connections.
+// Command is a daemon. It is up once Socket accepts connections.
 type Command struct {
 	Args   []string
 	Env    []string
@@ -49,7 +49,7 @@ type Command struct {
 	Socket string
 }
 
-// Request is what the test process asks for, a line of JSON each.
+// Request is a request of the test process, one line of JSON.
 type Request struct {
 	Op string // "start", "restart" (SIGTERM, then start) or "kill" (SIGKILL)
 }
@@ -60,7 +60,7 @@ type Reply struct {
 	Error string
 }
 
-// record is what a later run needs to sweep up after a supervisor that was itself killed.
+// record is what a later run needs to clean up after a killed supervisor.
 type record struct {
 	Spec    Spec
 	Pid     int

@@ -15,7 +15,7 @@ func Sweep(base string) error {
 	roots, _ := filepath.Glob(filepath.Join(base, Prefix+"*"))
 	for _, root := range roots {
 		info, err := os.Lstat(root)
-		// base is open to other users: only what root made counts.
+		// base is open to other users: only what root created counts.
 		if err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != 0 {
 			continue
 		}
@@ -67,7 +67,7 @@ func inside(root string) []int {
 	return pids
 }
 
-// Begun reports whether a supervisor has begun in an engine's folder, and so answers for it.
+// Begun reports whether a supervisor has begun in an engine's folder, and so is responsible for it.
 func Begun(root string) bool {
 	_, err := readRecord(root)
 	return err == nil

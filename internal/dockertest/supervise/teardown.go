@@ -17,8 +17,8 @@ const downWithin = 20 * time.Second
 
 // down ends every process of the engine and removes every trace of it.
 func (s *supervisor) down() error {
-	// The engine first: it would start containers again that have a restart policy.
-	// Nothing is asked to stop nicely: no one will look at what it leaves.
+	// The engine first: it would restart containers that have a restart policy. Nothing is stopped
+	// gently: nobody will look at what it leaves.
 	for _, d := range []*daemon{s.engine, s.helper} {
 		if d != nil {
 			syscall.Kill(d.pid, syscall.SIGKILL)

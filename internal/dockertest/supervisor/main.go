@@ -40,7 +40,7 @@ func run(args []string) (code int, err error) {
 		dockertest.Kinds))
 	image := flags.String("image", "", "name of a busybox image to make before CMD runs")
 	if err := flags.Parse(args); err != nil {
-		return engineTrouble, nil // Parse has reported it
+		return engineTrouble, nil // Parse has already printed it
 	}
 	if flags.NArg() == 0 {
 		return engineTrouble, errors.New("cannot run: no command given; add -- CMD [ARG…]")
@@ -49,7 +49,7 @@ func run(args []string) (code int, err error) {
 	if err != nil {
 		return engineTrouble, err
 	}
-	// Ctrl-C reaches the command by itself, and its end is ours.
+	// Ctrl-C reaches the command directly, and we end with it.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	parent := os.Getppid()
@@ -83,8 +83,8 @@ func runCommand(e *dockertest.Engine, args []string, signals <-chan os.Signal,
 	return wait(cmd, signals, parent)
 }
 
-// wait waits for the command, and ends it when it should not go on: after SIGTERM or
-// SIGHUP, or when our parent is gone (`go run` does not pass its own death on).
+// wait waits for the command, and ends it early after SIGTERM or SIGHUP, or when our parent is gone
+// (`go run` does not pass its own death on).
 func wait(cmd *exec.Cmd, signals <-chan os.Signal, parent int) (int, error) {
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
@@ -107,7 +107,7 @@ func wait(cmd *exec.Cmd, signals <-chan os.Signal, parent int) (int, error) {
 	}
 }
 
-// exitCode is a shell's: 128 and the signal's number for a command that was killed.
+// exitCode returns a shell's exit code: 128 and the signal's number for a killed command.
 func exitCode(s syscall.WaitStatus) int {
 	if s.Signaled() {
 		return 128 + int(s.Signal())
