@@ -11,7 +11,7 @@ import (
 	"dropcap"
 )
 
-// site is a place with what speaks to it.
+// site is a place with the clients of its services.
 type site struct {
 	dropcap.Place
 	ssm    manager
@@ -21,7 +21,7 @@ type site struct {
 	cfg    sdk.Config
 }
 
-// caller gives the account of the credentials, which is asked for once.
+// caller returns the account of the credentials. It asks for it once.
 func (c *Client) caller(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	own := c.own
@@ -33,7 +33,7 @@ func (c *Client) caller(ctx context.Context) (string, error) {
 		return "", noCredentials("cannot find out whose account this is", nil)
 	}
 	if _, err := c.cfg.Credentials.Retrieve(ctx); err != nil {
-		// apart from the request, to tell a lack of credentials from a refusal
+		// requested separately, to tell missing credentials from a refusal
 		if ctx.Err() != nil {
 			return "", interrupted("find out whose account this is", ctx.Err())
 		}
@@ -54,7 +54,7 @@ func (c *Client) caller(ctx context.Context) (string, error) {
 	return c.own, nil
 }
 
-// config gives the configuration with an account's credentials: the caller's own, or an assumed
+// config returns the configuration with an account's credentials: the caller's own, or an assumed
 // role's.
 func (c *Client) config(ctx context.Context, account string) (sdk.Config, error) {
 	if arn, ok := c.roles[account]; ok {
@@ -84,8 +84,8 @@ func (c *Client) config(ctx context.Context, account string) (sdk.Config, error)
 	return c.cfg, nil
 }
 
-// role gives credentials of an assumed role, within the rate and with the repetitions of every
-// request. The SDK's cache is before it.
+// role supplies the credentials of an assumed role, with the rate limit and repetitions of every
+// request. The SDK's cache is in front of it.
 type role struct {
 	c   *Client
 	arn string
@@ -118,7 +118,7 @@ func (r *role) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 		nil
 }
 
-// at gives the site of a place. The place's role is not looked at: the options say how an account
+// at returns the site of a place. It ignores the place's role: the options determine how an account
 // is reached.
 func (c *Client) at(ctx context.Context, p dropcap.Place) (*site, error) {
 	if !regionForm.MatchString(p.Region) {

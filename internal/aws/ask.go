@@ -15,22 +15,22 @@ import (
 	"dropcap"
 )
 
-// task is one request to be made.
+// task describes one request.
 type task struct {
-	api     string // as IAM has it: "ssm:SendCommand"
-	what    string // what it is to do, after "cannot"
-	scope   string // whose rate it counts to: the place
-	once    bool   // not repeated where it may have taken effect
-	hint    string // the remedy where it is not allowed; empty: the usual one
+	api     string // as in IAM: "ssm:SendCommand"
+	what    string // its purpose, after "cannot"
+	scope   string // whose rate it counts towards: the place
+	once    bool   // not repeated if it may have taken effect
+	hint    string // the remedy if it is not allowed; empty: the usual one
 	subject string // the document, the bucket
-	long    bool   // objects take their time
+	long    bool   // transfers of objects take long
 }
 
 func (s *site) task(api, what string) task {
 	return task{api: api, what: in(s.Place, "%s", what), scope: s.Place.String()}
 }
 
-// How long an answer may take, and how often a request is repeated after each kind of failure.
+// The timeouts of answers, and how often a request is repeated after each kind of failure.
 const (
 	patience      = time.Minute
 	longPatience  = 30 * time.Minute
@@ -41,7 +41,7 @@ const (
 	moreDropped   = 3
 )
 
-// trouble is how a request failed, as far as repeating it goes.
+// trouble is the kind of a failure, which decides whether to repeat the request.
 type trouble int
 
 const (
@@ -52,8 +52,8 @@ const (
 	faulty                   // 5xx: it may have taken effect
 )
 
-// ask makes a request within the rate, and again after failures that pass by themselves. Its error
-// is a *dropcap.Error.
+// ask makes a request within the rate, and repeats it after temporary failures. Its error is a
+// *dropcap.Error.
 func ask[T any](ctx context.Context, c *Client, t task,
 	do func(context.Context) (T, error)) (T, error) {
 	l := c.limit(t.scope, t.api)
@@ -92,8 +92,8 @@ func once[T any](ctx context.Context, t task, do func(context.Context) (T, error
 	return do(ctx)
 }
 
-// again tells whether to try once more. One that must be done once at most is repeated only where
-// it certainly had no effect.
+// again reports whether to try once more. A request that must be made at most once is repeated only
+// if it certainly had no effect.
 func (t task) again(kind trouble, attempt int) bool {
 	switch kind {
 	case throttled:
@@ -108,17 +108,17 @@ func (t task) again(kind trouble, attempt int) bool {
 	return false
 }
 
-// pauseAfter grows exponentially, with jitter over its upper half.
+// pauseAfter returns a pause that grows exponentially, with jitter over its upper half.
 func pauseAfter(attempt int) time.Duration {
 	d := min(firstPause<<attempt, longestPause)
 	return d/2 + rand.N(d/2)
 }
 
-// troubleOf sorts an error of the SDK.
+// troubleOf classifies an error of the SDK.
 func troubleOf(err error) trouble {
 	var told *dropcap.Error
 	if errors.As(err, &told) {
-		return final // of a request within the request, which had its own repetitions
+		return final // of a nested request, which had its own repetitions
 	}
 	code, status := codeOf(err), statusOf(err)
 	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok || status == http.StatusTooManyRequests {
@@ -143,7 +143,7 @@ func troubleOf(err error) trouble {
 	return final
 }
 
-// connection tells whether the request went out, or may have, and no answer came back.
+// connection reports whether the request was sent, or may have been, and no answer came back.
 func connection(err error) bool {
 	var send *smithyhttp.RequestSendError
 	var timeout net.Error
@@ -152,7 +152,7 @@ func connection(err error) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
-// codeOf gives the service's own name of an error; empty if it is none of a service.
+// codeOf returns the service's own name of an error; empty if it is not a service's.
 func codeOf(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {

@@ -1,7 +1,7 @@
 // Package aws carries the fleet's commands through AWS Systems Manager, and puts documents,
 // objects, findings and compliance where AWS keeps them. It is the only importer of the AWS SDK. It
-// asks each API of each place no faster than it is told to, and never sends a command a second time
-// that may have taken effect.
+// limits the rate of requests to each API of each place, and never repeats a command that may have
+// taken effect.
 package aws
 
 import (
@@ -22,27 +22,28 @@ import (
 	"dropcap"
 )
 
-// DefaultRate is how many requests a second each API of a place gets.
+// DefaultRate is the number of requests a second to each API of a place.
 const DefaultRate = 5
 
-// Options say whose nodes are meant. The rest comes from the SDK's standard configuration:
+// Options says whose nodes are meant. The rest comes from the SDK's standard configuration:
 // environment, shared files, the instance's role.
 type Options struct {
 	Regions []string // empty: the configuration's region
 	Profile string   // empty: the configuration's
-	Roles   []string // ARNs of roles to assume, one an account; empty: the caller's own account
-	Rate    float64  // requests a second for each API of each place; 0: DefaultRate
-	Clock   Clock    // nil: the wall's
+	// ARNs of roles to assume, one for each account; empty: the caller's own account
+	Roles []string
+	Rate  float64 // requests a second for each API of each place; 0: DefaultRate
+	Clock Clock   // nil: the wall clock
 }
 
-// Clock tells the time and waits. A test may own it.
+// Clock returns the time and waits. Tests may control it.
 type Clock interface {
 	Now() time.Time
 	// Sleep waits, or returns the context's error.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// Wall is the clock of this machine.
+// Wall is this machine's clock.
 type Wall struct{}
 
 // Now is the time of day.
@@ -60,7 +61,7 @@ func (Wall) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Client speaks with AWS in all places that the options name. It may be used by many goroutines.
+// Client talks to AWS in all places named by the options. It is safe for concurrent use.
 type Client struct {
 	clock   Clock
 	rate    float64
@@ -69,11 +70,11 @@ type Client struct {
 	cfg     sdk.Config        // of the caller
 
 	mu       sync.Mutex
-	own      string                // the caller's account, once it was asked for
-	accounts map[string]sdk.Config // with the credentials for it
+	own      string                // the caller's account, once known
+	accounts map[string]sdk.Config // with the account's credentials
 	sites    map[dropcap.Place]*site
 	limits   map[string]*limiter
-	buckets  map[string]string // bucket → region, where it is not the place's own
+	buckets  map[string]string // bucket → region, if it is not the place's
 }
 
 var (
@@ -81,7 +82,7 @@ var (
 	roleForm   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]+$`)
 )
 
-// Open reads the configuration. It asks nothing of AWS yet.
+// Open reads the configuration. It makes no request to AWS yet.
 func Open(ctx context.Context, o Options) (*Client, error) {
 	c := &Client{clock: o.Clock, rate: o.Rate, roles: map[string]string{},
 		accounts: map[string]sdk.Config{}, sites: map[dropcap.Place]*site{},
@@ -110,9 +111,9 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 		c.roles[m[1]] = arn
 	}
 	load := []func(*config.LoadOptions) error{
-		config.WithRetryer(func() sdk.Retryer { return sdk.NopRetryer{} }), // repetitions are ask's
+		config.WithRetryer(func() sdk.Retryer { return sdk.NopRetryer{} }), // ask repeats requests
 		config.WithAppID("dropcap"),
-		config.WithLogger(logging.Nop{}), // what goes wrong is said once, as an error of ours
+		config.WithLogger(logging.Nop{}), // errors are reported once, as ours
 		config.WithAPIOptions([]func(*middleware.Stack) error{readBodies}),
 	}
 	if o.Profile != "" {
@@ -173,7 +174,7 @@ func misconfigured(o Options, err error) error {
 	}
 }
 
-// Places gives where nodes are looked for: each account in each region, sorted.
+// Places returns where nodes are searched: each account in each region, sorted.
 func (c *Client) Places(ctx context.Context) ([]dropcap.Place, error) {
 	accounts := slices.Sorted(maps.Keys(c.roles))
 	if len(accounts) == 0 {

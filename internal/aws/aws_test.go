@@ -29,7 +29,7 @@ const (
 
 var here = dropcap.Place{Account: cloud.DefaultAccount, Region: east}
 
-// leaping is a clock whose waits are over at once: it leaps.
+// leaping is a clock whose waits end at once: it leaps forward.
 type leaping struct {
 	mu  sync.Mutex
 	now time.Time
@@ -50,7 +50,7 @@ func (c *leaping) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// environment is what the SDK reads; nothing of the machine's own.
+// environment sets what the SDK reads, without anything of the machine's own.
 func environment(t *testing.T, endpoint string, more map[string]string) {
 	t.Helper()
 	for k, v := range map[string]string{"AWS_ENDPOINT_URL": endpoint,
@@ -65,7 +65,7 @@ func environment(t *testing.T, endpoint string, more map[string]string) {
 	}
 }
 
-// open starts a cloud, and a client of it with the same clock.
+// open starts a cloud, and returns it with a client that has the same clock.
 func open(t *testing.T, o aws.Options) (*cloud.Cloud, *aws.Client) {
 	t.Helper()
 	clock := newClock()
@@ -87,13 +87,13 @@ func answers(text string, exit int) cloud.Simulator {
 
 func id(k int) string { return fmt.Sprintf("i-%017x", k) }
 
-// script is a command by the control's own way.
+// script returns a command that uses the control's own document.
 func script(nodes ...string) dropcap.NodeCommand {
 	return dropcap.NodeCommand{Place: here, Nodes: nodes, Document: "AWS-RunShellScript",
 		Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
 }
 
-// told checks an error's whole form: a sentence, a remedy where there is one, a slug, a cause.
+// told checks the whole form of an error: a sentence, a remedy if there is one, a slug, a cause.
 func told(t *testing.T, err error, slug string, cause error, words ...string) {
 	t.Helper()
 	var e *dropcap.Error

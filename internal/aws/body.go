@@ -8,11 +8,10 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// readBodies makes net/http read each request's body rather than ask it to write itself. smithy-go
-// (to v1.28.8) closes a body as soon as the answer is there, and its WriteTo then gives io.EOF.
-// net/http asks a body whose length it has sent whether there is more; the answer may be there by
-// then, and net/http takes that EOF for a failed write and closes the connection, with the answer
-// still in it.
+// readBodies makes net/http read each request's body instead of calling its WriteTo. smithy-go (to
+// v1.28.8) closes a body as soon as the answer arrives, and WriteTo then returns io.EOF. net/http
+// probes a body of known length for more data; if the answer has arrived by then, net/http takes
+// that EOF for a failed write and closes the connection, with the answer still in it.
 func readBodies(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("dropcap:readBodies",
 		func(ctx context.Context, in middleware.DeserializeInput,
@@ -20,7 +19,7 @@ func readBodies(stack *middleware.Stack) error {
 			middleware.DeserializeOutput, middleware.Metadata, error,
 		) {
 			if req, ok := in.Request.(*smithyhttp.Request); ok {
-				// One that cannot seek is the SDK's own, in chunks, and does not write itself.
+				// A body that cannot seek is the SDK's own, in chunks, and has no WriteTo.
 				if body, ok := req.GetStream().(io.ReadSeeker); ok {
 					plain, err := req.SetStream(struct{ io.ReadSeeker }{body})
 					if err != nil {

@@ -17,8 +17,7 @@ import (
 )
 
 // answeredFirst is a connection whose writes of a body return only after the answer has begun to
-// come, as they may where the service is near and this process slow. The answer comes in small
-// pieces.
+// arrive, as may happen with a near service and a slow process. The answer arrives in small pieces.
 type answeredFirst struct {
 	net.Conn
 	read chan struct{}
@@ -26,7 +25,7 @@ type answeredFirst struct {
 
 func (c *answeredFirst) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b[:min(len(b), 500)])
-	// Time is under test: the answer comes slowly, while the request is still being written.
+	// Time is under test: the answer arrives slowly, while the request is still being written.
 	time.Sleep(2 * time.Millisecond)
 	select {
 	case c.read <- struct{}{}:
@@ -45,12 +44,12 @@ func (c *answeredFirst) Write(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Write(b)
 	<-c.read
-	// Time is under test: the SDK, which tells nobody, closes the body in it.
+	// Time is under test: meanwhile the SDK closes the body, unnoticed.
 	time.Sleep(20 * time.Millisecond)
 	return n, err
 }
 
-// client is one of a cloud with one node that says much, over this transport.
+// client returns a client, over this transport, of a cloud with one node that prints much.
 func client(t *testing.T, transport http.RoundTripper) (*cloud.Cloud, *Client) {
 	t.Helper()
 	double := cloud.New(nil)
@@ -118,7 +117,7 @@ func (r *recording) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.Transport.RoundTrip(req)
 }
 
-// What net/http does with a body whose length it has sent, to see whether there is more.
+// What net/http does with a body of known length, to see whether there is more.
 func TestABodyThatIsClosedHasNoMoreAndThatIsNoError(t *testing.T) {
 	r := &recording{}
 	defer r.CloseIdleConnections()

@@ -11,7 +11,7 @@ import (
 
 const bucketHeading = "A bucket for whole outputs"
 
-// bucketPolicy is what the document has for a bucket, as far as it goes.
+// bucketPolicy is the part of the documented bucket policy that is used here.
 type bucketPolicy struct {
 	Version   string
 	Statement []struct {
@@ -22,7 +22,7 @@ type bucketPolicy struct {
 	}
 }
 
-// like is a pattern of IAM: * is any text, ? any one character.
+// like reports whether text matches an IAM pattern: * is any text, ? any one character.
 func like(pattern, text string) bool {
 	quoted := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
 	return regexp.MustCompile("^" + quoted + "$").MatchString(text)
@@ -41,7 +41,8 @@ func (p bucketPolicy) lets(userid, action, key string) bool {
 	return false
 }
 
-// The documented bucket policy lets a node write what its agent writes, and nothing of another.
+// The documented bucket policy lets a node write what its agent writes, and nothing of another
+// node's.
 func TestTheBucketPolicyLetsANodeWriteBelowItsOwnIDOnly(t *testing.T) {
 	text, err := os.ReadFile("../../docs/fleet-iam.md")
 	if err != nil {
@@ -71,7 +72,7 @@ func TestTheBucketPolicyLetsANodeWriteBelowItsOwnIDOnly(t *testing.T) {
 		{"AROAEXAMPLE:" + node, at(hybrid, output), false},
 		{"AROAEXAMPLE:" + hybrid, at(node, output), false},
 		{"AROAEXAMPLE:" + other, at(node, output), false},
-		{"AROAEXAMPLE:" + other, at(other, output), false}, // it has no statement
+		{"AROAEXAMPLE:" + other, at(other, output), false}, // no statement covers it
 		{"AROAEXAMPLE:" + node, at(other, "/"+node+output), false},
 		{"AROAEXAMPLE:" + node, at(other, "/awsrunShellScript/"+node+output), false},
 		{"AROAEXAMPLE:" + node, "dropcap/x/" + node + output, false},

@@ -11,8 +11,8 @@ import (
 
 // call is one operation of a service.
 //
-// The SDK's clients are kept as the few operations that are used: a client within a value that
-// becomes an interface, as Client does, keeps every exported method of it in the program, since
+// The SDK's clients are kept as the few operations that are used. A client inside a value that
+// becomes an interface, as Client does, keeps all its exported methods in the program, since
 // templates may call any (cmd/link, deadcode). That was some 270 operations and 7 MB.
 type call[In, Out, Options any] func(context.Context, *In, ...func(*Options)) (*Out, error)
 

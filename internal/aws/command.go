@@ -16,13 +16,13 @@ import (
 	"dropcap"
 )
 
-// shellDocument is the control's own way: root everywhere. packageDocument is Distributor's.
+// shellDocument is the control's own: a root shell everywhere. packageDocument is Distributor's.
 const (
 	shellDocument   = "AWS-RunShellScript"
 	packageDocument = "AWS-ConfigureAWSPackage"
 )
 
-// Limits of one command (the API model, and the agent: an executionTimeout outside its limits
+// The limits of one command (the API model, and the agent: an executionTimeout outside its limits
 // silently becomes an hour).
 const (
 	maxNodes     = 50
@@ -33,9 +33,9 @@ const (
 	maxExecution = 172800 * time.Second
 )
 
-// Send sends a command once, and gives its id. It is repeated only after refusals that certainly
-// had no effect. Nodes are named as targets, so that one that is gone meanwhile does not keep the
-// command from the others; that one is in no answer of Poll.
+// Send sends a command once, and returns its id. It repeats the request only after refusals that
+// certainly had no effect. It names nodes as targets, so that one that has gone does not keep the
+// command from the others; that one is missing from Poll's answers.
 func (c *Client) Send(ctx context.Context, n dropcap.NodeCommand) (string, error) {
 	if err := checkCommand(n); err != nil {
 		return "", err
@@ -74,11 +74,11 @@ func (c *Client) Send(ctx context.Context, n dropcap.NodeCommand) (string, error
 	return *out.Command.CommandId, nil
 }
 
-// everyNode: a wave is all at once, and one node's failure does not keep a command from the others.
-// By default it would: MaxErrors is 0, and an exit status that is not 0 counts.
+// everyNode makes a wave run on all nodes at once, and keeps one node's failure from stopping the
+// others. The default MaxErrors of 0 would stop them, and an exit status other than 0 counts.
 const everyNode = "100%"
 
-// parameters are what the document gets.
+// parameters returns the document's parameters.
 func parameters(n dropcap.NodeCommand) map[string][]string {
 	if n.Document == packageDocument {
 		return packageParameters(n.Package)
@@ -93,9 +93,9 @@ func parameters(n dropcap.NodeCommand) map[string][]string {
 	return out
 }
 
-// packageParameters are what Distributor gets. Its document has no executionTimeout. What an
-// uninstall is told goes to the package's own script as environment; the agent takes names that
-// begin with SSM_.
+// packageParameters returns Distributor's parameters. Its document has no executionTimeout. The
+// arguments of an uninstall reach the package's own script in the environment; the agent accepts
+// names that begin with SSM_.
 func packageParameters(p dropcap.PackageAction) map[string][]string {
 	out := map[string][]string{"action": {"Install"}, "name": {p.Name}}
 	if p.Version != "" {
@@ -112,7 +112,7 @@ func packageParameters(p dropcap.PackageAction) map[string][]string {
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
-// checkCommand finds what the service would refuse, or worse, take for something else.
+// checkCommand finds what the service would refuse or, worse, misunderstand.
 func checkCommand(n dropcap.NodeCommand) error {
 	bad := func(format string, args ...any) error {
 		return dropcap.Errorf(dropcap.CodeUsage, "", "cannot send a command: "+format, args...)
@@ -154,7 +154,7 @@ func checkCommand(n dropcap.NodeCommand) error {
 	return nil
 }
 
-// Poll tells how a command stands on all nodes that it went to, sorted by node.
+// Poll returns the state of a command on all nodes that it went to, sorted by node.
 func (c *Client) Poll(ctx context.Context, p dropcap.Place,
 	id string) ([]dropcap.Invocation, error) {
 	s, err := c.at(ctx, p)
@@ -187,7 +187,7 @@ func (c *Client) Poll(ctx context.Context, p dropcap.Place,
 	return out, nil
 }
 
-// detail is StatusDetails without the spaces that the service's guide has in some of them
+// detail returns StatusDetails without the spaces that the service's guide has in some of them
 // ("Delivery Timed Out").
 func detail(details *string, status string) string {
 	if d := strings.ReplaceAll(sdk.ToString(details), " ", ""); d != "" {

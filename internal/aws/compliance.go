@@ -13,10 +13,10 @@ import (
 	"dropcap"
 )
 
-// ComplianceType is what dropcap's items are filed under.
+// ComplianceType is the type of dropcap's items.
 const ComplianceType = "Custom:dropcap"
 
-// maxItems is what one request may have.
+// maxItems is the limit of one request.
 const maxItems = 10000
 
 // ComplianceItem is one thing that a node complies with, or not.
@@ -27,8 +27,8 @@ type ComplianceItem struct {
 	Details   map[string]string // keys of at most 64 characters, values of at most 4096
 }
 
-// PutCompliance puts all items of a node in place of those before. Where the hash, by default that
-// of the items, is what it was, the service leaves everything as it is.
+// PutCompliance replaces all items of a node. If the hash, by default over the items, is unchanged,
+// the service leaves everything as it is.
 func (c *Client) PutCompliance(ctx context.Context, p dropcap.Place, node string,
 	items []ComplianceItem, hash string) error {
 	what := in(p, "put the compliance of %s", oneLine(node))
@@ -41,7 +41,7 @@ func (c *Client) PutCompliance(ctx context.Context, p dropcap.Place, node string
 		return err
 	}
 	if hash == "" {
-		text, err := json.Marshal(items) // its maps are sorted
+		text, err := json.Marshal(items) // maps are sorted
 		if err != nil {
 			return dropcap.Errorf(dropcap.CodeError, "", "cannot %s: %w", what, err)
 		}

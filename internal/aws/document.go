@@ -16,16 +16,16 @@ import (
 	"dropcap"
 )
 
-// How long a new document may take until it can be used. A package's files are copied meanwhile: a
-// few minutes (user guide, "Create a package").
+// How long a new document may take until it is usable. A package's files are copied meanwhile,
+// which takes a few minutes (user guide, "Create a package").
 const (
 	looks        = 30
 	packageLooks = 600
 	lookPause    = time.Second
 )
 
-// EnsureDocument makes a document of the account be the default version of its name, and tells
-// whether it was not so before.
+// EnsureDocument makes this content the default version of a document of the account, and reports
+// whether it was not before.
 func (c *Client) EnsureDocument(ctx context.Context, p dropcap.Place, name,
 	content string) (changed bool, err error) {
 	s, err := c.at(ctx, p)
@@ -44,7 +44,7 @@ func (c *Client) EnsureDocument(ctx context.Context, p dropcap.Place, name,
 	return true, c.updateDocument(ctx, s, name, content)
 }
 
-// same compares documents without regard to white space.
+// same compares documents, ignoring white space.
 func same(a, b string) bool {
 	var x, y bytes.Buffer
 	if json.Compact(&x, []byte(a)) != nil || json.Compact(&y, []byte(b)) != nil {
@@ -78,7 +78,7 @@ func (c *Client) createDocument(ctx context.Context, s *site, name, content stri
 				Content: &content, DocumentType: types.DocumentTypeCommand,
 				DocumentFormat: types.DocumentFormatJson})
 			if codeOf(err) == "DocumentAlreadyExists" {
-				// a lost answer of ours, or somebody else's: it is looked at below
+				// the lost answer to our own request, or somebody else's document: examined below
 				return nil, nil
 			}
 			return out, err
@@ -98,8 +98,8 @@ func (c *Client) createDocument(ctx context.Context, s *site, name, content stri
 	return err
 }
 
-// updateDocument makes a new version and then the default of it. Where the newest has this content
-// already, that one becomes the default.
+// updateDocument creates a new version and makes it the default. If the newest version has this
+// content already, it makes that one the default.
 func (c *Client) updateDocument(ctx context.Context, s *site, name, content string) error {
 	version := "$LATEST"
 	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocument", "update", name),
@@ -133,7 +133,7 @@ func (c *Client) choose(ctx context.Context, s *site, name, version string) erro
 	return err
 }
 
-// ready waits until a version can be used, and gives its number.
+// ready waits until a version is usable, and returns its number.
 func (c *Client) ready(ctx context.Context, s *site, name, version string,
 	looks int) (string, error) {
 	t := s.documentTask("ssm:DescribeDocument", "look at", name)
@@ -166,10 +166,10 @@ func (c *Client) ready(ctx context.Context, s *site, name, version string,
 		Err: &caused{"not-yet", dropcap.ErrTemporary}}
 }
 
-// errUnusable says that a document will never be active.
+// errUnusable means that a document will never become active.
 var errUnusable = errors.New("the document failed")
 
-// unusable tells why a document failed. What its creator may not read in a bucket is found out only
+// unusable returns why a document failed. What its creator may not read in a bucket shows only
 // then.
 func (s *site) unusable(name, why string) error {
 	e := &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name +
@@ -182,7 +182,7 @@ func (s *site) unusable(name, why string) error {
 	return e
 }
 
-// RemoveDocument removes a document of the account; one that is not there is no error.
+// RemoveDocument removes a document of the account. It is no error if there is none.
 func (c *Client) RemoveDocument(ctx context.Context, p dropcap.Place, name string) error {
 	s, err := c.at(ctx, p)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"dropcap"
 )
 
-// caused gives an error a stable slug, as HostFailure has it, beside its cause for errors.Is.
+// caused gives an error a stable slug, as in HostFailure, beside its cause for errors.Is.
 type caused struct {
 	slug string
 	err  error // dropcap.ErrDenied, dropcap.ErrTemporary, a context's; nil if none
@@ -23,7 +23,7 @@ type caused struct {
 func (c *caused) Error() string { return c.slug }
 func (c *caused) Unwrap() error { return c.err }
 
-// Cause gives the slug of an error of this package: denied, expired, no-credentials, throttled,
+// Cause returns the slug of an error of this package: denied, expired, no-credentials, throttled,
 // unreachable, unknown-region, no-document, …
 func Cause(err error) string {
 	var c *caused
@@ -33,10 +33,10 @@ func Cause(err error) string {
 	return "aws"
 }
 
-// reason is what there is to say of one of the service's errors.
+// reason explains one of the service's errors.
 type reason struct {
 	slug string
-	says string // after the colon; empty: the service's own words
+	says string // the text after the colon; empty: the service's own words
 	hint string
 	err  error
 	code dropcap.Code
@@ -48,7 +48,7 @@ const (
 	policies = "; docs/fleet-iam.md has the least policy for each command"
 )
 
-// reasons are by the services' own names of errors.
+// reasons are keyed by the services' own names of errors.
 var reasons = func() map[string]reason {
 	out := map[string]reason{}
 	put := func(r reason, codes ...string) {
@@ -100,7 +100,7 @@ var reasons = func() map[string]reason {
 	return out
 }()
 
-// explain makes the error that a person reads.
+// explain returns the error that a person reads.
 func (t task) explain(ctx context.Context, err error, kind trouble) *dropcap.Error {
 	var told *dropcap.Error
 	var api smithy.APIError
@@ -147,7 +147,7 @@ func (t task) explain(ctx context.Context, err error, kind trouble) *dropcap.Err
 	return t.because(r, err)
 }
 
-// skewed tells whether a signature was refused for its time.
+// skewed reports whether a signature was refused for its time.
 func skewed(err error) bool {
 	var api smithy.APIError
 	if !errors.As(err, &api) ||
@@ -188,7 +188,7 @@ func interrupted(what string, cause error) *dropcap.Error {
 		Err: &caused{"interrupted", cause}}
 }
 
-// noCredentials never tells the SDK's own words, which may quote a credential process or an address
+// noCredentials never quotes the SDK's words, which may contain a credential process or an address
 // with a token.
 func noCredentials(message string, err error) *dropcap.Error {
 	slug, says, hint := "no-credentials", "there are no credentials for AWS", signIn
@@ -201,14 +201,14 @@ func noCredentials(message string, err error) *dropcap.Error {
 		Err: &caused{slug, dropcap.ErrDenied}}
 }
 
-// credentials tells whether the SDK failed before there was a request, for want of keys.
+// credentials reports whether the SDK failed before it made a request, for want of keys.
 func credentials(err error) bool {
 	return strings.Contains(err.Error(), "get credentials") ||
 		strings.Contains(err.Error(), "refresh cached credentials") ||
 		strings.Contains(err.Error(), "get identity")
 }
 
-// network says what is wrong with a connection, without the address, whose query may have a
+// network describes the failure of a connection, without the address, whose query may contain a
 // signature.
 func network(err error) string {
 	var u *url.Error

@@ -49,8 +49,8 @@ func TestEachRefusalIsExplained(t *testing.T) {
 	}
 }
 
-// The services say by one word that a signature is wrong and that it is of another time; a person
-// does different things about that.
+// The services use the same word for a wrong signature and for one from another time. The user must
+// do something different about each.
 func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
 	double := cloud.New(newClock())
 	late := false
@@ -92,7 +92,7 @@ func sends(n dropcap.NodeCommand) func(*testing.T, *aws.Client) error {
 	}
 }
 
-// finds opens a client in an environment and looks for all nodes.
+// finds opens a client in an environment and searches all nodes.
 func finds(t *testing.T, o aws.Options) error {
 	t.Helper()
 	o.Clock = newClock()

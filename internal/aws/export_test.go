@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// finding is one in the AWS Security Finding Format; text makes it as long as one likes.
+// finding returns one in the AWS Security Finding Format; text sets its length.
 func finding(k int, state, text string) json.RawMessage {
 	raw, _ := json.Marshal(map[string]any{
 		"SchemaVersion": "2018-10-08", "Id": fmt.Sprintf("dropcap/%d", k),
@@ -157,7 +157,8 @@ func TestComplianceIsPutAndTheSameIsPutOnce(t *testing.T) {
 	}
 }
 
-// One that is too large keeps no other from being taken: which are there is a host's to say.
+// A finding that is too large does not keep the others from being imported: a host decides which
+// there are.
 func TestAFindingThatIsTooLargeIsLeftOut(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	var list []json.RawMessage

@@ -32,20 +32,20 @@ var (
 type found struct {
 	place   dropcap.Place
 	nodes   map[string]dropcap.Node // by id
-	matched map[string]bool         // tags and groups that are there
-	members map[string]string       // id → the group that has it, where no managed node has that id
+	matched map[string]bool         // tags and groups that exist there
+	members map[string]string       // id → its group, for ids that no managed node has
 	err     error
 }
 
-// wanted are the targets of one place.
+// wanted are the targets in one place.
 type wanted struct {
 	dropcap.Targets
 	ids []string
 }
 
 // Find resolves targets to nodes, sorted by host: the union of those named, those that match all
-// tags, and the groups'. A place that cannot be asked is a failure, and an error only if none can.
-// A node, tag or group that is nowhere is a failure too.
+// tags, and the groups' members. A place that cannot be asked is a failure, and an error only if
+// none can. A node, tag or group that is nowhere is a failure too.
 func (c *Client) Find(ctx context.Context,
 	t dropcap.Targets) ([]dropcap.Node, []dropcap.HostFailure, error) {
 	bare, placed, err := split(t.Nodes)
@@ -90,7 +90,7 @@ func (c *Client) Find(ctx context.Context,
 	return nodes, failures, nil
 }
 
-// split tells bare ids from those that say where they are.
+// split separates bare ids from those with a place.
 func split(nodes []string) (bare []string, placed map[dropcap.Place][]string, err error) {
 	placed = map[dropcap.Place][]string{}
 	for _, n := range nodes {
@@ -115,7 +115,7 @@ func split(nodes []string) (bare []string, placed map[dropcap.Place][]string, er
 	return bare, placed, nil
 }
 
-// everywhere asks all places at the same time; the results are sorted by place.
+// everywhere asks all places at the same time. The results are sorted by place.
 func (c *Client) everywhere(ctx context.Context, work map[dropcap.Place]wanted) []found {
 	places := slices.SortedFunc(maps.Keys(work), func(a, b dropcap.Place) int {
 		return strings.Compare(a.String(), b.String())
@@ -193,8 +193,7 @@ func (c *Client) byID(ctx context.Context, s *site, w wanted, f *found) error {
 	return nil
 }
 
-// chunk asks for some ids. Where the service refuses them for the sake of one, the halves are asked
-// for.
+// chunk asks for some ids. If the service refuses them because of one, it asks for each half.
 func (c *Client) chunk(ctx context.Context, s *site, ids []string,
 	into map[string]dropcap.Node) error {
 	err := c.describe(ctx, s, &types.InstanceInformationStringFilter{Key: sdk.String("InstanceIds"),
@@ -212,7 +211,7 @@ func (c *Client) chunk(ctx context.Context, s *site, ids []string,
 	return c.chunk(ctx, s, ids[half:], into)
 }
 
-// byTags asks for each key by itself, since the API does not say how several are combined.
+// byTags asks for each key separately, since the API does not say how several combine.
 func (c *Client) byTags(ctx context.Context, s *site, w wanted, f *found) error {
 	var both map[string]dropcap.Node
 	for _, key := range slices.Sorted(maps.Keys(w.Tags)) {
@@ -243,7 +242,7 @@ func (c *Client) byTags(ctx context.Context, s *site, w wanted, f *found) error 
 	return nil
 }
 
-// describe pages through the managed nodes that a filter lets pass.
+// describe pages through the managed nodes that pass a filter.
 func (c *Client) describe(ctx context.Context, s *site,
 	filter *types.InstanceInformationStringFilter, into map[string]dropcap.Node) error {
 	in := &ssm.DescribeInstanceInformationInput{MaxResults: sdk.Int32(pageSize)}

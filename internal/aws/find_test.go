@@ -194,7 +194,7 @@ func TestTwoRegionsAndTwoAccounts(t *testing.T) {
 	}
 	last := nodes[3]
 	cmd := script(last.ID)
-	// as a run that is gone on with knows it
+	// as a resumed run knows it
 	cmd.Place = dropcap.Place{Account: last.Account, Region: last.Region}
 	sent, err := c.Send(t.Context(), cmd)
 	if err != nil {

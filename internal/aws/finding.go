@@ -13,23 +13,23 @@ import (
 	"dropcap"
 )
 
-// Limits of BatchImportFindings.
+// The limits of BatchImportFindings.
 const (
 	maxFindings = 100
-	// "240 KB" of one; a batch has no more, so that it is never too large either
+	// "240 KB" for one; a batch is limited to the same, so that it is never too large either
 	maxFindingBytes = 240_000
 )
 
-// ProductARN is the product that an account's own findings belong to.
+// ProductARN returns the product that an account's own findings belong to.
 func ProductARN(p dropcap.Place) string {
 	return fmt.Sprintf("arn:%s:securityhub:%s:%s:product/%s/default", p.Partition(), p.Region,
 		p.Account, p.Account)
 }
 
-// ImportFindings gives findings in the AWS Security Finding Format (JSON) to Security Hub, in
-// batches, and tells how many it took. A finding whose id is there updates it. One that is too
-// large is left out, and counts as refused; one with a field that the format has not is an error
-// before anything is sent.
+// ImportFindings sends findings in the AWS Security Finding Format (JSON) to Security Hub, in
+// batches, and returns how many it accepted. A finding with a known id updates the existing one.
+// One that is too large is left out, and counts as refused. One with a field unknown to the format
+// is an error before anything is sent.
 func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place,
 	findings []json.RawMessage) (int, error) {
 	what := in(p, "give findings to Security Hub")
@@ -69,8 +69,8 @@ func (c *Client) ImportFindings(ctx context.Context, p dropcap.Place,
 	return done, nil
 }
 
-// batch reads the findings and puts together what goes in one request. Those that are too large are
-// counted, with what there is to say of the first.
+// batch parses the findings and groups them into requests. It counts those that are too large, and
+// describes the first of these.
 func batch(what string, findings []json.RawMessage) (out [][]types.AwsSecurityFinding, large int,
 	why string, err error) {
 	room, bytesLeft := 0, 0
@@ -99,8 +99,8 @@ func batch(what string, findings []json.RawMessage) (out [][]types.AwsSecurityFi
 	return out, large, why, nil
 }
 
-// ActiveFindings gives the account's own findings that are active and whose generator begins so, in
-// the AWS Security Finding Format.
+// ActiveFindings returns the account's own active findings whose generator has this prefix, in the
+// AWS Security Finding Format.
 func (c *Client) ActiveFindings(ctx context.Context, p dropcap.Place,
 	generator string) ([]json.RawMessage, error) {
 	s, err := c.at(ctx, p)
@@ -142,7 +142,7 @@ func (c *Client) ActiveFindings(ctx context.Context, p dropcap.Place,
 	}
 }
 
-// plainJSON writes a structure of the SDK without the fields that are not there.
+// plainJSON writes a structure of the SDK without its empty fields.
 func plainJSON(v any) (json.RawMessage, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -157,7 +157,7 @@ func plainJSON(v any) (json.RawMessage, error) {
 	return json.Marshal(prune(plain))
 }
 
-// prune drops what is null and, since the SDK's enumerations have no null, the empty texts.
+// prune removes nulls and, since the SDK's enumerations have no null, empty texts.
 func prune(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -28,7 +28,7 @@ func (c *Client) byGroups(ctx context.Context, s *site, w wanted, f *found) erro
 	return nil
 }
 
-// members gives the nodes' ids in a group; none if there is no such group here.
+// members returns the ids of the nodes in a group; none if the group does not exist here.
 func (c *Client) members(ctx context.Context, s *site, name string) ([]string, error) {
 	var ids []string
 	in := &resourcegroups.ListGroupResourcesInput{Group: &name, MaxResults: sdk.Int32(pageSize)}

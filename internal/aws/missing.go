@@ -15,12 +15,12 @@ const (
 		"the agent and a role of its own"
 )
 
-// missing tells what was asked for and is in no place that answered.
+// missing returns failures for the targets that no answering place has.
 func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string,
 	asked []dropcap.Place, results []found) []dropcap.HostFailure {
 	var out []dropcap.HostFailure
 	here := map[dropcap.Place]found{}
-	var answered []found // those where everything was looked for
+	var answered []found // those where the whole search succeeded
 	for _, f := range results {
 		if f.err == nil {
 			here[f.place] = f
@@ -60,7 +60,7 @@ func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string
 	return out
 }
 
-// strangers are ids that a place was asked for by name and does not have.
+// strangers are ids that were requested of a place by name and that it does not have.
 func strangers(f found, ids []string) []dropcap.HostFailure {
 	var out []dropcap.HostFailure
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
@@ -74,8 +74,7 @@ func strangers(f found, ids []string) []dropcap.HostFailure {
 	return out
 }
 
-// absent are bare ids that no place has. Where there are several places nobody knows which one was
-// meant.
+// absent are bare ids that no place has. With several places, nobody knows which one was meant.
 func absent(bare []string, answered []found, asked []dropcap.Place) []dropcap.HostFailure {
 	if len(asked) == 1 {
 		return strangers(answered[0], bare)
@@ -92,7 +91,7 @@ func absent(bare []string, answered []found, asked []dropcap.Place) []dropcap.Ho
 	return out
 }
 
-// unmatched are tags and groups that match nothing in any place: each place tells so.
+// unmatched are tags and groups that match nothing in any place: each place reports it.
 func unmatched(t dropcap.Targets, answered []found) []dropcap.HostFailure {
 	anywhere := func(what string) bool {
 		return slices.ContainsFunc(answered, func(f found) bool { return f.matched[what] })

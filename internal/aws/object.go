@@ -13,17 +13,16 @@ import (
 	"dropcap"
 )
 
-// maxOutput bounds what is read of an output: frame.MaxEncoded with its lines, and room for what a
-// script says besides.
+// maxOutput limits what is read of an output: frame.MaxEncoded with its lines, and room for other
+// output of a script.
 const maxOutput = 48 << 20
 
-// longestPresigned is what Signature Version 4 allows; credentials of a session end it sooner.
+// longestPresigned is Signature Version 4's limit; credentials of a session end it sooner.
 const longestPresigned = 7 * 24 * time.Hour
 
 var errNoObject = errors.New("there is no such object")
 
-// bucketsOf makes a client of S3. At an endpoint of one's own there are no names of buckets to look
-// up.
+// bucketsOf returns a client of S3. A custom endpoint does not resolve bucket names.
 func bucketsOf(cfg sdk.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }
@@ -34,8 +33,7 @@ func (s *site) objectTask(api, what, bucket string) task {
 	return t
 }
 
-// inBucket makes a request in the region where a bucket is, which the service tells if it is not
-// the place's.
+// inBucket makes a request in a bucket's region, which the service names if it is not the place's.
 func inBucket[T any](ctx context.Context, c *Client, s *site, t task,
 	do func(context.Context, *s3.Client) (T, error)) (T, error) {
 	var other string
@@ -52,7 +50,7 @@ func inBucket[T any](ctx context.Context, c *Client, s *site, t task,
 	})
 }
 
-// bucketClient gives the client for a bucket; other is its region, as was just learned.
+// bucketClient returns the client for a bucket; other is its region, if just learned.
 func (c *Client) bucketClient(s *site, bucket, other string) *s3.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,7 +66,7 @@ func (c *Client) bucketClient(s *site, bucket, other string) *s3.Client {
 	return bucketsOf(cfg)
 }
 
-// regionOf gives the region that a refusal names (301 PermanentRedirect, 400
+// regionOf returns the region that a refusal names (301 PermanentRedirect, 400
 // AuthorizationHeaderMalformed).
 func regionOf(err error) string {
 	var resp *smithyhttp.ResponseError
@@ -79,7 +77,8 @@ func regionOf(err error) string {
 	return ""
 }
 
-// PutObject stores a body, which is read again from its beginning if need be.
+// PutObject stores a body. It reads the body again from the beginning if it has to repeat the
+// request.
 func (c *Client) PutObject(ctx context.Context, p dropcap.Place, bucket, key string,
 	body io.ReadSeeker) error {
 	s, err := c.at(ctx, p)
@@ -98,7 +97,8 @@ func (c *Client) PutObject(ctx context.Context, p dropcap.Place, bucket, key str
 	return err
 }
 
-// PresignGet makes an address by which anybody may get an object until it expires. It is a secret.
+// PresignGet returns an address by which anybody may get an object until it expires. It is a
+// secret.
 func (c *Client) PresignGet(ctx context.Context, p dropcap.Place, bucket, key string,
 	expiry time.Duration) (string, error) {
 	if expiry < time.Second || expiry > longestPresigned {
@@ -118,7 +118,7 @@ func (c *Client) PresignGet(ctx context.Context, p dropcap.Place, bucket, key st
 	return signed.URL, nil
 }
 
-// DeleteObject removes an object; one that is not there is no error.
+// DeleteObject removes an object. It is no error if there is none.
 func (c *Client) DeleteObject(ctx context.Context, p dropcap.Place, bucket, key string) error {
 	s, err := c.at(ctx, p)
 	if err != nil {
@@ -133,8 +133,8 @@ func (c *Client) DeleteObject(ctx context.Context, p dropcap.Place, bucket, key 
 	return err
 }
 
-// getObject reads an object, which is errNoObject if it is not there. Without s3:ListBucket S3 says
-// of such a one that it is forbidden.
+// getObject reads an object. The error is errNoObject if there is none. Without s3:ListBucket, S3
+// answers that such an object is forbidden.
 func (c *Client) getObject(ctx context.Context, s *site, bucket, key string) (string, error) {
 	t := s.objectTask("s3:GetObject", "get "+oneLine(key)+" from the bucket "+oneLine(bucket),
 		bucket)
@@ -149,7 +149,7 @@ func (c *Client) getObject(ctx context.Context, s *site, bucket, key string) (st
 			defer out.Body.Close()
 			data, err := io.ReadAll(io.LimitReader(out.Body, maxOutput+1))
 			if err != nil {
-				return "", &smithyhttp.RequestSendError{Err: err} // the connection broke off
+				return "", &smithyhttp.RequestSendError{Err: err} // the connection broke
 			}
 			if len(data) > maxOutput {
 				return "", dropcap.Errorf(dropcap.CodeError, "",
@@ -164,7 +164,7 @@ func (c *Client) getObject(ctx context.Context, s *site, bucket, key string) (st
 	return text, err
 }
 
-// listObjects gives up to a thousand keys that begin so.
+// listObjects returns up to a thousand keys with a prefix.
 func (c *Client) listObjects(ctx context.Context, s *site, bucket,
 	prefix string) ([]string, error) {
 	t := s.objectTask("s3:ListBucket", "list the bucket "+oneLine(bucket), bucket)

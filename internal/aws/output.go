@@ -15,14 +15,14 @@ import (
 	"dropcap"
 )
 
-// kept is how much of standard output Run Command keeps; the agent ends what it cut with the mark.
+// kept is how much of standard output Run Command keeps; the agent marks the end of what it cut.
 const (
 	kept    = 24000
 	cutMark = "--output truncated--"
 )
 
-// Output gets what one node printed. Where the command has a bucket and Run Command did not keep
-// all, the whole comes from there.
+// Output returns what one node printed. If Run Command did not keep all of it and the command has a
+// bucket, the whole comes from there.
 func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id,
 	node string) (dropcap.NodeOutput, error) {
 	s, err := c.at(ctx, n.Place)
@@ -46,7 +46,7 @@ func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id,
 	whole, err := c.whole(ctx, s, n, id, node, sdk.ToString(got.StandardOutputUrl))
 	switch {
 	case errors.Is(err, errNoObject):
-		// the node could not write there, which is no reason to do without what there is
+		// the node could not write there, which is no reason to discard what there is
 	case err != nil:
 		return out, err
 	case !strings.HasPrefix(whole, headOf(out.Stdout)):
@@ -59,8 +59,8 @@ func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id,
 	return out, nil
 }
 
-// headOf is the beginning of an output that was cut, without the mark, and without a character that
-// the cut went through.
+// headOf returns the beginning of an output that was cut, without the mark, and without a character
+// that the cut split.
 func headOf(text string) string {
 	return strings.TrimRight(strings.TrimSuffix(text, cutMark), "\uFFFD")
 }
@@ -70,10 +70,10 @@ func wasCut(text string) bool {
 		len(text) >= kept-len(cutMark) && strings.HasSuffix(text, cutMark)
 }
 
-// whole gets all of standard output from the bucket:
-// {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout, of which the agent makes single
-// slashes and none before. The service tells the key; where it does not, the step is as
-// AWS-RunShellScript has it, or whatever there is.
+// whole reads all of standard output from the bucket:
+// {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout. The agent merges repeated slashes and
+// drops leading ones. The service returns the key; if it does not, the step is
+// AWS-RunShellScript's, or whatever there is.
 func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, node,
 	told string) (string, error) {
 	base := strings.TrimPrefix(path.Join(n.Prefix, id, node)+"/", "/")
@@ -98,13 +98,12 @@ func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, 
 	return "", errNoObject
 }
 
-// stepOutput is what stands below a command and a node in a key. What is deeper is none of the
-// agent's.
+// stepOutput matches the part of a key below a command and a node. Deeper keys are not the agent's.
 var stepOutput = regexp.MustCompile(`^awsrunShellScript/[^/]+/stdout$`)
 
 var pathStyle = regexp.MustCompile(`^s3[.-]`)
 
-// keyOf takes the key out of StandardOutputUrl: https://s3.REGION.amazonaws.com/BUCKET/KEY or
+// keyOf extracts the key from StandardOutputUrl: https://s3.REGION.amazonaws.com/BUCKET/KEY or
 // https://BUCKET.s3.REGION.amazonaws.com/KEY.
 func keyOf(address, bucket string) string {
 	u, err := url.Parse(address)

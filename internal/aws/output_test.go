@@ -14,7 +14,7 @@ import (
 
 var long = strings.Repeat("0123456789\n", 10000)
 
-// printed sends a command into a bucket and gives what came back of it.
+// printed sends a command with a bucket and returns what came back.
 func printed(t *testing.T, c *aws.Client, cmd dropcap.NodeCommand) (dropcap.NodeOutput, error) {
 	t.Helper()
 	if cmd.Bucket = "lab"; cmd.Prefix == "" {
@@ -76,8 +76,8 @@ func TestAnAgentsOutputComesWholeFromTheBucket(t *testing.T) {
 		}
 	}()
 	cmd := script(one)
-	cmd.Prefix = "/big//x/"       // of which the agent makes big/x
-	cmd.Delivery = 24 * time.Hour // the clock leaps as we ask
+	cmd.Prefix = "/big//x/"       // the agent turns it into big/x
+	cmd.Delivery = 24 * time.Hour // the clock leaps while we ask
 	cmd.Lines = []string{"i=0; while [ $i -lt 10000 ]; do echo 0123456789; i=$((i+1)); done"}
 	if out, err := printed(t, c, cmd); err != nil || out.Stdout != strings.Repeat("0123456789\n",
 		10000) {
@@ -106,7 +106,7 @@ func TestWithoutTheObjectThereIsWhatRunCommandKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := c.Poll(t.Context(), here, id); err != nil {
-			// the node prints, and there is no bucket yet
+			// the node prints before the bucket exists
 			t.Fatal(err)
 		}
 		return id
@@ -159,8 +159,8 @@ func TestAnInvocationThatIsNotThereYetIsTemporary(t *testing.T) {
 	}
 }
 
-// Nodes may write into the bucket, and what one wrote must not pass for another's: an object begins
-// with what Run Command itself kept.
+// Nodes may write into the bucket, and what one wrote must not pass for another's: a genuine object
+// begins with what Run Command itself kept.
 func TestAnObjectThatAnotherWroteIsRefused(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Bucket(cloud.DefaultAccount, east, "lab")
@@ -192,7 +192,7 @@ func TestAnObjectThatAnotherWroteIsRefused(t *testing.T) {
 	}
 }
 
-// Where the agent's key is not there, no other is taken for it but one of another step.
+// If the agent's key is missing, only that of another step is accepted in its place.
 func TestAnObjectThatIsNotTheAgentsIsNotTaken(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Bucket(cloud.DefaultAccount, east, "lab")

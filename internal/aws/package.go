@@ -12,16 +12,16 @@ import (
 	"dropcap"
 )
 
-// HasPackage tells whether a version of a package is published with all of these files, perhaps
-// with more. One that is there with others is an error: what nodes have as a version must not
-// become something else.
+// HasPackage reports whether a version of a package is published with all of these files, perhaps
+// with more. An existing version with other files is an error: a version that nodes have must not
+// change.
 func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string,
 	pkg dropcap.Package) (bool, error) {
 	s, err := c.at(ctx, p)
 	if err != nil {
 		return false, err
 	}
-	out, err := c.packageOf(ctx, s, name, nil) // whatever version
+	out, err := c.packageOf(ctx, s, name, nil) // any version
 	if err == nil && out != nil {
 		out, err = c.packageOf(ctx, s, name, &pkg.Version)
 	}
@@ -36,14 +36,14 @@ func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string,
 			"cannot publish version %s of the package %s: it is there with other files",
 			pkg.Version, in(p, "%s", oneLine(name)))
 	}
-	if out.Status != types.DocumentStatusActive { // somebody publishes it just now, or could not
+	if out.Status != types.DocumentStatusActive { // somebody is publishing it, or failed to
 		_, err = c.ready(ctx, s, name, sdk.ToString(out.DocumentVersion), packageLooks)
 	}
 	return err == nil, err
 }
 
-// packageOf gives a version of a package's document, nil where there is none. Somebody's own
-// document of another kind must neither become a package nor be removed as one.
+// packageOf returns a version of a package's document, nil if there is none. A user's own document
+// of another type must neither become a package nor be removed as one.
 func (c *Client) packageOf(ctx context.Context, s *site, name string,
 	version *string) (*ssm.GetDocumentOutput, error) {
 	out, err := ask(ctx, c, s.documentTask("ssm:GetDocument", "read", name),
@@ -60,8 +60,8 @@ func (c *Client) packageOf(ctx context.Context, s *site, name string,
 	return out, err
 }
 
-// RemovePackage removes a package of the account, all its versions; one that is not there is no
-// error.
+// RemovePackage removes a package of the account with all its versions. It is no error if there is
+// none.
 func (c *Client) RemovePackage(ctx context.Context, p dropcap.Place, name string) error {
 	s, err := c.at(ctx, p)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Client) RemovePackage(ctx context.Context, p dropcap.Place, name string
 	return c.RemoveDocument(ctx, p, name)
 }
 
-// includes tells whether a manifest has all files of another, by their digests.
+// includes reports whether a manifest has all files of another, by digest.
 func includes(published, wanted string) bool {
 	type files struct {
 		Files map[string]struct{ Checksums map[string]string }
@@ -90,9 +90,9 @@ func includes(published, wanted string) bool {
 	return len(b.Files) > 0
 }
 
-// PublishPackage makes a version of a package, and the default of its name, out of files that are
-// in a bucket below a prefix, and waits until it can be used: the service has copies then. One that
-// the service could not make is removed.
+// PublishPackage creates a version of a package from files below a prefix in a bucket, makes it the
+// default, and waits until it is usable: the service then has copies. It removes a version that the
+// service could not create.
 func (c *Client) PublishPackage(ctx context.Context, p dropcap.Place, name string,
 	pkg dropcap.Package, bucket, prefix string) error {
 	s, err := c.at(ctx, p)
@@ -130,7 +130,7 @@ func (c *Client) PublishPackage(ctx context.Context, p dropcap.Place, name strin
 	return c.choose(ctx, s, name, latest)
 }
 
-// withdraw removes what the service could not make, so that it can be tried again.
+// withdraw removes what the service could not create, so that it can be tried again.
 func (c *Client) withdraw(ctx context.Context, s *site, name, version string, whole bool,
 	because error) error {
 	_, err := ask(ctx, c, s.documentTask("ssm:DeleteDocument", "remove", name),
@@ -157,7 +157,7 @@ func (c *Client) addVersion(ctx context.Context, s *site, name string, pkg dropc
 				Attachments: from})
 			if code := codeOf(err); code == "DuplicateDocumentContent" ||
 				code == "DuplicateDocumentVersionName" {
-				// a lost answer of ours
+				// the lost answer to our own request
 				return nil, nil
 			}
 			return out, err

@@ -62,7 +62,7 @@ func TestAPackageIsPublishedOnceAndBecomesTheDefault(t *testing.T) {
 		n["ssm:UpdateDocumentDefaultVersion"] != 1 || n["s3:PutObject"] != 2 {
 		t.Errorf("%v", n)
 	}
-	for _, version := range []string{"1.0", "1.1"} { // the older one is there still
+	for _, version := range []string{"1.0", "1.1"} { // the older one still exists
 		if there, err := c.HasPackage(t.Context(), here, "dropcap",
 			packaged(t, version, version)); !there || err != nil {
 			t.Errorf("%s: %v, %v", version, there, err)
@@ -98,7 +98,7 @@ func TestAPackageThatSomebodyPublishesJustNowIsWaitedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	double.Deny("ssm:DescribeDocument") // who published it is gone
+	double.Deny("ssm:DescribeDocument") // whoever published it is gone
 	_ = c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "a")
 	double.Heal()
 	if there, err := c.HasPackage(t.Context(), here, "dropcap", p); !there || err != nil ||
@@ -120,9 +120,8 @@ func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
 	}
 }
 
-// What the service could not make does not stay in the way of the next attempt. A document of the
-// account that is no package stays as it is, whoever asks to publish under its name or to remove
-// it.
+// What the service could not create does not obstruct the next attempt. A document of the account
+// that is not a package stays as it is, whoever tries to publish under its name or to remove it.
 func TestADocumentOfAnotherKindIsLeftAsItIs(t *testing.T) {
 	double, c := withBucket(t)
 	double.Document(cloud.DefaultAccount, east, "mine", lookDocument)
@@ -161,7 +160,7 @@ func TestAPackageThatFailsIsToldAndRemoved(t *testing.T) {
 		"Failed", "NoSuchKey")
 }
 
-// publish1 publishes a version, and gives the first error alone.
+// publish1 publishes a version, and returns the first error alone.
 func publish1(t *testing.T, c *aws.Client, version string) error {
 	t.Helper()
 	var e *dropcap.Error

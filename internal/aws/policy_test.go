@@ -18,7 +18,7 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// list is a text or a list of texts, as policies have it.
+// list is a text or a list of texts, as in policies.
 type list []string
 
 func (l *list) UnmarshalJSON(data []byte) error {
@@ -37,7 +37,7 @@ type policy struct {
 	}
 }
 
-// documented reads the policies of docs/fleet-iam.md, by their headings.
+// documented reads the policies of docs/fleet-iam.md, by heading.
 func documented(t *testing.T) map[string]policy {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/fleet-iam.md")
@@ -74,7 +74,7 @@ func (p policy) actions() (out []string) {
 	return slices.Compact(slices.Sorted(slices.Values(out)))
 }
 
-// documents are those that may be sent.
+// documents returns the documents that a policy allows to send.
 func (p policy) documents() (out []string) {
 	for _, s := range p.Statement {
 		if !slices.Contains(s.Action, "ssm:SendCommand") {
@@ -89,15 +89,16 @@ func (p policy) documents() (out []string) {
 	return out
 }
 
-// byResourceGroups is what that service asks for in the caller's name (its user guide,
+// byResourceGroups lists the requests that the service makes in the caller's name (its user guide,
 // "ListGroupResources": minimum permissions).
 var byResourceGroups = []string{"tag:GetResources", "cloudformation:DescribeStacks",
 	"cloudformation:ListStackResources"}
 
-// apis are operations that IAM knows by another name.
+// apis maps operations to the names that IAM uses for them.
 var apis = map[string]string{"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket"}
 
-// called are the actions that a cloud was asked for, as IAM has them. GetCallerIdentity needs none.
+// called returns the actions requested of a cloud, as named in IAM. GetCallerIdentity needs no
+// permission.
 func called(double *cloud.Cloud) []string {
 	seen := map[string]bool{}
 	for api := range double.Calls() {
@@ -141,7 +142,7 @@ var duties = map[string]duty{
 	"Several accounts": {options: aws.Options{Roles: []string{"arn:aws:iam::" +
 		cloud.DefaultAccount + ":role/dropcap-fleet"}},
 		do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
-			return c.DeleteObject(t.Context(), here, "lab", "x") // whatever the role may
+			return c.DeleteObject(t.Context(), here, "lab", "x") // whatever the role may do
 		}},
 }
 
@@ -165,8 +166,8 @@ func findsAndSends(t *testing.T, c *aws.Client, targets dropcap.Targets,
 	return nil
 }
 
-// asksAndSends finds nodes in every way and sends by the documents; the outputs are too long for
-// Run Command, and not where they should be.
+// asksAndSends finds nodes by every kind of target and sends by the documents. The outputs are too
+// long for Run Command, and not where they should be.
 func asksAndSends(documents ...string) func(*testing.T, *cloud.Cloud, *aws.Client) error {
 	return func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		var commands []dropcap.NodeCommand
@@ -183,7 +184,7 @@ func asksAndSends(documents ...string) func(*testing.T, *cloud.Cloud, *aws.Clien
 func installs(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	newer := strings.Replace(lookDocument, `"d"`, `"newer"`, 1)
 	for _, name := range []string{"dropcap-look", "dropcap-change"} {
-		// the look document is there, in an older version
+		// the look document exists, in an older version
 		if _, err := c.EnsureDocument(t.Context(), here, name, newer); err != nil {
 			return err
 		}
@@ -236,8 +237,8 @@ func distributesAndAsks(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 	return c.RemovePackage(t.Context(), here, "dropcap")
 }
 
-// stage prepares a cloud for a duty: nodes with long outputs, documents, a bucket that what the
-// nodes write does not get into.
+// stage prepares a cloud for a duty: nodes with long outputs, documents, and a bucket that the
+// nodes' outputs do not reach.
 func stage(t *testing.T, name string, d duty) (*cloud.Cloud, *aws.Client) {
 	t.Helper()
 	double, c := open(t, d.options)

@@ -10,8 +10,7 @@ import (
 	"dropcap"
 )
 
-// PrintAWS gives the command of the AWS CLI that does the same as Send, on one line, for a POSIX
-// shell.
+// PrintAWS returns the AWS CLI command that does the same as Send, on one line, for a POSIX shell.
 func PrintAWS(n dropcap.NodeCommand) string {
 	words := []string{"aws", "ssm", "send-command"}
 	option := func(name, value string) { words = append(words, name, value) }
@@ -34,8 +33,8 @@ func PrintAWS(n dropcap.NodeCommand) string {
 	return strings.Join(words, " ")
 }
 
-// cliParameters is commands=["…"], as people write it; but JSON where that short form, which knows
-// the escapes \" and \\ only, would not give the same.
+// cliParameters returns commands=["…"], as people write it, or JSON if that short form, which knows
+// only the escapes \" and \\, would change the value.
 func cliParameters(given map[string][]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(given)) {
@@ -58,7 +57,7 @@ func jsonOf(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // texts
+	_ = e.Encode(v) // texts: cannot fail
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

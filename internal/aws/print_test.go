@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/aws"
 )
 
-// words are what a shell makes of a command.
+// words returns the words that a shell makes of a command.
 func words(t *testing.T, command string) []string {
 	t.Helper()
 	rest, ok := strings.CutPrefix(command, "aws ")
@@ -67,8 +67,8 @@ func TestAShellReadsThePrintedCommandAsItIsMeant(t *testing.T) {
 	}
 }
 
-// commands reads --parameters as the CLI does: JSON, or its short form, where all of JSON's escapes
-// but \" and \\ are nothing special.
+// commands parses --parameters as the CLI does: JSON, or its short form, where of JSON's escapes
+// only \" and \\ are special.
 func commands(t *testing.T, text string) []string {
 	t.Helper()
 	var given struct{ Commands []string }

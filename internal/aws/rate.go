@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// limiter lets one request pass at a time, none sooner than the gap after the one before: there are
-// no bursts, since AWS publishes no rates.
+// limiter lets one request pass at a time, with a gap before the next: there are no bursts, since
+// AWS publishes no rates.
 type limiter struct {
-	turn chan struct{} // holds one token, which is who may look at next
+	turn chan struct{} // holds one token, for whoever may check next
 	gap  time.Duration
 	next time.Time
 }
@@ -19,8 +19,8 @@ func newLimiter(rate float64) *limiter {
 	return l
 }
 
-// wait returns when a request may be sent. Whoever waits holds the turn, so that a clock that leaps
-// lets no two pass together.
+// wait returns when a request may be sent. The waiting goroutine holds the turn, so that a leaping
+// clock does not let two pass together.
 func (l *limiter) wait(ctx context.Context, clock Clock) error {
 	select {
 	case <-l.turn:
@@ -42,7 +42,7 @@ func (l *limiter) wait(ctx context.Context, clock Clock) error {
 	}
 }
 
-// hold lets nobody pass for a while: the service said that it is too much.
+// hold blocks all requests for a while: the service reported too many.
 func (l *limiter) hold(ctx context.Context, clock Clock, d time.Duration) error {
 	select {
 	case <-l.turn:
@@ -56,7 +56,7 @@ func (l *limiter) hold(ctx context.Context, clock Clock, d time.Duration) error 
 	return nil
 }
 
-// limit gives the limiter of one API of one place.
+// limit returns the limiter of one API of one place.
 func (c *Client) limit(scope, api string) *limiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// crowded gives the most requests of an API in a place within any second, by the cloud's clock.
+// crowded returns the most requests to an API in a place within any second, by the cloud's clock.
 func crowded(double *cloud.Cloud, api, region string) int {
 	var at []time.Time
 	most := 0
@@ -55,8 +55,8 @@ func TestNoAPIIsAskedMoreOftenThanItsRate(t *testing.T) {
 		if rate == 0 {
 			rate = aws.DefaultRate
 		}
-		// Arrivals of requests that are under way together say nothing of when they were let go:
-		// all of them together must have taken their time.
+		// The arrivals of concurrent requests do not show when they were sent, but all of them
+		// together must have taken their time.
 		log := double.Log()
 		n := double.Calls()["ssm:ListCommandInvocations"]
 		least := time.Duration(float64(n-1) / rate * float64(time.Second))

@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// lookDocument is as short as may be: the fleet's own are tried below.
+// lookDocument is as short as possible; the fleet's own are tested below.
 const lookDocument = `{"schemaVersion":"2.2","description":"d","parameters":{"verb":{"type":"String","allowedPattern":"[a-z-]+"},
 "request":{"type":"String","allowedPattern":"[0-9a-f]{32}"},"arguments":{"type":"String","default":"","allowedPattern":"[A-Za-z0-9 =,.:/@_-]*"},
 "executionTimeout":{"type":"String","default":"120"}},
