@@ -16,11 +16,11 @@ import (
 // Engines says which engines nodes have.
 type Engines string
 
-// The choices. Auto: private ones, or what else can be had.
+// The choices. Auto means private ones, or the best available.
 const (
 	Auto    Engines = "auto"
 	Private Engines = "private"
-	// the host's, for the first node only: two would change the same containers
+	// the host's, for the first node only: two nodes would change the same containers
 	Shared Engines = "shared"
 	None   Engines = "none"
 )
@@ -29,17 +29,17 @@ const (
 type engine struct {
 	keeper *supervise.Keeper
 	socket string
-	path   []string // folders of its programs
+	path   []string // the folders of its programs
 	client *client
 }
 
-// programs are where an engine's are.
+// programs are the paths of an engine's programs.
 type programs struct {
 	dockerd, containerd string
 	path                []string
 }
 
-// makeEngines gives the nodes engines, as far as this host can.
+// makeEngines gives the nodes engines, as far as this host allows.
 func (l *lab) makeEngines(ctx context.Context) error {
 	want := l.Engines
 	if want == Auto || want == Private {
@@ -130,7 +130,7 @@ func (l *lab) makeOne(ctx context.Context, k int, p programs, image []byte) erro
 	return nil
 }
 
-// start starts one engine under a supervisor, which takes it down when we end, however we end.
+// start starts one engine under a supervisor, which takes it down however we end.
 func (l *lab) start(p programs) (*engine, error) {
 	root, err := os.MkdirTemp(l.Folder, supervise.Prefix)
 	if err != nil {
@@ -162,8 +162,8 @@ func (l *lab) start(p programs) (*engine, error) {
 		nil
 }
 
-// KeepEngine is what the process does that keeps one engine; it gives the exit status. Nothing is
-// done unless a lab asked for it.
+// KeepEngine is the program of the process that keeps one engine; it returns the exit status. It
+// does nothing unless a lab asked for it.
 func KeepEngine() (status int, asked bool) {
 	if os.Getenv(supervise.Environment) == "" {
 		return 0, false
@@ -183,8 +183,8 @@ func stopEngines(list []*engine) error {
 	return errors.Join(failed...)
 }
 
-// find looks for a dockerd and its containerd: the one that was named, in PATH, or where
-// test/hosts/provision puts one.
+// find looks for a dockerd and its containerd: the named one, in PATH, or where
+// test/hosts/provision installs one.
 func find(dockerd string) (p programs, err error) {
 	if os.Geteuid() != 0 {
 		return p, errors.New("they need root")
@@ -212,7 +212,7 @@ func find(dockerd string) (p programs, err error) {
 	return p, nil
 }
 
-// cache is where test/hosts/provision puts what it fetches.
+// cache returns the folder of test/hosts/provision.
 func cache() string {
 	if folder := os.Getenv("DROPCAP_TEST_CACHE"); folder != "" {
 		return folder

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrRunning says that a lab runs in the folder.
+// ErrRunning means that a lab runs in the folder.
 var ErrRunning = errors.New("a lab runs there already")
 
 // longestFolder leaves room in 108 bytes for the name of an engine's socket.
 const longestFolder = 60
 
-// Folder is where a user's lab is if nothing else is said: one at a time.
+// Folder returns the default folder of a user's lab: one at a time.
 func Folder() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("dropcap-lab-%d", os.Geteuid()))
 }
@@ -28,15 +28,15 @@ func Folder() string {
 const (
 	lockFile  = "lock"
 	stateFile = "lab.json"
-	// LogFile is what a lab in the background prints.
+	// LogFile is the output of a lab in the background.
 	LogFile = "log"
-	// CertificateFile is what a real agent has to believe, so that it hears by TLS that there is no
-	// ssmmessages.
+	// CertificateFile is the certificate that a real agent must trust, so that it learns by TLS
+	// that there is no ssmmessages.
 	CertificateFile = "certificate.pem"
 )
 
-// State is what is known of a lab. It holds a secret, which lets whoever knows it run scripts on
-// the nodes, and so on this machine.
+// State describes a lab. It contains a secret: whoever knows it can run scripts on the nodes, and
+// so on this machine.
 type State struct {
 	PID            int
 	Ready          bool
@@ -46,26 +46,26 @@ type State struct {
 	Endpoint       string
 	Region         string
 	Key, Secret    string
-	// in the environment of every script, and what finds those that outlive their agent
+	// set in the environment of every script, to find those that outlive their agent
 	Mark  string
 	Why   string // why nodes have no engine of their own; empty if they have
 	Nodes []Node
 }
 
-// Node is one of a lab.
+// Node is a node of a lab.
 type Node struct {
 	ID, Name, Role string
 	Platform       string
 	Online         bool
 	Fails          bool
-	Host           string // DOCKER_HOST; of no engine if Engine is empty
+	Host           string // DOCKER_HOST; without effect if Engine is empty
 	Engine         string // its version
 	Private        bool   // the engine is the node's own
 	Folder         string
 }
 
-// makeFolder makes the lab's folder, or takes one that only we can have made: it lies in a place
-// where others may write.
+// makeFolder creates the lab's folder, or accepts one that only we can have created, since others
+// may be able to write to its parent.
 func makeFolder(folder string) error {
 	if len(folder) > longestFolder {
 		return fmt.Errorf("cannot use the folder %s: names of sockets in it would be too long, "+
@@ -94,8 +94,9 @@ func checkFolder(folder string) error {
 	return nil
 }
 
-// enter locks the folder for as long as the file is open; ErrRunning if another has it. A folder
-// that holds anything but a lab is refused, since all in it is removed in the end.
+// enter locks the folder for as long as the file is open. The error is ErrRunning if another
+// process has the lock. It refuses a folder that contains anything but a lab, since everything in
+// it is removed in the end.
 func enter(folder string) (*os.File, error) {
 	for {
 		if err := makeFolder(folder); err != nil {
@@ -106,12 +107,12 @@ func enter(folder string) (*os.File, error) {
 		}
 		f, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed by one that has just ended
+			continue // removed by a lab that has just ended
 		}
 		if err != nil {
 			return nil, err
 		}
-		// A lock of the whole file by fcntl(2), since it tells who has it. It is gone as soon as
+		// A lock of the whole file by fcntl(2), since it shows the holder. It is lost as soon as
 		// this process closes the file anywhere.
 		lock := unix.Flock_t{Type: unix.F_WRLCK}
 		if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lock); err != nil {
@@ -131,8 +132,8 @@ func enter(folder string) (*os.File, error) {
 	}
 }
 
-// remove removes a folder that we hold. What tells that it is a lab's goes last: whoever looks
-// meanwhile, as --stop does, must know it for one.
+// remove removes a folder that we hold. The file that identifies a lab goes last: a concurrent
+// reader, such as --stop, must still recognise it.
 func remove(folder string) error {
 	if err := empty(folder); err != nil {
 		return err
@@ -140,7 +141,7 @@ func remove(folder string) error {
 	return os.RemoveAll(folder)
 }
 
-// empty removes what is in a folder that we hold, but for its lock and its log.
+// empty removes everything in a folder that we hold except its lock and its log.
 func empty(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -173,8 +174,8 @@ func onlyOurs(folder string) error {
 	return nil
 }
 
-// Read gives the state of the lab in a folder, and whether one runs there. An fs.ErrNotExist says
-// that there is nothing.
+// Read returns the state of the lab in a folder, and whether it runs. The error is fs.ErrNotExist
+// if there is none.
 func Read(folder string) (s State, running bool, err error) {
 	if err := checkFolder(folder); err != nil {
 		return s, false, err
@@ -198,8 +199,8 @@ func read(folder string) (s State, err error) {
 	return s, nil
 }
 
-// holder is the process that has the folder's lock; 0 if none has. Not for a process that has it
-// itself.
+// holder returns the process that has the folder's lock; 0 if none has. It does not work for the
+// holder itself.
 func holder(folder string) (int, error) {
 	f, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_RDWR, 0)
 	if err != nil {
@@ -228,8 +229,8 @@ func (s State) write() error {
 	return os.Rename(file+".new", file)
 }
 
-// Log makes the file for the output of a lab in the background. ErrRunning if a lab runs in the
-// folder.
+// Log creates the file for the output of a lab in the background. The error is ErrRunning if a lab
+// runs in the folder.
 func Log(folder string) (*os.File, error) {
 	if err := makeFolder(folder); err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
-// Package lab is a small fleet on this machine for trying the fleet commands without an AWS
-// account: the double of AWS on a local port, and nodes with an agent each that runs real scripts,
-// with a private engine each where the host can. Whatever it makes lies in one folder and ends with
-// it. It never speaks to AWS, and never touches the host's own engine unless that is all there is,
+// Package lab runs a small fleet on this machine, to try the fleet commands without an AWS account:
+// the double of AWS on a local port, and nodes, each with an agent that runs real scripts and,
+// where the host allows it, a private engine. Everything that it creates is in one folder and ends
+// with it. It never talks to AWS, and never touches the host's own engine unless there is no other,
 // and then for one node only.
 package lab
 
@@ -18,23 +18,23 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// Config is what a lab is made of.
+// Config describes a lab.
 type Config struct {
 	Folder  string // see Folder
 	Program string // the dropcap that nodes run, and that runs Keep
 	Nodes   int
-	Windows bool // one more node, of a platform that dropcap is not for
-	Offline bool // one more node, whose agent is not heard of
+	Windows bool // one more node, of a platform that dropcap does not support
+	Offline bool // one more node, whose agent does not respond
 	Bare    bool // nodes have no dropcap
-	// the node, from 1, with a container that does not bear to lose NET_RAW; 0 for none
+	// the number, from 1, of the node with a container that fails without NET_RAW; 0 for none
 	Fails   int
 	Engines Engines
 	Dockerd string // path of a dockerd for private engines; empty to look for one
 	Region  string
-	Port    int // 0 for any
+	Port    int // 0 means any
 	For     time.Duration
 	Version string       // of dropcap
-	Say     func(string) // progress, a sentence each
+	Say     func(string) // receives progress, one sentence each
 	Ready   func(State)  // called once, when all nodes answer
 	Keep    []string     // arguments that make Program call KeepEngine
 }
@@ -44,15 +44,14 @@ type lab struct {
 	Config
 	state   State
 	double  *cloud.Cloud
-	engines []*engine // by node; nil where it has none of its own
+	engines []*engine // by node; nil if it has none of its own
 	began   time.Time
 
-	apart  bool     // scripts have a mount namespace
-	hidden []string // programs of this machine that are not there for them
+	apart  bool     // scripts have a mount namespace of their own
+	hidden []string // programs of this machine that the nodes must not see
 }
 
-// Run is a lab from its beginning to its end: until ctx ends, or its time is over. It leaves
-// nothing behind.
+// Run runs a lab until ctx ends, or its time is over. It leaves nothing behind.
 func Run(ctx context.Context, c Config) (err error) {
 	hold, err := enter(c.Folder)
 	if err != nil {
@@ -97,7 +96,7 @@ func (l *lab) serve(ctx context.Context) error {
 	go func() { failed <- cloud.Serve(server, listener, certificate) }()
 	ctx, cancel := context.WithTimeout(ctx, l.For)
 	attached, err := l.attach(ctx, certificate)
-	// In this order: agents end while there is a service to end at.
+	// In this order: agents end while there is still a service to sign off from.
 	defer server.Close()
 	defer attached.Wait()
 	defer cancel()
@@ -117,7 +116,7 @@ func (l *lab) serve(ctx context.Context) error {
 	}
 }
 
-// certify makes what the lab shows of itself by TLS, by which agents ask for ssmmessages.
+// certify creates the lab's TLS certificate, with which agents ask for ssmmessages.
 func (l *lab) certify() (*cloud.Certificate, error) {
 	c, err := cloud.NewCertificate()
 	if err != nil {
@@ -126,7 +125,7 @@ func (l *lab) certify() (*cloud.Certificate, error) {
 	return c, os.WriteFile(filepath.Join(l.Folder, CertificateFile), c.PEM, 0o600)
 }
 
-// end takes down what was made, and removes the folder.
+// end takes down everything, and removes the folder.
 func (l *lab) end() error {
 	killed := endMarked(l.state.Mark)
 	if err := stopEngines(l.engines); err != nil {
@@ -138,7 +137,7 @@ func (l *lab) end() error {
 	return remove(l.Folder)
 }
 
-// file is a path in a node's folder.
+// file returns a path in a node's folder.
 func (l *lab) file(node int, name string) string {
 	return filepath.Join(l.Folder, fmt.Sprintf("node-%d", node+1), name)
 }

@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineID is where machine-id(5) is. Each node's scripts see a file of the node there.
+// machineID is the path of machine-id(5). Each node's scripts see the node's own file there.
 const machineID = "/etc/machine-id"
 
-// folders are those of this machine's programs that nodes have.
+// folders are the folders of programs that nodes share with this machine.
 var folders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
 	"/bin"}
 
-// setApart gives each node a machine-id, and hides this machine's own dropcap from bare ones, in a
-// mount namespace of their scripts. Only root can.
+// setApart gives each node a machine-id, and hides this machine's own dropcap from bare nodes, in a
+// mount namespace of their scripts. Only root can do that.
 func (l *lab) setApart() error {
 	for k := range l.Nodes {
 		id := make([]byte, 16)
-		_, _ = rand.Read(id) // it never fails
+		_, _ = rand.Read(id) // never fails
 		if err := os.WriteFile(l.file(k, "machine-id"), fmt.Appendf(nil, "%x\n", id),
 			0o444); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (l *lab) setApart() error {
 	return nil
 }
 
-// installed are the dropcaps that a script would find on this machine.
+// installed returns the dropcaps that a script would find on this machine.
 func installed() (list []string) {
 	for _, folder := range folders {
 		file := filepath.Join(folder, "dropcap")
@@ -60,16 +60,16 @@ func installed() (list []string) {
 	return list
 }
 
-// mounts are files that stand in the place of others on a node.
+// mounts returns the files that replace others on a node.
 func (l *lab) mounts(k int) map[string]string {
 	list := map[string]string{machineID: l.file(k, "machine-id")}
 	for _, file := range l.hidden {
-		list[file] = os.DevNull // which is no program
+		list[file] = os.DevNull // not a program
 	}
 	return list
 }
 
-// starter is how a node's scripts are started; nil: as others are.
+// starter returns how a node's scripts are started; nil means the usual way.
 func (l *lab) starter(k int) func(*exec.Cmd) error {
 	if !l.apart {
 		return nil
@@ -79,13 +79,13 @@ func (l *lab) starter(k int) func(*exec.Cmd) error {
 			if err := mounted(l.mounts(k)); err != nil {
 				return err
 			}
-			return cmd.Start() // a child is in the namespaces of the thread that starts it
+			return cmd.Start() // a child inherits the namespaces of the thread that starts it
 		})
 	}
 }
 
-// mounted puts the calling thread into a mount namespace in which files stand in the place of
-// others. What this machine mounts is seen there.
+// mounted moves the calling thread into a mount namespace in which files replace others. What this
+// machine mounts is visible there.
 func mounted(files map[string]string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
@@ -101,12 +101,11 @@ func mounted(files map[string]string) error {
 	return nil
 }
 
-// onThread runs a function on a thread that ends with it, so that none of what it changes of the
-// thread stays.
+// onThread runs a function on a thread that ends with it, so that no change to the thread stays.
 func onThread(run func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // for good: a goroutine that ends so takes its thread along
+		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
 		done <- run()
 	}()
 	return <-done

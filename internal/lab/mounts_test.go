@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// Files stand in the place of others for a node's scripts, and for nothing else on this machine.
+// Files are replaced for a node's scripts, and for nothing else on this machine.
 func TestANodeSeesFilesOfItsOwn(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	folder := t.TempDir()
@@ -28,7 +28,7 @@ func TestANodeSeesFilesOfItsOwn(t *testing.T) {
 		if err := start(cmd); err != nil {
 			t.Fatal(err)
 		}
-		_ = cmd.Wait() // what it printed tells
+		_ = cmd.Wait() // its output decides
 		return out.String()
 	}
 	within := func(cmd *exec.Cmd) error {

@@ -14,13 +14,13 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// Bucket is one that there is, for outputs of any size.
+// Bucket is an existing bucket, for outputs of any size.
 const Bucket = "dropcap-lab"
 
 // Group is the resource group of all nodes.
 const Group = "lab"
 
-// makeNodes makes the nodes' folders and engines.
+// makeNodes creates the nodes' folders and engines.
 func (l *lab) makeNodes(ctx context.Context) error {
 	if err := os.Mkdir(filepath.Join(l.Folder, "bin"), 0o700); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (l *lab) makeNodes(ctx context.Context) error {
 	return nil
 }
 
-// makeCloud makes the double of AWS, which knows the nodes.
+// makeCloud creates the double of AWS, which knows the nodes.
 func (l *lab) makeCloud() {
 	l.double = cloud.New(nil)
 	l.double.Trust(l.state.key(), cloud.DefaultAccount)
@@ -101,9 +101,9 @@ func (l *lab) attach(ctx context.Context, certificate *cloud.Certificate) (*sync
 	}
 }
 
-// environment is all that a node's scripts see of one: nothing of the environment that the lab was
-// started in, with its keys and contexts. What is installed on a node, or taken off it, is in its
-// folder: this machine has one /usr/local/bin only.
+// environment returns the whole environment of a node's scripts, without the lab's own environment,
+// with its keys and contexts. What is installed on a node, or removed from it, is in its folder,
+// since this machine has only one /usr/local/bin.
 func (l *lab) environment(k int, n Node) []string {
 	path := append([]string{l.file(k, "root/usr/local/bin"), filepath.Join(l.Folder, "bin")},
 		folders...)
@@ -119,18 +119,18 @@ func (l *lab) environment(k int, n Node) []string {
 	}
 }
 
-// statusPath cannot be a bucket's: names of buckets have three characters at least.
+// statusPath cannot be a bucket's: names of buckets have at least three characters.
 const statusPath = "/-/lab"
 
-// statusService is what requests for it are signed for.
+// statusService is the service for which requests to it are signed.
 const statusService = "lab"
 
 func (s State) key() cloud.Key { return cloud.Key{ID: s.Key, Secret: s.Secret} }
 
-// Requests are those that a lab has served, by API ("ssm:SendCommand").
+// Requests counts the requests that a lab has served, by API ("ssm:SendCommand").
 type Requests map[string]int
 
-// handler is the double of AWS, and an address that tells how many requests it has served.
+// handler returns the double of AWS, with an address that reports how many requests it has served.
 func (l *lab) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -139,7 +139,7 @@ func (l *lab) handler() http.Handler {
 		case !l.double.Known(r, statusService):
 			http.Error(w, "it is not signed by the lab's key", http.StatusForbidden)
 		default:
-			_ = json.NewEncoder(w).Encode(Requests(l.double.Calls())) // whoever asked has gone
+			_ = json.NewEncoder(w).Encode(Requests(l.double.Calls())) // the client has gone
 		}
 	})
 }

@@ -18,17 +18,17 @@ import (
 
 const (
 	endWithin = 2 * time.Minute
-	// orphaned is for how long an engine's folder may stand without its supervisor's record: it is
+	// orphaned is how long an engine's folder may exist without its supervisor's record, which is
 	// written at once.
 	orphaned = 5 * time.Second
 )
 
-// markName is the variable that every script of a node has in its environment, and that its
-// descendants inherit.
+// markName is a variable in the environment of every script of a node, inherited by its
+// descendants.
 const markName = "DROPCAP_LAB_NODE"
 
-// Stop ends the lab in a folder, and removes what one that was killed has left. It tells whether
-// there was any.
+// Stop ends the lab in a folder, and removes what a killed lab has left. It reports whether there
+// was one.
 func Stop(folder string) (bool, error) {
 	if err := checkFolder(folder); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -62,7 +62,7 @@ func Stop(folder string) (bool, error) {
 	}
 }
 
-// vacate removes a folder in which no lab runs, and what one that was killed has left.
+// vacate removes a folder in which no lab runs, and what a killed lab has left.
 func vacate(folder string) error {
 	hold, err := enter(folder)
 	if err != nil {
@@ -75,8 +75,8 @@ func vacate(folder string) error {
 	return remove(folder)
 }
 
-// sweep removes what a lab that was killed has left in a folder that we hold. Supervisors that are
-// still at work are waited for.
+// sweep removes what a killed lab has left in a folder that we hold. It waits for supervisors that
+// are still at work.
 func sweep(folder string) error {
 	if s, err := read(folder); err == nil && s.Mark != "" {
 		if err := endMarked(s.Mark); err != nil {
@@ -104,9 +104,10 @@ func sweep(folder string) error {
 	return empty(folder)
 }
 
-// endMarked kills the processes that have the mark in their environment, scripts of nodes and what
-// they have started, and waits for their end. None is picked by name. It looks until it has found
-// none twice in a row: amid its exec a process has no environment (fs/exec.c, exec_mmap).
+// endMarked kills the processes with the mark in their environment, which are scripts of nodes and
+// what they have started, and waits for their end. It never selects one by name. It looks until it
+// has found none twice in a row: in the middle of its exec a process has no environment (fs/exec.c,
+// exec_mmap).
 func endMarked(mark string) error {
 	word := []byte(markName + "=" + mark)
 	quiet := 0
@@ -134,9 +135,9 @@ func endMarked(mark string) error {
 	}
 }
 
-// killMarked looks at the process behind a descriptor of it, so that no other is hit that gets the
-// same number meanwhile. One that was killed has no environment any more some time before it has
-// ended, so its end is waited for.
+// killMarked examines the process behind a descriptor, so that it cannot hit another process that
+// gets the same number meanwhile. A killed process loses its environment some time before it ends,
+// so killMarked waits for the end.
 func killMarked(pid int, word []byte) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 
 const imageName = "dropcap-lab:1"
 
-// image is the archive of the image that containers are made of: of one archive, its id is the same
-// on every node.
+// image returns the archive of the containers' image. With one archive, its id is the same on every
+// node.
 func image() ([]byte, error) {
 	for _, name := range []string{"busybox", filepath.Join(cache(), "base/bin/busybox")} {
 		file, err := exec.LookPath(name)
@@ -42,7 +42,7 @@ func image() ([]byte, error) {
 	return nil, errors.New("there is no static busybox in PATH (apt-get install busybox-static)")
 }
 
-// static tells whether a program needs no loader: it is alone in its container.
+// static reports whether a program needs no loader: it is alone in its container.
 func static(file string) bool {
 	f, err := elf.Open(file)
 	if err != nil {
@@ -52,8 +52,8 @@ func static(file string) bool {
 	return !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
-// needsRaw ends unless NET_RAW, bit 13, is in its bounding set: a container that does not bear the
-// control, without anybody having said so.
+// needsRaw is a script that ends unless NET_RAW, bit 13, is in its bounding set: a container that
+// breaks under the control, without anybody having declared it.
 const needsRaw = `set=$(sed -n 's/^CapBnd:\t//p' /proc/self/status)
 [ $((0x$set >> 13 & 1)) = 1 ] || { echo "cannot open a raw socket" >&2; exit 1; }
 exec sleep 86400`
@@ -79,7 +79,7 @@ func run(host hostConfig, cmd ...string) container {
 	return container{Image: imageName, Cmd: cmd, StopTimeout: 1, HostConfig: host}
 }
 
-// containers are what runs on a node, by name.
+// containers returns what runs on a node, by name.
 func containers(n Node) map[string]container {
 	list := map[string]container{
 		"hardened": run(hostConfig{CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}},
@@ -102,7 +102,7 @@ func containers(n Node) map[string]container {
 	return list
 }
 
-// client speaks to an engine over its socket.
+// client talks to an engine over its socket.
 type client struct{ http *http.Client }
 
 func newClient(socket string) *client {
@@ -124,7 +124,7 @@ func (c *client) version(ctx context.Context) (string, error) {
 	return v.Version, err
 }
 
-// fill makes the image and starts the node's containers.
+// fill creates the image and starts the node's containers.
 func (c *client) fill(ctx context.Context, n Node, image []byte) error {
 	answer, err := c.call(ctx, http.MethodPost, "/images/load?quiet=1", image)
 	if err != nil {

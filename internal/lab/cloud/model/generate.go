@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Command generate cuts the parts of the AWS API models that the double checks requests against out
-// of the module github.com/aws/aws-sdk-go, which is downloaded for that and is no dependency. Only
-// shapes' constraints are kept: types, members, required, min, max, pattern, enum.
+// Command generate extracts the parts of the AWS API models that the double checks requests against
+// from the module github.com/aws/aws-sdk-go, which is downloaded for that and is not a dependency.
+// It keeps only the constraints of shapes: types, members, required, min, max, pattern, enum.
 package main
 
 import (
@@ -33,7 +33,7 @@ var wanted = []struct {
 
 type object = map[string]any
 
-// open are large shapes of which nothing is checked, since what dropcap sends has none of it.
+// open are large shapes that are not checked, since dropcap sends nothing of them.
 var open = map[string]bool{"ResourceDetails": true, "AwsSecurityFindingFilters": true,
 	"FindingProviderFields": true}
 
