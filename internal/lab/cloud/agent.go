@@ -13,27 +13,26 @@ import (
 	"time"
 )
 
-// Agent is a small agent of a node: it fetches messages as amazon-ssm-agent 3.3 does, runs their
-// shell scripts in process groups of their own, at most five at once, installs packages
-// (aws:configurePackage), and answers. It remembers in its folder what it was given, so that one
-// that comes after it was killed runs nothing twice. It knows no other actions.
+// Agent is a node's small agent. It fetches messages as amazon-ssm-agent 3.3 does, runs their shell
+// scripts in process groups of their own, at most five at once, installs packages
+// (aws:configurePackage), and answers. It records in its folder which messages it got, so that its
+// successor after a kill runs nothing twice. It supports no other actions.
 type Agent struct {
 	Endpoint string // of the double, "http://127.0.0.1:…"
-	Channel  string // where it asks for ssmmessages, "https://127.0.0.1:…"; empty: nowhere
+	Channel  string // where it asks for ssmmessages, "https://127.0.0.1:…"; empty: it does not ask
 	Roots    *x509.CertPool
 	Node     string
 	Region   string
-	Key      Key      // whose account the node is in; DefaultKey if empty
+	Key      Key      // of the node's account; DefaultKey if empty
 	Env      []string // added to the scripts' environment; later values win
 	Alone    bool     // the scripts see Env only, and nothing of this process's environment
-	// where scripts are kept while they run, and packages for as long as they are installed, mode
-	// 0700
+	// holds scripts while they run, and packages while they are installed, mode 0700
 	Folder   string
-	Platform string // as packages have it: "debian", "amazon" …; if empty, this machine's
-	Arch     string // "x86_64", "arm64"; if empty, this machine's
-	Clock    Waiter // for what it waits for long; if nil, the wall's
+	Platform string // as named in packages: "debian", "amazon" …; this machine's if empty
+	Arch     string // "x86_64", "arm64"; this machine's if empty
+	Clock    Waiter // for long waits; nil means the wall clock
 
-	Start func(*exec.Cmd) error // starts a script; if nil, the command's own Start
+	Start func(*exec.Cmd) error // starts a script; nil means the command's own Start
 
 	mu      sync.Mutex
 	running map[string]context.CancelFunc
@@ -41,14 +40,14 @@ type Agent struct {
 	work    sync.WaitGroup
 }
 
-// client keeps a connection for each of many agents that wait, and never goes through a proxy.
+// client keeps a connection for each of many waiting agents, and never uses a proxy.
 var client = http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 
-// pingEvery is how often an agent tells that it is there; the real one does so every 5 minutes.
+// pingEvery is how often an agent reports that it is alive; the real one does so every 5 minutes.
 const pingEvery = time.Minute
 
-// Run serves until ctx ends; then commands that run are killed, as a stopped node's are. One that
-// runs with the same folder again tells of them.
+// Run serves until ctx ends; then it kills the running commands, as on a stopped node. A later run
+// with the same folder reports them.
 func (a *Agent) Run(ctx context.Context) error {
 	a.running, a.slots = map[string]context.CancelFunc{}, make(chan struct{}, 5)
 	if a.Clock == nil {
@@ -94,7 +93,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// ping registers the node, or tells that it is still there.
+// ping registers the node, or reports that it is still alive.
 func (a *Agent) ping(ctx context.Context) error {
 	return a.post(ctx, "AmazonSSM.UpdateInstanceInformation", map[string]any{"InstanceId": a.Node,
 		"AgentName":    "amazon-ssm-agent",
@@ -107,10 +106,10 @@ type payload struct {
 	CommandId          string
 	OutputS3BucketName string
 	OutputS3KeyPrefix  string
-	CancelMessageId    string // of a message that ends another
+	CancelMessageId    string // of a message that cancels another
 }
 
-// take says that a message is in progress, then acknowledges it, as the real agent does.
+// take reports that a message is in progress, then acknowledges it, as the real agent does.
 func (a *Agent) take(ctx context.Context, id, topic, text string) {
 	var p payload
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
@@ -141,15 +140,15 @@ func (a *Agent) take(ctx context.Context, id, topic, text string) {
 	})
 }
 
-// The first wait before ssmmessages is asked for again (agent/session/config: 5 to 10 s), and the
+// The first wait before asking for ssmmessages again (agent/session/config: 5 to 10 s), and the
 // longest.
 const (
 	firstChannelWait = 10 * time.Second
 	mostChannelWait  = 40 * time.Minute
 )
 
-// askForChannel asks for the control channel of ssmmessages, and after each refusal again, ever
-// more rarely, for ever. Messages come the other way.
+// askForChannel asks for the control channel of ssmmessages, and repeats that after each refusal,
+// at growing intervals, for ever. Messages arrive through ec2messages.
 func (a *Agent) askForChannel(ctx context.Context) {
 	transport := &http.Transport{TLSClientConfig: trusting(a.Roots)}
 	defer transport.CloseIdleConnections()

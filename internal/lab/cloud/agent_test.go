@@ -24,7 +24,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// asAgent makes this program an agent, so that it can be killed.
+// asAgent turns this program into an agent, so that it can be killed.
 const asAgent = "SSMTEST_AGENT"
 
 func TestMain(m *testing.M) {
@@ -140,7 +140,7 @@ func TestHowScriptsEnd(t *testing.T) {
 		says   bool // "failed to run commands"
 	}{
 		"kill -KILL $$": {"ExecutionTimedOut", 137, false},
-		// the shell around it, too: that is what the real one says of it
+		// the shell around it is killed too: the real agent reports the same
 		"kill -KILL 0":         {"Failed", -1, true},
 		"exit 137":             {"ExecutionTimedOut", 137, false},
 		"kill -TERM $$":        {"Failed", 143, true},
@@ -155,7 +155,7 @@ func TestHowScriptsEnd(t *testing.T) {
 				*out.StandardErrorContent)
 		}
 	}
-	// 24,000 characters are cut though they would fit.
+	// 24,000 characters are cut although they would fit.
 	for size, cut := range map[int]bool{23999: false, 24000: true, 24001: true} {
 		out := eventually(t, c, lines(t, c, fmt.Sprintf("printf %%0%dd 0", size)), one)
 		if text := *out.StandardOutputContent; strings.HasSuffix(text,
@@ -177,7 +177,7 @@ func TestWhoeverHoldsStandardOutputIsWaitedFor(t *testing.T) {
 		" ]; do sleep 0.05; done; echo late' &"
 	id := lines(t, c, holder, "echo early")
 	until(t, "the holder", func() bool { return exists(began) })
-	// The script itself has ended long ago: another that was sent later is over.
+	// The script itself ended long ago: a later one is over.
 	for range 3 {
 		eventually(t, c, lines(t, c, "sleep 1"), one)
 	}
@@ -285,7 +285,7 @@ func TestTheControlChannelIsAskedForByTLSEverMoreRarely(t *testing.T) {
 			t.Errorf("%+v", call)
 		}
 	}
-	// In plain nobody is told what a control channel is.
+	// Without TLS nobody knows what a control channel is.
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -299,8 +299,8 @@ func TestTheControlChannelIsAskedForByTLSEverMoreRarely(t *testing.T) {
 	}
 }
 
-// The node asks where the bucket is and how it is encrypted, and gives the bucket's owner what it
-// stores: that is what its policy has to allow.
+// The node asks for the bucket's region and encryption, and grants the bucket's owner what it
+// stores: its policy must allow that.
 func TestTheAgentStoresOutputAsTheRealOneDoes(t *testing.T) {
 	double, cfg, url := open(t, nil)
 	double.Add(cloud.Node{ID: one})

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// silence is how long an agent that was started again waits for the worker of a command which it
-// does not find any more (agent/framework/processor/executer/outofproc: the timeout of a zombie).
+// silence is how long a restarted agent waits for the lost worker of a command
+// (agent/framework/processor/executer/outofproc: the timeout of a zombie).
 const silence = time.Minute
 
-// vanished is what it then says of the step; standard output and error are empty.
+// vanished is what it then reports about the step; standard output and error are empty.
 const vanished = "document process failed unexpectedly: ipc messaging received timeout signal , " +
 	"check [ssm-document-worker]/[ssm-session-worker] log for crash reason"
 
-// unanswered is a message whose command has not been told the end of.
+// unanswered is a message whose command has no reported end.
 type unanswered struct {
 	ID, Step string
 }
 
-// book is the file of a message: "current" until the end is told, then "completed".
+// book returns the file of a message: in "current" until the end is reported, then in "completed".
 func (a *Agent) book(which, id string) string {
 	return filepath.Join(a.Folder, which, strange.ReplaceAllString(id, "_"))
 }
@@ -37,7 +37,7 @@ func (a *Agent) openBooks() error {
 	return nil
 }
 
-// remember notes that a message was taken, and tells whether it is new.
+// remember records a message, and reports whether it is new.
 func (a *Agent) remember(id string, p payload) bool {
 	if _, err := os.Lstat(a.book("completed", id)); err == nil {
 		return false
@@ -53,19 +53,19 @@ func (a *Agent) remember(id string, p payload) bool {
 	}
 	f, err := os.OpenFile(a.book("current", id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return !errors.Is(err, fs.ErrExist) // what cannot be noted is run all the same
+		return !errors.Is(err, fs.ErrExist) // without a record the command still runs
 	}
 	defer f.Close()
 	_, _ = f.Write(text)
 	return true
 }
 
-// told notes that the end of a message's command was told.
+// told records that the end of a message's command was reported.
 func (a *Agent) told(id string) { _ = os.Rename(a.book("current", id), a.book("completed", id)) }
 
-// unfinished are the commands that an agent before this one was killed over.
+// unfinished returns the commands that an earlier agent was running when it was killed.
 func (a *Agent) unfinished() (list []unanswered) {
-	entries, _ := os.ReadDir(filepath.Join(a.Folder, "current")) // it was just made
+	entries, _ := os.ReadDir(filepath.Join(a.Folder, "current")) // it was just created
 	for _, e := range entries {
 		var u unanswered
 		if text, err := os.ReadFile(filepath.Join(a.Folder, "current", e.Name())); err == nil &&
@@ -76,7 +76,7 @@ func (a *Agent) unfinished() (list []unanswered) {
 	return list
 }
 
-// giveUp tells of a command whose worker is gone that it has failed, and never runs it again.
+// giveUp reports a command without a worker as failed, and never runs it again.
 func (a *Agent) giveUp(ctx context.Context, u unanswered) {
 	began := time.Now().UTC().Format(time.RFC3339)
 	if a.Clock.Sleep(ctx, silence) != nil {

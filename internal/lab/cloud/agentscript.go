@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// killed is the exit status of what SIGKILL ended; the agent takes it for a timeout, or for a
-// cancellation where there was one.
+// killed is the exit status after SIGKILL. The agent takes it for a timeout, or for a cancellation
+// if there was one.
 const killed = 137
 
-// written is what a script has written so far.
+// written holds what a script has written so far.
 type written struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -35,7 +35,7 @@ func (w *written) Write(p []byte) (int, error) {
 	return w.text.Write(p)
 }
 
-// end takes no more, and gives what there is.
+// end accepts no more, and returns what there is.
 func (w *written) end() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,7 +43,7 @@ func (w *written) end() string {
 	return w.text.String()
 }
 
-// timeoutOf is a step's. Anything but 5 s to 48 h silently becomes an hour.
+// timeoutOf returns a step's timeout. Anything but 5 s to 48 h silently becomes an hour.
 func timeoutOf(in map[string]any) time.Duration {
 	var seconds int
 	if _, err := fmt.Sscan(strings.Join(texts(in["timeoutSeconds"]), ""), &seconds); err == nil &&
@@ -53,8 +53,8 @@ func timeoutOf(in map[string]any) time.Duration {
 	return time.Hour
 }
 
-// script runs one. Until its time is over or it is cancelled, it is waited for as long as anybody
-// holds its standard output or error.
+// script runs one. It waits as long as anybody holds the script's standard output or error, until
+// the time is over or the script is cancelled.
 func (a *Agent) script(run context.Context, message string, in map[string]any) plugin {
 	result := plugin{started: time.Now().UTC().Format(time.RFC3339)}
 	file := filepath.Join(a.Folder, "script-"+rand.Text()+".sh")
@@ -63,9 +63,9 @@ func (a *Agent) script(run context.Context, message string, in map[string]any) p
 		return plugin{status: "Failed", code: 1, stderr: err.Error()}
 	}
 	defer os.Remove(file)
-	// The real one runs sh -c FILE: the script is a shell's child, which says 137 where the script
-	// is killed. FILE itself is not executed, since another script that is being started may hold
-	// it open for writing still (execve(2), ETXTBSY).
+	// The real one runs sh -c FILE: the script is a shell's child, and the shell returns 137 if the
+	// script is killed. FILE itself is not executed, since another script that is starting may
+	// still hold it open for writing (execve(2), ETXTBSY).
 	cmd := exec.Command("/bin/sh", "-c", `/bin/sh "$0"; exit $?`, file)
 	if !a.Alone {
 		cmd.Env = os.Environ()
@@ -86,7 +86,7 @@ func (a *Agent) script(run context.Context, message string, in map[string]any) p
 	return result
 }
 
-// await starts a script and waits for its end, and gives what the agent adds to its standard error.
+// await starts a script, waits for its end, and returns what the agent adds to its standard error.
 func (a *Agent) await(run context.Context, cmd *exec.Cmd, most time.Duration,
 	result *plugin) string {
 	start := a.Start
@@ -110,17 +110,17 @@ func (a *Agent) await(run context.Context, cmd *exec.Cmd, most time.Duration,
 		result.status = "Cancelled"
 	}
 	result.code = killed
-	// the whole group, no TERM; what has a session of its own goes on
+	// the whole group, without SIGTERM; a process with a session of its own continues
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	select {
 	case <-done:
 	case <-time.After(2 * time.Second):
-		// somebody else holds its output, and nobody waits for him now
+		// another process holds its output, and is no longer waited for
 	}
 	return ""
 }
 
-// judge says how a script has ended.
+// judge records how a script has ended.
 func judge(err error, result *plugin) string {
 	var exit *exec.ExitError
 	result.status = "Failed"
@@ -131,7 +131,7 @@ func judge(err error, result *plugin) string {
 	case !errors.As(err, &exit):
 		result.code = 1
 	default:
-		result.code = exit.ExitCode() // -1 where the shell around the script was killed too
+		result.code = exit.ExitCode() // -1 if the shell around the script was killed too
 	}
 	if result.code == killed {
 		result.status = "TimedOut"
@@ -140,7 +140,7 @@ func judge(err error, result *plugin) string {
 	return fmt.Sprintf("failed to run commands: %v", err)
 }
 
-// commandOf is the id of the command that a message is of.
+// commandOf returns the id of a message's command.
 func commandOf(message string) string {
 	parts := strings.Split(message, ".")
 	if len(parts) < 3 {

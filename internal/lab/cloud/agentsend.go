@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// wire is a step's result as SendReplyPayload has it.
+// wire returns a step's result in the form of SendReplyPayload.
 func (s plugin) wire() map[string]any {
 	return map[string]any{"status": s.status, "code": s.code, "name": s.name, "output": s.output,
 		"startDateTime": s.started, "endDateTime": s.ended,
@@ -21,7 +21,7 @@ func (s plugin) wire() map[string]any {
 		"standardError":  cut(s.stderr, MaxStderr, truncatedMark)}
 }
 
-// reply tells how a command stands, and whether that was heard.
+// reply reports the state of a command, and returns whether the service received it.
 func (a *Agent) reply(ctx context.Context, id, status string, results map[string]any) bool {
 	agent := map[string]string{"name": "amazon-ssm-agent", "lang": "en-US"}
 	text, err := json.Marshal(
@@ -44,9 +44,8 @@ func (a *Agent) reply(ctx context.Context, id, status string, results map[string
 	return false
 }
 
-// upload stores what a step has written in the command's bucket, whole, before the reply, as the
-// real agent does, if the bucket answers. First it asks where the bucket is, and whether it is
-// encrypted.
+// upload stores what a step has written, whole, in the command's bucket, before the reply, as the
+// real agent does, if the bucket answers. First it asks for the bucket's region and encryption.
 func (a *Agent) upload(ctx context.Context, p payload, folder string, s plugin) {
 	for _, out := range []struct{ name, text string }{{"stdout", s.whole}, {"stderr", s.wholeErr}} {
 		if p.OutputS3BucketName == "" || out.text == "" {
@@ -63,12 +62,12 @@ func (a *Agent) upload(ctx context.Context, p payload, folder string, s plugin) 
 		}
 		key := keyOf(p.OutputS3KeyPrefix, p.CommandId, a.Node) + "/awsrunShellScript/" + folder +
 			"/" + out.name
-		// what does not arrive is not there
+		// an upload that fails leaves nothing
 		_, _ = a.object(ctx, http.MethodPut, bucket+"/"+key, out.text, header)
 	}
 }
 
-// keyOf joins parts of a key as the agent does: by one slash each, and none before.
+// keyOf joins parts of a key as the agent does: with single slashes, and none in front.
 func keyOf(parts ...string) string { return strings.TrimPrefix(path.Join(parts...), "/") }
 
 // object makes one request to S3.
@@ -87,7 +86,7 @@ func (a *Agent) object(ctx context.Context, method, address, text string,
 	return answered(req)
 }
 
-// answered sends a request, and gives the body of its answer.
+// answered sends a request, and returns the body of its answer.
 func answered(req *http.Request) ([]byte, error) {
 	resp, err := client.Do(req)
 	if err != nil {
@@ -100,7 +99,7 @@ func answered(req *http.Request) ([]byte, error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		var said struct{ Type, Message string }
-		// what it is else, the status says
+		// otherwise the status is enough
 		_ = json.Unmarshal(bytes.Replace(body.Bytes(), []byte(`"__type"`), []byte(`"type"`), 1),
 			&said)
 		return nil, fmt.Errorf("%s: %s %s", resp.Status, said.Type, said.Message)
@@ -108,7 +107,7 @@ func answered(req *http.Request) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// post sends one request of JSON 1.1.
+// post sends one JSON 1.1 request.
 func (a *Agent) post(ctx context.Context, target string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

@@ -10,14 +10,15 @@ import (
 	"time"
 )
 
-// How long GetMessages waits for one (the real service holds it for up to 20 s; the agent gives up
-// after 20 s), and for how long a message is not given out again where the agent does not say.
+// How long GetMessages waits for a message (the real service holds it for up to 20 s; the agent
+// gives up after 20 s), and how long a message is hidden after delivery unless the agent says
+// otherwise.
 const (
 	longPoll   = 10 * time.Second
 	visibility = 10 * time.Second
 )
 
-// agentNeeds is what a request of an agent must have, and how long it must be at least
+// agentNeeds are the required fields of an agent's requests, and their minimum lengths
 // (amazon-ssm-agent, its own client's checks).
 var agentNeeds = map[string]map[string]int{
 	"AmazonSSM.UpdateInstanceInformation": {"InstanceId": 10},
@@ -33,8 +34,8 @@ var agentNeeds = map[string]map[string]int{
 		"Payload": 1},
 }
 
-// serveAgent is the side of the service that an agent on a node speaks. A node is known by the id
-// that it says: identities are not checked.
+// serveAgent serves the agents. A node is known by the id in the request: identities are not
+// checked.
 func (c *Cloud) serveAgent(w http.ResponseWriter, r *http.Request, target string, body []byte) {
 	out, f := c.answerAgent(r, target, body)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -83,9 +84,9 @@ func (c *Cloud) answerAgent(r *http.Request, target string, body []byte) (any, *
 	return nothing, nil
 }
 
-// distributor answers what an agent asks around the installation of a package. GetManifest knows
-// AWS's own packages only, which are not here: by its ResourceNotFoundException, and by no other
-// error, the agent takes a name for that of a document.
+// distributor answers the requests around the installation of a package. GetManifest knows only
+// AWS's own packages, none of which exist here: only its ResourceNotFoundException makes the agent
+// take a name for that of a document.
 func (c *Cloud) distributor(r *region, operation string, in map[string]any) *failure {
 	f := c.gate("ssm:" + operation)
 	if f == nil && operation == "GetManifest" {
@@ -96,8 +97,8 @@ func (c *Cloud) distributor(r *region, operation string, in map[string]any) *fai
 	return f
 }
 
-// readAgent checks a request of an agent. Fields that are not known here pass: agents of later
-// versions say more of themselves.
+// readAgent checks a request of an agent. It ignores unknown fields: later versions of the agent
+// send more.
 func readAgent(target string, body []byte) (map[string]any, *failure) {
 	needs, ok := agentNeeds[target]
 	if !ok {
@@ -123,9 +124,10 @@ func readAgent(target string, body []byte) (map[string]any, *failure) {
 	return in, nil
 }
 
-// refuseChannel answers an agent that wants the control channel of ssmmessages, which is not here.
-// By this word, in XML, amazon-ssm-agent takes ec2messages for what it has; any refusal leaves it
-// polling that, and it asks again, ever more rarely, for ever. It asks by TLS only.
+// refuseChannel answers an agent that wants the control channel of ssmmessages, which is not
+// implemented. After this error, in XML, amazon-ssm-agent regards ec2messages as its channel. Any
+// refusal leaves it polling that, and it asks again, at growing intervals, for ever. It asks only
+// by TLS.
 func (c *Cloud) refuseChannel(w http.ResponseWriter, r *http.Request, body []byte) {
 	if r.TLS == nil {
 		http.Error(w, "Client sent an HTTP request to an HTTPS server.", http.StatusBadRequest)
@@ -155,8 +157,7 @@ func (r *region) acknowledge(id string) {
 
 var nodeForm = regexp.MustCompile(`^(i-([0-9a-f]{8}|[0-9a-f]{17})|mi-[0-9a-f]{17})$`)
 
-// heard takes a ping. An agent that says who it is for the first time registers its node, as an
-// instance with a role does.
+// heard handles a ping. An agent's first ping registers its node, as for an instance with a role.
 func (c *Cloud) heard(r *region, in map[string]any) *failure {
 	id := str(in, "InstanceId")
 	n := r.nodes[id]
@@ -179,7 +180,7 @@ func (c *Cloud) heard(r *region, in map[string]any) *failure {
 	return nil
 }
 
-// getMessages waits for a message; the lock is given up meanwhile.
+// getMessages waits for a message; it releases the lock meanwhile.
 func (c *Cloud) getMessages(req *http.Request, r *region, in map[string]any) any {
 	id := str(in, "Destination")
 	hide := time.Duration(integer(in, "VisibilityTimeoutInSeconds",

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// step is one of a document. Of schema 1.2 there is one for each plugin, called as what it does.
+// step is one step of a document. In schema 1.2 there is one for each plugin, named after its
+// action.
 type step struct {
 	name, action string
 	folder       string // of its output in a bucket
@@ -15,7 +16,7 @@ type step struct {
 	precondition map[string]any
 }
 
-// stepsOf gives a document's steps, in order.
+// stepsOf returns a document's steps, in order.
 func stepsOf(content map[string]any) []step {
 	var out []step
 	config, _ := content["runtimeConfig"].(map[string]any)
@@ -37,8 +38,9 @@ func stepsOf(content map[string]any) []step {
 	return out
 }
 
-// allowed tells by a step's precondition why it is skipped, or why it fails; both empty: it is run.
-// There is one operator, over the node's platform, in any case, or over parameters.
+// allowed evaluates a step's precondition and returns why it is skipped, or why it fails; if both
+// are empty, it runs. There is one operator, over the node's platform, in any case, or over
+// parameters.
 func (s step) allowed(platform string, given map[string][]string) (skip, fail string) {
 	unknown := func(what string) string {
 		return "Unrecognized precondition(s): '" + what +
@@ -67,7 +69,7 @@ func (s step) allowed(platform string, given map[string][]string) (skip, fail st
 	return "", ""
 }
 
-// Exit statuses of a script that end the document.
+// The exit statuses of a script that end the document.
 const (
 	exitWell = 168
 	exitBad  = 169
@@ -83,8 +85,8 @@ type execution struct {
 	lists map[string]bool
 }
 
-// execute runs the steps in order and sends the answers: one after each of several steps, with its
-// result, and one at the end, which has the result only of a single step.
+// execute runs the steps in order and sends the replies: one after each of several steps, with its
+// result, and one at the end, which contains a result only if the document has a single step.
 func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 	e := &execution{Agent: a, ctx: ctx, run: run, id: id, payload: p, given: map[string][]string{},
 		lists: listParameters(p.DocumentContent)}
@@ -99,7 +101,7 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 		last := k == len(steps)-1 && fmt.Sprint(filled["finallyStep"]) == "true"
 		var s plugin
 		if s, over = e.step(st, filled, over, last); ctx.Err() != nil {
-			return // the agent is ending
+			return // the agent is stopping
 		}
 		count[s.status]++
 		results = map[string]any{st.name: s.wire()}
@@ -113,8 +115,8 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 	}
 }
 
-// overall is a document's status, by precedence (contracts.DocumentResultAggregator). What was
-// skipped is as good as done.
+// overall returns a document's status, by precedence (contracts.DocumentResultAggregator). A
+// skipped step counts as done.
 func overall(count map[string]int) string {
 	for _, status := range []string{"Failed", "TimedOut", "Cancelled"} {
 		if count[status] > 0 {
@@ -127,8 +129,8 @@ func overall(count map[string]int) string {
 	return "Success"
 }
 
-// step runs one, or says why it does not; over tells whether one before has ended the document, or
-// this one has. A last step may run all the same.
+// step runs one, or returns why it does not. over reports whether this step or an earlier one has
+// ended the document. A last step may run all the same.
 func (e *execution) step(st step, in map[string]any, over, anyway bool) (plugin, bool) {
 	skip, fail := st.allowed("Linux", e.given)
 	if over && !anyway {
@@ -163,7 +165,8 @@ func (e *execution) step(st step, in map[string]any, over, anyway bool) (plugin,
 	return ending(s, str(in, "onFailure"), str(in, "onSuccess"), over)
 }
 
-// ending tells whether a step ends the document, and lets it say so, but in what is listed of it.
+// ending reports whether a step ends the document, and adds that to its result, except in the
+// listed output.
 func ending(s plugin, onFailure, onSuccess string, over bool) (plugin, bool) {
 	both := func(text string) {
 		s.stdout, s.stderr = s.stdout+text, s.stderr+text

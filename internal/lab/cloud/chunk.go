@@ -12,9 +12,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// content is what an S3 client means by a body, if the body is what was signed. Clients sign its
-// digest, or say that they do not sign it, or send it in chunks, with a signature of each or of
-// none.
+// content returns the body that an S3 client sends, if it matches the signature. Clients sign its
+// digest, or declare it unsigned, or send it in chunks, each with a signature or none.
 func (who caller) content(body []byte, size string) ([]byte, *unproven) {
 	form, streaming := strings.CutPrefix(who.payload, "STREAMING-")
 	switch {
@@ -32,7 +31,7 @@ func (who caller) content(body []byte, size string) ([]byte, *unproven) {
 	}
 	var check *chain
 	if form != "UNSIGNED-PAYLOAD-TRAILER" {
-		seed, _ := hex.DecodeString(who.signature) // it was compared
+		seed, _ := hex.DecodeString(who.signature) // compared before
 		check = &chain{who: who, last: who.signature, signer: v4.NewStreamSigner(who.credentials(),
 			who.service, who.region, seed)}
 	}
@@ -52,7 +51,7 @@ func (who caller) content(body []byte, size string) ([]byte, *unproven) {
 	return data, nil
 }
 
-// chain is the signatures of chunks, each of which is over the one before ("Signature calculations:
+// chain is the signatures of chunks, each of which covers the one before ("Signature calculations:
 // transferring payload in multiple chunks").
 type chain struct {
 	who    caller
@@ -61,14 +60,15 @@ type chain struct {
 	broken bool
 }
 
-// chunk checks one. What the SDK signs of an event without headers is what S3 signs of a chunk.
+// chunk checks a chunk's signature. What the SDK signs of an event without headers is what S3 signs
+// of a chunk.
 func (c *chain) chunk(data []byte, signature string) {
 	want, err := c.signer.GetSignature(context.Background(), nil, data, c.who.at)
 	c.last = hex.EncodeToString(want)
 	c.broken = c.broken || err != nil || !hmac.Equal([]byte(signature), []byte(c.last))
 }
 
-// closes checks the signature of what comes after the last chunk.
+// closes reports whether the signature of what follows the last chunk is right.
 func (c *chain) closes(trailers []byte) bool {
 	said, signature, ok := bytes.Cut(trailers, []byte("x-amz-trailer-signature:"))
 	if !ok {
@@ -91,8 +91,8 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// unchunk takes an aws-chunked body apart: "SIZE[;chunk-signature=…]\r\n" data "\r\n", the last of
-// size 0, then trailers.
+// unchunk decodes an aws-chunked body: "SIZE[;chunk-signature=…]\r\n" data "\r\n", the last of size
+// 0, then trailers.
 func unchunk(body []byte, check *chain) (data, trailers []byte, ok bool) {
 	for {
 		line, rest, ok := bytes.Cut(body, []byte("\r\n"))

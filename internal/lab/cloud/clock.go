@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Clock tells the time. A test may own it.
+// Clock returns the time. Tests may control it.
 type Clock interface{ Now() time.Time }
 
-// Waiter is a clock by which one can wait.
+// Waiter is a clock that can also wait.
 type Waiter interface {
 	Clock
 	// Sleep waits, or returns the context's error.
@@ -39,19 +39,19 @@ type FakeClock struct {
 	waiting int
 }
 
-// NewFakeClock begins at a fixed moment.
+// NewFakeClock returns a clock that starts at a fixed time.
 func NewFakeClock() *FakeClock {
 	return &FakeClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), moved: make(chan struct{})}
 }
 
-// Now is the moment that the clock was advanced to.
+// Now returns the time to which the clock was advanced.
 func (c *FakeClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves the clock on.
+// Advance moves the clock forward.
 func (c *FakeClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,14 +60,14 @@ func (c *FakeClock) Advance(d time.Duration) {
 	c.moved = make(chan struct{})
 }
 
-// Waiting is how many sleep by this clock.
+// Waiting returns how many goroutines sleep by this clock.
 func (c *FakeClock) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.waiting
 }
 
-// Sleep waits until the clock was advanced by so much.
+// Sleep waits until the clock is advanced by d.
 func (c *FakeClock) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,19 +1,19 @@
 // Package cloud is a double of the parts of AWS that dropcap's fleet verbs use: Systems Manager
-// (Run Command, documents, inventory of managed nodes, compliance), the side of it that an agent on
-// a node speaks (ec2messages), S3, STS, Security Hub and Resource Groups. It checks each request
-// against the service's own API model, keeps time by a clock that a test may own, and puts faults
-// where a test wants them. It is for tests, and for trying the fleet commands without an AWS
-// account (dropcap fleet lab). It never speaks to AWS.
+// (Run Command, documents, inventory of managed nodes, compliance), the service that an agent on a
+// node talks to (ec2messages), S3, STS, Security Hub and Resource Groups. It checks each request
+// against the service's own API model, keeps time by a clock that a test may control, and injects
+// faults where a test wants them. It is for tests, and for trying the fleet commands without an AWS
+// account (dropcap fleet lab). It never talks to AWS.
 //
-// Every request is let in by its signature only (Signature Version 4), for every service.
+// It accepts requests only with a valid signature (Signature Version 4), for every service.
 //
-// The agent's side was made after the published source of amazon-ssm-agent (to 3.3), and held
-// against a process of it, built from that source, which was attached to the double: scripts,
+// The agent's side was written from the published source of amazon-ssm-agent (to 3.3), and compared
+// with a process of it, built from that source, which was attached to the double: scripts,
 // documents, S3, packages, kills (docs/fleet.md, "Limits"). The tests called TestTheWire… send
-// requests as that source composes them. Of what an agent may ask for, these are not here:
-// ssmmessages (it turns to ec2messages), registration with an activation, associations, inventory,
-// and parameters of Parameter Store. What no agent shows, such as what the service does with a
-// reply after the end, is a guess.
+// requests as that source composes them. Not implemented are ssmmessages (the agent falls back on
+// ec2messages), registration with an activation, associations, inventory, and parameters of
+// Parameter Store. What no agent shows, such as how the service treats a reply after the end, is a
+// guess.
 package cloud
 
 import (
@@ -33,7 +33,7 @@ const (
 	MaxDocument = 64 << 10
 )
 
-// Cloud is the whole state: accounts with regions. All of it is behind one lock.
+// Cloud is the whole state: accounts with regions. One lock guards all of it.
 type Cloud struct {
 	mu      sync.Mutex
 	clock   Clock
@@ -46,27 +46,27 @@ type Cloud struct {
 	log     []Call
 	serial  int
 	models  map[string]*model
-	base    string // where it was asked last: for addresses
+	base    string // the address of the latest request, to build addresses
 }
 
-// Call is one request that reached the service, in the order of arrival.
+// Call is one request that reached the service, in order of arrival.
 type Call struct {
 	At     time.Time
 	API    string // "ssm:SendCommand"
 	Region string
-	Error  string // the error's type; empty if it was answered
+	Error  string // the error's type; empty if it succeeded
 }
 
 type place struct{ account, region string }
 
-// region is what one account has in one region.
+// region holds what one account has in one region.
 type region struct {
 	place
 	nodes      map[string]*Node
-	order      []string // ids, as registered
+	order      []string // ids in order of registration
 	commands   map[string]*command
-	cancels    map[string]bool   // ids of messages that end commands
-	aliases    map[string]string // further ids of messages, and their first
+	cancels    map[string]bool   // ids of messages that cancel commands
+	aliases    map[string]string // second ids of messages, and their first
 	sequence   []*command
 	documents  map[string]*document
 	groups     map[string][]string
@@ -82,7 +82,7 @@ const (
 	SecretKey      = "dropcap-lab-is-not-a-secret"
 )
 
-// New makes an empty cloud. A nil clock is the wall's.
+// New returns an empty cloud. A nil clock means the wall clock.
 func New(clock Clock) *Cloud {
 	if clock == nil {
 		clock = wall{}
@@ -121,27 +121,28 @@ type Node struct {
 	AgentVersion        string
 	Tags                map[string]string
 	LastPing            time.Time
-	Gone                bool // the agent does not answer: pings are old
-	attached            bool // an agent has spoken for it: from then on, silence is loss
-	queue               []*message
-	// closed when there may be something to fetch; nil while nobody waits
+	Gone                bool // the agent does not answer: its pings are old
+	// an agent has pinged for it; from then on, silence means that it is lost
+	attached bool
+	queue    []*message
+	// closed when there may be something to fetch; nil if nobody waits
 	woken     chan struct{}
 	Simulated Simulator // answers in place of an agent, if set
 }
 
-// Simulator answers a command as a node would: what the script printed and its exit status.
+// Simulator answers a command as a node would, with the script's output and its exit status.
 type Simulator func(Script) (stdout, stderr string, exit int)
 
-// Script is what a node is asked to run.
+// Script is what a node is told to run.
 type Script struct {
 	Node, Command, Region string
 	Lines                 []string
-	Package               map[string]any // what aws:configurePackage is asked for
+	Package               map[string]any // the inputs of aws:configurePackage
 	WorkingDirectory      string
 	Timeout               time.Duration
 }
 
-// Add registers a node. Fields that are empty get what a Debian instance would say.
+// Add registers a node. Empty fields get a Debian instance's values.
 func (c *Cloud) Add(n Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,7 +169,7 @@ func (c *Cloud) Add(n Node) {
 	r.nodes[n.ID] = &n
 }
 
-// Group makes a resource group of nodes.
+// Group creates a resource group of nodes.
 func (c *Cloud) Group(account, regionName, name string, nodes ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +187,7 @@ func (c *Cloud) Silence(account, regionName, id string, gone bool) {
 	}
 }
 
-// Polls tells whether the agent of a node waits for messages.
+// Polls reports whether a node's agent is waiting for messages.
 func (c *Cloud) Polls(account, regionName, id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,35 +195,35 @@ func (c *Cloud) Polls(account, regionName, id string) bool {
 	return n != nil && n.woken != nil
 }
 
-// Calls counts the requests by API ("ssm:SendCommand").
+// Calls returns the number of requests by API ("ssm:SendCommand").
 func (c *Cloud) Calls() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.calls)
 }
 
-// Log gives every request in order.
+// Log returns every request in order.
 func (c *Cloud) Log() []Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.log)
 }
 
-// Trust lets this access key in, as an account's, and no other: who has its secret may run scripts
-// wherever an agent is attached.
+// Trust accepts this access key as an account's, and no other: whoever has its secret may run
+// scripts wherever an agent is attached.
 func (c *Cloud) Trust(key Key, account string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keys = map[string]principal{key.ID: {Key: key, account: account}}
 }
 
-// Known tells whether a request without a body is signed, for a service, by a key that is let in.
+// Known reports whether a request without a body is signed, for a service, by an accepted key.
 func (c *Cloud) Known(r *http.Request, service string) bool {
 	_, why := c.prove(r, service, digestOf(nil))
 	return why == nil
 }
 
-// wake tells a waiting agent to look again.
+// wake wakes a waiting agent.
 func (n *Node) wake() {
 	if n.woken != nil {
 		close(n.woken)
@@ -230,11 +231,11 @@ func (n *Node) wake() {
 	}
 }
 
-// silent is how long an agent may say nothing until its node counts as lost (user guide,
+// silent is how long an agent may be silent until its node counts as lost (user guide,
 // "PingStatus": 5 minutes).
 const silent = 5 * time.Minute
 
-// lost tells whether the node's agent is not heard of any more.
+// lost reports whether the node's agent is silent for too long.
 func (n *Node) lost(now time.Time) bool {
 	return n.Gone || n.attached && now.Sub(n.LastPing) > silent
 }

@@ -11,19 +11,19 @@ import (
 // command is one SendCommand.
 type command struct {
 	id, comment, document, version string
-	content                        map[string]any // the document, parameters not yet put in
+	content                        map[string]any // the document, before parameters are filled in
 	parameters                     map[string][]string
 	instances                      []string
 	targets                        []any
 	requested                      time.Time
 	delivery                       time.Duration // TimeoutSeconds
 	concurrency, errors            int
-	maxConcurrency, maxErrors      string // as asked for
+	maxConcurrency, maxErrors      string // as requested
 	bucket, prefix                 string
 	invocations                    map[string]*invocation
 	order                          []string
 	cancelled                      bool
-	closed                         bool // nothing moves any more
+	closed                         bool // no more changes
 }
 
 // invocation is a command on one node.
@@ -31,7 +31,7 @@ type invocation struct {
 	node    string
 	status  string // the API's enumeration
 	detail  string // StatusDetails
-	sent    bool   // a message was made for the node
+	sent    bool   // a message was created for the node
 	sentAt  time.Time
 	started time.Time
 	ended   time.Time
@@ -39,20 +39,20 @@ type invocation struct {
 	stderr  string
 	exit    int
 	plugins map[string]plugin // by the step's name
-	trace   string            // what the agent says of the document as a whole
-	lost    bool              // the final answer will not arrive
-	// its agent was killed, and says so once it has looked for the command
+	trace   string            // what the agent reports about the document as a whole
+	lost    bool              // the final reply will not arrive
+	// its agent was killed; a later one reports that after searching for the command
 	orphaned      bool
 	deliveredOnce bool
 }
 
-// plugin is what one step of a document gave.
+// plugin is the result of one step of a document.
 type plugin struct {
 	name, status    string
 	code            int
 	stdout, stderr  string
-	output          string // both, cut; or what there is to say where neither was written
-	whole, wholeErr string // not cut; of an agent here
+	output          string // both, cut; or a message if neither was written
+	whole, wholeErr string // uncut; only from the agent in this package
 	started, ended  string
 }
 
@@ -64,7 +64,8 @@ func (i *invocation) over() bool {
 	return true
 }
 
-// execution is how long a command may run: the document's executionTimeout, by default 3,600 s.
+// execution returns how long a command may run: the document's executionTimeout, by default 3,600
+// s.
 func (cmd *command) execution() time.Duration {
 	if v := cmd.parameters["executionTimeout"]; len(v) == 1 {
 		if n, err := strconv.Atoi(v[0]); err == nil && n >= 5 && n <= 172800 {
@@ -74,11 +75,11 @@ func (cmd *command) execution() time.Duration {
 	return time.Hour
 }
 
-// output is the folder of a node's output in the bucket, as the agent makes it: of a prefix, only
-// what is between slashes counts.
+// output returns the folder of a node's output in the bucket, named as the agent does: slashes in a
+// prefix only separate.
 func (cmd *command) output(node string) string { return keyOf(cmd.prefix, cmd.id, node) }
 
-// limit computes "50", "10%" of n.
+// limit computes "50" or "10%" of n.
 func limit(text string, n, otherwise int) int {
 	if text == "" {
 		return otherwise
@@ -91,8 +92,8 @@ func limit(text string, n, otherwise int) int {
 	return v
 }
 
-// step moves a command on to what it is at this moment: it sends messages to further nodes as the
-// ramp allows, lets those expire that nobody fetched, and stops when there were too many errors.
+// step brings a command to the present: it sends messages to further nodes as the ramp allows,
+// expires those that nobody fetched, and stops after too many errors.
 func (c *Cloud) step(r *region, cmd *command) {
 	if cmd.closed {
 		return
@@ -145,7 +146,7 @@ func (i *invocation) end(status, detail string, at time.Time) {
 }
 
 // expire ends an invocation whose time is over. A message that was not fetched within the delivery
-// timeout, and a final answer that was lost, both end as DeliveryTimedOut.
+// timeout, and a lost final reply, both end as DeliveryTimedOut.
 func (c *Cloud) expire(cmd *command, i *invocation, now time.Time) {
 	if i.over() || !i.sent {
 		return
@@ -165,7 +166,7 @@ func (c *Cloud) expire(cmd *command, i *invocation, now time.Time) {
 	}
 }
 
-// send makes the node's message, or ends the invocation where the node cannot take it.
+// send creates the node's message, or ends the invocation if the node cannot receive it.
 func (c *Cloud) send(r *region, cmd *command, i *invocation, now time.Time) {
 	n := r.nodes[i.node]
 	i.sent, i.sentAt = true, now
@@ -195,7 +196,7 @@ func (c *Cloud) send(r *region, cmd *command, i *invocation, now time.Time) {
 	n.wake()
 }
 
-// rollUp gives the whole command's status and its detail (user guide, "Understanding command
+// rollUp returns the whole command's status and its detail (user guide, "Understanding command
 // statuses": by priority).
 func (cmd *command) rollUp() (status, detail string, done, errors, timeouts int) {
 	counts := map[string]int{}
@@ -232,11 +233,11 @@ func (cmd *command) rollUp() (status, detail string, done, errors, timeouts int)
 	return "Success", "Success", done, errors, timeouts
 }
 
-// finish takes a node's answer.
+// finish records a node's final reply.
 func (c *Cloud) finish(cmd *command, i *invocation, plugins map[string]plugin,
 	documentStatus string) {
 	if i.over() {
-		return // a late or doubled answer changes nothing
+		return // a late or repeated reply changes nothing
 	}
 	now := c.clock.Now()
 	i.plugins = plugins
@@ -268,7 +269,7 @@ func (c *Cloud) finish(cmd *command, i *invocation, plugins map[string]plugin,
 	}
 }
 
-// cut shortens output as the agent does: what is exactly as long as the most is marked too.
+// cut shortens output as the agent does: output of exactly the maximum length is marked too.
 func cut(s string, most int, mark string) string {
 	if len(s) < most {
 		return s
@@ -276,9 +277,8 @@ func cut(s string, most int, mark string) string {
 	return s[:most-len(mark)] + mark
 }
 
-// combined is what a step has written, of both kinds, in 2,500 characters: where that is too much,
-// each may have half of it, and more where the other leaves some
-// (agent/framework/processor/executer/iohandler, TruncateOutput).
+// combined returns both outputs of a step in 2,500 characters. If they are longer, each gets half,
+// and more if the other leaves some (agent/framework/processor/executer/iohandler, TruncateOutput).
 func combined(stdout, stderr string) string {
 	const outMark, errMark = "\n---Output truncated---", "\n---Error truncated----"
 	title := ""

@@ -33,7 +33,7 @@ type configuring struct {
 	out, err strings.Builder
 }
 
-// installation is what the agent remembers of a package.
+// installation is what the agent records of a package.
 type installation struct {
 	Version, Manifest string
 	Failed            bool
@@ -41,7 +41,7 @@ type installation struct {
 
 var strange = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
-// configure installs a package, or uninstalls it.
+// configure installs or uninstalls a package.
 func (a *Agent) configure(run context.Context, message string, in map[string]any) plugin {
 	c := &configuring{Agent: a, run: run, message: message, name: str(in, "name"),
 		urls: map[string]string{}}
@@ -71,7 +71,7 @@ func (c *configuring) do(in map[string]any) bool {
 	if err := c.isDocument(str(in, "version")); err != nil {
 		return c.fail("Error returned for GetManifest - %v.", err)
 	}
-	// The manifest is always asked for, whatever is to be done.
+	// The agent always asks for the manifest, whatever the action.
 	if err := c.describe(str(in, "version")); err != nil {
 		return c.fail("failed to download manifest - %v", err)
 	}
@@ -81,7 +81,7 @@ func (c *configuring) do(in map[string]any) bool {
 	} else {
 		done = c.install(before)
 	}
-	// What came of it is told to the service; that it is not heard is only logged.
+	// The result is reported to the service; a failure to do so is only logged.
 	_ = c.post(c.run, "AmazonSSM.PutConfigurePackageResult", map[string]any{"PackageName": c.name,
 		"PackageVersion": c.Version, "Operation": str(in, "action"),
 		"PreviousPackageVersion": before.Version, "OverallTiming": 1,
@@ -90,12 +90,13 @@ func (c *configuring) do(in map[string]any) bool {
 }
 
 var (
-	ofAWS      = regexp.MustCompile(`^[A-Za-z0-9.]+$`) // a version of a package of AWS's own
+	ofAWS      = regexp.MustCompile(`^[A-Za-z0-9.]+$`) // a version of one of AWS's own packages
 	documentID = regexp.MustCompile(`^arn:[^:]*:[^:]*:[^:]*:[^:]*:document/`)
 )
 
-// isDocument asks whether the name is that of a package of AWS's own, where it can be. It is a
-// document's only if the service knows no such package; any other error ends the installation.
+// isDocument returns nil if the name is a document's. If the name could be one of AWS's own
+// packages, it asks the service, which must not know such a package; any other error ends the
+// installation.
 func (c *configuring) isDocument(version string) error {
 	if documentID.MatchString(c.name) || version != "" && !ofAWS.MatchString(version) {
 		return nil
@@ -114,7 +115,7 @@ func (c *configuring) isDocument(version string) error {
 	return err
 }
 
-// describe gets the document.
+// describe fetches the document.
 func (c *configuring) describe(version string) error {
 	ask := map[string]any{"Name": c.name}
 	if version != "" {
@@ -148,7 +149,7 @@ func (c *configuring) install(before installation) bool {
 		return c.fail("%v", err)
 	}
 	old := ""
-	if before.Version != "" && !same { // another version, or another package by the same version
+	if before.Version != "" && !same { // another version, or another package with the same version
 		if old = before.Version; !c.action("uninstall", old) {
 			c.fail("Failed to uninstall version %s of package; uninstall status Failed", old)
 		}
@@ -188,7 +189,7 @@ func (c *configuring) uninstall(version string, before installation) bool {
 
 func (c *configuring) before() (i installation) {
 	if text, err := os.ReadFile(filepath.Join(c.folder, "installstate")); err == nil {
-		_ = json.Unmarshal(text, &i) // ours
+		_ = json.Unmarshal(text, &i) // written by us
 	}
 	return i
 }
@@ -201,7 +202,7 @@ func (c *configuring) remember(i installation) bool {
 	return err == nil
 }
 
-// action runs a script of a version, in its folder. One that there is not is no failure.
+// action runs a script of a version, in its folder. A missing one is not a failure.
 func (c *configuring) action(name, version string) bool {
 	folder := filepath.Join(c.folder, version)
 	if _, err := os.Stat(filepath.Join(folder, name+".sh")); err != nil {
@@ -225,7 +226,7 @@ func (c *configuring) action(name, version string) bool {
 	return s.status == "Success"
 }
 
-// fetch gets the file for this platform, and unpacks it if it is what the manifest says.
+// fetch downloads the file for this platform, and unpacks it if it matches the manifest.
 func (c *configuring) fetch() error {
 	platform, arch := c.system()
 	versions := c.Packages[platform]
@@ -245,7 +246,7 @@ func (c *configuring) fetch() error {
 		c.Files[file].Checksums["sha256"]) {
 		err = errors.New("failed to verify checksum of the file")
 	}
-	if err != nil { // with the address, signature and all, as the real one does
+	if err != nil { // with the address, signature included, as the real one does
 		return fmt.Errorf("failed to download installation package reliably, %s, %w", c.urls[file],
 			err)
 	}
@@ -282,7 +283,7 @@ func unpack(data []byte, folder string) error {
 	return os.CopyFS(folder, r)
 }
 
-// system is the platform and architecture, as the agent's envdetect calls them.
+// system returns the platform and architecture, as named by the agent's envdetect.
 func (a *Agent) system() (platform, arch string) {
 	platform, arch = a.Platform, a.Arch
 	if platform == "" {

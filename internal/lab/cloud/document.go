@@ -17,7 +17,7 @@ type document struct {
 	defaultVersion int         // from 1
 }
 
-// runShellScript is what AWS-RunShellScript does, as far as it matters here.
+// runShellScript is AWS-RunShellScript, as far as it matters here.
 const runShellScript = `{"schemaVersion":"1.2","description":"Run a shell script or specify the commands to run.","parameters":{
 "commands":{"type":"StringList","description":"commands","minItems":1,"displayType":"textarea"},
 "workingDirectory":{"type":"String","default":"","description":"working directory","maxChars":4096},
@@ -38,13 +38,13 @@ func builtin() map[string]*document {
 	return out
 }
 
-// Document puts a document there, in place of one of that name.
+// Document adds a document, or replaces the one with that name.
 func (c *Cloud) Document(account, regionName, name, content string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := &document{name: name, owner: account, defaultVersion: 1}
 	if err := d.add(content); err != nil {
-		panic(err) // a mistake of the test
+		panic(err) // a mistake in the test
 	}
 	c.region(account, regionName).documents[name] = d
 }
@@ -68,7 +68,7 @@ func (d *document) add(text string) error {
 	return nil
 }
 
-// resolve gives a version's number and content: "", "$DEFAULT", "$LATEST" or a number.
+// resolve returns the number and content of a version: "", "$DEFAULT", "$LATEST" or a number.
 func (d *document) resolve(version string) (int, map[string]any) {
 	n := d.defaultVersion
 	switch version {
@@ -85,8 +85,8 @@ func (d *document) resolve(version string) (int, map[string]any) {
 	return n, d.versions[n-1]
 }
 
-// parameters checks what is given against the document's own declarations, fills defaults, and
-// complains as InvalidParameters does.
+// parameters checks the given parameters against the document's declarations, fills in defaults,
+// and complains as InvalidParameters does.
 func parameters(content map[string]any, given map[string]any) (map[string][]string, string) {
 	declared, _ := content["parameters"].(map[string]any)
 	out := map[string][]string{}
@@ -159,8 +159,8 @@ func texts(v any) []string {
 	return []string{fmt.Sprint(v)}
 }
 
-// fill puts parameters into a document: "{{ name }}" alone becomes the value itself (a list stays
-// one), within a text its text.
+// fill fills parameters into a document: "{{ name }}" alone becomes the value itself (a list stays
+// a list), within a text its text.
 func fill(v any, given map[string][]string, lists map[string]bool) any {
 	switch v := v.(type) {
 	case string:
@@ -222,7 +222,7 @@ func listParameters(content map[string]any) map[string]bool {
 	return out
 }
 
-// supports tells whether a document has a step for a platform: aws:runShellScript has none for
+// supports reports whether a document has a step for a platform: aws:runShellScript has none for
 // Windows.
 func supports(content map[string]any, platform string) bool {
 	text, err := json.Marshal(content)

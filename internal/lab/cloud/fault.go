@@ -1,14 +1,14 @@
 package cloud
 
-// Kinds of Fault.
+// The kinds of Fault.
 const (
 	Throttle = "throttle" // ThrottlingException
-	// InvocationDoesNotExist, as it is for a moment after SendCommand
+	// InvocationDoesNotExist, as happens briefly after SendCommand
 	NotYet      = "not-yet"
 	ServerError = "server-error" // InternalServerError, 500
 	// the connection is closed without an answer, after the request took effect
 	Drop = "drop"
-	// the node's final answer never arrives: it ends as DeliveryTimedOut
+	// the node's final reply never arrives: it ends as DeliveryTimedOut
 	LostReply = "lost-reply"
 	// the command is delivered twice, under two ids, and so run twice
 	Duplicate    = "duplicate"
@@ -16,13 +16,13 @@ const (
 	Damaged      = "damaged"       // a byte of the node's output is changed
 	Truncated    = "truncated"     // the output ends early
 	NeverStarted = "never-started" // the agent fetches the message and forgets it
-	// the agent dies while the command runs, which goes on; a minute later another says that it has
-	// failed
+	// the agent dies while the command runs, which continues; a minute later another agent reports
+	// that it failed
 	KilledMidway  = "killed-midway"
 	AccessDenied  = "access-denied"
 	ExpiredTokens = "expired-token"
-	LostObject    = "lost-object" // the node's output does not get into the bucket
-	// DamagedPackage: what a node gets of a package is not what its manifest says.
+	LostObject    = "lost-object" // the node's output does not reach the bucket
+	// DamagedPackage: the package's file that a node gets does not match its manifest.
 	DamagedPackage = "damaged-package"
 )
 
@@ -33,8 +33,8 @@ type Fault struct {
 	Kind  string
 	API   string
 	Node  string
-	Times int // how often; 0: for ever
-	After int // how many to let pass first
+	Times int // how often; 0 means for ever
+	After int // how many requests pass first
 	spent bool
 }
 
@@ -59,7 +59,7 @@ func (c *Cloud) Deny(api string) {
 	c.denied[api] = true
 }
 
-// fault tells whether a kind of fault strikes here, and uses it up.
+// fault reports whether a fault of this kind strikes here, and uses it up.
 func (c *Cloud) fault(kind, api, node string) bool {
 	for _, f := range c.faults {
 		if f.spent || f.Kind != kind || f.API != "" && f.API != api ||

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// requestID is every request's: nothing asks for it.
+// requestID is the id of every request: nothing uses it.
 const requestID = "00000000-0000-4000-8000-000000000000"
 
 // failure is an error of an API: its type, as the SDK sees it, and a sentence.
@@ -24,7 +24,7 @@ func fail(kind, format string, args ...any) *failure {
 		message: fmt.Sprintf(format, args...)}
 }
 
-// ServeHTTP answers for all services on one address, as AWS_ENDPOINT_URL has it.
+// ServeHTTP serves all services on one address, for AWS_ENDPOINT_URL.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	channel := strings.HasPrefix(r.URL.Path, "/v1/control-channel/") ||
 		strings.HasPrefix(r.URL.Path, "/v1/data-channel/")
@@ -61,7 +61,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveJSON checks and answers a request of a service that speaks JSON.
+// serveJSON checks and answers a request of a JSON service.
 func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, operation string,
 	body []byte) {
 	status := http.StatusForbidden
@@ -103,7 +103,7 @@ func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, opera
 	_ = json.NewEncoder(w).Encode(output)
 }
 
-// baseOf is the address by which we were asked.
+// baseOf returns the address to which the request was sent.
 func baseOf(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -111,7 +111,7 @@ func baseOf(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// gate lets a request in, or not: faults and denials.
+// gate rejects a request if a fault or a denial applies.
 func (c *Cloud) gate(api string) *failure {
 	switch {
 	case c.fault(ExpiredTokens, api, ""):
@@ -173,7 +173,7 @@ func (c *Cloud) dispatch(r *region, api string, in map[string]any) (any, *failur
 	return do(r, in)
 }
 
-// stamp is a time as JSON 1.1 has it: seconds since 1970, with a fraction.
+// stamp returns a time in the form of JSON 1.1: seconds since 1970, with a fraction.
 func stamp(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -193,7 +193,7 @@ func integer(in map[string]any, key string, otherwise int) int {
 	return otherwise
 }
 
-// paged cuts a page out of a list; tokens are positions.
+// paged returns one page of a list; tokens are positions.
 func paged[T any](list []T, in map[string]any, most int) (page []T, next any, f *failure) {
 	from := 0
 	if t := str(in, "NextToken"); t != "" {

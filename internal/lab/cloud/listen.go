@@ -17,14 +17,13 @@ import (
 	"time"
 )
 
-// Certificate is what the double shows of itself by TLS: one of its own making, for 127.0.0.1 and
-// localhost.
+// Certificate is the double's TLS certificate: self-signed, for 127.0.0.1 and localhost.
 type Certificate struct {
 	tls tls.Certificate
-	PEM []byte // for whoever is to believe it
+	PEM []byte // for clients that must trust it
 }
 
-// NewCertificate makes one that is valid for a year.
+// NewCertificate returns one that is valid for a year.
 func NewCertificate() (*Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -47,7 +46,7 @@ func NewCertificate() (*Certificate, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
 }
 
-// Roots believe it.
+// Roots returns a pool that trusts it.
 func (c *Certificate) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(c.PEM)
@@ -58,8 +57,8 @@ func trusting(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// Serve serves on one port both in plain, as most of the double is asked, and by TLS, as agents ask
-// ssmmessages. It ends when the server is closed.
+// Serve serves one port both in plain HTTP, which most requests to the double use, and by TLS,
+// which agents use for ssmmessages. It ends when the server is closed.
 func Serve(server *http.Server, l net.Listener, c *Certificate) error {
 	s := &splitting{Listener: l, ended: make(chan struct{}), plain: make(chan net.Conn),
 		secure: make(chan net.Conn)}
@@ -74,7 +73,7 @@ func Serve(server *http.Server, l net.Listener, c *Certificate) error {
 	return errors.Join(err, <-failed)
 }
 
-// splitting tells connections by their first byte.
+// splitting separates connections by their first byte.
 type splitting struct {
 	net.Listener
 	once          sync.Once
@@ -83,7 +82,7 @@ type splitting struct {
 	plain, secure chan net.Conn
 }
 
-// patience is how long a connection may take to say its first byte.
+// patience is how long a connection may take to send its first byte.
 const patience = 10 * time.Second
 
 func (s *splitting) accept() {
@@ -97,8 +96,8 @@ func (s *splitting) accept() {
 	}
 }
 
-// sort hands a connection on. A TLS record of a handshake begins with 22 (RFC 8446, 5.1), which no
-// method of HTTP does.
+// sort passes a connection to the right listener. A TLS handshake record begins with 22 (RFC 8446,
+// 5.1), unlike any HTTP method.
 func (s *splitting) sort(conn net.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	r := bufio.NewReader(conn)
@@ -119,7 +118,7 @@ func (s *splitting) sort(conn net.Conn) {
 	}
 }
 
-// peeked is a connection of which some was read already.
+// peeked is a connection from which some bytes were read already.
 type peeked struct {
 	net.Conn
 	r *bufio.Reader

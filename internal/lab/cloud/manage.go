@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// describeNodes is DescribeInstanceInformation: pages of 5 to 50, string filters of which tag
-// filters stand alone.
+// describeNodes is DescribeInstanceInformation: pages of 5 to 50, and string filters, where a tag
+// filter excludes all others.
 func (c *Cloud) describeNodes(r *region, in map[string]any) (any, *failure) {
 	filters, _ := in["Filters"].([]any)
 	tags, others := 0, 0
@@ -234,8 +234,7 @@ func (c *Cloud) deleteDocument(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{}, nil
 }
 
-// putCompliance overwrites all items of a type of a resource, unless the hash says that they are
-// the same.
+// putCompliance replaces all of a resource's items of a type, unless the hash is unchanged.
 func (c *Cloud) putCompliance(r *region, in map[string]any) (any, *failure) {
 	kind := str(in, "ComplianceType")
 	if !strings.HasPrefix(kind, "Custom:") {
@@ -277,9 +276,9 @@ func (c *Cloud) listCompliance(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{"ComplianceItems": page, "NextToken": next}, nil
 }
 
-// retain keeps what an import does not change in a finding that is there (BatchImportFindings,
-// "cannot be used to update"): what belongs to the customers, and severity and types unless the
-// provider's own fields give them.
+// retain keeps what an import must not change in an existing finding (BatchImportFindings, "cannot
+// be used to update"): the customer's fields, and severity and types unless the provider's own
+// fields set them.
 func retain(old, imported map[string]any) {
 	for _, k := range []string{"Note", "UserDefinedFields", "VerificationState", "Workflow"} {
 		delete(imported, k)
@@ -295,8 +294,8 @@ func retain(old, imported map[string]any) {
 	}
 }
 
-// importFindings is BatchImportFindings: at most 100, each at most 240 KB; one with an id that is
-// there updates it.
+// importFindings is BatchImportFindings: at most 100, each at most 240 KB. A finding with a known
+// id updates the existing one.
 func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 	if !r.hub {
 		return nil, &failure{401, "InvalidAccessException", "Account " + r.account +
@@ -336,8 +335,8 @@ func (c *Cloud) importFindings(r *region, in map[string]any) (any, *failure) {
 		"FailedFindings": failed}, nil
 }
 
-// getFindings gives all, sorted by id: of the filters the product's, the generator's and the record
-// state's are applied.
+// getFindings returns all, sorted by id. It applies only the filters by product, generator and
+// record state.
 func (c *Cloud) getFindings(r *region, in map[string]any) (any, *failure) {
 	var list []any
 	filters, _ := in["Filters"].(map[string]any)
@@ -368,14 +367,14 @@ func keepFinding(finding, filters map[string]any) bool {
 	return true
 }
 
-// DisableHub makes Security Hub be not enabled in a region.
+// DisableHub disables Security Hub in a region.
 func (c *Cloud) DisableHub(account, regionName string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.region(account, regionName).hub = false
 }
 
-// Compliance gives a node's items of a type, as "ID STATUS".
+// Compliance returns a node's items of a type, as "ID STATUS".
 func (c *Cloud) Compliance(account, regionName, node, kind string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

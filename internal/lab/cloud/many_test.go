@@ -14,7 +14,7 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// attach runs an agent until the function that it gives is called.
+// attach runs an agent until the returned function is called.
 func attach(t *testing.T, a *cloud.Agent) (detach func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

@@ -16,7 +16,7 @@ import (
 //go:embed model/*.json
 var models embed.FS
 
-// model is what a service's own API model says of its requests.
+// model is the part of a service's API model that describes its requests.
 type model struct {
 	Operations map[string]struct {
 		Input string
@@ -41,7 +41,7 @@ type shape struct {
 func load(service string) *model {
 	data, err := models.ReadFile("model/" + service + ".json")
 	if err != nil {
-		panic(err) // embedded: a mistake of the build
+		panic(err) // embedded: a mistake in the build
 	}
 	m := &model{}
 	if err := json.Unmarshal(data, m); err != nil {
@@ -55,8 +55,8 @@ func load(service string) *model {
 	return m
 }
 
-// compile makes a Java pattern of the model one of Go, anchored at both ends as the services do.
-// One that Go cannot express checks nothing.
+// compile converts one of the model's Java patterns to Go, anchored at both ends as in the
+// services. A pattern that Go cannot express checks nothing.
 func compile(p string) *regexp.Regexp {
 	p = strings.NewReplacer(`\p{Print}`, `[[:print:]]`, `\\p{Alnum}`, `[[:alnum:]]`, `\p{ASCII}`,
 		`[[:ascii:]]`).Replace(p)
@@ -67,7 +67,7 @@ func compile(p string) *regexp.Regexp {
 	return re
 }
 
-// check gives the complaints about a decoded request, in the words of the services' own
+// check returns the complaints about a decoded request, in the words of the services' own
 // ValidationException, sorted.
 func (m *model) check(operation string, input any) []string {
 	op, ok := m.Operations[operation]

@@ -14,16 +14,16 @@ type message struct {
 	id, topic string
 	cmd       *command
 	inv       *invocation
-	// the id of the message whose command is to end; empty: this one is a command
+	// the id of the message whose command is to be cancelled; empty: this one is a command
 	cancels string
 	again   bool      // a duplicate
 	other   bool      // and under another id
-	hidden  time.Time // not given out before
+	hidden  time.Time // not delivered again before
 	fetched bool
 }
 
-// pending gives what a node may fetch now. Unless it is acknowledged within that time, it is given
-// out again.
+// pending returns what a node may fetch now. A message that is not acknowledged in time is
+// delivered again.
 func (c *Cloud) pending(n *Node, visibility time.Duration) []*message {
 	now := c.clock.Now()
 	var out []*message
@@ -41,7 +41,7 @@ func (c *Cloud) pending(n *Node, visibility time.Duration) []*message {
 	return out
 }
 
-// wire is a message as the agent gets it. Nothing in it is empty: the agent takes no message
+// wire returns a message as the agent receives it. No field is empty: the agent rejects a message
 // without a topic, destination, id or date.
 func (m *message) wire(now time.Time) map[string]any {
 	payload, err := json.Marshal(m.payload())
@@ -52,8 +52,8 @@ func (m *message) wire(now time.Time) map[string]any {
 		"Payload": string(payload), "Topic": m.topic}
 }
 
-// payload is what the agent reads of a message (amazon-ssm-agent, agent/runcommand/contracts). The
-// agent itself puts the ids of the command and the node behind the prefix.
+// payload returns what the agent reads of a message (amazon-ssm-agent, agent/runcommand/contracts).
+// The agent itself appends the ids of the command and the node to the prefix.
 func (m *message) payload() map[string]any {
 	if m.cancels != "" {
 		return map[string]any{"CancelMessageId": m.cancels}
@@ -75,10 +75,10 @@ func (m *message) payload() map[string]any {
 	}
 }
 
-// messageID is what the agent takes a command's id out of.
+// messageID returns a message's id, from which the agent extracts the command's id.
 func messageID(command, node string) string { return "aws.ssm." + command + "." + node }
 
-// find gives the message that an agent speaks of.
+// find returns the command and invocation of a message.
 func (r *region) find(id string) (*command, *invocation) {
 	if first, ok := r.aliases[id]; ok {
 		id = first
@@ -95,7 +95,7 @@ func (r *region) find(id string) (*command, *invocation) {
 	return cmd, cmd.invocations[node]
 }
 
-// simulate answers for the nodes of a region that have a Simulator. The lock is given up meanwhile,
+// simulate answers for the nodes of a region that have a Simulator. It releases the lock meanwhile,
 // since a simulator may take its time.
 func (c *Cloud) simulate(r *region, cmd *command) {
 	for _, id := range cmd.order {
@@ -148,10 +148,10 @@ func (c *Cloud) simulate(r *region, cmd *command) {
 	}
 }
 
-// truncatedMark is what the agent ends cut output with (3.3).
+// truncatedMark is how the agent (3.3) marks the end of cut output.
 const truncatedMark = "--output truncated--"
 
-// scriptOf gives the lines of a command's shell script, of either schema.
+// scriptOf returns the lines of a command's shell script, of either schema.
 func scriptOf(cmd *command, node, region string) Script {
 	s := Script{Node: node, Command: cmd.id, Region: region, Timeout: cmd.execution()}
 	lists := listParameters(cmd.content)
@@ -171,8 +171,8 @@ func scriptOf(cmd *command, node, region string) Script {
 	return s
 }
 
-// firstStep names the first aws:runShellScript step, as the folder of its output in a bucket is
-// called. Schema 1.2 has a number for it.
+// firstStep returns the name of the first aws:runShellScript step, as used for the folder of its
+// output in a bucket. Schema 1.2 has a number for it.
 func firstStep(content map[string]any) string {
 	for _, st := range stepsOf(content) {
 		if st.action == "aws:runShellScript" {
@@ -182,8 +182,8 @@ func firstStep(content map[string]any) string {
 	return "0.awsrunShellScript"
 }
 
-// inOrder gives the names of a document's steps as the document has them. Schema 1.2 has one,
-// called as what it does.
+// inOrder returns the names of a document's steps in the document's order. Schema 1.2 has one,
+// named after its action.
 func inOrder(content map[string]any, plugins map[string]plugin) []string {
 	out := []string{}
 	steps, _ := content["mainSteps"].([]any)

@@ -15,10 +15,10 @@ import (
 type bucket struct {
 	account, region string
 	objects         map[string][]byte
-	uploads         map[string]*upload // by id; nil: over
+	uploads         map[string]*upload // by id; nil: ended
 }
 
-// Bucket makes a bucket.
+// Bucket creates a bucket.
 func (c *Cloud) Bucket(account, region, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -26,7 +26,7 @@ func (c *Cloud) Bucket(account, region, name string) {
 		uploads: map[string]*upload{}}
 }
 
-// Objects gives the keys of a bucket's objects, sorted.
+// Objects returns the keys of a bucket's objects, sorted.
 func (c *Cloud) Objects(name string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -36,11 +36,11 @@ func (c *Cloud) Objects(name string) []string {
 	return nil
 }
 
-// maxObject bounds what is stored in memory.
+// maxObject limits what is stored in memory.
 const maxObject = 256 << 20
 
-// objectPath tells a request for S3 from those of the other services, which have none but fixed
-// paths. The bucket is the path's first part, or, as amazon-ssm-agent has it, the host's:
+// objectPath recognises requests to S3 by their path: those of the other services have only fixed
+// paths. The bucket is the first part of the path or, with amazon-ssm-agent, of the host:
 // BUCKET.localhost.
 func objectPath(r *http.Request) (name, key string, ok bool) {
 	host, _, _ := strings.Cut(r.Host, ":")
@@ -67,8 +67,8 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.buckets[name]
-	// Every answer of a bucket has its region, refusals too; without one amazon-ssm-agent goes on
-	// asking at S3's public addresses.
+	// Every answer of a bucket names its region, even a refusal; without it amazon-ssm-agent
+	// continues at S3's public addresses.
 	at := who.region
 	if b != nil {
 		at = b.region
@@ -82,7 +82,7 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 		c.note(api, who.region, f)
 	}
 	switch {
-	case f != nil && f.kind == "AccessDeniedException": // as the gate says it
+	case f != nil && f.kind == "AccessDeniedException": // as named by the gate
 		s3Fail(w, http.StatusForbidden, "AccessDenied", f.message)
 	case f != nil:
 		s3Fail(w, f.status, f.kind, f.message)
@@ -97,7 +97,7 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	}
 }
 
-// serve does what is asked of a bucket.
+// serve answers a request to a bucket.
 func (b *bucket) serve(w http.ResponseWriter, r *http.Request, name, key string, body []byte) {
 	switch {
 	case inParts(r):
@@ -108,7 +108,7 @@ func (b *bucket) serve(w http.ResponseWriter, r *http.Request, name, key string,
 	case key == "" && r.Method == http.MethodGet:
 		b.list(w, name, r.URL.Query().Get("prefix"))
 	case r.Method == http.MethodPut && r.URL.Query().Has("acl"):
-		// amazon-ssm-agent gives the bucket's owner what it stored
+		// amazon-ssm-agent grants the bucket's owner what it stored
 	case r.Method == http.MethodPut:
 		b.objects[key] = body
 		if with := r.Header.Get("X-Amz-Server-Side-Encryption"); with != "" {
@@ -129,8 +129,8 @@ func (b *bucket) serve(w http.ResponseWriter, r *http.Request, name, key string,
 	}
 }
 
-// objectAPIs names what has to be allowed for a request, by IAM's actions where there is no
-// operation of that name.
+// objectAPIs returns what must be allowed for a request, by IAM's actions where no operation has
+// that name.
 func objectAPIs(r *http.Request, key string) []string {
 	q, method := r.URL.Query(), r.Method
 	switch {
@@ -152,18 +152,18 @@ func objectAPIs(r *http.Request, key string) []string {
 	return []string{"s3:GetObject"}
 }
 
-// encryption is what GetBucketEncryption says.
+// encryption is the answer of GetBucketEncryption.
 type encryption struct {
 	XMLName   xml.Name `xml:"ServerSideEncryptionConfiguration"`
 	Algorithm string   `xml:"Rule>ApplyServerSideEncryptionByDefault>SSEAlgorithm"`
 	BucketKey bool     `xml:"Rule>BucketKeyEnabled"`
 }
 
-// encrypted is what every bucket has since January 2023 unless its owner chose another (user guide
-// of S3, "Default encryption").
+// encrypted is the default of every bucket since January 2023 (user guide of S3, "Default
+// encryption").
 var encrypted = encryption{Algorithm: "AES256"}
 
-// list is ListObjectsV2: one page of at most a thousand, as nothing here stores more under a
+// list is ListObjectsV2: one page of at most a thousand, since nothing here stores more under a
 // prefix.
 func (b *bucket) list(w http.ResponseWriter, name, prefix string) {
 	type object struct {
@@ -186,7 +186,7 @@ func (b *bucket) list(w http.ResponseWriter, name, prefix string) {
 	answerXML(w, out)
 }
 
-// put stores a node's whole output, if the bucket is there.
+// put stores a node's whole output, if the bucket exists.
 func (c *Cloud) put(node, name, key, text string) {
 	if b := c.buckets[name]; b != nil && !c.fault(LostObject, "", node) {
 		b.objects[key] = []byte(text)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// configurePackage is what AWS-ConfigureAWSPackage does, as far as it matters here.
+// configurePackage is AWS-ConfigureAWSPackage, as far as it matters here.
 const configurePackage = `{"schemaVersion":"2.2","description":"Install or uninstall a Distributor package.","parameters":{
 "action":{"type":"String","allowedValues":["Install","Uninstall"]},
 "installationType":{"type":"String","allowedValues":["Uninstall and reinstall","In-place update"],"default":"Uninstall and reinstall"},
@@ -19,19 +19,19 @@ const configurePackage = `{"schemaVersion":"2.2","description":"Install or unins
 "mainSteps":[{"action":"aws:configurePackage","name":"configurePackage","inputs":{"name":"{{ name }}","action":"{{ action }}",
 "installationType":"{{ installationType }}","version":"{{ version }}","additionalArguments":"{{ additionalArguments }}"}}]}`
 
-// packaged is what a version of a document of type Package has besides its manifest.
+// packaged is what a version of a document of type Package has beside its manifest.
 type packaged struct {
 	name   string // VersionName
 	files  map[string][]byte
 	status string // Creating, Active, Failed
 	why    string
-	ready  time.Time // until then it is being created
+	ready  time.Time // it is being created until then
 }
 
-// creating is how long a package's files take.
+// creating is how long copying a package's files takes.
 const creating = 500 * time.Millisecond
 
-// manifest is what Distributor makes of a document's content.
+// manifest is a document's content as Distributor reads it.
 type manifest struct {
 	SchemaVersion, Version string
 	// by platform, version of it, architecture
@@ -39,9 +39,9 @@ type manifest struct {
 	Files    map[string]struct{ Checksums map[string]string }
 }
 
-// addPackage adds a version of a package. What its manifest lists is fetched from the caller's
-// bucket meanwhile: it is not active at once, and becomes Failed if something is not there or the
-// caller may not read it. Checksums are for the nodes to check.
+// addPackage adds a version of a package, and copies what its manifest lists from the caller's
+// bucket meanwhile. The version is not active at once, and fails if something is missing or
+// unreadable for the caller. The nodes check the checksums.
 func (c *Cloud) addPackage(r *region, d *document, in map[string]any) *failure {
 	text, name := str(in, "Content"), str(in, "VersionName")
 	var m manifest
@@ -79,7 +79,7 @@ func (c *Cloud) addPackage(r *region, d *document, in map[string]any) *failure {
 var bucketURL = regexp.MustCompile(
 	`^(?:s3://|https://s3\.amazonaws\.com/)([a-z0-9.-]{3,63})/(.+?)/?$`)
 
-// source is where the attachments are, by a SourceUrl.
+// source returns where the attachments are, from a SourceUrl.
 func source(in map[string]any) (bucket, prefix string, f *failure) {
 	list, _ := in["Attachments"].([]any)
 	for _, v := range list {
@@ -92,7 +92,7 @@ func source(in map[string]any) (bucket, prefix string, f *failure) {
 	return "", "", fail("ValidationException", "A package needs attachments by a SourceUrl.")
 }
 
-// attach fetches one file, and says why it cannot, in the service's words.
+// attach copies one file, and returns why it cannot, in the service's words.
 func (c *Cloud) attach(r *region, p *packaged, bucket, prefix, file string) (why string) {
 	f := c.gate("s3:GetObject")
 	c.note("s3:GetObject", r.region, f)
@@ -114,7 +114,7 @@ func (c *Cloud) attach(r *region, p *packaged, bucket, prefix, file string) (why
 	return ""
 }
 
-// named gives the number of a version by its name; 0 if there is none.
+// named returns the number of a version by its name; 0 if there is none.
 func (d *document) named(name string) int {
 	for k, p := range d.packages {
 		if p.name == name {
@@ -124,7 +124,7 @@ func (d *document) named(name string) int {
 	return 0
 }
 
-// state is a version's status.
+// state returns a version's status.
 func (d *document) state(n int, now time.Time) (status, why, name string) {
 	if d.packages == nil {
 		return "Active", "", ""
@@ -136,7 +136,7 @@ func (d *document) state(n int, now time.Time) (status, why, name string) {
 	return p.status, p.why, p.name
 }
 
-// attachments are what GetDocument tells of them: addresses that the agent can fetch until they
+// attachments returns GetDocument's attachments: addresses that the agent can fetch until they
 // expire.
 func (c *Cloud) attachments(r *region, d *document, n int) []any {
 	out := []any{}

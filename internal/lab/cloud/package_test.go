@@ -28,7 +28,7 @@ type shelf struct {
 	c      *ssm.Client
 	s3     *s3.Client
 	double *cloud.Cloud
-	log    string // to which the packages' scripts write
+	log    string // the packages' scripts write to it
 	agent  string // its folder
 }
 
@@ -49,7 +49,7 @@ func newShelf(t *testing.T, arch string) shelf {
 	return s
 }
 
-// publish makes a version whose scripts tell what they do; bad names one that fails.
+// publish creates a version whose scripts log what they do; bad names a script that fails.
 func (s shelf) publish(version, bad string, create bool) error {
 	s.t.Helper()
 	var buf bytes.Buffer
@@ -91,7 +91,7 @@ func (s shelf) publish(version, bad string, create bool) error {
 	return err
 }
 
-// ready waits until the newest version can be used.
+// ready waits until the newest version is usable.
 func (s shelf) ready() {
 	s.t.Helper()
 	testenv.Eventually(s.t, time.Minute, "active document", func() bool {
@@ -105,7 +105,7 @@ func (s shelf) ready() {
 	})
 }
 
-// does sends an action, and looks at its status, what it says, and what the scripts have done.
+// does sends an action, and checks its status, its output, and what the scripts have done.
 func (s shelf) does(status, words, did string, parameters ...string) {
 	s.t.Helper()
 	given := map[string][]string{"name": {"pack"}}
@@ -157,7 +157,7 @@ func TestTheAgentInstallsPackagesAsTheRealOneDoes(t *testing.T) {
 	}
 }
 
-// The old one's refusal does not keep the new one out; that is how the agent does it.
+// The old version's refusal does not stop the new one; the agent works that way.
 func TestAPackageThatRefusesToGoIsInstalledOver(t *testing.T) {
 	s := newShelf(t, "x86_64")
 	if err := s.publish("1.0", "uninstall", true); err != nil {
@@ -204,7 +204,7 @@ func TestTheServiceRefusesPackagesAsItsModelSays(t *testing.T) {
 		t.Error(err)
 	}
 	if err := s.publish("1.0+1", "", false); code(err) != "ValidationException" {
-		// as the model has it
+		// in the model's form
 		t.Error(err)
 	}
 	name := "other"
@@ -215,7 +215,7 @@ func TestTheServiceRefusesPackagesAsItsModelSays(t *testing.T) {
 	}
 }
 
-// By no other error than ResourceNotFoundException does the agent take the name for a document's.
+// Only ResourceNotFoundException makes the agent take the name for a document's.
 func TestTheAgentAsksFirstWhetherThePackageIsOfAWS(t *testing.T) {
 	s := newShelf(t, "x86_64")
 	if err := s.publish("1.0", "", true); err != nil {
@@ -240,7 +240,7 @@ func TestTheAgentAsksFirstWhetherThePackageIsOfAWS(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ready()
-	// no version of a package of AWS's: it is not asked
+	// it cannot be a version of AWS's packages, so the agent does not ask
 	s.does("Success", "", "uninstall-1.0 install-1.0-b validate-1.0-b", "action=Install",
 		"version=1.0-b")
 }

@@ -10,19 +10,19 @@ import (
 	"strconv"
 )
 
-// upload is an object that comes in parts, as amazon-ssm-agent stores output above 5 MiB.
+// upload is an object uploaded in parts, as amazon-ssm-agent stores output above 5 MiB.
 type upload struct {
 	key   string
 	parts map[int][]byte
 }
 
-// inParts tells a request of an upload in parts.
+// inParts reports whether a request belongs to an upload in parts.
 func inParts(r *http.Request) bool {
 	q := r.URL.Query()
 	return q.Has("uploads") || q.Has("uploadId")
 }
 
-// servePart begins an upload, takes a part, ends it, or gives it up.
+// servePart begins an upload, accepts a part, completes it, or aborts it.
 func (b *bucket) servePart(w http.ResponseWriter, r *http.Request, name, key string, body []byte) {
 	q := r.URL.Query()
 	id := q.Get("uploadId")
@@ -57,7 +57,7 @@ func (b *bucket) servePart(w http.ResponseWriter, r *http.Request, name, key str
 			whole = append(whole, u.parts[n]...)
 		}
 		b.objects[key] = whole
-		b.uploads[id] = nil // its id is not given again
+		b.uploads[id] = nil // its id is not reused
 		answerXML(w, struct {
 			XMLName           xml.Name `xml:"CompleteMultipartUploadResult"`
 			Bucket, Key, ETag string

@@ -20,7 +20,7 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// with gives the configuration with another key.
+// with returns the configuration with another key.
 func with(cfg aws.Config, k cloud.Key) aws.Config {
 	cfg = cfg.Copy()
 	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -30,7 +30,7 @@ func with(cfg aws.Config, k cloud.Key) aws.Config {
 	return cfg
 }
 
-// asks makes a request of each service by the real SDK.
+// asks makes one request to each service with the real SDK.
 var asks = map[string]func(context.Context, aws.Config) error{
 	"ssm": func(ctx context.Context, c aws.Config) error {
 		_, err := ssm.NewFromConfig(c).DescribeInstanceInformation(ctx, nil)
@@ -116,7 +116,7 @@ func TestARolesKeysNeedTheirToken(t *testing.T) {
 	}
 }
 
-// posted is a request to ssm, signed as of a moment, with what a stranger on the way makes of it.
+// posted sends a request to ssm, signed at a given time and then changed by an attacker in between.
 func posted(t *testing.T, url string, at time.Time, change func(*http.Request)) reply {
 	t.Helper()
 	body := "{}"
@@ -199,7 +199,7 @@ func TestWhatIsChangedOnTheWayIsRefused(t *testing.T) {
 	}
 }
 
-// The id of a key is in every request; whoever has read it is nobody.
+// The id of a key is in every request: knowing it proves nothing.
 func TestTheKeysIdAloneOpensNothing(t *testing.T) {
 	double, _, url := open(t, nil)
 	double.Add(cloud.Node{ID: one})
@@ -278,7 +278,7 @@ func TestAPresignedAddressIsForWhatItWasMadeFor(t *testing.T) {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
 	}
-	// Within its time, and after.
+	// Within its validity, and after.
 	for since, want := range map[time.Duration]int{-59 * time.Second: http.StatusOK,
 		-61 * time.Second: http.StatusForbidden, 14 * time.Minute: http.StatusOK,
 		16 * time.Minute: http.StatusForbidden} {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// acknowledge takes a message off the node's queue.
+// acknowledge removes a message from the node's queue.
 func (n *Node) acknowledge(id string) {
 	for k, m := range n.queue {
 		if m.id == id && m.fetched {
@@ -16,9 +16,9 @@ func (n *Node) acknowledge(id string) {
 	}
 }
 
-// answer is what an agent says of a command (amazon-ssm-agent, SendReplyPayload). It is said when
-// the command is taken, after each step, with that step's result, and at the end. At the end a
-// document of several steps comes without their results.
+// answer is what an agent reports about a command (amazon-ssm-agent, SendReplyPayload): when it
+// accepts the command, after each step, with that step's result, and at the end. The final report
+// of a document with several steps has no results.
 type answer struct {
 	DocumentStatus string `json:"documentStatus"`
 	Trace          string `json:"documentTraceOutput"`
@@ -26,7 +26,7 @@ type answer struct {
 		Status         string `json:"status"`
 		Code           int    `json:"code"`
 		Name           string `json:"name"`
-		Output         any    `json:"output"` // a text, of plugins that are known here
+		Output         any    `json:"output"` // a text, for the supported plugins
 		StandardOutput string `json:"standardOutput"`
 		StandardError  string `json:"standardError"`
 		Start          string `json:"startDateTime"`
@@ -34,7 +34,8 @@ type answer struct {
 	} `json:"runtimeStatus"`
 }
 
-// reply takes a node's answer. One to a message that ends another says only that it was taken.
+// reply handles a node's report. One about a message that cancels another only says that it
+// arrived.
 func (c *Cloud) reply(r *region, id, payload string) *failure {
 	if r.cancels[id] {
 		return nil
@@ -58,7 +59,7 @@ func (c *Cloud) reply(r *region, id, payload string) *failure {
 			ended: s.End}
 	}
 	if p.DocumentStatus == "InProgress" || p.DocumentStatus == "SuccessAndReboot" {
-		// after a reboot it goes on
+		// after a reboot it continues
 		if !inv.over() {
 			inv.plugins = plugins
 		}

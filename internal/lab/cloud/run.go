@@ -54,7 +54,7 @@ func (c *Cloud) sendCommand(r *region, in map[string]any) (any, *failure) {
 	r.commands[cmd.id] = cmd
 	r.sequence = append(r.sequence, cmd)
 	c.step(r, cmd)
-	answer := cmd.describe() // the service has not counted yet when it answers
+	answer := cmd.describe() // the service answers before it counts
 	answer["Status"], answer["StatusDetails"] = "Pending", "Pending"
 	for _, count := range []string{"TargetCount", "CompletedCount", "ErrorCount",
 		"DeliveryTimedOutCount"} {
@@ -63,8 +63,8 @@ func (c *Cloud) sendCommand(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{"Command": answer}, nil
 }
 
-// target resolves InstanceIds or Targets to nodes' ids. Nodes that are named must exist; those
-// picked by tags or groups are what there is.
+// target resolves InstanceIds or Targets to nodes' ids. Named nodes must exist; tags and groups may
+// match none.
 func (r *region) target(in map[string]any) (nodes []string, byID bool, f *failure) {
 	ids, targets := texts(in["InstanceIds"]), []any{}
 	if t, ok := in["Targets"].([]any); ok {
@@ -99,7 +99,7 @@ func (r *region) target(in map[string]any) (nodes []string, byID bool, f *failur
 	return nodes, false, nil
 }
 
-// matches: all targets must match, of each any value.
+// matches reports whether a node matches all targets, each by any of its values.
 func (r *region) matches(n *Node, targets []any) bool {
 	for _, t := range targets {
 		m, _ := t.(map[string]any)
@@ -244,7 +244,7 @@ func (c *Cloud) listInvocations(r *region, in map[string]any) (any, *failure) {
 	return map[string]any{"CommandInvocations": page, "NextToken": next}, nil
 }
 
-// filtered applies the Status filter, the only one that is known here.
+// filtered applies the Status filter, the only supported one.
 func filtered(in map[string]any, i *invocation) bool {
 	list, _ := in["Filters"].([]any)
 	for _, v := range list {

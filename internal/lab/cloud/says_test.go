@@ -15,7 +15,7 @@ import (
 func TestTheAnswerToSendCommandHasCountedNothingYet(t *testing.T) {
 	double, cfg, _ := open(t, nil)
 	double.Add(cloud.Node{ID: one, Simulated: answers("", 0)})
-	// for which the document is not: that one is over at once
+	// the document does not support this one: it ends at once
 	double.Add(cloud.Node{ID: two, Platform: "Windows"})
 	c := ssm.NewFromConfig(cfg)
 	out, err := c.SendCommand(t.Context(),
@@ -114,7 +114,7 @@ func TestEveryAnswerOfABucketHasItsRegion(t *testing.T) {
 			t.Errorf("%s: %d, %q", name, resp.StatusCode, got)
 		}
 	}
-	resp, err := http.Head(url + "/far") // of nobody
+	resp, err := http.Head(url + "/far") // unsigned
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestEveryAnswerOfABucketHasItsRegion(t *testing.T) {
 	}
 }
 
-// What a step has written in 2,500 characters: the longer of the two is cut, or both.
+// The outputs of a step in 2,500 characters: the longer of the two is cut, or both.
 func TestBothOutputsShareWhatIsListed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		stdout, stderr int

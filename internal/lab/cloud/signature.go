@@ -17,7 +17,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// Key is an access key. Token is a session's, and empty for a key that lasts.
+// Key is an access key. Token is a session's, and empty for a permanent key.
 type Key struct{ ID, Secret, Token string }
 
 // DefaultKey is the key of DefaultAccount.
@@ -33,7 +33,7 @@ func (k Key) Sign(req *http.Request, body []byte, service, region string) error 
 		time.Now())
 }
 
-// presign makes an address of an object by which anybody may get it for that long.
+// presign returns an address by which anybody may get an object for that long.
 func (k Key) presign(address, region string, valid time.Duration) string {
 	req, err := http.NewRequest(http.MethodGet, address+"?X-Amz-Expires="+
 		strconv.Itoa(int(valid/time.Second)), nil)
@@ -52,23 +52,23 @@ func (k Key) credentials() aws.Credentials {
 	return aws.Credentials{AccessKeyID: k.ID, SecretAccessKey: k.Secret, SessionToken: k.Token}
 }
 
-// signerFor gives the SDK's signer. S3 alone signs paths as they are.
+// signerFor returns the SDK's signer. S3 alone signs paths as they are.
 func signerFor(service string) *v4.Signer {
 	return v4.NewSigner(func(o *v4.SignerOptions) {
 		o.DisableURIPathEscaping = service == "s3"
-		o.DisableHeaderHoisting = true // what is a header stays one
+		o.DisableHeaderHoisting = true // headers stay headers
 	})
 }
 
-// principal is whose a key is.
+// principal is the owner of a key.
 type principal struct {
 	Key
 	account string
 	expires time.Time // zero: never
 }
 
-// maxSkew is how far a request's time may be from ours (Signature Version 4, "Elements of an AWS
-// API request signature": within 15 minutes; Systems Manager itself bears 5).
+// maxSkew is how far a request's time may differ from ours (Signature Version 4, "Elements of an
+// AWS API request signature": within 15 minutes; Systems Manager itself accepts 5).
 const maxSkew = 15 * time.Minute
 
 // maxPresigned is how long an address may be valid.
@@ -81,10 +81,10 @@ const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 )
 
-// claim is what a request says of who signed it, and how.
+// claim is what a request says about who signed it, and how.
 type claim struct {
 	key, day, region, service string
-	headers                   []string // that are signed, in order
+	headers                   []string // the signed ones, in order
 	signature, token          string
 	at                        time.Time
 	presigned                 bool
@@ -98,8 +98,8 @@ var (
 		`^([A-Za-z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request$`)
 )
 
-// claimOf reads a request's claim: of its header, or, where presigned addresses are taken, of its
-// query.
+// claimOf reads a request's claim from its header or, where presigned addresses are accepted, from
+// its query.
 func claimOf(r *http.Request, presigned bool) (c claim, why *unproven) {
 	q, credential, headers, date := r.URL.Query(), "", "", ""
 	switch given := r.Header.Get("Authorization"); {
@@ -146,16 +146,15 @@ func claimOf(r *http.Request, presigned bool) (c claim, why *unproven) {
 	return c, nil
 }
 
-// caller is who asks.
+// caller is the sender of a request.
 type caller struct {
 	principal
 	claim
-	payload string // what the signature says of the body: its digest, or a word
+	payload string // what the signature covers of the body: its digest, or a keyword
 }
 
-// prove finds out who has signed a request for a service, or why nobody that is known has. The
-// body's digest is given where the service hashes it itself; S3 takes the client's word first (see
-// payload).
+// prove determines who has signed a request for a service, or why nobody known has. digest is the
+// body's if the service computes it itself; S3 first accepts the client's (see payload).
 func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unproven) {
 	claimed, why := claimOf(r, service == "s3")
 	if why != nil {
@@ -199,8 +198,8 @@ func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unprove
 	return who, claimed.covers(r)
 }
 
-// timely holds a claim's time against the wall's, by which every client signs, whatever clock a
-// test owns.
+// timely compares a claim's time with the wall clock, by which every client signs, whatever clock a
+// test controls.
 func (c claim) timely(now time.Time) *unproven {
 	const form = dateForm
 	switch {
@@ -219,7 +218,7 @@ func (c claim) timely(now time.Time) *unproven {
 	return nil
 }
 
-// covers tells whether all is signed that decides what a request means.
+// covers checks that everything that decides a request's meaning is signed.
 func (c claim) covers(r *http.Request) *unproven {
 	if !slices.Contains(c.headers, "host") {
 		return because(wrongSignature,
@@ -235,7 +234,7 @@ func (c claim) covers(r *http.Request) *unproven {
 	return nil
 }
 
-// signed computes the signature that a request should have, by the SDK's own signer: over the
+// signed computes the signature that a request should have, with the SDK's own signer: over the
 // headers that the claim names, and nothing else.
 func signed(r *http.Request, who caller) string {
 	address := *r.URL
@@ -277,7 +276,7 @@ func signed(r *http.Request, who caller) string {
 	return u.Query().Get("X-Amz-Signature")
 }
 
-// digestOf is a body's, as signatures have it.
+// digestOf returns a body's digest in the form used in signatures.
 func digestOf(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])

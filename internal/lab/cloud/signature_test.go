@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// example is whom the guide of S3 signs as ("Authenticating requests: AWS Signature Version 4",
+// example is the signer in S3's guide ("Authenticating requests: AWS Signature Version 4",
 // examples); its signatures are the service's own.
 var example = principal{Key: Key{ID: "AKIAIOSFODNN7EXAMPLE",
 	Secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}}

@@ -27,7 +27,7 @@ const (
 	two = "i-00000000000000002"
 )
 
-// open starts a cloud and gives the real SDK's configuration for it, as AWS_ENDPOINT_URL has it,
+// open starts a cloud and returns the real SDK's configuration for it, as with AWS_ENDPOINT_URL,
 // without retries.
 func open(t *testing.T, clock cloud.Clock) (*cloud.Cloud, aws.Config, string) {
 	t.Helper()
@@ -342,7 +342,7 @@ func TestTheAgentRunsScriptsAsTheRealOneDoes(t *testing.T) {
 				got = strings.Fields(string(text))
 				return len(got) >= times
 			})
-			eventually(t, c, send(t, c, nil), one) // whatever was delivered before has run by now
+			eventually(t, c, send(t, c, nil), one) // whatever was delivered earlier has run by now
 			if text, err := os.ReadFile(ids); err != nil ||
 				len(strings.Fields(string(text))) != times ||
 				len(slices.Compact(slices.Sorted(slices.Values(got)))) != times ||

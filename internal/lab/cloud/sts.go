@@ -12,7 +12,7 @@ import (
 
 var roleARN = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/(.+)$`)
 
-// serveSTS answers the two operations of STS that are known here, in its own XML.
+// serveSTS answers the two supported operations of STS, in XML.
 func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, body string) {
 	form, err := url.ParseQuery(body)
 	if err != nil {
@@ -68,7 +68,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// assume gives keys of the role's account.
+// assume returns keys of the role's account.
 func (c *Cloud) assume(form url.Values) (string, *failure) {
 	m := roleARN.FindStringSubmatch(form.Get("RoleArn"))
 	if m == nil {

@@ -2,7 +2,7 @@ package cloud
 
 import "net/http"
 
-// reason is why a request is not believed to be who it says.
+// reason is why a request's signature is not accepted.
 type reason int
 
 const (
@@ -20,8 +20,8 @@ const (
 	wrongPayload
 )
 
-// unproven is a request that is not let in, before it is known what the services call that: each
-// protocol has names of its own.
+// unproven is a request that is rejected, before its error has a name: each protocol has names of
+// its own.
 type unproven struct {
 	reason
 	says string
@@ -50,8 +50,8 @@ var spoken = map[reason][3]string{
 		"SignatureDoesNotMatch"},
 }
 
-// byJSON is how the services that speak JSON say it: with 403. Those of JSON 1.1, such as Systems
-// Manager, say it with 400.
+// byJSON returns the error of JSON services: status 403. Those of JSON 1.1, such as Systems
+// Manager, use 400.
 func (u *unproven) byJSON(status int) *failure {
 	if u == nil {
 		return nil
@@ -59,7 +59,7 @@ func (u *unproven) byJSON(status int) *failure {
 	return &failure{status, spoken[u.reason][0], u.says}
 }
 
-// byS3 is how S3 says it.
+// byS3 returns S3's error.
 func (u *unproven) byS3() *failure {
 	if u == nil {
 		return nil
@@ -72,7 +72,7 @@ func (u *unproven) byS3() *failure {
 	return &failure{status, spoken[u.reason][1], u.says}
 }
 
-// bySTS is how STS says it.
+// bySTS returns STS's error.
 func (u *unproven) bySTS() *failure {
 	if u == nil {
 		return nil

@@ -19,9 +19,9 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// wire is what amazon-ssm-agent 3.3 puts on the wire, by its published source: requests written
-// here anew, so that the double's own agent, which was made with the double, proves nothing about
-// itself. No process of the real agent takes part here.
+// wire sends what amazon-ssm-agent 3.3 puts on the wire, by its published source. These requests
+// are written independently of the double's own agent, which would prove nothing about itself. No
+// process of the real agent takes part here.
 type wire struct {
 	t         *testing.T
 	url, node string
@@ -74,7 +74,7 @@ func (a wire) send(ctx context.Context, service, method, address, body string,
 	return r, nil
 }
 
-// call is one of JSON 1.1, with a body as text.
+// call makes a JSON 1.1 request, with a body as text.
 func (a wire) call(service, target, body string) reply {
 	a.t.Helper()
 	r, err := a.send(a.t.Context(), service, http.MethodPost, a.url+"/", body,
@@ -85,7 +85,7 @@ func (a wire) call(service, target, body string) reply {
 	return r
 }
 
-// mds is a request to ec2messages that must be answered.
+// mds makes a request to ec2messages that must succeed.
 func (a wire) mds(operation, body string) map[string]any {
 	a.t.Helper()
 	r := a.call("ec2messages", "EC2WindowsMessageDeliveryService."+operation, body)
@@ -95,7 +95,7 @@ func (a wire) mds(operation, body string) map[string]any {
 	return r.fields
 }
 
-// poll is GetMessages; it waits no longer than that for a message.
+// poll is GetMessages; it waits at most that long for a message.
 func (a wire) poll(most time.Duration) []map[string]any {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), most)
@@ -127,7 +127,7 @@ func quoted(text string) string {
 	return strings.TrimSpace(b.String())
 }
 
-// says is SendReply with such a status; runtime is its runtimeStatus.
+// says is SendReply with a status; runtime is its runtimeStatus.
 func (a wire) says(message, status, trace, runtime string) {
 	a.t.Helper()
 	payload :=
@@ -139,8 +139,8 @@ func (a wire) says(message, status, trace, runtime string) {
 		`,"ReplyId":"0d4b9a52-7a0b-4a3f-8b1c-2f6d5e4c3b2a"}`)
 }
 
-// takes is what the agent does with a message that it can read: first it says that it is in
-// progress, then it acknowledges it.
+// takes does what the agent does with a message that it can read: it reports that it is in
+// progress, then acknowledges it.
 func (a wire) takes(message string) {
 	a.t.Helper()
 	a.says(message, "InProgress", "", "null")
@@ -160,7 +160,7 @@ func result(step, status string, code int, stdout, stderr string) string {
 		quoted(stdout) + `,"standardError":` + quoted(stderr) + `}`
 }
 
-// attached starts a cloud that knows no node, and an agent that says who it is.
+// attached starts a cloud without nodes, and an agent that introduces itself.
 func attached(t *testing.T, clock cloud.Clock) (*cloud.Cloud, *ssm.Client, wire) {
 	t.Helper()
 	double, cfg, url := open(t, clock)
@@ -172,7 +172,7 @@ func attached(t *testing.T, clock cloud.Clock) (*cloud.Cloud, *ssm.Client, wire)
 	return double, ssm.NewFromConfig(cfg), a
 }
 
-// only gives the one message there is, with its payload.
+// only returns the only message, with its payload.
 func (a wire) only() (message, payload map[string]any) {
 	a.t.Helper()
 	list := a.poll(5 * time.Second)

@@ -61,7 +61,7 @@ func TestTheWireOfAnAgentThatStarts(t *testing.T) {
 func TestTheWireOfACommand(t *testing.T) {
 	double, c, a := attached(t, nil)
 	early := make(chan []map[string]any, 1)
-	go func() { early <- a.poll(9 * time.Second) }() // a long poll that is there before the command
+	go func() { early <- a.poll(9 * time.Second) }() // a long poll that begins before the command
 	testenv.Eventually(t, 5*time.Second, "long poll", func() bool {
 		return double.Polls(cloud.DefaultAccount, "us-east-1", one)
 	})
@@ -78,8 +78,8 @@ func TestTheWireOfACommand(t *testing.T) {
 		!strings.HasPrefix(m["Topic"].(string), "aws.ssm.sendCommand.") {
 		t.Errorf("%v", m)
 	}
-	// The agent takes the command's id out of the message's by splitting at dots, and refuses an
-	// empty date; the model wants 24 characters.
+	// The agent extracts the command's id from the message's by splitting at dots, and rejects an
+	// empty date; the model requires 24 characters.
 	if date := m["CreatedDate"].(string); !regexp.MustCompile(
 		`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`).MatchString(date) {
 		t.Errorf("CreatedDate is %s", date)
@@ -95,8 +95,8 @@ func TestTheWireOfACommand(t *testing.T) {
 		content["parameters"] == nil {
 		t.Errorf("%v", p)
 	}
-	// A list stays a list, a text a text; the agent itself puts COMMAND/NODE behind the prefix;
-	// what is no text is no CloudWatchOutputEnabled for it.
+	// A list stays a list, a text a text; the agent itself appends COMMAND/NODE to the prefix, and
+	// CloudWatchOutputEnabled must be a text.
 	if lines, ok := given["commands"].([]any); !ok || len(lines) != 1 || lines[0] != "echo hello" ||
 		given["executionTimeout"] != "3600" {
 		t.Errorf("%v", given)
@@ -118,7 +118,8 @@ func TestTheWireOfACommand(t *testing.T) {
 	if s := get(t, c, id, one).Status; s != types.CommandInvocationStatusInProgress {
 		t.Errorf("after the step it is %s", s)
 	}
-	a.says(message, "Failed", "", "{"+step+"}") // at the end; of a single step it tells again
+	// at the end; with a single step it repeats the result
+	a.says(message, "Failed", "", "{"+step+"}")
 	a.mds("DeleteMessage", `{"MessageId":"`+message+`"}`)
 	out := get(t, c, id, one)
 	if out.Status != types.CommandInvocationStatusFailed || out.ResponseCode != 3 ||
@@ -147,7 +148,7 @@ func TestTheWireOfADocumentOfSeveralSteps(t *testing.T) {
 	a.takes(message)
 	a.says(message, "InProgress", "", "{"+result("second", "Success", 0, "1\n", "")+"}")
 	a.says(message, "InProgress", "", "{"+result("first", "Failed", 4, "2\n", "bad")+"}")
-	// the end of a document of several steps is told without them
+	// the end of a document with several steps has no results
 	a.says(message, "Failed", "", "{}")
 	for step, want := range map[string]string{"second": "1\n", "first": "2\n"} {
 		out, err := c.GetCommandInvocation(t.Context(),
@@ -183,7 +184,7 @@ func TestTheWireOfACancellation(t *testing.T) {
 				p["CancelMessageId"] != message || m["MessageId"] == message {
 				t.Errorf("%v %v", m, p)
 			}
-			a.takes(m["MessageId"].(string)) // it says that the cancellation is in progress, too
+			a.takes(m["MessageId"].(string)) // it reports that the cancellation is in progress, too
 			if s := get(t, c, id, one).Status; s != types.CommandInvocationStatusCancelling {
 				t.Errorf("meanwhile it is %s", s)
 			}
