@@ -53,8 +53,8 @@ func (b *bench) host() error {
 	return nil
 }
 
-// curve shows that time per container does not grow with their number. The start of the program is
-// taken off, as measured on one container.
+// curve shows that the time per container does not grow with their number. It subtracts the start
+// of the program, as measured on one container.
 func (b *bench) curve() error {
 	fmt.Println("Growth (dropcap audit --format json; 50 running)")
 	fmt.Printf("  %10s  %10s  %16s  %10s\n", "containers", "wall ms", "µs per container",
@@ -89,8 +89,8 @@ func (b *bench) curve() error {
 	return nil
 }
 
-// grow creates containers up to n, of which the first are started. Labels tell which of them a
-// smaller host would have.
+// grow creates containers up to n, and starts the first ones. Labels mark those that a smaller host
+// would have.
 func (b *bench) grow(n, running int) error {
 	ctx := context.Background()
 	var wg sync.WaitGroup

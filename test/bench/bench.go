@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// bench is one engine, the programs that are compared on it, and what was found.
+// bench is one engine, the programs compared on it, and the results.
 type bench struct {
 	engine  *dockertest.Engine
 	dir     string
@@ -42,7 +42,7 @@ func newBench(e *dockertest.Engine) (*bench, error) {
 	return b, b.build()
 }
 
-// build makes the program.
+// build builds the program.
 func (b *bench) build() error {
 	build := exec.Command("go", "build", "-trimpath", "-o", b.dropcap, "./cmd/dropcap")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -52,11 +52,11 @@ func (b *bench) build() error {
 	return nil
 }
 
-// contestant is a command that takes part.
+// contestant is one of the compared commands.
 type contestant struct {
 	name string
 	argv []string
-	ok   []int // exit statuses that count as done
+	ok   []int // exit statuses that count as success
 }
 
 func (b *bench) ours(args ...string) contestant {
@@ -67,7 +67,7 @@ func shell(name, script string) contestant {
 	return contestant{name, []string{"sh", "-c", script}, []int{0}}
 }
 
-// result is what a contestant's runs took.
+// result holds the measurements of a contestant's runs.
 type result struct {
 	wall []time.Duration
 	peak []int64 // KiB, of the largest single process

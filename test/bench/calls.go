@@ -13,11 +13,10 @@ import (
 	"dropcap/internal/bpf"
 )
 
-// callFlag makes this program one that makes a call of a kind so many times.
+// callFlag makes this program repeat a call of one kind.
 const callFlag = "call"
 
-// kinds of calls: what has nothing to do with capabilities, what is looked at and passed over, and
-// what is counted.
+// kinds of calls: unrelated to capabilities, examined and ignored, counted.
 var kinds = []struct {
 	name      string
 	nr, a, b  uintptr
@@ -47,8 +46,7 @@ func used() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// callCost tells what watching prctl(2) adds to it and to other calls, in a container that is
-// watched.
+// callCost measures what watching prctl(2) adds to it and to other calls, in a watched container.
 func (b *bench) callCost() error {
 	const rounds = 11
 	box, err := newBox(0)

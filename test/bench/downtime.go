@@ -21,11 +21,11 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// pollFlag makes this program a client that asks an address every millisecond and, when its input
-// ends, tells the longest time without an answer.
+// pollFlag makes this program a client that polls an address every millisecond and, when its input
+// ends, prints the longest time without an answer.
 const pollFlag = "poll"
 
-// poll is what a container's users see of a change.
+// poll measures what a container's users notice of a change.
 func poll(address string) {
 	stop := make(chan bool)
 	go func() {
@@ -67,7 +67,7 @@ func asked(address string) bool {
 	return err == nil && strings.Contains(answer, "200")
 }
 
-// reach is how users come to a container: what its options are for `docker run` and for compose.
+// reach is how users connect to a container, with the options for `docker run` and for compose.
 type reach struct {
 	name    string
 	run     []string
@@ -75,17 +75,17 @@ type reach struct {
 	rounds  int
 }
 
-// A published port adds nearly a second to every way: asking while the container is away leaves the
-// kernel with an unanswered ARP request, which it repeats after a second (arp(7), retrans_time_ms).
-// With the host's network only what the engine and its caller do is measured, so that there more
-// rounds tell more.
+// A published port adds nearly a second to every method: a request while the container is away
+// leaves the kernel with an unanswered ARP request, which it repeats after a second (arp(7),
+// retrans_time_ms). On the host's network only the work of the engine and its caller is measured,
+// so more rounds are useful there.
 var reaches = []reach{
 	{"on a port of the host's network", []string{"--network", "host", "-e", "PORT=8099"},
 		"    network_mode: host\n    environment: {PORT: \"8099\"}\n", 21},
 	{"on a published port", []string{"-p", "8099:80"}, "    ports: [\"8099:80\"]\n", 7},
 }
 
-// downtime compares what users of a container that stops at once see of a change of its
+// downtime compares what users of a container that stops at once notice of a change of its
 // capabilities.
 func (b *bench) downtime() error {
 	if err := testenv.Check(testenv.Compose); err != nil {
@@ -148,7 +148,7 @@ func (b *bench) downtimeBy(r reach) error {
 	return nil
 }
 
-// way is one way to change a container; make gives one to be changed, that runs.
+// way is one method of changing a container; make returns a running container to change.
 type way struct {
 	name   string
 	make   func() error
@@ -216,7 +216,7 @@ func (b *bench) command(name string, args ...string) error {
 	return nil
 }
 
-// servingImage has the program of the change's own tests, which stops at once.
+// servingImage creates the image of the change tests' program, which stops at once.
 func (b *bench) servingImage() error {
 	program := filepath.Join(b.dir, "serve")
 	build := exec.Command("go", "build", "-o", program, "./test/change/serve")

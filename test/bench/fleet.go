@@ -30,8 +30,8 @@ import (
 	"dropcap/internal/store"
 )
 
-// controlFlag makes this program a fleet's controller, so that its memory is a process's of its
-// own, without the double of AWS.
+// controlFlag makes this program a fleet's controller, to measure the memory of a process without
+// the double of AWS.
 const controlFlag = "fleet-control"
 
 const (
@@ -39,9 +39,9 @@ const (
 	containersThere = 20 // on each node
 )
 
-// atOnce is a clock whose waits are over at once. The double has the same time: it is told before a
-// wait ends. Of several that wait at the same time each waits until its own moment, so that the
-// time never goes further than the latest of them.
+// atOnce is a clock whose waits end at once. The double has the same time: it is updated before a
+// wait ends. Each of several waiting goroutines waits until its own moment, so that time never
+// passes the latest of them.
 type atOnce struct {
 	now  atomic.Int64
 	mu   sync.Mutex
@@ -63,10 +63,10 @@ func (c *atOnce) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// controlled is what a controller tells of itself.
+// controlled is what a controller reports about itself.
 type controlled struct {
 	Run         string
-	PeakKiB     int64         // VmHWM: the most that it ever had resident, by the kernel's account
+	PeakKiB     int64         // VmHWM: its peak resident memory, by the kernel's account
 	Fetched     int64         // the same before anything was printed
 	Took        time.Duration // by the fleet's clock
 	Documents   int
@@ -74,7 +74,7 @@ type controlled struct {
 	Bytes, Rows int // of the table
 }
 
-// controller is what `dropcap fleet` works with, but for the clock.
+// controller returns what `dropcap fleet` uses, except for the clock.
 func controller(ctx context.Context,
 	folder string) (*fleet.Engine, []dropcap.Place, *store.Store, error) {
 	clock := &atOnce{tell: func(to time.Time) error {
@@ -98,7 +98,7 @@ func controller(ctx context.Context,
 	return &fleet.Engine{Carrier: client, Clock: clock, Ledger: s}, places, s, err
 }
 
-// audits is `dropcap fleet audit --targets all` by the same parts.
+// audits is `dropcap fleet audit --targets all`, made of the same parts.
 func audits(folder string) error {
 	ctx := context.Background()
 	e, places, s, err := controller(ctx, folder)
@@ -144,7 +144,7 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// peak is VmHWM. What wait4 tells would count the parent's memory in: it is that of the address
+// peak returns VmHWM. wait4's value would include the parent's memory: it is that of the address
 // space before exec, too.
 func peak() int64 {
 	status, err := os.ReadFile("/proc/self/status")
@@ -156,14 +156,14 @@ func peak() int64 {
 	return n
 }
 
-// nodeID is the nth node.
+// nodeID returns the id of the nth node.
 func nodeID(n int) string { return fmt.Sprintf("i-%017x", n) }
 
 var request = regexp.MustCompile(`dropcap node '?([a-z]+)'? --request='?([0-9a-f]{32})`)
 
-// auditing is a node that answers as `dropcap node audit` does, with a document of its own.
+// auditing is a node that answers as `dropcap node audit` does, with its own document.
 func auditing(n int) cloud.Simulator {
-	var done string // the request that it did; the double asks a node once at a time
+	var done string // the latest request; the double asks a node once at a time
 	return func(s cloud.Script) (string, string, int) {
 		m := request.FindStringSubmatch(strings.Join(s.Lines, "\n"))
 		if m == nil {
@@ -203,7 +203,7 @@ func auditing(n int) cloud.Simulator {
 	}
 }
 
-// auditOf judges twenty containers of a node, as an engine and a kernel would tell of them.
+// auditOf judges twenty containers of a node, as an engine and a kernel would describe them.
 func auditOf(node int) dropcap.Audit {
 	all, defaults := caps.UpTo(caps.Last), caps.DockerDefaults
 	s := dropcap.Snapshot{Schema: dropcap.SchemaSnapshot, Created: "2026-01-02T03:04:05Z",
@@ -247,7 +247,7 @@ func auditOf(node int) dropcap.Audit {
 	return audit.Judge(s, audit.Options{Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
 }
 
-// fleetRow is what one size of fleet came to.
+// fleetRow holds the measurements of one size of fleet.
 type fleetRow struct {
 	controlled
 	nodes   int
@@ -299,8 +299,8 @@ func (b *bench) controls(nodes int) (row fleetRow, err error) {
 	return row, nil
 }
 
-// fleets measures the controller of a fleet of simulated nodes, behind the double of AWS. Waits are
-// over at once: the fleet's clock leaps.
+// fleets measures the controller of a fleet of simulated nodes, behind the double of AWS. Waits end
+// at once: the fleet's clock leaps.
 func fleets() (broken int, err error) {
 	dir, err := os.MkdirTemp("", "dropcap-bench-")
 	if err != nil {
@@ -354,7 +354,7 @@ func fleets() (broken int, err error) {
 
 func slope(a, b fleetRow) float64 { return float64(b.PeakKiB-a.PeakKiB) / float64(b.nodes-a.nodes) }
 
-// hexOf is 64 hexadecimal digits that do not compress.
+// hexOf returns 64 hexadecimal digits that do not compress.
 func hexOf(node, n int) string {
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, node, "/", n)))
 }

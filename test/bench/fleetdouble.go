@@ -44,7 +44,7 @@ func newDouble(nodes int) (*double, error) {
 	return d, nil
 }
 
-// busiest is the most requests of one API within any second, and which API that is.
+// busiest returns the most requests of one API within any second, and that API.
 func (d *double) busiest() (most int, api string) {
 	at := map[string][]time.Time{}
 	for _, c := range d.Log() {

@@ -21,11 +21,12 @@ import (
 	"dropcap/internal/render"
 )
 
-// hostileFlag makes this program the controller of one host that sends the worst that it can.
+// hostileFlag makes this program the controller of one host that sends the worst possible
+// documents.
 const hostileFlag = "fleet-hostile"
 
-// worstDocuments are what a host may send to exhaust its controller, by name: its document, made
-// when it is its turn.
+// worstDocuments are documents by which a host may try to exhaust its controller, by name. Each is
+// created only when it is needed.
 var worstDocuments = []struct {
 	name string
 	make func() []byte
@@ -129,7 +130,7 @@ func hostile(folder string) error {
 	return json.NewEncoder(os.Stdout).Encode(told)
 }
 
-// worsts measures the controller's peak for the worst documents of one host.
+// worsts measures the controller's peak memory for the worst documents of one host.
 func (b *bench) worsts() error {
 	const most = 4 * foreign.MostDocument >> 20
 	fmt.Printf("\nOne host that sends the worst that it can (%d MiB are permitted; a controller "+
@@ -165,7 +166,7 @@ func (b *bench) worsts() error {
 	return nil
 }
 
-// controlledBy is what a controller's process printed, and how it ended.
+// controlledBy is the output of a controller's process, and how it ended.
 type controlledBy struct {
 	text  []byte
 	state *os.ProcessState

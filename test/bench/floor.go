@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// floor lists the containers and inspects each, sixteen at a time, and throws the answers away:
-// what no audit can be faster than.
+// floor lists the containers and inspects each, sixteen at a time, and discards the answers: no
+// audit can be faster.
 func floor(host string) error {
 	const parallel = 16
 	socket := strings.TrimPrefix(host, "unix://")

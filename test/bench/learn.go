@@ -17,26 +17,27 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// actFlag makes this program one that makes so many capability checks; manyFlag one that watches so
-// many containers.
+// actFlag makes this program make a number of capability checks; manyFlag makes it watch a number
+// of containers.
 const (
 	actFlag  = "act"
 	manyFlag = "many"
 )
 
-// counting is the script that the tracer is compared with. Its output begins when all is attached.
+// counting is the script that the tracer is compared with. Its output begins when everything is
+// attached.
 const counting = `[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
 exec bpftrace -e 'BEGIN { printf("ready\n"); } tracepoint:capability:cap_capable { @[comm, args->cap, args->ret] = count(); }'`
 
-// act makes checks: setuid(2) to the own id asks for SETUID and does little else.
+// act makes checks: setuid(2) to the own id checks SETUID and does little else.
 func act(n int) {
 	for range n {
 		unix.RawSyscall(unix.SYS_SETUID, 0, 0, 0)
 	}
 }
 
-// checkCost compares what counting adds to one check, in processor time: of a container that is
-// watched, of one that is not, and with bpftrace.
+// checkCost compares what counting adds to one check, in processor time: for a watched container,
+// for one that is not watched, and with bpftrace.
 func (b *bench) checkCost() error {
 	if err := testenv.Check(testenv.Root, testenv.BTF,
 		testenv.Tool("bpftrace", "bpftrace")); err != nil {
@@ -77,7 +78,7 @@ func (b *bench) checkCost() error {
 	return nil
 }
 
-// checksAs gives the nanoseconds of one call, traced in one way or not at all.
+// checksAs returns the nanoseconds of one call, traced in the given mode or not at all.
 func (b *bench) checksAs(mode string, box box) (float64, error) {
 	const calls = 300_000
 	switch mode {
@@ -179,7 +180,7 @@ func (b *bench) storm() error {
 	return nil
 }
 
-// containers watches a thousand in a process of its own, whose memory is then only that.
+// containers watches a thousand containers in a process of its own, to measure only their memory.
 func (b *bench) containers() error {
 	const n = 1000
 	cmd := exec.Command(b.self, manyFlag, strconv.Itoa(n))

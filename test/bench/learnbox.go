@@ -18,7 +18,7 @@ import (
 )
 
 // box is a cgroup with a container's name. What runs in it has mounts and process numbers of its
-// own, as a container has.
+// own, as in a container.
 type box struct {
 	dir string
 	id  uint64
@@ -39,7 +39,7 @@ func newBox(n int) (box, error) {
 	return b, err
 }
 
-// tree is the cgroup that all boxes of all runs are in.
+// tree returns the cgroup above all boxes of all runs.
 func tree() (string, error) {
 	text, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -65,7 +65,7 @@ func sweep() {
 	}
 }
 
-// remove waits until the processes are really gone; the tree goes with its last box.
+// remove waits until the processes have really ended. The last box removes the tree.
 func (b box) remove() {
 	for range 500 {
 		if err := os.Remove(b.dir); err == nil || errors.Is(err, os.ErrNotExist) {
@@ -85,11 +85,11 @@ func (b box) command(argv ...string) (*exec.Cmd, error) {
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()),
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}
-	cmd.ExtraFiles = []*os.File{dir} // which so stays open until the start
+	cmd.ExtraFiles = []*os.File{dir} // which stays open until the start
 	return cmd, nil
 }
 
-// setuids is what was counted of act.
+// setuids returns the counts of act.
 func (b box) setuids(t *bpf.Tracer) (n uint64, s bpf.Stats, err error) {
 	list, s, err := t.Checks()
 	seen := false
@@ -105,8 +105,8 @@ func (b box) setuids(t *bpf.Tracer) (n uint64, s bpf.Stats, err error) {
 }
 
 // many watches n containers, each with a program that makes checks of several kinds, reads all
-// counts a few times, and prints its peak resident memory in KiB, the maps' bytes, those of them
-// for each processor, the kinds of checks, and the number of processors.
+// counts a few times, and prints its peak resident memory in KiB, the maps' bytes, the part of them
+// that exists for each processor, the kinds of checks, and the number of processors.
 func many(n int) error {
 	t, err := bpf.Open(bpf.Options{})
 	if err != nil {
@@ -124,7 +124,7 @@ func many(n int) error {
 		if err := once(i, self); err != nil {
 			return err
 		}
-		if i%50 == 0 { // as the daemon does, again and again
+		if i%50 == 0 { // as the daemon does, repeatedly
 			if _, err := t.Sightings(); err != nil {
 				return err
 			}
@@ -159,7 +159,7 @@ func once(i int, self string) error {
 	return cmd.Run()
 }
 
-// possible is how many processors the kernel makes room for (/sys/devices/system/cpu/possible,
+// possible returns how many processors the kernel makes room for (/sys/devices/system/cpu/possible,
 // "0-3").
 func possible() (int, error) {
 	text, err := os.ReadFile("/sys/devices/system/cpu/possible")
@@ -173,7 +173,7 @@ func possible() (int, error) {
 	return last + 1, nil
 }
 
-// highWater is this process's peak resident memory, in KiB.
+// highWater returns this process's peak resident memory, in KiB.
 func highWater() (n uint64, err error) {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {

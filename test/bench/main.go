@@ -21,7 +21,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// floorFlag makes this program the bare one: sixteen parallel inspects and nothing else.
+// floorFlag makes this program the floor: sixteen parallel inspects and nothing else.
 const floorFlag = "floor"
 
 func main() {
@@ -59,7 +59,7 @@ func main() {
 	}
 }
 
-// helper is one of the programs that this one starts itself as.
+// helper runs one of the programs that this one starts itself as.
 func helper(args string) (bool, error) {
 	name, argument, _ := strings.Cut(args, " ")
 	n, _ := strconv.Atoi(argument)
