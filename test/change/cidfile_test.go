@@ -10,8 +10,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// What somebody has put in the place of the file of --cidfile is not followed and not waited for,
-// and the change that has succeeded stands.
+// If somebody has replaced the file of --cidfile, it is neither followed nor waited for, and the
+// successful change stands.
 func TestAnIDFileThatIsNoFileIsAWarning(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	for name, c := range map[string]struct{ put, says string }{

@@ -10,22 +10,22 @@ import (
 	"testing"
 )
 
-// This is the tests' own judgement of "the same container": it knows nothing of what dropcap itself
-// compares, and everything counts that is not named here.
+// This is the tests' own judgement of "the same container". It is independent of dropcap's own
+// comparison, and everything counts that is not named here.
 
-// lives is what differs between two runs of one and the same container.
+// lives are the differences between two runs of the same container.
 var lives = []*regexp.Regexp{
 	regexp.MustCompile(`^State\.(Pid|StartedAt|FinishedAt|ExitCode|Error|OOMKilled|Health.*)$`),
 	regexp.MustCompile(`^ExecIDs$`),
 	regexp.MustCompile(`^NetworkSettings\.(SandboxID|SandboxKey|EndpointID)$`),
 	regexp.MustCompile(`^NetworkSettings\.Networks\..+\.EndpointID$`),
-	// Dynamic addresses; a configured one is held by the configuration's own fields and by what the
-	// container sees (same).
+	// Dynamic addresses. A configured one is covered by the configuration's own fields and by what
+	// the container sees (same).
 	regexp.MustCompile(`^NetworkSettings\.(IPAddress|MacAddress|GlobalIPv6Address)$`),
 	regexp.MustCompile(`^NetworkSettings\.Networks\..+\.(IPAddress|MacAddress|GlobalIPv6Address)$`),
 }
 
-// another is what differs, beside that, between a container and the one that takes its place.
+// another are the further differences between a container and its replacement.
 var another = []*regexp.Regexp{
 	regexp.MustCompile(`^(Id|Created)$`),
 	// below a folder named after the id
@@ -35,7 +35,7 @@ var another = []*regexp.Regexp{
 	regexp.MustCompile(`^HostConfig\.(CapAdd|CapDrop)$`),
 }
 
-// differences lists the paths at which two answers of inspect differ, exceptions aside.
+// differences returns the paths at which two inspect answers differ, except those that match.
 func differences(t *testing.T, before, after json.RawMessage, except ...*regexp.Regexp) []string {
 	t.Helper()
 	a, b := flat(t, before), flat(t, after)
@@ -62,16 +62,16 @@ func short(flat map[string]string) string { return strings.Trim(flat["Id"], `"`)
 
 var named = regexp.MustCompile(`\.(Aliases|DNSNames)$`)
 
-// unset is what the engine tells as {} or null, as it was sent or not.
+// unset are fields that the engine reports as {} or null, depending on whether they were sent.
 var unset = regexp.MustCompile(`\.(IPAMConfig|DriverOpts)$`)
 
-// plain takes the engine's own additions off a list of names: the short id of the container.
+// plain removes the engine's own addition to a list of names: the short id of the container.
 func plain(path, value string, ids []string) string {
 	switch {
 	case (value == "null" || value == "") && unset.MatchString(path):
 		return "{}"
 	case path == "HostConfig.Links":
-		ids = nil // sorted, since the engine tells them in the order of a map
+		ids = nil // sorted, since the engine reports them in a map's order
 	case !named.MatchString(path):
 		return value
 	}
@@ -85,8 +85,8 @@ func plain(path, value string, ids []string) string {
 	return string(text)
 }
 
-// flat maps the path of each leaf to its JSON. A list is a leaf, except that mounts stand by their
-// destination, in no order.
+// flat maps the path of each leaf to its JSON. A list is a leaf, except that mounts are keyed by
+// their destination, in no order.
 func flat(t *testing.T, raw json.RawMessage) map[string]string {
 	t.Helper()
 	var tree map[string]any
@@ -121,7 +121,7 @@ func flatten(path string, node any, out map[string]string) {
 	out[path] = string(text)
 }
 
-// anonymizePorts takes host ports away that the engine chose by itself: where none is configured.
+// anonymizePorts removes host ports that the engine chose by itself, where none is configured.
 func anonymizePorts(tree map[string]any) {
 	network, _ := tree["NetworkSettings"].(map[string]any)
 	ports, _ := network["Ports"].(map[string]any)

@@ -56,8 +56,8 @@ type play struct {
 	sample
 	t    *testing.T
 	dir  string
-	seen map[string]string // what each command said at first
-	held caps.Set          // by the old one
+	seen map[string]string // the first output of each command
+	held caps.Set          // by the old container
 }
 
 const gate = "300ms"
@@ -91,7 +91,7 @@ func (s *stage) changeAndBack(t *testing.T, c sample) {
 	}
 }
 
-// begin makes the container and all that it stands on, and waits until it is at work.
+// begin creates the container and all that it needs, and waits until it works.
 func (p *play) begin() {
 	p.t.Helper()
 	script := fmt.Sprintf("DIR=%q CGROUP=/%s\n%s", p.dir, p.CgroupName, p.make)
@@ -118,8 +118,8 @@ func (p *play) begin() {
 	})
 }
 
-// twice asks the engine at the highest version of its API, and at one that tells what later
-// versions do not.
+// twice asks the engine at the highest version of its API, and at one that reports what later
+// versions omit.
 func (p *play) twice(name string) []json.RawMessage {
 	p.t.Helper()
 	old := map[dockertest.Kind]string{dockertest.Docker20: "1.40",
@@ -136,7 +136,7 @@ func (p *play) compare(what string, before, after []json.RawMessage, except []*r
 	}
 }
 
-// granted holds the kernel's word: the new one has what the old one had, and not NET_RAW.
+// granted checks with the kernel that the new container has what the old one had, except NET_RAW.
 func (p *play) granted(before, after json.RawMessage) {
 	p.t.Helper()
 	if string(field(p.t, before, "Id")) == string(field(p.t, after, "Id")) {
@@ -151,7 +151,7 @@ func (p *play) granted(before, after json.RawMessage) {
 	}
 }
 
-// bounding is what the kernel says that a process in the container holds.
+// bounding returns the bounding set of a process in the container, from the kernel.
 func (p *play) bounding() caps.Set {
 	p.t.Helper()
 	words := strings.Fields(p.said("web", "grep CapBnd /proc/self/status"))
@@ -162,8 +162,7 @@ func (p *play) bounding() caps.Set {
 	return set
 }
 
-// behaves runs the sample's commands: at first it remembers what they say, later it must be the
-// same.
+// behaves runs the sample's commands: first it records their output, later it must be the same.
 func (p *play) behaves(when string) {
 	p.t.Helper()
 	run := func(in string, commands []string) {

@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// contract are effects that each operation has; that it has more is tested all the same.
+// contract lists effects that each operation must have; further ones are tested all the same.
 var contract = map[string][]string{
 	"apply": {"note-begin", "create-new", "inspect-new", "note-created", "note-switching",
 		"stop-old", "rename-old", "rename-new", "hold-old", "start-new",
@@ -25,7 +25,8 @@ var contract = map[string][]string{
 
 var policies = []string{"always", "unless-stopped", "no"}
 
-// policy is one of them in turn; a container without a policy has none to be held or given back.
+// policy returns one of the policies in turn; a container without a policy has none to hold or
+// restore.
 func (p point) policy(i int) string {
 	if strings.Contains(p.where, "hold-") || strings.Contains(p.where, "restore-") ||
 		strings.Contains(p.where, "look-old") {
@@ -34,7 +35,7 @@ func (p point) policy(i int) string {
 	return policies[i%len(policies)]
 }
 
-// when and where something happens.
+// point is when and where something happens.
 type point struct {
 	op    operation
 	where string // "before:stop-old"
@@ -42,9 +43,9 @@ type point struct {
 
 func (p point) String() string { return p.op.name + " " + p.where }
 
-// engine is a policy under which the engine starts the container again by itself. Without
-// live-restore an engine that was killed ends what still runs at its next start as if somebody had
-// stopped it (moby daemon/kill.go, HasBeenManuallyStopped), so unless-stopped is none.
+// engine returns a policy under which the engine restarts the container by itself. Without
+// live-restore, a killed engine ends what still runs at its next start as if somebody had stopped
+// it (moby daemon/kill.go, HasBeenManuallyStopped), so unless-stopped does not qualify.
 func (p point) engine(i int, live bool) string {
 	if !live {
 		return "always"
@@ -52,7 +53,7 @@ func (p point) engine(i int, live bool) string {
 	return p.policy(i % 2)
 }
 
-// everyPoint lists them all; the short form is those where the most is at stake.
+// everyPoint lists all points; the short form lists the most important ones.
 func everyPoint(t *testing.T, s *stage, when ...string) (list []point) {
 	t.Helper()
 	for _, op := range operations {
@@ -62,7 +63,7 @@ func everyPoint(t *testing.T, s *stage, when ...string) (list []point) {
 				t.Errorf("%s has no effect %s: %v", op.name, must, names)
 			}
 		}
-		// The way forward of a rollback is that of apply.
+		// The way forward of a rollback is the same as apply's.
 		if i := slices.Index(names, "note-rolling-back"); i > 0 {
 			names = names[i:]
 		}
@@ -81,7 +82,7 @@ var shortPoints = []point{
 	{backsOut, "before:start-old"},
 }
 
-// dropcap is killed before and after each effect; then recover, once killed at each effect of its
+// dropcap is killed before and after each effect; then recover, killed once at each effect of its
 // own, too.
 func TestKilledAnywhereItRecovers(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
@@ -106,7 +107,7 @@ func TestKilledAnywhereItRecovers(t *testing.T) {
 	})
 }
 
-// again: a crash that was recovered from stands in the way of nothing.
+// again checks that a recovered crash obstructs nothing.
 func (r *rig) again(t *testing.T) {
 	t.Helper()
 	if h := r.history(t); len(h) > 0 && h[0].State == dropcap.Applied {
@@ -122,7 +123,7 @@ func (r *rig) again(t *testing.T) {
 	r.whole(t)
 }
 
-// A recovery is killed, too, and begun again until it gets through: each time one effect further.
+// A recovery is killed, too, and restarted until it gets through: each time one effect further.
 func TestKilledRecoveryRecovers(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
 	list := shortPoints[1:2]
@@ -157,7 +158,7 @@ func TestKilledRecoveryRecovers(t *testing.T) {
 	}
 }
 
-// The engine is killed at each effect, alone and together with dropcap, and starts again; with
+// The engine is killed at each effect, alone and together with dropcap, and starts again: with
 // live-restore, where containers run on, and without, where they are ended at its next start and
 // started by their policies.
 func TestEngineKilledAnywhereItRecovers(t *testing.T) {
@@ -210,8 +211,8 @@ func (s *stage) engineKilled(t *testing.T, p point, policy string, both bool) {
 	r.whole(t)
 }
 
-// settle waits until the engine has done what it does by itself after a start: containers are
-// started again by their policies.
+// settle waits until the engine has finished what it does by itself after a start: it restarts
+// containers by their policies.
 func (r *rig) settle(t *testing.T) {
 	t.Helper()
 	last, since := "", time.Now()

@@ -9,10 +9,10 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// TestAPrivilegedContainerIsMadeOrdinary takes --privileged from a running container whose needs
-// were recorded through a restart: it keeps the one capability beyond the defaults that it needs
-// (SYS_ADMIN, to name its host), its devices and data, and loses what the plan says; backout gives
-// all back.
+// TestAPrivilegedContainerIsMadeOrdinary removes --privileged from a running container whose needs
+// were recorded through a restart. It keeps the one capability beyond the defaults that it needs
+// (SYS_ADMIN, to set its hostname), its devices and data, and loses what the plan says; backout
+// restores everything.
 func TestAPrivilegedContainerIsMadeOrdinary(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, dockertest.Docker29)
@@ -20,7 +20,7 @@ func TestAPrivilegedContainerIsMadeOrdinary(t *testing.T) {
 		`docker run -d --privileged --restart always --device /dev/null:/dev/kept -v data:/kept --name web app:1 sh -c 'hostname named; exec /serve'; docker exec web sh -c 'echo precious >/kept/file'`)
 	s.learnThroughRestart(t)
 	before := s.inspect(t, "web", "")
-	// The kernel's own files tell: masked paths, freedom from seccomp, the host's devices.
+	// The kernel's own files show it: masked paths, no seccomp, the host's devices.
 	look := func() string {
 		return s.shell(t,
 			`docker exec web sh -c 'hostname; cat /kept/file; grep -E "^(Seccomp|CapBnd):" /proc/1/status; [ -c /dev/kept ] && echo kept; [ -e /dev/kmsg ] && echo all devices; grep -q " /proc/keys " /proc/mounts && echo masked; grep -q "^sysfs /sys sysfs ro" /proc/mounts && echo ro sys; true'`)
@@ -72,15 +72,15 @@ func TestAPrivilegedContainerIsMadeOrdinary(t *testing.T) {
 	}
 }
 
-// ordinary is the defaults without NET_RAW, with SYS_ADMIN, and with NET_ADMIN, for which the
-// kernel asks when Go's net.Listen reads /proc/sys/net/core/somaxconn.
+// ordinary is the defaults without NET_RAW, with SYS_ADMIN, and with NET_ADMIN, which the kernel
+// checks when Go's net.Listen reads /proc/sys/net/core/somaxconn.
 const ordinary = "00000000a82415fb"
 
 // learnThroughRestart records what web needs, from before it starts.
 func (s *stage) learnThroughRestart(t *testing.T) {
 	t.Helper()
-	// The command is run once it records, and ends it: when the program listens it has done all
-	// that it needs anything for.
+	// The command starts once the recording runs, and ends it: when the program listens, it has
+	// done everything that needs a capability.
 	r := s.dropcap(t, "learn", "web", "--store", s.store, "--", "sh", "-ec",
 		`docker restart -t 1 web; until docker exec web grep -hq ' 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done`)
 	if r.status != dropcap.ExitOK {

@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// transcript is what a program has printed so far.
+// transcript holds what a program has printed so far.
 type transcript struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -29,12 +29,12 @@ func (o *transcript) String() string {
 	return o.b.String()
 }
 
-// What docker exec runs ends with its container, so a short one is waited for. One that is there
-// for good is the corpus of refusals' ("an exec at work").
+// What docker exec runs ends with its container, so a short one is waited for. The corpus of
+// refusals has a permanent one ("an exec at work").
 func TestAShortExecIsWaitedFor(t *testing.T) {
 	s := newStage(t, dockertest.Docker29)
 	s.shell(t, `docker run -d --name web app:1`)
-	// It ends when the file is there.
+	// It ends when the file exists.
 	s.shell(t, `docker exec -d web sh -c 'until test -e /tmp/go; do sleep 0.1; done; sleep 0.5'
 		until docker top web | grep -q /tmp/go; do sleep 0.1; done`)
 	planned := s.dropcap(t, "plan", "web")
@@ -66,8 +66,8 @@ func TestAShortExecIsWaitedFor(t *testing.T) {
 	}
 }
 
-// An engine mounts the shared memory of such a container where the host sees it: that is no sign
-// that whoever looks from there runs in the container.
+// The engine mounts the shared memory of such a container where the host sees it: that is no sign
+// that a process on the host runs in the container.
 func TestAContainerWithShareableIPCIsChangedFromItsHost(t *testing.T) {
 	s := newStage(t, dockertest.Docker20, dockertest.Config("default-ipc-mode", "shareable"))
 	s.shell(t, `docker run -d --name web app:1; docker run -d --name asked --ipc shareable app:1`)

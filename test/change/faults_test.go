@@ -13,7 +13,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// A request to the engine fails, is never answered, or is answered into the void: each, at each
+// A request to the engine fails, is never answered, or its answer is lost: each of these, at each
 // kind of request that changes something.
 func TestEngineThatFailsOrHangsAtEachCall(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
@@ -50,8 +50,8 @@ func TestEngineThatFailsOrHangsAtEachCall(t *testing.T) {
 	}
 }
 
-// The disk of the store is full from a write on. What was begun comes to an end all the same; once
-// there is room, recover writes it down.
+// The store's disk is full from some write on. What was begun is completed all the same; once there
+// is room, recover records it.
 func TestFullDiskAtEachWrite(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	s := crashStage(t, dockertest.Docker20)
@@ -84,8 +84,8 @@ func TestFullDiskAtEachWrite(t *testing.T) {
 	}
 }
 
-// Somebody else is at work on the same containers. $NEW is the new one by its temporary name, $OLD
-// the old one's id.
+// Somebody else changes the same containers. $NEW is the new one by its temporary name, $OLD the
+// old one's id.
 func TestSomebodyElseMeddles(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
 	for i, c := range []struct {
@@ -158,7 +158,7 @@ func TestSomebodyElseMeddles(t *testing.T) {
 	}
 }
 
-// Of two at once, one does its work and the other says that it cannot.
+// Of two at once, one does its work and the other reports that it cannot.
 func TestTwoAtOnce(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
 	r := s.rig(t, "twice", "always")
@@ -181,8 +181,8 @@ func TestTwoAtOnce(t *testing.T) {
 	r.whole(t)
 }
 
-// Two stores know nothing of each other's changes, so the engine is locked for both, by whatever
-// address they talk to it; another engine is not.
+// Two stores know nothing of each other's changes, so the engine is locked for both, whatever
+// address they use; another engine is not.
 func TestTwoStoresAtOnce(t *testing.T) {
 	s, elsewhere := crashStage(t, dockertest.Docker20), crashStage(t, dockertest.Docker20)
 	first, other, third := s.rig(t, "first", "always"), s.rig(t, "other", "always"),

@@ -98,7 +98,7 @@ func (x *switchable) args(more ...string) []string {
 		"--engine-stop", engine + " stop", "--engine-start", engine + " start"}, more...)
 }
 
-// file is the engine's own file of the container.
+// file returns the engine's own file of the container.
 func (x *switchable) file(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(x.DataRoot, "containers", x.web, "hostconfig.json"))
@@ -108,13 +108,13 @@ func (x *switchable) file(t *testing.T) string {
 	return string(b)
 }
 
-// bounding is what the first process of the container may ever hold, by the kernel's word.
+// bounding returns the bounding set of the container's first process, from the kernel.
 func (x *switchable) bounding(t *testing.T) string {
 	t.Helper()
 	return strings.TrimPrefix(x.shell(t, "docker exec web grep CapBnd /proc/1/status"), "CapBnd:\t")
 }
 
-// started is when a container was started, and its process.
+// started returns when a container was started, and its process.
 func (x *switchable) started(t *testing.T, id string) string {
 	t.Helper()
 	return x.shell(t, "docker inspect -f '{{.State.StartedAt}} {{.State.Pid}} {{.State.Running}}' "+
@@ -133,7 +133,7 @@ func without(t *testing.T, file string) map[string]json.RawMessage {
 }
 
 // A change in place keeps the container, its data and everything else, touches no other container,
-// and is taken back to the byte.
+// and is undone to the byte.
 func TestInPlace(t *testing.T) {
 	for _, kind := range []dockertest.Kind{dockertest.Docker20, dockertest.Docker29} {
 		if kind != dockertest.Docker20 && !full {
@@ -184,7 +184,7 @@ func TestInPlace(t *testing.T) {
 	}
 }
 
-// same checks that all is as it was, but for when it was started.
+// same checks that everything is as it was, except for when it was started.
 func (x *switchable) same(t *testing.T, when, file string, inspect json.RawMessage, other,
 	held string) {
 	t.Helper()
@@ -192,7 +192,7 @@ func (x *switchable) same(t *testing.T, when, file string, inspect json.RawMessa
 		t.Errorf("%s the file is\n%s, was\n%s", when, now, file)
 	}
 	for _, d := range recreate.Compare(inspect, x.inspect(t, x.web, "")) {
-		// An engine that starts without live containers makes its bridge anew.
+		// An engine that starts without live containers re-creates its bridge.
 		if other != "" || d.Path != "NetworkSettings.Networks.bridge.NetworkID" {
 			t.Errorf("%s: %s", when, d)
 		}
@@ -208,8 +208,7 @@ func (x *switchable) same(t *testing.T, when, file string, inspect json.RawMessa
 	}
 }
 
-// One stop of the engine serves several changes; each is judged by itself, and taken back by
-// itself.
+// One stop of the engine serves several changes. Each is judged and undone by itself.
 func TestInPlaceSeveral(t *testing.T) {
 	x := newSwitchable(t, newStage(t, dockertest.Docker20, dockertest.LiveRestore()))
 	was, inspect, held := x.file(t), x.inspect(t, x.web, ""), x.bounding(t)
@@ -245,8 +244,8 @@ func TestInPlaceSeveral(t *testing.T) {
 	x.same(t, "in the end", was, inspect, x.started(t, x.other), held)
 }
 
-// Where live-restore cannot be lent, all stop with the engine: that must be asked for, and all that
-// ran run again.
+// Where live-restore cannot be switched on, everything stops with the engine: that must be
+// requested, and all that ran runs again.
 func TestInPlaceWithoutLiveRestore(t *testing.T) {
 	x := newSwitchable(t, newStage(t, dockertest.Docker20,
 		dockertest.Flags("--live-restore=false")))
@@ -276,7 +275,7 @@ func TestInPlaceWithoutLiveRestore(t *testing.T) {
 	}
 }
 
-// dropcap is killed anywhere, with the engine stopped too: recover starts it and brings the
+// dropcap is killed anywhere, even with the engine stopped: recover starts it and brings the
 // container to one end.
 func TestInPlaceKilledItRecovers(t *testing.T) {
 	x := newSwitchable(t, crashStage(t, dockertest.Docker20, dockertest.LiveRestore()))

@@ -12,8 +12,7 @@ import (
 	"testing"
 )
 
-// proxy stands between dropcap and the engine, passes everything on, and misbehaves where it is
-// told to.
+// proxy stands between dropcap and the engine, forwards everything, and misbehaves on command.
 type proxy struct {
 	server *http.Server
 	socket string
@@ -27,10 +26,10 @@ type fault string
 
 const (
 	pass  fault = ""
-	fails fault = "fails" // answers 500 and passes nothing on
-	hangs fault = "hangs" // passes nothing on and never answers
-	loses fault = "loses" // passes it on, and drops the connection instead of an answer
-	late  fault = "late"  // passes it on, and never gives the answer
+	fails fault = "fails" // answers 500 and forwards nothing
+	hangs fault = "hangs" // forwards nothing and never answers
+	loses fault = "loses" // forwards the request, and drops the connection instead of an answer
+	late  fault = "late"  // forwards the request, and never returns the answer
 )
 
 var faultKinds = []fault{fails, hangs, loses, late}
@@ -85,7 +84,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, through http.Handl
 	case hangs:
 		<-r.Context().Done()
 	case loses, late:
-		// Done to its end, whatever becomes of the client.
+		// It is completed, whatever becomes of the client.
 		through.ServeHTTP(nowhere{http.Header{}}, r.WithContext(context.WithoutCancel(r.Context())))
 		if f == late {
 			io.Copy(io.Discard, r.Body)
@@ -97,14 +96,14 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, through http.Handl
 	}
 }
 
-// nowhere is an answer that nobody gets.
+// nowhere is an answer that nobody receives.
 type nowhere struct{ header http.Header }
 
 func (n nowhere) Header() http.Header         { return n.header }
 func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
 func (n nowhere) WriteHeader(int)             {}
 
-// once misbehaves at the first request with this method whose path ends so.
+// once misbehaves at the first request with this method whose path has this suffix.
 func (p *proxy) once(f fault, method, suffix string) {
 	used := false
 	p.mu.Lock()

@@ -48,8 +48,8 @@ var refusals = []refusal{
 		make:  `docker run -d --name web app:1; docker exec web sh -c 'mkdir /srv/d; echo x >/srv/d/precious'`,
 		flags: []string{"--carry-limit", "1KiB"}, says: "its own layer holds",
 		hint: "--carry-limit"},
-	// By its id and while nothing runs: otherwise an engine takes the tag away only, and the same
-	// is made again by the image's id.
+	// By its id and while nothing runs: otherwise an engine only removes the tag, and the container
+	// is re-created from the image's id.
 	{name: "a deleted image",
 		make: `docker tag app:1 gone:1; docker rmi app:1; docker run -d --name web gone:1; docker stop -t 1 web; docker rmi -f "$(docker image inspect --format '{{.Id}}' gone:1)" >&2; docker start web`, says: "image", hint: "--in-place"},
 	{name: "disconnected from all networks",
@@ -116,7 +116,7 @@ func (s *stage) refuses(t *testing.T, c refusal, said map[string]string) {
 	s.untouched(t, before)
 }
 
-// everything is the whole engine's state as far as a change may touch it.
+// everything returns the engine's whole state as far as a change may touch it.
 func (s *stage) everything(t *testing.T) map[string]json.RawMessage {
 	t.Helper()
 	all := map[string]json.RawMessage{}
@@ -127,7 +127,8 @@ func (s *stage) everything(t *testing.T) map[string]json.RawMessage {
 	return all
 }
 
-// untouched wants every container as it was, run for run, no other, and nothing in the journal.
+// untouched checks that every container is as it was, run for run, that there is no other, and
+// nothing in the journal.
 func (s *stage) untouched(t *testing.T, before map[string]json.RawMessage) {
 	t.Helper()
 	after := s.everything(t)
@@ -140,7 +141,7 @@ func (s *stage) untouched(t *testing.T, before map[string]json.RawMessage) {
 			continue
 		}
 		for _, d := range differences(t, was, after[id]) {
-			// One that restarts all the time does so meanwhile, and an exec may have ended.
+			// A container that keeps restarting does so meanwhile, and an exec may have ended.
 			if !strings.HasPrefix(d, "State.") && !strings.HasPrefix(d, "RestartCount") &&
 				!strings.HasPrefix(d, "NetworkSettings.") {
 				t.Errorf("%.12s differs: %s", id, d)
@@ -209,7 +210,7 @@ func (s *stage) refusesStale(t *testing.T) {
 	}
 }
 
-// A plan's file is input, not truth: whatever it says, nothing is granted by it.
+// A plan's file is input, not truth: whatever it says, it grants nothing.
 func (s *stage) refusesGrant(t *testing.T) {
 	t.Cleanup(func() { s.sweep(t) })
 	s.shell(t, "docker run -d --cap-drop MKNOD --name web app:1")

@@ -21,8 +21,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// rig is one container on a stage, with marks in its volume and its layer, and a store of its own:
-// what must come through everything.
+// rig is one container on a stage, with marks in its volume and its layer, which must survive
+// everything, and a store of its own.
 type rig struct {
 	*stage
 	name, policy string
@@ -33,11 +33,11 @@ type rig struct {
 type operation struct {
 	name    string
 	args    []string
-	applied bool // it is changed before
-	status  int  // where nothing goes wrong
+	applied bool // the container is already changed
+	status  int  // the exit status if nothing goes wrong
 }
 
-// quick leaves out what takes time and is not at stake here.
+// quick leaves out what takes time and does not matter here.
 var quick = []string{"--yes", "--soak", "0s", "--no-watch", "--call-timeout", "5s"}
 
 var (
@@ -88,12 +88,12 @@ func crashStage(t *testing.T, kind dockertest.Kind, opts ...dockertest.Option) *
 	return s
 }
 
-// rig makes the container.
+// rig creates the container.
 func (s *stage) rig(t *testing.T, name, policy string) *rig {
 	t.Helper()
 	own := *s
 	own.store = filepath.Join(t.TempDir(), "store")
-	// Others of the same engine are tested at the same time.
+	// Other tests use the same engine at the same time.
 	own.env = append(slices.Clone(s.env), "DROPCAP_FAULT_LOCKS="+filepath.Join(t.TempDir(),
 		"locks"))
 	r := &rig{stage: &own, name: name, policy: policy}
@@ -177,7 +177,7 @@ func processState(pid int) string {
 
 func goOn(cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGCONT) }
 
-// recover is what a person, or the unit at boot, does after a crash.
+// recover does what a person, or the unit at boot, does after a crash.
 func (r *rig) recover(t *testing.T) ended {
 	t.Helper()
 	e := r.dropcap(t, "recover", "--call-timeout", "5s")
@@ -187,7 +187,7 @@ func (r *rig) recover(t *testing.T) ended {
 	return e
 }
 
-// points lists the effects of an operation in their order, as the operation itself tells them, so
+// points lists the effects of an operation in their order, as reported by the operation itself, so
 // that none is forgotten.
 func (s *stage) points(t *testing.T, op operation) []string {
 	t.Helper()
@@ -210,7 +210,7 @@ func (s *stage) points(t *testing.T, op operation) []string {
 	return names
 }
 
-// seen is what the engine says of a container.
+// seen is the engine's description of a container.
 type seen struct {
 	ID, Name string
 	State    struct {
@@ -230,7 +230,7 @@ func (s seen) policy() string {
 	return s.HostConfig.RestartPolicy.Name
 }
 
-// whole holds what must be true when all is over, whatever happened on the way.
+// whole checks what must be true when everything is over, whatever happened before.
 func (r *rig) whole(t *testing.T) {
 	t.Helper()
 	history := r.history(t)
@@ -259,8 +259,8 @@ func (r *rig) whole(t *testing.T) {
 	r.marked(t)
 }
 
-// owner is the one container that runs, under the name; all others of it must be at rest, and stay
-// so.
+// owner returns the one container that runs, under the name; all others of it must be at rest, and
+// stay so.
 func (r *rig) owner(t *testing.T, last dropcap.Change, retained int) (owner seen) {
 	t.Helper()
 	list := r.list(t)
@@ -294,7 +294,7 @@ func (r *rig) list(t *testing.T) (list []seen) {
 	return list
 }
 
-// marked holds that no data was lost, and that old and new never ran at once: each run has written
+// marked checks that no data was lost, and that old and new never ran at once: each run has written
 // which it was, and whether it was alone.
 func (r *rig) marked(t *testing.T) {
 	t.Helper()
@@ -310,7 +310,7 @@ func (r *rig) marked(t *testing.T) {
 	}
 }
 
-// file reads a container's file by the engine's archive, running or not.
+// file reads a container's file through the engine's archive, running or not.
 func (r *rig) file(t *testing.T, container, path string) string {
 	t.Helper()
 	status, answer, err := r.Raw(t.Context(), http.MethodGet, "/containers/"+container+

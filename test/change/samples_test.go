@@ -10,17 +10,18 @@ import (
 // sample is a container named web that is changed and put back.
 type sample struct {
 	name string // what must survive
-	make string // makes and starts it, by docker's own CLI, with all that it stands on
+	make string // creates and starts it and all that it needs, with docker's own CLI
 	body string // or instead: the body of POST /containers/create, started after make has run
 	api  string // version of the API for body; "" is the highest
 
 	same  []string // commands in it whose output must stay the same
 	peer  []string // the same in the container peer, which make has started
 	host  []string // the same in a container on the host's network
-	keeps []string // folders where a file that was written must be found
-	flags []string // more for dropcap apply
+	keeps []string // folders where a written file must survive
+	flags []string // further flags for dropcap apply
 
-	// paths of inspect, as expressions, that the new one may have otherwise, with the reason beside
+	// paths of inspect, as expressions, that may differ in the new container, with the reason
+	// beside
 	differs []string
 	only    dockertest.Kind // "" is every engine
 	short   bool            // part of make test
@@ -172,8 +173,8 @@ var mountSamples = []sample{
 }
 
 // explicitVolume: a volume that the configuration does not name becomes an explicit mount by its
-// name. Mounts, as they are, must not change, but that the engine calls the mode of an explicit
-// volume "z" (shared for SELinux), which it gives an anonymous one without calling it so.
+// name. Mounts must not change, except that the engine reports the mode of an explicit volume as
+// "z" (shared for SELinux), which it also uses for an anonymous one without reporting it.
 var explicitVolume = []string{`HostConfig\.(Mounts|Binds)`, `Config\.Volumes(\..*)?`,
 	`Mounts\..*\.Mode`}
 

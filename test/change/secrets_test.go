@@ -11,18 +11,18 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// planted is a word that nobody would take for a secret: what is hidden goes by its place. A digit
-// that says which place follows it.
+// planted is a word that nobody would take for a secret: secrets are hidden by their place. A digit
+// that identifies the place follows it.
 const planted = "quietword"
 
-// secretive has it wherever people put what nobody may see.
+// secretive has it in every place where people put secrets.
 const secretive = `docker run -d --name web --env PLAIN=` + planted + `0 --env URL=http://` +
 	planted + `1/x --label team=` + planted + `2 --label note=` + planted + `3 \
 	--health-cmd 'wget -q -O- ` + planted + `4 || true' --health-interval 1s \
 	--log-opt max-size=1m --log-opt 'tag=` + planted + `5' --entrypoint /bin/sh app:1 -c 'echo said ` + planted + `6; exec /serve "$@"' ` + planted + `7 -u ` + planted + `8`
 
-// No secret of a container is in anything that dropcap prints or writes, but the store, which is
-// for root alone, and what --reveal writes.
+// No secret of a container is in anything that dropcap prints or writes, except in the store, which
+// is for root alone, and in what --reveal writes.
 func TestSecretsStayInTheStore(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	s.shell(t, secretive)
@@ -84,8 +84,8 @@ func TestSecretsStayInTheStore(t *testing.T) {
 	}
 }
 
-// An engine that cannot start a program names it, in the state of the container and in its answer:
-// neither is told.
+// An engine that cannot start a program names it, in the state of the container and in its answer.
+// Neither is repeated.
 func TestAnErrorOfTheEngineTellsNoArgument(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	s.shell(t, `docker run -d --name web -v tools:/tools app:1 sh -c 'cp /serve /tools/`+planted+
@@ -108,8 +108,7 @@ func TestAnErrorOfTheEngineTellsNoArgument(t *testing.T) {
 	}
 }
 
-// What a new container that failed printed last is kept, shown to whoever asks for it, and
-// forgotten by prune.
+// The last output of a new container that failed is kept, shown on request, and deleted by prune.
 func TestTheLogOfAFailedContainerIsKept(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	for _, c := range []struct{ name, options string }{{"framed", ""}, {"terminal", "-t"}} {
@@ -134,7 +133,7 @@ func TestTheLogOfAFailedContainerIsKept(t *testing.T) {
 	}
 }
 
-// holds looks through every file that is left, the engine's and the store's own aside.
+// holds searches every remaining file, except the engine's and the store's own.
 func holds(t *testing.T, dir string) {
 	t.Helper()
 	files := 0
@@ -154,7 +153,7 @@ func holds(t *testing.T, dir string) {
 	}
 }
 
-// closed: what the store must keep for a backout, nobody else may read.
+// closed checks that nobody else can read what the store must keep for a backout.
 func closed(t *testing.T, store string) {
 	t.Helper()
 	err := filepath.WalkDir(store, func(path string, d fs.DirEntry, err error) error {

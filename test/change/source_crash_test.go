@@ -13,8 +13,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// consistent checks that the service is wholly as before or wholly as wanted: files, containers,
-// and what compose itself would do.
+// consistent checks that the service is entirely as before or entirely as wanted: files,
+// containers, and what compose itself would do.
 func (p *shop) consistent(t *testing.T, when string) {
 	t.Helper()
 	switch got := p.read(t, "compose.yaml"); got {
@@ -94,8 +94,8 @@ func (p *shop) killed(t *testing.T, op, where string) {
 	}
 }
 
-// dropcap is killed while compose is at work: whether that goes on or ends with it, recover waits
-// for it and finds one end.
+// dropcap is killed while compose works: whether compose continues or ends with it, recover waits
+// for it and reaches one end.
 func TestComposeKilledWhileComposeWorks(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
 	for _, version := range []string{"v5", "v2"} {
@@ -104,7 +104,7 @@ func TestComposeKilledWhileComposeWorks(t *testing.T) {
 		}
 		t.Run(version, func(t *testing.T) {
 			p := newShop(t, s, version)
-			// It does not heed the signal, so that its stop takes its whole grace period.
+			// It ignores the signal, so that its stop takes its whole grace period.
 			p.write(t, "compose.yaml", strings.Replace(shopFile, "image: app:1\n",
 				"image: app:1\n    command: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n", 1))
 			p.shell(t, upShop)

@@ -13,7 +13,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// shop is a compose project in a folder that is root's alone, and a docker with the compose of that
+// shop is a compose project in a folder of root's alone, and a docker with the compose of that
 // component.
 type shop struct {
 	*stage
@@ -92,7 +92,7 @@ func (p *shop) read(t *testing.T, name string) string {
 
 const upShop = `cd $SHOP; docker compose -p shop -f compose.yaml -f override.yaml up -d --quiet-pull --scale web=2 >/dev/null 2>&1`
 
-// looks is what is seen of the project: each service's containers.
+// looks is what is visible of the project: each service's containers.
 type looks struct {
 	Name, ID, Started, Caps string
 	Running                 bool
@@ -129,8 +129,8 @@ func (p *shop) look(t *testing.T, service string) []looks {
 	return out
 }
 
-// all checks that the service has n containers, all running, with these capabilities and names of
-// compose's own.
+// all checks that the service has n containers, all running, with these capabilities and compose's
+// own names.
 func (p *shop) all(t *testing.T, when, service string, n int, caps string) []looks {
 	t.Helper()
 	list := p.look(t, service)
@@ -194,7 +194,7 @@ func (p *shop) settled(t *testing.T, when string) {
 }
 
 // A service is changed in its own files, by its own compose, all its containers at once, and comes
-// back from the former files.
+// back from the old files.
 func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	for _, version := range []string{"v2", "v5"} {
@@ -252,8 +252,8 @@ func TestComposeServiceIsChangedAtItsSource(t *testing.T) {
 	}
 }
 
-// What does not pass the gate is taken back: the former files, and the containers that compose
-// makes of them.
+// A change that fails the gate is undone: the old files, and the containers that compose creates
+// from them.
 func TestComposeServiceRollsBack(t *testing.T) {
 	p := newShop(t, newStage(t, dockertest.Docker20), "v2")
 	p.shell(t, upShop)
@@ -269,7 +269,7 @@ func TestComposeServiceRollsBack(t *testing.T) {
 	}
 }
 
-// What dropcap must not do alone is refused with its reason, and nothing was touched.
+// What dropcap must not do alone is refused with its reason, and nothing is touched.
 func TestComposeServiceIsRefused(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	p := newShop(t, s, "v2")

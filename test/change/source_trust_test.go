@@ -17,10 +17,10 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// evilFile makes the host's root a folder of the service's containers.
+// evilFile mounts the host's root into the service's containers.
 const evilFile = "services: {web: {volumes: [\"/:/host:rw\"]}}\n"
 
-// intact holds that no container of the service has got the host's root.
+// intact checks that no container of the service has got the host's root.
 func (p *shop) intact(t *testing.T, when string) {
 	t.Helper()
 	if binds := p.shell(t,
@@ -29,7 +29,7 @@ func (p *shop) intact(t *testing.T, when string) {
 	}
 }
 
-// there is a command before another that runs it where the engine sees its mounts.
+// there returns a command prefix that runs another command where the engine sees its mounts.
 func (s *stage) there(t *testing.T) string {
 	t.Helper()
 	k, err := kernel.New("/")
@@ -43,9 +43,9 @@ func (s *stage) there(t *testing.T) string {
 	return fmt.Sprintf("nsenter --mount=/proc/%d/ns/mnt --", pid)
 }
 
-// A file is what a container mounts whatever path leads there: a bind mount of a folder below the
-// mounted one, another name of the file, an overlay of it, the disk that it is on, a mount below
-// the mounted folder.
+// A container that mounts a file reaches it whatever path leads there: a bind mount of a folder
+// below the mounted one, another name of the file, an overlay of it, the disk that it is on, a
+// mount below the mounted folder.
 func TestComposeFileThatAContainerReachesIsRefused(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	p := newShop(t, s, "v2")
@@ -104,7 +104,7 @@ func TestComposeFileThatAContainerReachesIsRefused(t *testing.T) {
 	}
 }
 
-// What somebody puts in the place of a file after it was checked, compose does not read.
+// If somebody replaces a file after it was checked, compose does not read the new one.
 func TestComposeRunsTheBytesThatWereChecked(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
 	for _, c := range []struct{ name, at, file, text string }{
@@ -173,8 +173,8 @@ func (p *shop) stoppedAt(t *testing.T, where string) (*exec.Cmd, *bytes.Buffer) 
 	return cmd, &said
 }
 
-// Whatever compose has read or does, it gets to make nothing but the same containers with other
-// capabilities: here a compose that is not what it was, with files of root's and with files of who
+// Whatever compose has read or does, it can create nothing but the same containers with other
+// capabilities: here with a replaced compose, with files of root's and with files of the user who
 // called sudo.
 func TestWhatComposeMakesIsComparedBeforeItRuns(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
@@ -231,7 +231,7 @@ docker rm -f shop-db-1 && exit 1; docker pull x; exit 1`)
 	})
 }
 
-// replaceCompose puts a script in the place of compose, which knows the real one as $real.
+// replaceCompose replaces compose by a script, which knows the real one as $real.
 func (p *shop) replaceCompose(t *testing.T, version, script string) {
 	t.Helper()
 	var tools string

@@ -1,4 +1,4 @@
-// Package change_test holds that a container can be changed and put back without losing anything:
+// Package change_test checks that a container can be changed and put back without losing anything:
 // on real engines, with containers of every kind (corpus), and with everything going wrong at every
 // step (crashes).
 package change_test
@@ -47,13 +47,13 @@ func newStage(t *testing.T, kind dockertest.Kind, opts ...dockertest.Option) *st
 	return s
 }
 
-// importImage makes an image of busybox and the program serve. Changes are Dockerfile lines.
+// importImage creates an image of busybox and the program serve. Changes are Dockerfile lines.
 func (s *stage) importImage(t *testing.T, name string, changes ...string) {
 	t.Helper()
 	repo, tag, _ := strings.Cut(name, ":")
 	path := "/images/create?" + url.Values{"fromSrc": {"-"}, "repo": {repo}, "tag": {tag},
 		"changes": changes}.Encode()
-	// also in a cleanup, when the test's own has ended
+	// also in a cleanup, when the test's own context has ended
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	status, answer, err := s.Raw(ctx, http.MethodPost, path, string(rootfs(t)))
@@ -67,7 +67,7 @@ var root struct {
 	tar []byte
 }
 
-// rootfs is the image's content, made once.
+// rootfs is the image's content, built once.
 func rootfs(t *testing.T) []byte {
 	t.Helper()
 	root.Lock()
@@ -144,14 +144,14 @@ func (e ended) String() string {
 		e.err)
 }
 
-// command is dropcap on this engine and store.
+// command returns dropcap on this engine and store.
 func (s *stage) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(s.program, append(slices.Clone(args), "--store", s.store)...)
 	cmd.Env = s.env
 	return cmd
 }
 
-// dropcap runs it. That it ends at all is part of every test.
+// dropcap runs it. Every test includes that it ends at all.
 func (s *stage) dropcap(t *testing.T, args ...string) ended {
 	t.Helper()
 	return s.wait(t, s.command(args...), args)
@@ -181,7 +181,7 @@ func (s *stage) wait(t *testing.T, cmd *exec.Cmd, args []string) ended {
 		err: problem.String()}
 }
 
-// shell runs a script of docker commands against the engine, and gives its output.
+// shell runs a script of docker commands against the engine, and returns its output.
 func (s *stage) shell(t *testing.T, script string) string {
 	t.Helper()
 	cmd := exec.Command("sh", "-ec", script)
@@ -195,7 +195,7 @@ func (s *stage) shell(t *testing.T, script string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// history reads what the store says, newest first.
+// history returns the store's changes, newest first.
 func (s *stage) history(t *testing.T) []dropcap.Change {
 	t.Helper()
 	r := s.dropcap(t, "history", "--format", "json")
@@ -206,7 +206,7 @@ func (s *stage) history(t *testing.T) []dropcap.Change {
 	return list.Changes
 }
 
-// inspect gives the engine's raw answer, at a version of its API ("" for the highest).
+// inspect returns the engine's raw answer, at a version of its API ("" for the highest).
 func (s *stage) inspect(t *testing.T, id, api string) json.RawMessage {
 	t.Helper()
 	path := "/containers/" + id + "/json"
@@ -222,7 +222,7 @@ func (s *stage) inspect(t *testing.T, id, api string) json.RawMessage {
 	return answer
 }
 
-// sweep removes what a sample has made: the engine is ours alone.
+// sweep removes what a sample has created: the engine is ours alone.
 func (s *stage) sweep(t *testing.T) {
 	t.Helper()
 	s.shell(t, `c=$(docker ps -aq); [ -z "$c" ] || docker rm -fv $c; docker network prune -f

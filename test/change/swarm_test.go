@@ -24,7 +24,7 @@ func swarm(t *testing.T, s *stage) {
 	dockertest.Eventually(t, 2*time.Minute, "tasks", func() bool { return len(tasks(t, s)) == 2 })
 }
 
-// tasks gives the names of the running containers of the service.
+// tasks returns the names of the running containers of the service.
 func tasks(t *testing.T, s *stage) []string {
 	t.Helper()
 	return strings.Fields(s.shell(t,
@@ -32,7 +32,7 @@ func tasks(t *testing.T, s *stage) []string {
 			"--filter status=running"))
 }
 
-// specOf is the service's specification as the engine tells it.
+// specOf returns the service's specification from the engine.
 func specOf(t *testing.T, s *stage) string {
 	t.Helper()
 	return s.shell(t, "docker service inspect shop_api --format '{{json .Spec}}'")
@@ -51,7 +51,7 @@ func capsOf(t *testing.T, spec string) (add, drop []string) {
 	return b.TaskTemplate.ContainerSpec.CapabilityAdd, b.TaskTemplate.ContainerSpec.CapabilityDrop
 }
 
-// A swarm service is updated with its whole specification, rolled back where it does not pass, and
+// A swarm service is updated with its whole specification, rolled back if it fails the gate, and
 // backed out to what it was.
 func TestSwarmService(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)

@@ -71,8 +71,8 @@ func chown(path string) error {
 	return os.Chown(path, 1000, 1000)
 }
 
-// claim takes the lock. The kernel gives it back when the process has ended, and not before; so who
-// does not get it at once runs beside another.
+// claim takes the lock. The kernel releases it when the process has ended, and not before, so a
+// process that does not get it at once runs beside another.
 func claim(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
@@ -93,7 +93,7 @@ func claim(dir string) (*os.File, error) {
 	return lock, log.Sync()
 }
 
-// bounding tells the old container and the new one apart: CapBnd of proc_pid_status(5).
+// bounding distinguishes the old container from the new one: CapBnd of proc_pid_status(5).
 func bounding() string {
 	text, _ := os.ReadFile("/proc/self/status")
 	_, rest, _ := strings.Cut(string(text), "\nCapBnd:\t")
@@ -112,8 +112,8 @@ func serve(l net.Listener) {
 	}
 }
 
-// answer speaks just enough HTTP for wget. The request is read first: closing a socket with unread
-// data resets it (tcp_close).
+// answer implements just enough HTTP for wget. It reads the request first: closing a socket with
+// unread data resets it (tcp_close).
 func answer(c net.Conn, name string) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(10 * time.Second))
@@ -130,7 +130,7 @@ func answer(c net.Conn, name string) {
 	fmt.Fprintf(c, "HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s\n", len(name)+1, name)
 }
 
-// get needs no library of the image to find an address, unlike a static busybox.
+// get needs no library of the image to resolve an address, unlike a static busybox.
 func get(address string) error {
 	c, err := net.DialTimeout("tcp", address, 5*time.Second)
 	if err != nil {
