@@ -10,9 +10,9 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// pretend is an engine that names processes by numbers that mean others here, as one in a VM, a
-// container or behind a tunnel does. It says that it runs on this very kernel, so that only the
-// processes themselves can tell.
+// pretend is an engine whose process numbers mean other processes here, as with one in a VM, a
+// container or behind a tunnel. It claims to run on this very kernel, so that only the processes
+// themselves can show it.
 func pretend(t *testing.T, list ...fake.Container) *bench {
 	b := &bench{kernel: openKernel(t)}
 	e := fake.Start(t, fake.Options{Kernel: b.kernel.Host().Release})
@@ -26,7 +26,7 @@ func pretend(t *testing.T, list ...fake.Container) *bench {
 
 var dropsAll = fake.HostConfig{CapDrop: []string{"ALL"}}
 
-// What such an engine's containers declare would pass, and yet nothing may.
+// The declarations of such an engine's containers would pass, and yet nothing may.
 func TestProcessesOfAnEngineElsewhere(t *testing.T) {
 	b := pretend(t,
 		fake.Container{Name: "this-test", State: "running", PID: os.Getpid(), HostConfig: dropsAll},
@@ -48,7 +48,7 @@ func TestProcessesOfAnEngineElsewhere(t *testing.T) {
 	}
 }
 
-// The number that the engine gives may be that of a process of another container.
+// The number from the engine may be that of a process of another container.
 func otherContainersProcess(t *testing.T, b *bench) {
 	one, other := b.RunContainer(t, "", dropAll), b.RunContainer(t, "", body(declaration{}))
 	p := pretend(t, fake.Container{ID: one, Name: "crossed", State: "running",
@@ -56,8 +56,8 @@ func otherContainersProcess(t *testing.T, b *bench) {
 	unknown(t, p.one(t, one))
 }
 
-// unknown fails the test unless the container is unknown, with a reason, and nobody's sets are
-// given as its own.
+// unknown checks that the container is unknown, with a reason, and that no other process's sets are
+// reported as its own.
 func unknown(t *testing.T, c dropcap.Judged) {
 	t.Helper()
 	k := c.Kernel
@@ -70,7 +70,7 @@ func unknown(t *testing.T, c dropcap.Judged) {
 	}
 }
 
-// ended is the number of a process that is no more.
+// ended returns the number of a process that has ended.
 func ended(t *testing.T) int {
 	cmd := exec.Command("true")
 	if err := cmd.Run(); err != nil {

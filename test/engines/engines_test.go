@@ -1,5 +1,5 @@
-// Package engines_test holds what must be true on every engine: what dropcap predicts is what the
-// kernel grants, and what it sees is what the processes hold.
+// Package engines_test checks what must be true on every engine: dropcap predicts what the kernel
+// grants, and sees what the processes hold.
 package engines_test
 
 import (
@@ -21,7 +21,7 @@ import (
 
 const image = "app:1"
 
-// bench is an engine with an image, and dropcap's eyes on it.
+// bench is an engine with an image, and dropcap's readers for it.
 type bench struct {
 	*dockertest.Engine
 	client *docker.Client
@@ -70,7 +70,7 @@ func (b *bench) look(t *testing.T, names ...string) []dropcap.Container {
 	return s.Containers
 }
 
-// body is a raw create body.
+// body returns a raw create body.
 func body(d declaration) string {
 	// Without a network, since a bridge's port takes a tenth of a second.
 	h := map[string]any{"CapAdd": d.Add, "CapDrop": d.Drop, "Privileged": d.Privileged,
@@ -106,7 +106,7 @@ func (d declaration) String() string {
 	return s
 }
 
-// cgroups is a process's /proc/PID/cgroup.
+// cgroups returns a process's /proc/PID/cgroup.
 func cgroups(t *testing.T, pid int) string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
@@ -116,7 +116,7 @@ func cgroups(t *testing.T, pid int) string {
 	return string(b)
 }
 
-// bounding reads a process's bounding set, by other means than dropcap does.
+// bounding reads a process's bounding set, independently of dropcap.
 func bounding(t *testing.T, pid int) caps.Set {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -132,7 +132,7 @@ func bounding(t *testing.T, pid int) caps.Set {
 	return set
 }
 
-// ours is what this host lets anybody have.
+// ours returns what this host lets anybody have.
 func ours(t *testing.T) caps.Set { return bounding(t, os.Getpid()) }
 
 // here describes this machine and the engine behind a socket.

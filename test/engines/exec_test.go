@@ -102,8 +102,8 @@ func execChildren(t *testing.T, b *bench) {
 	}
 }
 
-// An orphan is the child of the container's first process then, and nothing but its sets tells
-// where it came from.
+// An orphan is then a child of the container's first process, and only its sets show where it came
+// from.
 func execOrphan(t *testing.T, b *bench) {
 	id := b.RunContainer(t, "", dropAll)
 	b.Exec(t, id, dockertest.ExecOptions{Privileged: true,

@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// shedder runs a program that gives capabilities up, and waits until it has.
+// shedder runs a program that gives up capabilities, and waits until it has.
 func (b *bench) shedder(t *testing.T, what string, add, drop []string) dropcap.Judged {
 	t.Helper()
 	id := b.RunContainer(t, "", jsonBody(map[string]any{
@@ -30,7 +30,7 @@ func (b *bench) shedder(t *testing.T, what string, add, drop []string) dropcap.J
 	return b.one(t, id)
 }
 
-// set reads one set of a process, by other means than dropcap does: "CapEff", "CapPrm" …
+// set reads one set of a process, independently of dropcap: "CapEff", "CapPrm" …
 func set(t *testing.T, pid int, name string) caps.Set {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -62,14 +62,14 @@ func unbound(t *testing.T, b *bench) {
 		finding(c, dropcap.RuleNetRaw) == nil || finding(c, dropcap.RuleDrift) != nil {
 		t.Errorf("%s with %+v", c.Verdict, c.Findings)
 	}
-	// The program itself says so too.
+	// The program itself reports it too.
 	got := b.programAudit(t, dropcap.ExitFindings, c.ID).Containers[0]
 	if got.Verdict != dropcap.Fail || *got.Holds() != admins {
 		t.Errorf("the program says %s, %s", got.Verdict, got.Holds())
 	}
 }
 
-// What the first process gives up is there again in each exec.
+// What the first process gives up is present again in each exec.
 func gaveUp(t *testing.T, b *bench) {
 	c := b.shedder(t, "raw", nil, nil)
 	raw := caps.Of(caps.NetRaw)
@@ -94,8 +94,8 @@ func gaveUp(t *testing.T, b *bench) {
 	clean(t, b.shedder(t, "all", nil, []string{"NET_RAW"}))
 }
 
-// The first process goes into a user namespace of its own and gives everything up there; what it
-// left behind in the container's has what it had.
+// The first process enters a user namespace of its own and gives up everything there; a process
+// that it left behind in the container's namespace still has what it had.
 func TestLeftBehindInTheUserNamespaceOfARemappedEngine(t *testing.T) {
 	b := start(t, dockertest.Docker29, dockertest.UsernsRemap())
 	id := b.RunContainer(t, "", jsonBody(map[string]any{
@@ -130,8 +130,8 @@ func TestLeftBehindInTheUserNamespaceOfARemappedEngine(t *testing.T) {
 	}
 }
 
-// A namespace within the container's own is told by itself: what is held there is neither drift nor
-// hidden.
+// A namespace within the container's own is reported separately: what is held there is neither
+// drift nor hidden.
 func TestWithinTheUserNamespaceOfAContainer(t *testing.T) {
 	b := start(t, dockertest.Docker29, dockertest.UsernsRemap())
 	id := b.RunContainer(t, "", jsonBody(map[string]any{

@@ -23,8 +23,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// One engine serves all of these, since it takes seconds to start. Docker 29 gives all that it has
-// itself, so that privileged containers and execs run on hosts that lack a capability too.
+// One engine serves all of these, since it takes seconds to start. Docker 29 grants all that it has
+// itself, so privileged containers and execs run even on hosts that lack a capability.
 func TestLiveContainers(t *testing.T) {
 	b := start(t, dockertest.Docker29)
 	for _, c := range []struct {
@@ -86,7 +86,7 @@ func finding(c dropcap.Judged, rule dropcap.Rule) *dropcap.Finding {
 	return &c.Findings[i]
 }
 
-// clean fails the test unless the container passes without a finding.
+// clean checks that the container passes without a finding.
 func clean(t *testing.T, c dropcap.Judged) {
 	t.Helper()
 	if c.Verdict != dropcap.Pass || len(c.Findings) > 0 {
@@ -94,7 +94,7 @@ func clean(t *testing.T, c dropcap.Judged) {
 	}
 }
 
-// entry finds what was seen of a process.
+// entry returns what was observed of a process.
 func entry(t *testing.T, c dropcap.Judged, pid int) dropcap.Process {
 	t.Helper()
 	for _, p := range c.Kernel.Processes {
@@ -122,7 +122,7 @@ func comm(pid int) string {
 	return strings.TrimSpace(string(b))
 }
 
-// end kills a process that a test started, if it still is the one, and waits for its end.
+// end kills a process that a test started, if it is still the same one, and waits for its end.
 func end(t *testing.T, pid int, name string) {
 	t.Helper()
 	if comm(pid) == name {
@@ -133,7 +133,7 @@ func end(t *testing.T, pid int, name string) {
 	})
 }
 
-// program runs the real binary against the engine and gives what it printed and its exit status.
+// program runs the real binary against the engine and returns its output and its exit status.
 func (b *bench) program(t *testing.T, args ...string) (stdout []byte, status int) {
 	t.Helper()
 	cmd := exec.Command(testenv.Binary(t), args...)

@@ -8,8 +8,8 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// Podman's defaults are its administrator's to choose: what they have beyond Docker's is added by
-// somebody all the same, and what they lack nobody holds.
+// Podman's defaults are its administrator's choice: what they have beyond Docker's counts as added
+// all the same, and what they lack is not held.
 func TestPodmansDefaultsAreConfigurable(t *testing.T) {
 	defaults := caps.Of(caps.Chown, caps.Kill, caps.NetAdmin, caps.Setuid)
 	b := start(t, dockertest.Podman4, dockertest.DefaultCapabilities("CHOWN", "CAP_KILL",

@@ -13,7 +13,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// subset holds one case for each way in which the arithmetic can go wrong.
+// subset has one case for each way in which the arithmetic can go wrong.
 var subset = []declaration{
 	{},
 	{Drop: []string{"NET_RAW"}},

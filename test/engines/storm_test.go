@@ -15,7 +15,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// storms is one engine's; the whole matrix has every engine's, since runtimes differ: runc 1.1 and
+// storms tests one engine; the whole matrix tests every engine, since runtimes differ: runc 1.1 and
 // 1.3 have threads, crun has none.
 func storms(t *testing.T, b *bench) {
 	storm(t, b)
@@ -27,8 +27,8 @@ func storms(t *testing.T, b *bench) {
 }
 
 // storm starts, execs into and removes containers while audits run. None of them ever holds more
-// than its declaration grants, so that no audit may say so, though runc's own threads stand in
-// their cgroups with everything until the program starts.
+// than its declaration grants, so no audit may report that, although until the program starts
+// runc's own threads are in their cgroups with all capabilities.
 func storm(t *testing.T, b *bench) {
 	each := 6
 	if full() {

@@ -1,4 +1,4 @@
-// Command sheds gives capabilities up in all of its threads, says "ready", and waits for its end:
+// Command sheds gives up capabilities in all of its threads, prints "ready", and waits for its end:
 // with "bounding" the whole bounding set and nothing else, with "all" every set, and with "raw"
 // NET_RAW of every set. With "bounding" it opens a raw socket afterwards.
 package main
@@ -44,13 +44,13 @@ func main() {
 	<-wait
 }
 
-// has tells whether the kernel knows the capability.
+// has reports whether the kernel knows the capability.
 func has(c uintptr) bool {
 	_, _, err := syscall.RawSyscall(syscall.SYS_PRCTL, readBounding, c, 0)
 	return err == 0
 }
 
-// header is struct __user_cap_header_struct of linux/capability.h; after it come two triples of
+// header is struct __user_cap_header_struct of linux/capability.h, followed by two triples of
 // effective, permitted and inheritable.
 type header struct {
 	version uint32
