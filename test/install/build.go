@@ -1,5 +1,5 @@
-// Package install builds dropcap's packages for tests, and reads what is in them. Its tests hold
-// them to what a package must be.
+// Package install builds dropcap's packages for tests, and reads their contents. Its tests check
+// what packages must be.
 package install
 
 import (
@@ -15,11 +15,11 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// Full tells whether what takes minutes is to be tested.
+// Full reports whether to run tests that take minutes.
 func Full() bool { return os.Getenv("DROPCAP_TEST_FULL") != "" }
 
-// Build runs packaging/build for one architecture, with more variables, and gives the .deb and the
-// .rpm.
+// Build runs packaging/build for one architecture, with additional variables, and returns the .deb
+// and the .rpm.
 func Build(tb testing.TB, arch string, env ...string) (deb, rpm string) {
 	tb.Helper()
 	testenv.Need(tb, testenv.Tool("git", "git"))
@@ -47,7 +47,7 @@ type entry struct {
 	data []byte
 }
 
-// unpacked reads a .deb's files, by their absolute names.
+// unpacked returns a .deb's files, by their absolute names.
 func unpacked(tb testing.TB, deb string) map[string]entry {
 	tb.Helper()
 	testenv.Need(tb, testenv.Tool("dpkg-deb", "dpkg"))
@@ -83,7 +83,7 @@ func unpacked(tb testing.TB, deb string) map[string]entry {
 	return files
 }
 
-// output runs a program and gives what it prints; the test fails when it does.
+// output runs a program and returns what it prints; the test fails if the program does.
 func output(tb testing.TB, name string, args ...string) string {
 	tb.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()

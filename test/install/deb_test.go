@@ -22,8 +22,7 @@ import (
 
 const epoch = "1764000000"
 
-// built are packages around the program that all tests share: what goes around it is quick to
-// build.
+// built are packages around the program that all tests share: the rest is quick to build.
 var built struct {
 	once     sync.Once
 	deb, rpm []byte
@@ -59,7 +58,7 @@ func read(t *testing.T, path string) []byte {
 	return data
 }
 
-// pages are the manual's, one for each command that is there for people.
+// pages returns the manual's pages, one for each command meant for people.
 func pages(t *testing.T) []string {
 	t.Helper()
 	root := cli.Commands()
@@ -81,7 +80,7 @@ func pages(t *testing.T) []string {
 	return append(names, "dropcap")
 }
 
-// modes are what a package may put into a host, and all that it must.
+// modes are the modes of all files that a package must contain, and of nothing else.
 func modes(t *testing.T, zsh string) map[string]int64 {
 	want := map[string]int64{
 		"/usr/bin/dropcap": 0o755,
@@ -159,15 +158,14 @@ func TestDebSaysWhatItIs(t *testing.T) {
 	for _, script := range []string{"postinst", "prerm", "postrm"} {
 		text := string(read(t, filepath.Join(dir, script)))
 		output(t, "sh", "-n", filepath.Join(dir, script))
-		// Debian policy 6.1: an error must not go on unseen.
+		// Debian policy 6.1: errors must not pass unnoticed.
 		if !strings.HasPrefix(text, "#!/bin/sh\n") || !strings.Contains(text, "\nset -e\n") {
 			t.Errorf("%s begins with %.60q", script, text)
 		}
 	}
 }
 
-// The example of a policy changes nothing, and what it shows is a policy when the marks of the
-// comments are taken away.
+// The example policy changes nothing, and is a policy once its comment marks are removed.
 func TestPolicyOfThePackageChangesNothing(t *testing.T) {
 	deb, _ := packages(t)
 	text := unpacked(t, deb)["/etc/dropcap/policy.yaml"].data
@@ -219,7 +217,7 @@ func TestManualIsComplete(t *testing.T) {
 	}
 }
 
-// A licence of nearly every module asks that its text goes with the program.
+// The licence of nearly every module requires its text to accompany the program.
 func TestLicencesOfAllThatIsLinkedAreThere(t *testing.T) {
 	deb, _ := packages(t)
 	text := unzip(t, unpacked(t, deb)["/usr/share/doc/dropcap/third-party.gz"])

@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// The .rpm as rpm itself reads, installs, updates and erases it, in a root of its own.
+// rpm itself reads, installs, updates and erases the .rpm, in a root of its own.
 func TestRPM(t *testing.T) {
 	if !Full() {
 		t.Log("only with DROPCAP_TEST_FULL: it needs the component rpm")
@@ -61,7 +61,7 @@ func rpmHolds(t *testing.T, file string) {
 	}
 }
 
-// letters writes a mode as ls does.
+// letters formats a mode as ls does.
 func letters(mode int64) string { return os.FileMode(mode).Perm().String()[1:] }
 
 func rpmEqualsDeb(t *testing.T, file string) {
@@ -80,7 +80,7 @@ func rpmEqualsDeb(t *testing.T, file string) {
 	}
 }
 
-// rpmRoot is a root with a shell and a systemctl that writes down how it is called.
+// rpmRoot is a root with a shell and a systemctl that records how it is called.
 func rpmRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -104,7 +104,7 @@ func rpmLives(t *testing.T, first string) {
 	_, second := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.3.0~rc1",
 		"SOURCE_DATE_EPOCH="+epoch)
 	root := rpmRoot(t)
-	// what does an operation and gives how systemctl was called.
+	// what does an operation and returns how systemctl was called.
 	what := func(args ...string) []string {
 		t.Helper()
 		os.Remove(filepath.Join(root, "calls"))
@@ -123,7 +123,7 @@ func rpmLives(t *testing.T, first string) {
 	}
 	const units = "dropcap-recover.service dropcap-learn.service"
 	same("install", what("-i", first), "--no-reload preset "+units, "daemon-reload")
-	// What the administrator wrote stays, and what was recorded.
+	// What the administrator wrote, and what was recorded, stays.
 	own := filepath.Join(root, "etc/dropcap/policy.yaml")
 	if err := os.WriteFile(own, []byte("level: least\n"), 0o644); err != nil {
 		t.Fatal(err)

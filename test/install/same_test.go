@@ -13,8 +13,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// What goes around the program depends on neither clock, zone, language, umask nor the number of
-// processors.
+// The packaging around the program depends on neither clock, zone, language, umask nor the number
+// of processors.
 func TestPackagesAreTheSameAnywhere(t *testing.T) {
 	deb, rpm := packages(t)
 	otherDeb, otherRPM := Build(t, runtime.GOARCH, "BINARY="+testenv.Binary(t), "VERSION=1.2.3",
@@ -26,7 +26,7 @@ func TestPackagesAreTheSameAnywhere(t *testing.T) {
 			t.Errorf("%s differs", filepath.Base(b))
 		}
 	}
-	// What is published by hand is what `dropcap fleet install --distributor` publishes.
+	// A package published by hand equals what `dropcap fleet install --distributor` publishes.
 	p, err := fleet.NewPackage("1.2.3",
 		map[string][]byte{runtime.GOARCH: read(t, testenv.Binary(t))})
 	if err != nil {
@@ -43,7 +43,7 @@ func TestPackagesAreTheSameAnywhere(t *testing.T) {
 	}
 }
 
-// The same commit gives the same bytes, the program included, in whatever folder it is checked out,
+// The same commit produces the same bytes, program included, in whatever folder it is checked out,
 // and for both architectures.
 func TestSameCommitSameBytes(t *testing.T) {
 	if !Full() {
@@ -88,7 +88,7 @@ func TestSameCommitSameBytes(t *testing.T) {
 	}
 }
 
-// A version of git's tags is valid for dpkg and rpm, and sorts as history goes.
+// A version from git's tags is valid for dpkg and rpm, and sorts chronologically.
 func TestVersionsSortAsHistoryGoes(t *testing.T) {
 	testenv.Need(t, testenv.Tool("git", "git"), testenv.Tool("dpkg", "dpkg"))
 	repo := t.TempDir()

@@ -15,8 +15,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// signed builds with a key that is made for this, and gives the folder of the packages and a
-// keyring with the public half.
+// signed builds with a key created for this, and returns the folder of the packages and a keyring
+// with the public half.
 func signed(t *testing.T) (dist, keyring string) {
 	t.Helper()
 	testenv.Need(t, testenv.Tool("gpg", "gpg"), testenv.Tool("gpg-agent", "gpg-agent"))
@@ -100,8 +100,8 @@ func TestWithoutAKeyNothingIsSigned(t *testing.T) {
 	}
 }
 
-// The bill of materials names what the program was linked of, as the program itself says, and the
-// program by its hash.
+// The bill of materials names what the program was linked from, as the program itself reports, and
+// the program by its hash.
 func TestTheBillOfMaterialsIsTheProgramsOwn(t *testing.T) {
 	program, file := testenv.Binary(t), filepath.Join(t.TempDir(), "bom.json")
 	output(t, "go", "run", "dropcap/internal/cli/sbom", "1.2.3", program, file)

@@ -13,7 +13,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// What units run is a command of the program, and systemd finds no fault with them.
+// Units run commands that the program has, and systemd finds no fault with them.
 func TestUnitsAreRight(t *testing.T) {
 	testenv.Need(t, testenv.Systemd)
 	deb, _ := packages(t)
@@ -39,8 +39,8 @@ func TestUnitsAreRight(t *testing.T) {
 	}
 }
 
-// verify lets systemd read a unit. Its programs are looked for in a root that holds the package
-// alone.
+// verify has systemd check a unit. It looks for the unit's programs in a root that contains only
+// the package.
 func verify(t *testing.T, root, file string) {
 	t.Helper()
 	own := filepath.Join(t.TempDir(), filepath.Base(file))
@@ -57,9 +57,9 @@ func verify(t *testing.T, root, file string) {
 
 func analyze() string { return filepath.Join(testenv.Cache(), "systemd/analyze") }
 
-// What systemd 252 says of each unit's exposure, from 0 to 10, is no more than it was when it was
-// last thought about; docs/install.md has the reasons for what is left. The units are those that
-// packages get, as arm64's learn has a capability more.
+// systemd 252's rating of each unit's exposure, from 0 to 10, has not grown since it was last
+// considered; docs/install.md has the reasons for what is left. The units are those in the
+// packages, as arm64's learn has one more capability.
 func TestUnitsExposeNoMoreThanTheyNeed(t *testing.T) {
 	testenv.Need(t, testenv.Systemd)
 	overall := regexp.MustCompile(`Overall exposure level for \S+: (\d+\.\d) `)
