@@ -1,5 +1,5 @@
 // Package repo_test polices the repository itself: who imports whom, how large things grow, and
-// what stands in no file.
+// what no file may contain.
 package repo_test
 
 import (
@@ -27,7 +27,8 @@ func TestImportsKeepTheRule(t *testing.T) {
 	}
 }
 
-// packages lists this module's; -e since a package that does not compile is for others to report.
+// packages lists this module's packages; -e since a package that does not compile is reported
+// elsewhere.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-e",
@@ -49,7 +50,7 @@ func packages(t *testing.T) []goPackage {
 	}
 }
 
-// What tests stand on reaches the program by way of the lab only, and without testing.
+// The program uses the test foundations only through the lab, and without package testing.
 func TestTheProgramHoldsNoTesting(t *testing.T) {
 	cmd := exec.Command("go", "list", "-deps", "./cmd/dropcap")
 	cmd.Dir, cmd.Stderr = testenv.RepoRoot(t), os.Stderr
@@ -65,8 +66,8 @@ func TestTheProgramHoldsNoTesting(t *testing.T) {
 	}
 }
 
-// A checker that never complains keeps no rule: each kind of violation must be found, and what is
-// allowed must pass.
+// A checker that never complains keeps no rule: it must find each kind of violation, and accept
+// what is allowed.
 func TestTheCheckerFindsEachViolation(t *testing.T) {
 	const in = "dropcap/internal/"
 	for _, c := range []struct {
@@ -195,8 +196,8 @@ func TestTheCheckerReadsTestsToo(t *testing.T) {
 	}
 }
 
-// The linter keeps the same rule for editors and for make lint; a room that it does not know is a
-// room without a rule there.
+// The linter keeps the same rule for editors and for make lint. A room that it does not know has no
+// rule there.
 func TestTheLinterKnowsEveryRoom(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), ".depguard.yml"))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// layer is a floor of the house, by the rule of imports in ARCHITECTURE.md.
+// layer is a layer of ARCHITECTURE.md's rule of imports.
 type layer string
 
 const (
@@ -28,8 +28,8 @@ const (
 	homeless    layer = "homeless"
 )
 
-// rooms says which layer each folder of internal/ belongs to. A new folder needs a line here, and
-// one in .depguard.yml.
+// rooms maps each folder of internal/ to its layer. A new folder needs a line here, and one in
+// .depguard.yml.
 var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb,
 	"snapshot": verb, "doctor": verb, "explain": verb,
@@ -47,13 +47,13 @@ var rooms = map[string]layer{
 var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source",
 	"frame", "owner", "trust", "foreign"}
 
-// labStands are the parts of what tests stand on that the lab stands on too. They do without
-// testing, which must not reach the program.
+// labStands are the test foundations that the lab uses too. They do not import testing, which must
+// not reach the program.
 var labStands = []string{"dropcap/internal/dockertest/supervise",
 	"dropcap/internal/dockertest/rootfs"}
 
-// fences: the libraries that one package only may import, tests included; but the double of AWS is
-// tested with the real SDK, and checks signatures by its signer.
+// fences are libraries that only one package may import, tests included; but the double of AWS is
+// tested with the real SDK, and checks signatures with its signer.
 var fences = map[string]string{
 	"github.com/moby/moby": "docker", "github.com/cilium/ebpf": "bpf", "github.com/aws": "aws",
 	"modernc.org/sqlite": "store",
@@ -61,26 +61,26 @@ var fences = map[string]string{
 	"google.golang.org/protobuf": "containerd",
 }
 
-// signer is what the double of AWS needs of the SDK.
+// signer is the part of the SDK that the double of AWS uses.
 var signer = []string{"github.com/aws/aws-sdk-go-v2/aws",
 	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"}
 
-// inputOutput are the parts of the standard library that reach out of the program.
+// inputOutput are the parts of the standard library that do I/O.
 var inputOutput = []string{"os", "net", "syscall", "log", "plugin", "testing"}
 
-// harmless are children of those that only compute.
+// harmless are their subpackages that only compute.
 var harmless = []string{"net/netip", "net/url", "net/mail", "net/textproto"}
 
 var forbiddenNames = []string{"util", "utils", "common", "helper", "helpers", "types", "model",
 	"models", "manager", "misc", "shared"}
 
-// goPackage is what `go list -json` says of a package, as far as it matters here.
+// goPackage is the part of `go list -json` that matters here.
 type goPackage struct {
 	ImportPath, Name                   string
 	Imports, TestImports, XTestImports []string
 }
 
-// place gives a package's layer and, within internal, its room.
+// place returns a package's layer and, within internal, its room.
 func place(path string) (layer, string) {
 	inside, ok := strings.CutPrefix(path, "dropcap/")
 	first, rest, _ := strings.Cut(inside, "/")
@@ -104,7 +104,7 @@ func place(path string) (layer, string) {
 	return homeless, ""
 }
 
-// mayImport is the rule between layers; rooms of a layer are told apart by the caller.
+// mayImport is the rule between layers; the caller tells rooms of one layer apart.
 var mayImport = map[layer][]layer{
 	bottom:      {},
 	capsLayer:   {},
@@ -150,7 +150,7 @@ func violations(list []goPackage) []string {
 	return out
 }
 
-// refused says why a package may not import another; "" if it may.
+// refused returns why a package may not import another; "" if it may.
 func refused(from layer, room, path string) string {
 	to, toRoom := place(path)
 	switch {
@@ -171,7 +171,7 @@ func refused(from layer, room, path string) string {
 	return ""
 }
 
-// refusedOutside is the rule for what is not of this module.
+// refusedOutside is the rule for packages outside this module.
 func refusedOutside(from layer, room, path string) string {
 	first, _, _ := strings.Cut(path, "/")
 	foreign := strings.Contains(first, ".")
@@ -200,8 +200,8 @@ func fenced(room, path string) string {
 	return ""
 }
 
-// refusedInTest is laxer: a test may put layers together, but no fence falls, and a shell's inside
-// is for its own tests.
+// refusedInTest is laxer: a test may combine layers, but fences still apply, and only its own tests
+// may import a shell's internals.
 func refusedInTest(from layer, room, path string) string {
 	to, toRoom := place(path)
 	switch {

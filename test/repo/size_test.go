@@ -73,7 +73,7 @@ func tooLarge(s source) []string {
 }
 
 // endings finds what ends the process or panics. The mains of cmd/dropcap and of the manual's
-// generator may end it; programs that only tests start, and what stands under tests, may too.
+// generator may end it, as may programs that only tests start and the test foundations.
 func endings(s source) []string {
 	if s.test() || s.path == "cmd/dropcap/main.go" ||
 		slices.Contains([]string{"internal/cli/man/main.go", "internal/cli/distributor/main.go",
@@ -98,8 +98,8 @@ func endings(s source) []string {
 	return out
 }
 
-// skips finds tests that skip by themselves: testenv.Need does it, so that nothing goes untested
-// unseen in CI.
+// skips finds tests that skip by themselves: only testenv.Need may, so that nothing goes untested
+// unnoticed in CI.
 func skips(s source) []string {
 	if strings.HasPrefix(s.path, "internal/testenv/") {
 		return nil
@@ -116,7 +116,7 @@ func skips(s source) []string {
 	return out
 }
 
-// The checks above must find what they look for.
+// The checks above must find their violations.
 func TestTheSourceChecksFindEachViolation(t *testing.T) {
 	const long = "package p\n\nfunc f() {\n"
 	const sleep = "package p\n\nimport \"time\"\n\nfunc f() {\n"

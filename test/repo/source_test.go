@@ -14,7 +14,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// source is a Go file written by hand.
+// source is a hand-written Go file.
 type source struct {
 	path string // from the repository's root, with slashes
 	text []byte
@@ -57,7 +57,7 @@ func (s source) calls(visit func(c *ast.CallExpr, receiver, name string)) {
 	})
 }
 
-// sources parses every Go file that no program has generated.
+// sources parses every Go file that is not generated.
 func sources(t *testing.T) []source {
 	t.Helper()
 	var out []source
@@ -67,7 +67,7 @@ func sources(t *testing.T) []source {
 		}
 		text, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), path))
 		if os.IsNotExist(err) {
-			continue // removed while we look, by someone at work
+			continue // somebody removed it meanwhile
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +90,7 @@ func sources(t *testing.T) []source {
 	return out
 }
 
-// files lists the repository's, without what is built.
+// files lists the repository's files, without build outputs.
 func files(t *testing.T) []string {
 	t.Helper()
 	base := testenv.RepoRoot(t)

@@ -10,8 +10,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// A known vulnerability of a module fails the lint, one of Go itself only where that is asked for;
-// what the program imports and never calls fails nothing. A fake go finds them.
+// A known vulnerability of a module fails the lint, one of Go itself only on request; what the
+// program imports and never calls fails nothing. A fake go reports them.
 func TestKnownVulnerabilitiesFail(t *testing.T) {
 	testenv.Need(t, testenv.Tool("jq", "jq"))
 	const called = `{"finding":{"osv":"GO-1","fixed_version":"v1.2.4","trace":[{"module":"M","version":"v1.2.3","function":"Parse"}]}}`

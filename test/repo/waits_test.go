@@ -13,7 +13,7 @@ import (
 )
 
 // A test waits for an event or a condition (testenv.Within): a sleep is too short on a busy host
-// and too long on all others. Where time itself is under test, the line above says so.
+// and too long on all others. If time itself is under test, the line above says so.
 func TestSleepsSayThatTimeIsUnderTest(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.test() {
@@ -24,7 +24,7 @@ func TestSleepsSayThatTimeIsUnderTest(t *testing.T) {
 	}
 }
 
-// says is how a comment begins that allows a sleep.
+// says is the beginning of a comment that allows a sleep.
 const says = "// Time is under test"
 
 func sleeps(s source) (found []string) {
@@ -40,7 +40,7 @@ func sleeps(s source) (found []string) {
 	return found
 }
 
-// A script of commands waits by asking again and again; a line that only sleeps hopes.
+// A script of commands waits by polling; a line that only sleeps hopes.
 func TestScriptsDoNotSleep(t *testing.T) {
 	hopes := regexp.MustCompile(`(?m)^(?:exec )?sleep [0-9.]+ *$|; *sleep [0-9.]+ *['"]?$`)
 	root := testenv.RepoRoot(t)
@@ -59,8 +59,7 @@ func TestScriptsDoNotSleep(t *testing.T) {
 	}
 }
 
-// What CI runs fails where tests leave something in the folder for temporary files, and takes it
-// away.
+// CI's run fails if tests leave files in the folder for temporary files, and removes them.
 func TestCIFailsWhereFilesStay(t *testing.T) {
 	for name, c := range map[string]struct{ test, says string }{
 		"clean": {`:`, ""},

@@ -32,8 +32,8 @@ func TestNoFileHoldsWhatBelongsInNone(t *testing.T) {
 	}
 }
 
-// machine gives the words that name the machine at hand: the checkout's folder and the home, where
-// they are particular enough, and what DROPCAP_FORBIDDEN lists, one on a line.
+// machine returns the words that name this machine: the checkout's folder and the home, where they
+// are specific enough, and the lines of DROPCAP_FORBIDDEN.
 func machine(base string) []string {
 	var words []string
 	home, _ := os.UserHomeDir()
@@ -49,13 +49,15 @@ func machine(base string) []string {
 
 var (
 	conflict = regexp.MustCompile(`(?m)^(<{7}|>{7}|\|{7}) `)
-	// A note to oneself that was never done; \x20 keeps this line from finding itself.
+	// An unfinished note to oneself; \x20 keeps this line from finding itself.
 	unfinished = regexp.MustCompile(`\b(FIXME|XXX|DO\x20NOT\x20COMMIT|not\x20implemented)\b`)
-	// Characters that make source read otherwise than it runs (Trojan Source, CVE-2021-42574).
+	// Characters that make source read differently from what it does (Trojan Source,
+	// CVE-2021-42574).
 	bidirectional = regexp.MustCompile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 )
 
-// unwanted finds words in one file. Binary files are searched for the machine's words only.
+// unwanted returns the unwanted words of one file. Binary files are searched for the machine's
+// words only.
 func unwanted(path string, text []byte, words []string) []string {
 	var out []string
 	for _, w := range words {
@@ -99,7 +101,7 @@ func TestTheWordsAreFound(t *testing.T) {
 	}
 }
 
-// Each direct dependency is chosen for a reason, and ARCHITECTURE.md gives it.
+// Each direct dependency has a reason, and ARCHITECTURE.md states it.
 func TestEachDirectDependencyHasAReason(t *testing.T) {
 	base := testenv.RepoRoot(t)
 	cmd := exec.Command("go", "mod", "edit", "-json")
@@ -121,7 +123,7 @@ func TestEachDirectDependencyHasAReason(t *testing.T) {
 	}
 }
 
-// unreasoned gives the direct dependencies of a go.mod (as JSON) that the text does not name.
+// unreasoned returns the direct dependencies of a go.mod (as JSON) that the text does not name.
 func unreasoned(mod []byte, text string) ([]string, error) {
 	var m struct {
 		Require []struct {
