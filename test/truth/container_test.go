@@ -22,14 +22,14 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// container is one on the private engine. Its methods give errors, since here a failure is often
-// what is looked for.
+// container is a container on the private engine. Its methods return errors, since tests here often
+// look for a failure.
 type container struct {
 	e  *dockertest.Engine
 	id string
 }
 
-// grant is what a container is given: the engine's defaults with something added, or exactly a set.
+// grant is what a container may use: the engine's defaults with additions, or exactly a set.
 type grant struct {
 	add   []string
 	exact bool
@@ -38,7 +38,7 @@ type grant struct {
 
 func exactly(set caps.Set) grant { return grant{exact: true, set: set} }
 
-// create makes a container of a workload; it is not started.
+// create creates a container of a workload without starting it.
 func create(e *dockertest.Engine, w workload, name string, g grant) (*container, error) {
 	host := map[string]any{"NetworkMode": "none", "CapAdd": g.add,
 		"Tmpfs": map[string]string{"/scratch": ""}}
@@ -95,7 +95,7 @@ func (c *container) signal(name string) error {
 	return c.do(http.MethodPost, "/kill?signal="+name, "", nil)
 }
 
-// stop ends it as docker stop does. One that had to be killed did not stop.
+// stop stops it as docker stop does. If it had to be killed, that is an error.
 func (c *container) stop() error {
 	if err := c.do(http.MethodPost, "/stop?t=10", "", nil); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (c *container) exit() error {
 	return nil
 }
 
-// logs gives the end of what it printed, without the stream's frames.
+// logs returns the end of its output, without the stream's frames.
 func (c *container) logs() string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -146,7 +146,7 @@ func (c *container) logs() string {
 	return strings.TrimSpace(strings.Map(printable, string(text)))
 }
 
-// exec runs a command in it as docker exec does, and gives what it printed.
+// exec runs a command in it as docker exec does, and returns its output.
 func (c *container) exec(user string, command ...string) (string, error) {
 	var made struct{ Id string }
 	body := encode(map[string]any{"Cmd": command, "User": user, "AttachStdout": true,
@@ -171,7 +171,7 @@ func (c *container) exec(user string, command ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// accompany starts a process of another user in it, that goes on.
+// accompany starts a process of another user in it, which keeps running.
 func (c *container) accompany(user string, command ...string) error {
 	var made struct{ Id string }
 	if err := c.do(http.MethodPost, "/exec", encode(map[string]any{"Cmd": command, "User": user}),
@@ -181,7 +181,7 @@ func (c *container) accompany(user string, command ...string) error {
 	return request(c.e, http.MethodPost, "/exec/"+made.Id+"/start", `{"Detach":true}`, nil)
 }
 
-// put writes a file of root into it; the engine does, and no process in the container.
+// put writes a file of root into it; the engine does, not a process in the container.
 func (c *container) put(dir, name, content string) error {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -233,8 +233,8 @@ func dialIn(namespace string, port int) (net.Conn, error) {
 	return conn, err
 }
 
-// eventually repeats a check until it passes; the last error otherwise. It gives up at once on a
-// container that has ended.
+// eventually repeats a check until it passes, and returns the last error otherwise. It gives up at
+// once if the container has ended.
 func (c *container) eventually(what string, check func() error) error {
 	var err, ended error
 	if testenv.Within(15*time.Second, func() bool {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// process is one of a container's, by the host's numbers.
+// process is one of a container's processes, by the host's numbers.
 type process struct{ pid, uid, gid int }
 
 func (c *container) processes() ([]process, error) {
@@ -27,7 +27,8 @@ func (c *container) processes() ([]process, error) {
 	return list, nil
 }
 
-// gaveUpRoot wants a worker, and all workers to have given up root's group with root.
+// gaveUpRoot checks that there is a worker, and that all workers have given up root's group with
+// root.
 func (c *container) gaveUpRoot() error {
 	list, err := c.processes()
 	if err != nil {
@@ -48,7 +49,7 @@ func (c *container) gaveUpRoot() error {
 	return nil
 }
 
-// replaced wants none of the workers of old to be left.
+// replaced checks that no old worker is left.
 func (c *container) replaced(old []process) error {
 	list, err := c.processes()
 	if err != nil {

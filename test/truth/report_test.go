@@ -10,8 +10,8 @@ import (
 	"dropcap/caps"
 )
 
-// class is the strongest that the tool says of a capability that it keeps; "" of one that it does
-// not keep.
+// class returns the strongest class that dropcap reports for a capability that it keeps; "" for one
+// that it does not keep.
 func (r *result) class(c caps.Cap) dropcap.Class {
 	order := []dropcap.Class{
 		dropcap.Decisive, dropcap.Alternative, dropcap.Silent, dropcap.Static, dropcap.Inspected,
@@ -32,8 +32,8 @@ func (r *result) class(c caps.Cap) dropcap.Class {
 func (r *result) falseDrops() caps.Set { return r.needs.set().Minus(r.evidence.Required) }
 func (r *result) excess() caps.Set     { return r.evidence.Required.Minus(r.needs.set()) }
 
-// judge holds a result against the goals: no false drop, no excess of our own programs but what the
-// table tells, one at most of a server's, and nothing decisive that can be removed.
+// judge compares a result with the goals: no false drop, no excess in our own programs except as
+// listed in the table, at most one in a server, and nothing decisive that can be removed.
 func (r *result) judge(t *testing.T) {
 	t.Helper()
 	if r.watched != nil {
@@ -55,7 +55,7 @@ func (r *result) judge(t *testing.T) {
 		switch {
 		case got == want:
 		case want == dropcap.Alternative && got == dropcap.Decisive:
-			// what would do as well cannot always be shown; kept it is
+			// an alternative cannot always be shown; it is kept
 		case got == dropcap.UnknownNeed && r.pathless(c):
 			t.Logf("%s: %s is %q, since its call path was lost%s", r.name, c.Short(), got,
 				r.seen(c))
@@ -82,7 +82,7 @@ func (r *result) judgeRemoved(t *testing.T) {
 	}
 }
 
-// pathless tells whether unknown checks of a capability came without a call path: then the system
+// pathless reports whether unknown checks of a capability came without a call path: then the system
 // call stands for the site.
 func (r *result) pathless(c caps.Cap) bool {
 	for _, n := range r.evidence.Needs {
@@ -96,7 +96,7 @@ func (r *result) pathless(c caps.Cap) bool {
 	return true
 }
 
-// seen tells what the tool saw of capabilities.
+// seen returns what dropcap observed of capabilities.
 func (r *result) seen(list ...caps.Cap) string {
 	var b strings.Builder
 	for _, n := range r.evidence.Needs {
@@ -108,18 +108,18 @@ func (r *result) seen(list ...caps.Cap) string {
 	return b.String()
 }
 
-// quality is how the tool's word "decisive" holds.
+// quality measures how reliable the class "decisive" is.
 type quality struct {
-	// pairs of workload and capability that are decisive in truth; of them, called so
+	// pairs of workload and capability that are really decisive; of them, those classed so
 	needed, found int
-	// pairs that the tool calls decisive; of them, those without which the workload broke
+	// pairs classed as decisive; of them, those without which the workload broke
 	called, correct int
 	drops, excess   int
-	kept, meant     int // pairs that are kept; of them, those that are not marked "try without"
-	rightly         int // of those that are not marked, those that are needed in truth
+	kept, meant     int // kept pairs; of them, those without the mark "try without"
+	rightly         int // of those without the mark, those really needed
 }
 
-// precision is the share of what is kept without a mark that is needed.
+// precision returns the share of what is kept without a mark that is needed.
 func (q quality) precision() float64 { return float64(q.rightly) / float64(max(q.meant, 1)) }
 
 func measure(results []*result) (q quality) {
@@ -157,7 +157,7 @@ func (q quality) String() string {
 		q.rightly, q.precision())
 }
 
-// table is the report.
+// table formats the report.
 func table(results []*result) string {
 	var b strings.Builder
 	b.WriteString("| workload | expected | recommended | false drops | excess | with it | broke " +
@@ -207,7 +207,7 @@ func (r *result) recommended() string {
 	return strings.Join(l, " ")
 }
 
-// mark tells a class that is not decisive.
+// mark returns a mark for a class that is not decisive.
 func mark(c dropcap.Class) string {
 	if c == dropcap.Decisive {
 		return ""

@@ -29,7 +29,7 @@ var (
 )
 
 // twice is the life of a server: a first start, its service, a reload, its service again, a stop,
-// and all but the reload once more.
+// and everything but the reload once more.
 func twice(serve func(c *container, again bool) error, reload func(c *container) error) func(
 	*container) error {
 	return func(c *container) error {
@@ -53,7 +53,7 @@ func twice(serve func(c *container, again bool) error, reload func(c *container)
 	}
 }
 
-// ask sends a text to a port and gives what comes until enough was read or the server closes.
+// ask sends a text to a port and returns what comes until enough was read or the server closes.
 func ask(c *container, port int, text string, enough int) (string, error) {
 	conn, err := c.dial(port)
 	if err != nil {
@@ -71,7 +71,7 @@ func ask(c *container, port int, text string, enough int) (string, error) {
 	return "", err
 }
 
-// get wants a page of a web server to hold a text.
+// get checks that a page of a web server contains a text.
 func get(c *container, path, want string) func() error {
 	return func() error {
 		answer, err := ask(c, 80, "GET "+path+" HTTP/1.0\r\nHost: localhost\r\n\r\n", 1<<16)
@@ -132,7 +132,7 @@ func redisLife(c *container) error {
 		}
 		return errors.Join(say("SET kept yes", "+OK")(), say("SAVE", "+OK")())
 	}
-	// It knows no reload, and must not end at the signal for it.
+	// It supports no reload, and must survive the signal for it.
 	return twice(serve, func(c *container) error {
 		return errors.Join(c.signal("HUP"), say("PING", "+PONG")())
 	})(c)
@@ -170,7 +170,7 @@ func postgresLife(c *container) error {
 	return twice(serve, reload)(c)
 }
 
-// socketFolder wants the mode that the start script sets.
+// socketFolder checks the mode that the start script sets.
 func (c *container) socketFolder() error {
 	mode, err := c.exec("postgres", "stat", "-c", "%a", "/var/run/postgresql")
 	if err == nil && mode != "3775" {
@@ -179,7 +179,7 @@ func (c *container) socketFolder() error {
 	return err
 }
 
-// filled makes a data folder as a first container leaves it, held by everything that the engine
+// filled creates a data folder as a first container leaves it, with everything that the engine
 // grants.
 func filled(tb testing.TB, e *dockertest.Engine, w workload) string {
 	tb.Helper()
@@ -209,7 +209,7 @@ func copied(tb testing.TB, golden string) (map[string]any, error) {
 
 const postgresData = "/var/lib/postgresql/data"
 
-// sshKey makes a key pair for the logins; the public half goes into the container's environment.
+// sshKey creates a key pair for the logins; the public half goes into the container's environment.
 func sshKey(tb testing.TB) (private, public string) {
 	tb.Helper()
 	private = filepath.Join(tb.TempDir(), "key")
@@ -224,8 +224,8 @@ func sshKey(tb testing.TB) (private, public string) {
 	return private, strings.TrimSpace(string(text))
 }
 
-// sshLife logs in as root and as another user, with and without a terminal, and by sftp into a root
-// of its own.
+// sshLife logs in as root and as another user, with and without a terminal, and by sftp into a
+// chroot.
 func sshLife(key string) func(*container) error {
 	serve := func(c *container, _ bool) error {
 		if err := c.eventually("a greeting", func() error {
@@ -258,7 +258,7 @@ func sshLife(key string) func(*container) error {
 		if err := c.signal("HUP"); err != nil {
 			return err
 		}
-		// It still answers for a moment before it starts itself again.
+		// It still answers for a moment before it restarts itself.
 		if err := c.eventually("a restart", func() error {
 			if text := c.logs(); !strings.Contains(text, "SIGHUP; restarting") {
 				return errors.New("it does not tell of one")

@@ -29,7 +29,7 @@ const (
 	serversImage = "servers:1"
 )
 
-// importOne makes the image of our own programs: the one binary, and files of several owners.
+// importOne creates the image of our own programs: one binary, and files of several owners.
 func importOne(t *testing.T, e *dockertest.Engine) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "one")
@@ -69,7 +69,7 @@ func add(t *testing.T, w *tar.Writer, h tar.Header, content []byte) {
 	}
 }
 
-// importServers makes the image of the servers from the component's tar.
+// importServers creates the image of the servers from the component's tar.
 func importServers(t *testing.T, e *dockertest.Engine) {
 	t.Helper()
 	f, err := os.Open(filepath.Join(testenv.Cache(), "workloads/root.tar"))
@@ -97,12 +97,12 @@ func importImage(t *testing.T, e *dockertest.Engine, name string, content io.Rea
 	}
 }
 
-// learn runs the real program over containers while during lives their lives, and gives the
-// evidence by name.
+// learn runs the real program over containers while their lives run, and returns the evidence by
+// name.
 func learn(t *testing.T, e *dockertest.Engine, names []string,
 	during func()) map[string]dropcap.WorkloadEvidence {
 	t.Helper()
-	// Its command ends when its input does: so the recording covers just the lives.
+	// Its command ends with its input, so the recording covers just the lives.
 	args := append([]string{"learn", "--complete", "--format", "json", "--store", t.TempDir()},
 		names...)
 	cmd := exec.Command(testenv.Binary(t),
@@ -151,7 +151,7 @@ func byName(t *testing.T, document []byte) map[string]dropcap.WorkloadEvidence {
 	return found
 }
 
-// follower keeps what a program says.
+// follower keeps a program's output.
 type follower struct {
 	ended chan struct{}
 	mu    sync.Mutex
@@ -177,7 +177,7 @@ func (f *follower) text() string {
 	return strings.Join(f.lines, "\n")
 }
 
-// wait waits until a line is said.
+// wait waits until a line is printed.
 func (f *follower) wait(line string) error {
 	said, ended := false, false
 	testenv.Within(time.Minute, func() bool {

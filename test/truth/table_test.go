@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/dockertest"
 )
 
-// workload is a line of the table: a program, how its life is lived, and the truth about it.
+// workload is a line of the table: a program, what its life consists of, and the truth about it.
 type workload struct {
 	name    string
 	image   string
@@ -22,15 +22,15 @@ type workload struct {
 	host    map[string]any // of its HostConfig
 	add     caps.Set       // held beyond the engine's defaults while learning
 
-	// needs is the truth, found by running it without each capability of the defaults in turn:
-	// without one of these its life breaks. The class is what the tool must say of it.
+	// needs is the truth, found by running it without each of the defaults in turn: without one of
+	// these its life breaks. The class is what dropcap must report.
 	needs truth
-	// kept are those that the tool cannot know to be unneeded, with the class that says so; they
+	// kept are those that dropcap cannot know to be unneeded, with the class that says so; they
 	// count as excess.
 	kept truth
 
 	server bool
-	// fresh gives what of HostConfig each container must have of its own.
+	// fresh returns the parts of HostConfig that each container must have for itself.
 	fresh func() (map[string]any, error)
 	life  func(*container) error // nil if nothing broke
 }
@@ -47,7 +47,7 @@ func (t truth) set() (s caps.Set) {
 // accompanied names those of our own programs that need another user's process beside them.
 var accompanied = map[string]bool{"kill": true, "sys_ptrace": true, "probe_stat": true}
 
-// own makes the line of one of our own programs.
+// own returns the line of one of our own programs.
 func own(name string, add caps.Set, needs truth) workload {
 	w := workload{name: name, image: oneImage, cmd: []string{"/one", name}, add: add, needs: needs}
 	w.life = func(c *container) error {
@@ -64,7 +64,7 @@ func own(name string, add caps.Set, needs truth) workload {
 	return w
 }
 
-// needing makes the line of one that needs one capability, of the defaults or beyond.
+// needing returns the line of a program that needs one capability, of the defaults or beyond.
 func needing(name string, c caps.Cap, class dropcap.Class) workload {
 	return own(name, caps.Of(c).Minus(caps.DockerDefaults), truth{c: class})
 }
@@ -78,7 +78,7 @@ func (w workload) on(key string, value any) workload {
 	return w
 }
 
-// keeping says what is kept without need.
+// keeping adds a capability that is kept without need.
 func (w workload) keeping(c caps.Cap, class dropcap.Class) workload {
 	w.kept = truth{c: class}
 	return w
@@ -91,7 +91,7 @@ const (
 
 func sysctl(name, value string) map[string]string { return map[string]string{name: value} }
 
-// defaultPrograms are those of testdata/one that need a capability of the engine's defaults.
+// defaultPrograms are the programs of testdata/one that need one of the engine's defaults.
 func defaultPrograms() []workload {
 	return []workload{
 		needing("chown", caps.Chown, decisive),
@@ -189,8 +189,8 @@ func ownSets() []workload {
 	}
 }
 
-// buyers make use of NET_ADMIN by programs that are not the image's, or in a user namespace of
-// their own: it must not be kept.
+// buyers use NET_ADMIN through programs that are not the image's, or in a user namespace of their
+// own: it must not be kept.
 func buyers(tb testing.TB) []workload {
 	admin := caps.Of(caps.NetAdmin)
 	volume := own("bought_volume", admin, nil)
@@ -207,7 +207,7 @@ func buyers(tb testing.TB) []workload {
 	}
 }
 
-// servers are Debian's, as shipped.
+// servers are Debian's, unchanged.
 func servers(tb testing.TB, e *dockertest.Engine) []workload {
 	key, public := sshKey(tb)
 	server := func(name, script string, life func(*container) error, needs truth) workload {

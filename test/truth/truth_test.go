@@ -52,8 +52,7 @@ func TestRecommendationsAgainstTheTruth(t *testing.T) {
 	}
 }
 
-// stage imports the images and gives the workloads that this run is about. DROPCAP_TRUTH_ONLY names
-// some.
+// stage imports the images and returns the workloads of this run. DROPCAP_TRUTH_ONLY selects some.
 func stage(t *testing.T, e *dockertest.Engine) []workload {
 	t.Helper()
 	importOne(t, e)
@@ -77,11 +76,11 @@ func stage(t *testing.T, e *dockertest.Engine) []workload {
 	return list
 }
 
-// result is what became of one workload.
+// result is the outcome for one workload.
 type result struct {
 	workload
 	evidence dropcap.WorkloadEvidence
-	watched  error // how the life went that was learned from
+	watched  error // how the life went during learning
 	// with is how it went with the recommended set; without, with one member of it removed.
 	with    error
 	without map[caps.Cap]error
@@ -112,7 +111,7 @@ func learnAll(t *testing.T, e *dockertest.Engine, list []workload) []*result {
 	return results
 }
 
-// each does something for all results, some at a time.
+// each calls do for all results, some at a time.
 func each[T any](list []T, do func(T)) {
 	next := make(chan T)
 	var workers sync.WaitGroup
@@ -130,7 +129,7 @@ func each[T any](list []T, do func(T)) {
 	workers.Wait()
 }
 
-// try runs the workload with what was recommended, and with each member removed.
+// try runs the workload with the recommended set, and with each member removed.
 func (r *result) try(e *dockertest.Engine) {
 	r.with = live(e, r.workload, "with", r.evidence.Required)
 	for _, c := range r.evidence.Required.List() {

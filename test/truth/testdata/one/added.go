@@ -41,7 +41,7 @@ func call(number, a, b, c uintptr) error {
 	return nil
 }
 
-// loopbackUp sets the flags that lo has.
+// loopbackUp sets lo's flags to their current value.
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
@@ -55,7 +55,7 @@ func loopbackUp() error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, r)
 }
 
-// tick sets the length of the clock's tick to what it is.
+// tick sets the length of the clock's tick to its current value.
 func tick() error {
 	var t unix.Timex
 	if _, err := unix.Adjtimex(&t); err != nil {
@@ -66,7 +66,7 @@ func tick() error {
 	return err
 }
 
-// sharedMemory opens a segment of our own whose mode forbids it.
+// sharedMemory opens a segment of our own whose mode forbids that.
 func sharedMemory() error {
 	const key = 0x6f6e65
 	id, err := unix.SysvShmGet(key, 4096, unix.IPC_CREAT)
@@ -88,7 +88,7 @@ func lease() error {
 	return err
 }
 
-// appendOnly works on a tmpfs, so that nothing is left that cannot be removed.
+// appendOnly works on a tmpfs, so that nothing remains that cannot be removed.
 func appendOnly() error {
 	const (
 		path           = "/scratch/file"
@@ -132,7 +132,7 @@ func fibmap() error {
 	return err
 }
 
-// unread asks how much of the kernel's log was not read, which is privileged whatever
+// unread asks for the size of the unread part of the kernel's log, which is privileged whatever
 // dmesg_restrict says.
 func unread() error {
 	const sizeUnread = 9

@@ -55,8 +55,8 @@ func socket(domain, kind, protocol int) error {
 	return unix.Close(fd)
 }
 
-// fsetid sets the setgid bit of a root's file that is of a group we are not in; without the
-// capability the call succeeds and the bit is not set.
+// fsetid sets the setgid bit of a root's file whose group we are not in. Without the capability the
+// call succeeds, but does not set the bit.
 func fsetid() error {
 	const path = "/data/grouped"
 	if err := unix.Chmod(path, 0o2755); err != nil {
@@ -77,7 +77,7 @@ func bind() error {
 	return l.Close()
 }
 
-// auditWrite sends a record of a user's program to the kernel's audit log and reads the answer.
+// auditWrite sends a user program's record to the kernel's audit log and reads the answer.
 func auditWrite() error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_AUDIT)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command one is many small programs: `one NAME` makes a system call for which the kernel asks for
-// exactly one capability, and fails where the call fails. Names are those of the capabilities, or
-// of programs that only probe and go on without.
+// Command one is many small programs: `one NAME` makes a system call for which the kernel checks
+// exactly one capability, and fails if the call fails. Names are those of the capabilities, or of
+// programs that only probe and continue without.
 package main
 
 import (
@@ -31,14 +31,13 @@ func init() {
 	programs["sleep"] = func() error { time.Sleep(time.Hour); return nil }
 }
 
-// The test image's files: Owned and its folder belong to user 1000, Closed to root with no mode at
-// all.
+// The test image's files: Owned and its folder belong to user 1000, Closed to root with mode 0.
 const (
 	owned  = "/data/owned"
 	closed = "/data/closed"
 )
 
-// scratch makes a file of our own on the container's root.
+// scratch creates a file of our own on the container's root.
 func scratch() (string, error) {
 	f, err := os.CreateTemp("/tmp", "one")
 	if err != nil {
@@ -91,7 +90,7 @@ func onStranger(call func(pid int) error) func() error {
 	}
 }
 
-// asked takes any answer but a refusal: the call is wrong on purpose, so that nothing happens to
+// asked accepts any answer but a refusal: the call is wrong on purpose, so that nothing happens to
 // the host.
 func asked(err error) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) ||

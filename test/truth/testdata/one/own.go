@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What programs do with their own sets, and how they would buy evidence.
+// What programs do with their own sets, and how they would fake evidence.
 func init() {
 	programs["ambient"] = func() error { return raise(unix.CAP_NET_BIND_SERVICE) }
 	programs["ambient_exec"] = ambientExec
@@ -34,7 +34,7 @@ type sets [2]unix.CapUserData
 
 var version3 = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 
-// raise puts one into this thread's inheritable set, and then into the ambient one.
+// raise adds one to this thread's inheritable set, and then to the ambient one.
 func raise(c uintptr) error {
 	runtime.LockOSThread()
 	var s sets
@@ -63,7 +63,7 @@ func ambientExec() error {
 	return syscall.Exec("/one", []string{"/one", "net_bind_service"}, nil)
 }
 
-// bounding gives up all that it has, and goes on until it is told to end.
+// bounding gives up all that it has, and runs until it is told to end.
 func bounding() error {
 	runtime.LockOSThread()
 	end := make(chan os.Signal, 1)
@@ -79,7 +79,7 @@ func bounding() error {
 	return nil
 }
 
-// look goes another way without NET_RAW, which the test takes for a failure.
+// look takes another path without NET_RAW, which the test counts as a failure.
 func look() error {
 	if n, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_NET_RAW, 0, 0, 0); err != nil ||
 		n != 1 {
@@ -88,8 +88,7 @@ func look() error {
 	return nil
 }
 
-// probeLibcap looks for the last capability that there is, as libcap does in each program that is
-// linked to it.
+// probeLibcap looks for the kernel's last capability, as libcap does in each program linked to it.
 func probeLibcap() error {
 	for low, high := 0, 64; low <= high; {
 		at := (low + high) / 2
@@ -102,8 +101,8 @@ func probeLibcap() error {
 	return nil
 }
 
-// bought is a program that makes use of a capability beyond the engine's defaults, from somewhere
-// else. Whether it can does not matter.
+// bought is a program from elsewhere that uses a capability beyond the engine's defaults. Whether
+// it succeeds does not matter.
 func bought(path string) { exec.Command(path, "net_admin").Run() }
 
 func copySelf(path string) error {
@@ -114,7 +113,7 @@ func copySelf(path string) error {
 	return os.WriteFile(path, program, 0o755)
 }
 
-// buy runs a copy, and takes it away.
+// buy runs a copy, and removes it.
 func buy(path string) error {
 	if err := copySelf(path); err != nil {
 		return err
@@ -139,7 +138,7 @@ func buyInMemory() error {
 	return nil
 }
 
-// buyReplaced puts a copy where the image has the program.
+// buyReplaced writes a copy over the image's program.
 func buyReplaced() error {
 	if err := copySelf("/tmp/planted"); err != nil {
 		return err
@@ -166,7 +165,7 @@ func buyFile() error {
 }
 
 // buyNamespace has every capability in a user namespace of its own, and none that the container
-// gave it.
+// granted.
 func buyNamespace() error {
 	one := []syscall.SysProcIDMap{{Size: 1}}
 	cmd := exec.Command("/one", "net_admin")

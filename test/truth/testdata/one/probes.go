@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Programs that ask for more than they need, and go on without.
+// Programs that ask for more than they need, and continue without.
 func init() {
 	programs["probe_access"] = probeAccess
 	programs["probe_own_ids"] = probeOwnIDs
@@ -26,7 +26,7 @@ func init() {
 	programs["probe_xattr"] = probeXattr
 }
 
-// probeAccess looks whether it may, as many programs do before they complain in words of their own.
+// probeAccess checks its access first, as do many programs that print their own error messages.
 func probeAccess() error {
 	for _, mode := range []uint32{unix.R_OK, unix.W_OK} {
 		if err := unix.Access(closed, mode); err != nil && err != unix.EACCES {
@@ -36,7 +36,7 @@ func probeAccess() error {
 	return nil
 }
 
-// probeOwnIDs sets what it has already, as programs do that may or may not be started as root.
+// probeOwnIDs sets the ids that it has already, as do programs that may be started as root or not.
 func probeOwnIDs() error {
 	if err := syscall.Setgid(os.Getgid()); err != nil {
 		return err
@@ -47,7 +47,7 @@ func probeOwnIDs() error {
 	return syscall.Setuid(os.Getuid())
 }
 
-// probeMemory maps, grows and starts: each asks for SYS_ADMIN without needing it.
+// probeMemory maps, grows and starts: each checks SYS_ADMIN without needing it.
 func probeMemory() error {
 	for range 200 {
 		m, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE,
@@ -71,7 +71,7 @@ func probeMemory() error {
 	return err
 }
 
-// ping opens the one kind of socket, else the other.
+// ping opens the first kind of socket, else the second.
 func ping(first, second int) error {
 	err := socket(unix.AF_INET, first, unix.IPPROTO_ICMP)
 	if err == unix.EPERM || err == unix.EACCES {
