@@ -15,8 +15,8 @@ import (
 )
 
 // The event tests of internal/bpf pass on each kernel, with the best hook there and with the one
-// that old kernels have; under DROPCAP_TEST_FULL on arm64 too, where trampolines came with Linux
-// 6.4 or so, so that before only a kprobe works.
+// that old kernels have. Under DROPCAP_TEST_FULL they also run on arm64, where trampolines came
+// with about Linux 6.4, so that before only a kprobe works.
 func TestTracerOnEachKernel(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.VM)
 	program := testBinary(t, "./internal/bpf", "amd64")
@@ -52,7 +52,7 @@ func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...st
 		t.Fatal(err)
 	}
 	m.Put(t, "/opt/fexit.service", unit, 0o644)
-	// As packaging/build has it for arm64: Debian's kernels want SYS_ADMIN for a kprobe.
+	// As in packaging/build for arm64: Debian's kernels require SYS_ADMIN for a kprobe.
 	m.Put(t, "/opt/kprobe.service", bytes.Replace(unit, []byte("\nCapabilityBoundingSet="),
 		[]byte("\nCapabilityBoundingSet=CAP_SYS_ADMIN "), 1), 0o644)
 	m.Shell(t, `mkdir -p /tmp /root
@@ -66,8 +66,8 @@ func tracers(t *testing.T, kind vm.Kind, program []byte, run string, hooks ...st
 	}
 }
 
-// events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all are run on
-// amd64 that need neither engine nor compiler.
+// events are the tests that differ most between kernels. Under DROPCAP_TEST_FULL all tests that
+// need neither engine nor compiler run on amd64.
 const events = "Exactly|Services|Capset|Beyond|UserNamespace|Runtimes|Apart|OwnSets|HeldWhen|LastChange|ItsLayers"
 
 func tracer(t *testing.T, m *vm.Machine, hook, run string) {

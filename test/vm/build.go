@@ -11,8 +11,8 @@ import (
 
 var programs sync.Map // machine and package -> func() ([]byte, error)
 
-// goProgram is a static program of this repository, built once per test process; pkg as in
-// "./cmd/dropcap".
+// goProgram returns a static program of this repository, built once per test process; pkg is a path
+// such as "./cmd/dropcap".
 func goProgram(pkg, goarch string) ([]byte, error) {
 	once, _ := programs.LoadOrStore(goarch+pkg, sync.OnceValues(func() ([]byte, error) {
 		return build(pkg, goarch)

@@ -12,7 +12,7 @@ import (
 	"dropcap/test/vm/wire"
 )
 
-// channel is the test's end of the virtio-serial port: requests run side by side over it. It ends
+// channel is the test's end of the virtio-serial port, over which requests run in parallel. It ends
 // with its machine.
 type channel struct {
 	conn  net.Conn
@@ -65,7 +65,7 @@ func (c *channel) deliver(a answer) {
 	}
 }
 
-// call sends a request and waits for its reply. When ctx ends first, what the request started is
+// call sends a request and waits for its reply. If ctx ends first, what the request started is
 // killed.
 func (c *channel) call(ctx context.Context, req wire.Request,
 	body []byte) (wire.Reply, []byte, error) {
@@ -94,14 +94,14 @@ func (c *channel) call(ctx context.Context, req wire.Request,
 
 func (c *channel) off() error { return fmt.Errorf("the machine is off: %w", c.err) }
 
-// end closes the port and waits until that is known to all who use it.
+// end closes the port and waits until all its users know that.
 func (c *channel) end() {
 	c.conn.Close()
 	<-c.down
 }
 
-// send gives up with ctx, since a guest that hangs takes no bytes. A frame cut short leaves the
-// stream out of step, so the port ends with it.
+// send gives up with ctx, since a guest that hangs reads nothing. After a partial frame the stream
+// is out of step, so the port ends with it.
 func (c *channel) send(ctx context.Context, req wire.Request, body []byte) error {
 	c.write.Lock()
 	defer c.write.Unlock()

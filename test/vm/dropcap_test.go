@@ -15,7 +15,7 @@ import (
 
 const program = "/usr/local/bin/dropcap"
 
-// onHost runs the real program where engine 20.10 has every capability to give: with systemd's
+// onHost runs the real program where engine 20.10 has every capability to grant: with systemd's
 // cgroups, cgroup v2 and AppArmor. The containers plain, privileged (--privileged) and all
 // (--cap-add ALL) run, with a privileged exec in plain.
 func onHost(t *testing.T, m *vm.Machine) {
@@ -47,7 +47,7 @@ func onHost(t *testing.T, m *vm.Machine) {
 	}
 }
 
-// run runs a command in the machine; only its not running at all is a failure.
+// run runs a command in the machine. Only a failure to run it at all is fatal.
 func run(t *testing.T, m *vm.Machine, argv ...string) (stdout, stderr string, exit int) {
 	t.Helper()
 	out, problem, exit, err := m.Run(t.Context(), argv...)
@@ -57,7 +57,7 @@ func run(t *testing.T, m *vm.Machine, argv ...string) (stdout, stderr string, ex
 	return string(out), string(problem), exit
 }
 
-// as is a command line of the program that a user runs; root if the name is empty.
+// as returns a command line of the program run by a user; root if the name is empty.
 func as(user string, args ...string) []string {
 	if user == "" {
 		return append([]string{program}, args...)
@@ -65,7 +65,7 @@ func as(user string, args ...string) []string {
 	return append([]string{"runuser", "-u", user, "--", program}, args...)
 }
 
-// audit runs dropcap audit and gives its containers by name.
+// audit runs dropcap audit and returns its containers by name.
 func audit(t *testing.T, m *vm.Machine, user string, want int,
 	args ...string) (a dropcap.Audit, byName map[string]dropcap.Judged) {
 	t.Helper()
@@ -161,8 +161,8 @@ func findsExec(t *testing.T, m *vm.Machine) {
 	audit(t, m, "", dropcap.ExitOK, "none")
 }
 
-// A user who may ask the engine may read other users' sets too: /proc/PID/status and cgroup are
-// everybody's.
+// A user who may ask the engine may read other users' sets too: everybody can read /proc/PID/status
+// and cgroup.
 func groupDocker(t *testing.T, m *vm.Machine) {
 	_, root := audit(t, m, "", dropcap.ExitFindings)
 	_, ada := audit(t, m, "ada", dropcap.ExitFindings)
@@ -195,7 +195,7 @@ func noPermission(t *testing.T, m *vm.Machine) {
 	}
 }
 
-// checks runs dropcap doctor and gives what it found by name.
+// checks runs dropcap doctor and returns its findings by name.
 func checks(t *testing.T, m *vm.Machine, user string, want int) map[string]dropcap.Check {
 	t.Helper()
 	stdout, stderr, exit := run(t, m, as(user, "doctor", "--format", "json")...)
@@ -213,7 +213,7 @@ func checks(t *testing.T, m *vm.Machine, user string, want int) map[string]dropc
 	return found
 }
 
-// A whole host has all that dropcap needs; a user without permission has not, and is told the
+// A whole host has all that dropcap needs. A user without permission does not, and is told the
 // remedy.
 func doctor(t *testing.T, m *vm.Machine) {
 	for name, c := range checks(t, m, "", dropcap.ExitOK) {
@@ -235,7 +235,7 @@ func doctor(t *testing.T, m *vm.Machine) {
 	}
 }
 
-// oneSentence holds what a failing program printed to the one form that errors have.
+// oneSentence checks that a failing program's output has the form of an error.
 func oneSentence(t *testing.T, stderr string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
@@ -266,8 +266,8 @@ func writablePolicy(t *testing.T, m *vm.Machine) {
 	m.Shell(t, "rm -r /etc/dropcap")
 }
 
-// Audits that run while the engine stops, is away and comes back answer right or say in one
-// sentence that they cannot.
+// Audits that run while the engine stops, is down and comes back either answer correctly or report
+// in one sentence that they cannot.
 func engineRestarts(t *testing.T, m *vm.Machine) {
 	restarted := make(chan bool)
 	var auditors sync.WaitGroup
@@ -331,7 +331,7 @@ func midRestart(t *testing.T, stdout, stderr string, exit int) {
 	}
 }
 
-// onBareKernel: the static program starts on an old kernel, and where no engine is it says so.
+// onBareKernel: the static program starts on an old kernel, and reports that there is no engine.
 func onBareKernel(t *testing.T, m *vm.Machine) {
 	m.PutBinary(t, "./cmd/dropcap", program)
 	if stdout, stderr, exit := run(t, m, program, "version"); exit != dropcap.ExitOK ||

@@ -10,7 +10,7 @@ import (
 	"dropcap/test/vm/wire"
 )
 
-// guestTimeout bounds the conveniences that take no context.
+// guestTimeout limits the convenience methods without a context.
 const guestTimeout = 5 * time.Minute
 
 // Command is a command to run in a machine, as root.
@@ -21,15 +21,15 @@ type Command struct {
 	Stdin []byte
 }
 
-// Run runs a command and waits for it. The error says that it did not run or ctx ended (it is
-// killed then, with what it started); an exit status other than 0 is no error, and 128 plus a
-// signal's number when one ended it. Processes that it leaves in the background live on.
+// Run runs a command and waits for it. The error means that it did not run, or that ctx ended (then
+// it is killed, with what it started). An exit status other than 0 is not an error; it is 128 plus
+// the signal's number if a signal ended it. Processes that it leaves in the background live on.
 func (m *Machine) Run(ctx context.Context,
 	argv ...string) (stdout, stderr []byte, exit int, err error) {
 	return m.Exec(ctx, Command{Argv: argv})
 }
 
-// Exec is Run with all a command can have.
+// Exec is like Run with all options of a command.
 func (m *Machine) Exec(ctx context.Context,
 	cmd Command) (stdout, stderr []byte, exit int, err error) {
 	if len(cmd.Argv) == 0 {
@@ -43,7 +43,7 @@ func (m *Machine) Exec(ctx context.Context,
 	return out[:reply.Stdout], out[reply.Stdout:], reply.Exit, nil
 }
 
-// Shell runs a script with sh -e and returns what it wrote to standard output; the test fails when
+// Shell runs a script with sh -e and returns what it wrote to standard output. The test fails if
 // the script does.
 func (m *Machine) Shell(tb testing.TB, script string) string {
 	tb.Helper()
@@ -59,8 +59,8 @@ func (m *Machine) Shell(tb testing.TB, script string) string {
 	return string(stdout)
 }
 
-// Put writes a file, with the folders above it. It is not synced: a power cut right after may lose
-// it.
+// Put writes a file and creates the folders above it. It does not sync: a power cut right
+// afterwards may lose the file.
 func (m *Machine) Put(tb testing.TB, path string, data []byte, mode os.FileMode) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), guestTimeout)
@@ -71,7 +71,7 @@ func (m *Machine) Put(tb testing.TB, path string, data []byte, mode os.FileMode)
 	}
 }
 
-// Get reads a file, also one of /proc or /sys.
+// Get reads a file, including those in /proc or /sys.
 func (m *Machine) Get(tb testing.TB, path string) []byte {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), guestTimeout)

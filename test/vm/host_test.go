@@ -52,8 +52,8 @@ func wholeHost(t *testing.T, m *vm.Machine) {
 	}
 }
 
-// Engine 20.10 on this kernel knows 38 capabilities as ALL (up to CAP_AUDIT_READ) and leaves the
-// three newer ones out.
+// Engine 20.10 on this kernel knows 38 capabilities as ALL (up to CAP_AUDIT_READ) and lacks the
+// three newer ones.
 const all2010 = "0000003fffffffff"
 
 func privileged(t *testing.T, m *vm.Machine) {
@@ -105,7 +105,7 @@ func powerCut(t *testing.T, m *vm.Machine) {
 	}
 }
 
-// busyboxImage is a root file system with busybox and its links.
+// busyboxImage returns a root file system with busybox and its links.
 func busyboxImage(t *testing.T) []byte {
 	t.Helper()
 	busybox, err := os.ReadFile(testenv.Cache() + "/vm/busybox")

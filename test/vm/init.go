@@ -15,8 +15,8 @@ const (
 	inject = "dropcap.inject"
 )
 
-// agentUnit starts the agent as early as the root file system is there, so that a boot that goes
-// wrong can be looked at. KillMode: what a test left running outlives an agent that failed.
+// agentUnit starts the agent as soon as the root file system exists, so that a failing boot can be
+// examined. KillMode: what a test left running outlives an agent that failed.
 const agentUnit = `[Unit]
 Description=test agent
 DefaultDependencies=no
@@ -63,8 +63,8 @@ chmod 1777 /tmp /dev/shm
 poweroff -f
 `
 
-// initHost hands over to the disk's own init. What it copies there is on the disk before anything
-// runs from it.
+// initHost hands over to the disk's own init. What it copies is on the disk before anything runs
+// from it.
 const initHost = `mkdir -p /sysroot
 mount -t ext4 /dev/vda /sysroot || { echo "cannot mount the root disk"; poweroff -f; }
 if grep -q ` + inject + ` /proc/cmdline; then
@@ -76,8 +76,8 @@ mount --move /dev /sysroot/dev
 exec switch_root /sysroot /sbin/init
 `
 
-// initramfs is what the kernel starts from: busybox, modules, the agent, the test's files and a
-// first program.
+// initramfs returns what the kernel starts from: busybox, modules, the agent, the test's files and
+// a first program.
 func initramfs(kind Kind, files []file, extraModules []string) ([]byte, error) {
 	a := newArchive()
 	busybox, err := os.ReadFile(filepath.Join(kind.cache(), "busybox"))
@@ -93,7 +93,7 @@ func initramfs(kind Kind, files []file, extraModules []string) ([]byte, error) {
 		return nil, err
 	}
 	files = append(files, file{guestAgent, agent, 0o755})
-	// Without a console the first program's own words would be lost.
+	// Without a console the first program's own output would be lost.
 	a.dir("/dev")
 	a.entry("dev/console", modeChar|0o600, 5, 1, nil)
 	if kind.disk {

@@ -64,7 +64,7 @@ func (a *archive) bytes() []byte {
 	return a.buf.Bytes()
 }
 
-// modules lists the files of kernel modules with what each needs before it, by depmod's list. A
+// modules lists the files of kernel modules, each after those it needs, from depmod's list. A
 // module that is built into the kernel is in no list and needs no loading.
 func modules(kernel string, names []string) ([]string, error) {
 	release, err := os.ReadFile(filepath.Join(kernel, "release"))
@@ -87,7 +87,7 @@ func modules(kernel string, names []string) ([]string, error) {
 		if !loadable && !strings.Contains(string(builtin), "/"+name+".ko\n") {
 			return nil, fmt.Errorf("cannot find the module %s for kernel %s", name, release)
 		}
-		// depmod lists the module first and the deepest of its needs last.
+		// depmod lists the module first and the deepest dependency last.
 		for i := len(line) - 1; i >= 0; i-- {
 			if !seen[line[i]] {
 				seen[line[i]] = true

@@ -102,7 +102,7 @@ func TestAgent(t *testing.T) {
 	})
 }
 
-// status is a field of a /proc/PID/status.
+// status returns a field of a /proc/PID/status.
 func status(tb testing.TB, text, field string) string {
 	tb.Helper()
 	for line := range strings.Lines(text) {

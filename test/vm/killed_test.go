@@ -15,7 +15,7 @@ import (
 	"dropcap/test/vm"
 )
 
-// When set, this test program boots a machine, tells QEMU's process id, and waits to be killed.
+// If set, this test program boots a machine, prints QEMU's process id, and waits to be killed.
 const victim = "DROPCAP_VM_VICTIM"
 
 func TestMain(m *testing.M) {

@@ -15,9 +15,9 @@ import (
 	"dropcap/test/vm"
 )
 
-// The agent that asked for a change is a service of systemd; when it is stopped, all in its control
-// group is killed, and the change goes on in a unit of its own. It takes a boot, so it is for
-// DROPCAP_TEST_FULL.
+// The agent that asked for a change is a service of systemd. When it is stopped, everything in its
+// control group is killed, and the change continues in a unit of its own. This takes a boot, so it
+// needs DROPCAP_TEST_FULL.
 func TestNodeOutlivesTheServiceOfItsAgent(t *testing.T) {
 	if !install.Full() {
 		return
@@ -37,8 +37,8 @@ func TestNodeOutlivesTheServiceOfItsAgent(t *testing.T) {
 	m.Shell(t, fmt.Sprintf("systemd-run --unit=agent %s node apply --request=%s --plans=%s:%x "+
 		"--soak=30s --deadline=600", program, id, p.ID, sha256.Sum256(r.Document)))
 	defer func() { t.Log(m.Shell(t, "journalctl --no-pager -b -u agent -u "+scope)) }()
-	// The worker and the command that it runs. The stop comes at once, so it is amid the change on
-	// fast machines too: the soak outlasts it.
+	// The worker and the command that it runs. The stop comes at once, so that it interrupts the
+	// change on fast machines too: the soak outlasts it.
 	m.Shell(t, `procs=/sys/fs/cgroup/system.slice/`+scope+`/cgroup.procs
 		for i in $(seq 2000); do
 			n=0; [ ! -e $procs ] || while read -r pid; do n=$((n + 1)); done <$procs
@@ -75,8 +75,8 @@ func TestNodeOutlivesTheServiceOfItsAgent(t *testing.T) {
 	}
 }
 
-// recoversByItself: dropcap, its worker, who watches and the agent are all killed amid a change.
-// systemd starts the watch again, which ends the change; nobody asks for anything.
+// recoversByItself: dropcap, its worker, the watcher and the agent are all killed during a change.
+// systemd restarts the watch, which ends the change without any request.
 func recoversByItself(t *testing.T, m *vm.Machine) {
 	m.Shell(t, "docker run -d --name two serve:1")
 	r := node(t, m, "plan", "--request="+strings.Repeat("3", 32), "--container=two")
@@ -108,7 +108,7 @@ func recoversByItself(t *testing.T, m *vm.Machine) {
 	t.Logf("two ran again, and nobody watched any more, %s s after everything was killed",
 		strings.TrimSpace(took))
 	if seconds, err := strconv.Atoi(strings.TrimSpace(took)); err != nil || seconds > 120 {
-		// emulated: ten times as long as on a machine
+		// emulated: ten times slower than a real machine
 		t.Errorf("%q: %v", took, err)
 	}
 	if r := node(t, m, "receipt", "--of="+id,
@@ -117,7 +117,7 @@ func recoversByItself(t *testing.T, m *vm.Machine) {
 	}
 }
 
-// node runs a request in the machine and gives its receipt.
+// node runs a request in the machine and returns its receipt.
 func node(t *testing.T, m *vm.Machine, args ...string) (r dropcap.Receipt) {
 	t.Helper()
 	stdout, stderr, exit := run(t, m, append([]string{program, "node"}, args...)...)

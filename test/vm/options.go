@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Option changes how a machine is made.
+// Option changes how a machine is built.
 type Option func(*options)
 
 type options struct {
@@ -22,8 +22,8 @@ type file struct {
 	mode os.FileMode
 }
 
-// defaults are what each kind needs and no more. The timeout is for a test host that does other
-// things too: a host takes about 35 s on two free cores.
+// defaults are what each kind needs and no more. The timeout allows for a busy test host: a host
+// boots in about 35 s on two free cores.
 func defaults(kind Kind) options {
 	if kind.disk {
 		return options{memory: 2048, cpus: 2, bootTimeout: 4 * time.Minute}
@@ -31,14 +31,14 @@ func defaults(kind Kind) options {
 	return options{memory: 512, cpus: 2, bootTimeout: 2 * time.Minute}
 }
 
-// Memory is the machine's memory in MiB; 2048 for a host and 512 for a bare kernel by default.
+// Memory sets the machine's memory in MiB; 2048 for a host and 512 for a bare kernel by default.
 func Memory(mib int) Option { return func(o *options) { o.memory = mib } }
 
-// CPUs is the number of processors; 2 by default.
+// CPUs sets the number of processors; 2 by default.
 func CPUs(n int) Option { return func(o *options) { o.cpus = n } }
 
-// File puts a file there before the machine's first program runs; on a host it is then an ordinary
-// file of its disk.
+// File adds a file before the machine's first program runs; on a host it is then an ordinary file
+// of its disk.
 func File(path string, data []byte, mode os.FileMode) Option {
 	return func(o *options) { o.files = append(o.files, file{path, data, mode}) }
 }
@@ -49,5 +49,5 @@ func Modules(names ...string) Option {
 	return func(o *options) { o.modules = append(o.modules, names...) }
 }
 
-// BootTimeout bounds Start and Boot; 4 minutes for a host and 2 for a bare kernel by default.
+// BootTimeout limits Start and Boot; 4 minutes for a host and 2 for a bare kernel by default.
 func BootTimeout(d time.Duration) Option { return func(o *options) { o.bootTimeout = d } }

@@ -12,8 +12,8 @@ import (
 	"dropcap/test/vm"
 )
 
-// The .deb is installed, used, updated over itself and by a newer one, removed and purged, by dpkg
-// on a whole host.
+// dpkg installs the .deb on a whole host, where it is used, updated over itself and by a newer one,
+// removed and purged.
 func TestPackage(t *testing.T) {
 	if !install.Full() {
 		t.Log("only with DROPCAP_TEST_FULL: it builds two packages and boots twice")
@@ -46,12 +46,12 @@ func TestPackage(t *testing.T) {
 		{"is purged: nothing stays", purged},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.test(t, m) }) {
-			return // each stands on those before
+			return // each depends on those before
 		}
 	}
 }
 
-// dpkg installs without anybody to ask: a question would be an error.
+// dpkg installs without anybody to ask: a question is an error.
 func dpkg(t *testing.T, m *vm.Machine, version string) {
 	t.Helper()
 	m.Shell(t, "DEBIAN_FRONTEND=noninteractive dpkg -i /root/"+version+".deb </dev/null 2>&1")
@@ -60,7 +60,7 @@ func dpkg(t *testing.T, m *vm.Machine, version string) {
 	is(t, m, "dpkg --verify dropcap | grep -v policy.yaml || true", "")
 }
 
-// is compares what a script prints, its exit status aside.
+// is compares a script's output, ignoring its exit status.
 func is(t *testing.T, m *vm.Machine, script, want string) {
 	t.Helper()
 	out, stderr, _, err := m.Run(t.Context(), "sh", "-c", script)
@@ -84,8 +84,8 @@ func installed(t *testing.T, m *vm.Machine) {
 	is(t, m, "find /etc/systemd/system -name 'dropcap-[lr]*' | sort | xargs",
 		"/etc/systemd/system/docker.service.wants/dropcap-recover.service "+
 			"/etc/systemd/system/multi-user.target.wants/dropcap-recover.service")
-	// Images of machines are made with packages in them, and their first boot applies presets,
-	// which without ours enable everything.
+	// Machine images are built with packages in them, and their first boot applies presets, which
+	// without ours enable everything.
 	m.Shell(t, "systemctl preset dropcap-learn dropcap-recover")
 	states(t, m, "dropcap-recover", "enabled", "inactive")
 	states(t, m, "dropcap-learn", "disabled", "inactive")
@@ -109,7 +109,7 @@ func used(t *testing.T, m *vm.Machine) {
 	is(t, m, "stat -c '%a' /var/lib/dropcap/store.db", "600")
 }
 
-// chowns makes a container that needs CHOWN, under a name of its own.
+// chowns creates a container that needs CHOWN, under a name of its own.
 func chowns(t *testing.T, m *vm.Machine, name string) {
 	t.Helper()
 	m.Shell(t, "docker run --name "+name+" busybox:test /bin/busybox chown 5 /bin; docker rm "+name)
@@ -141,7 +141,7 @@ func recovers(t *testing.T, m *vm.Machine) {
 		"systemctl show -P Result -P ExecMainStatus -P ConditionResult dropcap-recover | xargs",
 		"success 0 yes")
 	is(t, m, "journalctl -b -o cat -u dropcap-recover | grep -c '^nothing to recover$'", "1")
-	// Where dropcap was never used there is no store, and none is made.
+	// Where dropcap was never used there is no store, and none is created.
 	m.Shell(t, "mv /var/lib/dropcap/store.db /root/; systemctl start dropcap-recover")
 	is(t, m, "systemctl show -P ConditionResult dropcap-recover", "no")
 	is(t, m, "test -e /var/lib/dropcap/store.db || echo none", "none")
@@ -149,8 +149,8 @@ func recovers(t *testing.T, m *vm.Machine) {
 	interrupted(t, m)
 }
 
-// interrupted kills an apply in its gate, after the new container has taken over: the unit,
-// confined as it is, ends that.
+// interrupted kills an apply in its gate, after the new container has taken over. The unit,
+// confined as it is, completes the change.
 func interrupted(t *testing.T, m *vm.Machine) {
 	m.Shell(t, `docker run -d --stop-timeout 1 --name shop busybox:test sleep 1000
 		dropcap apply shop --yes --soak 30s >/root/apply.log 2>&1 & pid=$!
@@ -180,7 +180,7 @@ func updated(t *testing.T, m *vm.Machine) {
 	states(t, m, "dropcap-learn", "enabled", "active")
 	states(t, m, "dropcap-recover", "disabled", "inactive")
 	is(t, m, "cat /etc/dropcap/policy.yaml", "level: least")
-	// not the one that was deleted
+	// not the deleted one
 	is(t, m, "readlink /proc/$(systemctl show -P MainPID dropcap-learn)/exe", "/usr/bin/dropcap")
 	chowns(t, m, "second")
 	m.Shell(t, "systemctl stop dropcap-learn")
@@ -195,11 +195,11 @@ func updated(t *testing.T, m *vm.Machine) {
 func boots(t *testing.T, m *vm.Machine) {
 	m.Shell(t, "systemctl enable dropcap-learn; sync")
 	m.PowerCut()
-	m.Boot(t) // fails where a unit has
+	m.Boot(t) // fails if a unit has failed
 	states(t, m, "dropcap-learn", "enabled", "active")
 	is(t, m, "systemctl show -P Result -P ConditionResult dropcap-recover | xargs", "success yes")
 	is(t, m, "journalctl -b -o cat -u dropcap-recover | grep -c 'nothing to recover'", "1")
-	// An engine that starts again wants it again.
+	// A restarted engine wants it again.
 	m.Shell(t, "systemctl restart docker")
 	is(t, m, "for i in $(seq 150); do n=$(journalctl -b -o cat -u dropcap-recover | grep -c "+
 		"'nothing to recover'); [ $n -lt 2 ] || break; sleep 0.2; done; echo $n", "2")
@@ -238,9 +238,9 @@ func purged(t *testing.T, m *vm.Machine) {
 		is(t, m, "dpkg-query -W dropcap 2>/dev/null", "")
 	}
 	nothing()
-	// A store that was moved elsewhere is not the package's to remove.
+	// A store in another place is not the package's to remove.
 	dpkg(t, m, "1.0.0")
-	states(t, m, "dropcap-learn", "disabled", "inactive") // what was decided before is forgotten
+	states(t, m, "dropcap-learn", "disabled", "inactive") // the earlier decision is forgotten
 	m.Shell(t, "mv /var/lib/dropcap /srv/kept; ln -s /srv/kept /var/lib/dropcap; echo 1 "+
 		">/srv/kept/store.db; dpkg --purge dropcap 2>&1")
 	nothing()

@@ -17,19 +17,19 @@ import (
 	"dropcap/test/vm"
 )
 
-// cuts are where the plug is pulled out: what was synced is on the disk, the rest may be gone.
+// cuts are where the power fails: what was synced is on the disk, the rest may be lost.
 var cuts = []string{"after:note-begin", "after:create-new", "after:stop-old", "after:rename-old",
 	"after:rename-new", "after:hold-old", "after:start-new", "before:note-applied"}
 
-// A change is cut short by a loss of power, the host boots again and recovers by the unit that is
-// shipped: the container owns its name and runs, old or new, its data are there, old and new never
-// ran at once, and the store agrees. Each cut takes a boot, so they are for DROPCAP_TEST_FULL.
+// A power failure interrupts a change, the host boots again and recovers by the shipped unit: the
+// container has its name and runs, old or new, its data exist, old and new never ran at once, and
+// the store agrees. Each cut takes a boot, so they need DROPCAP_TEST_FULL.
 func TestPowerCutAmidAChange(t *testing.T) {
 	if os.Getenv("DROPCAP_TEST_FULL") == "" {
 		return
 	}
-	// One processor: QEMU's are on one thread, so a second one adds nothing but their waiting for
-	// each other.
+	// One processor: QEMU's are on one thread, so a second one would only make them wait for each
+	// other.
 	m := vm.Start(t, vm.Debian12Host, vm.CPUs(1), vm.BootTimeout(15*time.Minute))
 	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t),
 		"packaging/systemd/dropcap-recover.service"))
@@ -126,7 +126,7 @@ func wholeAfterCut(t *testing.T, m *vm.Machine, old, policy string) {
 	t.Logf("%s: %s", last.State, last.Because)
 }
 
-// built is a static program of this repository.
+// built returns a static program of this repository.
 func built(t *testing.T, args ...string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
@@ -142,7 +142,7 @@ func built(t *testing.T, args ...string) []byte {
 	return program
 }
 
-// servingImage is the program of test/change and nothing else.
+// servingImage returns the program of test/change and nothing else.
 func servingImage(t *testing.T) []byte {
 	t.Helper()
 	serve := built(t, "dropcap/test/change/serve")

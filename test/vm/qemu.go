@@ -42,14 +42,14 @@ func start(cmd *exec.Cmd) (*qemu, error) {
 	return q, <-started
 }
 
-// kill is the pulled plug; it returns when the process is gone.
+// kill pulls the plug; it returns when the process has ended.
 func (q *qemu) kill() {
 	_ = q.process.Kill()
 	<-q.done
 }
 
-// command is QEMU's command line. All files but the kernel are passed open: they have no name, so
-// nothing is left in any folder when the test process is killed.
+// command returns QEMU's command line. All files but the kernel are passed open and have no name,
+// so nothing is left in any folder when the test process is killed.
 func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 	opt := m.options
 	emulator, machine, cpu := "qemu-system-x86_64", "pc", "max"
@@ -57,10 +57,10 @@ func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 		emulator, machine, cpu = "qemu-system-aarch64", "virt", "neoverse-n1" // as Graviton 2
 	}
 	cmd := exec.Command(emulator, "-machine", machine,
-		// Never KVM: on hosts that are machines of a cloud themselves it may hang instead of
+		// Never KVM: on cloud hosts that are virtual machines themselves it may hang instead of
 		// failing. One thread for all processors: QEMU before 8.1 translates code while another
-		// processor patches it (its commit deba78709ae8 mends that), and a kernel that then meets a
-		// breakpoint of which it knows nothing panics ("Oops: int3"), once in many boots.
+		// processor patches it (its commit deba78709ae8 fixes that), and a kernel that then meets
+		// an unknown breakpoint panics ("Oops: int3"), once in many boots.
 		"-accel", "tcg,thread=single", "-cpu", cpu, "-smp", strconv.Itoa(opt.cpus), "-m",
 		strconv.Itoa(opt.memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
@@ -91,7 +91,7 @@ func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 	return cmd
 }
 
-// overlay is a disk without a name over the base image, which stays as it is.
+// overlay returns a disk without a name over the base image, which stays as it is.
 func overlay(base string) (*os.File, error) {
 	disk, err := os.CreateTemp("", "dropcap-vm-disk-")
 	if err != nil {
@@ -108,7 +108,7 @@ func overlay(base string) (*os.File, error) {
 	return disk, nil
 }
 
-// memory is a file without a name that holds data.
+// memory returns a file without a name that holds data.
 func memory(name string, data []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
@@ -122,7 +122,7 @@ func memory(name string, data []byte) (*os.File, error) {
 	return f, nil
 }
 
-// portPair is a connected pair: QEMU's end, to be closed once QEMU has it, and the test's.
+// portPair returns a connected pair: QEMU's end, to be closed once QEMU has it, and the test's.
 func portPair() (*os.File, net.Conn, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -138,7 +138,7 @@ func portPair() (*os.File, net.Conn, error) {
 	return theirs, conn, nil
 }
 
-// console keeps the last of what the machine and QEMU printed.
+// console keeps the end of what the machine and QEMU printed.
 type console struct {
 	mu   sync.Mutex
 	text []byte

@@ -10,8 +10,8 @@ import (
 	"dropcap/test/vm"
 )
 
-// asService runs the unit that is shipped, with all that it forbids, under a real systemd: it
-// becomes ready, sees a container start, is restarted with the engine, and ends cleanly.
+// asService runs the shipped unit, with all its restrictions, under a real systemd: it becomes
+// ready, sees a container start, is restarted with the engine, and ends cleanly.
 func asService(t *testing.T, m *vm.Machine) {
 	unit, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t),
 		"packaging/systemd/dropcap-learn.service"))
@@ -27,7 +27,7 @@ func asService(t *testing.T, m *vm.Machine) {
 		"dropcap-learn")
 	m.Shell(t, "docker run -d --stop-timeout 1 --name served busybox:test sh -c '>/f; while "+
 		"true; do busybox chown 1 /f; busybox chown 0 /f; sleep 1; done'")
-	// It keeps evidence every half minute. An emulated host is asked in peace: each question costs
+	// It stores evidence every half minute. An emulated host is polled slowly: each question costs
 	// it a second.
 	knows := func(what string) {
 		t.Helper()

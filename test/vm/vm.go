@@ -24,7 +24,7 @@ import (
 
 const portName = wire.PortName
 
-// Kind is what a machine is.
+// Kind is a kind of machine.
 type Kind struct {
 	kernel string
 	disk   bool
@@ -35,18 +35,18 @@ type Kind struct {
 // boots in about half a minute; its disk survives a power cut.
 var Debian12Host = Kind{kernel: "6.1", disk: true}
 
-// Kernel is Debian's cloud kernel of that version ("5.10", "6.1" or "6.12") over busybox: no
+// Kernel returns Debian's cloud kernel of that version ("5.10", "6.1" or "6.12") over busybox: no
 // systemd, no disk; root's file system is in memory and new at every boot. It boots in seconds.
 func Kernel(version string) Kind { return Kind{kernel: version} }
 
-// Kernels are the versions that Kernel takes, oldest first.
+// Kernels are the versions that Kernel accepts, oldest first.
 var Kernels = []string{"5.10", "6.1", "6.12"}
 
-// Arm64Kernel is Debian's arm64 cloud kernel of that version ("6.1" or "6.12"), on a machine of
-// that kind; else as Kernel.
+// Arm64Kernel returns Debian's arm64 cloud kernel of that version ("6.1" or "6.12"), on an arm64
+// machine; otherwise it is like Kernel.
 func Arm64Kernel(version string) Kind { return Kind{kernel: version, arm64: true} }
 
-// need is the component that the machine boots from.
+// need returns the component that the machine boots from.
 func (k Kind) need() testenv.Requirement {
 	if k.arm64 {
 		return testenv.VMArm
@@ -61,7 +61,7 @@ func (k Kind) goarch() string {
 	return "amd64"
 }
 
-// cache is where test/hosts/provision put what machines of the kind boot.
+// cache returns where test/hosts/provision installed what machines of the kind boot.
 func (k Kind) cache() string { return filepath.Join(testenv.Cache(), k.need().Name) }
 
 func (k Kind) dir() string { return filepath.Join(k.cache(), "kernel-"+k.kernel) }
@@ -87,8 +87,8 @@ type Machine struct {
 	channel *channel
 }
 
-// Start boots a machine that ends with the test. The test is skipped, or fails in CI, where the
-// host lacks what it needs.
+// Start boots a machine that ends with the test. If the host lacks what it needs, the test is
+// skipped, or fails in CI.
 func Start(tb testing.TB, kind Kind, opts ...Option) *Machine {
 	tb.Helper()
 	testenv.Need(tb, kind.need())
@@ -105,7 +105,7 @@ func Start(tb testing.TB, kind Kind, opts ...Option) *Machine {
 	return m
 }
 
-// Open is Start for callers without a test at hand, such as TestMain; the caller calls Close.
+// Open is like Start, for callers without a test, such as TestMain. The caller must call Close.
 func Open(ctx context.Context, kind Kind, opts ...Option) (*Machine, error) {
 	if err := testenv.Check(kind.need()); err != nil {
 		return nil, err
@@ -139,8 +139,8 @@ func (m *Machine) prepare() error {
 }
 
 // Boot switches the machine on again, on the same disk, after PowerCut or a shutdown from inside,
-// and waits as Start does: a host has finished starting (systemd's jobs are done, so dockerd
-// answers), a bare kernel's agent answers.
+// and waits as Start does: until a host has finished starting (systemd's jobs are done, so dockerd
+// answers), or a bare kernel's agent answers.
 func (m *Machine) Boot(tb testing.TB) {
 	tb.Helper()
 	if err := m.boot(context.Background()); err != nil {
@@ -203,8 +203,8 @@ func (m *Machine) ready(ctx context.Context) error {
 	return m.settled(ctx)
 }
 
-// settled waits for systemd. The agent is there before systemd answers, so not being answered is no
-// failure.
+// settled waits for systemd. The agent starts before systemd answers, so an unanswered request is
+// no failure.
 func (m *Machine) settled(ctx context.Context) error {
 	for {
 		out, _, _, err := m.Run(ctx, "systemctl", "is-system-running", "--wait")
@@ -221,7 +221,7 @@ func (m *Machine) settled(ctx context.Context) error {
 	}
 }
 
-// PowerCut pulls the plug: what the guest had synced is on the disk, the rest may be gone. The
+// PowerCut pulls the plug: what the guest had synced is on the disk, the rest may be lost. The
 // machine stays off until Boot.
 func (m *Machine) PowerCut() {
 	if m.qemu == nil {
@@ -232,7 +232,7 @@ func (m *Machine) PowerCut() {
 	m.qemu = nil
 }
 
-// Close switches the machine off for good and gives up its disk.
+// Close switches the machine off for good and releases its disk.
 func (m *Machine) Close() {
 	m.PowerCut()
 	for _, f := range []*os.File{m.initrd, m.disk} {
@@ -242,5 +242,5 @@ func (m *Machine) Close() {
 	}
 }
 
-// Console is the last 64 KiB of what the machine printed on its serial line, over all its boots.
+// Console returns the last 64 KiB of the machine's output on its serial line, over all its boots.
 func (m *Machine) Console() string { return m.console.String() }

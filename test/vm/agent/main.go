@@ -1,6 +1,6 @@
-// Command agent runs inside a test machine and does what the test asks over a virtio-serial port:
-// run a command, write a file, read one. It trusts its caller entirely and belongs in throw-away
-// machines only.
+// Command agent runs inside a test machine and does what the test requests over a virtio-serial
+// port: run a command, write a file, read one. It trusts its caller entirely and belongs in
+// throw-away machines only.
 package main
 
 import (
@@ -28,8 +28,8 @@ func main() {
 	log.Fatal(s.serve())
 }
 
-// openPort finds the port by its name in sysfs: /dev/virtio-ports is udev's work, and udev may
-// start later or not at all.
+// openPort finds the port by its name in sysfs: udev creates /dev/virtio-ports, and may start later
+// or not at all.
 func openPort() (*os.File, error) {
 	deadline := time.Now().Add(time.Minute)
 	for {
@@ -123,7 +123,7 @@ func handle(ctx context.Context, req wire.Request, body []byte) (reply wire.Repl
 	return reply, out
 }
 
-// put renames into place, because a program that runs cannot be written to (ETXTBSY).
+// put renames the file into place, because a running program cannot be written to (ETXTBSY).
 func put(path string, data []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -48,7 +48,8 @@ func command(ctx context.Context, req wire.Request, stdin []byte) *exec.Cmd {
 	return cmd
 }
 
-// status is the exit status as a shell tells it; an error means that the command did not start.
+// status returns the exit status as a shell reports it. An error means that the command did not
+// start.
 func status(err error) (int, error) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -74,7 +75,7 @@ func memory(name string) (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
-	// Appending, so that a child that reopens /dev/stdout does not write over what is there.
+	// Appending, so that a child that reopens /dev/stdout does not overwrite earlier output.
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_APPEND); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}

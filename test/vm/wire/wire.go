@@ -1,6 +1,6 @@
-// Package wire is what test/vm and its guest agent say to each other over a virtio-serial port:
+// Package wire is the protocol between test/vm and its guest agent over a virtio-serial port:
 // frames of a JSON header and raw bytes. The bytes stay out of the JSON because base64 under
-// emulation costs seconds per program copied.
+// emulation costs seconds for each program copied.
 package wire
 
 import (
@@ -13,10 +13,10 @@ import (
 // PortName is the virtio-serial port that the agent serves.
 const PortName = "dropcap.agent"
 
-// limit bounds a header or a body: a longer one means that the two sides have lost step.
+// limit limits a header or a body: a longer one means that the two sides are out of step.
 const limit = 512 << 20
 
-// Operations of a Request.
+// The operations of a Request.
 const (
 	Run    = "run"    // run Argv with Body as its input
 	Put    = "put"    // write Body to Path, in one step
@@ -24,8 +24,7 @@ const (
 	Cancel = "cancel" // kill what the request of that ID started; has no reply of its own
 )
 
-// Request asks the agent for one operation. Requests run side by side; ID pairs each with its
-// Reply.
+// Request asks the agent for one operation. Requests run in parallel; ID pairs each with its Reply.
 type Request struct {
 	ID   uint64   `json:"id"`
 	Op   string   `json:"op"`
@@ -39,7 +38,7 @@ type Request struct {
 // Reply ends one request. ID 0 is the agent's greeting when it opens the port.
 type Reply struct {
 	ID uint64 `json:"id"`
-	// Exit is the exit status, or 128 and the signal that ended the command.
+	// Exit is the exit status, or 128 plus the number of the signal that ended the command.
 	Exit int `json:"exit"`
 	// Stdout is how many bytes of the body are standard output; the rest is standard error.
 	Stdout int `json:"stdout"`
@@ -66,7 +65,7 @@ func Write(w io.Writer, header any, body []byte) error {
 	return err
 }
 
-// Read takes a frame written by Write: the header into header, the body as its result. io.EOF means
+// Read reads a frame written by Write: the header into header, and returns the body. io.EOF means
 // that the other side ended between frames.
 func Read(r io.Reader, header any) ([]byte, error) {
 	var lengths [8]byte
