@@ -41,15 +41,15 @@ const (
 	moreDropped   = 3
 )
 
-// trouble is the kind of a failure, which decides whether to repeat the request.
-type trouble int
+// failureKind is the kind of a failure, which decides whether to repeat the request.
+type failureKind int
 
 const (
-	final     trouble = iota // it would fail again
-	throttled                // refused, without effect
-	unsent                   // no connection was made, so without effect
-	dropped                  // it may have taken effect
-	faulty                   // 5xx: it may have taken effect
+	final     failureKind = iota // it would fail again
+	throttled                    // refused, without effect
+	unsent                       // no connection was made, so without effect
+	dropped                      // it may have taken effect
+	faulty                       // 5xx: it may have taken effect
 )
 
 // ask makes a request within the rate, and repeats it after temporary failures. Its error is a
@@ -66,8 +66,8 @@ func ask[T any](ctx context.Context, c *Client, t task,
 		if err == nil {
 			return out, nil
 		}
-		kind := troubleOf(err)
-		if ctx.Err() != nil || !t.again(kind, attempt) {
+		kind := kindOf(err)
+		if ctx.Err() != nil || !t.retryable(kind, attempt) {
 			return out, t.explain(ctx, err, kind)
 		}
 		pause := pauseAfter(attempt)
@@ -92,9 +92,9 @@ func once[T any](ctx context.Context, t task, do func(context.Context) (T, error
 	return do(ctx)
 }
 
-// again reports whether to try once more. A request that must be made at most once is repeated only
-// if it certainly had no effect.
-func (t task) again(kind trouble, attempt int) bool {
+// retryable reports whether to try once more. A request that must be made at most once is repeated
+// only if it certainly had no effect.
+func (t task) retryable(kind failureKind, attempt int) bool {
 	switch kind {
 	case throttled:
 		return attempt < moreThrottled
@@ -114,8 +114,8 @@ func pauseAfter(attempt int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// troubleOf classifies an error of the SDK.
-func troubleOf(err error) trouble {
+// kindOf classifies an error of the SDK.
+func kindOf(err error) failureKind {
 	var told *dropcap.Error
 	if errors.As(err, &told) {
 		return final // of a nested request, which had its own repetitions

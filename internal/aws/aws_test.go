@@ -93,8 +93,9 @@ func script(nodes ...string) dropcap.NodeCommand {
 		Lines: []string{"true"}, Delivery: time.Minute, Execution: time.Minute}
 }
 
-// told checks the whole form of an error: a sentence, a remedy if there is one, a slug, a cause.
-func told(t *testing.T, err error, slug string, cause error, words ...string) {
+// checkError checks the whole form of an error: a sentence, a remedy if there is one, a slug, a
+// cause.
+func checkError(t *testing.T, err error, slug string, cause error, words ...string) {
 	t.Helper()
 	var e *dropcap.Error
 	if !errors.As(err, &e) {

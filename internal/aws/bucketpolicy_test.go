@@ -22,8 +22,8 @@ type bucketPolicy struct {
 	}
 }
 
-// like reports whether text matches an IAM pattern: * is any text, ? any one character.
-func like(pattern, text string) bool {
+// matchesPattern reports whether text matches an IAM pattern: * is any text, ? any one character.
+func matchesPattern(pattern, text string) bool {
 	quoted := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
 	return regexp.MustCompile("^" + quoted + "$").MatchString(text)
 }
@@ -31,9 +31,9 @@ func like(pattern, text string) bool {
 func (p bucketPolicy) lets(userid, action, key string) bool {
 	for _, s := range p.Statement {
 		if s.Effect == "Allow" && slices.Contains(s.Action, action) &&
-			like(s.Condition["StringLike"]["aws:userid"], userid) &&
+			matchesPattern(s.Condition["StringLike"]["aws:userid"], userid) &&
 			slices.ContainsFunc(s.Resource, func(r string) bool {
-				return like(r, "arn:aws:s3:::my-bucket/"+key)
+				return matchesPattern(r, "arn:aws:s3:::my-bucket/"+key)
 			}) {
 			return true
 		}

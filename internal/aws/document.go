@@ -86,7 +86,7 @@ func (c *Client) createDocument(ctx context.Context, s *site, name, content stri
 	if err != nil {
 		return err
 	}
-	if _, err = c.ready(ctx, s, name, "$LATEST", looks); err != nil {
+	if _, err = c.waitActive(ctx, s, name, "$LATEST", looks); err != nil {
 		return err
 	}
 	there, err := c.document(ctx, s, name)
@@ -115,15 +115,15 @@ func (c *Client) updateDocument(ctx context.Context, s *site, name, content stri
 	if err != nil {
 		return err
 	}
-	latest, err := c.ready(ctx, s, name, version, looks)
+	latest, err := c.waitActive(ctx, s, name, version, looks)
 	if err != nil {
 		return err
 	}
-	return c.choose(ctx, s, name, latest)
+	return c.setDefault(ctx, s, name, latest)
 }
 
-// choose makes a version the default.
-func (c *Client) choose(ctx context.Context, s *site, name, version string) error {
+// setDefault makes a version the default.
+func (c *Client) setDefault(ctx context.Context, s *site, name, version string) error {
 	_, err := ask(ctx, c, s.documentTask("ssm:UpdateDocumentDefaultVersion",
 		"choose the version of", name),
 		func(ctx context.Context) (*ssm.UpdateDocumentDefaultVersionOutput, error) {
@@ -133,8 +133,8 @@ func (c *Client) choose(ctx context.Context, s *site, name, version string) erro
 	return err
 }
 
-// ready waits until a version is usable, and returns its number.
-func (c *Client) ready(ctx context.Context, s *site, name, version string,
+// waitActive waits until a version is usable, and returns its number.
+func (c *Client) waitActive(ctx context.Context, s *site, name, version string,
 	looks int) (string, error) {
 	t := s.documentTask("ssm:DescribeDocument", "look at", name)
 	for range looks {
@@ -154,7 +154,7 @@ func (c *Client) ready(ctx context.Context, s *site, name, version string,
 		case types.DocumentStatusActive:
 			return sdk.ToString(d.DocumentVersion), nil
 		case types.DocumentStatusFailed, types.DocumentStatusDeleting:
-			return "", s.unusable(name,
+			return "", s.failureOf(name,
 				oneLine(fmt.Sprint(d.Status, " ", sdk.ToString(d.StatusInformation))))
 		}
 		if err := c.clock.Sleep(ctx, lookPause); err != nil {
@@ -169,9 +169,9 @@ func (c *Client) ready(ctx context.Context, s *site, name, version string,
 // errUnusable means that a document will never become active.
 var errUnusable = errors.New("the document failed")
 
-// unusable returns why a document failed. What its creator may not read in a bucket shows only
+// failureOf returns why a document failed. What its creator may not read in a bucket shows only
 // then.
-func (s *site) unusable(name, why string) error {
+func (s *site) failureOf(name, why string) error {
 	e := &dropcap.Error{Code: dropcap.CodeError, Message: "cannot use the document " + name +
 		" in " + s.Place.String() + ": " + why, Err: &caused{"aws", errUnusable}}
 	if strings.Contains(why, "AccessDenied") {

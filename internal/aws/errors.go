@@ -101,7 +101,7 @@ var reasons = func() map[string]reason {
 }()
 
 // explain returns the error that a person reads.
-func (t task) explain(ctx context.Context, err error, kind trouble) *dropcap.Error {
+func (t task) explain(ctx context.Context, err error, kind failureKind) *dropcap.Error {
 	var told *dropcap.Error
 	var api smithy.APIError
 	var name *net.DNSError

@@ -44,7 +44,7 @@ func TestEachRefusalIsExplained(t *testing.T) {
 			double, c := open(t, aws.Options{})
 			double.Add(cloud.Node{ID: one})
 			double.Inject(tt.fault)
-			told(t, tt.do(t, c), tt.slug, tt.cause, tt.words...)
+			checkError(t, tt.do(t, c), tt.slug, tt.cause, tt.words...)
 		})
 	}
 }
@@ -75,13 +75,14 @@ func TestAWrongKeyAndAWrongClockAreToldApart(t *testing.T) {
 	}
 	late = true
 	_, err = c.Send(t.Context(), script(one))
-	told(t, err, "clock", dropcap.ErrDenied, "set the clock")
+	checkError(t, err, "clock", dropcap.ErrDenied, "set the clock")
 	late = false
 	environment(t, srv.URL, map[string]string{"AWS_SECRET_ACCESS_KEY": "another"})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "the signature is wrong",
+	checkError(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied,
+		"the signature is wrong",
 		"the secret key is right")
 	environment(t, srv.URL, map[string]string{"AWS_ACCESS_KEY_ID": "AKIAANOTHERKEY234567"})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied,
+	checkError(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied,
 		"does not accept the credentials")
 }
 
@@ -107,7 +108,7 @@ func finds(t *testing.T, o aws.Options) error {
 func TestWithoutCredentialsItTellsHowToSignIn(t *testing.T) {
 	environment(t, "http://127.0.0.1:1", map[string]string{"AWS_ACCESS_KEY_ID": "",
 		"AWS_SECRET_ACCESS_KEY": ""})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "aws sso login",
+	checkError(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied, "aws sso login",
 		"--profile")
 }
 
@@ -115,14 +116,14 @@ func TestUnknownKeysAreTold(t *testing.T) {
 	srv := httptest.NewServer(cloud.New(nil))
 	t.Cleanup(srv.Close)
 	environment(t, srv.URL, map[string]string{"AWS_ACCESS_KEY_ID": "AKIAUNKNOWN"})
-	told(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied,
+	checkError(t, finds(t, aws.Options{}), "no-credentials", dropcap.ErrDenied,
 		"does not accept the credentials")
 }
 
 func TestWithoutARegionItTellsHowToNameOne(t *testing.T) {
 	environment(t, "http://127.0.0.1:1", map[string]string{"AWS_REGION": ""})
 	_, err := aws.Open(t.Context(), aws.Options{})
-	told(t, err, "aws", nil, "--region", "AWS_REGION")
+	checkError(t, err, "aws", nil, "--region", "AWS_REGION")
 	if _, err := aws.Open(t.Context(), aws.Options{Regions: []string{"us_east"}}); dropcap.ExitOf(
 		err) != dropcap.ExitUsage {
 		t.Errorf("a region of the wrong form: %v", err)
@@ -149,7 +150,7 @@ func TestTheProfilesRegionIsTheDefault(t *testing.T) {
 		t.Errorf("%v, %v", places, err)
 	}
 	_, err = aws.Open(t.Context(), aws.Options{Profile: "none"})
-	told(t, err, "aws", nil, `profile "none"`)
+	checkError(t, err, "aws", nil, `profile "none"`)
 }
 
 func TestWhatIsNoRoleIsRefused(t *testing.T) {
@@ -168,7 +169,7 @@ func TestARoleThatMayNotBeAssumedIsNamed(t *testing.T) {
 	double, c := open(t, aws.Options{Roles: []string{"arn:aws:iam::" + other + ":role/fleet"}})
 	double.Deny("sts:AssumeRole")
 	_, _, err := c.Find(t.Context(), dropcap.Targets{All: true})
-	told(t, err, "denied", dropcap.ErrDenied, "sts:AssumeRole", "role/fleet", "trust")
+	checkError(t, err, "denied", dropcap.ErrDenied, "sts:AssumeRole", "role/fleet", "trust")
 	if n := double.Calls()["sts:AssumeRole"]; n != 1 {
 		t.Errorf("asked %d times", n)
 	}
@@ -178,13 +179,13 @@ func TestAnUnreachableEndpointIsTemporary(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	srv.Close()
 	environment(t, srv.URL, nil)
-	told(t, finds(t, aws.Options{}), "unreachable", dropcap.ErrTemporary, "cannot connect",
+	checkError(t, finds(t, aws.Options{}), "unreachable", dropcap.ErrTemporary, "cannot connect",
 		"connection refused")
 }
 
 func TestAnAddressThatThereIsNotIsTheRegions(t *testing.T) {
 	environment(t, "http://ssm.us-nowhere-1.invalid", nil)
-	told(t, finds(t, aws.Options{}), "unknown-region", nil, "spelled right")
+	checkError(t, finds(t, aws.Options{}), "unknown-region", nil, "spelled right")
 }
 
 func TestAnAnswerThatIsNoneOfTheServicesIsAnErrorAndNoPanic(t *testing.T) {
@@ -198,7 +199,7 @@ func TestAnAnswerThatIsNoneOfTheServicesIsAnErrorAndNoPanic(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	told(t, err, aws.Cause(err),
+	checkError(t, err, aws.Cause(err),
 		map[bool]error{true: dropcap.ErrTemporary}[aws.Cause(err) == "unreachable"])
 }
 
@@ -216,5 +217,5 @@ func TestTheServicesWordsAreOnePrintableLineWithoutTheRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = c.Find(t.Context(), dropcap.Targets{All: true})
-	told(t, err, "aws", nil)
+	checkError(t, err, "aws", nil)
 }

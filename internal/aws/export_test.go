@@ -75,7 +75,7 @@ func TestAFindingWithAFieldThatThereIsNotIsNotSent(t *testing.T) {
 	bad := strings.Replace(string(finding(1, "ACTIVE", "")), `"Title"`, `"Titel"`, 1)
 	n, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(0, "ACTIVE", ""),
 		json.RawMessage(bad)})
-	told(t, err, "aws", nil, "number 2", "Titel")
+	checkError(t, err, "aws", nil, "number 2", "Titel")
 	if n != 0 || double.Calls()["securityhub:BatchImportFindings"] != 0 {
 		t.Errorf("%d were taken", n)
 	}
@@ -86,7 +86,7 @@ func TestFindingsThatAreRefusedAreCounted(t *testing.T) {
 	bad := strings.ReplaceAll(string(finding(1, "ACTIVE", "")), here.Account, other)
 	n, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(0, "ACTIVE", ""),
 		json.RawMessage(bad)})
-	told(t, err, "refused", nil, "1 of 2", "InvalidInput", "dropcap/1")
+	checkError(t, err, "refused", nil, "1 of 2", "InvalidInput", "dropcap/1")
 	if n != 1 || dropcap.ExitOf(err) != dropcap.ExitIncomplete {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -130,7 +130,7 @@ func TestWithoutSecurityHubItTellsHowToEnableIt(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.DisableHub(here.Account, east)
 	_, err := c.ImportFindings(t.Context(), here, []json.RawMessage{finding(1, "ACTIVE", "")})
-	told(t, err, "no-security-hub", nil, "enable-security-hub")
+	checkError(t, err, "no-security-hub", nil, "enable-security-hub")
 }
 
 func TestComplianceIsPutAndTheSameIsPutOnce(t *testing.T) {
@@ -172,7 +172,7 @@ func TestAFindingThatIsTooLargeIsLeftOut(t *testing.T) {
 	large["ProductFields"] = map[string]string{"dropcap/x": strings.Repeat("y", 250_000)}
 	raw, _ := json.Marshal(large)
 	n, err := c.ImportFindings(t.Context(), here, append([]json.RawMessage{raw}, list...))
-	told(t, err, "refused", nil, "1 of 1001", "dropcap/1000 has 250", "240000 are the most")
+	checkError(t, err, "refused", nil, "1 of 1001", "dropcap/1000 has 250", "240000 are the most")
 	if calls := double.Calls()["securityhub:BatchImportFindings"]; n != 1000 || calls != 10 {
 		t.Errorf("%d were taken, in %d batches", n, calls)
 	}

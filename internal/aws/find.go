@@ -186,15 +186,15 @@ func (c *Client) search(ctx context.Context, p dropcap.Place, w wanted) found {
 func (c *Client) byID(ctx context.Context, s *site, w wanted, f *found) error {
 	ids := slices.Compact(slices.Sorted(slices.Values(w.ids)))
 	for chunk := range slices.Chunk(ids, idsPerFilter) {
-		if err := c.chunk(ctx, s, chunk, f.nodes); err != nil {
+		if err := c.describeIDs(ctx, s, chunk, f.nodes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// chunk asks for some ids. If the service refuses them because of one, it asks for each half.
-func (c *Client) chunk(ctx context.Context, s *site, ids []string,
+// describeIDs asks for some ids. If the service refuses them because of one, it asks for each half.
+func (c *Client) describeIDs(ctx context.Context, s *site, ids []string,
 	into map[string]dropcap.Node) error {
 	err := c.describe(ctx, s, &types.InstanceInformationStringFilter{Key: sdk.String("InstanceIds"),
 		Values: ids}, into)
@@ -205,10 +205,10 @@ func (c *Client) chunk(ctx context.Context, s *site, ids []string,
 		return nil
 	}
 	half := len(ids) / 2
-	if err := c.chunk(ctx, s, ids[:half], into); err != nil {
+	if err := c.describeIDs(ctx, s, ids[:half], into); err != nil {
 		return err
 	}
-	return c.chunk(ctx, s, ids[half:], into)
+	return c.describeIDs(ctx, s, ids[half:], into)
 }
 
 // byTags asks for each key separately, since the API does not say how several combine.

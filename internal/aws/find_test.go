@@ -248,7 +248,7 @@ func TestIfNoPlaceCanBeAskedItIsAnError(t *testing.T) {
 	double, c := open(t, aws.Options{Regions: []string{east, west}})
 	double.Deny("ssm:DescribeInstanceInformation")
 	_, _, err := c.Find(t.Context(), dropcap.Targets{All: true})
-	told(t, err, "denied", dropcap.ErrDenied, "ssm:DescribeInstanceInformation",
+	checkError(t, err, "denied", dropcap.ErrDenied, "ssm:DescribeInstanceInformation",
 		"docs/fleet-iam.md")
 }
 

@@ -39,13 +39,13 @@ func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string
 			}
 		}
 	} else if len(answered) > 0 {
-		out = append(out, absent(bare, answered, asked)...)
+		out = append(out, missingEverywhere(bare, answered, asked)...)
 		out = append(out, unmatched(t, answered)...)
 	}
 	for _, f := range here {
 		for p, ids := range placed {
 			if p.String() == f.place.String() {
-				out = append(out, strangers(f, ids)...)
+				out = append(out, missingHere(f, ids)...)
 			}
 		}
 		for id, group := range f.members {
@@ -60,8 +60,8 @@ func missing(t dropcap.Targets, bare []string, placed map[dropcap.Place][]string
 	return out
 }
 
-// strangers are ids that were requested of a place by name and that it does not have.
-func strangers(f found, ids []string) []dropcap.HostFailure {
+// missingHere are ids that were requested of a place by name and that it does not have.
+func missingHere(f found, ids []string) []dropcap.HostFailure {
 	var out []dropcap.HostFailure
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 		if _, ok := f.nodes[id]; !ok {
@@ -74,10 +74,12 @@ func strangers(f found, ids []string) []dropcap.HostFailure {
 	return out
 }
 
-// absent are bare ids that no place has. With several places, nobody knows which one was meant.
-func absent(bare []string, answered []found, asked []dropcap.Place) []dropcap.HostFailure {
+// missingEverywhere are bare ids that no place has. With several places, nobody knows which one was
+// meant.
+func missingEverywhere(bare []string, answered []found,
+	asked []dropcap.Place) []dropcap.HostFailure {
 	if len(asked) == 1 {
-		return strangers(answered[0], bare)
+		return missingHere(answered[0], bare)
 	}
 	var out []dropcap.HostFailure
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(bare))) {

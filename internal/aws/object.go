@@ -113,7 +113,7 @@ func (c *Client) PresignGet(ctx context.Context, p dropcap.Place, bucket, key st
 	signed, err := s3.NewPresignClient(c.bucketClient(s, bucket, "")).PresignGetObject(ctx,
 		&s3.GetObjectInput{Bucket: &bucket, Key: &key}, s3.WithPresignExpires(expiry))
 	if err != nil {
-		return "", t.explain(ctx, err, troubleOf(err))
+		return "", t.explain(ctx, err, kindOf(err))
 	}
 	return signed.URL, nil
 }

@@ -43,7 +43,7 @@ func (c *Client) Output(ctx context.Context, n dropcap.NodeCommand, id,
 	if n.Bucket == "" || !wasCut(out.Stdout) {
 		return out, nil
 	}
-	whole, err := c.whole(ctx, s, n, id, node, sdk.ToString(got.StandardOutputUrl))
+	whole, err := c.fromBucket(ctx, s, n, id, node, sdk.ToString(got.StandardOutputUrl))
 	switch {
 	case errors.Is(err, errNoObject):
 		// the node could not write there, which is no reason to discard what there is
@@ -70,11 +70,11 @@ func wasCut(text string) bool {
 		len(text) >= kept-len(cutMark) && strings.HasSuffix(text, cutMark)
 }
 
-// whole reads all of standard output from the bucket:
+// fromBucket reads all of standard output from the bucket:
 // {prefix}/{command}/{node}/awsrunShellScript/{step}/stdout. The agent merges repeated slashes and
 // drops leading ones. The service returns the key; if it does not, the step is
 // AWS-RunShellScript's, or whatever there is.
-func (c *Client) whole(ctx context.Context, s *site, n dropcap.NodeCommand, id, node,
+func (c *Client) fromBucket(ctx context.Context, s *site, n dropcap.NodeCommand, id, node,
 	told string) (string, error) {
 	base := strings.TrimPrefix(path.Join(n.Prefix, id, node)+"/", "/")
 	keys := []string{base + "awsrunShellScript/0.awsrunShellScript/stdout"}

@@ -126,7 +126,7 @@ func TestABucketThatMayNotBeReadIsTold(t *testing.T) {
 	double.Deny("s3:GetObject")
 	double.Add(cloud.Node{ID: one, Simulated: answers(long, 0)})
 	_, err := printed(t, c, script(one))
-	told(t, err, "denied", dropcap.ErrDenied, "s3:GetObject", "lab")
+	checkError(t, err, "denied", dropcap.ErrDenied, "s3:GetObject", "lab")
 }
 
 func TestABucketElsewhereIsAskedThere(t *testing.T) {
@@ -152,7 +152,7 @@ func TestAnInvocationThatIsNotThereYetIsTemporary(t *testing.T) {
 	}
 	double.Inject(cloud.Fault{Kind: cloud.NotYet, Times: 1})
 	_, err = c.Output(t.Context(), script(one), sent, one)
-	told(t, err, "not-yet", dropcap.ErrTemporary, one)
+	checkError(t, err, "not-yet", dropcap.ErrTemporary, one)
 	if out, err := c.Output(t.Context(), script(one), sent, one); err != nil ||
 		out.Stdout != "fine" {
 		t.Errorf("%+v, %v", out, err)

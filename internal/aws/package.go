@@ -37,7 +37,7 @@ func (c *Client) HasPackage(ctx context.Context, p dropcap.Place, name string,
 			pkg.Version, in(p, "%s", oneLine(name)))
 	}
 	if out.Status != types.DocumentStatusActive { // somebody is publishing it, or failed to
-		_, err = c.ready(ctx, s, name, sdk.ToString(out.DocumentVersion), packageLooks)
+		_, err = c.waitActive(ctx, s, name, sdk.ToString(out.DocumentVersion), packageLooks)
 	}
 	return err == nil, err
 }
@@ -120,14 +120,14 @@ func (c *Client) PublishPackage(ctx context.Context, p dropcap.Place, name strin
 	if err != nil {
 		return err
 	}
-	latest, err := c.ready(ctx, s, name, "$LATEST", packageLooks)
+	latest, err := c.waitActive(ctx, s, name, "$LATEST", packageLooks)
 	switch {
 	case errors.Is(err, errUnusable):
 		return c.withdraw(context.WithoutCancel(ctx), s, name, pkg.Version, created, err)
 	case err != nil || created:
 		return err
 	}
-	return c.choose(ctx, s, name, latest)
+	return c.setDefault(ctx, s, name, latest)
 }
 
 // withdraw removes what the service could not create, so that it can be tried again.

@@ -113,7 +113,8 @@ func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := double.Calls()["s3:PutObject"]
-	told(t, publish(t, c, "dropcap", packaged(t, "1.0", "evil")), "aws", nil, "with other files",
+	checkError(t, publish(t, c, "dropcap", packaged(t, "1.0", "evil")), "aws", nil,
+		"with other files",
 		"delete-document --name dropcap --version-name 1.0")
 	if n := double.Calls()["s3:PutObject"]; n != before {
 		t.Errorf("%d were uploaded for nothing", n-before)
@@ -125,9 +126,9 @@ func TestWhatWasPublishedIsNotReplaced(t *testing.T) {
 func TestADocumentOfAnotherKindIsLeftAsItIs(t *testing.T) {
 	double, c := withBucket(t)
 	double.Document(cloud.DefaultAccount, east, "mine", lookDocument)
-	told(t, publish(t, c, "mine", packaged(t, "1.0", "x")), "aws", nil,
+	checkError(t, publish(t, c, "mine", packaged(t, "1.0", "x")), "aws", nil,
 		"mine is none in 111122223333/us-east-1")
-	told(t, c.RemovePackage(t.Context(), here, "mine"), "aws", nil,
+	checkError(t, c.RemovePackage(t.Context(), here, "mine"), "aws", nil,
 		"mine is none in 111122223333/us-east-1")
 	if err := c.RemovePackage(t.Context(), here, "nowhere"); err != nil {
 		t.Error(err)
@@ -142,12 +143,12 @@ func TestADocumentOfAnotherKindIsLeftAsItIs(t *testing.T) {
 func TestAPackageThatFailsIsToldAndRemoved(t *testing.T) {
 	double, c := withBucket(t)
 	double.Inject(cloud.Fault{Kind: cloud.AccessDenied, API: "s3:GetObject", Times: 1})
-	told(t, publish1(t, c, "1.0"), "denied", dropcap.ErrDenied, "s3:GetObject")
+	checkError(t, publish1(t, c, "1.0"), "denied", dropcap.ErrDenied, "s3:GetObject")
 	if err := publish(t, c, "dropcap", packaged(t, "1.0", "x")); err != nil {
 		t.Fatal(err)
 	}
 	double.Inject(cloud.Fault{Kind: cloud.AccessDenied, API: "s3:GetObject", Times: 1})
-	told(t, publish1(t, c, "1.1"), "denied", dropcap.ErrDenied, "s3:GetObject")
+	checkError(t, publish1(t, c, "1.1"), "denied", dropcap.ErrDenied, "s3:GetObject")
 	if there, err := c.HasPackage(t.Context(), here, "dropcap", packaged(t, "1.1", "x")); there ||
 		err != nil {
 		t.Errorf("%v, %v", there, err)
@@ -156,7 +157,7 @@ func TestAPackageThatFailsIsToldAndRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := packaged(t, "1.2", "x") // never uploaded
-	told(t, c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "nowhere"), "aws", nil,
+	checkError(t, c.PublishPackage(t.Context(), here, "dropcap", p, "lab", "nowhere"), "aws", nil,
 		"Failed", "NoSuchKey")
 }
 

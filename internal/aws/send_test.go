@@ -124,7 +124,7 @@ func TestADroppedConnectionDoesNotSendTwice(t *testing.T) {
 		double.Add(cloud.Node{ID: one})
 		double.Inject(cloud.Fault{Kind: kind, API: "ssm:SendCommand", Times: 1})
 		_, err := c.Send(t.Context(), script(one))
-		told(t, err, map[string]string{cloud.Drop: "unreachable",
+		checkError(t, err, map[string]string{cloud.Drop: "unreachable",
 			cloud.ServerError: "aws-fault"}[kind], dropcap.ErrTemporary, "send a command")
 		if n := double.Calls()["ssm:SendCommand"]; n != 1 {
 			t.Errorf("%s: sent %d times", kind, n)
@@ -148,7 +148,7 @@ func TestThrottlingWithoutEndIsTemporary(t *testing.T) {
 	double, c := open(t, aws.Options{})
 	double.Inject(cloud.Fault{Kind: cloud.Throttle})
 	_, err := c.Send(t.Context(), script(one))
-	told(t, err, "throttled", dropcap.ErrTemporary, "--rate")
+	checkError(t, err, "throttled", dropcap.ErrTemporary, "--rate")
 }
 
 func TestQuestionsAreAskedAgainAfterEveryPassingFault(t *testing.T) {
@@ -179,7 +179,7 @@ func TestANodeThatIsGoneKeepsTheCommandFromNoOther(t *testing.T) {
 		t.Errorf("%v, %v", list, err)
 	}
 	_, err = c.Output(t.Context(), cmd, sent, two)
-	told(t, err, "not-yet", dropcap.ErrTemporary)
+	checkError(t, err, "not-yet", dropcap.ErrTemporary)
 }
 
 func TestAFailedNodeDoesNotTerminateTheRest(t *testing.T) {

@@ -94,10 +94,10 @@ func checkFolder(folder string) error {
 	return nil
 }
 
-// enter locks the folder for as long as the file is open. The error is ErrRunning if another
+// lockFolder locks the folder for as long as the file is open. The error is ErrRunning if another
 // process has the lock. It refuses a folder that contains anything but a lab, since everything in
 // it is removed in the end.
-func enter(folder string) (*os.File, error) {
+func lockFolder(folder string) (*os.File, error) {
 	for {
 		if err := makeFolder(folder); err != nil {
 			return nil, err

@@ -53,7 +53,7 @@ type lab struct {
 
 // Run runs a lab until ctx ends, or its time is over. It leaves nothing behind.
 func Run(ctx context.Context, c Config) (err error) {
-	hold, err := enter(c.Folder)
+	hold, err := lockFolder(c.Folder)
 	if err != nil {
 		return err
 	}

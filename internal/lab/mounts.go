@@ -19,9 +19,9 @@ const machineID = "/etc/machine-id"
 var folders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
 	"/bin"}
 
-// setApart gives each node a machine-id, and hides this machine's own dropcap from bare nodes, in a
+// isolate gives each node a machine-id, and hides this machine's own dropcap from bare nodes, in a
 // mount namespace of their scripts. Only root can do that.
-func (l *lab) setApart() error {
+func (l *lab) isolate() error {
 	for k := range l.Nodes {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails
@@ -35,7 +35,7 @@ func (l *lab) setApart() error {
 	}
 	why := "that needs root"
 	if os.Geteuid() == 0 {
-		err := onThread(func() error { return mounted(l.mounts(0)) })
+		err := onThread(func() error { return mountOver(l.mounts(0)) })
 		if err == nil {
 			l.apart = true
 			return nil
@@ -76,7 +76,7 @@ func (l *lab) starter(k int) func(*exec.Cmd) error {
 	}
 	return func(cmd *exec.Cmd) error {
 		return onThread(func() error {
-			if err := mounted(l.mounts(k)); err != nil {
+			if err := mountOver(l.mounts(k)); err != nil {
 				return err
 			}
 			return cmd.Start() // a child inherits the namespaces of the thread that starts it
@@ -84,9 +84,9 @@ func (l *lab) starter(k int) func(*exec.Cmd) error {
 	}
 }
 
-// mounted moves the calling thread into a mount namespace in which files replace others. What this
-// machine mounts is visible there.
-func mounted(files map[string]string) error {
+// mountOver moves the calling thread into a mount namespace in which files replace others. What
+// this machine mounts is visible there.
+func mountOver(files map[string]string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
 	}

@@ -33,7 +33,7 @@ func TestANodeSeesFilesOfItsOwn(t *testing.T) {
 	}
 	within := func(cmd *exec.Cmd) error {
 		return onThread(func() error {
-			if err := mounted(map[string]string{file("id"): file("its-id"),
+			if err := mountOver(map[string]string{file("id"): file("its-id"),
 				file("program"): os.DevNull}); err != nil {
 				return err
 			}

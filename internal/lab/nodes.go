@@ -43,7 +43,7 @@ func (l *lab) makeNodes(ctx context.Context) error {
 			Folder: l.file(k, ""),
 		})
 	}
-	if err := l.setApart(); err != nil {
+	if err := l.isolate(); err != nil {
 		return err
 	}
 	if err := l.makeEngines(ctx); err != nil {

@@ -64,7 +64,7 @@ func Stop(folder string) (bool, error) {
 
 // vacate removes a folder in which no lab runs, and what a killed lab has left.
 func vacate(folder string) error {
-	hold, err := enter(folder)
+	hold, err := lockFolder(folder)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("register %s: %w", a.Node, err)
 	}
 	for _, u := range a.unfinished() {
-		a.work.Go(func() { a.giveUp(ctx, u) })
+		a.work.Go(func() { a.reportLost(ctx, u) })
 	}
 	if a.Channel != "" {
 		a.work.Go(func() { a.askForChannel(ctx) })
@@ -118,7 +118,7 @@ func (a *Agent) take(ctx context.Context, id, topic, text string) {
 		return
 	}
 	cancels := strings.HasPrefix(topic, "aws.ssm.cancelCommand.")
-	isNew := !cancels && a.remember(id, p)
+	isNew := !cancels && a.record(id, p)
 	a.reply(ctx, id, "InProgress", nil)
 	_ = a.post(ctx, "EC2WindowsMessageDeliveryService.AcknowledgeMessage",
 		map[string]any{"MessageId": id}, nil)

@@ -78,8 +78,8 @@ func (a *Agent) script(run context.Context, message string, in map[string]any) p
 	}
 	var out, errs written
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	said := a.await(run, cmd, timeoutOf(in), &result)
-	result.wholeErr = errs.end() + said
+	note := a.await(run, cmd, timeoutOf(in), &result)
+	result.wholeErr = errs.end() + note
 	result.whole = out.end()
 	result.ended = time.Now().UTC().Format(time.RFC3339)
 	result.stdout, result.stderr = result.whole, result.wholeErr

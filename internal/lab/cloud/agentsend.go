@@ -98,11 +98,11 @@ func answered(req *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		var said struct{ Type, Message string }
+		var answer struct{ Type, Message string }
 		// otherwise the status is enough
 		_ = json.Unmarshal(bytes.Replace(body.Bytes(), []byte(`"__type"`), []byte(`"type"`), 1),
-			&said)
-		return nil, fmt.Errorf("%s: %s %s", resp.Status, said.Type, said.Message)
+			&answer)
+		return nil, fmt.Errorf("%s: %s %s", resp.Status, answer.Type, answer.Message)
 	}
 	return body.Bytes(), nil
 }

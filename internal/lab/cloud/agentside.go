@@ -50,7 +50,7 @@ func (c *Cloud) serveAgent(w http.ResponseWriter, r *http.Request, target string
 func (c *Cloud) answerAgent(r *http.Request, target string, body []byte) (any, *failure) {
 	prefix, operation, _ := strings.Cut(target, ".")
 	service := map[bool]string{true: "ssm", false: "ec2messages"}[prefix == "AmazonSSM"]
-	who, why := c.prove(r, service, digestOf(body))
+	who, why := c.authenticate(r, service, digestOf(body))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if why != nil {
@@ -64,7 +64,7 @@ func (c *Cloud) answerAgent(r *http.Request, target string, body []byte) (any, *
 	nothing := map[string]any{}
 	switch operation {
 	case "UpdateInstanceInformation":
-		return nothing, c.heard(reg, in)
+		return nothing, c.ping(reg, in)
 	case "ListInstanceAssociations":
 		return map[string]any{"Associations": []any{}}, nil
 	case "GetManifest", "PutConfigurePackageResult":
@@ -133,7 +133,7 @@ func (c *Cloud) refuseChannel(w http.ResponseWriter, r *http.Request, body []byt
 		http.Error(w, "Client sent an HTTP request to an HTTPS server.", http.StatusBadRequest)
 		return
 	}
-	who, why := c.prove(r, "ssmmessages", digestOf(body))
+	who, why := c.authenticate(r, "ssmmessages", digestOf(body))
 	f := why.byJSON(http.StatusForbidden)
 	if f == nil {
 		f = &failure{http.StatusForbidden, "AccessDeniedException",
@@ -157,8 +157,8 @@ func (r *region) acknowledge(id string) {
 
 var nodeForm = regexp.MustCompile(`^(i-([0-9a-f]{8}|[0-9a-f]{17})|mi-[0-9a-f]{17})$`)
 
-// heard handles a ping. An agent's first ping registers its node, as for an instance with a role.
-func (c *Cloud) heard(r *region, in map[string]any) *failure {
+// ping handles a ping. An agent's first ping registers its node, as for an instance with a role.
+func (c *Cloud) ping(r *region, in map[string]any) *failure {
 	id := str(in, "InstanceId")
 	n := r.nodes[id]
 	if n == nil {

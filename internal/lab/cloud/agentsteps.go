@@ -111,7 +111,7 @@ func (a *Agent) execute(ctx, run context.Context, id string, p payload) {
 		}
 	}
 	if a.reply(ctx, id, overall(count), results) {
-		a.told(id)
+		a.markReported(id)
 	}
 }
 

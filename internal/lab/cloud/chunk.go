@@ -14,7 +14,7 @@ import (
 
 // content returns the body that an S3 client sends, if it matches the signature. Clients sign its
 // digest, or declare it unsigned, or send it in chunks, each with a signature or none.
-func (who caller) content(body []byte, size string) ([]byte, *unproven) {
+func (who caller) content(body []byte, size string) ([]byte, *authError) {
 	form, streaming := strings.CutPrefix(who.payload, "STREAMING-")
 	switch {
 	case who.payload == unsignedPayload:
@@ -70,18 +70,18 @@ func (c *chain) chunk(data []byte, signature string) {
 
 // closes reports whether the signature of what follows the last chunk is right.
 func (c *chain) closes(trailers []byte) bool {
-	said, signature, ok := bytes.Cut(trailers, []byte("x-amz-trailer-signature:"))
+	covered, signature, ok := bytes.Cut(trailers, []byte("x-amz-trailer-signature:"))
 	if !ok {
 		return false
 	}
-	said = append(bytes.TrimSuffix(said, []byte("\r\n")), '\n')
+	covered = append(bytes.TrimSuffix(covered, []byte("\r\n")), '\n')
 	key := []byte("AWS4" + c.who.Secret)
 	for _, part := range []string{c.who.day, c.who.region, c.who.service, "aws4_request"} {
 		key = mac(key, part)
 	}
 	scope := strings.Join([]string{c.who.day, c.who.region, c.who.service, "aws4_request"}, "/")
 	text := strings.Join([]string{"AWS4-HMAC-SHA256-TRAILER", c.who.at.Format(dateForm), scope,
-		c.last, digestOf(said)}, "\n")
+		c.last, digestOf(covered)}, "\n")
 	return hmac.Equal(bytes.TrimSpace(signature), []byte(hex.EncodeToString(mac(key, text))))
 }
 

@@ -38,7 +38,7 @@ type Cloud struct {
 	mu      sync.Mutex
 	clock   Clock
 	keys    map[string]principal // by access key
-	places  map[place]*region
+	places  map[accountRegion]*region
 	buckets map[string]*bucket
 	faults  []*Fault
 	denied  map[string]bool
@@ -57,11 +57,11 @@ type Call struct {
 	Error  string // the error's type; empty if it succeeded
 }
 
-type place struct{ account, region string }
+type accountRegion struct{ account, region string }
 
 // region holds what one account has in one region.
 type region struct {
-	place
+	accountRegion
 	nodes      map[string]*Node
 	order      []string // ids in order of registration
 	commands   map[string]*command
@@ -89,8 +89,9 @@ func New(clock Clock) *Cloud {
 	}
 	c := &Cloud{
 		clock: clock, keys: map[string]principal{AccessKey: {Key: DefaultKey,
-			account: DefaultAccount}}, places: map[place]*region{}, buckets: map[string]*bucket{},
-		denied: map[string]bool{}, calls: map[string]int{},
+			account: DefaultAccount}}, places: map[accountRegion]*region{},
+		buckets: map[string]*bucket{},
+		denied:  map[string]bool{}, calls: map[string]int{},
 		models: map[string]*model{"ssm": load("ssm"), "securityhub": load("securityhub"),
 			"resource-groups": load("resource-groups"), "sts": load("sts")},
 	}
@@ -98,10 +99,10 @@ func New(clock Clock) *Cloud {
 }
 
 func (c *Cloud) region(account, name string) *region {
-	p := place{account, name}
+	p := accountRegion{account, name}
 	r := c.places[p]
 	if r == nil {
-		r = &region{place: p, nodes: map[string]*Node{}, commands: map[string]*command{},
+		r = &region{accountRegion: p, nodes: map[string]*Node{}, commands: map[string]*command{},
 			cancels: map[string]bool{}, aliases: map[string]string{}, documents: builtin(),
 			groups:     map[string][]string{},
 			compliance: map[string]map[string]any{}, findings: map[string]map[string]any{},
@@ -219,7 +220,7 @@ func (c *Cloud) Trust(key Key, account string) {
 
 // Known reports whether a request without a body is signed, for a service, by an accepted key.
 func (c *Cloud) Known(r *http.Request, service string) bool {
-	_, why := c.prove(r, service, digestOf(nil))
+	_, why := c.authenticate(r, service, digestOf(nil))
 	return why == nil
 }
 

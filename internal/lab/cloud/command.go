@@ -152,7 +152,7 @@ func (c *Cloud) expire(cmd *command, i *invocation, now time.Time) {
 		return
 	}
 	switch {
-	case i.orphaned && now.Sub(i.started) >= silence:
+	case i.orphaned && now.Sub(i.started) >= workerTimeout:
 		first := "aws:runShellScript"
 		if steps := stepsOf(cmd.content); len(steps) > 0 {
 			first = steps[0].name

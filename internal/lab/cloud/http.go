@@ -68,7 +68,7 @@ func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, opera
 	if service == "ssm" {
 		status = http.StatusBadRequest
 	}
-	who, why := c.prove(r, service, digestOf(body))
+	who, why := c.authenticate(r, service, digestOf(body))
 	c.mu.Lock()
 	api, f := service+":"+operation, why.byJSON(status)
 	if f == nil {

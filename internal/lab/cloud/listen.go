@@ -60,21 +60,21 @@ func trusting(roots *x509.CertPool) *tls.Config {
 // Serve serves one port both in plain HTTP, which most requests to the double use, and by TLS,
 // which agents use for ssmmessages. It ends when the server is closed.
 func Serve(server *http.Server, l net.Listener, c *Certificate) error {
-	s := &splitting{Listener: l, ended: make(chan struct{}), plain: make(chan net.Conn),
+	s := &splitListener{Listener: l, ended: make(chan struct{}), plain: make(chan net.Conn),
 		secure: make(chan net.Conn)}
 	failed := make(chan error, 2)
 	config := &tls.Config{Certificates: []tls.Certificate{c.tls}, MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"}}
 	go s.accept()
-	go func() { failed <- server.Serve(half{s, s.plain}) }()
-	go func() { failed <- server.Serve(tls.NewListener(half{s, s.secure}, config)) }()
+	go func() { failed <- server.Serve(subListener{s, s.plain}) }()
+	go func() { failed <- server.Serve(tls.NewListener(subListener{s, s.secure}, config)) }()
 	err := <-failed
 	_ = s.Close()
 	return errors.Join(err, <-failed)
 }
 
-// splitting separates connections by their first byte.
-type splitting struct {
+// splitListener separates connections by their first byte.
+type splitListener struct {
 	net.Listener
 	once          sync.Once
 	ended         chan struct{}
@@ -82,10 +82,10 @@ type splitting struct {
 	plain, secure chan net.Conn
 }
 
-// patience is how long a connection may take to send its first byte.
-const patience = 10 * time.Second
+// firstByteTimeout is how long a connection may take to send its first byte.
+const firstByteTimeout = 10 * time.Second
 
-func (s *splitting) accept() {
+func (s *splitListener) accept() {
 	for {
 		conn, err := s.Listener.Accept()
 		if err != nil {
@@ -98,8 +98,8 @@ func (s *splitting) accept() {
 
 // sort passes a connection to the right listener. A TLS handshake record begins with 22 (RFC 8446,
 // 5.1), unlike any HTTP method.
-func (s *splitting) sort(conn net.Conn) {
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+func (s *splitListener) sort(conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(firstByteTimeout))
 	r := bufio.NewReader(conn)
 	first, err := r.Peek(1)
 	if err != nil {
@@ -126,13 +126,13 @@ type peeked struct {
 
 func (p peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
 
-// half is one of the two listeners.
-type half struct {
-	*splitting
+// subListener is one of the two listeners.
+type subListener struct {
+	*splitListener
 	conns chan net.Conn
 }
 
-func (h half) Accept() (net.Conn, error) {
+func (h subListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-h.conns:
 		return c, nil
@@ -141,4 +141,4 @@ func (h half) Accept() (net.Conn, error) {
 	}
 }
 
-func (h half) Close() error { return h.splitting.Close() }
+func (h subListener) Close() error { return h.splitListener.Close() }

@@ -60,7 +60,7 @@ func (c *Cloud) serveObject(w http.ResponseWriter, r *http.Request, name, key st
 	if err != nil {
 		return
 	}
-	who, why := c.prove(r, "s3", "")
+	who, why := c.authenticate(r, "s3", "")
 	if why == nil {
 		body, why = who.content(body, r.Header.Get("X-Amz-Decoded-Content-Length"))
 	}

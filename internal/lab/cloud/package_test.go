@@ -117,13 +117,13 @@ func (s shelf) does(status, words, did string, parameters ...string) {
 		in.DocumentName, in.Parameters = aws.String("AWS-ConfigureAWSPackage"), given
 	})
 	out := eventually(s.t, s.c, id, one)
-	said := aws.ToString(out.StandardOutputContent) + aws.ToString(out.StandardErrorContent)
+	printed := aws.ToString(out.StandardOutputContent) + aws.ToString(out.StandardErrorContent)
 	log, _ := os.ReadFile(s.log)
 	_ = os.Remove(s.log)
-	if string(out.Status) != status || !strings.Contains(said, words) ||
+	if string(out.Status) != status || !strings.Contains(printed, words) ||
 		strings.Join(strings.Fields(string(log)), " ") != did {
 		s.t.Errorf("%v: %s, did %q, want %s, %q:\n%s", parameters, out.Status, log, status, did,
-			said)
+			printed)
 	}
 }
 

@@ -100,7 +100,7 @@ var (
 
 // claimOf reads a request's claim from its header or, where presigned addresses are accepted, from
 // its query.
-func claimOf(r *http.Request, presigned bool) (c claim, why *unproven) {
+func claimOf(r *http.Request, presigned bool) (c claim, why *authError) {
 	q, credential, headers, date := r.URL.Query(), "", "", ""
 	switch given := r.Header.Get("Authorization"); {
 	case given != "":
@@ -153,9 +153,9 @@ type caller struct {
 	payload string // what the signature covers of the body: its digest, or a keyword
 }
 
-// prove determines who has signed a request for a service, or why nobody known has. digest is the
-// body's if the service computes it itself; S3 first accepts the client's (see payload).
-func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unproven) {
+// authenticate determines who has signed a request for a service, or why nobody known has. digest
+// is the body's if the service computes it itself; S3 first accepts the client's (see payload).
+func (c *Cloud) authenticate(r *http.Request, service, digest string) (caller, *authError) {
 	claimed, why := claimOf(r, service == "s3")
 	if why != nil {
 		return caller{}, why
@@ -181,7 +181,7 @@ func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unprove
 		return who, because(unknownKey, "The security token included in the request is invalid.")
 	}
 	who.principal = known
-	if why := claimed.timely(time.Now()); why != nil {
+	if why := claimed.checkTime(time.Now()); why != nil {
 		return who, why
 	}
 	if !hmac.Equal([]byte(signed(r, who)), []byte(claimed.signature)) {
@@ -195,12 +195,12 @@ func (c *Cloud) prove(r *http.Request, service, digest string) (caller, *unprove
 	case !known.expires.IsZero() && time.Now().After(known.expires):
 		return who, because(oldToken, "The security token included in the request is expired")
 	}
-	return who, claimed.covers(r)
+	return who, claimed.checkCoverage(r)
 }
 
-// timely compares a claim's time with the wall clock, by which every client signs, whatever clock a
-// test controls.
-func (c claim) timely(now time.Time) *unproven {
+// checkTime compares a claim's time with the wall clock, by which every client signs, whatever
+// clock a test controls.
+func (c claim) checkTime(now time.Time) *authError {
 	const form = dateForm
 	switch {
 	case c.presigned && now.Before(c.at.Add(-maxSkew)):
@@ -218,8 +218,8 @@ func (c claim) timely(now time.Time) *unproven {
 	return nil
 }
 
-// covers checks that everything that decides a request's meaning is signed.
-func (c claim) covers(r *http.Request) *unproven {
+// checkCoverage checks that everything that decides a request's meaning is signed.
+func (c claim) checkCoverage(r *http.Request) *authError {
 	if !slices.Contains(c.headers, "host") {
 		return because(wrongSignature,
 			"'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")

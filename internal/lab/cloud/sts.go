@@ -20,7 +20,7 @@ func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, body string) {
 		return
 	}
 	api := "sts:" + form.Get("Action")
-	who, why := c.prove(r, "sts", digestOf([]byte(body)))
+	who, why := c.authenticate(r, "sts", digestOf([]byte(body)))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := why.bySTS()

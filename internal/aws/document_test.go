@@ -50,7 +50,7 @@ func TestAVersionThatWasNotMadeTheDefaultBecomesIt(t *testing.T) {
 	newer := strings.Replace(lookDocument, `"d"`, `"newer"`, 1)
 	double.Deny("ssm:UpdateDocumentDefaultVersion")
 	_, err := c.EnsureDocument(t.Context(), here, "dropcap-look", newer)
-	told(t, err, "denied", dropcap.ErrDenied, "ssm:UpdateDocumentDefaultVersion")
+	checkError(t, err, "denied", dropcap.ErrDenied, "ssm:UpdateDocumentDefaultVersion")
 	double.Heal()
 	for _, want := range []bool{true, false} {
 		if changed, err := c.EnsureDocument(t.Context(), here, "dropcap-look", newer); err != nil ||

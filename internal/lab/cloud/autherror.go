@@ -20,17 +20,17 @@ const (
 	wrongPayload
 )
 
-// unproven is a request that is rejected, before its error has a name: each protocol has names of
+// authError is a request that is rejected, before its error has a name: each protocol has names of
 // its own.
-type unproven struct {
+type authError struct {
 	reason
 	says string
 }
 
-func because(r reason, says string) *unproven { return &unproven{r, says} }
+func because(r reason, says string) *authError { return &authError{r, says} }
 
-// spoken are the errors' names in JSON, in S3's XML, and in STS's.
-var spoken = map[reason][3]string{
+// errorNames are the errors' names in JSON, in S3's XML, and in STS's.
+var errorNames = map[reason][3]string{
 	unsigned: {"MissingAuthenticationTokenException", "AccessDenied",
 		"MissingAuthenticationToken"},
 	incomplete: {"IncompleteSignatureException", "AuthorizationHeaderMalformed",
@@ -52,15 +52,15 @@ var spoken = map[reason][3]string{
 
 // byJSON returns the error of JSON services: status 403. Those of JSON 1.1, such as Systems
 // Manager, use 400.
-func (u *unproven) byJSON(status int) *failure {
+func (u *authError) byJSON(status int) *failure {
 	if u == nil {
 		return nil
 	}
-	return &failure{status, spoken[u.reason][0], u.says}
+	return &failure{status, errorNames[u.reason][0], u.says}
 }
 
 // byS3 returns S3's error.
-func (u *unproven) byS3() *failure {
+func (u *authError) byS3() *failure {
 	if u == nil {
 		return nil
 	}
@@ -69,13 +69,13 @@ func (u *unproven) byS3() *failure {
 	case incomplete, badQuery, badToken, oldToken, wrongScope, wrongPayload:
 		status = http.StatusBadRequest
 	}
-	return &failure{status, spoken[u.reason][1], u.says}
+	return &failure{status, errorNames[u.reason][1], u.says}
 }
 
 // bySTS returns STS's error.
-func (u *unproven) bySTS() *failure {
+func (u *authError) bySTS() *failure {
 	if u == nil {
 		return nil
 	}
-	return &failure{http.StatusForbidden, spoken[u.reason][2], u.says}
+	return &failure{http.StatusForbidden, errorNames[u.reason][2], u.says}
 }

@@ -10,21 +10,22 @@ import (
 	"time"
 )
 
-// silence is how long a restarted agent waits for the lost worker of a command
+// workerTimeout is how long a restarted agent waits for the lost worker of a command
 // (agent/framework/processor/executer/outofproc: the timeout of a zombie).
-const silence = time.Minute
+const workerTimeout = time.Minute
 
 // vanished is what it then reports about the step; standard output and error are empty.
 const vanished = "document process failed unexpectedly: ipc messaging received timeout signal , " +
 	"check [ssm-document-worker]/[ssm-session-worker] log for crash reason"
 
-// unanswered is a message whose command has no reported end.
-type unanswered struct {
+// unreported is a message whose command has no reported end.
+type unreported struct {
 	ID, Step string
 }
 
-// book returns the file of a message: in "current" until the end is reported, then in "completed".
-func (a *Agent) book(which, id string) string {
+// recordFile returns the file of a message: in "current" until the end is reported, then in
+// "completed".
+func (a *Agent) recordFile(which, id string) string {
 	return filepath.Join(a.Folder, which, strange.ReplaceAllString(id, "_"))
 }
 
@@ -37,13 +38,13 @@ func (a *Agent) openBooks() error {
 	return nil
 }
 
-// remember records a message, and reports whether it is new.
-func (a *Agent) remember(id string, p payload) bool {
-	if _, err := os.Lstat(a.book("completed", id)); err == nil {
+// record records a message, and reports whether it is new.
+func (a *Agent) record(id string, p payload) bool {
+	if _, err := os.Lstat(a.recordFile("completed", id)); err == nil {
 		return false
 	}
 	steps := stepsOf(p.DocumentContent)
-	u := unanswered{ID: id}
+	u := unreported{ID: id}
 	if len(steps) > 0 {
 		u.Step = steps[0].name
 	}
@@ -51,7 +52,7 @@ func (a *Agent) remember(id string, p payload) bool {
 	if err != nil {
 		return false
 	}
-	f, err := os.OpenFile(a.book("current", id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(a.recordFile("current", id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return !errors.Is(err, fs.ErrExist) // without a record the command still runs
 	}
@@ -60,14 +61,16 @@ func (a *Agent) remember(id string, p payload) bool {
 	return true
 }
 
-// told records that the end of a message's command was reported.
-func (a *Agent) told(id string) { _ = os.Rename(a.book("current", id), a.book("completed", id)) }
+// markReported records that the end of a message's command was reported.
+func (a *Agent) markReported(id string) {
+	_ = os.Rename(a.recordFile("current", id), a.recordFile("completed", id))
+}
 
 // unfinished returns the commands that an earlier agent was running when it was killed.
-func (a *Agent) unfinished() (list []unanswered) {
+func (a *Agent) unfinished() (list []unreported) {
 	entries, _ := os.ReadDir(filepath.Join(a.Folder, "current")) // it was just created
 	for _, e := range entries {
-		var u unanswered
+		var u unreported
 		if text, err := os.ReadFile(filepath.Join(a.Folder, "current", e.Name())); err == nil &&
 			json.Unmarshal(text, &u) == nil {
 			list = append(list, u)
@@ -76,15 +79,15 @@ func (a *Agent) unfinished() (list []unanswered) {
 	return list
 }
 
-// giveUp reports a command without a worker as failed, and never runs it again.
-func (a *Agent) giveUp(ctx context.Context, u unanswered) {
+// reportLost reports a command without a worker as failed, and never runs it again.
+func (a *Agent) reportLost(ctx context.Context, u unreported) {
 	began := time.Now().UTC().Format(time.RFC3339)
-	if a.Clock.Sleep(ctx, silence) != nil {
+	if a.Clock.Sleep(ctx, workerTimeout) != nil {
 		return
 	}
 	s := plugin{status: "Failed", code: 1, output: vanished, started: began,
 		ended: time.Now().UTC().Format(time.RFC3339)}
 	if a.reply(ctx, u.ID, "Failed", map[string]any{u.Step: s.wire()}) {
-		a.told(u.ID)
+		a.markReported(u.ID)
 	}
 }
