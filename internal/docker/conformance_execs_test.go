@@ -28,7 +28,7 @@ func conformExecs(t *testing.T, s subject, c *docker.Client) {
 	dockertest.Eventually(t, 10*time.Second, "single live exec", func() bool {
 		got = inspect(t, c, id).Execs
 		if s.name == "podman" {
-			// up to 4.5 it says for minutes that a detached exec runs which does not (podman#18424)
+			// up to 4.5 it lists a detached exec for minutes after its end (podman#18424)
 			got = slices.DeleteFunc(got, func(x dropcap.Exec) bool { return x.ID == ended })
 		}
 		return len(got) == 1 && got[0].PID > 1

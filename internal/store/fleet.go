@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// SaveRun keeps where a fleet's run stands, durably.
+// SaveRun stores the state of a fleet's run durably.
 func (s *Store) SaveRun(ctx context.Context, r dropcap.FleetRun) error {
 	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		document, digest, err := sealed(r)
@@ -26,7 +26,7 @@ func (s *Store) SaveRun(ctx context.Context, r dropcap.FleetRun) error {
 	}))
 }
 
-// SaveHosts keeps how hosts of a run stand, all of them or none; hosts that are not among them stay
+// SaveHosts stores the state of a run's hosts, all of them or none. It leaves the run's other hosts
 // as they are.
 func (s *Store) SaveHosts(ctx context.Context, run string, hosts []dropcap.FleetHost) error {
 	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
@@ -59,8 +59,8 @@ func (s *Store) SaveHosts(ctx context.Context, run string, hosts []dropcap.Fleet
 	}))
 }
 
-// Run gives a run and its hosts in the order in which they were first saved; dropcap.ErrNotFound is
-// the cause if there is none.
+// Run returns a run and its hosts in the order in which they were first saved. The cause is
+// dropcap.ErrNotFound if there is none.
 func (s *Store) Run(ctx context.Context,
 	id string) (r dropcap.FleetRun, hosts []dropcap.FleetHost, err error) {
 	var document, digest []byte
@@ -87,15 +87,15 @@ func (s *Store) Run(ctx context.Context,
 	return r, hosts, sentence(s.folder, err)
 }
 
-// Runs gives all runs, the newest first.
+// Runs returns all runs, the newest first.
 func (s *Store) Runs(ctx context.Context) ([]dropcap.FleetRun, error) {
 	list, err := all[dropcap.FleetRun](ctx, s, s.unseal,
 		"SELECT document, digest FROM fleet_run ORDER BY number DESC")
 	return list, sentence(s.folder, err)
 }
 
-// sealedHost is a host as JSON in one line, and below it the document of its receipt, packed as it
-// is: whoever asks how a run stands need not read ten thousand documents.
+// sealedHost returns a host as JSON in one line, followed by its receipt's document, packed as it
+// is: showing a run's state then does not mean reading ten thousand documents.
 func sealedHost(h dropcap.FleetHost) (document, digest []byte, err error) {
 	packed := h.Packed
 	if h.Receipt != nil && packed == nil {
@@ -120,11 +120,11 @@ func (s *Store) unsealHost(document, digest []byte) (h dropcap.FleetHost, err er
 	head, packed, _ := bytes.Cut(document, []byte("\n"))
 	sum := sha256.Sum256(head)
 	err = s.unseal(head, sum[:], &h)
-	h.Packed = bytes.Clone(packed) // the rows' own memory is used again
+	h.Packed = bytes.Clone(packed) // the rows reuse their memory
 	return h, err
 }
 
-// ForgetRun removes a run and its hosts. None of that name is no error.
+// ForgetRun removes a run and its hosts. It is no error if there is none.
 func (s *Store) ForgetRun(ctx context.Context, id string) error {
 	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
 		for _, q := range []string{"DELETE FROM fleet_host WHERE run = ?",

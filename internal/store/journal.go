@@ -94,7 +94,8 @@ func (s *Store) Unfinished(ctx context.Context) ([]dropcap.Change, error) {
 	return list, sentence(s.folder, err)
 }
 
-// Kept gives what restores the container of a change; empty if nothing is kept. It holds secrets.
+// Kept returns what restores the container of a change; empty if nothing is kept. It contains
+// secrets.
 func (s *Store) Kept(ctx context.Context, change string) (map[string]json.RawMessage, error) {
 	values, err := s.kept(ctx, change)
 	return values, sentence(s.folder, err)

@@ -154,7 +154,7 @@ func (p *play) granted(before, after json.RawMessage) {
 // bounding returns the bounding set of a process in the container, from the kernel.
 func (p *play) bounding() caps.Set {
 	p.t.Helper()
-	words := strings.Fields(p.said("web", "grep CapBnd /proc/self/status"))
+	words := strings.Fields(p.output("web", "grep CapBnd /proc/self/status"))
 	set, err := caps.ParseMask(words[len(words)-1])
 	if err != nil {
 		p.t.Fatal(err)
@@ -168,7 +168,7 @@ func (p *play) behaves(when string) {
 	run := func(in string, commands []string) {
 		p.t.Helper()
 		for _, command := range commands {
-			got := p.said(in, command)
+			got := p.output(in, command)
 			if was, again := p.seen[in+command]; !again {
 				p.seen[in+command] = got
 			} else if was != got {
@@ -182,15 +182,15 @@ func (p *play) behaves(when string) {
 	for _, folder := range p.keeps {
 		file := "'" + folder + "/kept'"
 		if when == "at first" {
-			p.said("web", "echo "+strings.ReplaceAll(p.t.Name(), "'", "")+" >"+file)
+			p.output("web", "echo "+strings.ReplaceAll(p.t.Name(), "'", "")+" >"+file)
 		}
 		run("web", []string{"cat " + file})
 	}
 }
 
-// said runs a command in a container until it succeeds: a name server or a proxy may take a moment
-// after a start. A command that says nothing proves nothing.
-func (p *play) said(in, command string) (out string) {
+// output runs a command in a container until it succeeds: a name server or a proxy may take a
+// moment after a start. A command without output proves nothing.
+func (p *play) output(in, command string) (out string) {
 	p.t.Helper()
 	silent := strings.HasPrefix(command, "echo ")
 	var err error
@@ -203,7 +203,8 @@ func (p *play) said(in, command string) (out string) {
 	return out
 }
 
-// retained holds that the old one is still there, and that no restart of the engine would start it.
+// retained checks that the old container still exists, and that no restart of the engine would
+// start it.
 func (p *play) retained(before json.RawMessage) {
 	p.t.Helper()
 	var old struct {

@@ -57,7 +57,7 @@ func matrix() []declaration {
 	return all
 }
 
-// full tells whether the whole matrices are asked for.
+// full reports whether the whole matrices were requested.
 func full() bool { return os.Getenv("DROPCAP_TEST_FULL") != "" }
 
 func cases() []declaration {
@@ -67,8 +67,8 @@ func cases() []declaration {
 	return subset
 }
 
-// TestPredictedIsWhatTheKernelGrants posts raw declarations to each engine, and holds dropcap's
-// prediction against the bounding set of the container's first process.
+// TestPredictedIsWhatTheKernelGrants posts raw declarations to each engine, and compares dropcap's
+// prediction with the bounding set of the container's first process.
 func TestPredictedIsWhatTheKernelGrants(t *testing.T) {
 	for _, kind := range dockertest.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
@@ -109,14 +109,14 @@ func predictAll(t *testing.T, b *bench, list []declaration) {
 	}
 }
 
-// predictOne runs a container and compares; false if this host cannot run it since it lacks a
-// capability that is to be granted.
+// predictOne runs a container and compares; false if this host cannot run it because it lacks a
+// capability to be granted.
 func predictOne(t *testing.T, b *bench, d declaration) bool {
 	id, refusal := b.try(t, body(d))
 	switch {
 	case refusal == "":
 	case id == "":
-		// Docker from 23.0 refuses to name what it cannot grant, in drops too; Podman refuses
+		// Docker from 23.0 refuses to name what it cannot grant, even in drops; Podman refuses
 		// contradictions that Docker resolves.
 		if !strings.Contains(refusal, "not available in the current environment") &&
 			b.Kind != dockertest.Podman4 {
@@ -153,7 +153,7 @@ func predictOne(t *testing.T, b *bench, d declaration) bool {
 	return true
 }
 
-// try creates and starts a container; a refusal of either is given as the engine's words, with the
+// try creates and starts a container. If either is refused, it returns the engine's words, with the
 // id if there is one.
 func (b *bench) try(t *testing.T, body string) (id, refusal string) {
 	t.Helper()

@@ -21,7 +21,7 @@ func (b *bench) post(t *testing.T, path string) {
 	}
 }
 
-// states takes a container that must pass and one that must fail through every state that lasts.
+// states takes a container that must pass and one that must fail through every lasting state.
 func states(t *testing.T, b *bench) {
 	for name, x := range map[string]struct {
 		body  string
@@ -59,7 +59,7 @@ func states(t *testing.T, b *bench) {
 	restarting(t, b)
 }
 
-// restarting: the engine waits longer before each new attempt, so that the state lasts.
+// restarting: the engine waits longer before each new attempt, so the state lasts.
 func restarting(t *testing.T, b *bench) {
 	id := b.Create(t, "", `{"Image":"`+image+
 		`","Cmd":["false"],"HostConfig":{"CapDrop":["ALL"],"RestartPolicy":{"Name":"always"}}}`)
@@ -71,8 +71,8 @@ func restarting(t *testing.T, b *bench) {
 	})
 }
 
-// restarts ends a container's first process again and again while it is looked at: there is always
-// one that can be judged.
+// restarts ends a container's first process repeatedly during the audits: there is always one to
+// judge.
 func restarts(t *testing.T, b *bench) {
 	id := b.RunContainer(t, "", dropAll)
 	done := make(chan bool)
@@ -103,14 +103,14 @@ func restarts(t *testing.T, b *bench) {
 	}
 }
 
-// nest makes a cgroup in each hierarchy that may be written, below the container's own, and goes
-// there with a child.
+// nest creates a cgroup in each writable hierarchy, below the container's own, and moves there with
+// a child.
 const nest = `for d in /sys/fs/cgroup /sys/fs/cgroup/*; do
 	mkdir $d/NAME && echo $$ >$d/NAME/cgroup.procs
 done 2>/dev/null
 tail -f /dev/null & wait`
 
-// lookalike: a privileged container may make cgroups, and give them any name.
+// lookalike: a privileged container may create cgroups with any name.
 func lookalike(t *testing.T, b *bench) {
 	victim := b.RunContainer(t, "victim", dropAll)
 	script := strings.ReplaceAll(nest, "NAME", victim)
