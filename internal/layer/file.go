@@ -92,89 +92,13 @@ func (p *pass) copy(to, from *os.File, size int64, blocks map[int64][32]byte) er
 	if err := to.Truncate(size); err != nil {
 		return err
 	}
-	return eachBlock(p.ctx, from, func(at int64, b []byte) error {
+	return eachBlock(p.ctx, from, 0, 1<<63-1, func(at int64, b []byte) error {
 		if isZero(b) {
 			return nil
 		}
 		blocks[at] = sha256.Sum256(b)
 		return p.write(to, at, b)
 	})
-}
-
-// update writes into a file that was copied before what the old one holds by now. What it leaves as
-// it is, it has compared; what it writes, it reads back.
-func (p *pass) update(to, from *os.File, size int64, before, blocks map[int64][32]byte) error {
-	if err := to.Truncate(size); err != nil {
-		return err
-	}
-	var written []int64
-	there, back := make([]byte, block), make([]byte, block)
-	next := int64(0) // up to where the new file is known to be right
-	err := eachBlock(p.ctx, from, func(at int64, b []byte) error {
-		if err := p.clear(to, next, at); err != nil {
-			return err
-		}
-		next = at + int64(len(b))
-		n, err := to.ReadAt(there[:len(b)], at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		same := n == len(b) && bytes.Equal(there[:n], b)
-		if same && isZero(b) {
-			return nil
-		}
-		if sum, ok := before[at]; ok && same {
-			blocks[at] = sum
-			return nil
-		}
-		blocks[at] = sha256.Sum256(b)
-		if same {
-			return nil
-		}
-		written = append(written, at)
-		return p.overwrite(to, at, b)
-	})
-	if err != nil {
-		return err
-	}
-	if err := p.clear(to, next, size); err != nil {
-		return err
-	}
-	for _, at := range written {
-		n, err := to.ReadAt(back[:min(block, size-at)], at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if sum := sha256.Sum256(back[:n]); sum != blocks[at] && !isZero(back[:n]) {
-			return errors.New("what was written reads otherwise")
-		}
-	}
-	return nil
-}
-
-// overwrite writes a block whose place may hold something else, holes as holes.
-func (p *pass) overwrite(to *os.File, at int64, b []byte) error {
-	if isZero(b) {
-		return p.clear(to, at, at+int64(len(b)))
-	}
-	if p.spare -= int64(len(b)); p.spare < 0 {
-		return ErrRoom
-	}
-	_, err := to.WriteAt(b, at)
-	return err
-}
-
-// clear makes a hole of what stands in a file from one place to another.
-func (p *pass) clear(to *os.File, from, end int64) error {
-	if from >= end {
-		return nil
-	}
-	if data, err := unix.Seek(int(to.Fd()), from, unix.SEEK_DATA); errors.Is(err, unix.ENXIO) ||
-		err == nil && data >= end {
-		return nil
-	}
-	const how = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
-	return unix.Fallocate(int(to.Fd()), how, from, end-from)
 }
 
 // page is how finely holes are kept, in bytes.
@@ -188,7 +112,7 @@ func (p *pass) write(to *os.File, at int64, b []byte) error {
 			n = min(n+page, len(b))
 		}
 		if n > 0 {
-			if p.spare -= int64(n); p.spare < 0 {
+			if p.spare.Add(-int64(n)) < 0 {
 				return ErrRoom
 			}
 			if _, err := to.WriteAt(b[:n], at); err != nil {
@@ -207,7 +131,7 @@ func isZero(b []byte) bool { return bytes.Equal(b, zeros[:len(b)]) }
 // digest reads a file's contents, and fills in the digests of its blocks by their places. Holes and
 // written zeros are the same.
 func digest(ctx context.Context, f *os.File, blocks map[int64][32]byte) error {
-	return eachBlock(ctx, f, func(at int64, b []byte) error {
+	return eachBlock(ctx, f, 0, 1<<63-1, func(at int64, b []byte) error {
 		if !isZero(b) {
 			blocks[at] = sha256.Sum256(b)
 		}
@@ -229,23 +153,23 @@ func sumOf(blocks map[int64][32]byte) (out [32]byte) {
 	return out
 }
 
-// eachBlock reads the parts of a file that are not holes, block by block, each within one aligned
-// block.
-func eachBlock(ctx context.Context, f *os.File, do func(at int64, b []byte) error) error {
+// eachBlock reads the parts of a file from one place to another that are not holes, block by block,
+// each within one aligned block. It begins at one, and ends where the file does at the latest.
+func eachBlock(ctx context.Context, f *os.File, at, end int64, do func(int64, []byte) error) error {
 	buffer := make([]byte, block)
-	for at := int64(0); ; {
+	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		data, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
-		if errors.Is(err, unix.ENXIO) {
+		if errors.Is(err, unix.ENXIO) || err == nil && data >= end {
 			return nil // holes only, to the end
 		}
 		if err != nil {
 			return err
 		}
 		data -= data % block
-		n, err := f.ReadAt(buffer, max(data, 0))
+		n, err := f.ReadAt(buffer, data)
 		if n > 0 {
 			if err := do(data, buffer[:n]); err != nil {
 				return err
@@ -257,6 +181,8 @@ func eachBlock(ctx context.Context, f *os.File, do func(at int64, b []byte) erro
 		if err != nil {
 			return err
 		}
-		at = data + int64(n)
+		if at = data + int64(n); at >= end {
+			return nil
+		}
 	}
 }

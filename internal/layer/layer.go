@@ -9,6 +9,7 @@ package layer
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +34,7 @@ type Carrier struct {
 	// forgetful is set for a file system that does not tell of writes by mmap: tmpfs has no
 	// page_mkwrite (mm/shmem.c, shmem_vm_ops), so that such a write leaves a file's times alone.
 	forgetful bool
-	spare     int64 // how many bytes may still be written; see Pass
+	spare     atomic.Int64 // how many bytes may still be written; see Pass
 }
 
 // content is what is known of a regular file that was copied.

@@ -46,7 +46,7 @@ func (c *Carrier) Last(ctx context.Context) (Passed, error) {
 	if err != nil {
 		return Passed{}, err
 	}
-	c.spare = room - Reserve
+	c.spare.Store(room - Reserve)
 	p := &pass{Carrier: c, ctx: ctx, began: time.Now(), marks: map[string]mark{},
 		links: map[uint64]string{}}
 	root := &entry{name: ".", parent: c.from, folder: c.from}
