@@ -99,7 +99,7 @@ func (s *stage) rig(t *testing.T, name, policy string) *rig {
 	r := &rig{stage: &own, name: name, policy: policy}
 	r.old = s.shell(t, fmt.Sprintf(
 		`docker run -d --name %[1]s --restart %[2]s -v %[1]s:/shared --env SHARED=/shared app:1
-		docker exec %[1]s sh -c 'echo volume >/shared/mark; echo layer >/tmp/mark' >&2`, name, policy))
+		docker exec %[1]s sh -c 'echo volume >/shared/mark; echo layer >/tmp/mark; echo data >/srv/mark' >&2`, name, policy))
 	t.Cleanup(func() {
 		s.shell(t, fmt.Sprintf(
 			`c=$(docker ps -aq --filter name='^/?%[1]s(-dropcap-.*)?$'); [ -z "$c" ] || docker rm -f $c; docker volume rm -f %[1]s`, name))
@@ -300,6 +300,11 @@ func (r *rig) marked(t *testing.T) {
 	t.Helper()
 	if got := r.file(t, r.old, "/tmp/mark"); got != "layer\n" {
 		t.Errorf("the old container's layer: %q", got)
+	}
+	for _, container := range []string{r.old, r.name} {
+		if got := r.file(t, container, "/srv/mark"); got != "data\n" {
+			t.Errorf("the data in the layer of %.12s: %q", container, got)
+		}
 	}
 	if got := r.file(t, r.name, "/shared/mark"); got != "volume\n" {
 		t.Errorf("the volume: %q", got)

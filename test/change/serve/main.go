@@ -5,6 +5,7 @@
 //	PORT     where it listens; 80 without
 //	SHARED   a folder: it holds a lock on the file "lock" there as long as it lives, and writes "start" or "overlap" to the file "log"
 //	CHOWN    a path whose owner it changes first; it ends with status 1 if the kernel refuses that
+//	WRITES   a folder: it writes into its files all the time, also by mmap, and into "log" what it does
 //	STUBBORN any value: SIGTERM does not end it
 package main
 
@@ -46,6 +47,13 @@ func run() error {
 			return err
 		}
 		defer lock.Close()
+	}
+	if dir := os.Getenv("WRITES"); dir != "" {
+		over, err := work(dir)
+		if err != nil {
+			return err
+		}
+		defer over()
 	}
 	port := os.Getenv("PORT")
 	if port == "" {
