@@ -4,6 +4,7 @@
 //	make bench
 //	bin/bench learn     what learning costs, and nothing else
 //	bin/bench downtime  what users see of a change, and nothing else
+//	bin/bench carry     what carrying a large layer costs, and nothing else
 //	bin/bench fleet     the controller of a fleet, and nothing else
 //
 // Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of
@@ -33,14 +34,16 @@ func main() {
 		}
 		return
 	}
-	parts := []func() (int, error){learning, downtimes, fleets, run}
+	parts := []func() (int, error){learning, downtimes, carried, fleets, run}
 	switch part {
 	case "learn":
 		parts = parts[:1]
 	case "downtime":
 		parts = parts[1:2]
-	case "fleet":
+	case "carry":
 		parts = parts[2:3]
+	case "fleet":
+		parts = parts[3:4]
 	}
 	broken := 0
 	var err error

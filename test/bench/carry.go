@@ -1,0 +1,156 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dropcap/internal/dockertest"
+)
+
+// A layer of 1 GiB, of which the container writes to a part all the time, so that this part is what
+// has changed since the first pass whenever it is stopped.
+const (
+	layerFiles   = 64
+	layerFile    = 16 << 20
+	writtenFiles = 8 // those that the program serve writes to: 128 MiB
+	carryRounds  = 5
+)
+
+// carry compares the downtime of a change that carries a large layer along with that of a restart,
+// and with the time of copying what has changed.
+func (b *bench) carry() error {
+	if err := b.servingImage(); err != nil {
+		return err
+	}
+	plainly := func() error {
+		// The program finds the files and writes to the first ones, once it is started again.
+		if err := b.command("docker", "run", "-d", "--name", "web", "--network", "host", "-e",
+			"PORT=8099",
+			"-e", "WRITES=/w", "serve:1"); err != nil {
+			return err
+		}
+		return b.fillLayer()
+	}
+	ways := []way{
+		{"docker restart", plainly, b.shellOf("docker restart web")},
+		{"dropcap apply", plainly, func() error {
+			return b.command(b.dropcap, "apply", "web", "--yes", "--soak", "0s", "--no-watch",
+				"--carry-limit", "4GiB", "--store", filepath.Join(b.dir, "store"))
+		}},
+	}
+	var gaps [2][]float64
+	var copies []float64
+	for round := range carryRounds + 1 {
+		for i, w := range ways {
+			gap, err := b.gap(w)
+			if err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+			if round > 0 {
+				gaps[i] = append(gaps[i], gap)
+			}
+		}
+		ms, err := b.copyChanged()
+		if err != nil {
+			return err
+		}
+		if round > 0 {
+			copies = append(copies, ms)
+		}
+	}
+	median := func(list []float64) float64 {
+		return slices.Sorted(slices.Values(list))[len(list)/2]
+	}
+	restart, apply, copied := median(gaps[0]), median(gaps[1]), median(copies)
+	fmt.Printf("Downtime of a container with 1 GiB in its own layer, %d MiB of it written to all "+
+		"the time (median of %d)\n",
+		writtenFiles*layerFile>>20, carryRounds)
+	fmt.Printf("  %-58s %8.1f ms\n", "docker restart", restart)
+	fmt.Printf("  %-58s %8.1f ms\n", "cp -a --reflink=auto of what is written to", copied)
+	fmt.Printf("  %-58s %8.1f ms\n", "dropcap apply, which carries the layer along", apply)
+	b.promise("dropcap apply / (docker restart + 1.3 × cp)", apply/(restart+1.3*copied), 1.0, "")
+	fmt.Println()
+	return nil
+}
+
+// fillLayer makes the files, by the container's own view of them, and waits until they are on the
+// disk.
+func (b *bench) fillLayer() error {
+	root, err := b.output("docker", "inspect", "--format", "/proc/{{.State.Pid}}/root", "web")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(root, "w")
+	part := make([]byte, 1<<20)
+	_, _ = rand.Read(part) // never fails (crypto/rand, since Go 1.24)
+	for i := range layerFiles {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(i)), os.O_CREATE|os.O_RDWR, 0o644)
+		if err != nil {
+			return err
+		}
+		for at := int64(0); at < layerFile && err == nil; at += int64(len(part)) {
+			_, err = f.WriteAt(part, at)
+		}
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyChanged times cp of the files that the container writes to, within the engine's file system.
+func (b *bench) copyChanged() (ms float64, err error) {
+	upper, err := b.output("docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "web")
+	if err != nil {
+		return 0, err
+	}
+	to := upper + "-copied"
+	defer func() { err = errors.Join(err, os.RemoveAll(to)) }()
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return 0, err
+	}
+	args := []string{"-a", "--reflink=auto"}
+	for i := range writtenFiles {
+		args = append(args, filepath.Join(upper, "w", fmt.Sprint(i)))
+	}
+	began := time.Now()
+	err = b.command("cp", append(args, to)...)
+	return float64(time.Since(began).Microseconds()) / 1000, err
+}
+
+func (b *bench) output(name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Env = b.env
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %v: %w", name, args, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// carried measures on an engine of its own, without other containers.
+func carried() (broken int, err error) {
+	e, stop, err := dockertest.StartMain(dockertest.Docker20)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if stopErr := stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	b, err := newBench(e)
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(b.dir)
+	err = b.carry()
+	return b.broken, err
+}
