@@ -29,6 +29,15 @@ const (
 	untried       = "untried"
 )
 
+// accept is the flag by which an operator accepts it; empty if there is none.
+func (r Refusal) accept() string {
+	if _, said, ok := strings.Cut(r.Hint, "--carry-limit "); ok && r.Slug == "layer-size" {
+		size, _, _ := strings.Cut(said, ";") // the hint has the size of this very layer
+		return "--carry-limit " + size
+	}
+	return accepts[r.Slug]
+}
+
 // refuse writes down what speaks against a step: all of it, since who mends one thing only to meet
 // the next gives up.
 func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
@@ -54,7 +63,7 @@ func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
 func acceptedBy(list []Refusal) string {
 	var flags []string
 	for _, r := range list {
-		flag := accepts[r.Slug]
+		flag := r.accept()
 		if flag == "" {
 			return ""
 		}
