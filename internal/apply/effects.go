@@ -3,7 +3,6 @@ package apply
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"dropcap"
@@ -77,11 +76,4 @@ func remove(name, says, id string) dropcap.Effect {
 func inspect(name, says, idOrName string) dropcap.Effect {
 	return dropcap.Effect{Name: name, Says: says, Action: &dropcap.Call{Method: http.MethodGet,
 		Path: "/containers/" + idOrName + "/json"}}
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }

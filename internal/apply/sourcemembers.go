@@ -7,6 +7,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 	"dropcap/internal/source"
 )
 
@@ -94,7 +95,7 @@ func (s composing) running(ctx context.Context, c *change) (names, beside []stri
 		if n := len(membersOf(list, one)); n != one.Replicas {
 			return nil, nil, dropcap.Errorf(dropcap.CodeError, "plan again",
 				"cannot change %s: the service %s has %s now, and had %d", c.Title(), one.Service,
-				count(n, "container", "containers"), one.Replicas)
+				printable.Count(n, "container"), one.Replicas)
 		}
 	}
 	return names, beside, nil
@@ -110,7 +111,7 @@ func (s composing) made(ctx context.Context, c *change, back bool) error {
 	for _, one := range s.from.Services {
 		if n := len(membersOf(list, one)); n != one.Replicas {
 			return fmt.Errorf("compose has left %s of the service %s, not %d",
-				count(n, "container", "containers"),
+				printable.Count(n, "container"),
 				one.Service, one.Replicas)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/printable"
 )
 
 // The thresholds of watched time, in seconds of the longest source.
@@ -146,14 +147,10 @@ func (s coverage) missingForHigh() []string {
 }
 
 func count(n int, what string) string {
-	switch n {
-	case 0:
+	if n == 0 {
 		return "no " + what
-	case 1:
-		return "1 " + what
-	default:
-		return fmt.Sprintf("%d %ss", n, what)
 	}
+	return printable.Count(n, what)
 }
 
 // span formats seconds as people write them: "2h10m", "45s".
