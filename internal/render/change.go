@@ -10,10 +10,10 @@ import (
 	"dropcap/internal/printable"
 )
 
-// ChangeFormats lists the names that history's --format takes besides templates.
+// ChangeFormats lists the names that history's --format accepts besides templates.
 func ChangeFormats() []string { return []string{"table", "wide", "timeline", "json"} }
 
-// CheckChangeFormat finds a bad format before any work is done.
+// CheckChangeFormat reports a bad format before any work is done.
 func CheckChangeFormat(format string) error {
 	return checkRows(format, ChangeFormats(),
 		newChange(dropcap.Change{Timeline: []dropcap.Event{{}}}, Options{}))
@@ -50,7 +50,7 @@ func changeIDs(w io.Writer, c dropcap.Changes) error {
 	return err
 }
 
-// changeColumns begin each row of a table of changes.
+// changeColumns are the first columns of a table of changes.
 func changeColumns() []column {
 	return []column{{"CHANGE", 0}, {"CONTAINER", 12}, {"STATE", 0}, {"DROPPED", 12}, {"STARTED", 0},
 		{"DOWNTIME", 0}}
@@ -91,7 +91,7 @@ func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
 	return err
 }
 
-// timelines tells each change event by event, with the time since its beginning.
+// timelines writes each change event by event, with the time since its beginning.
 func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 	var b strings.Builder
 	for i, x := range c.Changes {
@@ -121,15 +121,16 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 				" --log` shows what the new container printed last; it may hold secrets")
 		}
 		for _, e := range x.Timeline {
-			fmt.Fprintf(&b, "  %9s  %s\n", since(x.Started, e.At), visible(e.Event))
+			fmt.Fprintf(&b, "  %9s  %s\n", elapsed(x.Started, e.At), visible(e.Event))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// since is the time from one moment to another; the second as it is where it cannot be computed.
-func since(start, at string) string {
+// elapsed returns the time from one moment to another; the second as it is if it cannot be
+// computed.
+func elapsed(start, at string) string {
 	a, err1 := time.Parse(time.RFC3339Nano, start)
 	b, err2 := time.Parse(time.RFC3339Nano, at)
 	if err1 != nil || err2 != nil {
@@ -142,7 +143,7 @@ func since(start, at string) string {
 	return "+" + d.Round(time.Second).String()
 }
 
-// ago is a moment in the words of docker ps, as far as one can tell; all of it with --no-trunc.
+// ago returns a moment in the words of docker ps, as far as possible; all of it with --no-trunc.
 func ago(at string, o Options) string {
 	t, err := time.Parse(time.RFC3339Nano, at)
 	if err != nil || o.NoTrunc || o.Now.IsZero() || o.Now.Before(t) {

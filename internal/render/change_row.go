@@ -25,10 +25,10 @@ type Change struct {
 	document func() dropcap.Change
 }
 
-// Event is an event of a change, as a template sees it.
+// Event is an event of a change, for a template.
 type Event struct{ At, Event Text }
 
-// MarshalJSON gives the document's own form.
+// MarshalJSON returns the document's own form.
 func (c Change) MarshalJSON() ([]byte, error) {
 	text, err := encode(normalChange(c.document()), "")
 	return []byte(text), err

@@ -21,7 +21,7 @@ func auditCIS(w io.Writer, s audits, _ Options) error {
 			b.WriteString("# " + visible(d.Host) + "\n")
 		}
 		for _, c := range a.Containers {
-			if c.Unread != "" { // of which that command would print nothing
+			if c.Unread != "" { // that command would print nothing for it
 				b.WriteString("# " + visible(c.ID) + ": cannot be read: " + visible(c.Unread) +
 					"\n")
 				continue

@@ -51,12 +51,12 @@ type Container struct {
 	Visible    bool
 	WhyNot     Text
 
-	// A function, since fmt prints no more of one than its address: {{.}} and {{printf "%s" .}}
-	// must not show the values of labels.
+	// A function, since fmt prints only its address: {{.}} and {{printf "%s" .}} must not show the
+	// values of labels.
 	document func() dropcap.Judged
 }
 
-// Finding is a finding as a template sees it.
+// Finding is a finding, for a template.
 type Finding struct {
 	Rule, Severity, Because, Fix Text
 
@@ -66,10 +66,10 @@ type Finding struct {
 	Waiver   *Waiver
 }
 
-// Waiver is a waiver as a template sees it; Expires is its last day, 2006-01-02, or empty.
+// Waiver is a waiver, for a template; Expires is its last day, 2006-01-02, or empty.
 type Waiver struct{ Owner, Reason, Expires Text }
 
-// Text is a string that is made visible when it is printed, by whatever verb.
+// Text is a string that every verb prints in visible form.
 type Text string
 
 // Format prints the visible form.
@@ -77,7 +77,7 @@ func (t Text) Format(s fmt.State, verb rune) {
 	fmt.Fprintf(s, fmt.FormatString(s, verb), visible(string(t)))
 }
 
-// MarshalJSON gives the document's own form.
+// MarshalJSON returns the document's own form.
 func (c Container) MarshalJSON() ([]byte, error) {
 	s, err := encode(normalContainer(c.document()), "")
 	return []byte(s), err

@@ -19,8 +19,8 @@ var csvHead = []string{
 	"gave_up", "nested",
 }
 
-// auditCSV writes RFC 4180: a row per container and finding, one for a container without any, and
-// one per finding of the policy.
+// auditCSV writes RFC 4180: a row for each container and finding, one for a container without any,
+// and one for each finding about the policy.
 func auditCSV(w io.Writer, s audits, _ Options) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
@@ -59,7 +59,7 @@ func csvWrite(out *csv.Writer, rows ...[]string) error {
 	return nil
 }
 
-// csvHost is the rows of one host, under the name that it has here.
+// csvHost returns the rows of one host, under this name.
 func csvHost(host string, a dropcap.Audit) [][]string {
 	var rows [][]string
 	for _, c := range a.Containers {
@@ -71,15 +71,14 @@ func csvHost(host string, a dropcap.Audit) [][]string {
 	return rows
 }
 
-// csvNobody is what stands before a finding of no container.
+// csvNobody returns the first cells of a finding without a container.
 func csvNobody(host string) []string {
 	row := make([]string, len(csvContainer("", dropcap.Judged{})))
 	row[0] = host
 	return row
 }
 
-// csvRows are the rows of one container: a finding's cells between what stands before and after
-// them.
+// csvRows returns the rows of one container: each finding's cells between lead and tail.
 func csvRows(lead, tail []string, list []dropcap.Finding) [][]string {
 	if len(list) == 0 {
 		return [][]string{slices.Concat(lead, make([]string, len(csvHead)-len(lead)-len(tail)),
@@ -92,7 +91,7 @@ func csvRows(lead, tail []string, list []dropcap.Finding) [][]string {
 	return rows
 }
 
-// csvBeside is what there is beside what a container holds.
+// csvBeside returns the cells for what else there is besides what a container holds.
 func csvBeside(c dropcap.Judged) []string {
 	gone := c.GaveUp()
 	return []string{strings.Join(names(&gone), " "), strings.Join(names(c.Kernel.Nested), " ")}

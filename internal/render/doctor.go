@@ -7,7 +7,7 @@ import (
 	"dropcap"
 )
 
-// Report writes what a host offers, a line each, and the remedies of what is missing.
+// Report writes what a host offers, one line for each check, and the remedies of what is missing.
 func Report(w io.Writer, r dropcap.Report, o Options) error {
 	g := grid{columns: []column{{"STATUS", 0}, {"CHECK", 0}, {"NEEDED BY", 0}, {"FOUND", 20}}}
 	for _, c := range r.Checks {

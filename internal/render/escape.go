@@ -9,13 +9,13 @@ import (
 )
 
 // Whoever may start a container chooses its name, labels and process names, and whoever serves the
-// engine's socket chooses all the rest. Nothing of it may act on what opens the output. Each
-// escaper here protects one kind of reader.
+// engine's socket chooses the rest. None of it may act on the program that displays the output.
+// Each escaper here protects one kind of reader.
 
-// visible protects terminals, and people who read lines: control characters and ESC sequences, line
-// breaks, bidirectional overrides, zero-width characters and bytes that are no UTF-8 come out as Go
-// would write them in a string (\n, \x1b, \u202e, \xff). What a person can see stays as it is, wide
-// and combining characters too.
+// visible protects terminals, and people who read lines. It writes control characters and ESC
+// sequences, line breaks, bidirectional overrides, zero-width characters and invalid UTF-8 as in a
+// Go string (\n, \x1b, \u202e, \xff). Visible characters stay as they are, wide and combining ones
+// too.
 func visible(s string) string {
 	if isVisible(s) {
 		return s
@@ -43,8 +43,8 @@ func isVisible(s string) bool {
 }
 
 // asciiJSON protects a terminal that shows JSON: what visible would escape becomes \uXXXX, which
-// means the same to a parser. The input is JSON that encoding/json made, so such characters stand
-// in strings only, and those below U+0020 are escaped already.
+// means the same to a parser. The input comes from encoding/json, so such characters occur in
+// strings only, and those below U+0020 are escaped already.
 func asciiJSON(doc string) string {
 	if strings.IndexFunc(doc, hiddenInJSON) < 0 {
 		return doc
@@ -54,7 +54,7 @@ func asciiJSON(doc string) string {
 		switch {
 		case !hiddenInJSON(r):
 			b.WriteRune(r)
-		case r > 0xffff: // JSON knows UTF-16 units only
+		case r > 0xffff: // JSON has UTF-16 units only
 			hi, lo := utf16Pair(r)
 			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
 		default:
@@ -64,8 +64,8 @@ func asciiJSON(doc string) string {
 	return b.String()
 }
 
-// hiddenInJSON has U+FFFD too: encoding/json writes it as \ufffd if it stands for a bad byte, and
-// so a document read back stays the same.
+// hiddenInJSON includes U+FFFD: encoding/json writes it as \ufffd if it stands for a bad byte, and
+// this way a document read back stays the same.
 func hiddenInJSON(r rune) bool { return r != '\n' && !strconv.IsPrint(r) || r == utf8.RuneError }
 
 func utf16Pair(r rune) (hi, lo rune) {
@@ -73,9 +73,9 @@ func utf16Pair(r rune) (hi, lo rune) {
 	return 0xd800 + r>>10, 0xdc00 + r&0x3ff
 }
 
-// csvCell protects spreadsheets: a cell that one would take for a formula, also behind spaces or
-// invisible characters, begins with an apostrophe, which makes it text. The full-width signs are
-// formulas too where the locale is Japanese or Chinese.
+// csvCell protects spreadsheets: a cell that could be a formula, also behind spaces or invisible
+// characters, gets a leading apostrophe, which makes it text. The full-width signs are formulas too
+// in Japanese or Chinese locales.
 func csvCell(s string) string {
 	start := strings.TrimLeftFunc(s, func(r rune) bool {
 		return r != '\t' && r != '\r' && (unicode.IsSpace(r) || !strconv.IsPrint(r))
@@ -92,9 +92,9 @@ func firstRune(s string) rune {
 }
 
 // markdownText protects renderers of GitHub-flavoured Markdown, in a table's cell or elsewhere
-// within a line: every mark that can begin markup there is escaped. Mentions (@), references (#)
-// and bare links (://, www.) are found by a later pass that no longer knows about backslashes; an
-// empty comment cuts them apart.
+// within a line: it escapes every mark that can begin markup there. Mentions (@), references (#)
+// and bare links (://, www.) are found by a later pass that ignores backslashes; an empty comment
+// splits them.
 func markdownText(s string) string {
 	var b strings.Builder
 	s = visible(s)
@@ -110,8 +110,8 @@ func markdownText(s string) string {
 	return b.String()
 }
 
-// linksAt tells whether r, at s[i], is the sign by which a mention, a reference or a bare link is
-// known.
+// linksAt reports whether r, at s[i], is the character that marks a mention, a reference or a bare
+// link.
 func linksAt(s string, i int, r rune) bool {
 	switch r {
 	case '@', '#':
@@ -125,8 +125,8 @@ func linksAt(s string, i int, r rune) bool {
 	}
 }
 
-// markdownCode makes a fenced block: the fence is longer than any run of backticks within, so that
-// nothing closes it early.
+// markdownCode returns a fenced block. The fence is longer than any run of backticks within, so
+// that nothing closes it early.
 func markdownCode(s string) string {
 	fence := "```"
 	for strings.Contains(s, fence) {

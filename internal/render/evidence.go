@@ -10,8 +10,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Evidence writes, for a person, what workloads were seen to need. texts says a workload's
-// recommendation in owners' languages: pairs of language and text.
+// Evidence writes, for a person, what workloads needed. texts returns a workload's recommendation
+// in owners' languages: pairs of language and text.
 func Evidence(w io.Writer, e dropcap.Evidence, texts func(dropcap.WorkloadEvidence) [][2]string,
 	o Options) error {
 	var b strings.Builder
@@ -93,7 +93,7 @@ func shown(n dropcap.Need, x dropcap.WorkloadEvidence) bool {
 	return n.Outcome == dropcap.Granted && n.Class.Keeps() && x.Held.Has(n.Cap)
 }
 
-// class says a need's class, and what it keeps if that is not the capability itself.
+// class returns a need's class, and what it keeps if that is not the capability itself.
 func class(n dropcap.Need, x dropcap.WorkloadEvidence) string {
 	s := string(n.Class)
 	if or := n.Or & x.Held; !or.Empty() {
@@ -115,7 +115,7 @@ func class(n dropcap.Need, x dropcap.WorkloadEvidence) string {
 	return s
 }
 
-// doubtful says what a trial may show to be unneeded, and why.
+// doubtful writes what a trial may show to be unneeded, and why.
 func doubtful(b *strings.Builder, x dropcap.WorkloadEvidence) {
 	for _, c := range x.TryWithout.List() {
 		for _, n := range x.Needs {
@@ -127,7 +127,7 @@ func doubtful(b *strings.Builder, x dropcap.WorkloadEvidence) {
 	}
 }
 
-// dissent says which capabilities only some of the recordings showed.
+// dissent writes which capabilities only some of the recordings showed.
 func dissent(b *strings.Builder, x dropcap.WorkloadEvidence) {
 	all, what := x.Recordings(), "recordings"
 	if all == x.Containers() {
@@ -146,8 +146,7 @@ func dissent(b *strings.Builder, x dropcap.WorkloadEvidence) {
 	}
 }
 
-// doers names the program that caused the most checks, with its call, and how many others there
-// are.
+// doers names the program that caused the most checks, with its call, and the number of others.
 func doers(n dropcap.Need) string {
 	if len(n.By) == 0 {
 		return "-"

@@ -9,7 +9,7 @@ import (
 	"dropcap/caps"
 )
 
-// Capability writes what is known of one capability, for a person.
+// Capability writes, for a person, what is known of one capability.
 func Capability(w io.Writer, k caps.Knowledge, o Options) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s%s\n", bold.paint(k.Cap.String(), o.Color),
@@ -33,7 +33,7 @@ func Capability(w io.Writer, k caps.Knowledge, o Options) error {
 	return err
 }
 
-// standing tells whether Docker grants it by default.
+// standing says whether Docker grants it by default.
 func standing(c caps.Cap) string {
 	if caps.DockerDefaults.Has(c) {
 		return ", one of Docker's 14 defaults"
@@ -41,7 +41,7 @@ func standing(c caps.Cap) string {
 	return ", not among Docker's defaults"
 }
 
-// readable limits lines to what is easily read where no terminal limits them.
+// readable limits lines to a readable length if no terminal limits them.
 func (o Options) readable() Options {
 	const most = 100
 	if o.Width == 0 || o.Width > most {
@@ -93,7 +93,7 @@ func Explanation(w io.Writer, e dropcap.Explanation, o Options) error {
 	return err
 }
 
-// facts are what is told of the container before its capabilities.
+// facts returns what is shown of the container before its capabilities.
 func facts(e dropcap.Explanation) [][2]string {
 	c := e.Container
 	f := [][2]string{
@@ -119,8 +119,8 @@ func facts(e dropcap.Explanation) [][2]string {
 	return f
 }
 
-// process tells of one entry what decides: of the sets beside the first two only that they hold
-// more, of the user namespace only that it is not the container's.
+// process describes what decides in one entry: of the other sets only that they hold more, of the
+// user namespace only that it is not the container's.
 func process(p dropcap.Process) string {
 	s := fmt.Sprintf("%s %s, %s: bounding %s, effective %s", pids(p.PIDs), p.Comm, p.Origin,
 		p.Bounding, p.Effective)
@@ -136,7 +136,7 @@ func process(p dropcap.Process) string {
 	return s
 }
 
-// heldMask is the union of a process's sets; "-" if they cannot be read.
+// heldMask returns the union of a process's sets; "-" if they are unreadable.
 func heldMask(p dropcap.Process) string {
 	all, err := p.Holds()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// audits are one host's audit, or those of a fleet: one at a time, since all of them at once may be
-// more than there is memory for.
+// audits are one host's audit, or those of a fleet: one at a time, since all of them at once may
+// exceed the memory.
 type audits struct {
 	each     iter.Seq2[dropcap.HostDocument, dropcap.Audit]
 	fleet    *dropcap.Fleet // nil for one host
@@ -42,7 +42,7 @@ func many(f dropcap.Fleet) audits {
 	return s
 }
 
-// summary counts: "3 hosts, 60 containers: 40 pass, 20 fail; 1 host failed".
+// summary returns "3 hosts, 60 containers: 40 pass, 20 fail; 1 host failed".
 func (s audits) summary() string {
 	if s.fleet == nil {
 		return summary(s.total)
@@ -73,8 +73,8 @@ func (s audits) columns(list ...column) []column {
 	return append([]column{nodeColumn}, list...)
 }
 
-// name is the host's for formats that are read by programs: where it was asked, in a fleet, and
-// never what its document calls it.
+// name returns the host's name for formats that programs read: in a fleet, the name by which it was
+// asked, never the one in its document.
 func (s audits) name(d dropcap.HostDocument, a dropcap.Audit) string {
 	if s.fleet == nil {
 		return a.Host.Name
@@ -82,7 +82,7 @@ func (s audits) name(d dropcap.HostDocument, a dropcap.Audit) string {
 	return d.Host
 }
 
-// first is the audit that stands for all where something is said of the policy and benchmark.
+// first returns the audit that represents all for statements about the policy and benchmark.
 func (s audits) first() dropcap.Audit {
 	for _, a := range s.each {
 		return a
@@ -90,7 +90,7 @@ func (s audits) first() dropcap.Audit {
 	return dropcap.Audit{Control: dropcap.CIS()}
 }
 
-// levels names the policies' levels: hosts may have different ones.
+// levels returns the policies' levels: hosts may have different ones.
 func (s audits) levels() string {
 	var seen []string
 	for _, a := range s.each {
@@ -101,7 +101,7 @@ func (s audits) levels() string {
 	return strings.Join(seen, ", ")
 }
 
-// FleetFormats lists the names that --format takes for a verb on many hosts, besides templates.
+// FleetFormats lists the names that --format accepts for a verb on many hosts, besides templates.
 func FleetFormats(verb string) []string {
 	switch verb {
 	case "audit":
@@ -113,7 +113,7 @@ func FleetFormats(verb string) []string {
 	}
 }
 
-// CheckFleetFormat finds a bad format before any work is done.
+// CheckFleetFormat reports a bad format before any work is done.
 func CheckFleetFormat(verb, format string) error {
 	switch {
 	case verb == "audit" && isTemplate(format):
@@ -131,9 +131,9 @@ func CheckFleetFormat(verb, format string) error {
 
 func changing(verb string) bool { return verb == "apply" || verb == "backout" || verb == "history" }
 
-// Fleet writes what hosts answered to a verb, in one of [FleetFormats] or by a template as of that
-// verb on one host. The hosts' documents are not trusted: what cannot be read is a failure of that
-// host, which every format shows, and hosts have the names by which they were asked.
+// Fleet writes the hosts' answers to a verb, in one of [FleetFormats] or by the verb's template for
+// one host. It does not trust the hosts' documents: an unreadable one is a failure of that host,
+// which every format shows, and hosts have the names by which they were asked.
 func Fleet(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	if err := CheckFleetFormat(f.Run.Verb, format); err != nil {
 		return err
@@ -160,10 +160,10 @@ func Fleet(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	return fleetOther(w, f, o)
 }
 
-// fleetOther is for verbs whose documents have no table: it says who answered.
+// fleetOther is for verbs whose documents have no table: it lists who answered.
 func fleetOther(w io.Writer, f dropcap.Fleet, o Options) error {
 	if len(f.Documents)+len(f.Failures) == 0 {
-		return nil // such as where hosts were given something: they have nothing to show for it
+		return nil // such as where hosts were sent something: they have nothing to show for it
 	}
 	g := grid{columns: []column{nodeColumn, {"ANSWER", 20}}}
 	for _, d := range f.Documents {

@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// fleetChanges is a row per change, host by host.
+// fleetChanges writes a row for each change, host by host.
 func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	rows := []Change{}
 	g := grid{columns: append(append([]column{nodeColumn}, changeColumns()...),
@@ -41,7 +41,7 @@ func fleetChanges(w io.Writer, format string, f dropcap.Fleet, o Options) error 
 		o)
 }
 
-// changeCount is "5 changes: 4 applied, 1 rolled-back".
+// changeCount returns "5 changes: 4 applied, 1 rolled-back".
 func changeCount(states map[dropcap.ChangeState]int) string {
 	all := 0
 	var parts []string

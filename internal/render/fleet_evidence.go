@@ -9,8 +9,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// fleetEvidence is a row per host and workload, as each host says it. What is merged over hosts is
-// a document of its own: see Evidence.
+// fleetEvidence writes a row for each host and workload, as each host reports it. Evidence merged
+// over hosts is a document of its own: see Evidence.
 func fleetEvidence(w io.Writer, f dropcap.Fleet, o Options) error {
 	g := grid{columns: []column{nodeColumn, {"WORKLOAD", 12}, {"REQUIRED", 16}, {"UNUSED", 0},
 		{"CONFIDENCE", 0}, {"SEEN", 16}}}

@@ -21,7 +21,7 @@ func nodeCell(host string, o Options) cell {
 	return cell{dropcap.NodeOf(host), plain}
 }
 
-// nodesShown is how many hosts a sentence lists before it says how many more there are.
+// nodesShown is how many hosts a sentence lists before it counts the rest.
 const nodesShown = 5
 
 // nodes names hosts: "i-1, i-2 and 39 more".
@@ -41,14 +41,14 @@ func nodes(hosts []string, o Options) string {
 	return s
 }
 
-// cause is all failures of one cause with one remedy.
+// cause groups all failures of one cause with one remedy.
 type cause struct {
 	slug, hint, message string // the message of the first
-	messages            int    // how many different ones there are
+	messages            int    // how many different messages there are
 	hosts               []string
 }
 
-// causes groups failures, those of most hosts first.
+// causes groups failures, the most frequent first.
 func causes(list []dropcap.HostFailure) []cause {
 	var out []cause
 	at := map[[2]string]int{}
@@ -73,13 +73,13 @@ func causes(list []dropcap.HostFailure) []cause {
 	return out
 }
 
-// withoutHost is a failure's message without the host's own name, so that messages of one kind are
-// one.
+// withoutHost returns a failure's message without the host's own name, so that equal messages are
+// grouped.
 func withoutHost(f dropcap.HostFailure) string {
 	return strings.ReplaceAll(f.Message, dropcap.NodeOf(f.Host), "")
 }
 
-// writeFailures tells why there is nothing from some hosts, by cause.
+// writeFailures writes why some hosts sent nothing, by cause.
 func writeFailures(b *strings.Builder, list []dropcap.HostFailure, o Options) {
 	if len(list) == 0 {
 		return
@@ -99,7 +99,7 @@ func writeFailures(b *strings.Builder, list []dropcap.HostFailure, o Options) {
 	}
 }
 
-// writeFleetGrid writes a table of many hosts with what was not answered below it.
+// writeFleetGrid writes a table of many hosts with the failures below it.
 func writeFleetGrid(w io.Writer, g grid, sum string, failures []dropcap.HostFailure,
 	o Options) error {
 	var b strings.Builder
@@ -114,7 +114,7 @@ func writeFleetGrid(w io.Writer, g grid, sum string, failures []dropcap.HostFail
 	return err
 }
 
-// fit sets how wide a table may be: one hostile or very long name must not push all others aside.
+// fit limits the width of a table: one hostile or very long name must not push all others aside.
 func (g *grid) fit(o Options) Options {
 	if g.most = 72; o.NoTrunc {
 		o.Width, g.most = 0, 0

@@ -13,9 +13,9 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// fleetJSON is the contract: dropcap.fleet/v1. It is written one host after the other. A document
-// that is not what the verb answers with is left out, and a failure of its host says so; all others
-// stand there as the hosts wrote them.
+// fleetJSON is the contract: dropcap.fleet/v1. It writes one host after the other. It leaves out a
+// document that is not an answer to the verb, and adds a failure of its host; it writes all others
+// as the hosts sent them.
 func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 	f.Run = normalRun(f.Run)
 	head, err := encode(struct {
@@ -53,8 +53,7 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 	return err
 }
 
-// readable tells whether a document is what the verb answers with; of other verbs, whether it is
-// JSON.
+// readable checks that a document is an answer to the verb or, for other verbs, that it is JSON.
 func readable(verb string, d dropcap.HostDocument) error {
 	var err error
 	switch foreign.SchemaOf(verb) {
@@ -73,8 +72,8 @@ func readable(verb string, d dropcap.HostDocument) error {
 	return err
 }
 
-// writeHost writes a host's document as it goes: indented, one of a stranger's can be forty times
-// as long.
+// writeHost writes a host's document piece by piece: indented, a hostile one can be forty times as
+// long.
 func writeHost(w io.Writer, d dropcap.HostDocument, i int) error {
 	name, err := encode([]string{d.Host, d.Name}, "")
 	if err != nil {
@@ -99,8 +98,8 @@ func validUTF8(text []byte) []byte {
 	return bytes.ToValidUTF8(text, []byte("\uFFFD"))
 }
 
-// indentJSON writes a value, which is JSON, as json.Indent does with two spaces, each line after
-// newline, and as asciiJSON does.
+// indentJSON writes a JSON value as json.Indent does with two spaces, each line after newline, and
+// escapes it as asciiJSON does.
 func indentJSON(b *bufio.Writer, value []byte, newline string) {
 	deep := 0
 	line := func() {
@@ -109,7 +108,7 @@ func indentJSON(b *bufio.Writer, value []byte, newline string) {
 			b.WriteString("  ")
 		}
 	}
-	opened := false // a bracket, and nothing since
+	opened := false // after a bracket, with nothing since
 	for at := 0; at < len(value); at++ {
 		c := value[at]
 		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {
@@ -141,7 +140,7 @@ func indentJSON(b *bufio.Writer, value []byte, newline string) {
 	}
 }
 
-// afterText is where a string of JSON that begins at a quote ends.
+// afterText returns where a JSON string that begins at a quote ends.
 func afterText(value []byte, at int) int {
 	for at++; at < len(value) && value[at] != '"'; at++ {
 		if value[at] == '\\' {
@@ -158,7 +157,7 @@ func lead(i int) string {
 	return "\n    "
 }
 
-// writeItem writes a member of a list of the document's.
+// writeItem writes a member of one of the document's lists.
 func writeItem(w io.Writer, v any, i int) error {
 	var b strings.Builder
 	e := json.NewEncoder(&b)

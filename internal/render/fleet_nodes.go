@@ -9,7 +9,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// SchemaNodes is the schema of what FleetNodes writes as JSON.
+// SchemaNodes is the schema of FleetNodes' JSON.
 const SchemaNodes = "dropcap.nodes/v1"
 
 type nodesDocument struct {
@@ -26,14 +26,14 @@ type nodeRow struct {
 	Version  string `json:"platform_version"`
 	Agent    string `json:"agent"`
 	Pinged   string `json:"pinged"`  // RFC 3339, UTC; empty if never
-	Docker   string `json:"docker"`  // empty if none answers, or nobody was asked
-	Dropcap  string `json:"dropcap"` // empty if there is none, or nobody was asked
+	Docker   string `json:"docker"`  // empty if none answers, or it is unknown
+	Dropcap  string `json:"dropcap"` // empty if there is none, or it is unknown
 	Kernel   string `json:"kernel"`
 	Asked    bool   `json:"asked"` // whether the node itself answered
 }
 
-// FleetNodes writes the managed nodes, as table or json: those of which hosts, by
-// "account/region/node", has an answer with what runs there.
+// FleetNodes writes the managed nodes, as table or json, with what runs there if hosts, by
+// "account/region/node", has the node's answer.
 func FleetNodes(w io.Writer, format string, list []dropcap.Node,
 	hosts map[string]dropcap.ReceiptHost, failures []dropcap.HostFailure, o Options) error {
 	if err := CheckFleetFormat("ls", format); err != nil {
@@ -75,7 +75,7 @@ func FleetNodes(w io.Writer, format string, list []dropcap.Node,
 	return writeFleetGrid(w, g, text, failures, o)
 }
 
-// versionOf tells nothing from what was not asked.
+// versionOf returns a version, "none", or "?" if the node was not asked.
 func versionOf(version string, asked bool) string {
 	switch {
 	case version != "":

@@ -10,8 +10,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// fleetPlan tells equal plans once, with their hosts, then what is refused and warned of, by
-// reason.
+// fleetPlan writes equal plans once, with their hosts, then refusals and warnings by reason.
 func fleetPlan(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	if isTemplate(format) {
 		var rows []Step
@@ -79,7 +78,7 @@ func writePlanGroup(b *strings.Builder, g planGroup, o Options) {
 	}
 }
 
-// writePlanned tells one step that changes something: "web: drop NET_RAW; recreate, confidence
+// writePlanned writes one step that changes something: "web: drop NET_RAW; recreate, confidence
 // high".
 func writePlanned(b *strings.Builder, s dropcap.Step, o Options) {
 	var what []string
@@ -95,7 +94,7 @@ func writePlanned(b *strings.Builder, s dropcap.Step, o Options) {
 		orWord(s.Confidence, "none")), dim, o.readable())
 }
 
-// plannedCount counts steps by what becomes of them.
+// plannedCount counts steps by their outcome.
 type plannedCount struct{ steps, change, refused, fine int }
 
 func countPlan(steps []dropcap.Step) plannedCount {
@@ -120,7 +119,7 @@ func (c *plannedCount) add(x plannedCount, times int) {
 	c.fine += x.fine * times
 }
 
-// String is "3 containers: 1 to change, 1 refused, 1 with nothing to change".
+// String returns "3 containers: 1 to change, 1 refused, 1 with nothing to change".
 func (c plannedCount) String() string {
 	var parts []string
 	for _, p := range []struct {
@@ -138,7 +137,7 @@ func (c plannedCount) String() string {
 	return head + ": " + strings.Join(parts, ", ")
 }
 
-// reasons collects sentences, each with who it is about.
+// reasons collects sentences, each with whom it concerns.
 type reasons struct {
 	list []reason
 	at   map[[2]string]int

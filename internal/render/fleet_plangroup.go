@@ -11,15 +11,15 @@ import (
 	"dropcap"
 )
 
-// planGroup is the plans of several hosts that say the same.
+// planGroup is equal plans of several hosts.
 type planGroup struct {
 	Hosts []string     // "account/region/node"
 	Plan  dropcap.Plan // the first host's
 }
 
-// groupPlans puts equal plans together, the largest group first. Plans are equal if they have the
-// same steps in the same order at the same level, apart from the containers' ids and fingerprints,
-// the hosts, and when they were made.
+// groupPlans groups equal plans, the largest group first. Plans are equal if they have the same
+// steps in the same order at the same level, apart from the containers' ids and fingerprints, the
+// hosts, and the times of creation.
 func groupPlans(plans iter.Seq2[dropcap.HostDocument, dropcap.Plan]) []planGroup {
 	var out []planGroup
 	at := map[[sha256.Size]byte]int{}
@@ -39,8 +39,8 @@ func groupPlans(plans iter.Seq2[dropcap.HostDocument, dropcap.Plan]) []planGroup
 	return out
 }
 
-// likeness is a digest that equal plans have. An id that a text quotes, whole or as docker shortens
-// it, is read as the container's name.
+// likeness returns a digest that equal plans share. It replaces an id quoted in a text, whole or
+// shortened by docker, by the container's name.
 func likeness(p dropcap.Plan) [sha256.Size]byte {
 	steps := slices.Clone(p.Steps)
 	var ids []string
@@ -54,6 +54,6 @@ func likeness(p dropcap.Plan) [sha256.Size]byte {
 	text, _ := json.Marshal(struct {
 		Level dropcap.Level
 		Steps []dropcap.Step
-	}{p.Policy.Level, steps}) // of plain values, so it cannot fail
+	}{p.Policy.Level, steps}) // plain values: cannot fail
 	return sha256.Sum256([]byte(strings.NewReplacer(ids...).Replace(string(text))))
 }

@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// FleetStatus writes where a run stands, as table or json: each wave, how fast it goes, the hosts
-// that are asked right now or failed (all with NoTrunc), and the errors by cause.
+// FleetStatus writes the state of a run, as table or json: each wave, its speed, the hosts that are
+// under way or failed (all with NoTrunc), and the errors by cause.
 func FleetStatus(w io.Writer, format string, run dropcap.FleetRun, hosts []dropcap.FleetHost,
 	o Options) error {
 	if err := CheckFleetFormat("status", format); err != nil {
@@ -50,7 +50,7 @@ func statusJSON(w io.Writer, run dropcap.FleetRun, hosts []dropcap.FleetHost) er
 	}{"dropcap.run/v1", normalRun(run), list})
 }
 
-// progress is what a host has come to.
+// progress is the state of a host.
 type progress string
 
 const (
@@ -73,8 +73,7 @@ func progressOf(h dropcap.FleetHost) progress {
 	return waiting
 }
 
-// receiptFailure is the failure that a receipt itself tells of, of a host for which the run has
-// none.
+// receiptFailure returns the failure in a receipt, for a host without a failure in the run.
 func receiptFailure(r dropcap.Receipt) *dropcap.HostFailure {
 	switch {
 	case r.State == dropcap.ReceiptInterrupted:
@@ -140,7 +139,7 @@ func writeRun(b *strings.Builder, run dropcap.FleetRun, hosts []dropcap.FleetHos
 	}
 }
 
-// rate is how many hosts are over in a minute, and when the rest will be.
+// rate returns how many hosts finish in a minute, and when the rest will.
 func rate(run dropcap.FleetRun, over int, o Options) string {
 	start, err := time.Parse(time.RFC3339, run.Started)
 	end, err2 := time.Parse(time.RFC3339, run.Ended)
@@ -194,10 +193,10 @@ func waveStyle(s dropcap.WaveState) style {
 	return yellow
 }
 
-// mostHosts is how many going and failed hosts are listed one by one.
+// mostHosts is how many running and failed hosts are listed one by one.
 const mostHosts = 20
 
-// writeHosts lists the hosts that a person looks for.
+// writeHosts lists the hosts that need attention.
 func writeHosts(b *strings.Builder, hosts []dropcap.FleetHost, o Options) {
 	g := grid{columns: []column{nodeColumn, {"NAME", 12}, {"WAVE", 0}, {"STATE", 0}, {"SENT", 0},
 		{"CHANGES", 0}, {"DOWNTIME", 0}, {"SAYS", 12}}}
@@ -243,8 +242,7 @@ func hostRow(h dropcap.FleetHost, s progress, o Options) []cell {
 	}
 }
 
-// changed counts the changes in a host's receipt, and the longest time that one of them had its
-// container stopped.
+// changed returns the number of changes in a host's receipt, and the longest downtime among them.
 func changed(h dropcap.FleetHost) (changes, down string) {
 	document := foreign.Document(h)
 	if len(document) == 0 {

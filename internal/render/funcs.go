@@ -10,8 +10,8 @@ import (
 	"github.com/docker/cli/templates"
 )
 
-// templateFuncs are docker's (docker/cli templates.go), taking Text where those take strings; json
-// and join are docker's own behaviour on values of any kind.
+// templateFuncs are docker's (docker/cli templates.go), with Text in place of strings; json and
+// join behave as docker's on values of any kind.
 func templateFuncs() template.FuncMap {
 	return template.FuncMap{
 		"json": func(v any) (string, error) {
@@ -28,8 +28,7 @@ func templateFuncs() template.FuncMap {
 	}
 }
 
-// joined puts a separator between the members of a list of any kind; a value of another kind is an
-// error.
+// joined puts a separator between the members of a list of any kind; any other value is an error.
 func joined(v any, sep string) (string, error) {
 	if v == nil {
 		return "", nil
@@ -45,7 +44,7 @@ func joined(v any, sep string) (string, error) {
 	return strings.Join(parts, sep), nil
 }
 
-// padded puts spaces around a value that is not empty.
+// padded puts spaces around a value unless it is empty.
 func padded(v any, before, after int) (string, error) {
 	if before < 0 || after < 0 {
 		return "", fmt.Errorf("pad takes no negative width")
@@ -57,7 +56,7 @@ func padded(v any, before, after int) (string, error) {
 	return strings.Repeat(" ", before) + s + strings.Repeat(" ", after), nil
 }
 
-// truncated counts characters, where docker counts bytes and cuts characters apart.
+// truncated counts characters, where docker counts bytes and splits characters.
 func truncated(v any, length int) (string, error) {
 	if length < 0 {
 		return "", fmt.Errorf("truncate takes no negative length")
@@ -66,7 +65,7 @@ func truncated(v any, length int) (string, error) {
 	return string(r[:min(length, len(r))]), nil
 }
 
-// title begins every word with a capital, for the ASCII words it is used on.
+// title capitalises every word; it is used on ASCII words.
 func title(s string) string {
 	start := true
 	return strings.Map(func(r rune) rune {
@@ -82,8 +81,8 @@ func title(s string) string {
 // headFuncs leave a column's name as it is.
 func headFuncs() template.FuncMap { return templates.HeaderFunctions }
 
-// head is what a table's template is executed with for its first line: every field's name as docker
-// writes it, "CAP ADD".
+// head is the value for the first line of a table's template: every field's name as docker writes
+// it, "CAP ADD".
 func head() map[string]string {
 	h := map[string]string{
 		"ID": "CONTAINER ID", "ImageID": "IMAGE ID", "CapAdd": "CAP ADD", "CapDrop": "CAP DROP",

@@ -6,19 +6,19 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// A grid is a table for a terminal: columns aligned by what characters occupy there, the widest
-// ones shortened until a row fits.
+// grid is a table for a terminal: columns aligned by their width there, the widest ones shortened
+// until a row fits.
 type grid struct {
 	columns []column
 	rows    [][]cell
-	// columns of the terminal above which a column that may be shortened is, even where there is
-	// room; 0 is no limit
+	// the width above which a column that may be shortened is, even if there is room; 0 means no
+	// limit
 	most int
 }
 
 type column struct {
 	head string
-	min  int // columns of the terminal below which it is not shortened; 0 is never shortened
+	min  int // the width below which it is not shortened; 0 means never shortened
 }
 
 type cell struct {
@@ -35,7 +35,7 @@ func (g *grid) add(row ...cell) {
 	g.rows = append(g.rows, row)
 }
 
-// write prints the head and all rows. Width 0 is no limit.
+// write prints the head and all rows. Width 0 means no limit.
 func (g *grid) write(b *strings.Builder, width int, color bool) {
 	widths := g.widths(width)
 	head := make([]cell, len(g.columns))
@@ -59,11 +59,11 @@ func writeRow(b *strings.Builder, row []cell, widths []int, color bool) {
 		b.WriteString(pad + c.style.paint(text, color))
 		pad = strings.Repeat(" ", widths[i]-runewidth.StringWidth(text)) + gap
 	}
-	b.WriteByte('\n') // without the padding of what follows: nothing does
+	b.WriteByte('\n') // without padding: nothing follows
 }
 
-// widths gives each column what it needs, and if that is more than there is, takes from the widest
-// that may be shortened.
+// widths gives each column what it needs. If that exceeds the limit, it takes from the widest
+// columns that may be shortened.
 func (g *grid) widths(limit int) []int {
 	widths := make([]int, len(g.columns))
 	total := len(gap) * (len(widths) - 1)
@@ -84,11 +84,11 @@ func (g *grid) widths(limit int) []int {
 	return widths
 }
 
-// cramped is how narrow any column may become on a terminal that has no room for the minimums.
+// cramped is the smallest width of any column on a terminal without room for the minimums.
 const cramped = 6
 
-// narrow takes excess columns away, one at a time, and tells how many it could not take. A floor,
-// if given, replaces the minimums.
+// narrow removes excess columns of the terminal, one at a time, and returns how many it could not.
+// A floor, if given, replaces the minimums.
 func (g *grid) narrow(widths []int, excess, floor int) int {
 	for ; excess > 0; excess-- {
 		i := g.widest(widths, floor)
@@ -100,7 +100,7 @@ func (g *grid) narrow(widths []int, excess, floor int) int {
 	return excess
 }
 
-// widest finds the column with the most to spare above its minimum or the floor, -1 if none has
+// widest returns the column with the most to spare above its minimum or the floor, -1 if none has
 // any.
 func (g *grid) widest(widths []int, floor int) int {
 	best, most := -1, 0

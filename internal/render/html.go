@@ -16,12 +16,12 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pageTemplate is parsed when the first page is written: no other format pays for it.
+// pageTemplate is parsed when the first page is written, so no other format pays for it.
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("page.gohtml").ParseFS(pageFiles, "page/page.gohtml")
 })
 
-// document is what the template shows. Texts are made visible before, since a browser obeys
+// document is the data of the template. Texts are made visible before, since a browser obeys
 // bidirectional overrides too.
 type document struct {
 	Host, Summary, Benchmark, Level, Seen, Engine, Kernel, Version string
@@ -76,11 +76,11 @@ type pageFinding struct {
 	Severity, Rule, Because, Fix, Accepted string
 }
 
-// fewContainers is up to how many containers the page begins with its failures unfolded.
+// fewContainers is the number of containers up to which the page unfolds its failures.
 const fewContainers = 20
 
-// auditHTML writes one self-contained page: nothing is fetched, and its content security policy
-// allows its own style and script only, by their hashes.
+// auditHTML writes one self-contained page: it loads nothing, and its content security policy
+// allows only its own style and script, by their hashes.
 func auditHTML(w io.Writer, s audits, o Options) error {
 	t, err := pageTemplate()
 	if err != nil {
@@ -122,7 +122,7 @@ func newPage(s audits, o Options) (document, error) {
 	for _, v := range verdictCounts(s.total) {
 		p.Verdicts = append(p.Verdicts, verdictButton{v.verdict, v.n})
 	}
-	if p.Fleet { // what differs from host to host stands with the hosts
+	if p.Fleet { // what differs between hosts is shown with the hosts
 		p.Engine, p.Kernel, p.Seen = "", "", visible(s.fleet.Run.Ended)
 	}
 	for d, a := range s.each {
@@ -135,7 +135,7 @@ func newPage(s audits, o Options) (document, error) {
 	return p, nil
 }
 
-// addHost adds the rows of one host; few tells whether what fails begins unfolded.
+// addHost adds the rows of one host; few says whether failures begin unfolded.
 func (p *document) addHost(d dropcap.HostDocument, a dropcap.Audit, few bool, o Options) {
 	host := ""
 	if p.Fleet {
@@ -201,7 +201,7 @@ func pageFindings(list []dropcap.Finding) []pageFinding {
 	return out
 }
 
-// factsOf lists what decided, by the document's own words.
+// factsOf lists what decided, in the document's own words.
 func factsOf(c dropcap.Judged, h dropcap.Host) []fact {
 	all := []fact{
 		{"id", shortID(c.ID, false)}, {"state", c.State}, {"image", c.Image},

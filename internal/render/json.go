@@ -16,10 +16,10 @@ func auditJSON(w io.Writer, s audits, _ Options) error {
 	return JSON(w, normal(s.first()))
 }
 
-// JSON writes any document, indented by two spaces, with nothing in it that would move a terminal.
+// JSON writes any document, indented by two spaces, without anything that could control a terminal.
 func JSON(w io.Writer, v any) error { return writeEncoded(w, v, "  ") }
 
-// JSONLine is JSON on one line.
+// JSONLine is like JSON, on one line.
 func JSONLine(w io.Writer, v any) error { return writeEncoded(w, v, "") }
 
 func writeEncoded(w io.Writer, v any, indent string) error {
@@ -31,8 +31,8 @@ func writeEncoded(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// encode makes JSON that ends in a newline. HTML is not escaped, since nobody pastes it into a
-// page; what would move a terminal is.
+// encode returns JSON that ends in a newline. It does not escape HTML, since nobody pastes it into
+// a page, but it does escape what could control a terminal.
 func encode(v any, indent string) (string, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -44,8 +44,8 @@ func encode(v any, indent string) (string, error) {
 	return asciiJSON(b.String()), nil
 }
 
-// normal makes empty lists of those that are nil, so that a script may walk them without asking.
-// The declared lists stay as the engine stored them: null and [] are different there.
+// normal replaces nil lists by empty ones, so that a script need not check them. The declared lists
+// stay as the engine stored them: null and [] differ there.
 func normal(a dropcap.Audit) dropcap.Audit {
 	a.Host.LSM = listed(a.Host.LSM)
 	a.Findings = listed(a.Findings)

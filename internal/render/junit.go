@@ -57,9 +57,9 @@ type (
 	}
 )
 
-// auditJUnit writes a suite for each host with a case per container: a failure for each finding
-// that counts, an error where something could not be seen, skipped if it is waived. Findings of the
-// policy are a case of their own.
+// auditJUnit writes a suite for each host with a case for each container: a failure for each
+// finding that counts, an error if something could not be seen, skipped if it is waived. Findings
+// about the policy are a case of their own.
 func auditJUnit(w io.Writer, s audits, _ Options) error {
 	doc := junitSuites{Name: "dropcap"}
 	for d, a := range s.each {
@@ -118,8 +118,8 @@ func newJUnitSuite(a dropcap.Audit) junitSuite {
 	return s
 }
 
-// add counts a case once, by the worst of what it has: the sum of the attributes never exceeds the
-// number of cases.
+// add counts a case once, by its worst result: the sum of the attributes never exceeds the number
+// of cases.
 func (s *junitSuite) add(c junitCase) {
 	s.Tests++
 	switch {

@@ -33,7 +33,7 @@ func auditMarkdown(w io.Writer, s audits, o Options) error {
 				strings.Join(rules(c), ", "))
 		}
 	}
-	for _, m := range s.matters() {
+	for _, m := range s.subjects() {
 		markdownFindings(&b, m.title(o), m.findings)
 	}
 	markdownFailures(&b, s.failures, o)
@@ -48,7 +48,7 @@ func markdownRow(b *strings.Builder, cells ...string) {
 	b.WriteString("|\n")
 }
 
-// markOf adds a sign to a verdict, so that a long table can be scanned.
+// markOf adds a sign to a verdict, to make a long table easy to scan.
 func markOf(v dropcap.Verdict) string {
 	signs := map[dropcap.Verdict]string{dropcap.Pass: "✅ ", dropcap.Fail: "❌ ",
 		dropcap.Waived: "➖ ", dropcap.Unknown: "❔ "}
@@ -83,7 +83,7 @@ func markdownFailures(b *strings.Builder, list []dropcap.HostFailure, o Options)
 	}
 }
 
-// hostName is what a person calls the host.
+// hostName returns what a person calls the host.
 func hostName(h dropcap.Host) string {
 	switch {
 	case h.Name != "":

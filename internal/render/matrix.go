@@ -26,7 +26,7 @@ type capGroup struct {
 	Span     int
 }
 
-// capColumns are all that the hosts can grant and all that anybody holds, the worst first.
+// capColumns returns all capabilities that the hosts can grant or anybody holds, the worst first.
 func capColumns(s audits) []capColumn {
 	var shown, defaults caps.Set
 	for _, a := range s.each {
@@ -76,21 +76,21 @@ func capGroups(columns []capColumn) []capGroup {
 	return groups
 }
 
-// mark is how a cell is drawn: a class for its colour and a sign for its shape; the script turns
-// the class into words.
+// mark is the look of a cell: a class for its colour and a sign for its shape; the script turns the
+// class into words.
 type mark struct{ class, sign string }
 
 var (
 	markDefault = mark{"d", "●"} // held by default
-	markAdded   = mark{"a", "+"} // held because it is added, within the defaults
+	markAdded   = mark{"a", "+"} // added and held, within the defaults
 	markBeyond  = mark{"b", "+"} // held beyond the defaults
 	markDropped = mark{"x", "○"} // a default that is not held
-	markGivenUp = mark{"r", "↺"} // not held, and granted again
+	markGivenUp = mark{"r", "↺"} // not held, but granted again
 	markNone    = mark{"n", "·"}
 	markUnknown = mark{"u", "?"}
 )
 
-// matrixCells draws a container's row: fixed marks only.
+// matrixCells returns a container's row: fixed marks only.
 func matrixCells(c dropcap.Judged, h dropcap.Host, columns []capColumn) template.HTML {
 	held, gone, added := c.Holds(), c.GaveUp(), named(c.Declared.Add)
 	wrong, accept := found(c.Findings)
@@ -133,7 +133,7 @@ func markOfCap(byDefault, held, added bool) mark {
 	}
 }
 
-// named is the set of those names that are capabilities.
+// named returns the set of those names that are capabilities.
 func named(list []string) caps.Set {
 	var s caps.Set
 	for _, n := range list {
@@ -144,8 +144,7 @@ func named(list []string) caps.Set {
 	return s
 }
 
-// found splits the capabilities that findings are about: those that count, and those that are
-// accepted.
+// found splits the capabilities in findings into those that count and those that are accepted.
 func found(list []dropcap.Finding) (wrong, accept caps.Set) {
 	for _, f := range list {
 		if accepted(f) != "" {

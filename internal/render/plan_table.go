@@ -9,7 +9,7 @@ import (
 	"dropcap/internal/owner"
 )
 
-// planTable is a row per step.
+// planTable writes a row for each step.
 func planTable(w io.Writer, p dropcap.Plan, o Options) error {
 	g := grid{columns: []column{{"NAME", 12}, {"STRATEGY", 0}, {"DROPS", 12}, {"CONFIDENCE", 0},
 		{"OUTCOME", 16}}}
@@ -21,7 +21,7 @@ func planTable(w io.Writer, p dropcap.Plan, o Options) error {
 	return writePlanGrid(w, g, p, o)
 }
 
-// planWide is the table with everything that decides.
+// planWide writes the table with everything that decides.
 func planWide(w io.Writer, p dropcap.Plan, o Options) error {
 	var g grid
 	for _, head := range []string{"ID", "NAME", "OWNER", "WORKLOAD", "STRATEGY", "WAS", "BECOMES",
@@ -59,7 +59,7 @@ func outcome(s dropcap.Step) cell {
 	return cell{"nothing to change", green}
 }
 
-// normalPlan makes empty lists of those that are nil.
+// normalPlan replaces nil lists by empty ones.
 func normalPlan(p dropcap.Plan) dropcap.Plan {
 	p.Host.LSM = listed(p.Host.LSM)
 	steps := make([]dropcap.Step, len(p.Steps))
@@ -111,10 +111,10 @@ type Step struct {
 	document func() dropcap.Step
 }
 
-// Retain is a capability that is kept, as a template sees it.
+// Retain is a capability that is kept, for a template.
 type Retain struct{ Cap, Because Text }
 
-// MarshalJSON gives the document's own form.
+// MarshalJSON returns the document's own form.
 func (s Step) MarshalJSON() ([]byte, error) {
 	text, err := encode(normalStep(s.document()), "")
 	return []byte(text), err

@@ -10,8 +10,8 @@ import (
 	"dropcap"
 )
 
-// writeRows executes a template per row, a line each; with "table" before it, aligned and under a
-// head.
+// writeRows executes a template for each row, on a line each; with "table" before it, aligned and
+// under a head.
 func writeRows[T any](w io.Writer, format string, rows []T) error {
 	t, err := parseTemplate(format)
 	if err != nil {
@@ -31,8 +31,8 @@ func writeRows[T any](w io.Writer, format string, rows []T) error {
 	return writeTable(w, t, headOf(reflect.TypeFor[T]()), b.String())
 }
 
-// checkRows finds a name that is not known, and a template that does not parse or asks for a field
-// that a row does not have.
+// checkRows reports an unknown name, and a template that does not parse or uses a field that a row
+// lacks.
 func checkRows[T any](format string, known []string, sample T) error {
 	if !isTemplate(format) {
 		if slices.Contains(known, format) {
@@ -49,7 +49,7 @@ func checkRows[T any](format string, known []string, sample T) error {
 	if err := t.Execute(io.Discard, sample); err != nil && unknownField.MatchString(err.Error()) {
 		return templateError(format, err)
 	}
-	return nil // what else fails may be the sample's fault
+	return nil // other failures may be the sample's fault
 }
 
 var wordEnd = regexp.MustCompile(`([a-z])([A-Z])`)

@@ -5,7 +5,7 @@ import (
 	"dropcap/caps"
 )
 
-// ruleText is what a rule means, for formats that carry a catalogue of rules beside the findings.
+// ruleText explains a rule, for formats with a catalogue of rules beside the findings.
 type ruleText struct {
 	title    string
 	help     string

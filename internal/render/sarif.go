@@ -15,8 +15,8 @@ import (
 	"dropcap/internal/owner"
 )
 
-// auditSARIF writes SARIF 2.1.0 for code-scanning services: a rule per kind of finding, a result
-// per finding; what is waived or known is suppressed, not left out.
+// auditSARIF writes SARIF 2.1.0 for code-scanning services: a rule for each kind of finding, a
+// result for each finding. Waived and known findings are suppressed, not left out.
 func auditSARIF(w io.Writer, s audits, o Options) error {
 	run := sarif.NewRun().WithTool(sarif.NewTool().WithDriver(sarifDriver(o)))
 	if a := s.first(); s.fleet == nil {
@@ -37,7 +37,7 @@ func auditSARIF(w io.Writer, s audits, o Options) error {
 	seen := map[string]int{}
 	for d, a := range s.each {
 		path := ""
-		if s.fleet != nil { // the path tells hosts apart, since alerts follow it
+		if s.fleet != nil { // the path distinguishes hosts, since alerts follow it
 			a.Host.Name, path = d.Host, "hosts/"+url.PathEscape(d.Node())+"/"
 		}
 		sarifHost(run, a, path, known, seen)
@@ -53,7 +53,7 @@ func auditSARIF(w io.Writer, s audits, o Options) error {
 	return err
 }
 
-// sarifHost adds what was found on one host.
+// sarifHost adds the findings of one host.
 func sarifHost(run *sarif.Run, a dropcap.Audit, path string, known bool, seen map[string]int) {
 	run.AddInvocation(sarifInvocation(a))
 	for _, c := range a.Containers {
@@ -72,7 +72,7 @@ func sarifHost(run *sarif.Run, a dropcap.Audit, path string, known bool, seen ma
 	}
 }
 
-// baselines tells whether any host has a baseline: SARIF wants a state on every result or on none
+// baselines reports whether any host has a baseline: SARIF wants a state on every result or on none
 // (3.27.24).
 func (s audits) baselines() bool {
 	for _, a := range s.each {
@@ -83,8 +83,7 @@ func (s audits) baselines() bool {
 	return false
 }
 
-// sarifFailure is a host from which there is nothing: an invocation that did not succeed, with the
-// reason.
+// sarifFailure is a host that sent nothing: an invocation that did not succeed, with the reason.
 func sarifFailure(f dropcap.HostFailure) *sarif.Invocation {
 	text := f.Cause + ": " + f.Message
 	if f.Hint != "" {
@@ -117,7 +116,7 @@ func sarifDriver(o Options) *sarif.ToolComponent {
 	return d
 }
 
-// sarifName is the slug in the PascalCase that SARIF wants for a rule's name (3.49.7).
+// sarifName returns the slug in PascalCase, as SARIF wants a rule's name (3.49.7).
 func sarifName(r dropcap.Rule) string {
 	var name strings.Builder
 	for part := range strings.SplitSeq(string(r), "-") {
@@ -180,8 +179,8 @@ func sarifContainer(h dropcap.Host, c dropcap.Judged, path string) *sarif.Locati
 	return at
 }
 
-// sarifPlace is a location that is no file. Code-scanning services refuse a result without an
-// artifact and a line, so it has some that merely name the container.
+// sarifPlace returns a location that is not a file. Code-scanning services refuse a result without
+// an artifact and a line, so it has values that merely name the container.
 func sarifPlace(name, full, kind, uri string) *sarif.Location {
 	return sarif.NewLocation().
 		AddLogicalLocation(sarif.NewLogicalLocation().WithName(name).WithFullyQualifiedName(full).
@@ -200,8 +199,8 @@ func sarifText(s string) string {
 	return strings.NewReplacer("[", `\[`, "]", `\]`).Replace(s)
 }
 
-// fingerprint stays the same when a container is made anew: it is of the host, the workload, the
-// rule and the capabilities. Replicas of one workload are counted apart.
+// fingerprint survives a container's re-creation: it covers the host, the workload, the rule and
+// the capabilities. Replicas of one workload are numbered.
 func fingerprint(seen map[string]int, host, workload string, f dropcap.Finding) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{host, workload, string(f.Rule),
 		f.Caps.Mask()}, "\x00")))
@@ -228,7 +227,7 @@ func sarifLevel(s caps.Severity) string {
 	}
 }
 
-// securitySeverity is the score, as of CVSS, by which GitHub ranks a rule's alerts.
+// securitySeverity returns the CVSS-like score by which GitHub ranks a rule's alerts.
 func securitySeverity(s caps.Severity) string {
 	return map[caps.Severity]string{caps.Critical: "9.5", caps.High: "8.0", caps.Medium: "5.5",
 		caps.Low: "2.0"}[s]

@@ -5,8 +5,7 @@ import (
 	"dropcap/caps"
 )
 
-// style is a terminal's way to stress something: the parameters of SGR, the sequence that ECMA-48
-// has for it.
+// style is a terminal's emphasis: the parameters of SGR, a sequence of ECMA-48.
 type style string
 
 const (

@@ -7,7 +7,8 @@ import (
 	"dropcap"
 )
 
-// auditTable is the default: a row per container, the summary, and what to do about each finding.
+// auditTable is the default: a row for each container, the summary, and what to do about each
+// finding.
 func auditTable(w io.Writer, s audits, o Options) error {
 	if o.Quiet {
 		return writeIDs(w, s, o)
@@ -27,7 +28,7 @@ func auditTable(w io.Writer, s audits, o Options) error {
 	return writeGrid(w, g, s, o)
 }
 
-// writeIDs prints one id a line and nothing else, for xargs; in a fleet the host stands before it.
+// writeIDs prints one id on each line and nothing else, for xargs; in a fleet after the host.
 func writeIDs(w io.Writer, s audits, o Options) error {
 	var b strings.Builder
 	for d, a := range s.each {
@@ -62,7 +63,7 @@ func verdictCell(v dropcap.Verdict) cell {
 	return cell{string(v), verdictStyle(v)}
 }
 
-// writeAllAtOnce prints what mends all findings of the one container that was looked at.
+// writeAllAtOnce prints what fixes all findings of a single container.
 func writeAllAtOnce(b *strings.Builder, s audits, o Options) {
 	fix, n := "", 0
 	for _, a := range s.each {

@@ -14,15 +14,15 @@ import (
 	"dropcap"
 )
 
-// isTemplate tells a template from a name as docker does: by its braces, or "table" before
+// isTemplate distinguishes a template from a name as docker does: by its braces, or "table" before
 // something else.
 func isTemplate(format string) bool {
 	return strings.Contains(format, "{{") || strings.HasPrefix(format, "table ") ||
 		strings.HasPrefix(format, `table\t`)
 }
 
-// auditTemplate executes a template per container, a line each; with "table" before it, aligned and
-// under a head.
+// auditTemplate executes a template for each container, on a line each; with "table" before it,
+// aligned and under a head.
 func auditTemplate(w io.Writer, format string, s audits, o Options) error {
 	t, err := parseTemplate(format)
 	if err != nil {
@@ -49,7 +49,7 @@ func auditTemplate(w io.Writer, format string, s audits, o Options) error {
 func writeTable(w io.Writer, t *template.Template, head map[string]string, rows string) error {
 	var b strings.Builder
 	tab := tabwriter.NewWriter(&b, 10, 1, 3, ' ', 0)
-	// a head that cannot be made is left out, as docker does
+	// a head that cannot be built is left out, as in docker
 	_ = t.Funcs(headFuncs()).Execute(tab, head)
 	if _, err := io.WriteString(tab, "\n"+rows); err != nil {
 		return err
@@ -65,7 +65,7 @@ func isTable(format string) bool { return strings.HasPrefix(format, "table") }
 
 func parseTemplate(format string) (*template.Template, error) {
 	text := strings.Trim(strings.TrimPrefix(format, "table"), " ")
-	// shells pass them on as two characters
+	// shells pass them as two characters
 	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(text)
 	t, err := template.New("format").Funcs(templateFuncs()).Parse(text)
 	if err != nil {
@@ -74,8 +74,8 @@ func parseTemplate(format string) (*template.Template, error) {
 	return t, nil
 }
 
-// checkTemplate executes the template for a container with one of everything, so that ranges and
-// tests over its fields are tried too.
+// checkTemplate executes the template for a container with one of everything, to test ranges and
+// conditions over its fields too.
 func checkTemplate(format string) error {
 	t, err := parseTemplate(format)
 	if err != nil {
@@ -89,7 +89,7 @@ func checkTemplate(format string) error {
 	if err != nil && unknownField.MatchString(err.Error()) {
 		return templateError(format, err)
 	}
-	return nil // what else fails may be the sample's fault
+	return nil // other failures may be the sample's fault
 }
 
 var unknownField = regexp.MustCompile(`can't evaluate field (\w+) in type (\S+)`)
@@ -109,7 +109,7 @@ func templateError(format string, err error) error {
 		visible(format), err)
 }
 
-// fieldsOf lists the fields of the type that a template failed on.
+// fieldsOf lists the fields of the type on which a template failed.
 func fieldsOf(typeName string) []string {
 	for _, v := range []any{Finding{}, Waiver{}, Step{}, Retain{}, Change{}, Event{}} {
 		if t := reflect.TypeOf(v); t.String() == strings.TrimPrefix(typeName, "*") {

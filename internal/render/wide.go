@@ -8,8 +8,8 @@ import (
 	"dropcap/internal/owner"
 )
 
-// auditWide is the table with everything that decides: who owns the container, what it declares,
-// what was predicted and what the kernel says, masks as in /proc/PID/status.
+// auditWide is the table with everything that decides: the container's owner, its declaration, the
+// prediction and the kernel's masks, as in /proc/PID/status.
 func auditWide(w io.Writer, s audits, o Options) error {
 	if o.Quiet {
 		return writeIDs(w, s, o)

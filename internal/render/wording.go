@@ -11,12 +11,12 @@ import (
 
 // Words that several formats share.
 
-// namesShown is how many capabilities a table's cell lists before it says how many more there are.
+// namesShown is how many capabilities a table's cell lists before it counts the rest.
 const namesShown = 3
 
-// holds says at a glance what a container may do, measured by the host's defaults: "14 default",
-// "14 default +NET_ADMIN", "13 default -NET_RAW", "ALL (41)", "none", "5: CHOWN,KILL,SETGID,…",
-// "unknown", and what there is beside it: "none (14 given up)". All names are listed if full.
+// holds summarises what a container may do, relative to the host's defaults: "14 default", "14
+// default +NET_ADMIN", "13 default -NET_RAW", "ALL (41)", "none", "5: CHOWN,KILL,SETGID,…",
+// "unknown", and what else there is: "none (14 given up)". With full it lists all names.
 func holds(c dropcap.Container, h dropcap.Host, full bool) string {
 	s := heldBy(c, h, full)
 	if note := asides(c); note != "" {
@@ -54,8 +54,8 @@ func heldBy(c dropcap.Container, h dropcap.Host, full bool) string {
 	}
 }
 
-// nearDefaults tells whether a set is better told by its difference from the defaults than by its
-// members.
+// nearDefaults reports whether a set is better described by its difference from the defaults than
+// by its members.
 func nearDefaults(set, defaults caps.Set) bool {
 	missing := defaults.Minus(set)
 	return !defaults.Empty() && missing.Len() <= namesShown && missing.Len() < defaults.Len()
@@ -80,8 +80,8 @@ func list(set caps.Set, full bool) string {
 	return caps.Of(members[:namesShown]...).Short() + ",…"
 }
 
-// why names the rules that a container breaks, with the capabilities where the rule does not tell
-// them; empty for one that passes. The sentences stand below the table.
+// why names the rules that a container breaks, with the capabilities if the rule does not name
+// them; empty for one that passes. The sentences are below the table.
 func why(c dropcap.Judged) string {
 	f, ok := first(c.Findings)
 	if !ok {
@@ -104,8 +104,8 @@ func why(c dropcap.Judged) string {
 	return s
 }
 
-// whyUnseen is what keeps a container from being judged: that its processes were not seen, or what
-// it is granted is not known.
+// whyUnseen returns what keeps a container from being judged: its processes were not seen, or what
+// it is granted is unknown.
 func whyUnseen(c dropcap.Container) string {
 	if c.Kernel.Visible || !c.Running() && c.WhyNot != "" {
 		return c.WhyNot
@@ -113,7 +113,7 @@ func whyUnseen(c dropcap.Container) string {
 	return c.Kernel.WhyNot
 }
 
-// first gives the finding that a person should read first: one that counts, else any.
+// first returns the finding that a person should read first: one that counts, else any.
 func first(list []dropcap.Finding) (dropcap.Finding, bool) {
 	for _, f := range list {
 		if f.Counts() {
@@ -155,7 +155,7 @@ func accepted(f dropcap.Finding) string {
 	}
 }
 
-// summary counts containers by verdict: "9 containers: 3 pass, 5 fail, 1 unknown".
+// summary returns "9 containers: 3 pass, 5 fail, 1 unknown".
 func summary(s dropcap.Summary) string {
 	head := printable.Count(s.Containers, "container")
 	var parts []string
@@ -180,7 +180,7 @@ func verdictCounts(s dropcap.Summary) []verdictCount {
 		{dropcap.Waived, s.Waived}, {dropcap.Unknown, s.Unknown}}
 }
 
-// shortID is docker's short form, 12 digits.
+// shortID returns docker's short form, 12 digits.
 func shortID(id string, full bool) string {
 	if full || len(id) <= 12 {
 		return id
@@ -188,7 +188,7 @@ func shortID(id string, full bool) string {
 	return id[:12]
 }
 
-// shortImage drops the digest's tail where an image has no better name.
+// shortImage drops the end of the digest if an image has no better name.
 func shortImage(image string, full bool) string {
 	if hex, ok := strings.CutPrefix(image, "sha256:"); ok && !full {
 		return shortID(hex, false)
@@ -196,7 +196,7 @@ func shortImage(image string, full bool) string {
 	return image
 }
 
-// worst is the worst severity among the findings that count; empty if none does.
+// worst returns the worst severity among the findings that count; empty if none does.
 func worst(list []dropcap.Finding) caps.Severity {
 	var s caps.Severity
 	for _, f := range list {
@@ -207,7 +207,7 @@ func worst(list []dropcap.Finding) caps.Severity {
 	return s
 }
 
-// rules lists the slugs of a container's findings, each once; never nil.
+// rules returns the slugs of a container's findings, each once; never nil.
 func rules(c dropcap.Judged) []string {
 	seen := map[dropcap.Rule]bool{}
 	names := []string{}
@@ -220,7 +220,7 @@ func rules(c dropcap.Judged) []string {
 	return names
 }
 
-// names gives a set's members in docker's form; nil for one that is not known.
+// names returns a set's members in docker's form; nil for an unknown set.
 func names(s *caps.Set) []string {
 	if s == nil {
 		return nil
@@ -232,7 +232,7 @@ func names(s *caps.Set) []string {
 	return l
 }
 
-// mask prints a set as the kernel does, and "-" for one that was not seen.
+// mask prints a set as the kernel does, and "-" for an unknown one.
 func mask(s *caps.Set) string {
 	if s == nil {
 		return "-"

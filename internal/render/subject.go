@@ -8,9 +8,9 @@ import (
 	"dropcap/internal/printable"
 )
 
-// matter is what is to be done about one container, or the policy; in a fleet, about all that say
-// the same of themselves.
-type matter struct {
+// subject is one container with its findings, or the policy; in a fleet, all hosts' with the same
+// ones.
+type subject struct {
 	name     string
 	verdict  dropcap.Verdict
 	findings []dropcap.Finding
@@ -19,18 +19,18 @@ type matter struct {
 }
 
 // title names the container, and in a fleet the hosts.
-func (m matter) title(o Options) string {
+func (m subject) title(o Options) string {
 	if len(m.hosts) == 0 {
 		return m.name
 	}
 	return m.name + " on " + nodes(m.hosts, o)
 }
 
-// matters lists all that has findings, in the order of the documents.
-func (s audits) matters() []matter {
-	var out []matter
+// subjects returns everything that has findings, in the order of the documents.
+func (s audits) subjects() []subject {
+	var out []subject
 	at := map[[sha256.Size]byte]int{}
-	add := func(host string, m matter) {
+	add := func(host string, m subject) {
 		if len(m.findings) == 0 {
 			return
 		}
@@ -52,20 +52,20 @@ func (s audits) matters() []matter {
 	}
 	for d, a := range s.each {
 		for _, c := range a.Containers {
-			add(d.Host, matter{name: c.Name, verdict: c.Verdict, findings: c.Findings, fix: c.Fix})
+			add(d.Host, subject{name: c.Name, verdict: c.Verdict, findings: c.Findings, fix: c.Fix})
 		}
-		add(d.Host, matter{name: "policy", findings: a.Findings})
+		add(d.Host, subject{name: "policy", findings: a.Findings})
 	}
 	return out
 }
 
-func (m matter) key() [sha256.Size]byte {
+func (m subject) key() [sha256.Size]byte {
 	// of plain values, so it cannot fail
 	text, _ := json.Marshal([]any{m.name, m.verdict, m.findings, m.fix})
 	return sha256.Sum256(text)
 }
 
-// where names what was audited: a host, or how many.
+// where names what was audited: a host, or the number of hosts.
 func (s audits) where() string {
 	if s.fleet == nil {
 		return hostName(s.first().Host)
