@@ -15,7 +15,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// heard is what a running program has printed so far.
+// heard holds what a running program has printed so far.
 type heard struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -33,8 +33,8 @@ func (h *heard) String() string {
 	return h.b.String()
 }
 
-// Whoever interrupts, by Ctrl-C or a terminal that goes away, has the old container back; and while
-// one changes containers, nobody else does.
+// After an interruption, by Ctrl-C or a terminal that goes away, the old container is back; and
+// while one apply changes containers, no other does.
 func TestAnInterruptRollsBackAndTwoDoNotApplyAtOnce(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {

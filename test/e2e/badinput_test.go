@@ -69,7 +69,7 @@ func TestEngineThatMisbehavesIsOneSentence(t *testing.T) {
 				t.Errorf("stdout %.200q after %v", r.out, r.took)
 			}
 			if r.peak > 384<<10 {
-				// the largest answer that is read, and the buffer that it grew out of
+				// the largest answer that is read, and the buffer from which it grew
 				t.Errorf("peak memory %d KiB", r.peak)
 			}
 		})
@@ -111,7 +111,7 @@ func TestPermissionDenied(t *testing.T) {
 	p := on(e)
 	p.wrap = []string{publicCopy(t)}
 	p.before = func(c *exec.Cmd) {
-		// the copy takes the place of the binary that only root may reach
+		// the copy replaces the binary that only root can reach
 		c.Args = append(c.Args[:1], c.Args[2:]...)
 		c.Dir = "/"
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534,
@@ -121,7 +121,7 @@ func TestPermissionDenied(t *testing.T) {
 	p.run(t, "audit", "--format", "json").wantError(t, 6, "group docker")
 }
 
-// publicCopy puts the binary where any user may run it.
+// publicCopy copies the binary to where any user may run it.
 func publicCopy(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "dropcap-public-")
 	if err != nil {
@@ -155,8 +155,8 @@ func TestUnknownNameSuggestsTheNearest(t *testing.T) {
 	program{}.run(t, "audit", "--from", file, "wbe").wantError(t, 1, "did you mean web?")
 }
 
-// waits returns once a program has had nothing to do for a while: it waits for something then,
-// however slowly it has come there.
+// waits returns once a program has been idle for a while, and so is waiting, however slowly it got
+// there.
 func waits(t *testing.T, pid int) {
 	t.Helper()
 	last, since := uint64(0), time.Now()
@@ -181,7 +181,7 @@ func waits(t *testing.T, pid int) {
 	}
 }
 
-// TestInterruptIsOneSentence: during a request that hangs, and during a wait for a document that
+// TestInterruptIsOneSentence: during a request that hangs, and while waiting for a document that
 // nobody writes.
 func TestInterruptIsOneSentence(t *testing.T) {
 	for name, args := range map[string][]string{
@@ -217,7 +217,7 @@ func TestInterruptIsOneSentence(t *testing.T) {
 	}
 }
 
-// TestClosedPipe: the status is what it is without the pipe, and nothing is said.
+// TestClosedPipe: the status is the same as without the pipe, and nothing is printed.
 func TestClosedPipe(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	for range 500 {

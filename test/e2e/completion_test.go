@@ -14,7 +14,7 @@ import (
 )
 
 // completing drives the generated script as bash does. The function that bash-completion would
-// define is small enough to stand here.
+// define is small enough to be defined here.
 const completing = `
 _get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD; }
 __ltrim_colon_completions() { :; }
@@ -73,7 +73,7 @@ func TestBashCompletes(t *testing.T) {
 func TestCompletionDoesNotHang(t *testing.T) {
 	e := pair(t)
 	e.Misbehave(fake.Fault{Hang: true})
-	testenv.Binary(t) // its build is not what is measured
+	testenv.Binary(t) // not part of the measurement
 	began := time.Now()
 	if got := complete(t, on(e), "audit", ""); strings.Contains(got, "web") ||
 		time.Since(began) > 15*time.Second {

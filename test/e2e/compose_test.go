@@ -26,7 +26,7 @@ const composeFile = `services:
     stop_grace_period: 1s
 `
 
-// A service is planned at its source: a patch that applies, and the command that brings it into
+// A service is planned at its source: a patch that applies, and the command that puts it into
 // effect, in the order of depends_on.
 func TestPlanOfComposeIsAPatch(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.Tool("git", "git"))

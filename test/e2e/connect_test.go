@@ -26,8 +26,8 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// relay makes this program what `docker system dial-stdio` is at the other end of ssh: standard
-// streams to a socket.
+// relay makes this program act as `docker system dial-stdio` at the other end of ssh: it connects
+// the standard streams to a socket.
 const relay = "DROPCAP_E2E_RELAY"
 
 func TestMain(m *testing.M) {
@@ -54,7 +54,7 @@ func dialStdio(socket string) error {
 	return err
 }
 
-// reaches wants the audit of that engine's one container.
+// reaches checks for the audit of that engine's only container.
 func reaches(t *testing.T, p program, name string, args ...string) {
 	t.Helper()
 	r := p.run(t, append([]string{"audit", "--format", "{{.Name}}"}, args...)...)
@@ -92,7 +92,7 @@ func TestWhichEngine(t *testing.T) {
 	p.run(t, "audit").wantError(t, 2, "configuration")
 }
 
-// link makes a home whose .docker is dir, and gives its path.
+// link creates a home whose .docker is dir, and returns its path.
 func link(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), ".docker")
@@ -119,8 +119,8 @@ func TestOverTCP(t *testing.T) {
 	reaches(t, program{}, "far", "--host", strings.Replace(s.URL, "http", "tcp", 1))
 }
 
-// TestOverSSH: the program in PATH that is called ssh carries the connection; what it says when it
-// fails is told.
+// TestOverSSH: the program in PATH that is called ssh carries the connection; its message on
+// failure is shown.
 func TestOverSSH(t *testing.T) {
 	e, dir := single(t, "far"), t.TempDir()
 	self, err := os.Executable()
@@ -155,8 +155,8 @@ func TestOverSSH(t *testing.T) {
 		wantError(t, 6, "ssh")
 }
 
-// TestOverTLS: both sides show certificates, as DOCKER_CERT_PATH has them; who shows none, or
-// trusts another CA, is told.
+// TestOverTLS: both sides show certificates, as with DOCKER_CERT_PATH; a missing one, or one from
+// another CA, is reported.
 func TestOverTLS(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	ca := newCA(t, dir)

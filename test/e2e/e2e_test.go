@@ -20,8 +20,7 @@ func TestPlain(t *testing.T) {
 	runScripts(t, "testdata/plain", "DOCKER_HOST=unix:///nonexistent/docker.sock")
 }
 
-// TestEngine runs the scripts that need one, each with containers of its own names on the same
-// engine.
+// TestEngine runs the scripts that need one, each with its own container names on the same engine.
 func TestEngine(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
@@ -49,13 +48,13 @@ func runScripts(t *testing.T, dir string, env ...string) {
 	})
 }
 
-// exits runs a command and checks its exit status: exits 3 dropcap audit. What it printed is there
-// for stdout, stderr and cmp.
+// exits runs a command and checks its exit status: exits 3 dropcap audit. Its output is then
+// available to stdout, stderr and cmp.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits STATUS COMMAND [ARG...]")
 	}
-	// A wrapper tells the status, since testscript's own exec knows success and failure only.
+	// A wrapper reports the status, since testscript's own exec knows only success and failure.
 	err := ts.Exec("sh", append([]string{"-c", `"$@"; echo $? >"$WORK/.status"`, "sh"},
 		args[1:]...)...)
 	if _, missing := err.(*exec.Error); missing {

@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// left wants a folder to hold these files and nothing else, such as a temporary one.
+// left checks that a folder contains these files and nothing else, such as a temporary one.
 func left(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -26,8 +26,8 @@ func left(t *testing.T, dir string, want ...string) {
 	}
 }
 
-// TestFilesAreWholeAndPrivate: a file is replaced, not written into, so that who reads the old one
-// still does.
+// TestFilesAreWholeAndPrivate: a file is replaced, not overwritten, so that readers of the old one
+// keep it.
 func TestFilesAreWholeAndPrivate(t *testing.T) {
 	dir := t.TempDir()
 	file, snap := filepath.Join(dir, "a.json"), filepath.Join(dir, "s.json")
@@ -61,7 +61,7 @@ func TestFilesAreWholeAndPrivate(t *testing.T) {
 	left(t, dir, "a.json", "s.json")
 }
 
-// TestFullDisk: the file that was there stays as it was, and nothing is left beside it.
+// TestFullDisk: the existing file stays as it was, and nothing is left beside it.
 func TestFullDisk(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.Tool("unshare", "util-linux"))
 	dir, kept := t.TempDir(), t.TempDir()
@@ -134,8 +134,8 @@ func TestStandardOutputByName(t *testing.T) {
 	}
 }
 
-// TestQuietAndFormat: as docker ps has it, ids win on standard output, with a warning; files get
-// what was asked for.
+// TestQuietAndFormat: as in docker ps, ids win on standard output, with a warning; files get the
+// requested format.
 func TestQuietAndFormat(t *testing.T) {
 	p := on(pair(t))
 	ids := p.run(t, "audit", "-q").out
@@ -157,7 +157,7 @@ func TestQuietAndFormat(t *testing.T) {
 	}
 }
 
-// TestTemplateJSON: a line of JSON per container, as in the document.
+// TestTemplateJSON: one line of JSON for each container, as in the document.
 func TestTemplateJSON(t *testing.T) {
 	p := on(pair(t))
 	lines := strings.Split(strings.TrimSpace(p.run(t, "audit", "--format", "{{json .}}").out), "\n")

@@ -15,8 +15,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// refusing answers some requests of a lab with an error of AWS, and passes the others on: an
-// address for AWS_ENDPOINT_URL.
+// refusing answers some requests of a lab with an AWS error, and passes on the others: an address
+// for AWS_ENDPOINT_URL.
 func (l *labBench) refusing(t *testing.T, operation, code string) string {
 	t.Helper()
 	to, err := url.Parse(l.env["AWS_ENDPOINT_URL"])
@@ -25,7 +25,7 @@ func (l *labBench) refusing(t *testing.T, operation, code string) string {
 	}
 	pass := httputil.NewSingleHostReverseProxy(to)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) // a body that is cut off is the lab's to refuse
+		body, _ := io.ReadAll(r.Body) // the lab rejects a truncated body
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		switch {
 		case operation == "GetCallerIdentity" && bytes.Contains(body, []byte("Action="+operation)):
@@ -46,7 +46,7 @@ func (l *labBench) refusing(t *testing.T, operation, code string) string {
 	return s.URL
 }
 
-// fleet are the lab's settings and a store of the controller's own, as a program has them.
+// fleet returns the lab's settings and a store of the controller's own.
 func (l *labBench) fleet(t *testing.T) program {
 	t.Helper()
 	env := []string{"DROPCAP_STORE=" + filepath.Join(t.TempDir(), "store"), "DROPCAP_TEST_CACHE=" +
@@ -59,8 +59,8 @@ func (l *labBench) fleet(t *testing.T) program {
 	return program{env: env}
 }
 
-// fakeDocker is a docker that knows the benchmark's own line, and nothing else, by the folder of
-// the node that it runs on.
+// fakeDocker is a docker that knows only the benchmark's own line, and answers by the folder of the
+// node that it runs on.
 const fakeDocker = `#!/bin/sh
 id=$(printf '%064d' 0)
 case "$1 $DOCKER_CONFIG" in
@@ -71,7 +71,7 @@ case "$1 $DOCKER_CONFIG" in
 esac
 `
 
-// The scripts need nodes, but no engines: who is asked for what, and what is said when it is wrong.
+// The scripts need nodes, but no engines: who is asked for what, and the messages on errors.
 func TestFleetWithoutEngines(t *testing.T) {
 	l := startLab(t, "--nodes", "2", "--engines", "none", "--offline", "--windows")
 	docker := write(t, filepath.Join(l.folder, "bin/docker"), fakeDocker)

@@ -14,7 +14,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// theContainers is what must be the very same before a change and after it was taken back, by node.
+// theContainers returns what must be identical before a change and after its backout, by node.
 const theContainers = `docker ps --all --quiet --no-trunc --filter name='^(web|db|tunnel|hardened|monitor)$' | sort |
 xargs docker inspect --format '{{.Id}} {{.Name}} {{.Created}} {{.State.Running}} {{.HostConfig.CapAdd}} {{.HostConfig.CapDrop}} {{.HostConfig.RestartPolicy.Name}}'`
 
@@ -32,7 +32,7 @@ func (p program) background(t *testing.T, until string, args ...string) (*exec.C
 	return cmd, out
 }
 
-// runID finds a run's id in what was printed.
+// runID returns the id of a run from the output.
 func runID(t *testing.T, text string) string {
 	t.Helper()
 	m := regexp.MustCompile(`(?m)^run ([0-9a-f]{12})[:;]`).FindStringSubmatch(text)
@@ -49,7 +49,7 @@ type fleetStage struct {
 	lab *labBench
 }
 
-// dropcap runs a command that ends with a status and says some texts.
+// dropcap runs a command and checks its status and some texts in its output.
 func (s fleetStage) dropcap(status int, says []string, args ...string) string {
 	s.t.Helper()
 	began := time.Now()
@@ -69,7 +69,7 @@ func (s fleetStage) dropcap(status int, says []string, args ...string) string {
 	return text
 }
 
-// changes are the hosts' own, by host and state.
+// changes returns the hosts' own changes, by host and state.
 func (s fleetStage) changes(container string) map[string][]dropcap.ChangeState {
 	s.t.Helper()
 	r := s.run(s.t, "fleet", "history", "--targets", "all", "--format", "json")
@@ -92,8 +92,8 @@ func (s fleetStage) changes(container string) map[string][]dropcap.ChangeState {
 	return list
 }
 
-// One lab for all of it, since engines are dear: audit, plan, evidence, waves, a node that fails,
-// backout, a controller that is interrupted and killed.
+// One lab for everything, since engines are expensive: audit, plan, evidence, waves, a node that
+// fails, backout, a controller that is interrupted and killed.
 func TestFleetWithEngines(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.Base, testenv.Docker20)
 	l := startLab(t, "--nodes", "3", "--node-fails", "3", "--engines", "private")
@@ -173,7 +173,7 @@ func (s fleetStage) merged() {
 	}
 }
 
-// failing is an apply that one node does not bear.
+// failing is an apply that one node does not survive.
 func (s fleetStage) failing(before map[string]string) {
 	plan := runID(s.t, s.dropcap(3, []string{"monitor: drop NET_RAW"}, "fleet", "plan", "--targets",
 		"i-0dc00000000000002,i-0dc00000000000003"))

@@ -23,7 +23,7 @@ const amd, arm = "i-0dc00000000000001", "i-0dc00000000000002"
 
 func (d distributed) path(node, name string) string { return filepath.Join(d.folder, node, name) }
 
-// installed is where a node has dropcap.
+// installed returns the path of dropcap on a node.
 func (d distributed) installed(node string) string {
 	return d.path(node, "root/usr/local/bin/dropcap")
 }
@@ -55,12 +55,12 @@ func startDistributed(t *testing.T) distributed {
 				"DOCKER_HOST=unix:///nonexistent"}}
 		done := make(chan struct{})
 		go func() { defer close(done); _ = agent.Run(t.Context()) }()
-		t.Cleanup(func() { <-done }) // t.Context ends before
+		t.Cleanup(func() { <-done }) // t.Context ends earlier
 	}
 	return d
 }
 
-// fleet runs a command of the fleet, and looks at its status and what it said.
+// fleet runs a fleet command, and checks its status and its output.
 func (d distributed) fleet(t *testing.T, status int, words string, args ...string) {
 	t.Helper()
 	r := d.run(t, append([]string{"fleet"}, append(args, "--yes", "--rate", "100")...)...)
@@ -95,7 +95,7 @@ func TestDistributorInstallsAndTakesOff(t *testing.T) {
 	d.fleet(t, 1, "of version 9.9", "install", "--distributor", "dropcap", "--package-version",
 		"9.9", "--targets", amd)
 
-	// Somebody removes it by hand: the agent would say that it is there.
+	// Somebody removes it by hand: the agent would report that it is installed.
 	if err := os.Remove(d.installed(amd)); err != nil {
 		t.Fatal(err)
 	}
@@ -104,21 +104,21 @@ func TestDistributorInstallsAndTakesOff(t *testing.T) {
 	d.fleet(t, 0, amd+": dropcap is off", "uninstall", "--distributor", "dropcap", "--targets", amd)
 	d.has(t, amd, false)
 
-	// What comes is not what the manifest says.
+	// The delivered file does not match the manifest.
 	d.double.Inject(cloud.Fault{Kind: cloud.DamagedPackage})
 	d.fleet(t, 1, "what the agent got of the package is not what its manifest says", "install",
 		"--distributor", "dropcap", "--targets", amd)
 	d.has(t, amd, false)
 	d.double.Heal()
 
-	// It came another way: Distributor has nothing to take off, and says that it is done.
+	// It was installed another way: Distributor has nothing to remove, and reports success.
 	d.fleet(t, 0, "is installed as", "install", "--bucket", "lab", "--targets", amd)
 	d.fleet(t, 1, "answers still: it was not this package that brought it", "uninstall",
 		"--distributor", "dropcap", "--targets", amd)
 	d.has(t, amd, true)
 }
 
-// A host whose changes could be backed out keeps its dropcap; another version comes over it all the
+// A host whose changes could be backed out keeps its dropcap; another version replaces it all the
 // same, and what was published is not replaced.
 func TestDistributorLeavesAHostWhoseChangesCouldBeBackedOut(t *testing.T) {
 	testenv.Need(t, testenv.Root)

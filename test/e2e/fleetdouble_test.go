@@ -23,12 +23,12 @@ const (
 	nodeB = "i-0000000000000000b"
 )
 
-// actor plays a node: it does each request once and keeps the receipt, as `dropcap node` does, and
-// what it does is the test's.
+// actor plays a node: it does each request once and keeps the receipt, as `dropcap node` does; the
+// test decides the outcome.
 type actor struct {
 	id      string
 	version string
-	plan    string // id of the plan that it makes
+	plan    string // id of the plan that it creates
 	// by verb: status, error and document, where they are not the usual ones
 	says  map[string]dropcap.Receipt
 	lines func(script string) (stdout, stderr string, exit int)
@@ -111,23 +111,23 @@ func changed(state dropcap.ChangeState) json.RawMessage {
 			string(state) + `"}]}`)
 }
 
-// double is an AWS of the test's own, whose nodes are actors: no lab, no agents, no engines.
+// double is the test's own AWS, whose nodes are actors: no lab, no agents, no engines.
 type double struct {
 	program
 	t     *testing.T
 	cloud *cloud.Cloud
 
-	// refuse names an error of AWS for a request, by its operation and body; empty: it is answered.
-	// It is set before any is made.
+	// refuse returns an AWS error for a request, by its operation and body; empty: it succeeds. It
+	// is set before the first request.
 	refuse func(operation, body string) string
 
-	seen func(*http.Request) // of every request, if it is set
+	seen func(*http.Request) // called for every request, if set
 
 	mu   sync.Mutex
 	sent []map[string]any // bodies of SendCommand, in order
 }
 
-// startDouble has nodes of this very version, with dropcap's documents in place.
+// startDouble has nodes of this very version, with dropcap's documents installed.
 func startDouble(t *testing.T, nodes ...*actor) *double {
 	t.Helper()
 	d := &double{t: t, cloud: cloud.New(nil)}
@@ -152,9 +152,9 @@ func startDouble(t *testing.T, nodes ...*actor) *double {
 	return d
 }
 
-// ServeHTTP notes what is sent, and refuses what is to be refused.
+// ServeHTTP records requests, and rejects those that refuse names.
 func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body) // one that is cut off is the double's to refuse
+	body, _ := io.ReadAll(r.Body) // the double rejects a truncated one
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if d.seen != nil {
 		d.seen(r)
@@ -177,7 +177,7 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.cloud.ServeHTTP(w, r)
 }
 
-// ends runs a command that ends with a status, and gives all that it printed.
+// ends runs a command, checks its status, and returns everything that it printed.
 func (d *double) ends(status int, args ...string) string {
 	d.t.Helper()
 	if args[0] == "fleet" && args[1] != "status" && args[1] != "runs" && args[1] != "prune" {
@@ -191,7 +191,7 @@ func (d *double) ends(status int, args ...string) string {
 	return r.out + r.err
 }
 
-// planned is the id of a run of plan on all nodes.
+// planned returns the id of a run of plan on all nodes.
 func (d *double) planned() string {
 	d.t.Helper()
 	return runID(d.t, d.ends(3, "fleet", "plan", "--targets", "all"))

@@ -8,12 +8,12 @@ import (
 	"dropcap/internal/lab/cloud"
 )
 
-// A node whose agent is gone, and of which the service thinks that it is there, keeps no look
-// waiting for long.
+// A node whose agent is gone, although the service believes it alive, does not delay a look for
+// long.
 func TestALookDoesNotWaitForANodeThatIsGone(t *testing.T) {
 	t.Parallel()
 	d := startDouble(t, &actor{id: nodeA})
-	d.cloud.Add(cloud.Node{ID: nodeB}) // nobody speaks for it
+	d.cloud.Add(cloud.Node{ID: nodeB}) // it has no agent
 	began := time.Now()
 	text := d.ends(dropcap.ExitIncomplete, "fleet", "audit", "--targets", "all", "--answer-timeout",
 		"6s")

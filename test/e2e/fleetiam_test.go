@@ -13,7 +13,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// statement is one of a documented policy, as far as it is about objects.
+// statement is a statement of a documented policy, as far as it concerns objects.
 type statement struct {
 	Sid              string
 	Action, Resource any // a text, or several
@@ -36,8 +36,8 @@ func statementsOf(t *testing.T, heading string) []statement {
 	return p.Statement
 }
 
-// patterns are the objects of my-bucket that a policy allows anything with, as IAM matches them: *
-// is any text.
+// patterns returns the objects of my-bucket that a policy allows any action on, with IAM's
+// matching: * is any text.
 func patterns(list []statement) (out []*regexp.Regexp) {
 	for _, s := range list {
 		key, ok := strings.CutPrefix(strings.Join(several(s.Resource), ""),
@@ -62,7 +62,7 @@ func several(v any) (out []string) {
 	return out
 }
 
-// The documented policies name the objects that are really used, and each leaves the others' alone.
+// The documented policies name the objects that are really used, and none covers another one's.
 func TestThePoliciesNameTheObjectsThatAreUsed(t *testing.T) {
 	long := strings.Repeat(strings.Repeat("0", 64)+": CapAdd=<no value> CapDrop=<no value>\n", 400)
 	node := &actor{id: nodeA, lines: func(string) (string, string, int) { return long, "", 0 }}

@@ -30,8 +30,8 @@ func fakeNodes(t *testing.T, nodes ...[]fake.Container) (*labBench, fleetStage) 
 	return l, s
 }
 
-// A host that lacks what was named has nothing to do; only what is nowhere is an error, the same as
-// on one host.
+// A host that lacks what was named has nothing to do; only a name that no host has is an error, the
+// same as on one host.
 func TestAHostThatLacksWhatWasNamedHasNotFailed(t *testing.T) {
 	web, db := fake.Container{Name: "web"}, fake.Container{Name: "db"}
 	_, s := fakeNodes(t, []fake.Container{web, db}, []fake.Container{db})

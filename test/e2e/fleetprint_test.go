@@ -15,7 +15,7 @@ import (
 	"dropcap"
 )
 
-// shellWords splits a line as a POSIX shell does that has nothing to expand; what would be expanded
+// shellWords splits a line as a POSIX shell does if there is nothing to expand; anything to expand
 // is an error.
 func shellWords(line string) (words []string, err error) {
 	word, begun, quote := strings.Builder{}, false, rune(0)
@@ -55,7 +55,7 @@ func shellWords(line string) (words []string, err error) {
 	return words, nil
 }
 
-// sendCommand is the request that the aws command makes of a printed line.
+// sendCommand is the request that the aws command makes for a printed line.
 func sendCommand(line string) (map[string]any, error) {
 	words, err := shellWords(line)
 	if err != nil || len(words) < 3 || strings.Join(words[:3], " ") != "aws ssm send-command" ||
@@ -120,14 +120,14 @@ var (
 	address    = regexp.MustCompile(`https?://[^' ]*`)
 )
 
-// lasting takes out of a request what is another each time: the names of the request and the run,
-// and the address of the binary.
+// lasting removes from a request what differs each time: the names of the request and the run, and
+// the address of the binary.
 func lasting(t *testing.T, in map[string]any) string {
 	t.Helper()
 	delete(in, "region")
 	in["Comment"] = anyRun.ReplaceAllString(in["Comment"].(string), "RUN")
 	target := in["Targets"].([]any)[0].(map[string]any)
-	target["Key"] = strings.ToLower(target["Key"].(string)) // the service makes no difference
+	target["Key"] = strings.ToLower(target["Key"].(string)) // the service ignores the case
 	given := in["Parameters"].(map[string]any)
 	if given["request"] != nil {
 		given["request"] = "REQUEST"
@@ -145,7 +145,7 @@ func lasting(t *testing.T, in map[string]any) string {
 	return string(text)
 }
 
-// printed is what --print-aws prints, as requests. It sends nothing.
+// printed returns the output of --print-aws as requests. It sends nothing.
 func (d *double) printed(t *testing.T, args []string) (list []string) {
 	t.Helper()
 	before := len(d.all())
@@ -194,8 +194,8 @@ func TestThePrintedCommandsAreThoseThatAreSent(t *testing.T) {
 	d.asPrinted(t, map[string]int{"backout " + run + " --yes": 1})
 }
 
-// asPrinted prints what commands would send, then runs all of them at once. It gives the id of a
-// run that changed something.
+// asPrinted prints the requests of some commands, then runs all of them at once. It returns the id
+// of a run that changed something.
 func (d *double) asPrinted(t *testing.T, commands map[string]int) (run string) {
 	t.Helper()
 	want, running, output := map[string]string{}, []*exec.Cmd{}, &heard{}
@@ -227,7 +227,7 @@ func (d *double) asPrinted(t *testing.T, commands map[string]int) (run string) {
 		sent[lasting(t, in)]++
 	}
 	for in, line := range want {
-		if sent[in] == 0 { // one whose answer was lost is sent again
+		if sent[in] == 0 { // a request whose answer was lost is repeated
 			t.Errorf("%s is printed as\n%s\nwhich is not sent; what is:\n%s", line, in,
 				strings.Join(slices.Sorted(maps.Keys(sent)), "\n"))
 		}
@@ -242,7 +242,7 @@ func (d *double) asPrinted(t *testing.T, commands map[string]int) (run string) {
 	return run
 }
 
-// someEvidence puts so much evidence into the controller's store that it goes in two parts.
+// someEvidence puts enough evidence into the controller's store to need two parts.
 func (d *double) someEvidence(t *testing.T) {
 	t.Helper()
 	list := []map[string]any{}

@@ -24,8 +24,8 @@ func TestARunAndItsBackout(t *testing.T) {
 	t.Run("a person is needed", func(t *testing.T) { d.aPersonIsNeeded(t, run, a, b) })
 }
 
-// oneController: who else wants to go on with a run, or to take it back, is told who has it, and
-// what to do; a killed controller has it no more.
+// oneController: another controller that wants to continue a run, or to back it out, learns who has
+// it, and what to do; a killed controller no longer has it.
 func (d *double) oneController(t *testing.T, a *actor) string {
 	gate := filepath.Join(t.TempDir(), "gate")
 	// the probe outlives a killed controller
@@ -63,15 +63,15 @@ func (d *double) oneController(t *testing.T, a *actor) string {
 	return run
 }
 
-// needsPerson is the receipt of a backout that could not put the old container back.
+// needsPerson is the receipt of a backout that could not restore the old container.
 var needsPerson = dropcap.Receipt{Status: dropcap.ExitPerson,
 	Document: changed(dropcap.NeedsPerson), Summary: "1 change: 1 needs-person",
 	Error: &dropcap.Failing{Code: dropcap.CodePerson,
 		Message: "cannot back out web: its old container is gone",
 		Hint:    "`dropcap history 0123456789ab` tells what is there"}}
 
-// aPersonIsNeeded: a host that needs a person keeps a backout from no other, and the status says
-// that a person is needed.
+// aPersonIsNeeded: a host that needs a person does not stop the backout of others, and the status
+// says that a person is needed.
 func (d *double) aPersonIsNeeded(t *testing.T, run string, a, b *actor) {
 	text := d.ends(dropcap.ExitPerson, "fleet", "backout", run, "--yes", "--max-concurrency", "1")
 	says(t, text, "\nbackout: 1 of 2 hosts failed\n", "needs-person",
@@ -87,7 +87,7 @@ func (d *double) aPersonIsNeeded(t *testing.T, run string, a, b *actor) {
 	d.ends(0, "fleet", "backout", run, "--yes")
 }
 
-// The same where a run backs out by itself.
+// The same for a run that backs out by itself.
 func TestAnAutomaticBackoutThatNeedsAPersonSaysSo(t *testing.T) {
 	t.Parallel()
 	a, b := &actor{id: nodeA, plan: "aaaaaaaaaaaa",
@@ -112,8 +112,8 @@ func TestAnAutomaticBackoutThatNeedsAPersonSaysSo(t *testing.T) {
 	d.ends(dropcap.ExitRolledBack, "fleet", "status", run)
 }
 
-// A run that a gate stopped ends as the worst of its hosts, and as an error if they have nothing to
-// say.
+// A run stopped by a gate ends with the worst status of its hosts, and with an error if they have
+// nothing to report.
 func TestAStoppedRunEndsAsItsHostsSay(t *testing.T) {
 	t.Parallel()
 	a, b := &actor{id: nodeA, plan: "aaaaaaaaaaaa", says: map[string]dropcap.Receipt{}},
@@ -137,7 +137,7 @@ func TestAStoppedRunEndsAsItsHostsSay(t *testing.T) {
 	}
 }
 
-// A node that is gone, or says too much, keeps no other's result from where AWS shows it.
+// A node that is gone, or prints too much, does not keep the others' results from AWS's consoles.
 func TestOneRefusedNodeKeepsNoOtherFromBeingExported(t *testing.T) {
 	t.Parallel()
 	d := startDouble(t, &actor{id: nodeA}, &actor{id: nodeB})
@@ -154,7 +154,7 @@ func TestOneRefusedNodeKeepsNoOtherFromBeingExported(t *testing.T) {
 		"Security Hub: 0 findings")
 }
 
-// What AWS says of nodes is enough to leave some out: they are named, with what to do, and the
+// AWS's description of nodes suffices to leave some out: they are named, with what to do, and the
 // others are asked all the same.
 func TestNodesThatCannotBeAskedAreSkippedAndNamed(t *testing.T) {
 	t.Parallel()
@@ -183,7 +183,7 @@ func TestNodesThatCannotBeAskedAreSkippedAndNamed(t *testing.T) {
 	}
 }
 
-// A fleet of several versions is not changed unless that is asked for.
+// A fleet of several versions is changed only on request.
 func TestAFleetOfSeveralVersionsIsNotChanged(t *testing.T) {
 	t.Parallel()
 	a, b := &actor{id: nodeA, plan: "aaaaaaaaaaaa"}, &actor{id: nodeB, plan: "bbbbbbbbbbbb",
@@ -201,7 +201,7 @@ func TestAFleetOfSeveralVersionsIsNotChanged(t *testing.T) {
 	}
 }
 
-// realNode runs what it is sent by a shell, with this dropcap, a fake engine and a store of its
+// realNode runs what it receives in a shell, with this dropcap, a fake engine and a store of its
 // own.
 func realNode(t *testing.T, store string) func(string) (string, string, int) {
 	t.Helper()
@@ -216,13 +216,13 @@ func realNode(t *testing.T, store string) func(string) (string, string, int) {
 			"DROPCAP_STORE=" + store, "DOCKER_HOST=" + e.Host, "AWS_SSM_INSTANCE_ID=" + nodeA}
 		var out, errs strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &errs
-		_ = cmd.Run() // its status tells
+		_ = cmd.Run() // its status decides
 		return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 	}
 }
 
-// On a node whose disk is full nothing is begun, and the controller is told why; with room again it
-// goes on.
+// A node with a full disk begins nothing, and the controller learns why; with room again it
+// continues.
 func TestAFleetWithAFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := testenv.SmallDisk(t, "512k")

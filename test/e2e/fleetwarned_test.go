@@ -7,8 +7,8 @@ import (
 	"dropcap"
 )
 
-// A container that changed since the plan is left as it is on its host: that fails nobody, and is
-// not passed over either.
+// A container that changed since the plan is left as it is on its host: that is no failure for
+// anybody, and is still reported.
 func TestWhatHostsLeaveAsItIsIsTold(t *testing.T) {
 	t.Parallel()
 	left := dropcap.Receipt{Status: dropcap.ExitIncomplete, Summary: "no changes",

@@ -11,9 +11,9 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// lookaround is what the gate is held against: a supervisor makes workers that give all up to
-// become another user, and then look into a folder of root's, as a program does whose HOME is
-// /root. That is denied with whatever the container holds.
+// lookaround is the case against which the gate is tested: a supervisor starts workers that give up
+// everything to become another user, and then look into a folder of root's, as does a program whose
+// HOME is /root. That is denied whatever the container holds.
 const lookaround = `while :; do su -s /bin/sh web -c 'while :; do ls /root 2>/dev/null; sleep 1; done'; sleep 1; done`
 
 // The gate counts what a process was denied that the old container would have been granted, and
@@ -51,8 +51,8 @@ func TestTheGateTellsWhatWasGivenUpFromWhatIsMissed(t *testing.T) {
 	}
 }
 
-// While a container runs again its inspect says 0, whatever it had ended with: the engine's events
-// tell.
+// While a container runs again its inspect reports 0, whatever its last exit status; the engine's
+// events have it.
 func TestTheGateTellsWhatARestartingContainerHadEndedWith(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	e := dockertest.Start(t, dockertest.Docker20)

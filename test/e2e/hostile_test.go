@@ -10,9 +10,9 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// evil is what a terminal, a reader or a parser might obey: ANSI colours and titles, C1 controls,
-// line breaks, bidirectional overrides, zero-width characters, wide ones, markup and a formula. No
-// slash: the engine has those in the names of links only.
+// evil contains what a terminal, a reader or a parser might act on: ANSI colours and titles, C1
+// controls, line breaks, bidirectional overrides, zero-width characters, wide ones, markup and a
+// formula. No slash: the engine has those only in the names of links.
 const evil = "=1+1\x1b[31m\x1b]0;owned\x07\u009b2J\r\n\t\u202e\u2066\u200b\u2028漢字🐳|`<img src=x onerror=alert(1)>]]>\\\"'"
 
 var everyFormat = []string{
@@ -23,8 +23,8 @@ var everyFormat = []string{
 	`{{lower .Name}} {{upper .Image}} {{title .User}} {{pad .Name 1 2}} {{truncate .Name 9}} {{slice .Name 1 3}} {{join .Labels ","}}`,
 }
 
-// TestHostileNamesMoveNothing: program.run looks at every byte that is printed; here JSON must also
-// mean what the engine said.
+// TestHostileNamesMoveNothing: program.run checks every printed byte; here JSON must also mean what
+// the engine sent.
 func TestHostileNamesMoveNothing(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	id := e.Add(fake.Container{
@@ -76,8 +76,7 @@ func wantSameName(t *testing.T, format, out string) {
 	}
 }
 
-// TestHostileDocumentMovesNothing: a snapshot from elsewhere, with processes that call themselves
-// anything.
+// TestHostileDocumentMovesNothing: a foreign snapshot, with processes of any name.
 func TestHostileDocumentMovesNothing(t *testing.T) {
 	quoted, _ := json.Marshal(evil)
 	text := strings.ReplaceAll(`{"schema":"dropcap.snapshot/v1","created":EVIL,
@@ -101,7 +100,7 @@ func TestHostileDocumentMovesNothing(t *testing.T) {
 }
 
 // TestNoSecretsAnywhere: the values of environment, labels, commands, health checks and log options
-// are in what the engine says, and in nothing that dropcap says.
+// are in the engine's answers, and in nothing that dropcap prints.
 func TestNoSecretsAnywhere(t *testing.T) {
 	const canary = "canary-5f2b"
 	e := pair(t)

@@ -19,8 +19,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// labBench is a lab in the background, and the settings that it printed, as a shell has understood
-// them.
+// labBench is a lab in the background, and the settings that it printed, as parsed by a shell.
 type labBench struct {
 	program
 	folder string
@@ -63,7 +62,7 @@ func startLab(t *testing.T, args ...string) *labBench {
 	return l
 }
 
-// key is the lab's.
+// key returns the lab's access key.
 func (l *labBench) key() cloud.Key {
 	return cloud.Key{ID: l.env["AWS_ACCESS_KEY_ID"], Secret: l.env["AWS_SECRET_ACCESS_KEY"]}
 }
@@ -109,7 +108,7 @@ func (l *labBench) nodes(t *testing.T) (ids []string) {
 	return ids
 }
 
-// script runs one on all nodes, and gives what each has printed.
+// script runs a script on all nodes, and returns each one's output.
 func (l *labBench) script(t *testing.T, line string) map[string]string {
 	t.Helper()
 	key, ids := l.key(), l.nodes(t)
@@ -137,13 +136,13 @@ func (l *labBench) script(t *testing.T, line string) map[string]string {
 	return printed
 }
 
-// running tells whether a process runs; one that has ended and waits for its parent does not.
+// running reports whether a process runs; a zombie does not.
 func running(pid string) bool {
 	text, err := os.ReadFile("/proc/" + pid + "/stat")
 	return err == nil && !strings.Contains(string(text), ") Z ")
 }
 
-// pid is the lab's process.
+// pid returns the lab's process.
 func (l *labBench) pid(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(l.folder, "lab.json"))
@@ -196,7 +195,7 @@ func TestALabRunsScriptsOnItsNodes(t *testing.T) {
 	}
 }
 
-// Nodes without dropcap: what is installed is theirs, and gone when it is taken off.
+// Nodes without dropcap: what is installed is their own, and gone when it is removed.
 func TestABareLabIsInstalledAndTakenOff(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	l := startLab(t, "--nodes", "2", "--engines", "none", "--bare")
@@ -298,7 +297,7 @@ func TestAKilledLabLeavesNothing(t *testing.T) {
 		lines := strings.Fields(text)
 		hosts[lines[len(lines)-2]], children = true, append(children, lines[len(lines)-1])
 	}
-	// Of one engine the supervisor is killed too.
+	// The supervisor of one engine is killed too.
 	var record struct{ Pid int }
 	for host := range hosts {
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(strings.TrimPrefix(host, "unix://")),
@@ -326,8 +325,8 @@ func TestAKilledLabLeavesNothing(t *testing.T) {
 	}
 }
 
-// wantNoEngine: neither processes that have an engine's folder mounted, nor its cgroups, nor the
-// folder.
+// wantNoEngine checks that an engine left nothing: no processes with its folder mounted, no
+// cgroups, no folder.
 func wantNoEngine(t *testing.T, hosts map[string]bool) {
 	t.Helper()
 	for host := range hosts {

@@ -11,8 +11,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// An image exempts itself by no label, live or in a saved snapshot; what was given to the container
-// selects it all the same.
+// An image cannot exempt itself by a label, live or in a saved snapshot; a label given to the
+// container selects it all the same.
 func TestAnImageExemptsItselfByNoLabel(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("vpn:1", `CMD ["sleep", "3600"]`, "LABEL role=vpn",
@@ -62,8 +62,8 @@ waivers:
 	}
 }
 
-// An image names neither the files nor the variables of the commands that are printed for its
-// container, and nothing of them reaches it.
+// An image decides neither the files nor the variables of the commands printed for its container,
+// and nothing of them reaches it.
 func TestAnImageNamesNoFilesOfCompose(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	e := dockertest.Start(t, dockertest.Docker20)

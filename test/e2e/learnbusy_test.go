@@ -20,7 +20,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// busy makes a machine on which everybody waits for everybody: processes that do nothing but run.
+// busy loads the machine with processes that do nothing but run, so that everybody waits for
+// everybody.
 func busy(t *testing.T, n int) {
 	t.Helper()
 	for range n {
@@ -33,7 +34,7 @@ func busy(t *testing.T, n int) {
 	}
 }
 
-// recorder is a `dropcap learn -- COMMAND` whose command ends when told to.
+// recorder is a `dropcap learn -- COMMAND` whose command ends on request.
 type recorder struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -67,7 +68,7 @@ func recording(t *testing.T, e *dockertest.Engine, folder string, args ...string
 	return r
 }
 
-// end ends the command and gives what was recorded, by workload.
+// end ends the command and returns what was recorded, by workload.
 func (r *recorder) end(t *testing.T, status int) map[string]dropcap.WorkloadEvidence {
 	t.Helper()
 	r.in.Close()
@@ -91,17 +92,17 @@ func evidenceIn(t *testing.T, text string) map[string]dropcap.WorkloadEvidence {
 	return by
 }
 
-// On a machine where everything is late, each of sixty short lives side by side is known as what it
-// was: a first start or another, for how long it was, with its end; and all of it is in the store
-// when the recording says that it is over.
+// On a machine where everything is late, each of sixty short lives in parallel is recorded
+// correctly: a first start or another, its length, its end. All of it is in the store when the
+// recording reports its end.
 func TestSixtyShortLivesOnABusyMachine(t *testing.T) {
 	const lives, ranBefore, madeMeanwhile = 60, 10, 20
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
 		t.Fatal(err)
 	}
-	// An engine that is this busy may tell of a start seconds late, so that the life seems shorter
-	// than it was.
+	// An engine this busy may report a start seconds late, so that the life seems shorter than it
+	// was.
 	body :=
 		`{"Image":"app:1","Cmd":["sh","-c","chown 1 /tmp; sleep 6"],"HostConfig":{"NetworkMode":"none"}}`
 	ids := make([]string, lives)

@@ -13,8 +13,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// Who may talk to the engine and is not root learns why in one clause, and not what each hook
-// answered.
+// A user of the engine who is not root learns why in one clause, and not what each hook answered.
 func TestLearnWithoutRoot(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	e := fake.Start(t, fake.Options{Kernel: release(t)})
@@ -47,8 +46,8 @@ func TestLearnWithoutRoot(t *testing.T) {
 	}
 }
 
-// On a host with both cgroup versions crun's containers cannot be told apart. That is said, nothing
-// is kept, and the status tells.
+// On a host with both cgroup versions crun's containers cannot be told apart. dropcap reports that,
+// stores nothing, and returns a status for it.
 func TestLearnWhereContainersCannotBeToldApart(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	e := dockertest.Start(t, dockertest.Podman4)

@@ -15,9 +15,9 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// Six containers that take long to stop are restarted side by side; the time of the recording
-// begins when the last one is up, so that each is seen starting; one that does not come back is
-// named at once, and in the result.
+// Six containers that take long to stop are restarted in parallel. The recording's time begins when
+// the last one is up, so that each one's start is recorded; one that does not come back is named at
+// once, and in the result.
 func TestARestartSeesEveryContainerStart(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	e := dockertest.Start(t, dockertest.Docker20)

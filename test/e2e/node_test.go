@@ -20,7 +20,7 @@ import (
 // requestID names a request.
 func requestID(n int) string { return fmt.Sprintf("%032x", n) }
 
-// receiptIn reads what node has printed, which Run Command must not cut.
+// receiptIn reads node's output, which Run Command must not cut.
 func receiptIn(t *testing.T, r result) (dropcap.Receipt, frame.Part) {
 	t.Helper()
 	if r.status != 0 || len(r.out) > 24000 {
@@ -49,7 +49,7 @@ func unpacked(t *testing.T, p frame.Part) (r dropcap.Receipt) {
 	return r
 }
 
-// node runs a request and gives its receipt.
+// node runs a request and returns its receipt.
 func (p program) node(t *testing.T, args ...string) dropcap.Receipt {
 	t.Helper()
 	r, _ := receiptIn(t, p.run(t, append([]string{"node"}, args...)...))
@@ -92,7 +92,7 @@ func TestANodeSaysWhoItIsAndRecordsNothing(t *testing.T) {
 }
 
 // A thousand containers come back in parts that join, each within what Run Command keeps; and whole
-// where that is asked for.
+// on request.
 func TestALargeAuditComesBackInParts(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	for range 1000 {
@@ -125,8 +125,8 @@ func TestALargeAuditComesBackInParts(t *testing.T) {
 		"from character 999999999 on")
 }
 
-// Many that bring the same request at once, and one that brings it later, get the same receipt of
-// the one time that it was done.
+// Many processes with the same request at once, and a later one, get the same receipt of its only
+// execution.
 func TestARequestIsDoneOnceHoweverOftenItComes(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "web"})
@@ -196,7 +196,7 @@ func TestANodeTakesNothingThatAShellWould(t *testing.T) {
 	}
 }
 
-// Without an engine, a plan, or evidence there is a receipt of that.
+// Without an engine, a plan, or evidence there is a receipt that says so.
 func TestWhatFailsHasAReceiptToo(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "web"})
@@ -238,7 +238,7 @@ func TestWhatFailsHasAReceiptToo(t *testing.T) {
 	}
 }
 
-// Evidence is put together of parts in any order, verified, and taken in; its parts are gone then.
+// Evidence is assembled from parts in any order, verified, and imported; its parts are gone then.
 func TestEvidenceIsReceivedInParts(t *testing.T) {
 	p, folder := onNode(t, fake.Start(t, fake.Options{}))
 	source := dropcap.Source{Container: strings.Repeat("ab", 32), Since: "2026-05-01T10:00:00Z",

@@ -43,7 +43,7 @@ func (s *nodeStage) start(name string) string {
 	return s.docker("run", "-d", "--name", name, "--stop-timeout", "1", "app:1")
 }
 
-// plan plans a container and gives the word that names the plan for apply.
+// plan plans a container and returns the word that names the plan for apply.
 func (s *nodeStage) plan(name string) string {
 	s.t.Helper()
 	r := s.p.node(s.t, "plan", "--request="+s.request(), "--container="+name)
@@ -116,7 +116,7 @@ func TestAPlanThatTheHostKeptIsAppliedAndBackedOutByItsRequests(t *testing.T) {
 }
 
 // begin starts an apply in a process group of its own, as the agent does, and waits until the
-// receipt says that it goes on and the new container runs.
+// receipt says that it is running and the new container runs.
 func (s *nodeStage) begin(id string, args ...string) *exec.Cmd {
 	s.t.Helper()
 	cmd := s.p.command(s.t, append([]string{"node", "apply", "--request=" + id, "--deadline=600"},
@@ -144,7 +144,7 @@ func (s *nodeStage) workers(id string) []string {
 	return pids
 }
 
-// The agent kills a command's process group when it takes too long, and then the work goes on.
+// The agent kills a command's process group when it takes too long, and the work continues.
 func TestTheWorkGoesOnWhenTheAgentKillsTheCommand(t *testing.T) {
 	s := newNodeStage(t)
 	old := s.start("web")
@@ -166,8 +166,7 @@ func TestTheWorkGoesOnWhenTheAgentKillsTheCommand(t *testing.T) {
 	}
 }
 
-// A backout that comes amid the apply waits for it, and one that comes before it keeps it from
-// being done.
+// A backout that comes during the apply waits for it, and one that comes before it prevents it.
 func TestABackoutTakesBackWhatGoesOnOrHasNotArrived(t *testing.T) {
 	s := newNodeStage(t)
 	old := s.start("web")
@@ -191,7 +190,7 @@ func TestABackoutTakesBackWhatGoesOnOrHasNotArrived(t *testing.T) {
 	s.is("web", old)
 }
 
-// An agent that asks the command to end is told that the work goes on.
+// An agent that asks the command to end learns that the work continues.
 func TestOneWhoWaitsForARequestIsToldThatItGoesOn(t *testing.T) {
 	s := newNodeStage(t)
 	s.start("web")
@@ -233,7 +232,7 @@ func kill(t *testing.T, pids ...string) {
 	}
 }
 
-// When all that works on a request dies, whoever looks is told, who may change containers has it
+// If all processes of a request die, whoever asks is told, whoever may change containers has it
 // recovered, and it is never done again.
 func TestADeadRequestIsRecoveredByWhoMayChangeAndNotDoneAgain(t *testing.T) {
 	s := newNodeStage(t)
@@ -266,8 +265,8 @@ func TestADeadRequestIsRecoveredByWhoMayChangeAndNotDoneAgain(t *testing.T) {
 	}
 }
 
-// onlyLooks asks all that the document for looking can ask of a dead request: nothing of the
-// containers and the journal is changed.
+// onlyLooks makes every request that the look document allows about a dead request: none changes
+// the containers or the journal.
 func (s *nodeStage) onlyLooks(id string) {
 	s.t.Helper()
 	state := func() string {
@@ -295,8 +294,8 @@ func (s *nodeStage) onlyLooks(id string) {
 	}
 }
 
-// When only the process that writes the receipt dies, the command that it ran goes on to its end,
-// and the request is not free before.
+// If only the process that writes the receipt dies, its command runs to its end, and the request is
+// locked until then.
 func TestAnOrphanedChangeIsWaitedFor(t *testing.T) {
 	s := newNodeStage(t)
 	s.p = s.p.with("DROPCAP_WATCH=off") // so that the receipt is left as it is

@@ -8,7 +8,7 @@ import (
 	"dropcap/internal/dockertest/fake"
 )
 
-// One word names the requests of many nodes, and each has its own of it.
+// One word names the requests of many nodes, and each node has its own.
 func TestANodeNamesItsOwnRequest(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "web"})

@@ -10,8 +10,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// On a full disk a request fails with a sentence, soon, and what was done before can still be asked
-// for.
+// On a full disk a request soon fails with a sentence, and earlier receipts are still available.
 func TestANodeOnAFullDisk(t *testing.T) {
 	dir := testenv.SmallDisk(t, "512k")
 	e := fake.Start(t, fake.Options{})

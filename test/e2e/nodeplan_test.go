@@ -34,7 +34,7 @@ func TestANodePlansThoseOfTheNamedContainersThatItHas(t *testing.T) {
 	}
 }
 
-// What a label names is edited by nobody over a fleet: the plan says so, and shows what to write
+// Over a fleet nothing edits a file that a label names: the plan says so, and shows what to write
 // there.
 func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 	s := newNodeStage(t)
@@ -71,8 +71,8 @@ func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 	}
 }
 
-// No argument of a container leaves its host, whatever it looks like: what a controller gets are
-// places in a file that the host has not even written.
+// No argument of a container leaves its host, whatever it looks like: a controller gets references
+// to a file that the host has not even written.
 func TestNoArgumentLeavesTheHost(t *testing.T) {
 	const word = "quietword"
 	s := newNodeStage(t)

@@ -62,7 +62,7 @@ func (c carrier) call(action string, in any) (map[string]any, int) {
 	return out, resp.StatusCode
 }
 
-// send sends a document and waits for what the node printed.
+// send sends a document and waits for the node's output.
 func (c carrier) send(document string, parameters map[string]string) map[string]any {
 	c.t.Helper()
 	given := map[string][]string{}
@@ -84,7 +84,7 @@ func (c carrier) send(document string, parameters map[string]string) map[string]
 	return out
 }
 
-// The documents of ours are taken by the service, held to their forms, and do through an agent what
+// The service accepts our documents and enforces their patterns, and through an agent they do what
 // node does.
 func TestTheDocumentsRunNodeThroughAnAgent(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
@@ -156,8 +156,8 @@ func TestTheDocumentsRunNodeThroughAnAgent(t *testing.T) {
 	}
 }
 
-// slowed is an engine that tells of its containers only once it is let; waiting counts who waits
-// for that.
+// slowed is an engine that lists its containers only once it may; waiting counts who waits for
+// that.
 func slowed(t *testing.T, e *fake.Engine, let <-chan struct{},
 	waiting *atomic.Int32) (host string) {
 	t.Helper()
@@ -188,8 +188,8 @@ func slowed(t *testing.T, e *fake.Engine, let <-chan struct{},
 	return "unix://" + socket
 }
 
-// The agent waits for whoever holds a script's output: the process that goes on with a request
-// after the command has answered must not.
+// The agent waits for every holder of a script's output: the process that continues a request after
+// the command has answered must not hold it.
 func TestWhatGoesOnAfterTheAnswerHoldsNoOutputOfTheAgents(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "web"})

@@ -63,8 +63,8 @@ func (s stage) journal(changes ...dropcap.Change) {
 	}
 }
 
-// A change keeps its old container, stopped: neither is it planned, nor does audit fail for it, as
-// long as nobody starts it.
+// A change retains its old container, stopped: it is not planned, and audit does not fail for it,
+// as long as nobody starts it.
 func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
@@ -112,7 +112,7 @@ func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 	s.dropcap(3, "audit", old)
 	s.dropcap(3, "plan", old)
 	s.docker("kill", old)
-	change.State = dropcap.BackedOut // then it is the new one that is left behind
+	change.State = dropcap.BackedOut // then the new one is left behind
 	s.journal(change)
 	s.dropcap(3, "audit", old)
 	s.docker("kill", now)
@@ -142,7 +142,7 @@ func TestWhatAChangeRetainsIsNoFinding(t *testing.T) {
 	}
 }
 
-// The container that dropcap's own connection goes through must not be stopped beneath it.
+// The container that carries dropcap's own connection must not be stopped.
 func TestTheContainerThatCarriesTheConnectionIsRefused(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
@@ -163,7 +163,7 @@ func TestTheContainerThatCarriesTheConnectionIsRefused(t *testing.T) {
 	}
 	s.dropcap(3, through, "plan", "other")
 	t.Setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 "+port)
-	s.dropcap(3, "plan", "proxy") // another address leads elsewhere
+	s.dropcap(3, "plan", "proxy") // another address is another connection
 	t.Setenv("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 "+port)
 	if out := s.dropcap(7, "plan", "proxy", "--format", "{{.Refused}}"); !strings.Contains(out,
 		"which you are logged in through") {

@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// A user who stands in a stranger's folder is not judged by the stranger's policy, and is told so;
-// in his own folder his own counts, and he is told that, too.
+// A user in another user's folder is not judged by the policy there, and is told so; in his own
+// folder his own policy applies, and he is told that, too.
 func TestAStrangersPolicyDoesNotCount(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	e := fake.Start(t, fake.Options{})

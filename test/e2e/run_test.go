@@ -16,11 +16,11 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// program is one way to run dropcap. The zero value runs it with nothing of the tester's own
-// environment but PATH.
+// program is one way to run dropcap. The zero value runs it with only PATH from the tester's
+// environment.
 type program struct {
 	env    []string
-	wrap   []string // a command before it
+	wrap   []string // a command prefix
 	before func(*exec.Cmd)
 }
 
@@ -49,8 +49,7 @@ func (p program) command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run waits for the end. Whatever is printed must be fit for a terminal, and must not be a stack
-// trace.
+// run waits for the end. The output must be fit for a terminal, and must not be a stack trace.
 func (p program) run(t *testing.T, args ...string) (r result) {
 	t.Helper()
 	cmd := p.command(t, args...)
@@ -94,7 +93,7 @@ var (
 	noHint   = regexp.MustCompile(`\Adropcap: error: cannot [^\n]+\n\z`)
 )
 
-// wantError wants one sentence, at most one remedy, and the status.
+// wantError checks for one sentence, at most one remedy, and the status.
 func (r result) wantError(t *testing.T, status int, says string) {
 	t.Helper()
 	if r.status != status || !sentence.MatchString(r.err) || !strings.Contains(r.err, says) {

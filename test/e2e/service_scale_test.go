@@ -24,12 +24,12 @@ import (
 // Each container chowns, and chroots, then sleeps: some twenty kinds of checks.
 const chores = `busybox chown 1 f; busybox chown 0 f; busybox chmod 600 f; busybox chroot / /none; exec busybox sleep 86400`
 
-// mostAlone is between what it holds (20 to 23 MiB) and what it would with all of the program that
-// its start has read (41 to 46).
+// mostAlone is between the usual memory (20 to 23 MiB) and that with all of the program that its
+// start has read (41 to 46).
 const mostAlone = 32 << 10 // KiB
 
-// Full mode has 1,000 containers that start within a minute, as the promise is; the short form has
-// as many as a busy host bears.
+// Full mode has 1,000 containers that start within a minute, as promised; the short form has as
+// many as a busy host can run.
 func TestServiceAtScale(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.BTF, testenv.Base)
 	n, idle := 60, 5*time.Second
@@ -85,8 +85,8 @@ func TestServiceAtScale(t *testing.T) {
 }
 
 // allKnown waits until there is evidence of what all of them need. Each question is a process of
-// its own, so that asking at once again would be much of what the service has to bear: the next
-// follows what it says.
+// its own, so asking at once again would add much to the service's load: the next one depends on
+// the answer.
 func (h *herd) allKnown(s *service, n int) {
 	h.t.Helper()
 	said, chown, all := -1, 0, 0
@@ -113,8 +113,8 @@ func release(t *testing.T) string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// herd is many processes in cgroups and namespaces of their own, and an engine that says that they
-// are containers.
+// herd is many processes in cgroups and namespaces of their own, and an engine that reports them as
+// containers.
 type herd struct {
 	t    *testing.T
 	e    *fake.Engine
@@ -177,7 +177,7 @@ func (h *herd) end() {
 	h.cmds = nil
 }
 
-// clear removes what is left, also of a run that was killed.
+// clear removes what is left, also by a run that was killed.
 func (h *herd) clear() {
 	h.end()
 	testenv.Within(20*time.Second, func() bool {
@@ -191,8 +191,7 @@ func (h *herd) clear() {
 	})
 }
 
-// known counts the workloads of which there is evidence, and those whose evidence has what all of
-// them need.
+// known counts the workloads with evidence, and those whose evidence has what all of them need.
 func (h *herd) known(s *service) (needing, all int) {
 	r := program{}.run(h.t, "evidence", "--format", "json", "--store", s.store)
 	var doc struct{ Workloads []struct{ Required []string } }
@@ -208,7 +207,7 @@ func (h *herd) known(s *service) (needing, all int) {
 	return needing, len(doc.Workloads)
 }
 
-// resident reads a line of the program's memory, in KiB.
+// resident returns a line of the program's memory, in KiB.
 func resident(t *testing.T, s *service, line string) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
@@ -220,7 +219,7 @@ func resident(t *testing.T, s *service, line string) int {
 	return n
 }
 
-// cpu is the processor time that the program has used.
+// cpu returns the processor time that the program has used.
 func cpu(t *testing.T, s *service) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))

@@ -34,7 +34,7 @@ type service struct {
 	lines []string
 }
 
-// serve starts one, and waits until it tells the service manager that it is ready.
+// serve starts one, and waits until it reports to the service manager that it is ready.
 func serve(t *testing.T, host, store string) *service {
 	t.Helper()
 	testenv.Need(t, testenv.Root, testenv.BTF)
@@ -93,7 +93,7 @@ func (s *service) log() string {
 	return strings.Join(s.lines, "\n")
 }
 
-// says waits for a line that matches.
+// says waits for a matching line.
 func (s *service) says(t *testing.T, pattern string) {
 	t.Helper()
 	like := regexp.MustCompile(`(?m)` + pattern)
@@ -127,8 +127,8 @@ func (s *service) knows(t *testing.T, workload, pattern string) {
 
 const chowns = `{"Image":"app:1","Cmd":["sh","-c","while true; do chown 1 /tmp; sleep 0.2; done"]}`
 
-// A service lives through restarts of the engine, keeps what containers showed that have ended, and
-// ends cleanly.
+// A service lives through restarts of the engine, keeps the evidence of containers that have ended,
+// and ends cleanly.
 func TestServiceLivesThroughTheEngine(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
@@ -154,8 +154,8 @@ func TestServiceLivesThroughTheEngine(t *testing.T) {
 	}
 }
 
-// One that is killed leaves nothing in the kernel, and what it kept; the next one is not kept from
-// starting, a second one at once is.
+// A killed service leaves nothing in the kernel, and what it stored; the next one can start, but
+// not a second one at the same time.
 func TestServiceIsKilled(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Docker20)
 	if _, err := e.Import("app:1"); err != nil {
@@ -179,7 +179,7 @@ func TestServiceIsKilled(t *testing.T) {
 	serve(t, e.Host, s.store).end(t)
 }
 
-// programsOf gives the ids of the eBPF programs that a process holds (proc_pid_fdinfo(5)).
+// programsOf returns the ids of the eBPF programs that a process holds (proc_pid_fdinfo(5)).
 func programsOf(t *testing.T, pid int) (ids []uint32) {
 	t.Helper()
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
@@ -198,7 +198,7 @@ func programsOf(t *testing.T, pid int) (ids []uint32) {
 	return ids
 }
 
-// loaded tells whether the kernel has a program of that id.
+// loaded reports whether the kernel has a program with that id.
 func loaded(id uint32) bool {
 	attr := [16]uint32{id}
 	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_GET_FD_BY_ID,
@@ -209,7 +209,7 @@ func loaded(id uint32) bool {
 	return errno == 0
 }
 
-// A disk that is full does not end a service, nor take away what it saw meanwhile.
+// A full disk does not end a service, nor lose what it observed meanwhile.
 func TestServiceOutlivesAFullDisk(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	e := dockertest.Start(t, dockertest.Docker20)
@@ -229,7 +229,7 @@ func TestServiceOutlivesAFullDisk(t *testing.T) {
 	s.knows(t, "patient", `cap-add=CHOWN`)
 	s.end(t)
 
-	// And a recording whose evidence cannot be kept at its end prints it all the same.
+	// And a recording whose evidence cannot be stored at its end prints it all the same.
 	fill()
 	p := program{env: []string{"DOCKER_HOST=" + e.Host, "PATH=" + testenv.Cache() + "/base/bin:" +
 		os.Getenv("PATH")}}

@@ -29,7 +29,7 @@ var pseudoTerminals = testenv.Requirement{Name: "pseudo-terminals",
 		return ""
 	}}
 
-// openTerminal gives both ends of a pseudo-terminal of a width.
+// openTerminal returns both ends of a pseudo-terminal of a width.
 func openTerminal(t *testing.T, columns uint16) (master, slave *os.File) {
 	t.Helper()
 	testenv.Need(t, pseudoTerminals)
@@ -67,7 +67,7 @@ func (p program) onTerminal(t *testing.T, columns int, args ...string) string {
 	}
 	slave.Close()
 	var out bytes.Buffer
-	io.Copy(&out, master) // ends with EIO when nobody has the other end any more
+	io.Copy(&out, master) // ends with EIO when nobody holds the other end
 	if err := cmd.Wait(); err != nil {
 		if _, failed := err.(*exec.ExitError); !failed {
 			t.Fatal(err)
@@ -78,8 +78,8 @@ func (p program) onTerminal(t *testing.T, columns int, args ...string) string {
 
 var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// TestTerminal: rows fit whatever the width, are coloured unless asked not to be, and hold nothing
-// else that moves a terminal.
+// TestTerminal: rows fit whatever the width, are coloured unless asked not to be, and contain
+// nothing else that controls a terminal.
 func TestTerminal(t *testing.T) {
 	e := fake.Start(t, fake.Options{})
 	e.Add(fake.Container{Name: "a-name-that-is-much-longer-than-most-names-of-containers-are",
@@ -119,7 +119,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// interruptsTheQuestion holds that Ctrl-C where a command asks ends it at once, and that nothing
+// interruptsTheQuestion checks that Ctrl-C at a question ends the command at once, and that nothing
 // was done.
 func interruptsTheQuestion(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()

@@ -12,7 +12,7 @@ import (
 )
 
 // One container whose labels are too long to be read is unknown, with the reason; all others are
-// judged, planned, learned from and changed.
+// judged, planned, recorded and changed.
 func TestOneContainerThatCannotBeReadBlocksNoOther(t *testing.T) {
 	testenv.Need(t, testenv.Root)
 	e := dockertest.Start(t, dockertest.Docker20)
@@ -72,7 +72,7 @@ func TestOneContainerThatCannotBeReadBlocksNoOther(t *testing.T) {
 	s.dropcap(0, "backout", "--last", "--yes")
 }
 
-// The same on a host that learns: the rest is recorded, and who could not be read is named.
+// The same on a host that learns: the rest is recorded, and the unreadable one is named.
 func TestLearningGoesOnBesideOneThatCannotBeRead(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	e := dockertest.Start(t, dockertest.Docker20)
@@ -94,7 +94,7 @@ func TestLearningGoesOnBesideOneThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Whatever else keeps one from being read: the others are judged.
+// Whatever else makes one unreadable: the others are judged.
 func TestGarbageAndSilenceAboutOneContainer(t *testing.T) {
 	for name, fault := range map[string]fake.Fault{
 		"garbage":         {Body: "\x00\x1b[2Jnonsense"},

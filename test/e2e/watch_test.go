@@ -19,8 +19,8 @@ import (
 // killed.
 const longestDown = 20 * time.Second
 
-// sessions are the sessions (setsid(2)) of all processes that work on a change with this store, but
-// for those that watch over it.
+// sessions returns the sessions (setsid(2)) of all processes that work on a change with this store,
+// except those that watch over it.
 func (s *nodeStage) sessions() map[int]bool {
 	found := map[int]bool{}
 	list, _ := filepath.Glob("/proc/[0-9]*")
@@ -60,14 +60,14 @@ func killSessions(t *testing.T, sessions map[int]bool) (n int) {
 	return n
 }
 
-// watches are the processes that watch over changes with this store.
+// watches returns the processes that watch over changes with this store.
 func (s *nodeStage) watches() []string {
 	out, _ := exec.Command("pgrep", "-f", "recover .*--store "+s.folder+" .*--after").Output()
 	return strings.Fields(string(out))
 }
 
-// When the sessions of dropcap, of the script and of the agent are all killed amid a change, the
-// host ends it by itself, and the receipt tells so.
+// If the sessions of dropcap, of the script and of the agent are all killed during a change, the
+// host completes it by itself, and the receipt says so.
 func TestAChangeThatLosesAllItsProcessesIsEndedByTheHostItself(t *testing.T) {
 	s := newNodeStage(t)
 	// it does not end at TERM, so it is down while it is killed
@@ -130,8 +130,8 @@ func sessionOf(t *testing.T) int {
 	return int(sid)
 }
 
-// A command that a person gave is watched over too; one that ends by itself leaves nobody behind,
-// and one that changes nothing is not watched.
+// A command that a person gave is watched over too. One that ends by itself leaves no watcher
+// behind, and one that changes nothing has none.
 func TestWhoWatchesGoesWithTheChange(t *testing.T) {
 	s := newNodeStage(t)
 	s.start("web")
