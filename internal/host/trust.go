@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"dropcap"
+	"dropcap/caps"
 	"dropcap/internal/kernel"
 	"dropcap/internal/trust"
 )
@@ -168,31 +170,53 @@ func judge(table *kernel.MountTable, file string, rule trust.Rule) (link string,
 type description struct {
 	Name   string
 	State  struct{ Pid int }
-	Mounts []struct{ Type, Name, Source, Driver string }
+	Mounts []struct {
+		Type, Name, Source, Driver string
+		RW                         bool
+	}
 	// GraphDriver has the folders of the container's own layer.
 	GraphDriver struct{ Data map[string]any }
-	HostConfig  struct{ Devices []struct{ PathOnHost string } }
+	HostConfig  struct {
+		Privileged bool
+		CapAdd     []string
+		Devices    []struct{ PathOnHost string }
+	}
 }
 
-// reached is what a container reaches: what the kernel says that its process has mounted, what its
-// mounts will show when it starts again, the layer that it writes to, and disks.
+// remounts reports whether the container may make a read-only mount of its own writable. That takes
+// SYS_ADMIN where the mount is from (fs/namespace.c, do_remount and MNT_LOCK_READONLY).
+func (d description) remounts() bool {
+	return d.HostConfig.Privileged || slices.ContainsFunc(d.HostConfig.CapAdd,
+		func(name string) bool {
+			c, err := caps.Parse(name)
+			return err != nil || c == caps.SysAdmin // ALL is no capability
+		})
+}
+
+// reached is what a container can write to: what the kernel says that its process has mounted, what
+// its mounts will show when it starts again, the layer that it writes to, and disks. What is
+// mounted read-only does not count, unless the container may change that.
 func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage,
 	volumes map[string]map[string]string) trust.Mount {
 	var d description
 	_ = json.Unmarshal(raw, &d) // one that cannot be read at all is told of by who lists them
 	m := trust.Mount{Container: strings.TrimPrefix(d.Name, "/")}
-	var paths []string
+	var paths, frozen []string
 	if d.State.Pid > 0 {
-		spots, layers, err := k.MountedBy(d.State.Pid)
+		spots, layers, err := k.MountedBy(d.State.Pid, !d.remounts())
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			m.Unknown = "its mounts cannot be read"
 		}
 		m.Spots, paths = append(m.Spots, spots...), append(paths, layers...)
 	}
 	for _, b := range d.Mounts {
-		paths = append(paths, b.Source)
+		into := &paths
+		if !b.RW && !d.remounts() {
+			into = &frozen
+		}
+		*into = append(*into, b.Source)
 		if b.Type == "volume" {
-			paths = append(paths, device(volumes[b.Name])...)
+			*into = append(*into, device(volumes[b.Name])...)
 		}
 		if b.Type == "volume" && b.Driver != "" && b.Driver != "local" && d.State.Pid == 0 &&
 			b.Source == "" {
@@ -207,15 +231,21 @@ func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage,
 	for _, dev := range d.HostConfig.Devices {
 		paths = append(paths, dev.PathOnHost)
 	}
-	for _, p := range paths {
+	look := func(p string, at func(string) ([]dropcap.Spot, error)) {
 		if !filepath.IsAbs(p) {
-			continue
+			return
 		}
-		spots, err := table.Reachable(p)
+		spots, err := at(p)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			m.Unknown = "its mount of " + p + " cannot be looked at"
 		}
 		m.Spots = append(m.Spots, spots...)
+	}
+	for _, p := range paths {
+		look(p, table.Reachable)
+	}
+	for _, p := range frozen {
+		look(p, table.ReachableBelow)
 	}
 	return m
 }

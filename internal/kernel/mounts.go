@@ -14,6 +14,8 @@ type mount struct {
 	id, device        string   // the ids of the mount and of the file system ("8:1")
 	// what is mounted, in the words of whoever mounted it: a device, or any word
 	source string
+	// readOnly is the mount's own: others of the same file system may be writable.
+	readOnly bool
 }
 
 // parseMountinfo parses every line in the kernel's format and skips all others.
@@ -30,6 +32,7 @@ func parseMountinfo(text []byte) []mount {
 			root: unescape(l[3]), point: unescape(l[4]), kind: r[0],
 			options: strings.Split(r[2], ","),
 			id:      l[0], device: l[2], source: unescape(r[1]),
+			readOnly: slices.Contains(strings.Split(l[5], ","), "ro"),
 		})
 	}
 	return list

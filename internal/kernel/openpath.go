@@ -86,12 +86,35 @@ func (t *MountTable) Reachable(p string) ([]dropcap.Spot, error) {
 	if err != nil {
 		return nil, err
 	}
+	return append(list, t.below(real)...), nil
+}
+
+// ReachableBelow returns what Reachable does without the path's own spots: what a read-only mount
+// of the path leaves writable, since that does not extend to the mounts below it (mount(2), MS_BIND
+// and MS_REC).
+func (t *MountTable) ReachableBelow(p string) ([]dropcap.Spot, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(t.root+p, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK { // a device is written to all the same
+		return t.disk(st.Rdev), nil
+	}
+	_, real, err := t.locate(p, 0)
+	if err != nil {
+		return nil, err
+	}
+	return t.below(real), nil
+}
+
+// below returns the spots of the mounts below a path.
+func (t *MountTable) below(real string) (list []dropcap.Spot) {
 	for _, m := range t.list {
 		if strings.HasPrefix(m.point, strings.TrimSuffix(real, "/")+"/") {
 			list = append(list, dropcap.Spot{Device: m.device, Path: m.root})
 		}
 	}
-	return list, nil
+	return list
 }
 
 // disk returns the whole file system on a block device, under its own number and under those of its
@@ -111,13 +134,18 @@ func (t *MountTable) disk(rdev uint64) []dropcap.Spot {
 
 // MountedBy returns the spots of all that a process has mounted, as the kernel lists them,
 // including what was mounted below its mounts later. layers are the folders in which its overlays
-// store what it writes. The error is fs.ErrNotExist if the process has ended.
-func (r *Reader) MountedBy(pid int) (spots []dropcap.Spot, layers []string, err error) {
+// store what it writes. With writable, only mounts that can be written to count. The error is
+// fs.ErrNotExist if the process has ended.
+func (r *Reader) MountedBy(pid int, writable bool) (spots []dropcap.Spot, layers []string,
+	err error) {
 	text, err := os.ReadFile(r.path(pid, "mountinfo"))
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, m := range parseMountinfo(text) {
+		if writable && m.readOnly {
+			continue
+		}
 		s := dropcap.Spot{Device: m.device, Path: strings.TrimSuffix(m.root, "//deleted")}
 		if !slices.Contains(spots, s) {
 			spots = append(spots, s)

@@ -89,7 +89,7 @@ func TestAllPathsToAFileLeadToOneSpot(t *testing.T) {
 		t.Errorf("whoever mounts a reaches %v (%v), want what is mounted in it, too: %v", reached,
 			err, memory)
 	}
-	seen, layers, err := m.reader.MountedBy(os.Getpid())
+	seen, layers, err := m.reader.MountedBy(os.Getpid(), false)
 	if err != nil || !slices.Contains(seen, memory) || !slices.Contains(layers, in("upper")) {
 		t.Errorf("a process sees %v, %v, %v", seen, layers, err)
 	}

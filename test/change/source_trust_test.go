@@ -90,6 +90,17 @@ func TestComposeFileThatAContainerReachesIsRefused(t *testing.T) {
 			"true", "the container peer mounts"},
 		{"a file that a service reads", "docker run -d --name peer -v $SHOP/web.env:/x app:1",
 			"true", "the container peer mounts"},
+		{"read-only, by one that may remount", `docker run -d --name peer --cap-add SYS_ADMIN ` +
+			`-v $SHOP:/x:ro app:1`, "true", "the container peer mounts"},
+		{"read-only, but not what is mounted below", "mkdir -p $POOL/deep/sub; " +
+			"$THERE mount --bind $POOL/deep $POOL/deep; $THERE mount --make-shared $POOL/deep; " +
+			"$THERE mount --bind $SHOP $POOL/deep/sub; " +
+			"docker run -d --name peer -v $POOL/deep:/x:ro app:1",
+			"$THERE umount $POOL/deep/sub; $THERE umount $POOL/deep", "the container peer mounts"},
+		{"that, and it does not run", "mkdir -p $POOL/deep/sub; " +
+			"$THERE mount --bind $POOL/deep $POOL/deep; $THERE mount --bind $SHOP $POOL/deep/sub; " +
+			"docker create --name peer -v $POOL/deep:/x:ro app:1",
+			"$THERE umount $POOL/deep/sub; $THERE umount $POOL/deep", "the container peer mounts"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer p.shell(t, "docker rm -f peer; "+c.after+"; rm -rf $POOL/*")
@@ -102,6 +113,19 @@ func TestComposeFileThatAContainerReachesIsRefused(t *testing.T) {
 		})
 		p.untouched(t, c.name, web, db)
 	}
+}
+
+// A container that sees the files read-only, as those that watch a host do, decides nothing.
+func TestComposeFileThatAContainerOnlyReadsIsTrusted(t *testing.T) {
+	s := newStage(t, dockertest.Docker20)
+	p := newShop(t, s, "v2")
+	p.shell(t, upShop)
+	p.shell(t, `docker run -d --name watches -v $SHOP:/x:ro app:1
+		docker create --name later -v $SHOP/compose.yaml:/x:ro app:1`)
+	if r := p.apply(t); r.status != dropcap.ExitOK {
+		t.Errorf("it is refused: %v", r)
+	}
+	p.shell(t, "docker rm -f watches later")
 }
 
 // If somebody replaces a file after it was checked, compose does not read the new one.
