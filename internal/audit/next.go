@@ -109,9 +109,8 @@ func record(names []string, some bool) []Advice {
 	if len(names) == 0 {
 		return nil
 	}
-	why := "record what " + printable.Count(len(names), "container") +
-		" of which too little is known " +
-		"need, while they do all that they do; restart each once meanwhile"
+	why := "record what " + printable.Count(len(names), "container") + " really use: too little " +
+		"is known of that; restart each once meanwhile, to see it start"
 	args := []string{"learn"}
 	if some && len(names) <= mostNamed {
 		args = append(args, names...)

@@ -186,7 +186,7 @@ func (o observer) Progress(p host.Progress) {
 	case host.PlanMade:
 		if o.showPlan {
 			look := o.options(outputFlags{})
-			look.Details = o.details
+			look.Details, look.Applying = o.details, true
 			if err := render.Plan(o.err, "text", p.Plan, look); err != nil {
 				o.warn(err)
 			}

@@ -178,7 +178,7 @@ func writeNext(b *strings.Builder, list []Advice, o Options) {
 	}
 	b.WriteString("\n" + bold.paint("next", o.Color) + "\n")
 	for _, a := range list {
-		for _, l := range wrap(visible(a.Why)+":", max(0, o.Width-2)) {
+		for _, l := range wrap(visible(a.Why)+":", o.readable().Width-2) {
 			fmt.Fprintf(b, "  %s\n", l)
 		}
 		fmt.Fprintf(b, "    %s\n", visible(a.Command))

@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,7 +33,22 @@ func writeOverview(b *strings.Builder, steps []dropcap.Step, o Options) {
 	writeRefusals(b, steps, o)
 	if !o.Details {
 		writeWarnings(b, steps, o)
-		b.WriteString("\n`dropcap plan NAME` tells all about a container, --details about each.\n")
+	}
+	if !o.Details && !o.Applying {
+		writeOnward(b, countPlan(steps).change)
+	}
+}
+
+// writeOnward says how to go on from a plan.
+func writeOnward(b *strings.Builder, ready int) {
+	b.WriteString("\n`dropcap plan NAME` tells all about a container, --details about each.\n")
+	switch {
+	case ready == 1:
+		b.WriteString("`dropcap apply --all-ready`, with the same flags, changes the one that is " +
+			"ready.\n")
+	case ready > 1:
+		fmt.Fprintf(b, "`dropcap apply --all-ready`, with the same flags, changes the %d that are "+
+			"ready.\n", ready)
 	}
 }
 

@@ -14,14 +14,15 @@ import (
 // Options say how to write. The zero value is for a pipe: no colour, no limit of width, identifiers
 // shortened.
 type Options struct {
-	Width   int // columns of the terminal; 0 is no terminal, and no limit
-	Color   bool
-	NoTrunc bool      // nothing is shortened
-	Quiet   bool      // table and wide print container ids only, as docker ps does
-	Details bool      // a plan's text tells everything about each step
-	Next    []Advice  // what to do next; table and wide end with it
-	Version string    // of dropcap
-	Now     time.Time // when this is written
+	Width    int // columns of the terminal; 0 is no terminal, and no limit
+	Color    bool
+	NoTrunc  bool      // nothing is shortened
+	Quiet    bool      // table and wide print container ids only, as docker ps does
+	Details  bool      // a plan's text tells everything about each step
+	Applying bool      // a plan that is about to be applied
+	Next     []Advice  // what to do next; table and wide end with it
+	Version  string    // of dropcap
+	Now      time.Time // when this is written
 }
 
 type writer func(io.Writer, audits, Options) error
