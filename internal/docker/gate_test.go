@@ -20,14 +20,14 @@ import (
 // strict lets creates through, with another body, and nothing else. It refuses what was created
 // with "bad" in it.
 type strict struct {
-	mu   sync.Mutex
-	seen []string
+	mu       sync.Mutex
+	requests []string
 }
 
 func (s *strict) Ask(_ context.Context, method, path string, body []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen = append(s.seen, method+" "+path+" "+string(body))
+	s.requests = append(s.requests, method+" "+path+" "+string(body))
 	if path != "/containers/create" {
 		return nil, errors.New("cannot do that")
 	}
@@ -37,7 +37,7 @@ func (s *strict) Ask(_ context.Context, method, path string, body []byte) ([]byt
 func (s *strict) Answered(_ context.Context, method, path string, status int, body []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen = append(s.seen, http.StatusText(status)+" "+string(body))
+	s.requests = append(s.requests, http.StatusText(status)+" "+string(body))
 	if bytes.Contains(body, []byte("bad")) {
 		return errors.New("cannot let that be")
 	}

@@ -364,16 +364,16 @@ func TestVanish(t *testing.T) {
 
 // Podman 4.3 answers 500 if a container goes away while it is described.
 func TestVanishInMidAnswerOfPodman(t *testing.T) {
-	for _, said := range []string{"container ID does not exist in database: no such container",
+	for _, message := range []string{"container ID does not exist in database: no such container",
 		"inspecting ID: container has already been removed"} {
 		e := fake.Start(t, fake.Options{Podman: true})
 		id := e.Add(fake.Container{State: "running"})
 		c := mustOpen(t, e)
 		e.Misbehave(fake.Fault{Path: "/libpod/containers/", Status: 500,
-			Body: `{"cause":"x","message":"` + strings.ReplaceAll(said, "ID", id) +
+			Body: `{"cause":"x","message":"` + strings.ReplaceAll(message, "ID", id) +
 				`","response":500}`})
 		if _, err := c.Inspect(t.Context(), id); !errors.Is(err, dropcap.ErrNotFound) {
-			t.Errorf("%s: got %v, want it not found", said, err)
+			t.Errorf("%s: got %v, want it not found", message, err)
 		}
 		e.Behave()
 		e.Misbehave(fake.Fault{Path: "/libpod/containers/", Status: 500,

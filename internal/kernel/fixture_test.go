@@ -163,7 +163,7 @@ func (f tree) look(c dropcap.Container) (dropcap.Kernel, error) {
 	return f.reader().Look(f.t.Context(), c)
 }
 
-func (f tree) seen(c dropcap.Container) dropcap.Kernel {
+func (f tree) mustLook(c dropcap.Container) dropcap.Kernel {
 	f.t.Helper()
 	k, err := f.look(c)
 	if err != nil || !k.Visible {

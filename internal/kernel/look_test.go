@@ -45,7 +45,7 @@ func TestLookFindsTheContainersProcessesInEveryLayout(t *testing.T) {
 				proc{pid: 41, parent: 40, cgroup: tt.cgroup, listed: tt.child},
 				proc{pid: 42, parent: 9, cgroup: "0::/\n"},
 				proc{pid: 9, parent: 1, cgroup: "0::/\n"})
-			k := f.seen(dropcap.Container{ID: idA, PID: 40})
+			k := f.mustLook(dropcap.Container{ID: idA, PID: 40})
 			equal(t, brief(k), "init [40] \"tini\" a80425fb\nchild [41] \"sh\" a80425fb\n")
 		})
 	}
@@ -64,7 +64,7 @@ func TestLookTellsOriginsApart(t *testing.T) {
 		proc{pid: 60, parent: 9, cgroup: cg, listed: in, bounding: full, effective: full},
 		proc{pid: 61, parent: 60, cgroup: cg, listed: in, bounding: full, effective: full},
 		proc{pid: 70, parent: 9, cgroup: cg, listed: in, name: "nsenter"})
-	k := f.seen(dropcap.Container{ID: idA, PID: 40, Execs: []dropcap.Exec{{PID: 50},
+	k := f.mustLook(dropcap.Container{ID: idA, PID: 40, Execs: []dropcap.Exec{{PID: 50},
 		{PID: 60, Privileged: true}, {PID: 0}}})
 	equal(t, brief(k), `init [40] "sh" a80425fb
 child [41 43] "sh" a80425fb
@@ -82,7 +82,7 @@ func TestLookReadsEveryThread(t *testing.T) {
 		listed: []string{"docker/" + idA}, noNewPrivs: 1, tasks: []proc{
 			{pid: 44, noNewPrivs: 1}, {pid: 45, name: "strong", bounding: full, noNewPrivs: 1},
 			{pid: 46, bounding: full, state: "Z (zombie)"}}})
-	k := f.seen(dropcap.Container{ID: idA, PID: 40})
+	k := f.mustLook(dropcap.Container{ID: idA, PID: 40})
 	equal(t, brief(k), "init [40] \"sh\" a80425fb\ninit [45] \"strong\" 1ffffffffff\n")
 	if !k.NoNewPrivs {
 		t.Error("NoNewPrivs = false, though every live thread has it")
@@ -94,7 +94,7 @@ func TestLookTakesTheThreadsOfAProcessWhoseFirstThreadEnded(t *testing.T) {
 	f.add(proc{pid: 40, parent: 1, cgroup: "0::/docker/" + idA + "\n",
 		listed: []string{"docker/" + idA}, state: "Z (zombie)", bounding: full,
 		tasks: []proc{{pid: 44}}})
-	equal(t, brief(f.seen(dropcap.Container{ID: idA, PID: 40})), "init [44] \"sh\" a80425fb\n")
+	equal(t, brief(f.mustLook(dropcap.Container{ID: idA, PID: 40})), "init [44] \"sh\" a80425fb\n")
 }
 
 func TestLookIgnoresZombiesAndTheVanished(t *testing.T) {
@@ -103,7 +103,7 @@ func TestLookIgnoresZombiesAndTheVanished(t *testing.T) {
 	f.add(proc{pid: 40, parent: 1, cgroup: cg, listed: in},
 		proc{pid: 41, parent: 40, cgroup: cg, listed: in, state: "Z (zombie)", bounding: full})
 	f.list("docker/"+idA, "99")
-	equal(t, brief(f.seen(dropcap.Container{ID: idA, PID: 40})), "init [40] \"sh\" a80425fb\n")
+	equal(t, brief(f.mustLook(dropcap.Container{ID: idA, PID: 40})), "init [40] \"sh\" a80425fb\n")
 }
 
 func TestLookLeavesOutAStrangerWithARecycledNumber(t *testing.T) {
@@ -111,7 +111,7 @@ func TestLookLeavesOutAStrangerWithARecycledNumber(t *testing.T) {
 	in := []string{"docker/" + idA}
 	f.add(proc{pid: 40, parent: 1, cgroup: "0::/docker/" + idA + "\n", listed: in},
 		proc{pid: 41, parent: 1, cgroup: "0::/user.slice\n", listed: in, bounding: full})
-	equal(t, brief(f.seen(dropcap.Container{ID: idA, PID: 40})), "init [40] \"sh\" a80425fb\n")
+	equal(t, brief(f.mustLook(dropcap.Container{ID: idA, PID: 40})), "init [40] \"sh\" a80425fb\n")
 }
 
 func TestLookIsNotFooledByACgroupNamedLikeAnother(t *testing.T) {
@@ -122,8 +122,8 @@ func TestLookIsNotFooledByACgroupNamedLikeAnother(t *testing.T) {
 			listed: []string{a + "/" + idB}, bounding: full},
 		proc{pid: 50, parent: 1, cgroup: "0::/docker/" + idB + "\n",
 			listed: []string{"docker/" + idB}})
-	equal(t, brief(f.seen(dropcap.Container{ID: idB, PID: 50})), "init [50] \"sh\" a80425fb\n")
-	equal(t, brief(f.seen(dropcap.Container{ID: idA, PID: 40})),
+	equal(t, brief(f.mustLook(dropcap.Container{ID: idB, PID: 50})), "init [50] \"sh\" a80425fb\n")
+	equal(t, brief(f.mustLook(dropcap.Container{ID: idA, PID: 40})),
 		"init [40] \"sh\" a80425fb\nchild [41] \"sh\" 1ffffffffff\n")
 }
 
@@ -150,7 +150,7 @@ func TestLookHoldsWhatAnySetHas(t *testing.T) {
 		change(&p)
 		f.add(p)
 	}
-	k := f.seen(dropcap.Container{ID: idA, PID: 40})
+	k := f.mustLook(dropcap.Container{ID: idA, PID: 40})
 	if k.Held == nil || *k.Held != 0x3f || *k.Bounding != 1 || k.Nested != nil {
 		t.Errorf("held %v, bounding %v, nested %v; want CHOWN to KILL, CHOWN alone and none",
 			k.Held, k.Bounding, k.Nested)
@@ -183,7 +183,7 @@ func TestLookCountsEveryUserNamespaceButThoseWithin(t *testing.T) {
 			f.add(proc{pid: 40, parent: 1, cgroup: cg, listed: in, userNS: own},
 				proc{pid: 41, parent: 40, cgroup: cg, listed: in, userNS: tt.ns, bounding: full,
 					effective: "1"})
-			k := f.seen(dropcap.Container{ID: idA, PID: 40})
+			k := f.mustLook(dropcap.Container{ID: idA, PID: 40})
 			if k.UserNS != dropcap.UserNSOwn || k.Processes[1].UserNS != tt.want {
 				t.Errorf("user namespaces %q and %q, want own and %s", k.UserNS,
 					k.Processes[1].UserNS, tt.want)
@@ -206,7 +206,7 @@ func TestLookShowsAHostileNameAsItIs(t *testing.T) {
 	f.add(proc{pid: 40, parent: 1, cgroup: "0::/docker/" + idA + "\n",
 		listed: []string{"docker/" + idA},
 		name:   "x\\nCapBnd:\\t0\\\\n\x1b[2J:"})
-	equal(t, f.seen(dropcap.Container{ID: idA, PID: 40}).Processes[0].Comm,
+	equal(t, f.mustLook(dropcap.Container{ID: idA, PID: 40}).Processes[0].Comm,
 		"x\nCapBnd:\\t0\\n\x1b[2J:")
 }
 

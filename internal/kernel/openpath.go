@@ -18,7 +18,7 @@ import (
 // described; it is nil if the path does not lead to a regular file. Nothing but a regular file is
 // opened for reading.
 func (t *MountTable) OpenNoFollow(
-	file string) (way []dropcap.Waypoint, opened *os.File, err error) {
+	file string) (waypoints []dropcap.Waypoint, opened *os.File, err error) {
 	file = filepath.Clean(file)
 	if !filepath.IsAbs(file) {
 		return nil, nil, fmt.Errorf("%s is no whole path", file)
@@ -43,17 +43,17 @@ func (t *MountTable) OpenNoFollow(
 		if err != nil {
 			return nil, nil, err
 		}
-		way = append(way, point)
+		waypoints = append(waypoints, point)
 		if point.Link {
-			return way, nil, nil
+			return waypoints, nil, nil
 		}
 	}
-	if !way[len(way)-1].Regular {
-		return way, nil, nil
+	if !waypoints[len(waypoints)-1].Regular {
+		return waypoints, nil, nil
 	}
 	opened, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd),
 		os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	return way, opened, err
+	return waypoints, opened, err
 }
 
 func (t *MountTable) waypoint(fd int, at string) (dropcap.Waypoint, error) {

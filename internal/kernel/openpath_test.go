@@ -40,14 +40,14 @@ func table(t *testing.T) *MountTable {
 // last returns the last waypoint of a file's path.
 func last(t *testing.T, m *MountTable, file string) dropcap.Waypoint {
 	t.Helper()
-	way, f, err := m.OpenNoFollow(file)
+	waypoints, f, err := m.OpenNoFollow(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if f != nil {
 		f.Close()
 	}
-	return way[len(way)-1]
+	return waypoints[len(waypoints)-1]
 }
 
 func TestAllPathsToAFileLeadToOneSpot(t *testing.T) {
@@ -113,19 +113,19 @@ func TestOnTheWayNothingIsFollowed(t *testing.T) {
 	}
 	m := table(t)
 	for _, name := range []string{"folder/f", "link", "pipe"} {
-		way, f, err := m.OpenNoFollow(filepath.Join(dir, name))
-		if err != nil || f != nil || way[len(way)-1].Regular {
-			t.Errorf("%s: %v, %v, %+v", name, err, f, way)
+		waypoints, f, err := m.OpenNoFollow(filepath.Join(dir, name))
+		if err != nil || f != nil || waypoints[len(waypoints)-1].Regular {
+			t.Errorf("%s: %v, %v, %+v", name, err, f, waypoints)
 		}
 	}
-	way, f, err := m.OpenNoFollow(file)
+	waypoints, f, err := m.OpenNoFollow(file)
 	if err != nil || f == nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if p := way[len(way)-1]; p.Path != file || p.Mode != 0o640 || p.Names != 2 ||
-		int(p.UID) != os.Getuid() || way[0].Path != "/" || !way[0].Folder {
-		t.Errorf("the way is %+v", way)
+	if p := waypoints[len(waypoints)-1]; p.Path != file || p.Mode != 0o640 || p.Names != 2 ||
+		int(p.UID) != os.Getuid() || waypoints[0].Path != "/" || !waypoints[0].Folder {
+		t.Errorf("the waypoints is %+v", waypoints)
 	}
 	if _, _, err := m.OpenNoFollow(filepath.Join(dir, "none")); !os.IsNotExist(err) {
 		t.Errorf("what is not there: %v", err)

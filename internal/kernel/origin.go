@@ -44,26 +44,26 @@ func (l *look) resolveOrigins() {
 // exec. A process that another one outside the container put there is an exec that the engine did
 // not name.
 func (l *look) climb(i int, execs map[int]string) {
-	way := append(l.visited[:0], i)
-	defer func() { l.visited = way }()
-	for steps := 0; len(way) > 0; steps++ {
-		i := way[len(way)-1]
+	climbed := append(l.visited[:0], i)
+	defer func() { l.visited = climbed }()
+	for steps := 0; len(climbed) > 0; steps++ {
+		i := climbed[len(climbed)-1]
 		if origin := l.originOf(i, execs); origin != "" {
-			l.setOrigin(way, origin)
+			l.setOrigin(climbed, origin)
 			return
 		}
 		switch up, found := l.parent(i); {
 		case steps > 4*len(l.list):
-			l.setOrigin(way, dropcap.OriginExec) // numbers reused during the look form a ring
+			l.setOrigin(climbed, dropcap.OriginExec) // numbers reused during the look form a ring
 			return
 		case found == inside:
-			way = append(way, up)
+			climbed = append(climbed, up)
 		case found == outside:
-			l.setOrigin(way, dropcap.OriginExec)
+			l.setOrigin(climbed, dropcap.OriginExec)
 			return
 		case found == gone: // it is not reported, and those below it have another parent now
 			delete(l.at, l.list[i].pid)
-			way = way[:len(way)-1]
+			climbed = climbed[:len(climbed)-1]
 		}
 	}
 }
@@ -82,8 +82,8 @@ func (l *look) originOf(i int, execs map[int]string) string {
 	return p.origin
 }
 
-func (l *look) setOrigin(way []int, origin string) {
-	for _, i := range way {
+func (l *look) setOrigin(climbed []int, origin string) {
+	for _, i := range climbed {
 		if l.list[i].origin == "" {
 			l.list[i].origin = origin
 		}

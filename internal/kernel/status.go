@@ -39,13 +39,13 @@ var errStatus = errors.New("the kernel's status file has no capability sets")
 // lines of its own: the kernel escapes newlines in names (fs/proc/array.c, proc_task_name).
 func parseStatus(text []byte) (status, error) {
 	var s status
-	var seen, bad int
+	var found, bad int
 	set := func(to *caps.Set, value []byte) {
 		v, err := strconv.ParseUint(string(value), 16, 64)
 		if err != nil {
 			bad++
 		}
-		*to, seen = caps.Set(v), seen+1
+		*to, found = caps.Set(v), found+1
 	}
 	for line := range bytes.Lines(text) {
 		key, value, _ := bytes.Cut(line, []byte(":"))
@@ -76,7 +76,7 @@ func parseStatus(text []byte) (status, error) {
 			s.masks.noNewPrivs = string(value) == "1"
 		}
 	}
-	if seen < 4 || bad > 0 { // CapAmb is missing before Linux 4.3
+	if found < 4 || bad > 0 { // CapAmb is missing before Linux 4.3
 		return status{}, errStatus
 	}
 	return s, nil

@@ -39,15 +39,15 @@ type Rule struct {
 
 // Judge returns an *Untrusted unless the whole path belongs to the owners, nobody else can write
 // there, it contains no link, and no container reaches any of it by whatever path.
-func Judge(way []dropcap.Waypoint, r Rule) error {
-	if len(way) == 0 {
+func Judge(waypoints []dropcap.Waypoint, r Rule) error {
+	if len(waypoints) == 0 {
 		return no("nothing is known of it")
 	}
-	for i, p := range way {
-		if err := r.kind(p, i == len(way)-1); err != nil {
+	for i, p := range waypoints {
+		if err := r.kind(p, i == len(waypoints)-1); err != nil {
 			return err
 		}
-		if err := r.checkWriters(p, i == len(way)-1); err != nil {
+		if err := r.checkWriters(p, i == len(waypoints)-1); err != nil {
 			return err
 		}
 		if err := r.checkContainers(p); err != nil {

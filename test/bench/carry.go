@@ -38,7 +38,7 @@ func (b *bench) carry() error {
 		}
 		return b.fillLayer()
 	}
-	ways := []way{
+	methods := []method{
 		{"docker restart", plainly, b.shellOf("docker restart web")},
 		{"dropcap apply", plainly, func() error {
 			return b.command(b.dropcap, "apply", "web", "--yes", "--soak", "0s", "--no-watch",
@@ -48,7 +48,7 @@ func (b *bench) carry() error {
 	var gaps [2][]float64
 	var copies []float64
 	for round := range carryRounds + 1 {
-		for i, w := range ways {
+		for i, w := range methods {
 			gap, err := b.gap(w)
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)

@@ -108,7 +108,7 @@ func (b *bench) downtimeBy(r reach) error {
 		return b.command("docker", append(append([]string{"run", "-d", "--name", "web"}, r.run...),
 			"serve:1")...)
 	}
-	ways := []way{
+	methods := []method{
 		{"docker restart", plainly, b.shellOf("docker restart web")},
 		{"dropcap apply", plainly, func() error {
 			return b.command(b.dropcap, "apply", "web", "--yes", "--soak", "0s", "--store",
@@ -123,9 +123,9 @@ func (b *bench) downtimeBy(r reach) error {
 			b.shellOf("docker stop web >/dev/null; docker rm web; docker create --name web " +
 				strings.Join(r.run, " ") + " --cap-drop NET_RAW serve:1; docker start web")},
 	}
-	gaps := make([][]float64, len(ways))
+	gaps := make([][]float64, len(methods))
 	for round := range r.rounds + 1 {
-		for i, w := range ways {
+		for i, w := range methods {
 			gap, err := b.gap(w)
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)
@@ -138,7 +138,7 @@ func (b *bench) downtimeBy(r reach) error {
 	fmt.Printf("Downtime of a container that stops at once, seen by a client that asks every "+
 		"millisecond %s (median of %d)\n", r.name, r.rounds)
 	median := func(i int) float64 { return slices.Sorted(slices.Values(gaps[i]))[r.rounds/2] }
-	for i, w := range ways {
+	for i, w := range methods {
 		fmt.Printf("  %-58s %8.1f ms\n", w.name, median(i))
 	}
 	b.promise("dropcap apply / docker restart", median(1)/median(0), 1.3, "")
@@ -148,14 +148,14 @@ func (b *bench) downtimeBy(r reach) error {
 	return nil
 }
 
-// way is one method of changing a container; make returns a running container to change.
-type way struct {
+// method is a way of changing a container; make returns a running container to change.
+type method struct {
 	name   string
 	make   func() error
 	change func() error
 }
 
-func (b *bench) gap(w way) (ms float64, err error) {
+func (b *bench) gap(w method) (ms float64, err error) {
 	if err := b.command("sh", "-c",
 		`c=$(docker ps -aq --filter name=web); [ -z "$c" ] || docker rm -f $c`); err != nil {
 		return 0, err
