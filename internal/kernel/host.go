@@ -33,8 +33,7 @@ func (r *Reader) Host() Host {
 	return h
 }
 
-// Boot names this boot of the machine (random(4), boot_id). It is empty if the kernel does not
-// tell.
+// Boot returns the id of this boot of the machine (random(4), boot_id); empty if unknown.
 func (r *Reader) Boot() string {
 	return firstLine(filepath.Join(r.proc, "sys/kernel/random/boot_id"))
 }

@@ -9,7 +9,7 @@ import (
 	"dropcap/caps"
 )
 
-// shed has given its capabilities up, while its configuration goes on granting them, and has a
+// shed has given up its capabilities although its configuration still grants them, and has a
 // process in a user namespace of its own.
 func shed() dropcap.Judged {
 	c := held(fixture(12, "mail", "postfix:3", "running"), 0)
@@ -27,8 +27,8 @@ func shed() dropcap.Judged {
 	})
 }
 
-// Every format tells what stands beside what a container holds: what it gave up and gets back, and
-// what is held in nested user namespaces.
+// Every format shows what else there is: what the container gave up and gets back, and what is held
+// in nested user namespaces.
 func TestGoldensOfWhatStandsBesideTheHeld(t *testing.T) {
 	a := sample()
 	a.Containers, a.Findings = []dropcap.Judged{shed()}, nil

@@ -77,8 +77,8 @@ func FuzzCSVCell(f *testing.F) {
 
 var bareLink = regexp.MustCompile(`(?i)://|www\.[^<]|[@#][^<]`)
 
-// Every mark that begins markup stands behind a backslash; nothing but the comment that cuts links
-// apart is markup.
+// Every mark that begins markup is behind a backslash; only the comment that splits links is
+// markup.
 func FuzzMarkdownText(f *testing.F) {
 	f.Add(hostileName)
 	f.Add(`\|`)
@@ -97,8 +97,7 @@ func FuzzMarkdownText(f *testing.F) {
 	})
 }
 
-// Whatever a container is called, the report is well-formed XML that holds nothing but what was
-// meant.
+// Whatever a container's name, the report is well-formed XML with the intended content only.
 func FuzzJUnit(f *testing.F) {
 	f.Add(hostileName)
 	f.Add("]]>]]&gt;<![CDATA[")

@@ -7,7 +7,7 @@ import (
 	"dropcap"
 )
 
-// A container that was recorded three times is one container all the same.
+// A container recorded three times is one container.
 func TestEvidenceCountsContainersNotRecordings(t *testing.T) {
 	w := dropcap.WorkloadEvidence{Workload: "docker:web", Sources: []dropcap.Source{
 		{Container: at(1), StartsWarm: 1, Seconds: 2}, {Container: at(1), Seconds: 3},

@@ -15,9 +15,9 @@ var (
 	defaults = caps.DockerDefaults
 )
 
-// hostileName carries what its readers might obey: ANSI, a line break, a bidirectional override,
+// hostileName contains what its readers might act on: ANSI, a line break, a bidirectional override,
 // wide and combining characters, emoji, a formula, a pipe, markup, the end of a CDATA section, a
-// mention, a link and a byte that is no UTF-8.
+// mention, a link and a byte of invalid UTF-8.
 const hostileName = "=cmd|' /C calc'!A0\x1b[31m\n\r\t\u202e漢字e\u0301🐳|`<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">]]>@admin #1 [x](javascript:alert(1)) www.evil.example http://evil.example \xff"
 
 func ptr[T any](v T) *T { return &v }
@@ -34,7 +34,7 @@ func fixture(n int, name, image, state string) dropcap.Judged {
 	return c
 }
 
-// held fills in what is predicted and, if the container runs, what the kernel says.
+// held fills in what is predicted and, if the container runs, the kernel's sets.
 func held(c dropcap.Judged, s caps.Set) dropcap.Judged {
 	c.Predicted = ptr(s)
 	if !c.Running() {

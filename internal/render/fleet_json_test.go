@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A host's document is written as it goes, to the byte as json.Indent has it.
+// A host's document is written piece by piece, byte for byte as json.Indent would.
 func FuzzIndentJSON(f *testing.F) {
 	for _, s := range []string{`{}`, `[]`, `{"a":[1,-2.5e9,true,null,{"b":{}}],"c":"x\"\\, [ {"}`,
 		` [ [ ] , { } ] `, "\"\\u00e9é\u202e\"", `{"a":{"b":[[],[1]]}}`} {

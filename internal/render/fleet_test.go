@@ -29,8 +29,8 @@ func raw(t testing.TB, v any) json.RawMessage {
 	return b
 }
 
-// sampleFleet is two hosts with the same container, one with one of each kind that lies about who
-// it is, and hosts that failed or lie.
+// sampleFleet is two hosts with the same container, one with one of each kind that lies about its
+// identity, and hosts that failed or lie.
 func sampleFleet(t testing.TB) dropcap.Fleet {
 	small := dropcap.Audit{Schema: dropcap.SchemaAudit, Created: seenAt.Format(time.RFC3339),
 		Control: dropcap.CIS(),
@@ -121,8 +121,7 @@ func TestNoFormatShowsWhatAHostCallsItselfOrMovesATerminal(t *testing.T) {
 	}
 }
 
-// A host that sends nothing that can be read is a failure in each format, and never counts among
-// those that pass.
+// A host that sends nothing readable is a failure in each format, and never counts as passing.
 func TestEveryFormatTellsTheHostsThatFailed(t *testing.T) {
 	for _, format := range FleetFormats("audit") {
 		out := fleetAs(t, format, sampleFleet(t), Options{NoTrunc: true})
@@ -223,7 +222,7 @@ func planFleet(t *testing.T) dropcap.Fleet {
 	for n := range 8 {
 		p := samplePlan()
 		p.ID, p.Created, p.Host.ID = fmt.Sprint(n), fmt.Sprint(n), "liar"
-		for i := range p.Steps { // as another host has it: other ids
+		for i := range p.Steps { // as on another host, with other ids
 			id := strings.Repeat(fmt.Sprintf("%d%d", i, n), 32)
 			p.Steps[i].Container.ID, p.Steps[i].Container.Fingerprint = id, fmt.Sprint(n)
 			p.Steps[i].Commands.Backout = "docker start " + id[:12] + " # " + id

@@ -46,32 +46,32 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// seen collects what a page did that it should not do: errors, warnings, dialogs and requests.
-type seen struct {
+// pageEvents collects what a page must not do: errors, warnings, dialogs and requests.
+type pageEvents struct {
 	sync.Mutex
 	list []string
 }
 
-func (s *seen) add(what string) {
+func (s *pageEvents) add(what string) {
 	s.Lock()
 	defer s.Unlock()
 	s.list = append(s.list, what)
 }
 
-func (s *seen) all() []string {
+func (s *pageEvents) all() []string {
 	s.Lock()
 	defer s.Unlock()
 	return append([]string{}, s.list...)
 }
 
-// open loads a document from a file, as a person does who was sent one, and watches it.
-func open(t *testing.T, ctx context.Context, doc string) *seen {
+// open loads a document from a file, as the recipient of the file does, and watches it.
+func open(t *testing.T, ctx context.Context, doc string) *pageEvents {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.html")
 	if err := os.WriteFile(path, []byte(doc), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &seen{}
+	s := &pageEvents{}
 	err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *runtime.EventConsoleAPICalled:
@@ -121,7 +121,7 @@ func value[T any](t *testing.T, ctx context.Context, script string) T {
 	return v
 }
 
-// expect waits a while: the browser lays a page out again some time after it was scrolled or
+// expect waits a while: the browser lays out a page again some time after it was scrolled or
 // resized.
 func expect[T comparable](t *testing.T, ctx context.Context, script string, want T) {
 	t.Helper()
@@ -176,10 +176,10 @@ func TestPageInChromium(t *testing.T) {
 	}
 }
 
-// keyboard walks as a person without a mouse does: Tab into the grid from the filter, arrows
+// keyboard navigates as a person without a mouse does: Tab into the grid from the filter, arrows
 // within, Enter to the details, Tab on.
 func keyboard(t *testing.T, ctx context.Context) {
-	// the scroller may be a stop of its own
+	// the scroller may be a tab stop of its own
 	run(t, ctx, chromedp.Focus(chromedp.CSS("#filter")), chromedp.KeyEvent(kb.Tab))
 	if !value[bool](t, ctx, `document.activeElement.closest("#matrix") !== null`) {
 		run(t, ctx, chromedp.KeyEvent(kb.Tab))
@@ -213,8 +213,8 @@ func filtering(t *testing.T, ctx context.Context, total int) {
 	expect(t, ctx, rowsShown, total)
 }
 
-// press clicks a toggle until it is pressed or not, as wanted: on a busy machine the page may still
-// be moving, so that a click falls beside it.
+// press clicks a toggle until it has the wanted state: on a busy machine the page may still be
+// moving, so that a click misses it.
 func press(t *testing.T, ctx context.Context, toggle, want string) {
 	t.Helper()
 	script := `document.querySelector("` + toggle + `").getAttribute("aria-pressed")`
@@ -248,8 +248,7 @@ func media(t *testing.T, ctx context.Context) {
 	value[any](t, ctx, `dispatchEvent(new Event("afterprint"))`)
 }
 
-// The watcher and the content security policy are worth something: what would have been smuggled in
-// is refused, and seen.
+// The watcher and the content security policy work: smuggled content is refused, and noticed.
 func TestPageRefusesWhatIsSmuggledIn(t *testing.T) {
 	ctx := browser(t)
 	var hits atomic.Int32

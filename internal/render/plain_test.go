@@ -9,7 +9,7 @@ import (
 	"dropcap"
 )
 
-// TestTemplateOfTheWholeContainerTellsNoLabelValues: {{.}} is what fmt makes of everything within.
+// TestTemplateOfTheWholeContainerTellsNoLabelValues: {{.}} prints with fmt everything within.
 func TestTemplateOfTheWholeContainerTellsNoLabelValues(t *testing.T) {
 	c := fixture(1, hostileName, "app:1", "exited")
 	c.LabelValues = map[string]string{"token": "canary"}
@@ -28,7 +28,7 @@ func TestTemplateOfTheWholeContainerTellsNoLabelValues(t *testing.T) {
 	}
 }
 
-// TestHostileEngineMovesNoTerminal: names of capabilities are the engine's word too.
+// TestHostileEngineMovesNoTerminal: names of capabilities come from the engine too.
 func TestHostileEngineMovesNoTerminal(t *testing.T) {
 	c := fixture(1, hostileName, hostileName, hostileName)
 	c.ID, c.Declared.Add, c.Declared.Drop = hostileName, []string{hostileName},

@@ -175,7 +175,7 @@ func TestChangeGoldens(t *testing.T) {
 	}
 }
 
-// A plan of forty containers begins with a row for each, and says each reason to refuse once.
+// A plan of forty containers begins with a row for each, and states each reason to refuse once.
 func TestAPlanOfManyIsARowEach(t *testing.T) {
 	p := samplePlan()
 	p.Steps = nil

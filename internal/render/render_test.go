@@ -109,7 +109,7 @@ func TestNoHostContainersAreStillADocument(t *testing.T) {
 	}
 }
 
-// A terminal must get nothing that it would obey, except the colours that were asked for.
+// A terminal gets nothing that it would act on, except the requested colours.
 func TestTerminalFormatsEmitOnlyWhatCanBeSeen(t *testing.T) {
 	for _, f := range append(Formats(), "{{json .}}", "{{.Name}}|{{.Labels}}|{{.Findings}}",
 		"{{lower .Name}} {{upper .Image}} {{title .User}} {{pad .Workload 1 1}} {{truncate .Why "+
@@ -210,8 +210,8 @@ func hasPath(v any, path []string) bool {
 	return ok && there && hasPath(next, path[1:])
 }
 
-// The oracle is docker's own way: the template functions and options of its inspect, over the JSON
-// that an engine sends.
+// The oracle is docker itself: the template functions and options of its inspect, over an engine's
+// JSON.
 func TestCISIsWhatDockerInspectPrints(t *testing.T) {
 	const format = `{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}`
 	tmpl, err := templates.Parse(format)

@@ -9,8 +9,8 @@ import (
 	"dropcap/caps"
 )
 
-// Parse reads a saved snapshot, or an audit, whose judgement is then made anew. The name is for
-// errors.
+// Parse reads a saved snapshot, or an audit, whose verdicts are then computed again. The name is
+// used in errors only.
 func Parse(name string, text []byte) (dropcap.Snapshot, error) {
 	const hint = "save one with `dropcap audit --snapshot FILE`"
 	var s dropcap.Snapshot
@@ -26,7 +26,8 @@ func Parse(name string, text []byte) (dropcap.Snapshot, error) {
 	return s, nil
 }
 
-// Pick keeps the containers of these names, or of ids that begin so; all, if there are no names.
+// Pick returns the snapshot with only the containers of these names or id prefixes; all, if there
+// are no names.
 func Pick(s dropcap.Snapshot, names []string) (dropcap.Snapshot, error) {
 	if len(names) == 0 {
 		return s, nil
@@ -48,8 +49,8 @@ func Pick(s dropcap.Snapshot, names []string) (dropcap.Snapshot, error) {
 	return s, nil
 }
 
-// notSaved is the error for a name that no container of a saved snapshot has. It names the nearest
-// one.
+// notSaved returns the error for a name that no container of a saved snapshot has. It names the
+// nearest one.
 func notSaved(s dropcap.Snapshot, name string) error {
 	var names []string
 	for _, c := range s.Containers {
