@@ -26,11 +26,8 @@ func (c *change) carries() bool { return c.keep[keepCarry] != nil }
 // carryLayer carries the layer along as far as it stands still, or all of it where nobody writes
 // it.
 func carryLayer(c *change, to string, final bool) dropcap.Effect {
-	says := "carry what " + c.Name + " has written into its own layer into the new one"
-	if !final {
-		says += ", while it runs"
-	}
-	return dropcap.Effect{Name: "carry-layer", Says: says,
+	return dropcap.Effect{Name: "carry-layer",
+		Says:   "carry along what " + c.Name + " has written into its own layer",
 		Action: &dropcap.Carry{From: c.Before, To: to, Final: final}}
 }
 
@@ -79,8 +76,8 @@ func (r *Runner) torn(c *change) bool {
 	return json.Unmarshal(c.keep[keepCarry], &was) != nil || was.Boot == "" || was.Boot != r.Boot
 }
 
-// again carries the new container's layer into the old one that was made again: the old one's own
-// went with it, and the new one's has all that was in it.
+// carryAgain carries the new container's layer into the old one that was made again: the old one's
+// own went with it, and the new one's has all that was in it.
 func (w wanted) carryAgain(old, new *seen, m memory) *dropcap.Effect {
 	if !w.carries || m.carried || old == nil || old.ID == w.first || old.began() || new == nil ||
 		new.alive() {

@@ -169,7 +169,7 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 	q PlanRequest) plan.Subject {
 	return plan.Subject{
 		Container: c, Inspect: original.Inspect, Execs: r.Execs(), Notes: r.Warnings(),
-		Goes: r.Deprivileged(), Unsaid: r.Unsaid(),
+		Goes: r.Deprivileged(), Unsaid: unsaid(r, q, c.ID),
 		FreshLayer: q.DiscardLayer && len(r.Layer()) > 0,
 		Against: func(st dropcap.Strategy) []plan.Refusal {
 			return refusals(r, q.recreation(st, c.ID))
@@ -182,6 +182,16 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 			return plan.Command{File: q.fileOf(c.Name), Fetch: by.Fetch, Line: by.Line}
 		},
 	}
+}
+
+// unsaid is what the command by hand has no words for.
+func unsaid(r *recreate.Recipe, q PlanRequest, id string) []string {
+	list := r.Unsaid()
+	if len(r.Layer()) > 0 && r.Carries(q.recreation(dropcap.StrategyRecreate, id)) {
+		list = append(slices.Clip(list), "what stands in its own layer, which `dropcap apply` "+
+			"carries along and this command leaves behind in the old container")
+	}
+	return list
 }
 
 // unreadable is a container that nobody can re-create, since the engine's answers about it fail or

@@ -3,14 +3,11 @@ package layer
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"math"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,9 +40,10 @@ func openFile(e *entry) (*os.File, error) {
 // again.
 var errMoved = errors.New("it was replaced meanwhile")
 
-// contents makes a new file's contents the old one's: by sharing blocks where the file system can
-// (ioctl_ficlone(2)); else by copying, holes left as they are; and where an earlier pass has copied
-// it, by comparing both and writing what differs, which costs less and proves it at once.
+// contents makes a new file's contents the old one's: where an earlier pass has copied it, by
+// comparing both and writing what differs, which costs less than a copy that has to be read back
+// (pages in memory are not shared with a clone); else by sharing blocks where the file system can
+// (ioctl_ficlone(2)), or by copying, holes left as they are.
 func (p *pass) contents(from, to *entry, there bool) error {
 	old, err := openFile(from)
 	if err != nil {
@@ -61,42 +59,32 @@ func (p *pass) contents(from, to *entry, there bool) error {
 	defer made.Close()
 	before := p.known[from.path]
 	if before == nil {
-		before = &content{}
+		before = &content{digests: newDigests()}
 	}
-	c := &content{from: stampOf(&from.stat), blocks: map[int64][32]byte{}}
-	switch err := unix.IoctlFileClone(fd, int(old.Fd())); {
-	case err == nil:
-		c.read = true
-		if err = made.Truncate(from.stat.Size); err == nil {
-			err = digest(p.ctx, made, c.blocks)
-		}
-		if err != nil {
-			return fmt.Errorf("read %q: %w", to.path, err)
-		}
+	c := &content{from: stampOf(&from.stat), digests: newDigests()}
+	switch {
 	case there:
-		c.read, err = true, p.update(made, old, from.stat.Size, before.blocks, c.blocks)
-		if err != nil {
-			return fmt.Errorf("copy %q: %w", from.path, err)
-		}
+		c.read, err = true, p.update(made, old, from.stat.Size, before.digests, c.digests)
+	case unix.IoctlFileClone(fd, int(old.Fd())) == nil:
+		c.read = true
+		c.digests, err = digest(p.ctx, made)
 	default:
-		if err := p.copy(made, old, from.stat.Size, c.blocks); err != nil {
-			return fmt.Errorf("copy %q: %w", from.path, err)
-		}
+		err = p.copy(made, old, from.stat.Size, c.digests)
+	}
+	if err != nil {
+		return fmt.Errorf("copy %q: %w", from.path, err)
 	}
 	p.known[from.path] = c
 	return nil
 }
 
 // copy writes what the old file holds into a new one that is empty.
-func (p *pass) copy(to, from *os.File, size int64, blocks map[int64][32]byte) error {
+func (p *pass) copy(to, from *os.File, size int64, now *digests) error {
 	if err := to.Truncate(size); err != nil {
 		return err
 	}
-	return eachBlock(p.ctx, from, 0, 1<<63-1, func(at int64, b []byte) error {
-		if isZero(b) {
-			return nil
-		}
-		blocks[at] = sha256.Sum256(b)
+	return eachBlock(p.ctx, from, 0, math.MaxInt64, func(at int64, b []byte) error {
+		now.add(at, b)
 		return p.write(to, at, b)
 	})
 }
@@ -127,31 +115,6 @@ func (p *pass) write(to *os.File, at int64, b []byte) error {
 }
 
 func isZero(b []byte) bool { return bytes.Equal(b, zeros[:len(b)]) }
-
-// digest reads a file's contents, and fills in the digests of its blocks by their places. Holes and
-// written zeros are the same.
-func digest(ctx context.Context, f *os.File, blocks map[int64][32]byte) error {
-	return eachBlock(ctx, f, 0, 1<<63-1, func(at int64, b []byte) error {
-		if !isZero(b) {
-			blocks[at] = sha256.Sum256(b)
-		}
-		return nil
-	})
-}
-
-// sumOf is the digest of a file's blocks with their places.
-func sumOf(blocks map[int64][32]byte) (out [32]byte) {
-	h := sha256.New()
-	for _, at := range slices.Sorted(maps.Keys(blocks)) {
-		var place [8]byte
-		binary.LittleEndian.PutUint64(place[:], uint64(at))
-		sum := blocks[at]
-		h.Write(place[:])
-		h.Write(sum[:])
-	}
-	h.Sum(out[:0])
-	return out
-}
 
 // eachBlock reads the parts of a file from one place to another that are not holes, block by block,
 // each within one aligned block. It begins at one, and ends where the file does at the latest.

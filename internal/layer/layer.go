@@ -39,9 +39,9 @@ type Carrier struct {
 
 // content is what is known of a regular file that was copied.
 type content struct {
-	from   stamp              // of the old layer's file as its contents were read
-	blocks map[int64][32]byte // digests of its blocks by their places; blocks of zeros have none
-	read   bool               // the new layer's file was read back in this pass
+	from    stamp    // of the old layer's file as its contents were read
+	digests *digests // of its blocks
+	read    bool     // the new layer's file was read back in this pass
 	// of the new layer's file when it was last known to hold that; zero if never
 	to stamp
 }

@@ -24,6 +24,7 @@ type pass struct {
 	began time.Time
 	marks map[string]mark // of this pass
 	done  Passed
+	left  names
 	links map[uint64]string // the first name of a file with several, by the old inode
 }
 
@@ -47,7 +48,7 @@ func (c *Carrier) Last(ctx context.Context) (Passed, error) {
 		return Passed{}, err
 	}
 	c.spare.Store(room - Reserve)
-	p := &pass{Carrier: c, ctx: ctx, began: time.Now(), marks: map[string]mark{},
+	p := &pass{Carrier: c, ctx: ctx, began: time.Now(), marks: map[string]mark{}, left: mostNames,
 		links: map[uint64]string{}}
 	root := &entry{name: ".", parent: c.from, folder: c.from}
 	if err := unix.Fstat(c.from, &root.stat); err != nil {
@@ -125,6 +126,9 @@ func (p *pass) entry(in, into *entry, name string, depth int) error {
 	from := &entry{path: join(in.path, name), name: name, parent: in.folder, folder: -1}
 	if err := unix.Fstatat(from.parent, name, &from.stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("look at %q: %w", from.path, err)
+	}
+	if err := p.left.take(from.path); err != nil {
+		return err
 	}
 	p.done.Entries++
 	p.marks[from.path] = markOf(&from.stat, p.began)

@@ -2,7 +2,6 @@ package layer
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"maps"
@@ -19,7 +18,7 @@ const stretch = 16 * block
 
 // update writes into a file that was copied before what the old one holds by now. What it leaves as
 // it is, it has compared; what it writes, it reads back.
-func (p *pass) update(to, from *os.File, size int64, before, blocks map[int64][32]byte) error {
+func (p *pass) update(to, from *os.File, size int64, before, now *digests) error {
 	if err := to.Truncate(size); err != nil {
 		return err
 	}
@@ -30,13 +29,14 @@ func (p *pass) update(to, from *os.File, size int64, before, blocks map[int64][3
 	for i := range updates {
 		first := int64(i) * each
 		u := &updates[i]
-		*u = updating{pass: p, to: to, before: before, blocks: map[int64][32]byte{},
-			next: first, there: make([]byte, block)}
+		*u = updating{pass: p, to: to, before: before, now: newDigests(), next: first,
+			there: make([]byte, block)}
 		wg.Go(func() { failed[i] = u.stretch(from, first, min(first+each, size), size) })
 	}
 	wg.Wait()
 	for i := range updates {
-		maps.Copy(blocks, updates[i].blocks)
+		maps.Copy(now.blocks, updates[i].now.blocks)
+		now.cut = max(now.cut, updates[i].now.cut)
 	}
 	return errors.Join(failed...)
 }
@@ -44,10 +44,10 @@ func (p *pass) update(to, from *os.File, size int64, before, blocks map[int64][3
 // updating is the update of one stretch.
 type updating struct {
 	*pass
-	to             *os.File
-	before, blocks map[int64][32]byte // digests, as they were known and as they are
-	next           int64              // up to where the new file is known to be right
-	there          []byte
+	to          *os.File
+	before, now *digests
+	next        int64 // up to where the new file is known to be right
+	there       []byte
 }
 
 // stretch brings a stretch up to date. The last one goes on to wherever the file ends by now.
@@ -73,17 +73,11 @@ func (u *updating) block(at int64, b []byte) error {
 		return err
 	}
 	same := n == len(b) && bytes.Equal(u.there[:n], b)
-	sum, known := u.before[at]
-	switch {
-	case isZero(b):
-	case same && known:
-		u.blocks[at] = sum
-	default:
-		u.blocks[at] = sha256.Sum256(b)
-	}
 	if same {
+		u.now.take(at, b, u.before)
 		return nil
 	}
+	u.now.add(at, b)
 	return u.overwrite(at, b)
 }
 

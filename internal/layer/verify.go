@@ -175,26 +175,26 @@ func (c *Carrier) copied(_ context.Context, e *entry) ([32]byte, error) {
 	if known == nil || known.from != stampOf(&e.stat) {
 		return [32]byte{}, nil
 	}
-	return sumOf(known.blocks), nil
+	return known.digests.sum(), nil
 }
 
 // readBack is the digest of a file of the new layer as it is now.
 func (c *Carrier) readBack(ctx context.Context, e *entry) ([32]byte, error) {
 	known := c.known[e.path]
 	if known != nil && known.to == stampOf(&e.stat) {
-		return sumOf(known.blocks), nil
+		return known.digests.sum(), nil
 	}
 	f, err := openFile(e)
 	if err != nil {
 		return [32]byte{}, err
 	}
 	defer f.Close()
-	blocks := map[int64][32]byte{}
-	if err := digest(ctx, f, blocks); err != nil {
+	now, err := digest(ctx, f)
+	if err != nil {
 		return [32]byte{}, fmt.Errorf("read %q: %w", e.path, err)
 	}
-	sum := sumOf(blocks)
-	if known != nil && sum == sumOf(known.blocks) {
+	sum := now.sum()
+	if known != nil && sum == known.digests.sum() {
 		known.to = stampOf(&e.stat)
 	}
 	return sum, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -13,6 +14,26 @@ import (
 
 // maxDepth bounds how deep folders may be nested: each level holds a file open.
 const maxDepth = 500
+
+// mostNames bounds what is remembered of a layer, in bytes: a container can make names without end,
+// and paths of any length, which occupy nothing that a disk's quota counts. perEntry is what is
+// remembered of each besides its path.
+const (
+	mostNames = 512 << 20
+	perEntry  = 300
+)
+
+var errNames = errors.New("it has more entries, or longer paths, than can be carried along")
+
+// names is how many bytes may still be remembered.
+type names int64
+
+func (n *names) take(path string) error {
+	if *n -= names(len(path) + perEntry); *n < 0 {
+		return errNames
+	}
+	return nil
+}
 
 // entry is one name in a layer. It is valid during the call that gets it.
 type entry struct {
@@ -39,7 +60,15 @@ func walk(ctx context.Context, root int, visit func(*entry) error) error {
 	if err := unix.Fstat(root, &e.stat); err != nil {
 		return fmt.Errorf("look at the layer: %w", err)
 	}
-	return walkFolder(ctx, e, 0, visit)
+	left := names(mostNames)
+	return walkFolder(ctx, e, 0, func(e *entry) error {
+		if e.folder < 0 {
+			if err := left.take(e.path); err != nil {
+				return err
+			}
+		}
+		return visit(e)
+	})
 }
 
 func walkFolder(ctx context.Context, dir *entry, depth int, visit func(*entry) error) error {
@@ -110,9 +139,22 @@ func namesIn(folder int) ([]string, error) {
 	}
 	f := os.NewFile(uintptr(fd), "folder")
 	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	slices.Sort(names)
-	return names, err
+	var list []string
+	for left := names(mostNames); ; {
+		some, err := f.Readdirnames(1 << 12)
+		for _, name := range some {
+			if err := left.take(name); err != nil {
+				return nil, err
+			}
+		}
+		if list = append(list, some...); errors.Is(err, io.EOF) {
+			slices.Sort(list)
+			return list, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 func join(path, name string) string {
