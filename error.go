@@ -1,8 +1,10 @@
 package dropcap
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code says what kind of error it is; each has one exit status.
@@ -37,6 +39,23 @@ func (e *Error) Unwrap() error { return e.Err }
 func Errorf(code Code, hint, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: err.Error(), Hint: hint, Err: errors.Unwrap(err)}
+}
+
+// AsError gives any error the form that people are told: "cannot …", and the remedy.
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &Error{Code: CodeError, Message: "cannot finish: " + err.Error(),
+			Hint: "a longer --timeout may help", Err: err}
+	}
+	msg := err.Error()
+	if !strings.HasPrefix(msg, "cannot ") {
+		msg = "cannot go on: " + msg
+	}
+	return &Error{Code: CodeError, Message: msg, Err: err}
 }
 
 // Exit statuses, the same for every command and format.

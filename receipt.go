@@ -27,6 +27,9 @@ type Receipt struct {
 	Error    *Failing     `json:"error"`   // null if it ended without one
 	Summary  string       `json:"summary"` // one line
 	Messages []string     `json:"messages"`
+	// Warnings are what the host warned of, each in one line; nil of a host that keeps them among
+	// its messages.
+	Warnings []string `json:"warnings"`
 	// Document is the result in the verb's own schema; null if there is none.
 	Document json.RawMessage `json:"document"`
 	// Recovery says that no process is at work on the request, which is running, any more: what it

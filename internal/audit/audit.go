@@ -54,22 +54,6 @@ func Judge(s dropcap.Snapshot, o Options) dropcap.Audit {
 	return a
 }
 
-// Status is the exit status that an audit stands for: findings before unknowns.
-func Status(a dropcap.Audit) int {
-	status := dropcap.ExitOK
-	if a.Summary.Unknown > 0 {
-		status = dropcap.ExitIncomplete
-	}
-	all := slices.Clone(a.Findings)
-	for _, c := range a.Containers {
-		all = append(all, c.Findings...)
-	}
-	if slices.ContainsFunc(all, dropcap.Finding.Counts) {
-		return dropcap.Worst(status, dropcap.ExitFindings)
-	}
-	return status
-}
-
 func judge(c dropcap.Container, h dropcap.Host, o Options, w *policy.Waivers) dropcap.Judged {
 	kept, _ := policy.Kept(o.Policy, c)
 	x := subject{c: c, host: h, level: o.Policy.Level, kept: kept, waivers: w, changes: o.Changes}

@@ -212,8 +212,8 @@ func TestExpiredAndUnmatchedWaiversAreFindings(t *testing.T) {
 		t.Fatalf("got %d findings and %s, want both waivers reported and the container failed",
 			len(a.Findings), a.Containers[0].Verdict)
 	}
-	if Status(a) != dropcap.ExitFindings {
-		t.Errorf("status %d, want 3", Status(a))
+	if a.Status() != dropcap.ExitFindings {
+		t.Errorf("status %d, want 3", a.Status())
 	}
 	if a := Judge(s, Options{Policy: p, Now: now, Partial: true}); len(a.Findings) != 1 {
 		t.Errorf("of some containers only, %d waivers are blamed; want the expired one alone",
@@ -227,13 +227,13 @@ func TestBaselineFailsOnlyOnWhatIsNew(t *testing.T) {
 	known := func(id string, f dropcap.Finding) bool {
 		return id == "docker:web" && f.Rule == dropcap.RuleNetRaw
 	}
-	if a := Judge(s, Options{Now: now, Known: known}); Status(a) != dropcap.ExitOK ||
+	if a := Judge(s, Options{Now: now, Known: known}); a.Status() != dropcap.ExitOK ||
 		a.Containers[0].Verdict != dropcap.Waived {
-		t.Errorf("status %d, verdict %s; want 0, waived", Status(a), a.Containers[0].Verdict)
+		t.Errorf("status %d, verdict %s; want 0, waived", a.Status(), a.Containers[0].Verdict)
 	}
 	s.Containers[0] = container("web", dropcap.Declared{Add: []string{"SYS_ADMIN"}})
-	if a := Judge(s, Options{Now: now, Known: known}); Status(a) != dropcap.ExitFindings {
-		t.Errorf("a new finding gives status %d, want 3", Status(a))
+	if a := Judge(s, Options{Now: now, Known: known}); a.Status() != dropcap.ExitFindings {
+		t.Errorf("a new finding gives status %d, want 3", a.Status())
 	}
 }
 
@@ -241,11 +241,11 @@ func TestUnknownIsIncompleteAndFindingsStandAboveIt(t *testing.T) {
 	c := container("web", dropcap.Declared{Drop: []string{"ALL"}})
 	c.Kernel = dropcap.Kernel{WhyNot: "remote"}
 	s := dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{c}}
-	if got := Status(Judge(s, Options{Now: now})); got != dropcap.ExitIncomplete {
+	if got := Judge(s, Options{Now: now}).Status(); got != dropcap.ExitIncomplete {
 		t.Errorf("status %d, want 7", got)
 	}
 	s.Containers = append(s.Containers, container("bad", dropcap.Declared{}))
-	if got := Status(Judge(s, Options{Now: now})); got != dropcap.ExitFindings {
+	if got := Judge(s, Options{Now: now}).Status(); got != dropcap.ExitFindings {
 		t.Errorf("status %d, want 3", got)
 	}
 }

@@ -128,7 +128,7 @@ func TestWaiversAndBaselinesKnowWhatWasGivenUp(t *testing.T) {
 			Options{Now: now}))
 		a := Judge(dropcap.Snapshot{Host: host(), Containers: x[1:]},
 			Options{Now: now, Known: known})
-		if Status(a) != dropcap.ExitOK {
+		if a.Status() != dropcap.ExitOK {
 			t.Errorf("a known finding is new: %s", told(a.Containers[0]))
 		}
 	}

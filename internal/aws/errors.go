@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/aws/smithy-go"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // caused gives an error a stable slug, as in HostFailure, beside its cause for errors.Is.
@@ -228,18 +228,9 @@ func network(err error) string {
 	}
 }
 
-// oneLine makes a text of others printable: its first line, at most 300 characters. A refused
+// oneLine makes a text of others printable: its first line, at most 300 bytes. A refused
 // signature's further lines quote the request.
 func oneLine(text string) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, text)
-	if r := []rune(text); len(r) > 300 {
-		return string(r[:300]) + "…"
-	}
-	return text
+	return printable.Cut(strings.TrimSpace(text), 300)
 }

@@ -10,6 +10,7 @@ import (
 	"dropcap/internal/aws"
 	"dropcap/internal/fleet"
 	"dropcap/internal/lab/cloud"
+	"dropcap/internal/wire"
 )
 
 // lookDocument is as short as possible; the fleet's own are tested below.
@@ -64,8 +65,9 @@ func TestTheFleetsDocumentsGetTheirParameters(t *testing.T) {
 			[]string{"--plan=x"}},
 	} {
 		ran = nil
-		cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one},
-			Document: fleet.DocumentFor(tt.verb), Verb: tt.verb, Request: request, Args: tt.args,
+		verb, _ := wire.Lookup(tt.verb)
+		cmd := dropcap.NodeCommand{Place: here, Nodes: []string{one}, Document: verb.Documents[0],
+			Verb: tt.verb, Request: request, Args: tt.args,
 			Delivery: time.Minute, Execution: 7 * time.Minute}
 		sent, err := c.Send(t.Context(), cmd)
 		if err != nil {

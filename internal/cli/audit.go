@@ -122,7 +122,7 @@ func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error
 		}
 	}
 	result := r.Audit
-	a.status = audit.Status(result)
+	a.status = result.Status()
 	next := a.next(r.Next, f)
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
 		o.Next = next

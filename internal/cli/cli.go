@@ -72,7 +72,7 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 // report prints an error: a sentence and its remedy on stderr, and as a document on stdout when
 // JSON was asked for.
 func (a *app) report(err error, asJSON bool) {
-	e := asError(err)
+	e := dropcap.AsError(err)
 	fmt.Fprintf(a.err, "dropcap: error: %s\n", lines(e.Message))
 	if e.Hint != "" {
 		fmt.Fprintf(a.err, "dropcap: hint: %s\n", oneLine(e.Hint))
@@ -103,23 +103,6 @@ func writeErrorJSON(w io.Writer, e *dropcap.Error) {
 	}
 	// A failed write of an error has nobody left to be told.
 	_ = render.JSONLine(w, map[string]body{"error": {e.Code, e.Message, e.Hint}})
-}
-
-// asError gives any error the form that people are told: "cannot …".
-func asError(err error) *dropcap.Error {
-	var e *dropcap.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &dropcap.Error{Code: dropcap.CodeError, Message: "cannot finish: " + err.Error(),
-			Hint: "a longer --timeout may help", Err: err}
-	}
-	msg := err.Error()
-	if !strings.HasPrefix(msg, "cannot ") {
-		msg = "cannot go on: " + msg
-	}
-	return &dropcap.Error{Code: dropcap.CodeError, Message: msg, Err: err}
 }
 
 // usage turns what the flag parser says into an error of ours.

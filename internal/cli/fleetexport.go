@@ -167,7 +167,7 @@ func judgedFrom(r fleet.ScriptResult, pol dropcap.Policy) dropcap.FleetHost {
 	}
 	snap, err := fleet.Agentless(r.Node, r.Output, time.Now())
 	if err != nil {
-		e := asError(err)
+		e := dropcap.AsError(err)
 		h.Failure = &dropcap.HostFailure{Host: r.Host, Cause: "unreadable",
 			Message: oneLine(e.Message), Hint: e.Hint}
 		return h

@@ -13,6 +13,7 @@ import (
 	"dropcap/internal/fleet"
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
+	"dropcap/internal/wire"
 )
 
 // start begins a run on the targets. Failures are of nodes that could not be found.
@@ -66,7 +67,7 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 	c.app.finished = true
 	doc := fleet.ResultOf(run, hosts)
 	c.app.status = dropcap.Worst(c.app.status, fleet.StatusCode(doc))
-	if fleet.Changes(run.Verb) { // what was left as it is stands in no document
+	if wire.Changes(run.Verb) { // what was left as it is stands in no document
 		c.app.status = dropcap.Worst(c.app.status, fleet.StatusOf(run, hosts))
 		c.app.warned(hosts)
 	}

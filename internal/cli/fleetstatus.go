@@ -16,6 +16,7 @@ import (
 	"dropcap/internal/fleet"
 	"dropcap/internal/render"
 	"dropcap/internal/store"
+	"dropcap/internal/wire"
 )
 
 // findRun picks a run by its id or a beginning of at least four digits; verb is the one that it
@@ -107,7 +108,7 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 				"%s` goes on", run.ID, run.ID))
 		}
 		if !watch || run.State.Over() || left {
-			if fleet.Changes(run.Verb) {
+			if wire.Changes(run.Verb) {
 				a.warned(hosts)
 			}
 			back, err := fleet.BackoutStatus(ctx, s, run)

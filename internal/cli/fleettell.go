@@ -6,6 +6,7 @@ import (
 	"dropcap"
 	"dropcap/internal/fleet"
 	"dropcap/internal/printable"
+	"dropcap/internal/wire"
 )
 
 // fleetTeller shows how a run goes on: a line for each host of a change, and a counter for the
@@ -14,7 +15,7 @@ import (
 func (a *app) fleetTeller() func(fleet.Progress) {
 	l := &lookTeller{app: a, terminal: isTerminal(a.err)}
 	return func(p fleet.Progress) {
-		if !fleet.Changes(p.Run.Verb) {
+		if !wire.Changes(p.Run.Verb) {
 			l.tell(p)
 			return
 		}

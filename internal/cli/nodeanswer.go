@@ -65,7 +65,7 @@ func messages(text string) []string {
 
 // failing is an error as a receipt has it.
 func failing(err error) *dropcap.Failing {
-	e := asError(err)
+	e := dropcap.AsError(err)
 	return &dropcap.Failing{Code: e.Code, Message: printable.Cut(e.Message, 4*mostMessage),
 		Hint: printable.Cut(e.Hint, mostMessage)}
 }

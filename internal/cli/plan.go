@@ -10,7 +10,6 @@ import (
 	"dropcap/internal/cli/file"
 	"dropcap/internal/cli/flag"
 	"dropcap/internal/host"
-	"dropcap/internal/plan"
 	"dropcap/internal/render"
 )
 
@@ -106,7 +105,7 @@ func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error
 	if err := f.write(p); err != nil {
 		return err
 	}
-	a.status = plan.Status(p.Plan)
+	a.status = p.Plan.Status()
 	return a.print(targets, func(w io.Writer, format string, o render.Options) error {
 		o.Details = f.details || len(names) > 0
 		return render.Plan(w, format, p.Plan, o)

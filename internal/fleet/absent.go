@@ -2,20 +2,20 @@ package fleet
 
 import (
 	"slices"
-	"strings"
 
 	"dropcap"
 	"dropcap/internal/foreign"
+	"dropcap/internal/wire"
 )
 
 // Nowhere are the containers or workloads that a run asked for by name and none of the hosts that
 // answered has, and how many hosts those are. A host that lacks what another has did all that there
 // was to do.
 func Nowhere(f dropcap.Fleet) (names []string, answered int) {
-	for _, word := range f.Run.Args {
-		name, value, _ := strings.Cut(word, "=")
-		if (name == "--container" || name == "--workload") && !slices.Contains(names, value) {
-			names = append(names, value)
+	args, _ := wire.ParseArgs(f.Run.Verb, f.Run.Args)
+	for _, name := range slices.Concat(args.Containers, args.Workloads) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	for _, d := range f.Documents {
@@ -27,7 +27,7 @@ func Nowhere(f dropcap.Fleet) (names []string, answered int) {
 			Absent []string
 		}
 		if err := foreign.Decode(foreign.Raw(d), &said); err != nil ||
-			said.Schema != foreign.SchemaOf(f.Run.Verb) {
+			said.Schema != wire.SchemaOf(f.Run.Verb) {
 			continue
 		}
 		answered++

@@ -7,6 +7,7 @@ import (
 
 	"dropcap"
 	"dropcap/caps"
+	"dropcap/internal/printable"
 )
 
 // The limits of what a host may print for AgentlessLines.
@@ -72,7 +73,7 @@ func agentlessError(node dropcap.Node, out dropcap.NodeOutput) error {
 	case out.Refused != "":
 		return dropcap.Errorf(dropcap.CodeIncomplete,
 			"see who may write into the bucket (docs/fleet-iam.md)", "cannot judge %s: %s", node.ID,
-			plainText(out.Refused, 300))
+			printable.Units(out.Refused, 300))
 	case len(out.Stdout) > mostAgentless:
 		return dropcap.Errorf(dropcap.CodeIncomplete,
 			"install dropcap on the host: dropcap fleet install",
@@ -99,13 +100,13 @@ func agentlessError(node dropcap.Node, out dropcap.NodeOutput) error {
 		default:
 			return dropcap.Errorf(dropcap.CodeHost,
 				"see that Docker runs on the host and that root may use it",
-				"cannot ask Docker on %s: %s", node.ID, plainText(l, 200))
+				"cannot ask Docker on %s: %s", node.ID, printable.Units(l, 200))
 		}
 	}
 	if out.Exit < 0 || strings.TrimSpace(out.Stderr) == "" {
 		return dropcap.Errorf(dropcap.CodeIncomplete, "ask it again",
 			"cannot judge %s: the command did not run to its end (%s)", node.ID,
-			plainText(out.Status, 40))
+			printable.Units(out.Status, 40))
 	}
 	return nil
 }

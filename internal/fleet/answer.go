@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"dropcap"
 	"dropcap/internal/foreign"
 	"dropcap/internal/frame"
+	"dropcap/internal/printable"
 )
 
 // answered makes what is to be made of a node's output: a receipt, a part of one, or a reason to
@@ -51,12 +51,12 @@ func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 		err = t.own(r)
 	}
 	if errors.Is(err, foreign.ErrTooMuch) {
-		t.end("too-large", oneLine(err.Error()),
+		t.end("too-large", printable.Line(err.Error()),
 			"audit fewer containers at once with --container; if it goes on, do not trust the host")
 		return
 	}
 	if err != nil {
-		t.again(e, oneLine(err.Error()))
+		t.again(e, printable.Line(err.Error()))
 		return
 	}
 	t.receipt(e, r)
@@ -73,7 +73,7 @@ func receiptIn(part frame.Part) (dropcap.Receipt, error) {
 		return r, fmt.Errorf("its receipt is not understood: %w", err)
 	}
 	if r.Schema != dropcap.SchemaReceipt {
-		return r, errors.New("its receipt has the schema " + short(r.Schema, 40))
+		return r, errors.New("its receipt has the schema " + printable.Cut(r.Schema, 40))
 	}
 	return tame(r), nil
 }
@@ -81,14 +81,18 @@ func receiptIn(part frame.Part) (dropcap.Receipt, error) {
 // own holds a receipt against what was asked: no node answers for another, and none for something
 // else than it was told. A run that an older version began may have receipts that say less.
 func (t *task) own(r dropcap.Receipt) error {
-	switch plan := t.plan(); {
+	plan := ""
+	if len(t.args.Plans) > 0 {
+		plan = t.args.Plans[0].String()
+	}
+	switch {
 	case r.Request != t.host.Request:
 		return errors.New("its receipt is for another request")
 	case r.Host.Node != t.node && (t.each || r.Host.Node != ""):
 		return fmt.Errorf("its receipt is of another node (%s)",
 			cmp.Or(r.Host.Node, "none is named"))
 	case r.State == dropcap.ReceiptAbsent:
-	case r.Verb != t.verb:
+	case r.Verb != t.verb.Name:
 		return fmt.Errorf("its receipt is of another verb (%s)", cmp.Or(r.Verb, "none is named"))
 	case r.Plan != "" && plan != "" && r.Plan != plan:
 		return errors.New("its receipt is of another plan")
@@ -98,54 +102,37 @@ func (t *task) own(r dropcap.Receipt) error {
 	return nil
 }
 
-// plan is "PLAN:DIGEST", as the host was told; empty for one that applies none.
-func (t *task) plan() string {
-	for _, word := range t.host.Extra {
-		if plan, ok := strings.CutPrefix(word, "--plans="); ok {
-			return plan
-		}
-	}
-	return ""
-}
-
 // leastPart is how many characters a part must bring, so that a host cannot keep a run busy with
 // less and less. Hosts print frame.Fits.
 const leastPart = 4096
 
 // tame keeps what a host says besides its document within what a host of good will says
-// (internal/cli/nodeanswer.go).
+// (internal/node/receipt.go).
 func tame(r dropcap.Receipt) dropcap.Receipt {
 	const few, line, lines = 100, 500, 100
 	for _, s := range []*string{&r.Command, &r.Verb, &r.Plan, &r.Started, &r.Ended, &r.Host.ID,
 		&r.Host.Node, &r.Host.Dropcap, &r.Host.Docker} {
-		*s = short(*s, few)
+		*s = printable.Cut(*s, few)
 	}
 	for _, s := range []*string{&r.Summary, &r.Host.Name, &r.Host.Kernel} {
-		*s = short(*s, line)
+		*s = printable.Cut(*s, line)
 	}
 	if r.Error != nil {
-		r.Error = &dropcap.Failing{Code: dropcap.Code(short(string(r.Error.Code), few)),
-			Message: short(r.Error.Message, 4*line), Hint: short(r.Error.Hint, line)}
+		r.Error = &dropcap.Failing{Code: dropcap.Code(printable.Cut(string(r.Error.Code), few)),
+			Message: printable.Cut(r.Error.Message, 4*line), Hint: printable.Cut(r.Error.Hint,
+				line)}
 	}
-	// what lay before them goes
-	r.Messages = slices.Clone(r.Messages[max(0, len(r.Messages)-lines):])
-	for i, s := range r.Messages {
-		r.Messages[i] = short(s, line)
+	for _, l := range []*[]string{&r.Messages, &r.Warnings} {
+		*l = slices.Clone((*l)[max(0, len(*l)-lines):]) // what lay before them goes
+		for i, s := range *l {
+			(*l)[i] = printable.Cut(s, line)
+		}
 	}
 	r.Args = slices.Clone(r.Args[:min(len(r.Args), lines)])
 	for i, s := range r.Args {
-		r.Args[i] = short(s, 8*line)
+		r.Args[i] = printable.Cut(s, 8*line)
 	}
 	return r
-}
-
-// short keeps what a host said within one line of so many plain bytes.
-func short(s string, most int) string {
-	s = oneLine(strings.ToValidUTF8(s, "?"))
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return s
 }
 
 func (t *task) receipt(e *Engine, r dropcap.Receipt) {
@@ -187,7 +174,7 @@ func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
 	foreign.Take(t.host, r)
 	wait := min(max(now.Sub(t.since)/4, 2*e.Pace.Poll), 20*e.Pace.Poll)
 	t.next, t.due = toAsk, now.Add(wait)
-	if t.changes && r.Recovery {
+	if t.verb.Changes && r.Recovery {
 		t.next = toEnd
 		if !again {
 			t.due = now
@@ -199,7 +186,7 @@ func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
 // was lost.
 func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 	if strings.Contains(o.Stderr, NotInstalled) || o.Exit == 127 {
-		if t.changes && (t.asks > 0 || t.host.Sent > 1 || t.host.Receipt != nil) {
+		if t.verb.Changes && (t.asks > 0 || t.host.Sent > 1 || t.host.Receipt != nil) {
 			t.lost("dropcap is not installed there any more",
 				"`dropcap fleet install --targets …` installs it; `dropcap fleet resume` asks "+
 					"again then")
@@ -213,21 +200,21 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 		!strings.Contains(o.Stdout, "BEGIN DROPCAP") {
 		hint := ""
 		if h := hinted.FindStringSubmatch(o.Stderr); h != nil {
-			hint = short(h[1], mostSaid)
+			hint = printable.Cut(h[1], mostSaid)
 		}
 		if o.Exit == dropcap.ExitUsage && t.host.Sent <= 1 {
-			t.end("version", short(m[1], mostSaid),
+			t.end("version", printable.Cut(m[1], mostSaid),
 				"the dropcap there may be of another version: `dropcap fleet install` brings "+
 					"this one")
 			return
 		}
-		if t.began && t.changes { // the change may go on all the same: its receipt tells
+		if t.began && t.verb.Changes { // the change may go on all the same: its receipt tells
 			t.complaint = &dropcap.HostFailure{Host: t.host.Host, Cause: "error",
-				Message: short(m[1], mostSaid), Hint: hint}
+				Message: printable.Cut(m[1], mostSaid), Hint: hint}
 			t.again(e, "it prints errors and no receipt")
 			return
 		}
-		t.end("error", short(m[1], mostSaid), hint)
+		t.end("error", printable.Cut(m[1], mostSaid), hint)
 		return
 	}
 	switch o.Status {
@@ -240,7 +227,8 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 		t.again(e, cmp.Or(o.Refused, "no whole answer came from it"))
 		return
 	}
-	t.end("too-large", oneLine(err.Error()), "audit fewer containers at once with --container")
+	t.end("too-large", printable.Line(err.Error()),
+		"audit fewer containers at once with --container")
 }
 
 // NotInstalled is what dropcap's documents say where there is no dropcap.
@@ -253,13 +241,3 @@ var (
 	said   = regexp.MustCompile(`(?m)^dropcap: error: (.+)`)
 	hinted = regexp.MustCompile(`(?m)^dropcap: hint: (.+)`)
 )
-
-// oneLine keeps what a host said within one line of plain characters.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == ' ' || unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, s)
-}

@@ -11,6 +11,7 @@ import (
 	"dropcap/caps"
 	"dropcap/internal/foreign"
 	"dropcap/internal/policy"
+	"dropcap/internal/printable"
 )
 
 // The limits of the AWS Security Finding Format, in characters (user guide of Security Hub,
@@ -138,30 +139,30 @@ func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, ident
 	if c != nil {
 		name = c.Name
 	}
-	rule := plainText(string(f.Rule), 64)
+	rule := printable.Units(string(f.Rule), 64)
 	types := []string{"Software and Configuration Checks/Industry and Regulatory Standards/CIS " +
 		"Docker Benchmark"}
-	severity := asffSeverity{severityLabel(f.Severity), plainText(string(f.Severity), 64)}
+	severity := asffSeverity{severityLabel(f.Severity), printable.Units(string(f.Severity), 64)}
 	x := &asff{
 		SchemaVersion: "2018-10-08", GeneratorId: generator + rule, AwsAccountId: place.Account,
 		Types: types, Severity: severity, FindingProviderFields: &asffProvider{severity, types},
-		Title: filled(plainText("Container capabilities: "+rule+" of "+name+" on "+d.Node(),
-			mostTitle)),
-		Description: filled(plainText(f.Because, mostDescription)),
+		Title: filled(printable.Units("Container capabilities: "+rule+" of "+name+" on "+
+			d.Node(), mostTitle)),
+		Description: filled(printable.Units(f.Because, mostDescription)),
 		Resources:   []asffResource{nodeResource(d, place)}, RecordState: "ACTIVE",
 		Compliance: asffCompliance{Status: complianceOf(f),
 			RelatedRequirements: requirements(a.Control)},
 		ProductFields: map[string]string{
-			fieldHost: plainText(d.Host, mostField), fieldOf: digestOf(identity),
+			fieldHost: printable.Units(d.Host, mostField), fieldOf: digestOf(identity),
 			"dropcap/rule": filled(rule), "dropcap/capabilities": filled(f.Caps.Short()),
 		},
 	}
-	if fix := plainText(f.Fix, mostRemedy); fix != "" {
+	if fix := printable.Units(f.Fix, mostRemedy); fix != "" {
 		x.Remediation = &asffRemediation{asffRecommendation{fix}}
 	}
 	if why := accepted(f); why != "" {
 		x.Workflow = &asffWorkflow{"SUPPRESSED"}
-		x.ProductFields["dropcap/accepted"] = plainText(why, mostField)
+		x.ProductFields["dropcap/accepted"] = printable.Units(why, mostField)
 	}
 	return x
 }
@@ -191,7 +192,7 @@ func asffID(host, identity string, f dropcap.Finding) string {
 	if identity == "" { // of the policy: the sentence is what tells them apart
 		parts = append(parts, f.Because)
 	}
-	id := "dropcap/" + plainText(host, 200) + "/" + digestOf(parts...)
+	id := "dropcap/" + printable.Units(host, 200) + "/" + digestOf(parts...)
 	if accepted(f) != "" {
 		return otherID(id)
 	}
@@ -239,7 +240,8 @@ func severityLabel(s caps.Severity) string {
 func requirements(c dropcap.Control) []string {
 	var out []string
 	for _, id := range c.IDs[:min(len(c.IDs), 8)] {
-		out = append(out, filled(plainText(c.Benchmark+" "+id.Version+"/"+id.ID, mostRequirement)))
+		out = append(out, filled(printable.Units(c.Benchmark+" "+id.Version+"/"+id.ID,
+			mostRequirement)))
 	}
 	return out
 }
@@ -252,7 +254,7 @@ func nodeResource(d dropcap.HostDocument, p dropcap.Place) asffResource {
 		kind, arn = "AwsEc2Instance", "arn:"+p.Partition()+":ec2:"+p.Region+":"+p.Account+
 			":instance/"+d.Node()
 	}
-	return asffResource{Type: kind, Id: plainText(arn, 512), Partition: partitionIn(p),
+	return asffResource{Type: kind, Id: printable.Units(arn, 512), Partition: partitionIn(p),
 		Region: p.Region}
 }
 
@@ -260,7 +262,7 @@ func containerResource(host string, c dropcap.Container, p dropcap.Place) asffRe
 	details := map[string]any{"Privileged": c.Declared.Privileged}
 	for k, v := range map[string]string{"Name": c.Name, "ImageId": c.ImageID, "ImageName": c.Image,
 		"ContainerRuntime": c.Runtime} {
-		if v = plainText(v, mostName); v != "" {
+		if v = printable.Units(v, mostName); v != "" {
 			details[k] = v
 		}
 	}
@@ -268,7 +270,7 @@ func containerResource(host string, c dropcap.Container, p dropcap.Place) asffRe
 		details["LaunchedAt"] = asffTime(t)
 	}
 	return asffResource{
-		Type: "Container", Id: filled(plainText(host+"/"+c.ID, mostContainer)),
+		Type: "Container", Id: filled(printable.Units(host+"/"+c.ID, mostContainer)),
 		Partition: partitionIn(p), Region: p.Region,
 		Details: map[string]map[string]any{"Container": details},
 	}

@@ -8,6 +8,7 @@ import (
 	"dropcap"
 	"dropcap/internal/foreign"
 	"dropcap/internal/policy"
+	"dropcap/internal/printable"
 )
 
 // Continued gives current findings the CreatedAt that Security Hub has of them already, so that an
@@ -91,7 +92,7 @@ func seenOf(f dropcap.Fleet) map[string]map[string]bool {
 			before, there := known[id]
 			known[id] = c.Verdict != dropcap.Unknown && (before || !there)
 		}
-		out[plainText(d.Host, mostField)] = known
+		out[printable.Units(d.Host, mostField)] = known
 	}
 	return out
 }

@@ -58,14 +58,10 @@ func (r *round) askBeside(ctx context.Context) error {
 		}
 	}
 	for batch := range slices.Chunk(list, most) {
-		c, err := r.command(batch, toAsk)
+		c, err := r.command(batch, toAsk, 0) // from its beginning
 		if err != nil {
 			return err
 		}
-		// from its beginning
-		c.Args = slices.DeleteFunc(c.Args, func(word string) bool {
-			return strings.HasPrefix(word, "--offset=")
-		})
 		id, err := r.Carrier.Send(ctx, c)
 		switch {
 		case ctx.Err() != nil:
@@ -114,7 +110,7 @@ func (t *task) news(o dropcap.NodeOutput) bool {
 	}
 	if part.Complete() {
 		r, err := receiptIn(part)
-		if err != nil || t.own(r) != nil || !r.State.Over() && !(r.Recovery && t.changes) {
+		if err != nil || t.own(r) != nil || !r.State.Over() && !(r.Recovery && t.verb.Changes) {
 			return false
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/frame"
+	"dropcap/internal/wire"
 )
 
 const (
@@ -69,7 +70,7 @@ func TestEachHostHasARequestOfItsOwn(t *testing.T) {
 	for _, h := range hosts {
 		names[h.Request] = true
 		if h.Request != dropcap.RequestOf(run.Request, dropcap.NodeOf(h.Host)) ||
-			!requestForm.MatchString(h.Request) {
+			wire.Check(dropcap.NodeCommand{Verb: "hello", Request: h.Request}) != nil {
 			t.Errorf("%s: %s", h.Host, h.Request)
 		}
 	}
@@ -158,7 +159,11 @@ func TestTheRestOfAnOutputIsBoundToItsBeginning(t *testing.T) {
 		e := &Engine{Clock: newStage(0).clock, Pace: Pace{}.filled()}
 		h := &dropcap.FleetHost{Host: "111122223333/us-east-1/i-0",
 			Request: "0123456789abcdef0123456789abcdef", Sent: 1}
-		x := e.task(dropcap.FleetRun{Verb: "audit", Request: "x"}, h, nil)
+		asked, err := e.exchange(dropcap.FleetRun{Verb: "audit", Request: "x"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := asked.task(h)
 		x.next = flying
 		c.out.Status = "Success"
 		x.answered(e, c.out)

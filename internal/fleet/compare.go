@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // worse tells in what a host is worse after a change than before; empty if in nothing: findings
@@ -13,14 +14,14 @@ import (
 func worse(before, after dropcap.Audit) string {
 	var what []string
 	for _, f := range NewFindings(before, after) {
-		what = append(what, fmt.Sprintf("a new finding: %s: %s", oneLine(f.Container),
-			oneLine(string(f.Finding.Rule))))
+		what = append(what, fmt.Sprintf("a new finding: %s: %s", printable.Line(f.Container),
+			printable.Line(string(f.Finding.Rule))))
 	}
 	for _, name := range NotRunning(before, after) {
-		what = append(what, oneLine(name)+" does not run any more")
+		what = append(what, printable.Line(name)+" does not run any more")
 	}
 	for _, name := range NotSeen(before, after) {
-		what = append(what, oneLine(name)+" cannot be looked at any more")
+		what = append(what, printable.Line(name)+" cannot be looked at any more")
 	}
 	slices.Sort(what)
 	what = slices.Compact(what)

@@ -79,16 +79,16 @@ func nodeCompliance(f dropcap.Fleet, host string, list []ComplianceItem,
 		ComplianceType: ComplianceType, Items: list,
 		ItemContentHash: hex.EncodeToString(sum[:]),
 		ExecutionSummary: ComplianceExecution{ExecutionTime: now.Unix(),
-			ExecutionId: filled(plainText(f.Run.ID, 100)), ExecutionType: "dropcap"},
+			ExecutionId: filled(printable.Units(f.Run.ID, 100)), ExecutionType: "dropcap"},
 	}
 }
 
 func failedItem(f dropcap.HostFailure) ComplianceItem {
 	return ComplianceItem{
-		Id: "host", Title: plainText("The host could not be audited: "+f.Cause, 500),
+		Id: "host", Title: printable.Units("The host could not be audited: "+f.Cause, 500),
 		Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
-		Details: map[string]string{"because": plainText(f.Message, mostDetail),
-			"fix": plainText(f.Hint, mostDetail)},
+		Details: map[string]string{"because": printable.Units(f.Message, mostDetail),
+			"fix": printable.Units(f.Hint, mostDetail)},
 	}
 }
 
@@ -153,7 +153,7 @@ func (x ComplianceItem) bytes() int {
 
 func item(id string, c dropcap.Judged) ComplianceItem {
 	x := ComplianceItem{Id: id, Status: "NON_COMPLIANT", Severity: "UNSPECIFIED",
-		Details: map[string]string{"verdict": plainText(string(c.Verdict), 20)}}
+		Details: map[string]string{"verdict": printable.Units(string(c.Verdict), 20)}}
 	if c.Verdict == dropcap.Pass || c.Verdict == dropcap.Waived {
 		x.Status, x.Severity = "COMPLIANT", "INFORMATIONAL"
 	}
@@ -162,8 +162,8 @@ func item(id string, c dropcap.Judged) ComplianceItem {
 	for _, f := range c.Findings {
 		if rules = append(rules, string(f.Rule)); len(rules) == 1 ||
 			f.Severity.Rank() > worst.Rank() {
-			x.Details["because"], x.Details["fix"] = plainText(f.Because, mostDetail),
-				plainText(f.Fix, mostDetail)
+			x.Details["because"], x.Details["fix"] = printable.Units(f.Because, mostDetail),
+				printable.Units(f.Fix, mostDetail)
 			worst = f.Severity
 		}
 		if f.Counts() {
@@ -173,12 +173,12 @@ func item(id string, c dropcap.Judged) ComplianceItem {
 	}
 	slices.Sort(rules)
 	rules = slices.Compact(rules)
-	title := filled(plainText(c.Name, 200)) + ": " + orWords(strings.Join(rules, ", "),
+	title := filled(printable.Units(c.Name, 200)) + ": " + orWords(strings.Join(rules, ", "),
 		"nothing found")
-	x.Title = plainText(title, 500)
+	x.Title = printable.Units(title, 500)
 	for k, v := range map[string]string{"image": c.Image, "workload": c.Workload,
 		"holds": heldNames(c.Container)} {
-		if v = plainText(v, mostDetail); v != "" {
+		if v = printable.Units(v, mostDetail); v != "" {
 			x.Details[k] = v
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 var (
@@ -55,7 +56,7 @@ func (d Distributed) Do(ctx context.Context, nodes []dropcap.Node,
 			return false
 		}
 		r := ScriptResult{Node: n, Host: n.Host()}
-		r.fail("agent", "its agent is of version "+oneLine(n.Agent)+
+		r.fail("agent", "its agent is of version "+printable.Line(n.Agent)+
 			", which does not know packages",
 			"bring amazon-ssm-agent to 2.3.274 or later, or leave out --distributor")
 		old = append(old, r)
@@ -87,7 +88,7 @@ func (d Distributed) judge(r *ScriptResult, h dropcap.FleetHost) {
 	answers := h.Failure == nil && h.Receipt != nil
 	there := ""
 	if answers {
-		there = oneLine(h.Receipt.Host.Dropcap)
+		there = printable.Line(h.Receipt.Host.Dropcap)
 	}
 	wanted := d.Package.Version
 	switch {
@@ -127,10 +128,10 @@ func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	file, own := noFile.FindStringSubmatch(stderr), itself.FindStringSubmatch(stderr)
 	switch {
 	case own != nil:
-		f.Cause, f.Message = "error", short(own[1], mostSaid)
+		f.Cause, f.Message = "error", printable.Cut(own[1], mostSaid)
 	case file != nil:
-		f.Message = oneLine("the package " + s.Package.Name + " has nothing for it: " + file[1] +
-			", " + file[2])
+		f.Message = printable.Line("the package " + s.Package.Name + " has nothing for it: " +
+			file[1] + ", " + file[2])
 		f.Hint = "publish a version that has, with --bin ARCH=FILE, or install there without " +
 			"--distributor"
 	case strings.Contains(stderr, "failed to download installation package"):
@@ -153,7 +154,7 @@ func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	default:
 		line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
 		f.Cause, f.Message = "error", "Distributor could not do it: "+
-			short(address.ReplaceAllString(line, "(an address)"), 300)
+			printable.Cut(address.ReplaceAllString(line, "(an address)"), 300)
 	}
 	return f
 }

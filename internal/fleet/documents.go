@@ -2,19 +2,17 @@ package fleet
 
 import (
 	_ "embed"
-	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
 	"dropcap"
+	"dropcap/internal/wire"
 )
 
 // The names of dropcap's own SSM documents. One who may send the first only cannot change a
 // container.
 const (
-	LookDocument   = "dropcap-look"
-	ChangeDocument = "dropcap-change"
+	LookDocument   = wire.LookDocument
+	ChangeDocument = wire.ChangeDocument
 	ShellDocument  = "AWS-RunShellScript"
 	// PackageDocument is Distributor's: it installs packages of the account.
 	PackageDocument = "AWS-ConfigureAWSPackage"
@@ -35,43 +33,9 @@ var change string
 // Documents are those that an account has to have.
 func Documents() []Document { return []Document{{LookDocument, look}, {ChangeDocument, change}} }
 
-// DocumentFor names the document that does a verb; empty if none does.
-func DocumentFor(verb string) string {
-	switch verb {
-	case "hello", "audit", "plan", "evidence", "history", "receipt":
-		return LookDocument
-	case "apply", "backout", "learn", "receive", "recover":
-		return ChangeDocument
-	}
-	return ""
-}
-
-var (
-	requestForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	wordForm    = regexp.MustCompile(`^--[a-z]{1,12}(=[A-Za-z0-9_.,:/@=+%-]*)?$`)
-)
-
-// Check tells whether a command's verb, request and arguments are of the form that the documents
-// let pass.
-func Check(c dropcap.NodeCommand) error {
-	switch {
-	case DocumentFor(c.Verb) == "":
-		return fmt.Errorf("cannot send %q: there is no such verb", c.Verb)
-	case !requestForm.MatchString(c.Request):
-		return fmt.Errorf("cannot send the request %q: it is not 32 hexadecimal digits", c.Request)
-	}
-	if at := slices.IndexFunc(c.Args, func(word string) bool {
-		return !wordForm.MatchString(word)
-	}); at >= 0 {
-		return fmt.Errorf("cannot send the argument %q: it is not of the form --name=value, or "+
-			"has characters that a shell could take for its own", c.Args[at])
-	}
-	return nil
-}
-
 // Script gives what the documents run as the lines of a script, for AWS-RunShellScript.
 func Script(c dropcap.NodeCommand) ([]string, error) {
-	if err := Check(c); err != nil {
+	if err := wire.Check(c); err != nil {
 		return nil, err
 	}
 	words := append([]string{"dropcap", "node", c.Verb, "--request=" + c.Request}, c.Args...)

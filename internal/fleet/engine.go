@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
-// Engine does runs. Its fields are not changed while it works.
+// Engine does runs. Several may go on at once: nothing of it is changed.
 type Engine struct {
 	Carrier Carrier
 	Clock   Clock
@@ -74,6 +75,13 @@ type Progress struct {
 	Done, Total int                // hosts of this wave
 	Note        string             // what is waited for, or was decided; empty for a host
 	Waits       bool               // the note tells what is waited for, and since when
+}
+
+// ready is the engine with a pace that has no gaps.
+func (e *Engine) ready() *Engine {
+	own := *e
+	own.Pace = own.Pace.filled()
+	return &own
 }
 
 func (e *Engine) tell(p Progress) {
@@ -152,7 +160,7 @@ func unable(n dropcap.Node) *dropcap.HostFailure {
 	case olderThan(n.Agent, 2, 0, 357):
 		// the first that runs documents of schema 2.2 (user guide, "Document schema versions")
 		return &dropcap.HostFailure{Host: n.Host(), Cause: "agent",
-			Message: "its agent is of version " + oneLine(n.Agent) +
+			Message: "its agent is of version " + printable.Line(n.Agent) +
 				", which does not know dropcap's documents",
 			Hint: "bring amazon-ssm-agent to 2.0.357 or later: `aws ssm send-command " +
 				"--document-name AWS-UpdateSSMAgent …`"}

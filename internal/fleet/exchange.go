@@ -3,12 +3,14 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
+	"dropcap/internal/wire"
 )
 
 // most is how many nodes one command may name (API model of SSM: InstanceIds, max 50).
@@ -18,10 +20,24 @@ const most = 50
 type exchange struct {
 	*Engine
 	run    dropcap.FleetRun
+	verb   wire.Verb
+	args   wire.Args // that all hosts are told
 	places map[string]dropcap.Place
 	gauge  *gauge
 	done   func(*dropcap.FleetHost) // a host is through; called by one place at a time
 	note   func(string)             // what is waited for; likewise
+}
+
+// exchange is one for a run. A run whose arguments no host would take cannot be had.
+func (e *Engine) exchange(run dropcap.FleetRun,
+	places map[string]dropcap.Place) (*exchange, error) {
+	x := &exchange{Engine: e, run: run, places: places}
+	x.verb, _ = wire.Lookup(run.Verb)
+	var err error
+	if x.args, err = wire.ParseArgs(run.Verb, run.Args); err != nil {
+		return nil, fmt.Errorf("cannot send run %s: %w", run.ID, err)
+	}
+	return x, nil
 }
 
 // gauge is what the places of an exchange share: how many hosts are being asked, and how many have
@@ -74,7 +90,7 @@ func (g *gauge) exceeded() bool {
 func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error {
 	byPlace := map[string][]*task{}
 	for _, h := range hosts {
-		t := x.task(x.run, h, x.places)
+		t := x.task(h)
 		if t.next == over {
 			continue
 		}
@@ -230,15 +246,27 @@ func order(b bool) int {
 	return 0
 }
 
-func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
+// command is what is sent to hosts that get the same.
+func (r *round) command(batch []*task, kind step, offset int) (dropcap.NodeCommand, error) {
+	q := wire.Request{Verb: r.verb, ID: batch[0].host.Request, Args: r.args, Offset: offset,
+		Whole: r.Way.Bucket != "", Wait: r.verb.Wait}
+	if r.run.Request != "" {
+		q.ID, q.Each = r.run.Request, true
+	}
+	switch kind {
+	case toSend:
+		q.Offset = 0
+		for _, t := range batch {
+			q.Plans = append(slices.Clone(q.Plans), t.args.Plans...)
+		}
+	default:
+		q.Verb, _ = wire.Lookup(map[bool]string{false: "receipt", true: "recover"}[kind == toEnd])
+		q.Args, q.Wait = wire.Args{Of: []string{q.ID}}, q.Verb.Wait
+	}
 	c := dropcap.NodeCommand{
-		Place: batch[0].place, Verb: r.run.Verb, Request: batch[0].host.Request,
-		Args:    slices.Clone(r.run.Args),
+		Place: batch[0].place, Verb: q.Verb.Name, Request: q.ID, Args: q.Words(),
 		Comment: "dropcap " + r.run.Verb + " " + r.run.ID, Delivery: r.Pace.Delivery,
 		Execution: r.Pace.Execution,
-	}
-	if r.run.Request != "" {
-		c.Request = r.run.Request
 	}
 	if r.Way.Bucket != "" {
 		c.Bucket, c.Prefix = r.Way.Bucket, r.Way.Prefix
@@ -246,33 +274,13 @@ func (r *round) command(batch []*task, kind step) (dropcap.NodeCommand, error) {
 	for _, t := range batch {
 		c.Nodes = append(c.Nodes, t.node)
 	}
-	if kind != toSend {
-		c.Verb, c.Args = "receipt", []string{"--of=" + c.Request}
-		if kind == toEnd {
-			c.Verb = "recover"
-		}
-		if offset := batch[0].part.End(); offset > 0 {
-			c.Args = append(c.Args, "--offset="+strconv.Itoa(offset))
-		}
-	} else {
-		for _, t := range batch {
-			c.Args = append(c.Args, t.host.Extra...)
-		}
-		c.Args = merge(c.Args)
-	}
-	if r.run.Request != "" {
-		c.Args = append(c.Args, "--each")
-	}
-	if c.Bucket != "" {
-		c.Args = append(c.Args, "--whole")
-	}
 	return r.Way.fill(c)
 }
 
 // send sends one command. It is noted before, so that a controller that takes over knows that
 // something may have arrived.
 func (r *round) send(ctx context.Context, batch []*task, kind step) error {
-	c, err := r.command(batch, kind)
+	c, err := r.command(batch, kind, batch[0].part.End())
 	if err != nil {
 		return err
 	}
@@ -293,7 +301,7 @@ func (r *round) send(ctx context.Context, batch []*task, kind step) error {
 		// It may have taken effect: the hosts know.
 		for _, t := range batch {
 			t.began = t.began || kind == toSend
-			t.again(r.Engine, "the command could not be sent ("+oneLine(err.Error())+")")
+			t.again(r.Engine, "the command could not be sent ("+printable.Line(err.Error())+")")
 			r.settle(t)
 		}
 		return r.keep(ctx, batch)
@@ -343,9 +351,9 @@ func (r *round) refused(ctx context.Context, batch []*task, err error) error {
 		hint = e.Hint
 	}
 	if batch[0].began {
-		batch[0].lost(oneLine(err.Error()), hint)
+		batch[0].lost(printable.Line(err.Error()), hint)
 	} else {
-		batch[0].end("refused", oneLine(err.Error())+"; nothing was done there", hint)
+		batch[0].end("refused", printable.Line(err.Error())+"; nothing was done there", hint)
 	}
 	r.settle(batch[0])
 	return r.keep(ctx, batch)

@@ -34,8 +34,12 @@ func FuzzAnswer(f *testing.F) {
 		}
 		e := &Engine{Clock: newStage(0).clock, Pace: Pace{}.filled()}
 		h := &dropcap.FleetHost{Host: "111122223333/us-east-1/i-0", Request: request}
-		x := e.task(dropcap.FleetRun{Verb: "audit"}, h, nil)
-		x.changes = changes
+		asking, err := e.exchange(dropcap.FleetRun{Verb: "audit"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := asking.task(h)
+		x.verb.Changes = changes
 		asked := 0
 		for ; x.next != over && asked < 10*e.Pace.Asks; asked++ {
 			if x.next == toSend {

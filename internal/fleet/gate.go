@@ -3,19 +3,19 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"dropcap"
 	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
+	"dropcap/internal/wire"
 )
 
 // gate tells why the next wave must not begin; empty if it may. What was decided by a former
 // process is decided again: nothing of it changes anything but the last audit, which is cheap.
 func (j *journey) gate(ctx context.Context, w *dropcap.Wave) (string, error) {
-	if !Changes(j.run.Verb) {
+	if !wire.Changes(j.run.Verb) {
 		return "", nil
 	}
 	if why := j.receipts(); why != "" {
@@ -26,7 +26,7 @@ func (j *journey) gate(ctx context.Context, w *dropcap.Wave) (string, error) {
 	}
 	if args := j.run.Rules.Probe; len(args) > 0 && j.Probe != nil {
 		if err := j.Probe(ctx, args, w.Hosts); err != nil {
-			return "the probe failed: " + oneLine(err.Error()), ctx.Err()
+			return "the probe failed: " + printable.Line(err.Error()), ctx.Err()
 		}
 	}
 	if w.Before == "" {
@@ -197,11 +197,10 @@ func cutHost(host string) (place, id string) {
 	return host[:max(at, 0)], host[at+1:]
 }
 
-// levelOf keeps of a run's arguments what an audit takes.
-func levelOf(args []string) []string {
-	return slices.DeleteFunc(slices.Clone(args), func(a string) bool {
-		return !strings.HasPrefix(a, "--level=")
-	})
+// levelOf keeps of a run's arguments what an audit of all containers takes.
+func levelOf(run dropcap.FleetRun) []string {
+	args, _ := wire.ParseArgs(run.Verb, run.Args) // the run could not have been sent
+	return wire.Words("audit", wire.Args{Level: args.Level})
 }
 
 // otherVersions tells which of the hosts that answered an audit run another version than the run
@@ -219,7 +218,7 @@ func (j *journey) otherVersions(ctx context.Context, audit string) (string, erro
 	for _, h := range hosts {
 		if h.Receipt != nil && h.Receipt.Host.Dropcap != want {
 			count++
-			example = fmt.Sprintf("%s runs %s", h.Host, oneLine(h.Receipt.Host.Dropcap))
+			example = fmt.Sprintf("%s runs %s", h.Host, printable.Line(h.Receipt.Host.Dropcap))
 		}
 	}
 	if count == 0 {

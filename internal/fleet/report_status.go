@@ -4,21 +4,20 @@ import (
 	"context"
 
 	"dropcap"
-	"dropcap/internal/audit"
-	"dropcap/internal/foreign"
-	"dropcap/internal/plan"
+	"dropcap/internal/wire"
 )
 
 // StatusCode is the exit status of a verb on many hosts: the worst of what each host's document
 // says and of each failure. A host that is unreachable, or whose document cannot be read, makes the
 // whole incomplete; what a host's own error says counts as it does on that host.
 func StatusCode(f dropcap.Fleet) int {
+	verb, _ := wire.Lookup(f.Run.Verb)
 	status := runStatus(f.Run)
 	for _, x := range f.Failures {
 		status = dropcap.Worst(status, failureStatus(x))
 	}
 	for _, d := range f.Documents {
-		status = dropcap.Worst(status, documentStatus(f.Run.Verb, d))
+		status = dropcap.Worst(status, verb.Report.Status(d))
 	}
 	return status
 }
@@ -26,13 +25,14 @@ func StatusCode(f dropcap.Fleet) int {
 // StatusOf is StatusCode by what the hosts' receipts say, without reading their documents: for
 // looking at a run, again and again.
 func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
+	verb, _ := wire.Lookup(run.Verb)
 	status := runStatus(run)
 	for _, h := range hosts {
 		f := failureOf(h)
-		switch schema := foreign.SchemaOf(run.Verb); {
+		switch {
 		case f != nil:
 			status = dropcap.Worst(status, failureStatus(*f))
-		case run.Verb != "history" && schema != "" && schema != dropcap.SchemaEvidence:
+		case verb.Report.Judged:
 			status = dropcap.Worst(status, h.Receipt.Status)
 		}
 	}
@@ -67,48 +67,4 @@ func failureStatus(f dropcap.HostFailure) int {
 		return dropcap.ExitOf(&dropcap.Error{Code: dropcap.Code(f.Cause)})
 	}
 	return dropcap.ExitIncomplete
-}
-
-func documentStatus(verb string, d dropcap.HostDocument) int {
-	switch foreign.SchemaOf(verb) {
-	case dropcap.SchemaAudit:
-		a, err := foreign.Audit(d)
-		return orIncomplete(audit.Status(a), err)
-	case dropcap.SchemaPlan:
-		p, err := foreign.Plan(d)
-		return orIncomplete(plan.Status(p), err)
-	case dropcap.SchemaChange:
-		c, err := foreign.Changes(d)
-		if verb == "history" {
-			return orIncomplete(dropcap.ExitOK, err)
-		}
-		return orIncomplete(changeStatus(c, verb), err)
-	case dropcap.SchemaEvidence:
-		_, err := foreign.Evidence(d)
-		return orIncomplete(dropcap.ExitOK, err)
-	}
-	return dropcap.ExitOK
-}
-
-func orIncomplete(status int, err error) int {
-	if err != nil {
-		return dropcap.ExitIncomplete
-	}
-	return status
-}
-
-// changeStatus is for what was just done: a backout is done when it is backed out.
-func changeStatus(c dropcap.Changes, verb string) int {
-	status := dropcap.ExitOK
-	for _, x := range c.Changes {
-		switch {
-		case x.State == dropcap.NeedsPerson:
-			status = dropcap.Worst(status, dropcap.ExitPerson)
-		case x.State == dropcap.RolledBack, x.State == dropcap.BackedOut && verb == "apply":
-			status = dropcap.Worst(status, dropcap.ExitRolledBack)
-		case !x.State.Over(), x.State == dropcap.Applied && verb == "backout":
-			status = dropcap.Worst(status, dropcap.ExitIncomplete)
-		}
-	}
-	return status
 }

@@ -9,6 +9,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/foreign"
+	"dropcap/internal/printable"
 )
 
 // MemoryFor is how much a controller of so many hosts needs, in bytes, for the collector of garbage
@@ -45,13 +46,15 @@ func failureOf(h dropcap.FleetHost) *dropcap.HostFailure {
 	case h.Receipt.State == dropcap.ReceiptInterrupted:
 		return &dropcap.HostFailure{Host: h.Host, Cause: "interrupted",
 			Message: "dropcap was interrupted there, and ended what was unfinished: " +
-				oneLine(h.Receipt.Summary), Hint: "`dropcap fleet history` tells its changes"}
+				printable.Line(h.Receipt.Summary),
+			Hint: "`dropcap fleet history` tells its changes"}
 	case h.Receipt.Error != nil:
 		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h),
-			Message: oneLine(h.Receipt.Error.Message), Hint: oneLine(h.Receipt.Error.Hint)}
+			Message: printable.Line(h.Receipt.Error.Message),
+			Hint:    printable.Line(h.Receipt.Error.Hint)}
 	case Bad(h):
 		return &dropcap.HostFailure{Host: h.Host, Cause: Cause(h),
-			Message: oneLine(h.Receipt.Summary)}
+			Message: printable.Line(h.Receipt.Summary)}
 	}
 	return nil
 }
@@ -62,7 +65,7 @@ func Tale(h dropcap.FleetHost) string {
 		return f.Cause + ": " + f.Message
 	}
 	if h.Receipt.Summary != "" {
-		return oneLine(h.Receipt.Summary)
+		return printable.Line(h.Receipt.Summary)
 	}
 	return "done"
 }

@@ -9,10 +9,8 @@ import (
 
 	"dropcap"
 	"dropcap/internal/printable"
+	"dropcap/internal/wire"
 )
-
-// Changes tells whether a verb changes containers, so that its waves have gates.
-func Changes(verb string) bool { return verb == "apply" || verb == "backout" }
 
 // Bad tells whether a host's outcome counts as an error for --max-errors and the gate. A host that
 // refused something that its plan refused too, or that had nothing to do, is not bad; one whose
@@ -24,14 +22,8 @@ func Bad(h dropcap.FleetHost) bool {
 	if h.Receipt.State != dropcap.ReceiptDone {
 		return true
 	}
-	if h.Receipt.Verb == "backout" { // what was refused or is unfinished was not taken back
-		return h.Receipt.Status != dropcap.ExitOK
-	}
-	switch h.Receipt.Status {
-	case dropcap.ExitOK, dropcap.ExitFindings, dropcap.ExitIncomplete:
-		return false
-	}
-	return true
+	verb, _ := wire.Lookup(h.Receipt.Verb)
+	return !verb.Done(h.Receipt.Status)
 }
 
 // Go does a run from where it stands to its end, wave by wave. It may be called again for a run
@@ -39,13 +31,12 @@ func Bad(h dropcap.FleetHost) bool {
 // already; the error is the controller's own.
 func (e *Engine) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
 	known []dropcap.Place) (dropcap.FleetRun, []dropcap.FleetHost, error) {
-	e.Pace = e.Pace.filled()
-	j := &journey{Engine: e, run: run, hosts: hosts, places: map[string]dropcap.Place{},
+	j := &journey{Engine: e.ready(), run: run, hosts: hosts, places: map[string]dropcap.Place{},
 		gauge: &gauge{most: run.Rules.MaxConcurrency, bear: -1}}
 	for _, p := range known {
 		j.places[p.String()] = p
 	}
-	if Changes(run.Verb) {
+	if wire.Changes(run.Verb) {
 		j.gauge.bear = run.Rules.MaxErrors
 	}
 	if err := j.recall(); err != nil {
@@ -196,7 +187,7 @@ func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if wait := window.Wait(j.Clock.Now().Local()); wait > 0 && Changes(j.run.Verb) {
+	if wait := window.Wait(j.Clock.Now().Local()); wait > 0 && wire.Changes(j.run.Verb) {
 		j.tell(Progress{Run: j.run, Wave: j.wave, Total: len(w.Hosts), Note: "waiting " +
 			wait.Round(time.Second).String() + " for the window " + j.run.Rules.Window})
 		if err := j.Clock.Sleep(ctx, wait); err != nil {
@@ -244,14 +235,19 @@ func (j *journey) ask(ctx context.Context, w *dropcap.Wave) error {
 			done++
 		}
 	}
-	x := &exchange{Engine: j.Engine, run: j.run, places: j.places, gauge: j.gauge,
-		done: func(h *dropcap.FleetHost) {
-			done++
-			j.tell(Progress{Run: j.run, Wave: j.wave, Host: h, Done: done, Total: total})
-		}, note: func(what string) {
-			j.tell(Progress{Run: j.run, Wave: j.wave, Done: done, Total: total, Note: what,
-				Waits: true})
-		}}
+	x, err := j.Engine.exchange(j.run, j.places)
+	if err != nil {
+		return err
+	}
+	x.gauge = j.gauge
+	x.done = func(h *dropcap.FleetHost) {
+		done++
+		j.tell(Progress{Run: j.run, Wave: j.wave, Host: h, Done: done, Total: total})
+	}
+	x.note = func(what string) {
+		j.tell(Progress{Run: j.run, Wave: j.wave, Done: done, Total: total, Note: what,
+			Waits: true})
+	}
 	return x.fetch(ctx, list)
 }
 
@@ -265,8 +261,8 @@ func setOf(hosts []string) map[string]bool {
 
 // auditOf audits hosts, as a run of its own that nobody asked for by name.
 func (j *journey) auditOf(ctx context.Context, hosts []string) (dropcap.FleetRun, error) {
-	return j.aside(ctx, dropcap.FleetRun{Verb: "audit", Of: j.run.ID, Args: levelOf(j.run.Args)},
-		hosts, nil)
+	return j.aside(ctx, dropcap.FleetRun{Verb: "audit", Of: j.run.ID, Args: levelOf(j.run)}, hosts,
+		nil)
 }
 
 // aside does a run that belongs to this one, on hosts of it.
@@ -317,20 +313,22 @@ func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost,
 	for _, p := range known {
 		places[p.String()] = p
 	}
-	e.Pace = e.Pace.filled()
-	x := &exchange{Engine: e, run: run, places: places}
+	x, err := e.ready().exchange(run, places)
+	if err != nil {
+		return nil, err
+	}
 	var list []dropcap.NodeCommand
 	for i := range run.Waves {
 		byPlace := map[string][]*task{}
 		for k := range hosts {
 			if h := &hosts[k]; h.Wave == i && h.Failure == nil {
-				t := x.task(run, h, places)
+				t := x.task(h)
 				byPlace[t.place.String()] = append(byPlace[t.place.String()], t)
 			}
 		}
 		for _, p := range slices.Sorted(maps.Keys(byPlace)) {
 			for batch := range slices.Chunk(byPlace[p], most) {
-				c, err := (&round{exchange: x}).command(batch, toSend)
+				c, err := (&round{exchange: x}).command(batch, toSend, 0)
 				if err != nil {
 					return nil, err
 				}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // Scripted runs the same lines on nodes that need not have dropcap, through AWS-RunShellScript.
@@ -174,14 +175,14 @@ func (r *ScriptResult) fail(cause, message, hint string) {
 func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i dropcap.Invocation,
 	r *ScriptResult) error {
 	if !printed(i.Status) {
-		r.fail("offline", "the command could not be delivered ("+oneLine(i.Status)+")",
+		r.fail("offline", "the command could not be delivered ("+printable.Line(i.Status)+")",
 			"see that the instance runs and amazon-ssm-agent answers")
 		return nil
 	}
 	o, err := s.Carrier.Output(ctx, c, id, i.Node)
 	switch {
 	case err != nil:
-		r.fail("unanswered", oneLine(err.Error()), "")
+		r.fail("unanswered", printable.Line(err.Error()), "")
 		return err
 	case o.Status != "Success" && i.Status != "Success" && s.Package.Name != "":
 		r.Failure = s.undone(r.Host, o.Stderr)
@@ -193,7 +194,7 @@ func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i 
 		if m := said.FindStringSubmatch(o.Stderr); m != nil {
 			message = m[1]
 		}
-		r.fail("error", oneLine(message), "")
+		r.fail("error", printable.Line(message), "")
 		return nil
 	}
 	r.Output, r.Failure = o, nil

@@ -113,7 +113,7 @@ func (c changed) count() string {
 	}
 	var parts []string
 	for _, s := range slices.Sorted(maps.Keys(n)) {
-		parts = append(parts, fmt.Sprintf("%d %s", n[s], oneLine(string(s))))
+		parts = append(parts, fmt.Sprintf("%d %s", n[s], printable.Line(string(s))))
 	}
 	return printable.Count(len(c.Changes), "change") + ": " + strings.Join(parts, ", ")
 }

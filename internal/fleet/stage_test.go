@@ -146,16 +146,17 @@ func (s *stage) deliver(id, node string, c dropcap.NodeCommand) {
 		s.states[id][node] = "Undeliverable"
 		return
 	case "silent": // its agent does not fetch the command
-		s.states[id][node], s.ends[id][node] = "Pending", s.clock.now.Add(c.Delivery)
+		s.states[id][node], s.ends[id][node] = "Pending", s.clock.Now().Add(c.Delivery)
 		return
 	case "stuck": // its agent is killed while the command runs, which goes on
-		s.states[id][node], s.ends[id][node] = "InProgress", s.clock.now.Add(c.Delivery+c.Execution)
-		m.run(s.clock.now, node, c)
+		s.states[id][node], s.ends[id][node] = "InProgress",
+			s.clock.Now().Add(c.Delivery+c.Execution)
+		m.run(s.clock.Now(), node, c)
 		return
 	}
-	out := m.run(s.clock.now, node, c)
+	out := m.run(s.clock.Now(), node, c)
 	if wrong == "twice" {
-		out = m.run(s.clock.now, node, c)
+		out = m.run(s.clock.Now(), node, c)
 	}
 	s.states[id][node] = "Success"
 	switch wrong {

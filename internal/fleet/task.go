@@ -1,10 +1,12 @@
 package fleet
 
 import (
+	"slices"
 	"time"
 
 	"dropcap"
 	"dropcap/internal/frame"
+	"dropcap/internal/wire"
 )
 
 // step is what a host is asked next.
@@ -32,21 +34,22 @@ type task struct {
 	// complaint is an error that the host printed in place of a receipt; it counts once the host
 	// says that it has not begun the request.
 	complaint *dropcap.HostFailure
-	verb      string
+	args      wire.Args // for this host alone
 	word      string    // how the service says that it stands; empty: nothing is known yet
 	sign      time.Time // when the node last showed a sign of life, or was first sent to
 	beside    int       // how often its receipt was asked for beside a command that is out
 	asking    bool      // such a question is out, or is to go out
-	changes   bool      // the request changes containers
-	each      bool      // the request is the host's alone
-	held      bool      // it counts among the hosts that are asked at once
+	verb      wire.Verb
+	each      bool // the request is the host's alone
+	held      bool // it counts among the hosts that are asked at once
 }
 
-func (e *Engine) task(run dropcap.FleetRun, h *dropcap.FleetHost,
-	places map[string]dropcap.Place) *task {
+func (x *exchange) task(h *dropcap.FleetHost) *task {
 	place, node := cutHost(h.Host)
-	t := &task{host: h, place: places[place], node: node, since: e.Clock.Now(), verb: run.Verb,
-		changes: Changes(run.Verb), each: run.Request != ""}
+	t := &task{host: h, place: x.places[place], node: node, since: x.Clock.Now(), verb: x.verb,
+		each: x.run.Request != ""}
+	// what cannot be read is told to no host, and misses there
+	t.args, _ = wire.ParseArgs(x.verb.Name, h.Extra)
 	switch {
 	case h.Over():
 		t.next = over
@@ -100,7 +103,7 @@ func (t *task) again(e *Engine, why string) {
 
 // gone tells whether a node that is only to be looked at has shown no sign of life for long enough.
 func (t *task) gone(e *Engine, now time.Time) bool {
-	return DocumentFor(t.verb) == LookDocument && !t.sign.IsZero() &&
+	return slices.Contains(t.verb.Documents, LookDocument) && !t.sign.IsZero() &&
 		now.Sub(t.sign) >= e.Pace.Answer
 }
 

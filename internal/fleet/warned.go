@@ -2,9 +2,10 @@ package fleet
 
 import (
 	"slices"
-	"strings"
 
 	"dropcap"
+	"dropcap/internal/printable"
+	"dropcap/internal/wire"
 )
 
 // Warning is what hosts said of a change beside its document, such as a container that they left as
@@ -21,12 +22,8 @@ func Warned(hosts []dropcap.FleetHost) []Warning {
 		if h.Receipt == nil {
 			continue
 		}
-		for _, m := range h.Receipt.Messages {
-			text, ok := strings.CutPrefix(m, "dropcap: warning: ")
-			if !ok {
-				continue
-			}
-			text = oneLine(text)
+		for _, text := range wire.Warnings(*h.Receipt) {
+			text = printable.Line(text)
 			at := slices.IndexFunc(list, func(w Warning) bool { return w.Text == text })
 			if at < 0 {
 				list, at = append(list, Warning{Text: text}), len(list)

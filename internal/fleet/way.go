@@ -1,41 +1,21 @@
 package fleet
 
 import (
-	"slices"
-	"strings"
-
 	"dropcap"
+	"dropcap/internal/wire"
 )
 
 // fill says by which document a command goes.
 func (w Way) fill(c dropcap.NodeCommand) (dropcap.NodeCommand, error) {
-	if err := Check(c); err != nil {
+	if err := wire.Check(c); err != nil {
 		return c, err
 	}
 	if w.Shell {
 		lines, err := Script(c)
-		c.Document, c.Lines = "AWS-RunShellScript", lines
+		c.Document, c.Lines = ShellDocument, lines
 		return c, err
 	}
-	c.Document = DocumentFor(c.Verb)
+	verb, _ := wire.Lookup(c.Verb)
+	c.Document = verb.Documents[0]
 	return c, nil
-}
-
-// merge puts arguments of the same name together that several hosts of one command have for
-// themselves: --plans=A and --plans=B are --plans=A,B.
-func merge(args []string) []string {
-	var out []string
-	at := map[string]int{}
-	for _, a := range args {
-		name, value, ok := strings.Cut(a, "=")
-		if i, seen := at[name]; ok && seen && name == "--plans" {
-			if !slices.Contains(strings.Split(strings.TrimPrefix(out[i], name+"="), ","), value) {
-				out[i] += "," + value
-			}
-			continue
-		}
-		at[name] = len(out)
-		out = append(out, a)
-	}
-	return out
 }

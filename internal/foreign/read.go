@@ -136,21 +136,6 @@ func brief(s string) string {
 	return s
 }
 
-// SchemaOf returns the schema of what hosts answer to a verb; empty for one that has none.
-func SchemaOf(verb string) string {
-	switch verb {
-	case "audit":
-		return dropcap.SchemaAudit
-	case "plan":
-		return dropcap.SchemaPlan
-	case "apply", "backout", "history":
-		return dropcap.SchemaChange
-	case "learn", "evidence":
-		return dropcap.SchemaEvidence
-	}
-	return ""
-}
-
 // Unreadable returns the failure of a host whose document cannot be read.
 func Unreadable(host string, err error) dropcap.HostFailure {
 	return dropcap.HostFailure{

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"strings"
 
 	"dropcap"
 )
@@ -37,12 +36,6 @@ func CodeOf(err error) dropcap.Code {
 
 // sentence returns what a person is told of an error: "cannot …", and the remedy.
 func sentence(err error) (message, hint string) {
-	var e *dropcap.Error
-	if errors.As(err, &e) {
-		return e.Message, e.Hint
-	}
-	if message = err.Error(); !strings.HasPrefix(message, "cannot ") {
-		message = "cannot go on: " + message
-	}
-	return message, ""
+	e := dropcap.AsError(err)
+	return e.Message, e.Hint
 }

@@ -28,6 +28,29 @@ type PolicyFile struct {
 	Ignored error
 }
 
+// Policy returns the policy that counts where none was named, and reports which file it is; without
+// a file it is the built-in one. A level replaces the policy's.
+func (h *Host) Policy(level dropcap.Level) (dropcap.Policy, error) {
+	f, err := FindPolicy()
+	if err != nil {
+		return dropcap.Policy{}, err
+	}
+	if f.Ignored != nil {
+		h.observer.Warn(f.Ignored)
+	}
+	p := policy.BuiltIn()
+	if f.Path != "" {
+		h.observer.Progress(Note{"dropcap: the policy is " + f.Path})
+		if p, err = policy.Parse(f.Path, f.Text); err != nil {
+			return p, err
+		}
+	}
+	if level != "" {
+		p.Level = level
+	}
+	return p, nil
+}
+
 // FindPolicy looks for the policy of whoever runs this.
 func FindPolicy() (PolicyFile, error) {
 	return findPolicy(systemPolicy, folderPolicy, os.Geteuid())

@@ -108,17 +108,3 @@ func identify(p dropcap.Plan) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:6])
 }
-
-// Status is the exit status that a plan stands for: changes pending before what was refused.
-func Status(p dropcap.Plan) int {
-	status := dropcap.ExitOK
-	for _, s := range p.Steps {
-		switch {
-		case s.Refused != "":
-			status = dropcap.Worst(status, dropcap.ExitIncomplete)
-		case s.Changes():
-			status = dropcap.Worst(status, dropcap.ExitFindings)
-		}
-	}
-	return status
-}

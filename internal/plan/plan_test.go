@@ -130,8 +130,8 @@ func TestStatusTellsWhatIsPending(t *testing.T) {
 	}{{0, nil}, {0, []plan.Subject{fine}}, {3, []plan.Subject{change, fine}},
 		{7, []plan.Subject{refused, fine}}, {3, []plan.Subject{refused, change}},
 		{0, []plan.Subject{fineRefused}}} {
-		if got := plan.Status(plan.Make(plan.Input{Host: host(), Now: now,
-			Subjects: c.in})); got != c.want {
+		if got := plan.Make(plan.Input{Host: host(), Now: now, Subjects: c.in}).
+			Status(); got != c.want {
 			t.Errorf("status %d, want %d, of %d containers", got, c.want, len(c.in))
 		}
 	}

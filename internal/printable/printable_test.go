@@ -39,3 +39,18 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+func TestUnitsAreCountedAsServicesDo(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		most int
+		want string
+	}{
+		{" a\nb\t", 10, "a b"}, {"a\x1b\uFFFDb", 10, "a??b"}, {"😀😀", 4, "😀😀"}, {"😀😀", 3, "😀…"},
+		{"abcdef", 4, "abc…"},
+	} {
+		if got := Units(c.in, c.most); got != c.want {
+			t.Errorf("Units(%q, %d) is %q, want %q", c.in, c.most, got, c.want)
+		}
+	}
+}

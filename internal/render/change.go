@@ -30,7 +30,7 @@ func Changes(w io.Writer, format string, c dropcap.Changes, o Options) error {
 		}
 		return writeRows(w, format, rows)
 	case format == "json":
-		return JSON(w, normalChanges(c))
+		return JSON(w, c.Listed())
 	case o.Quiet:
 		return changeIDs(w, c)
 	case format == "timeline":

@@ -30,7 +30,7 @@ type Event struct{ At, Event Text }
 
 // MarshalJSON returns the document's own form.
 func (c Change) MarshalJSON() ([]byte, error) {
-	text, err := encode(normalChange(c.document()), "")
+	text, err := encode(c.document().Listed(), "")
 	return []byte(text), err
 }
 
@@ -50,21 +50,4 @@ func newChange(c dropcap.Change, o Options) Change {
 		out.Timeline = append(out.Timeline, Event{Text(e.At), Text(e.Event)})
 	}
 	return out
-}
-
-func normalChanges(c dropcap.Changes) dropcap.Changes {
-	list := make([]dropcap.Change, len(c.Changes))
-	for i, x := range c.Changes {
-		list[i] = normalChange(x)
-	}
-	c.Changes = list
-	return c
-}
-
-func normalChange(c dropcap.Change) dropcap.Change {
-	c.Timeline = listed(c.Timeline)
-	for _, g := range []*dropcap.Grant{&c.Was, &c.Is} {
-		g.CapAdd, g.CapDrop = listed(g.CapAdd), listed(g.CapDrop)
-	}
-	return c
 }

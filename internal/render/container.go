@@ -79,7 +79,7 @@ func (t Text) Format(s fmt.State, verb rune) {
 
 // MarshalJSON returns the document's own form.
 func (c Container) MarshalJSON() ([]byte, error) {
-	s, err := encode(normalContainer(c.document()), "")
+	s, err := encode(c.document().Listed(), "")
 	return []byte(s), err
 }
 

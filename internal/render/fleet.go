@@ -10,6 +10,7 @@ import (
 	"dropcap"
 	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
+	"dropcap/internal/wire"
 )
 
 // audits are one host's audit, or those of a fleet: one at a time, since all of them at once may
@@ -103,24 +104,24 @@ func (s audits) levels() string {
 
 // FleetFormats lists the names that --format accepts for a verb on many hosts, besides templates.
 func FleetFormats(verb string) []string {
-	switch verb {
-	case "audit":
+	switch wire.SchemaOf(verb) {
+	case dropcap.SchemaAudit:
 		return Formats()
-	case "plan":
+	case dropcap.SchemaPlan:
 		return []string{"text", "json"}
-	default:
-		return []string{"table", "json"}
 	}
+	return []string{"table", "json"}
 }
 
 // CheckFleetFormat reports a bad format before any work is done.
 func CheckFleetFormat(verb, format string) error {
+	schema := wire.SchemaOf(verb)
 	switch {
-	case verb == "audit" && isTemplate(format):
+	case schema == dropcap.SchemaAudit && isTemplate(format):
 		return checkTemplate(format)
-	case verb == "plan" && isTemplate(format):
+	case schema == dropcap.SchemaPlan && isTemplate(format):
 		return checkRows(format, nil, sampleStep())
-	case changing(verb) && isTemplate(format):
+	case schema == dropcap.SchemaChange && isTemplate(format):
 		return CheckChangeFormat(format)
 	case slices.Contains(FleetFormats(verb), format):
 		return nil
@@ -129,8 +130,6 @@ func CheckFleetFormat(verb, format string) error {
 		"cannot use %q as a format", visible(format))
 }
 
-func changing(verb string) bool { return verb == "apply" || verb == "backout" || verb == "history" }
-
 // Fleet writes the hosts' answers to a verb, in one of [FleetFormats] or by the verb's template for
 // one host. It does not trust the hosts' documents: an unreadable one is a failure of that host,
 // which every format shows, and hosts have the names by which they were asked.
@@ -138,23 +137,23 @@ func Fleet(w io.Writer, format string, f dropcap.Fleet, o Options) error {
 	if err := CheckFleetFormat(f.Run.Verb, format); err != nil {
 		return err
 	}
-	verb := f.Run.Verb
+	schema := wire.SchemaOf(f.Run.Verb)
 	switch {
 	case format == "json":
 		return fleetJSON(w, f)
-	case verb == "audit" && isTemplate(format):
+	case schema == dropcap.SchemaAudit && isTemplate(format):
 		return auditTemplate(w, format, many(f), o)
-	case verb == "audit":
+	case schema == dropcap.SchemaAudit:
 		write, err := find(format)
 		if err != nil {
 			return err
 		}
 		return write(w, many(f), o)
-	case verb == "plan":
+	case schema == dropcap.SchemaPlan:
 		return fleetPlan(w, format, f, o)
-	case changing(verb):
+	case schema == dropcap.SchemaChange:
 		return fleetChanges(w, format, f, o)
-	case verb == "learn", verb == "evidence":
+	case schema == dropcap.SchemaEvidence:
 		return fleetEvidence(w, f, o)
 	}
 	return fleetOther(w, f, o)

@@ -11,6 +11,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/foreign"
+	"dropcap/internal/wire"
 )
 
 // fleetJSON is the contract: dropcap.fleet/v1. It writes one host after the other. It leaves out a
@@ -29,10 +30,11 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 		",\n  \"documents\": ["); err != nil {
 		return err
 	}
+	verb, _ := wire.Lookup(f.Run.Verb)
 	failures, n := append([]dropcap.HostFailure{}, f.Failures...), 0
 	for _, d := range f.Documents {
 		d.Document, d.Packed = foreign.Raw(d), nil
-		if err := readable(f.Run.Verb, d); err != nil {
+		if err := verb.Report.Read(d); err != nil {
 			failures = append(failures, foreign.Unreadable(d.Host, err))
 			continue
 		}
@@ -50,25 +52,6 @@ func fleetJSON(w io.Writer, f dropcap.Fleet) error {
 		}
 	}
 	_, err = io.WriteString(w, closing(len(failures))+"\n}\n")
-	return err
-}
-
-// readable checks that a document is an answer to the verb or, for other verbs, that it is JSON.
-func readable(verb string, d dropcap.HostDocument) error {
-	var err error
-	switch foreign.SchemaOf(verb) {
-	case dropcap.SchemaAudit:
-		_, err = foreign.Audit(d)
-	case dropcap.SchemaPlan:
-		_, err = foreign.Plan(d)
-	case dropcap.SchemaChange:
-		_, err = foreign.Changes(d)
-	case dropcap.SchemaEvidence:
-		_, err = foreign.Evidence(d)
-	default:
-		var any json.RawMessage
-		err = json.Unmarshal(d.Document, &any)
-	}
 	return err
 }
 

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
-
-	"dropcap"
 )
 
 // auditJSON is the contract: the document, indented by two spaces.
@@ -13,7 +11,7 @@ func auditJSON(w io.Writer, s audits, _ Options) error {
 	if s.fleet != nil {
 		return fleetJSON(w, *s.fleet)
 	}
-	return JSON(w, normal(s.first()))
+	return JSON(w, s.first().Listed())
 }
 
 // JSON writes any document, indented by two spaces, without anything that could control a terminal.
@@ -42,27 +40,6 @@ func encode(v any, indent string) (string, error) {
 		return "", err
 	}
 	return asciiJSON(b.String()), nil
-}
-
-// normal replaces nil lists by empty ones, so that a script need not check them. The declared lists
-// stay as the engine stored them: null and [] differ there.
-func normal(a dropcap.Audit) dropcap.Audit {
-	a.Host.LSM = listed(a.Host.LSM)
-	a.Findings = listed(a.Findings)
-	containers := make([]dropcap.Judged, len(a.Containers))
-	for i, c := range a.Containers {
-		containers[i] = normalContainer(c)
-	}
-	a.Containers = containers
-	return a
-}
-
-func normalContainer(c dropcap.Judged) dropcap.Judged {
-	c.Findings = listed(c.Findings)
-	c.Labels = listed(c.Labels)
-	c.Execs = listed(c.Execs)
-	c.Kernel.Processes = listed(c.Kernel.Processes)
-	return c
 }
 
 func listed[T any](l []T) []T {

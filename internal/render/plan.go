@@ -21,7 +21,7 @@ func Plan(w io.Writer, format string, p dropcap.Plan, o Options) error {
 	case isTemplate(format):
 		return writeRows(w, format, planRows(p, o.NoTrunc))
 	case format == "json":
-		return JSON(w, normalPlan(p))
+		return JSON(w, p.Listed())
 	case o.Quiet:
 		return planIDs(w, p, o)
 	case format == "text":

@@ -59,25 +59,6 @@ func outcome(s dropcap.Step) cell {
 	return cell{"nothing to change", green}
 }
 
-// normalPlan replaces nil lists by empty ones.
-func normalPlan(p dropcap.Plan) dropcap.Plan {
-	p.Host.LSM = listed(p.Host.LSM)
-	steps := make([]dropcap.Step, len(p.Steps))
-	for i, s := range p.Steps {
-		steps[i] = normalStep(s)
-	}
-	p.Steps = steps
-	return p
-}
-
-func normalStep(s dropcap.Step) dropcap.Step {
-	s.Retained, s.Warnings = listed(s.Retained), listed(s.Warnings)
-	for _, g := range []*dropcap.Grant{&s.Before, &s.After} {
-		g.CapAdd, g.CapDrop = listed(g.CapAdd), listed(g.CapDrop)
-	}
-	return s
-}
-
 // Step is what a template sees, once per step of a plan. `{{json .}}` is the step as in the json
 // format, on one line.
 //
@@ -116,7 +97,7 @@ type Retain struct{ Cap, Because Text }
 
 // MarshalJSON returns the document's own form.
 func (s Step) MarshalJSON() ([]byte, error) {
-	text, err := encode(normalStep(s.document()), "")
+	text, err := encode(s.document().Listed(), "")
 	return []byte(text), err
 }
 

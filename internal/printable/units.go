@@ -1,4 +1,4 @@
-package fleet
+package printable
 
 import (
 	"strings"
@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// plainText makes a stranger's text one line of printable characters, and not longer than most of
-// them.
-func plainText(s string, most int) string {
+// Units is Line for at most so many UTF-16 code units, which is how services written in Java count:
+// a character above U+FFFF is two. Line ends and tabs become spaces; longer text ends in "…".
+func Units(s string, most int) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
@@ -19,7 +19,7 @@ func plainText(s string, most int) string {
 		}
 		return r
 	}, s))
-	units, end := 0, 0 // the services count as Java does: a character above U+FFFF is two
+	units, end := 0, 0
 	for at, r := range s {
 		units += utf16.RuneLen(r)
 		if units < most {

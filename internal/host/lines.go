@@ -1,0 +1,48 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"dropcap/internal/apply"
+	"dropcap/internal/printable"
+)
+
+// Lines puts the progress of a change into lines, for whoever shows them or keeps them.
+type Lines struct{ last string }
+
+// Of returns the line of what goes on; empty where nothing is said of it.
+func (l *Lines) Of(p Progress) string {
+	switch p := p.(type) {
+	case Effect:
+		return l.effect(p.Progress)
+	case Recovered:
+		return fmt.Sprintf("recovered change %s of %s: %s", p.Change.ID,
+			printable.Line(p.Change.Name), p.Change.State)
+	case Note:
+		return printable.Line(p.Text)
+	}
+	return ""
+}
+
+// effect shows each effect that changes something as it ends; one that is repeated, such as a
+// probe, only when it comes out otherwise.
+func (l *Lines) effect(p apply.Progress) string {
+	now := fmt.Sprint(p.Container, p.Effect.Name, p.Err)
+	if !p.Ended || now == l.last {
+		return ""
+	}
+	reads := p.Effect.Reads()
+	if !reads {
+		l.last = now
+	}
+	if reads || p.Effect.IsNote() || strings.HasPrefix(p.Effect.Name, "probe-exec-") {
+		return ""
+	}
+	how := fmt.Sprintf("%.3f s", p.Took.Seconds())
+	if p.Err != nil {
+		how = "failed: " + p.Err.Error()
+	}
+	return fmt.Sprintf("  %-18s %s: %s", p.Effect.Name, printable.Line(p.Effect.Says),
+		printable.Line(how))
+}

@@ -1,0 +1,24 @@
+package wire
+
+import (
+	"strings"
+
+	"dropcap"
+)
+
+// WarningPrefix begins a message that is a warning.
+const WarningPrefix = "dropcap: warning: "
+
+// Warnings are what a host warned of. Hosts of older versions keep that among their messages only.
+func Warnings(r dropcap.Receipt) []string {
+	if r.Warnings != nil {
+		return r.Warnings
+	}
+	var list []string
+	for _, m := range r.Messages {
+		if text, ok := strings.CutPrefix(m, WarningPrefix); ok {
+			list = append(list, text)
+		}
+	}
+	return list
+}
