@@ -29,7 +29,7 @@ type Receipt struct {
 	Messages []string     `json:"messages"`
 	// Warnings are what the host warned of, each in one line; nil of a host that keeps them among
 	// its messages.
-	Warnings []string `json:"warnings"`
+	Warnings []string `json:"warnings,omitzero"`
 	// Document is the result in the verb's own schema; null if there is none.
 	Document json.RawMessage `json:"document"`
 	// Recovery says that no process is at work on the request, which is running, any more: what it

@@ -24,6 +24,7 @@ import (
 	"dropcap/internal/cli/file"
 	"dropcap/internal/cli/flag"
 	"dropcap/internal/cli/terminal"
+	"dropcap/internal/host"
 	"dropcap/internal/render"
 )
 
@@ -37,11 +38,10 @@ type app struct {
 	yes        bool                  // no question needs an answer
 	details    bool                  // of such a plan: tell all about each container
 	showPlan   bool                  // show a plan before the question whether to apply it
-	effects    terminal.Effects      // shows those of a change
+	lines      host.Lines            // of what goes on
 	looked     func(done, total int) // shows how many containers were looked at; nil: nothing does
 	policySaid bool                  // it was said which policy is taken
 	finished   bool                  // the command did what it should although it was interrupted
-	held       bool                  // whoever does a fleet's request runs this, and waits for it
 }
 
 // Main runs one command line and gives its exit status. Nothing else in the program prints errors
@@ -50,11 +50,10 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	// A reader that has had enough (| head) is no error: without this the first write after it
 	// would kill the process.
 	signal.Ignore(syscall.SIGPIPE)
-	held := keepHeld()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := &app{in: in, out: &pipe{w: out}, err: &pipe{w: errw}}
-	a.held, a.looked = held, terminal.Counter(a.err, "looked at")
+	a.looked = terminal.Counter(a.err, "looked at")
 	root := a.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -139,9 +138,6 @@ func writeJSON(w io.Writer, v any) error {
 	}
 	return nil
 }
-
-// writeFile is for requests of a fleet.
-func writeFile(path string, write func(io.Writer) error) error { return file.Write(path, write) }
 
 func isTerminal(w io.Writer) bool { return terminal.Is(w) }
 

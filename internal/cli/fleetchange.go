@@ -15,6 +15,7 @@ import (
 	"dropcap/internal/host"
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
+	"dropcap/internal/wire"
 )
 
 type fleetChangeCommand struct {
@@ -135,7 +136,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	if err != nil {
 		return err
 	}
-	nodes, digests, skipped := fleet.Pending(plans, c.places)
+	nodes, kept, skipped := fleet.Pending(plans, c.places)
 	for _, h := range skipped {
 		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
 		a.warn(fmt.Errorf("%s is left as it is: %s", h.Host, h.Message))
@@ -144,15 +145,11 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 		fmt.Fprintln(a.err, "nothing to change")
 		return nil
 	}
-	args := arguments("soak", f.hostSoak.String())
-	if f.all {
-		args = append(args, "--all")
-	}
 	if !f.anyVersion {
 		f.rules.Version = version()
 	}
-	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Args: args,
-		Rules: f.rules}
+	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Rules: f.rules,
+		Args: wire.Words("apply", wire.Args{Soak: &f.hostSoak, All: f.all})}
 	if !f.printAWS && !f.yes {
 		if err := a.confirm(ctx, fmt.Sprintf("Change containers on %s, as run %s planned?",
 			printable.Count(len(nodes), "host"), of.ID)); err != nil {
@@ -160,7 +157,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 		}
 	}
 	run, hosts, err := c.Start(ctx, run, nodes, func(host string) []string {
-		return []string{"--plans=" + digests[host]}
+		return wire.Words("apply", wire.Args{Plans: []wire.Plan{kept[host]}})
 	})
 	if err != nil {
 		return err

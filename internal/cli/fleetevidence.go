@@ -2,13 +2,9 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +13,7 @@ import (
 	"dropcap/internal/host"
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
+	"dropcap/internal/wire"
 )
 
 func (a *app) fleetEvidence() *cobra.Command {
@@ -49,8 +46,7 @@ func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "evidence",
-		Args: f.workloadWords()}, nil)
+	run, hosts, err := c.start(ctx, &f.fleetFlags, f.run("evidence"), nil)
 	if err != nil {
 		return err
 	}
@@ -89,14 +85,6 @@ func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
 	return c.app.nowhere(doc)
 }
 
-func (f *fleetLookCommand) workloadWords() []string {
-	var list []string
-	for _, w := range f.workloads {
-		list = append(list, "--workload="+w)
-	}
-	return list
-}
-
 // keepEvidence keeps what hosts say of themselves, as `dropcap evidence import` does. Records of
 // another host that answered too are left out.
 func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet,
@@ -130,9 +118,6 @@ another host: with its source named, and less than the host's own.
 		func(ctx context.Context, c *control, f *fleetLookCommand) error { return c.push(ctx, f) })
 }
 
-// partSize keeps a command below the 64 KB of document and parameters that Run Command takes.
-const partSize = 20000
-
 func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 	all, err := host.Stored(ctx, c.store, "")
 	if err != nil {
@@ -158,12 +143,8 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 	if err != nil {
 		return err
 	}
-	parts := slices.Collect(slices.Chunk([]byte(base64.RawURLEncoding.EncodeToString(raw)),
-		partSize))
-	sum := sha256.Sum256(raw)
-	for k, part := range parts {
-		args := []string{fmt.Sprintf("--part=%d/%d", k+1, len(parts)),
-			"--sum=" + hex.EncodeToString(sum[:]), "--data=" + string(part)}
+	for _, part := range wire.Parts(raw) {
+		args := wire.Words("receive", wire.Args{Part: part})
 		run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "receive",
 			Args: args}, nil)
 		if err != nil {
@@ -175,7 +156,7 @@ func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
 			}
 			continue
 		}
-		if k == len(parts)-1 {
+		if part.Number == part.Count {
 			if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
 				return err
 			}

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"dropcap"
@@ -30,12 +28,12 @@ func checkExports(list []string) error {
 // export puts an audit's findings where AWS shows them. What is refused there keeps nothing else
 // from it, and makes the result incomplete.
 func (c *control) export(ctx context.Context, to []string, run dropcap.FleetRun,
-	hosts []dropcap.FleetHost) error {
+	hosts []dropcap.FleetHost, whole bool) error {
 	doc := fleet.ResultOf(run, hosts)
 	for _, e := range to {
 		var err error
 		if e == "security-hub" {
-			err = c.toSecurityHub(ctx, doc)
+			err = c.toSecurityHub(ctx, doc, whole)
 		} else {
 			err = c.toCompliance(ctx, doc)
 		}
@@ -49,10 +47,7 @@ func (c *control) export(ctx context.Context, to []string, run dropcap.FleetRun,
 // generator is what GeneratorId begins with in all findings of ours.
 const generator = "dropcap/"
 
-func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet) error {
-	whole := !slices.ContainsFunc(doc.Run.Args, func(a string) bool {
-		return strings.HasPrefix(a, "--container=")
-	})
+func (c *control) toSecurityHub(ctx context.Context, doc dropcap.Fleet, whole bool) error {
 	for _, p := range c.places {
 		current, err := fleet.ASFF(doc, p, "", time.Now())
 		if err != nil {
@@ -156,7 +151,7 @@ func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
 	}, f.outputFlags); err != nil {
 		return err
 	}
-	return c.export(ctx, f.exports, run, hosts)
+	return c.export(ctx, f.exports, run, hosts, true)
 }
 
 // judgedFrom judges what a node printed of its containers' declarations.

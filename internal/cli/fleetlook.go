@@ -10,6 +10,7 @@ import (
 	"dropcap/internal/cli/flag"
 	"dropcap/internal/fleet"
 	"dropcap/internal/render"
+	"dropcap/internal/wire"
 )
 
 type fleetLookCommand struct {
@@ -64,13 +65,13 @@ func (f *fleetLookCommand) check() error {
 		return err
 	}
 	for _, v := range f.containers {
-		if !nameWord.MatchString(v) {
+		if wire.Container.Check(v) != nil {
 			return usageError("a container's name begins with a letter or a digit, and has "+
 				"letters, digits and _.- only", "cannot send %q to hosts", v)
 		}
 	}
 	for _, v := range f.workloads {
-		if !workloadWord.MatchString(v) {
+		if wire.Workload.Check(v) != nil {
 			return usageError("a workload begins with a letter or a digit, and has letters, "+
 				"digits and _.,:/@=+%- only", "cannot send %q to hosts", v)
 		}
@@ -87,13 +88,17 @@ func levelFlags(cmd *cobra.Command, f *fleetLookCommand) {
 		cobra.FixedCompletions([]string{"cis", "least"}, cobra.ShellCompDirectiveNoFileComp)))
 }
 
-// words are the arguments that audit and plan share.
-func (f *fleetLookCommand) words() []string {
-	list := arguments("level", f.level)
-	for _, c := range f.containers {
-		list = append(list, "--container="+c)
+// args are what hosts are told.
+func (f *fleetLookCommand) args() wire.Args {
+	return wire.Args{
+		Level: dropcap.Level(f.level), Containers: f.containers, Workloads: f.workloads,
+		AcceptLow: f.accept != "", Strategy: dropcap.Strategy(f.strategy), For: f.span,
 	}
-	return list
+}
+
+// run is what hosts are asked.
+func (f *fleetLookCommand) run(verb string) dropcap.FleetRun {
+	return dropcap.FleetRun{Verb: verb, Args: wire.Words(verb, f.args())}
 }
 
 func (a *app) fleetAudit() *cobra.Command {
@@ -130,12 +135,11 @@ the findings there; done twice, it changes nothing.
 			if f.agentless {
 				return c.agentless(ctx, f)
 			}
-			run, hosts, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "audit",
-				Args: f.words()}, &f.outputFlags)
+			run, hosts, err := c.do(ctx, &f.fleetFlags, f.run("audit"), &f.outputFlags)
 			if err != nil || f.printAWS {
 				return err
 			}
-			return c.export(ctx, f.exports, run, hosts)
+			return c.export(ctx, f.exports, run, hosts, len(f.containers) == 0)
 		})
 }
 
@@ -154,9 +158,7 @@ host the id and digest of its own plan, so that exactly what was shown is applie
 				"recreate, in-place, source or manual (default: as each container's owner does it)")
 		},
 		func(ctx context.Context, c *control, f *fleetLookCommand) error {
-			args := append(f.words(), arguments("accept", f.accept, "strategy", f.strategy)...)
-			run, hosts, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "plan", Args: args},
-				&f.outputFlags)
+			run, hosts, err := c.do(ctx, &f.fleetFlags, f.run("plan"), &f.outputFlags)
 			if err == nil && !f.printAWS && len(fleet.ResultOf(run, hosts).Documents) > 0 {
 				c.app.hintRun("apply it with", "apply", run)
 			}
@@ -177,8 +179,7 @@ fleet evidence" gets it from there.
 			if f.span < time.Second {
 				return usageError("for example --for 10m", "cannot learn for %s", f.span)
 			}
-			_, _, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "learn",
-				Args: arguments("for", f.span.String())}, &f.outputFlags)
+			_, _, err := c.do(ctx, &f.fleetFlags, f.run("learn"), &f.outputFlags)
 			return err
 		})
 }
@@ -188,7 +189,7 @@ func (a *app) fleetHistory() *cobra.Command {
 		"List the changes that were made on each host, the newest first.\n",
 		`  dropcap fleet history --targets all`, func(*cobra.Command, *fleetLookCommand) {},
 		func(ctx context.Context, c *control, f *fleetLookCommand) error {
-			_, _, err := c.do(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "history"}, &f.outputFlags)
+			_, _, err := c.do(ctx, &f.fleetFlags, f.run("history"), &f.outputFlags)
 			return err
 		})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -147,17 +146,6 @@ func (c *control) printAWS(run dropcap.FleetRun, hosts []dropcap.FleetHost) erro
 		fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
 	}
 	return nil
-}
-
-// arguments makes the words that hosts are told; empty values are left out.
-func arguments(pairs ...string) []string {
-	var list []string
-	for pair := range slices.Chunk(pairs, 2) {
-		if pair[1] != "" {
-			list = append(list, "--"+pair[0]+"="+pair[1])
-		}
-	}
-	return list
 }
 
 // checkFleet checks formats of a verb's results.

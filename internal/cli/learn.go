@@ -160,8 +160,6 @@ type learnTerminal struct {
 
 func (t *learnTerminal) Progress(p host.Progress) {
 	switch p := p.(type) {
-	case host.TracerOpened:
-		fmt.Fprintf(t.err, "learning through %s; evidence goes to %s\n", p.Hook, p.Store)
 	case host.LearnedSoFar:
 		t.soFar(p)
 	case host.ImagesLeft:

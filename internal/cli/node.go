@@ -3,10 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"dropcap"
+	"dropcap/internal/host"
+	"dropcap/internal/node"
+	"dropcap/internal/wire"
 )
 
 const nodeHelp = `What the SSM documents of a fleet run on a host; "dropcap fleet" is for people. A
@@ -15,26 +19,13 @@ receipt, which is kept in the store and printed, also to whoever asks again. The
 process of its own when this one is killed. A receipt tells of a change whose process died, and
 recover brings what it left unfinished to its end; it is never run again.
 
-  hello                                          who is here: no request is recorded
-  audit    [--level=L] [--container=NAME...]
-  plan     [--level=L] [--accept=low] [--strategy=S] [--container=NAME...]
-  apply    --plans=ID:SHA256[,...] [--soak=D] [--timeout=D] [--all]
-                                                 the one of these plans that this host has made and kept
-  backout  --of=REQUEST[,...]                    what these requests to apply have changed
-  learn    --for=D
-  evidence [--workload=W...]
-  receive  --part=K/N --sum=SHA256 --data=BASE64URL
-                                                 a part of evidence; when all have come they are imported
-  history
-  receipt  --of=REQUEST                          what a request came to; no container is changed
-  recover  --of=REQUEST                          the same, and ends a change whose process died
-
-All take --request=ID, --deadline=SECONDS (wait so long for the end, then print how it stands; 50),
---offset=N (print the receipt from this character on), --whole (print all of it), and --each (ID
-and REQUEST are given to many nodes, and each makes names of its own of them).
 `
 
-const nodeExit = `
+const nodeTransport = `
+All take --request=ID, --deadline=SECONDS (wait so long for the end, then print how it stands; 50),
+--offset=N (print the receipt from this character on), --whole (print all of it), and --each (ID and
+REQUEST are given to many nodes, and each makes names of its own of them).
+
 Exit status: 0 a receipt was printed, and the verb's own status stands in it; 1 error; 2 usage; 130
 interrupted.`
 
@@ -43,51 +34,72 @@ func (a *app) node() *cobra.Command {
 	return &cobra.Command{
 		Use:   "node VERB [--NAME=VALUE...]",
 		Short: "Do a request of a fleet on this host, once",
-		Long:  nodeHelp + nodeExit,
+		Long:  nodeHelp + wire.Help() + nodeTransport,
 		Example: "  dropcap node audit --request=0123456789abcdef0123456789abcdef " +
 			"--level=cis",
 		Hidden:             true,
 		DisableFlagParsing: true,
+		ValidArgsFunction: func(_ *cobra.Command, words []string, _ string) ([]string,
+			cobra.ShellCompDirective) {
+			return wire.Complete(words), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 || args[0] == "--help" || args[0] == "-h" {
+			switch {
+			case len(args) == 0 || args[0] == "--help" || args[0] == "-h":
 				return cmd.Help()
+			case args[0] == "work":
+				return a.runNodeWork(cmd.Context(), args[1:])
 			}
-			working := args[0] == "work"
-			if working {
-				args = args[1:]
-			}
-			q, err := readRequest(args)
-			if err != nil {
-				return err
-			}
-			if working {
-				return a.nodeWork(cmd.Context(), q)
-			}
-			return a.runNode(cmd.Context(), q)
+			return a.runNode(cmd.Context(), args)
 		},
 	}
 }
 
-func (a *app) runNode(ctx context.Context, q nodeRequest) error {
-	switch q.verb {
-	case "hello":
-		return a.printReceipt(a.hello(ctx, q), q)
-	case "receipt", "recover":
-		return a.nodeReceipt(ctx, q)
+func (a *app) runNode(ctx context.Context, words []string) error {
+	q, err := wire.Parse(words)
+	if err != nil {
+		return err
 	}
-	return a.nodeAsk(ctx, q)
+	r, err := a.thisNode().Answer(ctx, q)
+	if err != nil {
+		return err
+	}
+	text, err := node.Print(r, q)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(a.out, text); err != nil {
+		return fmt.Errorf("cannot write the result: %w", err)
+	}
+	return nil
 }
 
-// hello says who is here, and records nothing.
-func (a *app) hello(ctx context.Context, q nodeRequest) dropcap.Receipt {
-	r := a.newReceipt(q)
-	r.Host.Docker = a.engineVersion(ctx)
-	r.State, r.Ended = dropcap.ReceiptDone, now()
-	r.Summary = fmt.Sprintf("dropcap %s, kernel %s, engine %s", r.Host.Dropcap, r.Host.Kernel,
-		r.Host.Docker)
-	if r.Host.Docker == "" {
-		r.Summary = fmt.Sprintf("dropcap %s, kernel %s, no engine answers", r.Host.Dropcap,
-			r.Host.Kernel)
+// runNodeWork is the process that does a request.
+func (a *app) runNodeWork(ctx context.Context, words []string) error {
+	q, err := wire.Parse(words)
+	if err != nil {
+		return err
 	}
-	return r
+	a.finished = true // the receipt tells what an interrupt came to
+	ctx, done := hangup(ctx)
+	defer done()
+	return a.thisNode().Work(ctx, q, a.firstSay)
+}
+
+func (a *app) thisNode() *node.Node {
+	self, err := os.Executable()
+	if err != nil {
+		self = "/proc/self/exe"
+	}
+	return node.New(node.Config{
+		Store: defaultStore(), Version: version(), Process: []string{self, "node", "work"},
+		Log:  a.err,
+		Host: func(o host.Observer) *host.Host { return a.hostFor(defaultStore(), o) },
+	})
+}
+
+// firstSay is the first and only word of a process that goes on by itself. Nobody need read it.
+func (a *app) firstSay(word string) {
+	fmt.Fprintln(a.out, word)
+	_ = syscall.Dup3(2, 1, 0) // whoever reads is not kept waiting by what this process starts
 }

@@ -43,22 +43,12 @@ func namedPolicy(ctx context.Context, path string) (dropcap.Policy, error) {
 
 // foundPolicy says once which policy it takes, and which it does not take.
 func (a *app) foundPolicy() (dropcap.Policy, error) {
-	f, err := host.FindPolicy()
-	if err != nil {
-		return dropcap.Policy{}, err
+	var o host.Observer = host.Silent{}
+	if !a.policySaid {
+		o = observer{a}
 	}
-	said := a.policySaid
 	a.policySaid = true
-	if f.Ignored != nil && !said {
-		a.warn(f.Ignored)
-	}
-	if f.Path == "" {
-		return policy.BuiltIn(), nil
-	}
-	if !said {
-		fmt.Fprintf(a.err, "dropcap: the policy is %s\n", f.Path)
-	}
-	return policy.Parse(f.Path, f.Text)
+	return a.hostFor("", o).Policy("")
 }
 
 func (a *app) policy() *cobra.Command {

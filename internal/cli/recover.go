@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dropcap/internal/cli/flag"
 	"dropcap/internal/host"
-	"dropcap/internal/store"
 )
 
 type recoverCommand struct {
@@ -63,36 +61,12 @@ func (a *app) runRecover(ctx context.Context, f *recoverCommand) error {
 	} else if r, err = a.host(f.Store).Recover(ctx, q); err == nil && len(r.Changes.Changes) == 0 {
 		fmt.Fprintln(a.err, "nothing to recover")
 	}
-	if !a.held && ctx.Err() == nil && f.Store == defaultStore() {
-		a.endRequests(ctx)
+	if ctx.Err() == nil && f.Store == defaultStore() {
+		for _, failed := range a.thisNode().EndDead(ctx) {
+			a.warn(failed)
+		}
 	}
 	return a.outcome(r, err)
-}
-
-// endRequests ends requests of a fleet whose process died, so that whoever asks for their receipts
-// learns what came of them.
-func (a *app) endRequests(ctx context.Context) {
-	if _, err := os.Stat(filepath.Join(defaultStore(), "store.db")); err != nil {
-		return // nor is one made
-	}
-	s, err := store.Open(defaultStore())
-	if err != nil {
-		return
-	}
-	defer s.Close()
-	list, err := s.Running(ctx)
-	if err != nil {
-		a.warn(err)
-	}
-	for _, id := range list {
-		idle, err := isIdle(s, id)
-		if err == nil && idle {
-			_, err = a.nodeWait(ctx, s, id, time.Minute, recovering(id))
-		}
-		if err != nil {
-			a.warn(err)
-		}
-	}
 }
 
 // watchCommand is the command that ends a change if this process is killed: it reaches the engine

@@ -181,8 +181,6 @@ func (o observer) Progress(p host.Progress) {
 		if o.looked != nil {
 			o.looked(p.Done, p.Total)
 		}
-	case host.Effect:
-		o.effects.Show(o.err, p.Progress)
 	case host.PlanMade:
 		if o.showPlan {
 			look := o.options(outputFlags{})
@@ -193,12 +191,11 @@ func (o observer) Progress(p host.Progress) {
 		}
 	case host.Begun:
 		o.finished = true
-	case host.Recovered:
-		fmt.Fprintf(o.err, "recovered change %s of %s: %s\n", p.Change.ID, oneLine(p.Change.Name),
-			p.Change.State)
-	case host.Note:
-		o.clearLine()
-		fmt.Fprintf(o.err, "%s\n", oneLine(p.Text))
+	default:
+		if line := o.lines.Of(p); line != "" {
+			o.clearLine()
+			fmt.Fprintln(o.err, line)
+		}
 	}
 }
 

@@ -1,15 +1,12 @@
 package fleet
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
-	"strings"
 
 	"dropcap"
 	"dropcap/internal/foreign"
 	"dropcap/internal/printable"
+	"dropcap/internal/wire"
 )
 
 // MemoryFor is how much a controller of so many hosts needs, in bytes, for the collector of garbage
@@ -70,12 +67,12 @@ func Tale(h dropcap.FleetHost) string {
 	return "done"
 }
 
-// Pending picks the hosts whose plans have something to apply, with "PLAN:DIGEST" for each; skipped
-// are those of which there is no plan.
+// Pending picks the hosts whose plans have something to apply, with the name of each one's plan;
+// skipped are those of which there is no plan.
 func Pending(hosts []dropcap.FleetHost,
-	known []dropcap.Place) (nodes []dropcap.Node, digests map[string]string,
+	known []dropcap.Place) (nodes []dropcap.Node, plans map[string]wire.Plan,
 	skipped []dropcap.HostFailure) {
-	digests = map[string]string{}
+	plans = map[string]wire.Plan{}
 	places := map[string]dropcap.Place{}
 	for _, p := range known {
 		places[p.String()] = p
@@ -87,8 +84,9 @@ func Pending(hosts []dropcap.FleetHost,
 		}
 		var p dropcap.Plan
 		document := foreign.Document(h)
-		if err := foreign.Decode(document, &p); err != nil || p.Schema != dropcap.SchemaPlan ||
-			!planID(p.ID) {
+		err := foreign.Decode(document, &p)
+		name, ok := wire.ParsePlan(wire.PlanOf(p.ID, document).String())
+		if err != nil || p.Schema != dropcap.SchemaPlan || !ok {
 			skipped = append(skipped, dropcap.HostFailure{Host: h.Host, Cause: "unreadable",
 				Message: "its plan is not understood"})
 			continue
@@ -106,21 +104,11 @@ func Pending(hosts []dropcap.FleetHost,
 				Hint:    "give --region, --profile and --role-arn as for the plan"})
 			continue
 		}
-		digests[h.Host] = p.ID + ":" + Digest(document)
+		plans[h.Host] = name
 		nodes = append(nodes, dropcap.Node{Place: at, ID: id, Name: h.Name, Platform: "Linux",
 			Online: true})
 	}
-	return nodes, digests, skipped
-}
-
-func planID(s string) bool {
-	return len(s) == 12 && strings.Trim(s, "0123456789abcdef") == ""
-}
-
-// Digest is SHA-256 over a document as a receipt carries it, 64 hexadecimal digits.
-func Digest(document json.RawMessage) string {
-	sum := sha256.Sum256(document)
-	return hex.EncodeToString(sum[:])
+	return nodes, plans, skipped
 }
 
 // Reopen makes a run ready to be gone on with: hosts of which is not known what they did are asked

@@ -8,8 +8,11 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Lines puts the progress of a change into lines, for whoever shows them or keeps them.
-type Lines struct{ last string }
+// Lines puts the progress of work into lines, for whoever shows them or keeps them.
+type Lines struct {
+	last    string
+	reading bool // it was said that files are being read
+}
 
 // Of returns the line of what goes on; empty where nothing is said of it.
 func (l *Lines) Of(p Progress) string {
@@ -19,6 +22,14 @@ func (l *Lines) Of(p Progress) string {
 	case Recovered:
 		return fmt.Sprintf("recovered change %s of %s: %s", p.Change.ID,
 			printable.Line(p.Change.Name), p.Change.State)
+	case TracerOpened:
+		return fmt.Sprintf("learning through %s; evidence goes to %s", p.Hook, p.Store)
+	case ImagesLeft:
+		if l.reading {
+			return ""
+		}
+		l.reading = true
+		return "looking at the files of " + printable.Count(p.Count, "image")
 	case Note:
 		return printable.Line(p.Text)
 	}

@@ -63,6 +63,23 @@ type Part struct {
 	Data          []byte
 }
 
+// partSize is how many bytes a part has: as text it keeps a command below the 64 KB of document and
+// parameters that Run Command takes.
+const partSize = 15000
+
+// Parts cuts a document into parts.
+func Parts(document []byte) []Part {
+	sum := fmt.Sprintf("%x", sha256.Sum256(document))
+	var list []Part
+	for piece := range slices.Chunk(document, partSize) {
+		list = append(list, Part{Number: len(list) + 1, Sum: sum, Data: piece})
+	}
+	for i := range list {
+		list[i].Count = len(list)
+	}
+	return list
+}
+
 // Argument is one argument of a request: --NAME=VALUE, or --NAME alone.
 type Argument struct {
 	Name    string

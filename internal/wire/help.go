@@ -8,7 +8,7 @@ import (
 // Help lists the verbs with their arguments, a line each.
 func Help() string {
 	var b strings.Builder
-	const meanings = 49 // the column
+	const meanings = 43 // the column
 	for _, v := range Verbs {
 		line := strings.TrimRight(fmt.Sprintf("  %-8s %s", v.Name, v.synopsis()), " ")
 		switch {

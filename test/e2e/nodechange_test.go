@@ -133,15 +133,10 @@ func (s *nodeStage) begin(id string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// workers are the processes of a request: the one that does it, and the command that it runs.
+// workers are the processes of a request: the one that does it.
 func (s *nodeStage) workers(id string) []string {
 	out, _ := exec.Command("pgrep", "-f", "node work .*"+id).Output()
-	pids := strings.Fields(string(out))
-	for _, pid := range strings.Fields(string(out)) {
-		children, _ := exec.Command("pgrep", "-P", pid).Output()
-		pids = append(pids, strings.Fields(string(children))...)
-	}
-	return pids
+	return strings.Fields(string(out))
 }
 
 // The agent kills a command's process group when it takes too long, and the work continues.
@@ -204,7 +199,9 @@ func TestOneWhoWaitsForARequestIsToldThatItGoesOn(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	dockertest.Eventually(t, time.Minute, "the work", func() bool { return len(s.workers(id)) > 1 })
+	dockertest.Eventually(t, time.Minute, "the work", func() bool {
+		return s.p.node(t, "receipt", "--of="+id).State == dropcap.ReceiptRunning
+	})
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	said, _ := io.ReadAll(out)
 	_ = cmd.Wait()
@@ -294,25 +291,21 @@ func (s *nodeStage) onlyLooks(id string) {
 	}
 }
 
-// If only the process that writes the receipt dies, its command runs to its end, and the request is
-// locked until then.
-func TestAnOrphanedChangeIsWaitedFor(t *testing.T) {
+// The command that waits for a request has it ended when the process that does it dies.
+func TestWhoWaitsHasARequestEndedWhoseProcessDies(t *testing.T) {
 	s := newNodeStage(t)
-	s.p = s.p.with("DROPCAP_WATCH=off") // so that the receipt is left as it is
+	s.p = s.p.with("DROPCAP_WATCH=off") // so that nobody else ends it
 	s.start("web")
 	plan, id := s.plan("web"), s.request()
-	s.begin(id, "--plans="+plan, "--soak=5s")
-	kill(t, s.workers(id)[0])
-	if r := s.p.node(t, "receipt", "--of="+id); r.State != dropcap.ReceiptRunning {
-		t.Errorf("while the command goes on: %s", r.State)
-	}
-	if r := s.p.node(t, "receipt", "--of="+id, "--deadline=100"); !r.Recovery && !r.State.Over() {
-		// the command that brought it may have ended it
-		t.Errorf("after it: %+v", r)
-	}
-	r := s.p.node(t, "recover", "--of="+id, "--deadline=100")
-	if list := changesOf(t, r); r.State != dropcap.ReceiptInterrupted || len(list) != 1 ||
-		list[0].State != dropcap.Applied || r.Status != 7 {
+	s.begin(id, "--plans="+plan, "--soak=10m")
+	kill(t, s.workers(id)...)
+	var r dropcap.Receipt
+	dockertest.Eventually(t, time.Minute, "the end of the request", func() bool {
+		r = s.p.node(t, "receipt", "--of="+id)
+		return r.State.Over()
+	})
+	list := changesOf(t, r)
+	if r.State != dropcap.ReceiptInterrupted || len(list) != 1 || !list[0].State.Over() {
 		t.Errorf("%+v %+v", r, r.Error)
 	}
 	whole := s.p.run(t, "node", "receipt", "--of="+id, "--whole")

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"dropcap"
-	"dropcap/internal/apply"
 )
 
 func TestWhereThereIsNoTerminalNobodyIsAsked(t *testing.T) {
@@ -30,27 +28,5 @@ func TestMessagesAreOnePlainLine(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n != 2 || strings.ContainsAny(out.String(),
 		"\x1b\r") {
 		t.Errorf("%q", out.String())
-	}
-}
-
-// A probe that goes on failing is shown once, and again when it comes out otherwise.
-func TestARepeatedEffectIsShownWhenItComesOutOtherwise(t *testing.T) {
-	var out strings.Builder
-	var e Effects
-	probe := apply.Progress{
-		Container: "web", Ended: true, Took: time.Second, Err: errors.New("no answer"),
-		Effect: dropcap.Effect{Name: "probe", Says: "probe web", Action: &dropcap.Run{}},
-	}
-	begins := probe
-	begins.Ended = false
-	works := probe
-	works.Err = nil
-	for _, p := range []apply.Progress{begins, probe, begins, probe, begins, works} {
-		e.Show(&out, p)
-	}
-	got := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(got) != 2 || !strings.HasSuffix(got[0], "failed: no answer") ||
-		!strings.HasSuffix(got[1], "1.000 s") {
-		t.Errorf("%q", got)
 	}
 }
