@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,9 +17,13 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
+	"dropcap/internal/cli/flag"
+	"dropcap/internal/cli/terminal"
 	"dropcap/internal/fleet"
-	"dropcap/internal/host"
+	"dropcap/internal/printable"
+	"dropcap/internal/render"
 	"dropcap/internal/store"
+	"dropcap/internal/wire"
 )
 
 func (a *app) fleet() *cobra.Command {
@@ -48,36 +53,16 @@ few hosts on this machine, to try all this without an account.`,
 		a.fleetEvidence(), a.fleetHistory(), a.fleetStatus(), a.fleetResume(), a.fleetRuns(),
 		a.fleetPrune(), a.fleetLab())
 	for _, sub := range cmd.Commands() {
-		sub.PreRunE = noneEmpty
+		sub.PreRunE = flag.NoneEmpty
 		for _, below := range sub.Commands() {
-			below.PreRunE = noneEmpty
+			below.PreRunE = flag.NoneEmpty
 		}
 	}
 	return cmd
 }
 
-// narrowing are flags that narrow what is done: one that is empty, since a variable was, must not
-// widen it.
-var narrowing = []string{"targets", "region", "role-arn", "container", "workload", "waves",
-	"window", "probe", "export", "distributor", "package-version", "bucket"}
-
-func noneEmpty(cmd *cobra.Command, _ []string) error {
-	for _, name := range narrowing {
-		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-			values := []string{f.Value.String()}
-			if list, ok := f.Value.(pflag.SliceValue); ok {
-				values = list.GetSlice()
-			}
-			if len(values) == 0 || slices.Contains(values, "") {
-				return usageError("leave it out, or give it a value; is a variable empty?",
-					"cannot use an empty --%s", name)
-			}
-		}
-	}
-	return nil
-}
-
 const fleetExitHelp = `
+
 Exit status: 0 done, nothing to say; 1 error; 2 usage; 3 findings, or changes pending; 4 changes
 were rolled back; 5 a person is needed on some host; 6 this host can't; 7 incomplete (a host could
 not be asked, or refused something); 130 interrupted: "dropcap fleet resume RUN" goes on.`
@@ -85,113 +70,18 @@ not be asked, or refused something); 130 interrupted: "dropcap fleet resume RUN"
 // noQuiet hides --quiet where it changes nothing.
 func noQuiet(cmd *cobra.Command) { cobra.CheckErr(cmd.Flags().MarkHidden("quiet")) }
 
-// fleetFlags say which hosts are meant and how they are reached.
-type fleetFlags struct {
-	targets, regions, roles []string
-	profile, store          string
-	rate                    float64
-	shell, printAWS         bool
-	bucket, prefix          string
-	delivery, execution     time.Duration
-	patience, answer        time.Duration
-}
-
-func (f *fleetFlags) register(fl *pflag.FlagSet, targets bool) {
-	if targets {
-		fl.StringArrayVarP(&f.targets, "targets", "t", nil,
-			"which nodes: i-…,mi-…; tag:KEY=VALUE,…; tag:KEY; group:NAME; Key=tag:KEY,Values=…; or all; may be repeated")
-		fl.BoolVar(&f.printAWS, "print-aws", false,
-			"print the aws commands that would send the same, and send nothing")
-	}
-	fl.StringSliceVar(&f.regions, "region", nil,
-		"AWS region; may be repeated (default: AWS_REGION, or the profile's)")
-	fl.StringVar(&f.profile, "profile", "", "AWS profile (default: AWS_PROFILE)")
-	fl.StringArrayVar(&f.roles, "role-arn", nil,
-		"role to assume, one for each further account; may be repeated")
-	fl.Float64Var(&f.rate, "rate", aws.DefaultRate,
-		"requests a second to each API of each account and region")
-	fl.BoolVar(&f.shell, "shell", false,
-		"send through AWS-RunShellScript instead of dropcap's own documents")
-	fl.StringVar(&f.bucket, "s3-bucket", "",
-		"let nodes put whole outputs into this bucket (default: documents come in parts)")
-	fl.StringVar(&f.prefix, "s3-prefix", "dropcap", "the prefix of keys there")
-	fl.DurationVar(&f.delivery, "delivery-timeout", 2*time.Minute,
-		"how long a node may take to fetch a command (30s or more)")
-	fl.DurationVar(&f.execution, "execution-timeout", 10*time.Minute,
-		"how long the agent lets a command run; what it does goes on all the same (5s or more)")
-	fl.DurationVar(&f.answer, "answer-timeout", 2*time.Minute,
-		"how long a node that is only looked at may show no sign of life")
-	fl.DurationVar(&f.patience, "patience", 2*time.Hour, "how long a host may be at work")
-	fl.StringVar(&f.store, "store", fleetStore(),
-		"the folder of the controller's store, which keeps runs")
-}
-
-// reach is what is kept with a run of how its hosts are reached.
-func (f *fleetFlags) reach() *dropcap.FleetReach {
-	return &dropcap.FleetReach{
-		Profile: f.profile, Roles: append([]string{}, f.roles...), Shell: f.shell, Bucket: f.bucket,
-		Prefix: f.prefix, Rate: f.rate,
-		DeliverySeconds: wholeSeconds(f.delivery), ExecutionSeconds: wholeSeconds(f.execution),
-		PatienceSeconds: wholeSeconds(f.patience),
-		AnswerSeconds:   wholeSeconds(f.answer),
-	}
-}
-
-// wholeSeconds is never less than what was asked for.
-func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
-
-// as reaches hosts as a run did, but for what flags say; how long it waits is each run's own, and
-// the same only when that run is gone on with.
-func (f *fleetFlags) as(run dropcap.FleetRun, fl *pflag.FlagSet, goesOn bool) {
-	for _, place := range run.Places { // a region that was found by a flag then is found again
-		if region := place[strings.LastIndexByte(place, '/')+1:]; !slices.Contains(f.regions,
-			region) {
-			f.regions = append(f.regions, region)
-		}
-	}
-	r := run.Reach
-	if r == nil {
-		return
-	}
-	keep := func(name string, do func()) {
-		if !fl.Changed(name) {
-			do()
-		}
-	}
-	keep("profile", func() { f.profile = r.Profile })
-	keep("role-arn", func() { f.roles = r.Roles })
-	keep("shell", func() { f.shell = r.Shell })
-	keep("s3-bucket", func() { f.bucket = r.Bucket })
-	keep("s3-prefix", func() { f.prefix = r.Prefix })
-	keep("rate", func() { f.rate = r.Rate })
-	if goesOn {
-		keep("delivery-timeout", func() {
-			f.delivery = time.Duration(r.DeliverySeconds) * time.Second
-		})
-		keep("execution-timeout", func() {
-			f.execution = time.Duration(r.ExecutionSeconds) * time.Second
-		})
-		if r.AnswerSeconds > 0 {
-			keep("answer-timeout", func() {
-				f.answer = time.Duration(r.AnswerSeconds) * time.Second
-			})
-		}
-		keep("patience", func() { f.patience = time.Duration(r.PatienceSeconds) * time.Second })
-	}
-}
-
 // remembered finds a run in the store, and reaches hosts as it did; verb is the one that it must be
 // of, empty: any, which goes on.
-func (f *fleetFlags) remembered(ctx context.Context, fl *pflag.FlagSet, id,
+func remembered(ctx context.Context, f *flag.Fleet, fl *pflag.FlagSet, id,
 	verb string) (dropcap.FleetRun, error) {
-	s, err := store.Open(f.store)
+	s, err := store.Open(f.Store)
 	if err != nil {
 		return dropcap.FleetRun{}, err
 	}
 	defer s.Close()
-	run, _, err := findRun(ctx, s, id, verb)
+	run, _, err := fleet.FindRun(ctx, s, id, verb)
 	if err == nil {
-		f.as(run, fl, verb == "")
+		f.As(run, fl, verb == "")
 	}
 	return run, err
 }
@@ -220,17 +110,17 @@ type control struct {
 func (c *control) close() { c.store.Close() }
 
 // control opens a session.
-func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
-	if f.delivery < 30*time.Second || f.execution < 5*time.Second || f.patience <= 0 ||
-		f.answer <= 0 {
+func (a *app) control(ctx context.Context, f *flag.Fleet) (*control, error) {
+	if f.Delivery < 30*time.Second || f.Execution < 5*time.Second || f.Patience <= 0 ||
+		f.Answer <= 0 {
 		return nil, usageError("--delivery-timeout is 30s or more, --execution-timeout 5s or "+
 			"more, --patience and --answer-timeout above 0", "cannot wait for so short a time")
 	}
-	if f.rate == 0 {
+	if f.Rate == 0 {
 		return nil, usageError("it is above 0 and at most 1000", "cannot ask 0 times a second")
 	}
-	client, err := aws.Open(ctx, aws.Options{Regions: f.regions, Profile: f.profile, Roles: f.roles,
-		Rate: f.rate})
+	client, err := aws.Open(ctx, aws.Options{Regions: f.Regions, Profile: f.Profile, Roles: f.Roles,
+		Rate: f.Rate})
 	if err != nil {
 		return nil, err
 	}
@@ -238,22 +128,22 @@ func (a *app) control(ctx context.Context, f *fleetFlags) (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(f.store)
+	s, err := store.Open(f.Store)
 	if err != nil {
 		return nil, err
 	}
 	c := &control{app: a, client: client, store: s, places: places}
 	c.Engine = &fleet.Engine{
 		Carrier: client, Clock: aws.Wall{}, Ledger: s,
-		Way: fleet.Way{Shell: f.shell, Bucket: f.bucket, Prefix: f.prefix},
-		Pace: fleet.Pace{Delivery: f.delivery, Execution: f.execution, Patience: f.patience,
-			Answer: f.answer},
-		Reach: f.reach(),
-		Tell:  a.fleetTeller(),
+		Way: fleet.Way{Shell: f.Shell, Bucket: f.Bucket, Prefix: f.Prefix},
+		Pace: fleet.Pace{Delivery: f.Delivery, Execution: f.Execution, Patience: f.Patience,
+			Answer: f.Answer},
+		Reach: f.Reach(),
+		Tell:  terminal.Fleet(a.err),
 		Ask:   a.confirm,
 		Probe: probe,
 	}
-	if f.printAWS {
+	if f.PrintAWS {
 		c.Ledger = unkept{s}
 	}
 	return c, nil
@@ -276,26 +166,10 @@ func (c *control) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.
 	return c.Engine.Go(ctx, run, hosts, known)
 }
 
-// probe runs a program of the controller after a wave; DROPCAP_HOSTS names the wave's hosts.
-func probe(ctx context.Context, args, hosts []string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	result, err := host.RunProgram(ctx,
-		dropcap.Run{Args: args, Env: append(os.Environ(), "DROPCAP_HOSTS="+strings.Join(hosts,
-			" "))})
-	switch {
-	case err != nil:
-		return err
-	case result.Status != 0:
-		return fmt.Errorf("%s ended with %d", args[0], result.Status)
-	}
-	return nil
-}
-
 // find resolves the targets.
 func (c *control) find(ctx context.Context,
-	f *fleetFlags) ([]dropcap.Node, []dropcap.HostFailure, error) {
-	t, err := targetsOf(f.targets)
+	f *flag.Fleet) ([]dropcap.Node, []dropcap.HostFailure, error) {
+	t, err := fleet.ParseTargets(f.Targets)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -306,57 +180,9 @@ func (c *control) find(ctx context.Context,
 	if len(nodes) == 0 && len(failures) == 0 {
 		return nil, nil, dropcap.Errorf(dropcap.CodeIncomplete,
 			"`dropcap fleet ls --targets all` shows what there is; is the region right?",
-			"cannot find any managed node for --targets %s", oneLine(strings.Join(f.targets, " ")))
+			"cannot find any managed node for --targets %s", oneLine(strings.Join(f.Targets, " ")))
 	}
 	return nodes, failures, nil
-}
-
-// targetsOf reads --targets, in our words and in those of the aws command.
-func targetsOf(list []string) (dropcap.Targets, error) {
-	t := dropcap.Targets{Tags: map[string][]string{}}
-	if len(list) == 0 {
-		return t, usageError("for example --targets tag:role=web, --targets i-0123456789abcdef0, "+
-			"or --targets all", "cannot tell which hosts are meant: there is no --targets")
-	}
-	for _, s := range list {
-		key, values, _ := strings.Cut(s, "=")
-		if rest, ok := strings.CutPrefix(s, "Key="); ok {
-			k, v, found := strings.Cut(rest, ",Values=")
-			if !found {
-				return t, usageError("for example --targets Key=tag:role,Values=web,db",
-					"cannot read the target %q", s)
-			}
-			key, values = k, v
-		}
-		if name, ok := strings.CutPrefix(s, "group:"); ok {
-			key, values = "resource-groups:Name", name
-		}
-		words := strings.Split(values, ",")
-		switch tag, ok := strings.CutPrefix(key, "tag:"); {
-		case s == "all":
-			t.All = true
-		case ok && tag != "" && key == s: // any value
-			t.Tags[tag] = append([]string{}, t.Tags[tag]...)
-		case values != "" && slices.Contains(words, ""), values == "" && key != s:
-			return t, usageError("is a variable empty? tag:KEY alone stands for any value",
-				"cannot read the target %q: it has an empty value", s)
-		case ok && tag != "":
-			t.Tags[tag] = append(t.Tags[tag], words...)
-		case strings.EqualFold(key, "instanceIds"):
-			t.Nodes = append(t.Nodes, words...)
-		case key == "resource-groups:Name":
-			t.Groups = append(t.Groups, words...)
-		case values == "" && strings.Contains(s, "i-"):
-			t.Nodes = append(t.Nodes, strings.Split(s, ",")...)
-		default:
-			return t, usageError("for example tag:role=web, i-0123456789abcdef0, group:NAME or all",
-				"cannot read the target %q", s)
-		}
-	}
-	if t.All && len(t.Nodes)+len(t.Tags)+len(t.Groups) > 0 {
-		return t, usageError("leave one of them out", "cannot target all nodes and some of them")
-	}
-	return t, nil
 }
 
 // interrupted tells what an interrupt leaves behind.
@@ -366,4 +192,183 @@ func interrupted(ctx context.Context, run dropcap.FleetRun, err error) error {
 	}
 	return dropcap.Errorf(dropcap.CodeInterrupt, "`dropcap fleet resume "+run.ID+"` goes on",
 		"cannot finish run %s: interrupted; hosts go on with what they were asked already", run.ID)
+}
+
+// fleetLook has the flags of a command that asks each host once.
+type fleetLook struct {
+	flag.Look
+	outputFlags
+}
+
+// look makes a command that asks each host once.
+func (a *app) look(verb string, cmd *cobra.Command, register func(*cobra.Command, *fleetLook),
+	do func(context.Context, *control, *fleetLook) error) *cobra.Command {
+	f := &fleetLook{}
+	cmd.Long += fleetExitHelp
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := f.Check(); err != nil {
+			return err
+		}
+		ctx := cmd.Context()
+		c, err := a.control(ctx, &f.Fleet)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		return do(ctx, c, f)
+	}
+	f.Fleet.Register(cmd.Flags(), fleetStore(), true)
+	f.outputFlags.register(cmd, render.FleetFormats(verb), render.FleetFormats(verb)[0])
+	if verb == "audit" {
+		cmd.Flags().Lookup("quiet").Usage = "show node and container ids only; wins over " +
+			"--format, as in docker"
+	} else {
+		noQuiet(cmd)
+	}
+	register(cmd, f)
+	return cmd
+}
+
+// start begins a run on the targets. Failures are of nodes that could not be found.
+func (c *control) start(ctx context.Context, f *flag.Fleet, run dropcap.FleetRun,
+	extra func(string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	nodes, failures, err := c.find(ctx, f)
+	if err != nil {
+		return run, nil, err
+	}
+	run.Targets = f.Targets
+	run, hosts, err := c.Start(ctx, run, nodes, extra)
+	if err != nil {
+		return run, hosts, err
+	}
+	for _, x := range failures {
+		hosts = append(hosts, dropcap.FleetHost{Host: x.Host, Failure: &x})
+	}
+	return run, hosts, c.Ledger.SaveHosts(ctx, run.ID, hosts)
+}
+
+// do starts a run, does it, and prints what came of it.
+func (c *control) do(ctx context.Context, f *flag.Fleet, run dropcap.FleetRun,
+	out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	targets, err := out.targets(checkFleet(run.Verb))
+	if err != nil {
+		return run, nil, err
+	}
+	run, hosts, err := c.start(ctx, f, run, nil)
+	if err != nil {
+		return run, hosts, err
+	}
+	if f.PrintAWS {
+		return run, hosts, c.printAWS(run, hosts)
+	}
+	unlock, err := c.store.LockRun(run.ID)
+	if err != nil {
+		return run, hosts, err
+	}
+	defer unlock()
+	return c.finish(ctx, run, hosts, targets, out)
+}
+
+// finish does a run that was started, and prints what came of it.
+func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
+	targets []target, out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
+	run, hosts, err := c.Go(ctx, run, hosts, c.places)
+	c.app.clearLine()
+	if err != nil {
+		return run, hosts, interrupted(ctx, run, err)
+	}
+	c.app.finished = true
+	doc := fleet.ResultOf(run, hosts)
+	c.app.status = dropcap.Worst(c.app.status, fleet.StatusCode(doc))
+	if wire.Changes(run.Verb) { // what was left as it is stands in no document
+		c.app.status = dropcap.Worst(c.app.status, fleet.StatusOf(run, hosts))
+		c.app.warned(hosts)
+	}
+	now, err := fleet.Since(ctx, c.Ledger, run, hosts)
+	if err != nil {
+		return run, hosts, err
+	}
+	doc = fleet.ResultOf(run, now)
+	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
+		return render.Fleet(w, format, doc, o)
+	}, *out)
+	if err == nil {
+		err = c.app.nowhere(doc)
+	}
+	return run, hosts, err
+}
+
+// mostWarnings is how many different warnings of hosts are shown; containers make them up.
+const mostWarnings = 20
+
+// warned tells what hosts warned of.
+func (a *app) warned(hosts []dropcap.FleetHost) {
+	list := fleet.Warned(hosts)
+	for _, w := range list[:min(len(list), mostWarnings)] {
+		where := w.Hosts[0]
+		if more := len(w.Hosts) - 1; more > 0 {
+			where += " and " + printable.Count(more, "other")
+		}
+		a.warn(fmt.Errorf("%s: %s", where, w.Text))
+	}
+	if more := len(list) - mostWarnings; more > 0 {
+		a.warn(fmt.Errorf("%d more like these: `dropcap fleet status RUN --format json` has them "+
+			"all", more))
+	}
+}
+
+// nowhere tells of names that no host has. Where all hosts have answered it is the error that it is
+// on one host.
+func (a *app) nowhere(doc dropcap.Fleet) error {
+	names, answered := fleet.Nowhere(doc)
+	if len(names) == 0 {
+		return nil
+	}
+	what, hint := "a container named ",
+		"`dropcap fleet audit` without --container shows those that there are"
+	if doc.Run.Verb == "evidence" {
+		what, hint = "evidence of ",
+			"`dropcap fleet evidence` without --workload shows what there is; `dropcap fleet "+
+				"learn` records it"
+	}
+	err := dropcap.Errorf(dropcap.CodeError, hint, "cannot find %s%s on any of %s", what,
+		quoted(names), printable.Count(answered, "host"))
+	if len(doc.Failures) == 0 {
+		return err
+	}
+	a.warn(fmt.Errorf("%w, and others did not answer%s", err, asHint(hint)))
+	a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)
+	return nil
+}
+
+// quoted lists names that a person gave.
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = strconv.Quote(n)
+	}
+	return strings.Join(list, ", ")
+}
+
+// printAWS prints what would be sent, as the aws command takes it.
+func (c *control) printAWS(run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
+	list, err := c.Commands(run, hosts, c.places)
+	if err != nil {
+		return err
+	}
+	for _, cmd := range list {
+		fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
+	}
+	return nil
+}
+
+// checkFleet checks formats of a verb's results.
+func checkFleet(verb string) func(string) error {
+	return func(format string) error { return render.CheckFleetFormat(verb, format) }
+}
+
+// hintRun says what a run's id is for.
+func (a *app) hintRun(what, verb string, run dropcap.FleetRun) {
+	fmt.Fprintf(a.err, "run %s; %s: dropcap fleet %s %s\n", run.ID, what, verb, run.ID)
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -13,27 +12,28 @@ import (
 	"dropcap/internal/host"
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
-	"dropcap/internal/wire"
 )
 
 func (a *app) fleetEvidence() *cobra.Command {
-	cmd := a.look("evidence", "evidence",
-		"Get what workloads were seen to need off the hosts, and keep it",
-		`Get the evidence of each host, keep it in the controller's store (hosts are short-lived),
-and show it merged per workload and revision, with dissent: how many of the recordings showed a
-need. Workloads of compose, swarm and ECS are the same on every host; containers that merely share
-a name are with --merge only. "dropcap fleet evidence push" brings it to hosts that have not
-learned yet.
-`, `  dropcap fleet evidence --targets tag:role=web
+	cmd := a.look("evidence", &cobra.Command{
+		Use: "evidence", Short: "Get what workloads were seen to need off the hosts, and keep it",
+		Long: `Get the evidence of each host, keep it in the controller's store (hosts are
+short-lived), and show it merged per workload and revision, with dissent: how many of the
+recordings showed a need. Workloads of compose, swarm and ECS are the same on every host;
+containers that merely share a name are with --merge only. "dropcap fleet evidence push" brings it
+to hosts that have not learned yet.
+`,
+		Example: `  dropcap fleet evidence --targets tag:role=web
   dropcap fleet evidence --targets all --workload compose:shop/web --format json=evidence.json
   dropcap fleet evidence push --targets i-0123456789abcdef0 --workload compose:shop/web`,
-		func(cmd *cobra.Command, f *fleetLookCommand) {
-			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil,
+	},
+		func(cmd *cobra.Command, f *fleetLook) {
+			cmd.Flags().StringArrayVar(&f.Workloads, "workload", nil,
 				"only this workload; may be repeated")
-			cmd.Flags().BoolVar(&f.merge, "merge", false,
+			cmd.Flags().BoolVar(&f.Merge, "merge", false,
 				"containers of the same name on several hosts are the same workload")
 		},
-		func(ctx context.Context, c *control, f *fleetLookCommand) error {
+		func(ctx context.Context, c *control, f *fleetLook) error {
 			return c.pull(ctx, f)
 		})
 	cmd.AddCommand(a.fleetPush())
@@ -41,16 +41,16 @@ learned yet.
 }
 
 // pull gets the hosts' evidence, shows it merged, and keeps it.
-func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
+func (c *control) pull(ctx context.Context, f *fleetLook) error {
 	targets, err := f.outputFlags.targets(checkFleet("evidence"))
 	if err != nil {
 		return err
 	}
-	run, hosts, err := c.start(ctx, &f.fleetFlags, f.run("evidence"), nil)
+	run, hosts, err := c.start(ctx, &f.Fleet, f.Run("evidence"), nil)
 	if err != nil {
 		return err
 	}
-	if f.printAWS {
+	if f.PrintAWS {
 		return c.printAWS(run, hosts)
 	}
 	if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {
@@ -64,7 +64,7 @@ func (c *control) pull(ctx context.Context, f *fleetLookCommand) error {
 		}
 	}
 	doc := fleet.ResultOf(run, hosts)
-	merged, failures := fleet.MergeEvidence(doc, ids, f.merge)
+	merged, failures := fleet.MergeEvidence(doc, ids, f.Merge)
 	for _, x := range failures {
 		c.app.warn(fmt.Errorf("%s: %s%s", x.Host, x.Message, asHint(x.Hint)))
 		c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
@@ -103,74 +103,5 @@ func (c *control) keepEvidence(ctx context.Context, doc dropcap.Fleet,
 	}
 	fmt.Fprintf(c.app.err, "kept in %s: evidence of %s from %s\n", c.store.Folder(),
 		printable.Count(kept, "workload"), printable.Count(len(doc.Documents), "host"))
-	return nil
-}
-
-func (a *app) fleetPush() *cobra.Command {
-	return a.look("receive", "push", "Bring evidence from the controller's store to hosts",
-		`Send the evidence of the named workloads, or all, to each host, where it counts as that of
-another host: with its source named, and less than the host's own.
-`, `  dropcap fleet evidence push --targets tag:new=yes --workload compose:shop/web`,
-		func(cmd *cobra.Command, f *fleetLookCommand) {
-			cmd.Flags().StringArrayVar(&f.workloads, "workload", nil,
-				"only this workload; may be repeated")
-		},
-		func(ctx context.Context, c *control, f *fleetLookCommand) error { return c.push(ctx, f) })
-}
-
-func (c *control) push(ctx context.Context, f *fleetLookCommand) error {
-	all, err := host.Stored(ctx, c.store, "")
-	if err != nil {
-		return err
-	}
-	const hint = "`dropcap fleet evidence --targets …` gets it from hosts that have learned"
-	if len(f.workloads) > 0 {
-		var absent []string
-		if all, absent = host.Choose(all, f.workloads); len(absent) > 0 {
-			return dropcap.Errorf(dropcap.CodeError, hint,
-				"cannot push evidence of %s: there is none in %s", quoted(absent), c.store.Folder())
-		}
-	}
-	if len(all) == 0 {
-		return dropcap.Errorf(dropcap.CodeError, hint,
-			"cannot push: there is no such evidence in %s", c.store.Folder())
-	}
-	raw, err := json.Marshal(dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: all})
-	if err != nil {
-		return err
-	}
-	targets, err := f.outputFlags.targets(checkFleet("receive"))
-	if err != nil {
-		return err
-	}
-	for _, part := range wire.Parts(raw) {
-		args := wire.Words("receive", wire.Args{Part: part})
-		run, hosts, err := c.start(ctx, &f.fleetFlags, dropcap.FleetRun{Verb: "receive",
-			Args: args}, nil)
-		if err != nil {
-			return err
-		}
-		if f.printAWS {
-			if err := c.printAWS(run, hosts); err != nil {
-				return err
-			}
-			continue
-		}
-		if part.Number == part.Count {
-			if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
-				return err
-			}
-			fmt.Fprintf(c.app.err, "%d of %s: the evidence of %s is there now\n",
-				len(hosts)-len(fleet.ResultOf(run, hosts).Failures),
-				printable.Count(len(hosts), "host"), printable.Count(len(all), "workload"))
-			return nil
-		}
-		if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {
-			return interrupted(ctx, run, err)
-		}
-		for _, x := range fleet.ResultOf(run, hosts).Failures {
-			c.app.warn(fmt.Errorf("%s: %s", x.Host, x.Message))
-		}
-	}
 	return nil
 }

@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,13 +18,14 @@ import (
 
 	"dropcap"
 	"dropcap/internal/aws"
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/fleet"
 	"dropcap/internal/host"
 	"dropcap/internal/printable"
 )
 
 type fleetInstallCommand struct {
-	fleetFlags
+	flag.Fleet
 	binaries      []string
 	bucket        string
 	documentsOnly bool
@@ -62,7 +65,7 @@ latter two.
 		},
 	}
 	fl := cmd.Flags()
-	f.fleetFlags.register(fl, true)
+	f.Fleet.Register(fl, fleetStore(), true)
 	fl.StringArrayVar(&f.binaries, "bin", nil,
 		"ARCH=FILE, a static binary for amd64 or arm64; may be repeated (default: this one)")
 	fl.StringVar(&f.bucket, "bucket", "",
@@ -83,7 +86,7 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 		return err
 	}
 	if !f.documentsOnly {
-		if _, err := targetsOf(f.targets); err != nil {
+		if _, err := fleet.ParseTargets(f.Targets); err != nil {
 			return err
 		}
 		if f.distributor == "" && f.bucket == "" {
@@ -91,7 +94,7 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 				"cannot bring the binary to hosts without a bucket")
 		}
 	}
-	c, err := a.control(ctx, &f.fleetFlags)
+	c, err := a.control(ctx, &f.Fleet)
 	if err != nil {
 		return err
 	}
@@ -106,8 +109,8 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 	if err != nil {
 		return err
 	}
-	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, "Install dropcap "+version()+" on "+strings.Join(f.targets, " ")+
+	if !f.yes && !f.PrintAWS {
+		if err := a.confirm(ctx, "Install dropcap "+version()+" on "+strings.Join(f.Targets, " ")+
 			"?"); err != nil {
 			return err
 		}
@@ -120,7 +123,7 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 
 // documents creates or renews dropcap's documents in all places.
 func (c *control) documents(ctx context.Context, f *fleetInstallCommand) error {
-	if f.printAWS {
+	if f.PrintAWS {
 		if f.documentsOnly {
 			fmt.Fprintln(c.app.err, "no command would be sent: --documents-only asks no host")
 		}
@@ -173,7 +176,7 @@ func (f *fleetInstallCommand) read() (map[string][]byte, error) {
 // install uploads the binaries for as long as it takes, and has the hosts fetch them.
 func (c *control) install(ctx context.Context, f *fleetInstallCommand,
 	binaries map[string][]byte) error {
-	nodes, failures, err := c.find(ctx, &f.fleetFlags)
+	nodes, failures, err := c.find(ctx, &f.Fleet)
 	if err != nil {
 		return err
 	}
@@ -183,7 +186,7 @@ func (c *control) install(ctx context.Context, f *fleetInstallCommand,
 		digest := hex.EncodeToString(sum[:])
 		// of this install alone, which removes it
 		key := "dropcap/" + digest + "/" + rand.Text() + "/dropcap"
-		if f.printAWS {
+		if f.PrintAWS {
 			// nothing is sent, so there is no address yet
 			list[arch] = fleet.Binary{URL: "https://" + f.bucket + ".s3." + place.Region +
 				".amazonaws.com/" + key + "?PRESIGNED", SHA256: digest, Size: int64(len(b))}
@@ -211,114 +214,121 @@ func (c *control) install(ctx context.Context, f *fleetInstallCommand,
 	return c.script(ctx, f, nodes, failures, lines, "install")
 }
 
-func (a *app) fleetUninstall() *cobra.Command {
-	f := &fleetInstallCommand{}
-	cmd := &cobra.Command{
-		Use:   "uninstall",
-		Short: "Take dropcap off hosts",
-		Long: `Remove the binary, its units and its configuration from hosts; with --purge the
-store too, and its documents where --targets all is given. A host that retains containers of
-changes for their backout is left alone: prune or back out first. What came by Distributor goes by
---distributor NAME, and with --purge and --targets all that package of the account too.
-` + fleetExitHelp,
-		Example: `  dropcap fleet uninstall --targets tag:role=web
-  dropcap fleet uninstall --targets all --purge --yes
-  dropcap fleet uninstall --distributor dropcap --targets tag:role=web`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.runFleetUninstall(cmd.Context(), f)
-		},
+// checkPackage looks at the flags of Distributor.
+func (f *fleetInstallCommand) checkPackage() error {
+	switch {
+	case f.distributor == "" && f.packaged != "":
+		return usageError("name the package with --distributor",
+			"cannot tell of which package --package-version is meant")
+	case f.distributor == "":
+		return nil
+	case f.bucket != "" && f.packaged != "":
+		return usageError("--bucket publishes this dropcap; --package-version installs one that "+
+			"is published", "cannot take --bucket and --package-version together")
+	case len(f.binaries) > 0 && f.bucket == "":
+		return usageError("--bucket NAME publishes it",
+			"cannot bring --bin to a package without a bucket")
+	case f.bucket != "" && strings.HasPrefix(f.distributor, "arn:"):
+		return usageError("leave out --bucket", "cannot publish a package of another account")
 	}
-	f.fleetFlags.register(cmd.Flags(), true)
-	cmd.Flags().BoolVar(&f.purge, "purge", false,
-		"also the store: evidence and history are gone then")
-	cmd.Flags().BoolVar(&f.force, "force", false, "also where changes could be backed out still")
-	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().StringVar(&f.distributor, "distributor", "",
-		"through Distributor, by this package of the account")
-	return cmd
-}
-
-func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) error {
-	if err := f.checkPackage(); err != nil {
-		return err
-	}
-	c, err := a.control(ctx, &f.fleetFlags)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	nodes, failures, err := c.find(ctx, &f.fleetFlags)
-	if err != nil {
-		return err
-	}
-	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, fmt.Sprintf("Remove dropcap from %s?",
-			printable.Count(len(nodes), "host"))); err != nil {
-			return err
-		}
-	}
-	if f.distributor != "" {
-		err = c.byPackage(ctx, f, nodes, failures, dropcap.PackageAction{Uninstall: true,
-			Name: f.distributor, Purge: f.purge, Force: f.force})
-	} else {
-		err = c.script(ctx, f, nodes, failures, fleet.UninstallLines(f.purge, f.force), "uninstall")
-	}
-	if t, _ := targetsOf(f.targets); err != nil || !f.purge || !t.All || f.printAWS {
-		return err
-	}
-	for _, p := range c.places {
-		for _, d := range fleet.Documents() {
-			if err := c.client.RemoveDocument(ctx, p, d.Name); err != nil {
-				return err
-			}
-		}
-		if f.distributor != "" && !strings.HasPrefix(f.distributor, "arn:") {
-			// another account's is not ours to remove
-			if err := c.client.RemovePackage(ctx, p, f.distributor); err != nil {
-				return err
-			}
-		}
+	if err := fleet.CheckPackage(dropcap.PackageAction{Name: f.distributor,
+		Version: f.packaged}); err != nil {
+		return usageError("for example --distributor dropcap", "%s", err)
 	}
 	return nil
 }
 
-// script runs lines on nodes once and tells each host's last line. It changes no container, so it
-// needs no receipt: doing it again is harmless.
-func (c *control) script(ctx context.Context, f *fleetInstallCommand, nodes []dropcap.Node,
-	failures []dropcap.HostFailure, lines []string, what string) error {
-	ask := fleet.Scripted{Engine: c.Engine, Lines: lines, Comment: "dropcap " + what}
-	if f.printAWS {
-		for _, cmd := range ask.Commands(nodes) {
+// distribute publishes this version, if there is a bucket, and has Distributor install it.
+func (c *control) distribute(ctx context.Context, f *fleetInstallCommand) error {
+	action, pkg := dropcap.PackageAction{Name: f.distributor, Version: f.packaged},
+		dropcap.Package{}
+	if f.bucket != "" {
+		programs, err := f.read()
+		if err != nil {
+			return err
+		}
+		if pkg, err = fleet.NewPackage(version(), programs); err != nil {
+			return err
+		}
+		action.Version = pkg.Version
+	}
+	var nodes []dropcap.Node
+	var failures []dropcap.HostFailure
+	if !f.documentsOnly {
+		var err error
+		if nodes, failures, err = c.find(ctx, &f.Fleet); err != nil {
+			return err
+		}
+		if !f.yes && !f.PrintAWS {
+			if err := c.app.confirm(ctx, fmt.Sprintf("Install the package %s on %s?", f.distributor,
+				printable.Count(len(nodes), "host"))); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.documents(ctx, f); err != nil {
+		return err
+	}
+	if f.bucket != "" && !f.PrintAWS {
+		for _, p := range c.places {
+			if err := c.publish(ctx, p, f, pkg); err != nil {
+				return err
+			}
+		}
+	}
+	if f.documentsOnly {
+		return nil
+	}
+	return c.byPackage(ctx, f, nodes, failures, action)
+}
+
+// publish makes a version of the package be there in a place. The objects in the bucket are needed
+// only until the service has copies.
+func (c *control) publish(ctx context.Context, p dropcap.Place, f *fleetInstallCommand,
+	pkg dropcap.Package) error {
+	there, err := c.client.HasPackage(ctx, p, f.distributor, pkg)
+	if err != nil || there {
+		return err
+	}
+	// of this publishing alone, which removes it
+	prefix := "dropcap/distributor/" + f.distributor + "/" + pkg.Version + "/" + rand.Text()
+	for _, name := range slices.Sorted(maps.Keys(pkg.Files)) {
+		key := prefix + "/" + name
+		if err := c.client.PutObject(ctx, p, f.bucket, key,
+			bytes.NewReader(pkg.Files[name])); err != nil {
+			return err
+		}
+		defer func() {
+			if err := c.client.DeleteObject(context.WithoutCancel(ctx), p, f.bucket,
+				key); err != nil {
+				c.app.warn(err)
+			}
+		}()
+	}
+	if err := c.client.PublishPackage(ctx, p, f.distributor, pkg, f.bucket, prefix); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.app.err, "%s: version %s of the package %s is there now\n", p, pkg.Version,
+		f.distributor)
+	return nil
+}
+
+// byPackage has Distributor do it on nodes, and tells what each of them says afterwards.
+func (c *control) byPackage(ctx context.Context, f *fleetInstallCommand, nodes []dropcap.Node,
+	failures []dropcap.HostFailure, action dropcap.PackageAction) error {
+	what := map[bool]string{true: "uninstall", false: "install"}[action.Uninstall]
+	d := fleet.Distributed{Scripted: fleet.Scripted{Engine: c.Engine, Package: action,
+		Comment: "dropcap " + what}, Places: c.places}
+	if f.PrintAWS {
+		for _, cmd := range d.Commands(nodes) {
 			fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
 		}
 		return nil
 	}
-	results, err := ask.Do(ctx, nodes)
+	results, err := d.Do(ctx, nodes, f.Targets)
 	if err != nil {
 		return err
 	}
+	c.app.clearLine()
 	return c.outcome(results, failures, what)
-}
-
-// outcome tells each host's last line, or why there is none.
-func (c *control) outcome(results []fleet.ScriptResult, failures []dropcap.HostFailure,
-	what string) error {
-	good := 0
-	for _, r := range results {
-		if r.Failure != nil {
-			failures = append(failures, *r.Failure)
-			continue
-		}
-		good++
-		fmt.Fprintf(c.app.out, "%s: %s\n", r.Host, oneLine(r.Last()))
-	}
-	for _, x := range failures {
-		c.app.warn(fmt.Errorf("%s: %s%s", x.Host, x.Message, asHint(x.Hint)))
-		c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
-	}
-	if good == 0 && len(failures) > 0 {
-		return dropcap.Errorf(dropcap.CodeError, "", "cannot %s dropcap on any host", what)
-	}
-	return nil
 }

@@ -23,6 +23,7 @@ import (
 )
 
 const labHelp = `Start a small fleet on this machine, for trying the fleet commands without an AWS
+
 account: a double of AWS on a local port, and nodes that run real scripts, each with a private
 Docker engine and a few containers where the host can (root, and dockerd with containerd).
 
@@ -89,26 +90,6 @@ func (a *app) fleetLab() *cobra.Command {
 			cobra.ShellCompDirectiveNoFileComp)))
 	cmd.AddCommand(a.labKeep())
 	return cmd
-}
-
-// labKeep is the process that keeps one private engine, and takes it down when the lab ends,
-// however it ends. The lab starts it.
-func (a *app) labKeep() *cobra.Command {
-	return &cobra.Command{
-		Use:    "keep",
-		Short:  "Keep one engine of a lab (started by the lab)",
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			status, asked := lab.KeepEngine()
-			if !asked {
-				return usageError("`dropcap fleet lab` starts it",
-					"cannot keep an engine: only a lab asks for that")
-			}
-			a.status, a.finished = status, true
-			return nil
-		},
-	}
 }
 
 func (a *app) runLab(ctx context.Context, f *labFlags) error {

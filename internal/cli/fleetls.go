@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/render"
 )
 
 func (a *app) fleetList() *cobra.Command {
-	f := &fleetFlags{}
+	f := &flag.Fleet{}
 	out := &outputFlags{}
 	var quick bool
 	cmd := &cobra.Command{
@@ -29,16 +30,16 @@ those that are online which dropcap and which engine they run. Without --targets
 			return a.runFleetList(cmd.Context(), f, out, quick)
 		},
 	}
-	f.register(cmd.Flags(), true)
+	f.Register(cmd.Flags(), fleetStore(), true)
 	out.register(cmd, render.FleetFormats("ls"), "table")
 	noQuiet(cmd)
 	cmd.Flags().BoolVar(&quick, "quick", false, "do not ask the nodes themselves")
 	return cmd
 }
 
-func (a *app) runFleetList(ctx context.Context, f *fleetFlags, out *outputFlags, quick bool) error {
-	if len(f.targets) == 0 {
-		f.targets = []string{"all"}
+func (a *app) runFleetList(ctx context.Context, f *flag.Fleet, out *outputFlags, quick bool) error {
+	if len(f.Targets) == 0 {
+		f.Targets = []string{"all"}
 	}
 	targets, err := out.targets(checkFleet("ls"))
 	if err != nil {
@@ -55,12 +56,12 @@ func (a *app) runFleetList(ctx context.Context, f *fleetFlags, out *outputFlags,
 	}
 	answers := map[string]dropcap.ReceiptHost{}
 	if !quick {
-		run, hosts, err := c.Start(ctx, dropcap.FleetRun{Verb: "hello", Targets: f.targets}, nodes,
+		run, hosts, err := c.Start(ctx, dropcap.FleetRun{Verb: "hello", Targets: f.Targets}, nodes,
 			nil)
 		if err != nil {
 			return err
 		}
-		if f.printAWS {
+		if f.PrintAWS {
 			return c.printAWS(run, hosts)
 		}
 		if run, hosts, err = c.Go(ctx, run, hosts, c.places); err != nil {

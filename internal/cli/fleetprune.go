@@ -107,11 +107,3 @@ func forget(ctx context.Context, s *store.Store, r dropcap.FleetRun) error {
 	defer unlock()
 	return s.ForgetRun(ctx, r.ID)
 }
-
-// listRuns is a line for each run.
-func (a *app) listRuns(list []dropcap.FleetRun) {
-	for _, r := range list {
-		fmt.Fprintf(a.out, "%s  %s  %-8s  %11s  %-12s  %s\n", r.ID, r.Started, r.Verb,
-			printable.Count(r.Hosts, "host"), r.State, oneLine(r.Because))
-	}
-}

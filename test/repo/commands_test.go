@@ -18,14 +18,6 @@ const commandsFolder = "internal/cli"
 // withoutCommand are the files of the shell itself.
 var withoutCommand = []string{"cli.go", "root.go"}
 
-// notYetTidy are files of the fleet that still hold something else. The list only ever gets
-// shorter.
-var notYetTidy = []string{
-	"fleetdistributor.go", "fleetevidence.go", "fleetexport.go", "fleetlabstart.go", "fleetrun.go",
-	"fleettell.go", "nodeanswer.go", "nodeask.go", "nodechanges.go",
-	"nodereceive.go", "noderequest.go", "nodeverbs.go", "nodework.go",
-}
-
 func TestEachFileOfTheShellIsACommand(t *testing.T) {
 	commands := 0
 	for _, s := range sources(t) {
@@ -36,7 +28,7 @@ func TestEachFileOfTheShellIsACommand(t *testing.T) {
 		switch {
 		case definesCommand(s):
 			commands++
-		case !slices.Contains(withoutCommand, name) && !slices.Contains(notYetTidy, name):
+		case !slices.Contains(withoutCommand, name):
 			t.Error(notACommand(s.path))
 		}
 	}

@@ -1,4 +1,4 @@
-package cli
+package terminal
 
 import (
 	"strings"
@@ -18,7 +18,7 @@ func TestWhatIsWaitedForIsSaidWithoutATerminal(t *testing.T) {
 			"2\nwave 1 of 1: 2 of 3: 1/r/i-2: 1 container: 1 fail\nwave 1 of 1: waiting for 1\n",
 	} {
 		var err strings.Builder
-		tell := (&app{err: &err}).fleetTeller()
+		tell := Fleet(&err)
 		run := dropcap.FleetRun{Verb: verb, State: dropcap.RunGoing}
 		host := func(id, says string) *dropcap.FleetHost {
 			return &dropcap.FleetHost{Host: id,
@@ -35,7 +35,7 @@ func TestWhatIsWaitedForIsSaidWithoutATerminal(t *testing.T) {
 		}
 	}
 	var err strings.Builder
-	tell := (&app{err: &err}).fleetTeller()
+	tell := Fleet(&err)
 	tell(fleet.Progress{Run: dropcap.FleetRun{Verb: "audit"},
 		Host: &dropcap.FleetHost{Host: "1/r/i-1",
 			Receipt: &dropcap.Receipt{State: dropcap.ReceiptDone}}, Done: 1, Total: 1})

@@ -3,14 +3,17 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
 	"dropcap/internal/apply"
+	"dropcap/internal/cli/flag"
 	"dropcap/internal/fleet"
 	"dropcap/internal/host"
 	"dropcap/internal/printable"
@@ -19,7 +22,7 @@ import (
 )
 
 type fleetChangeCommand struct {
-	fleetFlags
+	flag.Fleet
 	outputFlags
 	rules      dropcap.FleetRules
 	waves      string
@@ -33,8 +36,8 @@ type fleetChangeCommand struct {
 
 func (f *fleetChangeCommand) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	f.fleetFlags.register(fl, false)
-	fl.BoolVar(&f.printAWS, "print-aws", false,
+	f.Fleet.Register(fl, fleetStore(), false)
+	fl.BoolVar(&f.PrintAWS, "print-aws", false,
 		"print the aws commands that would send the same, and send nothing")
 	f.outputFlags.register(cmd, render.FleetFormats("apply"), "table")
 	noQuiet(cmd)
@@ -50,7 +53,7 @@ func (f *fleetChangeCommand) register(cmd *cobra.Command) {
 // read fills the rules from the flags.
 func (f *fleetChangeCommand) read() error {
 	var err error
-	f.rules.SoakSeconds, f.rules.MaxErrors = wholeSeconds(f.soak), f.maxErrors
+	f.rules.SoakSeconds, f.rules.MaxErrors = flag.WholeSeconds(f.soak), f.maxErrors
 	if f.rules.Waves, err = fleet.ParseWaves(f.waves); err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	}
 	run := dropcap.FleetRun{Verb: "apply", Of: of.ID, Targets: []string{of.ID}, Rules: f.rules,
 		Args: wire.Words("apply", wire.Args{Soak: &f.hostSoak, All: f.all})}
-	if !f.printAWS && !f.yes {
+	if !f.PrintAWS && !f.yes {
 		if err := a.confirm(ctx, fmt.Sprintf("Change containers on %s, as run %s planned?",
 			printable.Count(len(nodes), "host"), of.ID)); err != nil {
 			return err
@@ -162,7 +165,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	if err != nil {
 		return err
 	}
-	if f.printAWS {
+	if f.PrintAWS {
 		return c.printAWS(run, hosts)
 	}
 	unlock, err := c.store.LockRun(run.ID)
@@ -230,99 +233,26 @@ func (a *app) changeOf(cmd *cobra.Command, id, verb string,
 	if err != nil {
 		return nil, dropcap.FleetRun{}, nil, err
 	}
-	of, err := f.remembered(cmd.Context(), cmd.Flags(), id, verb)
+	of, err := remembered(cmd.Context(), &f.Fleet, cmd.Flags(), id, verb)
 	if err != nil {
 		return nil, of, nil, err
 	}
-	c, err := a.control(cmd.Context(), &f.fleetFlags)
+	c, err := a.control(cmd.Context(), &f.Fleet)
 	return c, of, targets, err
 }
 
-func (a *app) fleetBackout() *cobra.Command {
-	f := &fleetChangeCommand{}
-	cmd := &cobra.Command{
-		Use:   "backout RUN",
-		Short: "Take back everything that a run of fleet apply changed",
-		Long: `Ask every host that may have been changed by the run to back its changes out: the
-very same old containers run again. A host that did nothing has nothing to take back. Done twice,
-it changes nothing more. Hosts that fail keep it from no other; then the status is 1, or 5 if a
-person is needed.
-` + fleetExitHelp,
-		Example: `  dropcap fleet backout 7be13c4f02aa
-  dropcap fleet backout 7be13c4f02aa --yes --max-concurrency 10`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeRuns(),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runFleetBackout(cmd, args[0], f)
-		},
-	}
-	f.register(cmd)
-	cmd.Flags().Lookup("max-errors").Usage = "has no effect: a backout goes on, however many " +
-		"hosts fail"
-	return cmd
-}
-
-func (a *app) runFleetBackout(cmd *cobra.Command, id string, f *fleetChangeCommand) error {
-	ctx := cmd.Context()
-	c, of, targets, err := a.changeOf(cmd, id, "apply", f)
-	if err != nil {
+// probe runs a program of the controller after a wave; DROPCAP_HOSTS names the wave's hosts.
+func probe(ctx context.Context, args, hosts []string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	result, err := host.RunProgram(ctx,
+		dropcap.Run{Args: args, Env: append(os.Environ(), "DROPCAP_HOSTS="+strings.Join(hosts,
+			" "))})
+	switch {
+	case err != nil:
 		return err
+	case result.Status != 0:
+		return fmt.Errorf("%s ended with %d", args[0], result.Status)
 	}
-	defer c.close()
-	if err := c.reachable(of); err != nil {
-		return err
-	}
-	unlock, err := c.store.LockRun(of.ID) // who applies still must end first
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	of, list, err := c.Ledger.Run(ctx, of.ID)
-	if err != nil {
-		return err
-	}
-	// whoever takes back wants to get as far as can be
-	f.rules.MaxErrors = max(f.rules.MaxErrors, len(list))
-	if !f.yes && !f.printAWS {
-		if err := a.confirm(ctx, fmt.Sprintf("Back out what run %s changed on %s?", of.ID,
-			printable.Count(len(list), "host"))); err != nil {
-			return err
-		}
-	}
-	if !sent(list) {
-		fmt.Fprintln(a.err, "nothing to back out: no host was asked to change anything")
-		return nil
-	}
-	if f.printAWS {
-		run, hosts, err := c.StartBackout(ctx, of, list, c.places, f.rules)
-		if err != nil {
-			return err
-		}
-		return c.printAWS(run, hosts)
-	}
-	run, hosts, err := c.TakeBack(ctx, of, list, c.places, f.rules)
-	if err != nil {
-		return err
-	}
-	if run, hosts, err = c.finish(ctx, run, hosts, targets, &f.outputFlags); err != nil {
-		return err
-	}
-	return c.takenBack(ctx, of.ID, run, hosts)
-}
-
-// takenBack notes what came of a backout, and is the error that stands for one that did not get
-// everything back.
-func (c *control) takenBack(ctx context.Context, of string, run dropcap.FleetRun,
-	hosts []dropcap.FleetHost) error {
-	was, err := c.TakenBack(ctx, of, run, hosts)
-	if err != nil || was.State == dropcap.RunBackedOut {
-		return err
-	}
-	code := dropcap.CodeError
-	if c.app.status == dropcap.ExitPerson { // of the hosts' own, the worst
-		code = dropcap.CodePerson
-	}
-	return dropcap.Errorf(code, "`dropcap fleet status "+run.ID+
-		"` tells each host; `dropcap fleet backout "+of+"` tries again",
-		"cannot back out all of run %s: %s", of, was.Because)
+	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"dropcap"
 	"dropcap/internal/audit"
 	"dropcap/internal/aws"
@@ -15,6 +17,51 @@ import (
 	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
+
+func (a *app) fleetAudit() *cobra.Command {
+	return a.look("audit", &cobra.Command{
+		Use: "audit", Short: "Tell what the containers of many hosts may really do",
+		Long: `Audit each host by its own policy, and show all of it with a column for the host. A
+host that cannot be asked is told, never passed over.
+
+--agentless needs no dropcap on the hosts: it sends the benchmark's own one-liner. The kernel is
+not seen then, so no container passes. --export security-hub and --export ssm-compliance also put
+the findings there; done twice, it changes nothing.
+`,
+		Example: `  dropcap fleet audit --targets all
+  dropcap fleet audit --targets tag:role=web --format html=fleet.html --format sarif=fleet.sarif
+  dropcap fleet audit --targets group:shop --export security-hub
+  dropcap fleet audit --targets all --agentless
+  dropcap fleet audit --targets i-0123456789abcdef0 --print-aws`,
+	},
+		func(cmd *cobra.Command, f *fleetLook) {
+			f.Choose(cmd)
+			cmd.Flags().BoolVar(&f.Agentless, "agentless", false,
+				"send the benchmark's own command; dropcap need not be installed")
+			cmd.Flags().StringSliceVar(&f.Exports, "export", nil,
+				"security-hub, ssm-compliance; may be repeated")
+			cobra.CheckErr(cmd.RegisterFlagCompletionFunc("export",
+				cobra.FixedCompletions([]string{"security-hub", "ssm-compliance"},
+					cobra.ShellCompDirectiveNoFileComp)))
+		},
+		func(ctx context.Context, c *control, f *fleetLook) error {
+			if err := checkExports(f.Exports); err != nil {
+				return err
+			}
+			if f.Agentless && len(f.Containers) > 0 {
+				return usageError("leave one of them out",
+					"cannot choose by --container with --agentless: it does not see names")
+			}
+			if f.Agentless {
+				return c.agentless(ctx, f)
+			}
+			run, hosts, err := c.do(ctx, &f.Fleet, f.Run("audit"), &f.outputFlags)
+			if err != nil || f.PrintAWS {
+				return err
+			}
+			return c.export(ctx, f.Exports, run, hosts, len(f.Containers) == 0)
+		})
+}
 
 func checkExports(list []string) error {
 	for _, e := range list {
@@ -110,22 +157,22 @@ func (c *control) toCompliance(ctx context.Context, doc dropcap.Fleet) error {
 }
 
 // agentless audits by the benchmark's own command.
-func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
+func (c *control) agentless(ctx context.Context, f *fleetLook) error {
 	targets, err := f.outputFlags.targets(checkFleet("audit"))
 	if err != nil {
 		return err
 	}
-	pol, err := c.app.loadPolicy(ctx, "", f.level)
+	pol, err := c.app.loadPolicy(ctx, "", f.Level)
 	if err != nil {
 		return err
 	}
-	nodes, failures, err := c.find(ctx, &f.fleetFlags)
+	nodes, failures, err := c.find(ctx, &f.Fleet)
 	if err != nil {
 		return err
 	}
 	ask := fleet.Scripted{Engine: c.Engine, Lines: fleet.AgentlessLines(),
 		Comment: "dropcap audit --agentless", Judge: true}
-	if f.printAWS {
+	if f.PrintAWS {
 		for _, cmd := range ask.Commands(nodes) {
 			fmt.Fprintln(c.app.out, aws.PrintAWS(cmd))
 		}
@@ -142,7 +189,7 @@ func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
 	for _, r := range results {
 		hosts = append(hosts, judgedFrom(r, pol))
 	}
-	run := dropcap.FleetRun{Verb: "audit", Targets: f.fleetFlags.targets,
+	run := dropcap.FleetRun{Verb: "audit", Targets: f.Fleet.Targets,
 		Args: []string{"--agentless"}, State: dropcap.RunDone, Hosts: len(nodes)}
 	doc := fleet.ResultOf(run, hosts)
 	c.app.status = fleet.StatusCode(doc)
@@ -151,7 +198,7 @@ func (c *control) agentless(ctx context.Context, f *fleetLookCommand) error {
 	}, f.outputFlags); err != nil {
 		return err
 	}
-	return c.export(ctx, f.exports, run, hosts, true)
+	return c.export(ctx, f.Exports, run, hosts, true)
 }
 
 // judgedFrom judges what a node printed of its containers' declarations.

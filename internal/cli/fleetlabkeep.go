@@ -14,10 +14,32 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"dropcap"
 	"dropcap/internal/lab"
 	"dropcap/internal/printable"
 )
+
+// labKeep is the process that keeps one private engine, and takes it down when the lab ends,
+// however it ends. The lab starts it.
+func (a *app) labKeep() *cobra.Command {
+	return &cobra.Command{
+		Use:    "keep",
+		Short:  "Keep one engine of a lab (started by the lab)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			status, asked := lab.KeepEngine()
+			if !asked {
+				return usageError("`dropcap fleet lab` starts it",
+					"cannot keep an engine: only a lab asks for that")
+			}
+			a.status, a.finished = status, true
+			return nil
+		},
+	}
+}
 
 // startLab starts a lab in the background, in a session of its own, and waits until it is there.
 func (a *app) startLab(ctx context.Context, f *labFlags) (lab.State, error) {
