@@ -72,6 +72,17 @@ func (s *Session) Machine() snapshot.Machine {
 	return machine(s.Kernel, socket)
 }
 
+// Here describes this machine without asking an engine: its id, name and kernel, as far as they are
+// known.
+func Here() dropcap.Host {
+	k, err := kernel.New("/")
+	if err != nil {
+		return dropcap.Host{}
+	}
+	h := k.Host()
+	return dropcap.Host{ID: h.ID, Name: h.Name, Kernel: h.Release}
+}
+
 // machine describes this machine and the engine behind one of its sockets.
 func machine(k *kernel.Reader, socket string) snapshot.Machine {
 	h := k.Host()

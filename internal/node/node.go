@@ -14,7 +14,6 @@ import (
 
 	"dropcap"
 	"dropcap/internal/host"
-	"dropcap/internal/kernel"
 	"dropcap/internal/printable"
 	"dropcap/internal/store"
 	"dropcap/internal/wire"
@@ -93,15 +92,12 @@ func (n *Node) newReceipt(q wire.Request) dropcap.Receipt {
 
 // thisHost says who answers, without asking the engine.
 func (n *Node) thisHost() dropcap.ReceiptHost {
-	h := dropcap.ReceiptHost{
-		Node: fromAgent("AWS_SSM_INSTANCE_ID", managedID), Dropcap: n.Version,
+	here := host.Here()
+	return dropcap.ReceiptHost{
+		ID: here.ID, Node: fromAgent("AWS_SSM_INSTANCE_ID", managedID), Dropcap: n.Version,
+		Name: printable.Cut(here.Name, mostSummary), Kernel: printable.Cut(here.Kernel,
+			mostSummary),
 	}
-	if k, err := kernel.New("/"); err == nil {
-		here := k.Host()
-		h.ID, h.Name = here.ID, printable.Cut(here.Name, mostSummary)
-		h.Kernel = printable.Cut(here.Release, mostSummary)
-	}
-	return h
 }
 
 // engineVersion is empty where no engine answers.

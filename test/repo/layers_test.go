@@ -165,6 +165,8 @@ func refused(from layer, room, path string) string {
 		return fmt.Sprintf("a %s may not import a %s", from, to)
 	case from == to && (from == application || from == documents) && upper[room] != toRoom:
 		return fmt.Sprintf("%s is below %s", room, toRoom)
+	case room == "node" && to == adapter && toRoom != "store":
+		return "a node keeps receipts, and asks its host for all else"
 	case from == labLayer && to == stand && !slices.Contains(labStands, path):
 		return fmt.Sprintf("the lab is in the program, and stands on %v only", labStands)
 	case from == verb && slices.Contains(pure, room) && !slices.Contains(pure, toRoom) &&
