@@ -135,7 +135,7 @@ func (a *app) control(ctx context.Context, f *flag.Fleet) (*control, error) {
 	c := &control{app: a, client: client, store: s, places: places}
 	c.Engine = &fleet.Engine{
 		Carrier: client, Clock: aws.Wall{}, Ledger: s,
-		Way: fleet.Way{Shell: f.Shell, Bucket: f.Bucket, Prefix: f.Prefix},
+		Transport: fleet.Transport{Shell: f.Shell, Bucket: f.Bucket, Prefix: f.Prefix},
 		Pace: fleet.Pace{Delivery: f.Delivery, Execution: f.Execution, Patience: f.Patience,
 			Answer: f.Answer},
 		Reach: f.Reach(),
@@ -283,9 +283,9 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 	c.app.status = dropcap.Worst(c.app.status, fleet.StatusCode(doc))
 	if wire.Changes(run.Verb) { // what was left as it is stands in no document
 		c.app.status = dropcap.Worst(c.app.status, fleet.StatusOf(run, hosts))
-		c.app.warned(hosts)
+		c.app.hostWarnings(hosts)
 	}
-	now, err := fleet.Since(ctx, c.Ledger, run, hosts)
+	now, err := fleet.AfterBackout(ctx, c.Ledger, run, hosts)
 	if err != nil {
 		return run, hosts, err
 	}
@@ -294,7 +294,7 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 		return render.Fleet(w, format, doc, o)
 	}, *out)
 	if err == nil {
-		err = c.app.nowhere(doc)
+		err = c.app.missing(doc)
 	}
 	return run, hosts, err
 }
@@ -302,9 +302,9 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 // mostWarnings is how many different warnings of hosts are shown; containers make them up.
 const mostWarnings = 20
 
-// warned tells what hosts warned of.
-func (a *app) warned(hosts []dropcap.FleetHost) {
-	list := fleet.Warned(hosts)
+// hostWarnings tells what hosts warned of.
+func (a *app) hostWarnings(hosts []dropcap.FleetHost) {
+	list := fleet.Warnings(hosts)
 	for _, w := range list[:min(len(list), mostWarnings)] {
 		where := w.Hosts[0]
 		if more := len(w.Hosts) - 1; more > 0 {
@@ -318,10 +318,10 @@ func (a *app) warned(hosts []dropcap.FleetHost) {
 	}
 }
 
-// nowhere tells of names that no host has. Where all hosts have answered it is the error that it is
+// missing tells of names that no host has. Where all hosts have answered it is the error that it is
 // on one host.
-func (a *app) nowhere(doc dropcap.Fleet) error {
-	names, answered := fleet.Nowhere(doc)
+func (a *app) missing(doc dropcap.Fleet) error {
+	names, answered := fleet.Missing(doc)
 	if len(names) == 0 {
 		return nil
 	}

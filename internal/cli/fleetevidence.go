@@ -69,7 +69,7 @@ func (c *control) pull(ctx context.Context, f *fleetLook) error {
 		c.app.warn(fmt.Errorf("%s: %s%s", x.Host, x.Message, asHint(x.Hint)))
 		c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
 	}
-	merged.Absent, _ = fleet.Nowhere(doc)
+	merged.Absent, _ = fleet.Missing(doc)
 	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
 		if format == "json" {
 			return render.JSON(w, merged)
@@ -82,7 +82,7 @@ func (c *control) pull(ctx context.Context, f *fleetLook) error {
 	if err := c.keepEvidence(ctx, doc, ids); err != nil {
 		return err
 	}
-	return c.app.nowhere(doc)
+	return c.app.missing(doc)
 }
 
 // keepEvidence keeps what hosts say of themselves, as `dropcap evidence import` does. Records of

@@ -60,7 +60,7 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 		if err != nil {
 			return err
 		}
-		now, err := fleet.Since(ctx, s, run, hosts)
+		now, err := fleet.AfterBackout(ctx, s, run, hosts)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 		}
 		if !watch || run.State.Over() || left {
 			if wire.Changes(run.Verb) {
-				a.warned(hosts)
+				a.hostWarnings(hosts)
 			}
 			back, err := fleet.BackoutStatus(ctx, s, run)
 			a.status = dropcap.Worst(fleet.StatusOf(run, hosts), back)

@@ -196,10 +196,10 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 			"`dropcap fleet install --targets …` installs it")
 		return
 	}
-	if m := said.FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 &&
+	if m := errorLine.FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 &&
 		!strings.Contains(o.Stdout, "BEGIN DROPCAP") {
 		hint := ""
-		if h := hinted.FindStringSubmatch(o.Stderr); h != nil {
+		if h := hintLine.FindStringSubmatch(o.Stderr); h != nil {
 			hint = printable.Cut(h[1], mostSaid)
 		}
 		if o.Exit == dropcap.ExitUsage && t.host.Sent <= 1 {
@@ -238,6 +238,6 @@ const NotInstalled = "dropcap: not installed"
 const mostSaid = 500
 
 var (
-	said   = regexp.MustCompile(`(?m)^dropcap: error: (.+)`)
-	hinted = regexp.MustCompile(`(?m)^dropcap: hint: (.+)`)
+	errorLine = regexp.MustCompile(`(?m)^dropcap: error: (.+)`)
+	hintLine  = regexp.MustCompile(`(?m)^dropcap: hint: (.+)`)
 )

@@ -137,7 +137,7 @@ func (r *round) say() {
 			turn++
 		default:
 			if waits++; len(named) < mostNamed {
-				named = append(named, t.node+" "+t.tale(now))
+				named = append(named, t.node+" "+t.waiting(now))
 			}
 		}
 	}
@@ -156,8 +156,8 @@ func (r *round) say() {
 		printable.Count(len(r.tasks), "host"), r.tasks[0].place, strings.Join(named, "; ")))
 }
 
-// tale tells what a host is waited for, and since when.
-func (t *task) tale(now time.Time) string {
+// waiting tells what a host is waited for, and since when.
+func (t *task) waiting(now time.Time) string {
 	ago := func(at time.Time) string {
 		return now.Sub(at).Round(time.Second).String() + " (since " + at.UTC().Format("15:04:05Z") +
 			")"

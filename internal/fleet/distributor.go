@@ -73,12 +73,12 @@ func (d Distributed) Do(ctx context.Context, nodes []dropcap.Node,
 	if err != nil {
 		return nil, err
 	}
-	said := map[string]dropcap.FleetHost{}
+	byHost := map[string]dropcap.FleetHost{}
 	for _, h := range hosts {
-		said[h.Host] = h
+		byHost[h.Host] = h
 	}
 	for i := range results {
-		d.judge(&results[i], said[results[i].Host])
+		d.judge(&results[i], byHost[results[i].Host])
 	}
 	return append(results, old...), nil
 }

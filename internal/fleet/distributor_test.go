@@ -99,7 +99,7 @@ func TestWhyAnAgentDidNotInstall(t *testing.T) {
 }
 
 func TestAPackageGoesByDistributorsDocumentAndNothingElse(t *testing.T) {
-	s := Scripted{Engine: &Engine{Way: Way{Bucket: "b", Prefix: "p"}},
+	s := Scripted{Engine: &Engine{Transport: Transport{Bucket: "b", Prefix: "p"}},
 		Package: dropcap.PackageAction{Name: "dropcap"}, Lines: []string{"true"}}
 	list := s.Commands([]dropcap.Node{node("i-1"), node("i-2")})
 	if len(list) != 1 || list[0].Document != PackageDocument || list[0].Package != s.Package ||

@@ -16,9 +16,10 @@ type Engine struct {
 	Carrier Carrier
 	Clock   Clock
 	Ledger  Ledger
-	Way     Way
-	Pace    Pace
-	Reach   *dropcap.FleetReach // kept with each run
+	// how requests get to hosts
+	Transport Transport
+	Pace      Pace
+	Reach     *dropcap.FleetReach // kept with each run
 	// Ask asks a person whether to go on; an error is a no. Probe runs a program of the controller
 	// with the hosts of a wave in its environment.
 	Ask   func(ctx context.Context, question string) error
@@ -27,8 +28,8 @@ type Engine struct {
 	Tell func(Progress)
 }
 
-// Way is how requests get to hosts.
-type Way struct {
+// Transport is how requests get to hosts.
+type Transport struct {
 	Shell          bool   // AWS-RunShellScript instead of dropcap's own documents
 	Bucket, Prefix string // of whole outputs; empty: what Run Command keeps, in parts
 }

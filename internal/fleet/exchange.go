@@ -249,7 +249,7 @@ func order(b bool) int {
 // command is what is sent to hosts that get the same.
 func (r *round) command(batch []*task, kind step, offset int) (dropcap.NodeCommand, error) {
 	q := wire.Request{Verb: r.verb, ID: batch[0].host.Request, Args: r.args, Offset: offset,
-		Whole: r.Way.Bucket != "", Wait: r.verb.Wait}
+		Whole: r.Transport.Bucket != "", Wait: r.verb.Wait}
 	if r.run.Request != "" {
 		q.ID, q.Each = r.run.Request, true
 	}
@@ -268,13 +268,13 @@ func (r *round) command(batch []*task, kind step, offset int) (dropcap.NodeComma
 		Comment: "dropcap " + r.run.Verb + " " + r.run.ID, Delivery: r.Pace.Delivery,
 		Execution: r.Pace.Execution,
 	}
-	if r.Way.Bucket != "" {
-		c.Bucket, c.Prefix = r.Way.Bucket, r.Way.Prefix
+	if r.Transport.Bucket != "" {
+		c.Bucket, c.Prefix = r.Transport.Bucket, r.Transport.Prefix
 	}
 	for _, t := range batch {
 		c.Nodes = append(c.Nodes, t.node)
 	}
-	return r.Way.fill(c)
+	return r.Transport.fill(c)
 }
 
 // send sends one command. It is noted before, so that a controller that takes over knows that

@@ -66,7 +66,7 @@ func FuzzAnswer(f *testing.F) {
 			!h.Receipt.State.Over()):
 			t.Fatalf("it ends as %+v", h)
 		}
-		for _, s := range []string{Tale(*h), Cause(*h)} {
+		for _, s := range []string{Describe(*h), Cause(*h)} {
 			if len(s) > 5000 || strings.ContainsFunc(s, func(r rune) bool {
 				return r != ' ' && !unicode.IsPrint(r)
 			}) {

@@ -215,17 +215,17 @@ func TestEvidenceIsMergedWhereTheWorkloadIsTheSame(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatNoHostHasIsNowhere(t *testing.T) {
+func TestOnlyWhatNoHostHasIsMissing(t *testing.T) {
 	one, two := auditOf(), auditOf()
 	one.Absent, two.Absent = []string{"wbe", "db", "?"}, []string{"web", "wbe"}
 	f := fleetOf(t, "audit", map[string]any{"i-1": one, "i-2": two, "i-3": evidenceOf()})
 	f.Run.Args = []string{"--level=cis", "--container=web", "--container=db", "--container=wbe",
 		"--container=wbe"}
-	if names, answered := fleet.Nowhere(f); !slices.Equal(names, []string{"wbe"}) || answered != 2 {
+	if names, answered := fleet.Missing(f); !slices.Equal(names, []string{"wbe"}) || answered != 2 {
 		t.Errorf("%v of %d", names, answered)
 	}
 	f.Documents = f.Documents[2:]
-	if names, answered := fleet.Nowhere(f); names != nil || answered != 0 {
+	if names, answered := fleet.Missing(f); names != nil || answered != 0 {
 		t.Errorf("of none that answered: %v of %d", names, answered)
 	}
 }

@@ -56,8 +56,8 @@ func failureOf(h dropcap.FleetHost) *dropcap.HostFailure {
 	return nil
 }
 
-// Tale tells in a few words how a host came through.
-func Tale(h dropcap.FleetHost) string {
+// Describe tells in a few words how a host came through.
+func Describe(h dropcap.FleetHost) string {
 	if f := failureOf(h); f != nil {
 		return f.Cause + ": " + f.Message
 	}

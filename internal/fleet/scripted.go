@@ -61,8 +61,8 @@ func (s Scripted) Commands(nodes []dropcap.Node) []dropcap.NodeCommand {
 				Delivery: pace.Delivery, Execution: pace.Execution}
 			if s.Package.Name != "" {
 				c.Document, c.Lines, c.Package = PackageDocument, nil, s.Package
-			} else if s.Way.Bucket != "" {
-				c.Bucket, c.Prefix = s.Way.Bucket, s.Way.Prefix
+			} else if s.Transport.Bucket != "" {
+				c.Bucket, c.Prefix = s.Transport.Bucket, s.Transport.Prefix
 			}
 			list = append(list, c)
 		}
@@ -191,7 +191,7 @@ func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i 
 		o.Exit > 0):
 		lines := strings.Split(strings.TrimSpace(o.Stderr), "\n")
 		message := lines[0]
-		if m := said.FindStringSubmatch(o.Stderr); m != nil {
+		if m := errorLine.FindStringSubmatch(o.Stderr); m != nil {
 			message = m[1]
 		}
 		r.fail("error", printable.Line(message), "")

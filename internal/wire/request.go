@@ -44,12 +44,12 @@ func Parse(words []string) (Request, error) {
 		return q, usage(helpHint, "cannot do %q: there is no such verb", short(words[0]))
 	}
 	q.Verb, q.Wait = v, v.Wait
-	seen, err := q.read(words[1:], q.known())
+	given, err := q.read(words[1:], q.known())
 	if err != nil {
 		return q, err
 	}
 	for _, a := range v.Needs {
-		if !seen[a.Name] {
+		if !given[a.Name] {
 			return q, usage(helpHint, "cannot %s without --%s", v.Name, a.Name)
 		}
 	}
@@ -73,29 +73,29 @@ func ParseArgs(verb string, words []string) (Args, error) {
 	return q.Args, err
 }
 
-func (q *Request) read(words []string, known []*Argument) (seen map[string]bool, err error) {
-	seen = map[string]bool{}
+func (q *Request) read(words []string, known []*Argument) (given map[string]bool, err error) {
+	given = map[string]bool{}
 	for _, one := range words {
 		name, value, _ := strings.Cut(strings.TrimPrefix(one, "--"), "=")
 		at := slices.IndexFunc(known, func(a *Argument) bool { return a.Name == name })
 		if at < 0 {
-			return seen, usage(helpHint, "cannot take %q: it is no argument of %s", short(one),
+			return given, usage(helpHint, "cannot take %q: it is no argument of %s", short(one),
 				q.Verb.Name)
 		}
 		a := known[at]
 		if !strings.HasPrefix(one, "--") || a.Check(value) != nil {
-			return seen, usage(helpHint, "cannot take --%s of %s: its value is not of the form %s",
+			return given, usage(helpHint, "cannot take --%s of %s: its value is not of the form %s",
 				name, q.Verb.Name, a.form)
 		}
-		if seen[name] && !a.Many {
-			return seen, usage("give it once", "cannot take --%s twice", name)
+		if given[name] && !a.Many {
+			return given, usage("give it once", "cannot take --%s twice", name)
 		}
-		seen[name] = true
+		given[name] = true
 		if err := a.read(q, value); err != nil {
-			return seen, usage(helpHint, "cannot read --%s of %s: %w", name, q.Verb.Name, err)
+			return given, usage(helpHint, "cannot read --%s of %s: %w", name, q.Verb.Name, err)
 		}
 	}
-	return seen, nil
+	return given, nil
 }
 
 // Words are the request as it is sent, without the verb and its name.

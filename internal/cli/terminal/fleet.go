@@ -28,7 +28,7 @@ func Fleet(w io.Writer) func(fleet.Progress) {
 		switch {
 		case p.Host != nil:
 			fmt.Fprintf(w, "%s: %d of %d: %s: %s\n", where, p.Done, p.Total,
-				printable.Line(p.Host.Host), printable.Line(fleet.Tale(*p.Host)))
+				printable.Line(p.Host.Host), printable.Line(fleet.Describe(*p.Host)))
 		case p.Note != "":
 			fmt.Fprintf(w, "%s: %s\n", where, printable.Line(p.Note))
 		case p.Run.State != dropcap.RunGoing || p.Total > 0:
@@ -56,7 +56,7 @@ func (l *looks) tell(p fleet.Progress) {
 	case p.Host != nil:
 		if l.shown+len(l.answered) < mostShown {
 			l.answered = append(l.answered, fmt.Sprintf("%s: %s: %s", p.Run.Verb,
-				printable.Line(p.Host.Host), printable.Line(fleet.Tale(*p.Host))))
+				printable.Line(p.Host.Host), printable.Line(fleet.Describe(*p.Host))))
 		}
 		if l.waits {
 			l.show()

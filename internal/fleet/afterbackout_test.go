@@ -12,7 +12,7 @@ import (
 
 // A first backout failed on one host, a second one took the rest back; of a third host no receipt
 // of the apply ever came.
-func TestARunThatWasTakenBackTellsHowItsChangesAreSince(t *testing.T) {
+func TestARunThatWasTakenBackTellsHowItsChangesAreNow(t *testing.T) {
 	l := newLedger()
 	answered := func(host string, pairs ...string) dropcap.FleetHost {
 		h := dropcap.FleetHost{Host: "111122223333/eu-west-1/" + host}
@@ -47,7 +47,7 @@ func TestARunThatWasTakenBackTellsHowItsChangesAreSince(t *testing.T) {
 		}
 	}
 	l.order = []string{"b", "c", "d"}
-	now, err := Since(t.Context(), l, run, hosts)
+	now, err := AfterBackout(t.Context(), l, run, hosts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestARunThatWasTakenBackTellsHowItsChangesAreSince(t *testing.T) {
 		!strings.Contains(string(foreign.Document(hosts[0])), "applied") {
 		t.Errorf("what is kept was changed: %+v", hosts)
 	}
-	if was, err := Since(t.Context(), l, dropcap.FleetRun{ID: "a", Verb: "apply"},
+	if was, err := AfterBackout(t.Context(), l, dropcap.FleetRun{ID: "a", Verb: "apply"},
 		hosts); err != nil || &was[0] != &hosts[0] {
 		t.Errorf("a run that was not taken back: %v", err)
 	}

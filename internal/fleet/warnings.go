@@ -15,8 +15,8 @@ type Warning struct {
 	Hosts []string
 }
 
-// Warned gathers what the hosts of a run warned of, equal ones as one, in the order of the hosts.
-func Warned(hosts []dropcap.FleetHost) []Warning {
+// Warnings gathers what the hosts of a run warned of, equal ones as one, in the order of the hosts.
+func Warnings(hosts []dropcap.FleetHost) []Warning {
 	var list []Warning
 	for _, h := range hosts {
 		if h.Receipt == nil {

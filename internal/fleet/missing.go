@@ -8,10 +8,10 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Nowhere are the containers or workloads that a run asked for by name and none of the hosts that
+// Missing are the containers or workloads that a run asked for by name and none of the hosts that
 // answered has, and how many hosts those are. A host that lacks what another has did all that there
 // was to do.
-func Nowhere(f dropcap.Fleet) (names []string, answered int) {
+func Missing(f dropcap.Fleet) (names []string, answered int) {
 	args, _ := wire.ParseArgs(f.Run.Verb, f.Run.Args)
 	for _, name := range slices.Concat(args.Containers, args.Workloads) {
 		if !slices.Contains(names, name) {
@@ -22,17 +22,17 @@ func Nowhere(f dropcap.Fleet) (names []string, answered int) {
 		if len(names) == 0 {
 			break
 		}
-		var said struct {
+		var answer struct {
 			Schema string
 			Absent []string
 		}
-		if err := foreign.Decode(foreign.Raw(d), &said); err != nil ||
-			said.Schema != wire.SchemaOf(f.Run.Verb) {
+		if err := foreign.Decode(foreign.Raw(d), &answer); err != nil ||
+			answer.Schema != wire.SchemaOf(f.Run.Verb) {
 			continue
 		}
 		answered++
 		names = slices.DeleteFunc(names, func(n string) bool {
-			return !slices.Contains(said.Absent, n)
+			return !slices.Contains(answer.Absent, n)
 		})
 	}
 	if answered == 0 {

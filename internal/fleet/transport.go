@@ -6,11 +6,11 @@ import (
 )
 
 // fill says by which document a command goes.
-func (w Way) fill(c dropcap.NodeCommand) (dropcap.NodeCommand, error) {
+func (t Transport) fill(c dropcap.NodeCommand) (dropcap.NodeCommand, error) {
 	if err := wire.Check(c); err != nil {
 		return c, err
 	}
-	if w.Shell {
+	if t.Shell {
 		lines, err := Script(c)
 		c.Document, c.Lines = ShellDocument, lines
 		return c, err

@@ -13,10 +13,10 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Since gives the hosts of a run of apply as they are since it was taken back: each change in the
-// state in which the backouts of the run have left it. Hosts of a run that was not taken back are
-// as they were. What is kept of the run stays as it is.
-func Since(ctx context.Context, l Ledger, run dropcap.FleetRun,
+// AfterBackout returns the hosts of a run of apply as they are since it was taken back: each change
+// in the state in which the backouts of the run have left it. Hosts of a run that was not taken
+// back are as they were. What is kept of the run stays as it is.
+func AfterBackout(ctx context.Context, l Ledger, run dropcap.FleetRun,
 	hosts []dropcap.FleetHost) ([]dropcap.FleetHost, error) {
 	if run.Backout == "" {
 		return hosts, nil
@@ -40,15 +40,15 @@ func Since(ctx context.Context, l Ledger, run dropcap.FleetRun,
 		}
 		for _, b := range back {
 			if i, ok := at[b.Host]; ok {
-				hosts[i] = since(hosts[i], b)
+				hosts[i] = afterBackout(hosts[i], b)
 			}
 		}
 	}
 	return hosts, nil
 }
 
-// since is a host with its changes as a backout has left them.
-func since(h, back dropcap.FleetHost) dropcap.FleetHost {
+// afterBackout is a host with its changes as a backout has left them.
+func afterBackout(h, back dropcap.FleetHost) dropcap.FleetHost {
 	now := changesIn(back)
 	if len(now.Changes) == 0 {
 		return h
