@@ -329,6 +329,13 @@ func TestTheStandingOfARunIsShortForManyHosts(t *testing.T) {
 		!json.Valid(b.Bytes()) {
 		t.Error(err)
 	}
+	packed := hosts[0]
+	foreign.Take(&packed, *packed.Receipt)
+	b.Reset()
+	err := FleetStatus(&b, "json", run, []dropcap.FleetHost{packed}, Options{})
+	if err != nil || !strings.Contains(b.String(), dropcap.SchemaChange) {
+		t.Errorf("a packed document is lost: %v\n%s", err, b.String())
+	}
 }
 
 func FuzzFleet(f *testing.F) {
