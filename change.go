@@ -94,6 +94,23 @@ func (c Change) Retained() string {
 	return ""
 }
 
+// AllRetained are the ids of all containers that a change left behind.
+func (c Change) AllRetained() (ids []string) {
+	if c.Retained() == "" {
+		return nil
+	}
+	for _, o := range c.Containers() {
+		id := o.Before
+		if c.State == BackedOut {
+			id = o.After
+		}
+		if id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Event is one thing that happened in a change: an effect that began or ended, or a decision.
 type Event struct {
 	At    string `json:"at"` // RFC 3339 with fractions of a second, UTC

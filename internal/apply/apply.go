@@ -53,7 +53,10 @@ type Job struct {
 	Carry    bool    // the container's own layer is carried along; StrategyRecreate
 	Source   *Source // of StrategySource
 	// Others are the further containers that are changed in the same step.
-	Others  []dropcap.ChangedContainer
+	Others []dropcap.ChangedContainer
+	// Members are re-created in the same step, since they live in the container's namespaces: in
+	// the order in which they are started.
+	Members []Job
 	InPlace *InPlace
 }
 

@@ -39,8 +39,8 @@ func (c *change) ran() bool {
 	return err == nil && w.ran
 }
 
-// back brings the old one back.
-func (s recreating) back(ctx context.Context, c *change) error {
+// backOne brings the old one back.
+func (s recreating) backOne(ctx context.Context, c *change) error {
 	b := &backing{Runner: s.Runner, c: c, tries: map[string]int{}, mute: map[string]int{},
 		hope: s.now().Add(s.patience())}
 	// Whoever has had enough is not helped by half a way.
@@ -188,6 +188,7 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	}
 	// a volume may have been emptied since: nothing of the image's may be copied into it
 	o.Filled = nil
+	o = o.Pointing(b.c.partners(false))
 	recipe, err := recreate.Read(o)
 	if err != nil {
 		return dropcap.Result{Status: http.StatusGone}, err

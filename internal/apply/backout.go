@@ -111,9 +111,9 @@ func builtOn(later, c dropcap.Change) bool {
 	})
 }
 
-// mayBack refuses where the name belongs to somebody else's container: the owner has made another
-// one since.
-func (s recreating) mayBack(ctx context.Context, c *change) error {
+// mayBackOne refuses where the name belongs to somebody else's container: the owner has made
+// another one since.
+func (s recreating) mayBackOne(ctx context.Context, c *change) error {
 	owner, err := s.look(ctx, c, "look-name", c.Name)
 	if err != nil {
 		return err
@@ -127,8 +127,8 @@ func (s recreating) mayBack(ctx context.Context, c *change) error {
 	return nil
 }
 
-// stands tells whether the new one is in the place of the old one.
-func (s recreating) stands(ctx context.Context, c *change) (bool, error) {
+// standsOne tells whether the new one is in the place of the old one.
+func (s recreating) standsOne(ctx context.Context, c *change) (bool, error) {
 	b := &backing{Runner: s.Runner, c: c, hope: s.now().Add(s.patience())}
 	ctx = context.WithoutCancel(ctx)
 	for {
@@ -199,28 +199,37 @@ func (r *Runner) Prune(ctx context.Context, list []dropcap.Change) []Outcome {
 }
 
 func (r *Runner) prune(ctx context.Context, c *change) (dropcap.Change, error) {
-	id := c.Retained()
-	if id == "" {
+	if c.Retained() == "" {
 		c.Logged = false
 		return c.Change, r.note(ctx, c, "note-pruned", c.State) // which forgets the log
 	}
-	s, err := r.look(ctx, c, "look-retained", id)
-	if err != nil {
-		return c.Change, err
-	}
-	if s != nil {
-		if s.alive() || s.Name != c.backupName() && s.Name != c.newName() {
-			return c.Change, dropcap.Errorf(dropcap.CodeIncomplete,
-				"it is somebody's now: remove it by hand if nobody needs it",
-				"cannot remove the container that change %s retained: it is called %s and is %s",
-				c.ID, s.Name, s.State.Status)
-		}
-		if _, err := r.do(ctx, c, remove("remove-retained", "remove "+s.Name, id)); err != nil {
+	c.rejoin()
+	for _, m := range c.backwards() {
+		if err := r.pruneOne(ctx, m); err != nil {
 			return c.Change, err
 		}
 	}
 	c.Pruned = true
 	return c.Change, r.note(ctx, c, "note-pruned", c.State)
+}
+
+func (r *Runner) pruneOne(ctx context.Context, c *change) error {
+	id := c.Retained()
+	if id == "" {
+		return nil
+	}
+	s, err := r.look(ctx, c, "look-retained", id)
+	if err != nil || s == nil {
+		return err
+	}
+	if s.alive() || s.Name != c.backupName() && s.Name != c.newName() {
+		return dropcap.Errorf(dropcap.CodeIncomplete,
+			"it is somebody's now: remove it by hand if nobody needs it",
+			"cannot remove the container that change %s retained: it is called %s and is %s",
+			c.ID, s.Name, s.State.Status)
+	}
+	_, err = r.do(ctx, c, remove("remove-retained", "remove "+s.Name, id))
+	return err
 }
 
 // sweep removes new containers that the engine made only after recover had looked for them. They
@@ -232,22 +241,27 @@ func (r *Runner) sweep(ctx context.Context) error {
 	}
 	for _, known := range all[:min(len(all), 20)] {
 		ended, _ := time.Parse(time.RFC3339, known.Ended)
-		if known.State != dropcap.RolledBack || known.After != "" ||
-			known.Strategy != dropcap.StrategyRecreate || r.now().Sub(ended) > 24*time.Hour {
+		if known.State != dropcap.RolledBack || known.Strategy != dropcap.StrategyRecreate ||
+			r.now().Sub(ended) > 24*time.Hour {
 			continue
 		}
 		c := &change{Change: known}
-		s, err := r.look(ctx, c, "look-new", c.newName())
-		if err != nil {
-			return err
-		}
-		if s == nil || s.began() || s.Name != c.newName() {
-			continue
-		}
-		if _, err := r.do(ctx, c, remove("remove-new", "remove the new "+c.Name+", which came late",
-			s.ID)); err != nil {
+		c.rejoin()
+		if err := c.each(func(m *change) error { return r.sweepOne(ctx, m) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *Runner) sweepOne(ctx context.Context, c *change) error {
+	if c.After != "" {
+		return nil
+	}
+	s, err := r.look(ctx, c, "look-new", c.newName())
+	if err != nil || s == nil || s.began() || s.Name != c.newName() {
+		return err
+	}
+	_, err = r.do(ctx, c, remove("remove-new", "remove the new "+c.Name+", which came late", s.ID))
+	return err
 }

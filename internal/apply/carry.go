@@ -20,6 +20,13 @@ type carrying struct {
 // syncLayer is the effect after which what was carried outlives a loss of power.
 const syncLayer = "sync-layer"
 
+// carryIf notes that the layer is carried along, and in which boot of the host.
+func (c *change) carryIf(so bool, boot string) {
+	if so {
+		c.keep[keepCarry], _ = json.Marshal(carrying{Boot: boot}) // of a string
+	}
+}
+
 // carries reports whether the layer is carried along.
 func (c *change) carries() bool { return c.keep[keepCarry] != nil }
 

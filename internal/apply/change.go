@@ -7,8 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"dropcap"
@@ -30,6 +30,11 @@ type change struct {
 	// others are the descriptions of further containers before the change, by id; their texts may
 	// hold secrets.
 	others map[string]json.RawMessage
+
+	members  []*change        // the further containers of a re-creation, see group.go
+	lead     *change          // of a member: the change that bears the name
+	nth      int              // of a member: which it is, from 2 on
+	pointing *recreate.Recipe // of a member: of the new one, in the new ones' namespaces
 }
 
 // The names under which a strategy keeps things.
@@ -43,9 +48,7 @@ const (
 // begin makes the change of a job. Nothing is done yet.
 func (r *Runner) begin(j *Job) *change {
 	c := &change{job: j, gate: j.Gate, keep: map[string]json.RawMessage{}}
-	if j.Carry {
-		c.keep[keepCarry], _ = json.Marshal(carrying{Boot: r.Boot}) // of a string
-	}
+	c.carryIf(j.Carry, r.Boot)
 	c.Change = dropcap.Change{
 		ID: r.newID(), Plan: j.Plan, Host: j.Host, Workload: j.Step.Workload,
 		Name: j.Step.Container.Name, Strategy: j.Step.Strategy,
@@ -53,6 +56,7 @@ func (r *Runner) begin(j *Job) *change {
 		Started:  r.now().UTC().Format(time.RFC3339),
 		Timeline: []dropcap.Event{}, Others: slices.Clone(j.Others),
 	}
+	c.joinAll(j.Members, r.Boot)
 	return c
 }
 
@@ -69,6 +73,7 @@ func (r *Runner) load(ctx context.Context, known dropcap.Change) (*change, error
 			return nil, fmt.Errorf("read the gate of change %s: %w", c.ID, err)
 		}
 	}
+	c.rejoin()
 	return c, nil
 }
 
@@ -90,6 +95,8 @@ func (c *change) original() (recreate.Original, error) {
 // note writes the change as it is now, and its state. Every note has a name, like every effect.
 func (r *Runner) note(ctx context.Context, c *change, name string,
 	state dropcap.ChangeState) error {
+	c = c.first()
+	c.gather()
 	n := &dropcap.Note{Change: c.Change}
 	n.Change.State = state
 	n.Change.Timeline = append(n.Change.Timeline[:len(c.Timeline):len(c.Timeline)],
@@ -102,7 +109,7 @@ func (r *Runner) note(ctx context.Context, c *change, name string,
 	}
 	switch {
 	case name == "note-begin", name == "note-live-restore":
-		n.Keep = maps.Clone(c.keep)
+		n.Keep = c.kept()
 	case state == dropcap.RolledBack || state == dropcap.BackedOut:
 		// nothing is left to be restored, and it may hold secrets
 		n.Keep = map[string]json.RawMessage{}
@@ -126,6 +133,7 @@ func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.R
 	}
 	limited, cancel := context.WithTimeout(ctx, r.limit(e))
 	defer cancel()
+	e.Name = c.own(e.Name)
 	began := r.now()
 	r.tell(Progress{Container: c.Name, Effect: e})
 	result, err := r.World.Do(limited, e)
@@ -143,6 +151,7 @@ func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.R
 
 // happened adds to the timeline; the next note writes it.
 func (c *change) happened(at time.Time, event string) {
+	c = c.first()
 	const most = 500 // a crash loop of recoveries must not grow the journal without end
 	if len(c.Timeline) < most {
 		c.Timeline = append(c.Timeline, dropcap.Event{At: stamp(at), Event: event})
@@ -151,6 +160,12 @@ func (c *change) happened(at time.Time, event string) {
 
 // when gives the time of the latest event of that name; zero if there is none.
 func (c *change) when(event string) time.Time {
+	if c.lead != nil {
+		if !strings.HasPrefix(event, "note-") {
+			event = c.own(event)
+		}
+		return c.lead.when(event)
+	}
 	for i := len(c.Timeline) - 1; i >= 0; i-- {
 		if c.Timeline[i].Event == event {
 			t, _ := time.Parse(time.RFC3339Nano, c.Timeline[i].At)

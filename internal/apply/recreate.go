@@ -22,31 +22,55 @@ type recreating struct{ *Runner }
 
 // effects lists the calls of the way forward.
 func (s recreating) effects(c *change) []dropcap.Effect {
-	const id = "ID-OF-THE-NEW"
-	creation, err := c.job.Recipe.Create(c.newName(), c.Is)
+	var list []dropcap.Effect
+	for _, m := range c.all() {
+		if m.After = "ID-OF-THE-NEW"; m.lead != nil {
+			m.After += "-" + m.Name
+		}
+		list = append(list, s.making(m, m.After)...)
+	}
+	_ = s.inOrder(c, func(m *change) string { return m.After },
+		func(m *change, _ *seen, e dropcap.Effect) error {
+			list = append(list, m.titled(e))
+			return nil
+		})
+	for _, m := range c.all() {
+		if m.ran() {
+			list = append(list,
+				m.titled(inspect("inspect-gate", "look whether it runs well", m.After)))
+		}
+	}
+	for _, m := range c.all() {
+		list = append(list, m.titled(inspect("inspect-retained",
+			"look whether the old one is at rest",
+			m.Before)))
+	}
+	return list
+}
+
+// making are the calls that make the new one beside the old one.
+func (s recreating) making(c *change, id string) (list []dropcap.Effect) {
+	if c.point() != nil {
+		return nil
+	}
+	creation, err := c.blueprint().Create(c.newName(), c.Is)
 	if err != nil {
 		return nil
 	}
-	list := []dropcap.Effect{create("create-new", "create "+c.newName()+", stopped", creation)}
+	list = []dropcap.Effect{create("create-new", "create "+c.newName()+", stopped", creation)}
 	for _, to := range creation.Connect {
 		list = append(list, connect("connect-new", id, to))
 	}
 	list = append(list, inspect("inspect-new", "compare it with "+c.Name, id))
-	old, err := read(c.job.Original.Inspect)
-	if err != nil {
-		return nil
-	}
 	if c.carries() {
-		list = append(list, carryLayer(c, id, !old.alive()))
+		list = append(list, carryLayer(c, id, !c.ran()))
 	}
 	list = append(list, inspect("inspect-old", "look whether "+c.Name+" is still the same",
 		c.Before))
-	list = append(list, s.switching(c, old, id)...)
-	if old.alive() {
-		list = append(list, inspect("inspect-gate", "look whether it runs well", id))
+	for i, e := range list {
+		list[i] = c.titled(e)
 	}
-	return append(list, inspect("inspect-retained", "look whether the old one is at rest",
-		c.Before))
+	return list
 }
 
 // switching are the effects between the stop of the old and the start of the new.
@@ -71,17 +95,42 @@ func (s recreating) switching(c *change, old *seen, id string) []dropcap.Effect 
 }
 
 func (s recreating) prepare(ctx context.Context, c *change) error {
-	creation, err := c.job.Recipe.Create(c.newName(), c.Is)
-	if err != nil {
-		return err
-	}
-	if err := c.keepOriginal(); err != nil {
+	if err := c.each(func(m *change) error {
+		if _, err := m.job.Recipe.Create(m.newName(), m.Is); err != nil {
+			return err
+		}
+		return m.keepOriginal()
+	}); err != nil {
 		return err
 	}
 	if err := s.note(ctx, c, "note-begin", dropcap.Preparing); err != nil {
 		return err
 	}
+	if err := c.each(func(m *change) error { return s.make(ctx, m) }); err != nil {
+		return err
+	}
+	if err := s.note(ctx, c, "note-created", dropcap.Preparing); err != nil {
+		return err
+	}
+	if err := c.each(func(m *change) error { return s.carry(ctx, m) }); err != nil {
+		return err
+	}
+	if err := c.each(func(m *change) error { return s.unchanged(ctx, m) }); err != nil {
+		return err
+	}
+	return interrupted(ctx)
+}
+
+// make makes the new one beside the old one, stopped, and compares them.
+func (s recreating) make(ctx context.Context, c *change) error {
 	if err := interrupted(ctx); err != nil {
+		return err
+	}
+	if err := c.point(); err != nil {
+		return err
+	}
+	creation, err := c.blueprint().Create(c.newName(), c.Is)
+	if err != nil {
 		return err
 	}
 	result, err := s.do(ctx, c, create("create-new", "create "+c.newName()+", stopped", creation))
@@ -96,19 +145,7 @@ func (s recreating) prepare(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	if err := s.compare(ctx, c); err != nil {
-		return err
-	}
-	if err := s.note(ctx, c, "note-created", dropcap.Preparing); err != nil {
-		return err
-	}
-	if err := s.carry(ctx, c); err != nil {
-		return err
-	}
-	if err := s.unchanged(ctx, c); err != nil {
-		return err
-	}
-	return interrupted(ctx)
+	return s.compare(ctx, c)
 }
 
 func createdID(body json.RawMessage) (string, error) {
@@ -132,7 +169,7 @@ func (s recreating) compare(ctx context.Context, c *change) error {
 		return dropcap.Errorf(dropcap.CodeError, "",
 			"cannot go on: somebody has removed the new container of %s", c.Name)
 	}
-	list := c.job.Recipe.Check(new.raw, c.Is)
+	list := c.blueprint().Check(new.raw, c.Is)
 	if len(list) == 0 {
 		return nil
 	}
@@ -194,29 +231,26 @@ func (r *Runner) unchanged(ctx context.Context, c *change) error {
 
 // swap is the downtime. It is not cut short by an interrupt: the gate comes right after it.
 func (s recreating) swap(ctx context.Context, c *change) error {
-	old, err := read(c.job.Original.Inspect)
-	if err != nil {
-		return err
-	}
-	for _, e := range s.switching(c, old, c.After) {
-		switch e.Name {
-		case "stop-old":
-			c.stopped = s.now()
-		case "start-new":
-			if err := s.alone(ctx, c, old); err != nil {
-				return err
+	return s.inOrder(c, func(m *change) string { return m.After },
+		func(m *change, old *seen, e dropcap.Effect) error {
+			switch e.Name {
+			case "stop-old":
+				if c.stopped.IsZero() {
+					c.stopped = s.now()
+				}
+			case "start-new":
+				if err := s.alone(ctx, m, old); err != nil {
+					return err
+				}
+				if err := s.starting(ctx, m, e); err != nil {
+					return err
+				}
+				c.DowntimeMS = max(1, s.now().Sub(c.stopped).Milliseconds())
+				return nil
 			}
-			if err := s.starting(ctx, c, e); err != nil {
-				return err
-			}
-			c.DowntimeMS = max(1, s.now().Sub(c.stopped).Milliseconds())
-			continue
-		}
-		if _, err := s.do(ctx, c, e); err != nil {
+			_, err := s.do(ctx, m, e)
 			return err
-		}
-	}
-	return nil
+		})
 }
 
 // alone makes sure that the old one does not run: an engine that was started again since the stop
@@ -241,10 +275,10 @@ func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
 	return nil
 }
 
-// rest makes sure that the old one neither runs nor is started by the engine: somebody may have
+// restOne makes sure that the old one neither runs nor is started by the engine: somebody may have
 // started or updated it since it was held. One that is gone does no harm; a backout makes it again
 // from the journal.
-func (s recreating) rest(ctx context.Context, c *change) error {
+func (s recreating) restOne(ctx context.Context, c *change) error {
 	ctx = context.WithoutCancel(ctx) // the new one has passed: it is too late for an interrupt
 	var failed error
 	for range most {

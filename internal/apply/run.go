@@ -68,12 +68,12 @@ func (r *Runner) apply(ctx context.Context, j *Job) (dropcap.Change, error) {
 
 // prove is the gate, and what follows from it.
 func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
-	if err := r.sync(ctx, c); err != nil {
+	if err := c.each(func(m *change) error { return r.sync(ctx, m) }); err != nil {
 		return r.undo(ctx, s, c, err)
 	}
 	r.try(ctx, c, "note-checking", dropcap.Checking)
 	if c.ran() {
-		if err := r.gate(ctx, c, c.made()...); err != nil {
+		if err := r.gate(ctx, c, c.started()...); err != nil {
 			return r.undo(ctx, s, c, err)
 		}
 	}
@@ -88,7 +88,9 @@ func (r *Runner) prove(ctx context.Context, s strategy, c *change) (dropcap.Chan
 				"passed",
 			"cannot write down that %s is changed: %w", c.Title(), plain(err))
 	}
-	r.idFile(ctx, c, c.Before, c.After)
+	for _, m := range c.all() {
+		r.idFile(ctx, m, m.Before, m.After)
+	}
 	return c.Change, nil
 }
 

@@ -21,7 +21,8 @@ type box struct {
 	raw            map[string]any // its inspect
 	policy         restartPolicy
 	running, began bool
-	byHand         bool // stopped by hand, which "unless-stopped" respects
+	lives          string // in which life of the provider of its namespaces it was started
+	byHand         bool   // stopped by hand, which "unless-stopped" respects
 	started        time.Time
 	exit           int
 	layer          ownLayer
@@ -54,15 +55,16 @@ type scripted struct {
 	sick    bool   // whoever lacks a capability ends as soon as it is looked at
 	// exit statuses of a new container that was started again each time; it runs
 	ended    []int
-	boots    int            // of the host
-	broken   string         // the effect that the engine's disk does not take
-	discards bool           // layers are not carried along
-	doomed   bool           // somebody has removed all that held the data
-	down     time.Time      // until then the engine does not answer
-	wish     restartPolicy  // of the original
-	project  *project       // of compose, if that is what is changed
-	made     map[string]any // the original's inspect
-	host     *hosted        // the engine as a service of a host; nil: it is only asked
+	boots    int                       // of the host
+	broken   string                    // the effect that the engine's disk does not take
+	discards bool                      // layers are not carried along
+	doomed   bool                      // somebody has removed all that held the data
+	down     time.Time                 // until then the engine does not answer
+	wish     restartPolicy             // of the original
+	project  *project                  // of compose, if that is what is changed
+	made     map[string]any            // the original's inspect
+	group    map[string]map[string]any // what the members of a group are like, by name
+	host     *hosted                   // the engine as a service of a host; nil: it is only asked
 }
 
 type late struct {
@@ -196,6 +198,7 @@ func (s *scripted) boot(quick bool) {
 			b.running, b.started = true, s.now
 		}
 	}
+	s.enter()
 	if quick {
 		s.down = s.now.Add(3 * time.Second)
 	}
@@ -209,17 +212,6 @@ func (s *scripted) tick(d time.Duration) {
 		s.late = s.late[1:]
 		l.do()
 	}
-}
-
-// watch counts who runs.
-func (s *scripted) watch() {
-	n := 0
-	for _, b := range s.boxes {
-		if b.running {
-			n++
-		}
-	}
-	s.most = max(s.most, n)
 }
 
 func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
@@ -316,12 +308,25 @@ func (s *scripted) act(b *box, what string, e dropcap.Effect) (dropcap.Result, e
 		}
 		b.policy = u.RestartPolicy
 	case "restart":
+		if s.homeless(b) {
+			b.running = false
+			return refuse(500, "cannot join the namespace of a non running container", nil)
+		}
+		b.lives = s.life(b)
+		if s.host == nil {
+			b.running, b.started = true, s.now
+			break
+		}
 		b.running, b.began, b.byHand, b.started = true, true, false, s.now
 		s.host.restarted(b)
 	case "start":
 		if b.running {
 			return dropcap.Result{Status: 304}, nil
 		}
+		if s.homeless(b) {
+			return refuse(500, "cannot join the namespace of a non running container", nil)
+		}
+		b.lives = s.life(b)
 		b.running, b.began, b.byHand, b.started = true, true, false, s.now
 	}
 	return dropcap.Result{Status: 204}, nil

@@ -129,7 +129,7 @@ func (h *Host) jobs(ctx context.Context, ch *Changing,
 			left = true
 		case s.Refused != "":
 			leave(s, s.Refused, s.Hint)
-		case !s.Changes() || swarmTogether(jobs, s):
+		case !s.Changes() || swarmTogether(jobs, s) || isMember(jobs, s):
 		case byCompose(s):
 			j, not := projects.job(ctx, sourcing{ch}, p, s, q)
 			for _, one := range not {
@@ -200,6 +200,7 @@ func (h *Host) job(ctx context.Context, ch *Changing, p Planned, s dropcap.Step,
 	}
 	switch s.Strategy {
 	case dropcap.StrategyRecreate:
+		j.Members = p.members(s, q)
 		j.Carry = j.Recipe.Carries(q.recreation(s.Strategy, s.Container.ID))
 	case dropcap.StrategySource:
 		j.Source, err = sourcing{ch}.sourceJob(ctx, p.originals, s, q.DiscardLayer)
@@ -215,6 +216,9 @@ func namesOf(jobs []apply.Job) string {
 		names = append(names, j.Step.Container.Name)
 		for _, o := range j.Others {
 			names = append(names, o.Name)
+		}
+		for _, m := range j.Members {
+			names = append(names, m.Step.Container.Name)
 		}
 	}
 	return strings.Join(names, ", ")

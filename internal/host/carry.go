@@ -13,7 +13,8 @@ import (
 
 // recreation is what the request allows for a container.
 func (q PlanRequest) recreation(st dropcap.Strategy, id string) recreate.Options {
-	o := recreate.Options{Strategy: st, DiscardLayer: q.DiscardLayer, CarryLimit: q.CarryLimit}
+	o := recreate.Options{Strategy: st, DiscardLayer: q.DiscardLayer, CarryLimit: q.CarryLimit,
+		Together: st == dropcap.StrategyRecreate}
 	if q.agreed[id] {
 		o.CarryLimit = recreate.NoCarryLimit
 	}

@@ -219,7 +219,7 @@ func MarkRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) e
 func markRetained(changes []dropcap.Change, snap *dropcap.Snapshot) {
 	kept := map[string]string{}
 	for _, c := range changes {
-		if id := c.Retained(); id != "" {
+		for _, id := range c.AllRetained() {
 			kept[id] = c.ID
 		}
 	}

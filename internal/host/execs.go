@@ -88,6 +88,9 @@ func (s *Session) execsIn(ctx context.Context, j apply.Job) (bool, error) {
 // stoppedBy are the ids of the containers that a job stops.
 func stoppedBy(j apply.Job) []string {
 	ids := []string{j.Step.Container.ID}
+	for _, m := range j.Members {
+		ids = append(ids, m.Step.Container.ID)
+	}
 	for _, o := range j.Others {
 		ids = append(ids, o.Before)
 	}

@@ -44,18 +44,31 @@ type originals struct {
 	dark     map[string]dark   // those that cannot be read, whether they are to be changed or not
 	darkOf   map[string]string // by service, the name of a dark one that belongs to it
 	unknown  error             // why it is not known what all containers mount
+	retained map[string]bool   // by id, what changes have left behind
 }
 
 // readOriginals reads those of a snapshot's containers.
-func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*originals, error) {
-	o := &originals{h: h, snap: snap, here: h.Machine(), image: map[string]json.RawMessage{},
+func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot,
+	retained map[string]bool) (*originals, error) {
+	o := &originals{h: h, retained: retained, snap: snap, here: h.Machine(),
+		image:   map[string]json.RawMessage{},
 		network: map[string]json.RawMessage{}}
 	if err := o.survey(ctx); err != nil {
 		return nil, err
 	}
 	o.readLayers(ctx)
 	o.found, o.failed = map[string]recreate.Original{}, map[string]error{}
-	err := each(ctx, snap.Containers, func(ctx context.Context, c dropcap.Container) error {
+	err := o.readAll(ctx, snap.Containers)
+	if o.isHere() {
+		o.units = h.Units()
+		o.readTrust(ctx)
+	}
+	return o, err
+}
+
+// readAll reads what re-creates containers. Of one that is gone nothing is found.
+func (o *originals) readAll(ctx context.Context, list []dropcap.Container) error {
+	return each(ctx, list, func(ctx context.Context, c dropcap.Container) error {
 		one, err := o.read(ctx, c)
 		if errors.Is(err, dropcap.ErrNotFound) {
 			if _, again := o.h.RawContainer(ctx, c.ID); errors.Is(again, dropcap.ErrNotFound) {
@@ -75,11 +88,6 @@ func readOriginals(ctx context.Context, h *Session, snap dropcap.Snapshot) (*ori
 		o.found[c.ID] = one
 		return nil
 	})
-	if o.isHere() {
-		o.units = h.Units()
-		o.readTrust(ctx)
-	}
-	return o, err
 }
 
 // readTrust finds what the containers reach of this host. Where that is not known of all, no file
@@ -229,7 +237,7 @@ func (o *originals) neighbours(out *recreate.Original, id string) {
 		out.Others = append(out.Others, r)
 		for _, u := range o.uses[r.ID] {
 			switch {
-			case u.Container != id && u.Container != name:
+			case u.Container != id && u.Container != name, o.atRest(r.ID):
 			case u.Namespace() && !slices.Contains(out.Sharers, r):
 				out.Sharers = append(out.Sharers, r)
 			case u.Kind == "link" && !slices.Contains(out.Linkers, r):

@@ -42,6 +42,9 @@ type Planned struct {
 	original map[string]recreate.Original // the same
 
 	originals *originals // all that was read for them
+
+	containers map[string]dropcap.Container // by id, also those that only depend on a planned one
+	groups     map[string][]string          // by id, those that are changed together with it
 }
 
 // Plan looks at containers and says what each would lose, what it keeps, and how that would be
@@ -128,7 +131,15 @@ func (p Planned) Reveal(file string) ([]byte, error) {
 // gather reads what re-creates each container of the snapshot.
 func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap dropcap.Snapshot,
 	q PlanRequest) error {
-	o, err := readOriginals(ctx, h, snap)
+	retained, err := retainedIDs(ctx, s)
+	if err != nil {
+		return err
+	}
+	o, err := readOriginals(ctx, h, snap, retained)
+	if err != nil {
+		return err
+	}
+	company, err := o.company(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,6 +173,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 		}
 		p.input.Subjects = append(p.input.Subjects, subject)
 	}
+	p.together(q, slices.Concat(snap.Containers, company))
 	return nil
 }
 

@@ -81,6 +81,8 @@ func joined(all, p Planned) Planned {
 	}
 	maps.Copy(all.recipes, p.recipes)
 	maps.Copy(all.original, p.original)
+	maps.Copy(all.containers, p.containers)
+	maps.Copy(all.groups, p.groups)
 	all.input.Subjects = append(all.input.Subjects, p.input.Subjects...)
 	if all.Plan.Host.ID == "" {
 		all.Plan.Host = p.Plan.Host

@@ -58,6 +58,8 @@ type Subject struct {
 	// Command is what makes such a container by hand, without secrets; nil if it cannot be said.
 	Command func(dropcap.Grant) Command
 	Unsaid  []string // what that line has no words for
+	// Dependants live in its namespaces: they are re-created with it.
+	Dependants []Dependant
 	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what
 	// compose says.
 	DependsOn []string
@@ -67,6 +69,13 @@ type Subject struct {
 	// Source is the change of the owner's own source; nil where the owner has none, or it is not
 	// known.
 	Source func(dropcap.Grant) Source
+}
+
+// Dependant is a container that lives in the namespaces of another one.
+type Dependant struct {
+	Container dropcap.Container
+	Against   []Refusal // what speaks against re-creating it
+	Notes     []string  // what is lost, or may change, when it is
 }
 
 // Source is a change of an owner's own source, in the owner's language.

@@ -60,7 +60,7 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	out.Promise, out.Downtime = promises[out.Strategy], downtime(out.Strategy, s)
 	out.Commands.Source = source.Text
 	against, doubts := d.alsoDoubted(in.against(out, s, source)), d.doubts(out)
-	if s.Command != nil && sayable(out, against, doubts) {
+	if s.Command != nil && len(s.Dependants) == 0 && sayable(out, against, doubts) {
 		out.Commands = byHandCommands(out.Commands, s, out.After)
 	}
 	out.Warnings = append(out.Warnings, in.warnings(out, s, d)...)
@@ -100,6 +100,9 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 		list = append(list, asked(out.Strategy)...)
 	default:
 		list = asked(out.Strategy)
+		if out.Strategy == dropcap.StrategyRecreate {
+			list = append(list, in.againstDependants(s)...)
+		}
 		if out.Strategy == dropcap.StrategyInPlace && out.Before.Privileged {
 			list = append(list,
 				Refusal{"in-place-privileged", "cannot take more than capabilities away in place",

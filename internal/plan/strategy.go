@@ -69,6 +69,7 @@ func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 		list = append(list, busy(s.Execs, out.Strategy))
 	}
 	if out.Strategy == dropcap.StrategyRecreate {
+		list = append(list, dependantsNotes(s)...)
 		list = append(list, s.Notes...)
 	}
 	if out.Strategy == dropcap.StrategyInPlace {

@@ -13,6 +13,7 @@ type Options struct {
 	// recreate if empty; in place, what only a re-creation would lose is no refusal
 	Strategy     dropcap.Strategy
 	DiscardLayer bool // what was written in the container's own layer may be lost
+	Together     bool // what lives in the container's namespaces is re-created with it
 	// how much of it is carried along unasked, in bytes; 0: DefaultCarryLimit
 	CarryLimit int64
 }
@@ -48,8 +49,8 @@ var checklist = []refusal{
 	{"stdin-once", true, (*Recipe).stdinOnce,
 		"let whoever is attached finish; then run it anew without -i, or with -d"},
 	{"sharers", true, (*Recipe).sharers,
-		"stop and change those by hand together with this one: they would stay in the namespace " +
-			"of a container that is gone"},
+		"--strategy recreate changes those together with this one: they would stay in the " +
+			"namespace of a container that is gone"},
 	{"linkers", false, (*Recipe).linkers,
 		"put both into a network of their own and use names instead of links"},
 	{"own-connection", true, (*Recipe).carries,
@@ -74,7 +75,7 @@ func (r *Recipe) Refusals(o Options) []Refusal {
 	var out []Refusal
 	for _, c := range checklist {
 		if o.Strategy == dropcap.StrategyInPlace && !c.inPlace ||
-			o.DiscardLayer && c.slug == "layer" {
+			o.DiscardLayer && c.slug == "layer" || o.Together && c.slug == "sharers" {
 			continue
 		}
 		if c.slug == "layer" && r.carriable(o) {
