@@ -64,7 +64,7 @@ type CarriedLayer struct {
 	Bytes   int64 `json:"bytes"`   // that its files occupy
 	Entries int64 `json:"entries"` // files, folders, links and whatever else
 	// DowntimeMS is about how long the last look at it takes, while the container is stopped,
-	// besides copying what has changed since the plan, in milliseconds.
+	// besides reading once more each file that has changed since the plan, in milliseconds.
 	DowntimeMS int64 `json:"downtime_ms"`
 }
 

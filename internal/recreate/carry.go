@@ -79,7 +79,7 @@ const (
 )
 
 // Downtime is about how long the last look at the layer takes, while the container is stopped,
-// besides copying what has changed since the first.
+// besides reading once more each file that has changed since the first.
 func (f *LayerFacts) Downtime() time.Duration {
 	return max(10*time.Millisecond, time.Duration(f.Entries)*time.Second/entriesPerSecond)
 }
@@ -88,7 +88,7 @@ func (f *LayerFacts) Downtime() time.Duration {
 func (f *LayerFacts) Cost() string {
 	copying := time.Duration(f.Bytes/bytesPerSecond+1) * time.Second
 	return fmt.Sprintf("it takes about %s while the container runs and about %s of its downtime, "+
-		"besides copying what changes meanwhile", short(copying), short(f.Downtime()))
+		"besides reading once more each file that changes meanwhile", short(copying), short(f.Downtime()))
 }
 
 func short(d time.Duration) string {

@@ -129,10 +129,9 @@ func carried(l *dropcap.CarriedLayer) string {
 	if l == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s in %d entries, carried along while it runs; what changes meanwhile is "+
-		"carried while it is "+
-		"stopped, which takes about %.2f s and a copy of that", printable.Bytes(l.Bytes), l.Entries,
-		float64(l.DowntimeMS)/1000)
+	return fmt.Sprintf("%s in %d entries, carried along while it runs; while it is stopped, about "+
+		"%.2f s, and each file that changed meanwhile is read once more", printable.Bytes(l.Bytes),
+		l.Entries, float64(l.DowntimeMS)/1000)
 }
 
 // writeCommands prints what a person would type, without wrapping, so that it can be copied.
