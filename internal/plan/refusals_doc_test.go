@@ -15,6 +15,7 @@ func TestEachRefusalIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	patterns := map[string]*regexp.Regexp{
+		"../recreate/*.go":      regexp.MustCompile(`Refusal\{\{"([a-z-]+)"|\{"(layer-[a-z]+)", `),
 		"../recreate/refuse.go": regexp.MustCompile(`(?m)^\t\{"([a-z-]+)", (?:true|false), `),
 		"*.go": regexp.MustCompile(
 			`Refusal\{(?:Slug: )?"([a-z-]+)"|= "(no-evidence|low-confidence|untried)"`),

@@ -29,6 +29,16 @@ func TestEngine(t *testing.T) {
 	runScripts(t, "testdata/engine", e.Env()...)
 }
 
+// TestFirstHour runs the script of the first hour on an engine of its own, since two programs do
+// not change containers of one engine at once.
+func TestFirstHour(t *testing.T) {
+	e := dockertest.Start(t, dockertest.Docker20)
+	if _, err := e.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
+		t.Fatal(err)
+	}
+	runScripts(t, "testdata/hour", e.Env()...)
+}
+
 func runScripts(t *testing.T, dir string, env ...string) {
 	program := testenv.Binary(t)
 	bin := t.TempDir()
