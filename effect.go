@@ -90,7 +90,8 @@ type Run struct {
 	Engine Gatekeeper
 }
 
-// Copy is a file as it was checked.
+// Copy is a file as it was checked. Where its text has the path of another copied file between two
+// NUL, the path of that copy is put, in quotes.
 type Copy struct {
 	Path string
 	Text []byte

@@ -136,9 +136,16 @@ func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 	}
 	var result dropcap.Result
 	var err error
-	if e.Name == "create-again" {
+	switch e.Name {
+	case "create-again":
 		result, err = b.again(ctx)
-	} else {
+	case "carry-again":
+		if result, err = b.do(ctx, b.c, e); err == nil { // it is about to be all that there is
+			result, err = b.do(ctx, b.c, dropcap.Effect{Name: "sync-again",
+				Says:   "bring the old one's layer to the disk",
+				Action: &dropcap.Sync{Container: old.ID}})
+		}
+	default:
 		result, err = b.do(ctx, b.c, e)
 	}
 	switch {
@@ -214,7 +221,7 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	b.m.whole = true
 	b.c.Before = id
 	b.c.Because = joined(b.c.Because,
-		"somebody had removed the retained container; it was made again from the journal")
+		"the retained container was gone; it was made again from the journal")
 	if err := b.note(ctx, b.c, "note-made-again", b.c.State); err != nil {
 		b.log("%s: %v", b.c.Name, err)
 	}

@@ -55,6 +55,7 @@ func (r *Runner) backout(ctx context.Context, known dropcap.Change) (dropcap.Cha
 	if err := s.mayBack(ctx, c); err != nil {
 		return known, err
 	}
+	c.Pruned = false // what is retained from now on is the new one
 	if err := r.note(ctx, c, "note-backing-out", dropcap.BackingOut); err != nil {
 		return known, err
 	}

@@ -45,6 +45,9 @@ func (s recreating) effects(c *change) []dropcap.Effect {
 			"look whether the old one is at rest",
 			m.Before)))
 	}
+	if c.released() {
+		list = append(list, removeOld(c.Name, c.Before))
+	}
 	return list
 }
 
@@ -290,6 +293,7 @@ func (s recreating) restOne(ctx context.Context, c *change) error {
 			return dropcap.Errorf(dropcap.CodeError, "",
 				"somebody has started the old container again meanwhile")
 		case old == nil || old.HostConfig.RestartPolicy.never():
+			s.release(ctx, c, old)
 			return nil
 		}
 		if _, failed = s.do(ctx, c,

@@ -89,8 +89,11 @@ func (s *Compose) Scale() (list []source.Scale) {
 
 // Copies are the texts for compose, edited or as they were.
 func (s *Compose) Copies(edited bool) []dropcap.Copy {
-	var out []dropcap.Copy
-	for _, f := range s.Given.With(s.Files, edited) {
+	return s.copiesOf(s.Given.With(s.Files, edited))
+}
+
+func (s *Compose) copiesOf(texts []source.File) (out []dropcap.Copy) {
+	for _, f := range s.Given.Placed(texts) {
 		out = append(out, dropcap.Copy{Path: f.Path, Text: f.Text})
 	}
 	return out
@@ -199,7 +202,7 @@ func (s composing) prepare(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
-	if result.Status != 0 {
+	if result.Status != 0 && !source.BrokeOff(output(result)) {
 		return s.failed(c, "rehearse the change", result)
 	}
 	if err := source.Replaces(output(result), names, beside); err != nil {

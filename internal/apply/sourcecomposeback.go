@@ -121,9 +121,9 @@ func (s composing) reversal(f source.Edited) (dropcap.Effect, error) {
 // must be found as they are by now: then it is given the files of now, where these differ in
 // capabilities only from what was checked.
 func (s composing) copies(edited bool) []dropcap.Copy {
-	list := s.from.Copies(edited)
+	list := s.from.Given.With(s.from.Files, edited)
 	if !s.late || len(s.from.Beside) == 0 {
-		return list
+		return s.from.copiesOf(list)
 	}
 	for i, f := range list {
 		now, err := s.Read(f.Path)
@@ -136,7 +136,7 @@ func (s composing) copies(edited bool) []dropcap.Copy {
 			list[i].Text = now
 		}
 	}
-	return list
+	return s.from.copiesOf(list)
 }
 
 // patch is what a person has to take back by hand.

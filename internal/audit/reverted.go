@@ -16,20 +16,26 @@ func (x subject) reverted() *dropcap.Finding {
 	if x.c.Retained != "" {
 		return nil
 	}
+	ours := func(o dropcap.ChangedContainer) bool {
+		return o.Workload == x.c.Workload && o.Workload != ""
+	}
 	at := slices.IndexFunc(x.changes, func(c dropcap.Change) bool {
-		return c.Workload == x.c.Workload && c.Workload != "" && c.State.Over()
+		return c.State.Over() && slices.ContainsFunc(c.Containers(), ours)
 	})
 	if at < 0 || x.changes[at].State != dropcap.Applied {
 		return nil
 	}
 	change := x.changes[at]
+	part := change.Containers()[slices.IndexFunc(change.Containers(), ours)]
 	has, ok := x.configured()
-	again := change.Was.Holds.Minus(change.Is.Holds) & has
+	again := part.Was.Holds.Minus(part.Is.Holds) & has
 	if !ok || again.Empty() {
 		return nil
 	}
 	how := "somebody has made the container again without that"
-	if x.c.ID == change.After {
+	if slices.ContainsFunc(change.Containers(), func(o dropcap.ChangedContainer) bool {
+		return o.After == x.c.ID
+	}) {
 		how = "somebody has changed its configuration since"
 	}
 	return &dropcap.Finding{

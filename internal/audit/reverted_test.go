@@ -61,3 +61,28 @@ func TestAChangeThatSomebodyHasUndoneIsAFinding(t *testing.T) {
 		})
 	}
 }
+
+// A change of several containers counts for each of them by itself.
+func TestAChangeOfOthersThatSomebodyHasUndone(t *testing.T) {
+	all, less := caps.DockerDefaults, caps.DockerDefaults.Minus(caps.Of(caps.NetRaw))
+	change := dropcap.Change{
+		ID: "aaaaaaaaaaaa", Workload: "docker:web", Name: "web", State: dropcap.Applied,
+		Was: dropcap.Grant{Holds: all}, Is: dropcap.Grant{Holds: all},
+		Others: []dropcap.ChangedContainer{{Workload: "docker:db", Name: "db",
+			Was: dropcap.Grant{Holds: all}, Is: dropcap.Grant{Holds: less}}},
+	}
+	snap := dropcap.Snapshot{Host: host(), Containers: []dropcap.Container{
+		container("web", dropcap.Declared{}), container("db", dropcap.Declared{}),
+	}}
+	var got []string
+	for _, c := range Judge(snap, Options{Changes: []dropcap.Change{change}, Now: now}).Containers {
+		for _, f := range c.Findings {
+			if f.Rule == dropcap.RuleReverted {
+				got = append(got, c.Name)
+			}
+		}
+	}
+	if strings.Join(got, " ") != "db" {
+		t.Errorf("undone are %v", got)
+	}
+}

@@ -93,9 +93,11 @@ func completeChanges(able func(dropcap.Change) bool) cobra.CompletionFunc {
 			if !able(c) {
 				continue
 			}
-			list = append(list, c.ID+"\t"+oneLine(c.Name)+", "+string(c.State)+" "+c.Started)
-			if c.Name == oneLine(c.Name) && !slices.Contains(names, c.Name) {
-				names = append(names, c.Name)
+			list = append(list, c.ID+"\t"+oneLine(c.Title())+", "+string(c.State)+" "+c.Started)
+			for _, o := range c.Containers() {
+				if o.Name == oneLine(o.Name) && !slices.Contains(names, o.Name) {
+					names = append(names, o.Name)
+				}
 			}
 		}
 		return slices.Concat(names, list)

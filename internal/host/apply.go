@@ -70,7 +70,7 @@ func (h *Host) Apply(ctx context.Context, q ApplyRequest) (Changed, error) {
 
 // Rehearsed is what would be done to one container. Bodies of calls may hold secrets.
 type Rehearsed struct {
-	Container string // its name
+	Container string // its name, or the names of all of one step
 	Effects   []dropcap.Effect
 }
 
@@ -91,7 +91,7 @@ func (h *Host) Rehearse(ctx context.Context,
 		if err != nil {
 			return nil, "", r, err
 		}
-		list = append(list, Rehearsed{jobs[i].Step.Container.Name, effects})
+		list = append(list, Rehearsed{namesOf(jobs[i : i+1]), effects})
 	}
 	return list, ch.Session.Version(), r, err
 }

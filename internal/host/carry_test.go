@@ -49,7 +49,7 @@ func large(t *testing.T, q PlanRequest) *Planned {
 		Owner: dropcap.Owner{Kind: "docker"}}
 	p := &Planned{recipes: map[string]*recreate.Recipe{r.ID(): r}, input: plan.Input{
 		Host:     dropcap.Host{Defaults: &defaults, Grantable: &defaults},
-		Subjects: []plan.Subject{subjectOf(c, o, r, q)},
+		Subjects: []plan.Subject{subjectOf(c, o, r, q, nil)},
 	}}
 	p.Plan = plan.Make(p.input)
 	return p

@@ -197,7 +197,7 @@ func (h *Host) Outcome(list []apply.Outcome) (Changed, error) {
 
 func nameOf(o apply.Outcome) string {
 	if o.Change.Name != "" {
-		return o.Change.Name
+		return o.Change.Title()
 	}
 	return o.Step.Container.Name
 }

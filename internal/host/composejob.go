@@ -11,6 +11,7 @@ import (
 	"dropcap"
 	"dropcap/internal/apply"
 	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 	"dropcap/internal/source"
 )
 
@@ -214,15 +215,41 @@ func (j sourcing) compose(ctx context.Context, o *originals, p source.Project,
 		return nil, nil, err
 	}
 	c.Given, c.Reads = checked.Given, checked.reads
-	if c.Files, err = source.Edit(checked.Files, c.Wanted()); err != nil {
+	if c.Files, err = checked.Edit(c.Wanted()); err != nil {
 		return nil, nil, err
 	}
 	c.Env = j.composeEnv()
+	if err := variables(c); err != nil {
+		return nil, nil, err
+	}
 	if c.Program, err = composeProgram(ctx, c.Env); err != nil {
 		return nil, nil, err
 	}
 	dependencies, err := j.verifyCompose(ctx, o, c)
 	return c, dependencies, err
+}
+
+// variables refuses a service into whose containers compose would write the value of a variable
+// that is not set here: it would notice only once the old ones are gone.
+func variables(c *apply.Compose) error {
+	for _, s := range c.Services {
+		for _, i := range source.Injected(c.Given.All(), s.Service) {
+			set := i.Variable == "" || slices.ContainsFunc(c.Env, func(v string) bool {
+				return strings.HasPrefix(v, i.Variable+"=")
+			})
+			for _, f := range c.Given.Env {
+				set = set || strings.Contains("\n"+string(f.Text), "\n"+i.Variable+"=")
+			}
+			if !set {
+				return &source.Cannot{Slug: "variable", Service: s.Service,
+					Why: "the variable " + printable.Line(i.Variable) +
+						", of which compose makes " +
+						printable.Line(i.Path) +
+						" in it, is not set here: set it as it was for compose"}
+			}
+		}
+	}
+	return nil
 }
 
 // members are the descriptions of the service's containers.

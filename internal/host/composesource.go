@@ -2,7 +2,10 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"reflect"
 	"slices"
 
 	"dropcap"
@@ -40,7 +43,15 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 			Against: []plan.Refusal{refusedSource(c, hint, err)}}
 	}
 	const otherwise = "; or change the container itself with --strategy recreate"
+	away := func(s plan.Source, why string) plan.Source {
+		s.Away = why
+		return s
+	}
 	project, err := source.ReadProject(c.LabelValues)
+	if source.IsAway(err) {
+		return away(refused("", "write it where that is made"+otherwise, err),
+			"its compose file is not on this host ("+err.Error()+")")
+	}
 	if err != nil {
 		return refused("", "write it there by hand as shown, and have compose make the service "+
 			"again"+otherwise, err)
@@ -49,63 +60,89 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 	if err != nil {
 		return refused("", "see to that container first, and plan again"+otherwise, err)
 	}
+	if file := o.missing(project); file != "" {
+		err := fmt.Errorf("there is no %s", printable.Line(file))
+		return away(refused("", "write it where that is kept"+otherwise, err),
+			"its compose file is not on this host ("+err.Error()+")")
+	}
 	checked, err := o.checkCompose(project)
 	if err != nil {
 		return refused("", "whoever can write there decides what compose does as root: mend "+
 			"that, and plan again"+otherwise, err)
 	}
 	up := source.Line(project.Up(source.Scale{Service: project.Service, Replicas: replicas}))
-	edited, err := source.Compose(checked.Files, project.Service, d)
-	if err != nil {
-		return refused(up, "write it there by hand as shown and run the command"+otherwise, err)
+	edited, err := checked.Edit([]source.Wanted{{Service: project.Service, Declaration: d}})
+	if err == nil {
+		return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
 	}
-	return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
+	if together, ok := o.composeTogether(project, checked.Given); ok {
+		return together
+	}
+	return refused(up, "write it there by hand as shown and run the command, or plan it together "+
+		"with the services that it shares that with"+otherwise, err)
 }
 
-// checkedCompose are a project's files, read and trusted, and the digests of what compose reads
-// beside them by itself.
-type checkedCompose struct {
-	source.Given
-	reads map[string]string
+// composeTogether is the change of all services of a project for which something is decided: they
+// may share what cannot be changed for one of them alone.
+func (o *originals) composeTogether(p source.Project, given source.Given) (plan.Source, bool) {
+	var wanted []source.Wanted
+	var scale []source.Scale
+	for _, s := range o.decided {
+		theirs, err := source.ReadProject(owner.Believed(o.labels[s.Container.ID]))
+		service := theirs.Service
+		theirs.Service = p.Service
+		w := source.Wanted{Service: service, Declaration: source.Declaration{Was: s.Before,
+			Is: s.After}}
+		same := func(o source.Wanted) bool { return o.Service == service }
+		if err != nil || !s.Changes() || !reflect.DeepEqual(theirs, p) ||
+			slices.ContainsFunc(wanted, same) {
+			continue
+		}
+		theirs.Service = service
+		n, err := o.replicas(theirs)
+		if err != nil {
+			return plan.Source{}, false
+		}
+		wanted = append(wanted, w)
+		scale = append(scale, source.Scale{Service: service, Replicas: n})
+	}
+	edited, err := given.Edit(wanted)
+	if err != nil || len(wanted) < 2 {
+		return plan.Source{}, false
+	}
+	text := source.Patch(edited, wanted) + source.Line(p.Up(scale...))
+	return plan.Source{Text: text, Applied: true}, true
 }
 
-// checkCompose reads the project's files, if all that compose would read may be trusted; the error
-// says which not.
-func (o *originals) checkCompose(p source.Project) (checkedCompose, error) {
-	out := checkedCompose{reads: map[string]string{}}
+// injected are the paths of what compose writes into the containers of a service by itself. Of
+// files that are not trusted nothing is known.
+func (o *originals) injected(labels map[string]string) (paths []string) {
+	p, err := source.ReadProject(labels)
+	if err != nil {
+		return nil
+	}
+	checked, err := o.checkCompose(p)
+	if err != nil {
+		return nil
+	}
+	for _, i := range source.Injected(checked.All(), p.Service) {
+		paths = append(paths, i.Path)
+	}
+	return paths
+}
+
+// missing is the first of the project's files that is not on this host; empty if all are, or if
+// that is not known.
+func (o *originals) missing(p source.Project) string {
 	if !o.isHere() {
-		return out, errors.New("they are on the engine's own host")
+		return ""
 	}
 	for _, f := range p.Files {
-		text, err := o.trusted(f)
-		if err != nil {
-			return out, err
-		}
-		out.Files = append(out.Files, source.File{Path: f, Text: text})
-	}
-	needed, optional := p.Trusts()
-	for _, f := range append(needed[len(p.Files):], optional...) {
-		text, err := o.trusted(f)
-		if err != nil && !(errors.Is(err, fs.ErrNotExist) && slices.Contains(optional, f)) {
-			return out, err
-		}
-		out.Env = append(out.Env, source.File{Path: f, Text: text})
-	}
-	reads, err := p.Reads(out.Files)
-	if err != nil {
-		return out, err
-	}
-	for _, f := range reads {
-		switch text, err := o.trusted(f); {
-		case err == nil:
-			out.reads[f] = digestOf(text)
-		case errors.Is(err, fs.ErrNotExist):
-			out.reads[f] = ""
-		default:
-			return out, err
+		if _, err := os.Lstat(f); errors.Is(err, fs.ErrNotExist) {
+			return f
 		}
 	}
-	return out, nil
+	return ""
 }
 
 // replicas is how many containers the service has now: compose is told to keep as many. The error

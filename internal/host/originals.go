@@ -45,6 +45,8 @@ type originals struct {
 	darkOf   map[string]string // by service, the name of a dark one that belongs to it
 	unknown  error             // why it is not known what all containers mount
 	retained map[string]bool   // by id, what changes have left behind
+	// what each container would become, once that is decided
+	decided []dropcap.Step
 }
 
 // readOriginals reads those of a snapshot's containers.

@@ -148,6 +148,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 	if q.Options.Strategy == dropcap.StrategyInPlace {
 		inPlace = o.inPlaceNotes(ctx)
 	}
+	p.input.Decided = func(steps []dropcap.Step) { o.decided = steps }
 	for _, c := range snap.Containers {
 		c.Owner = owner.ByUnit(c, o.units.Known)
 		original, ok := o.found[c.ID]
@@ -163,7 +164,8 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 			continue
 		}
 		p.recipes[c.ID] = r
-		subject := subjectOf(c, original, r, q)
+		injected := func() []string { return o.injected(c.LabelValues) }
+		subject := subjectOf(c, original, r, q, injected)
 		subject.Notes = slices.Concat(subject.Notes, o.darkNotes(),
 			owner.Strangers(c, o.units.Strangers))
 		subject.InPlaceNotes = inPlace
@@ -178,13 +180,13 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 }
 
 func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Recipe,
-	q PlanRequest) plan.Subject {
+	q PlanRequest, injected func() []string) plan.Subject {
 	return plan.Subject{
 		Container: c, Inspect: original.Inspect, Execs: r.Execs(), Notes: r.Warnings(),
 		Goes: r.Deprivileged(), Unsaid: unsaid(r, q, c.ID),
 		FreshLayer: q.DiscardLayer && len(r.Layer()) > 0,
 		Against: func(st dropcap.Strategy) []plan.Refusal {
-			return refusals(r, q.recreation(st, c.ID))
+			return ownRefusals(r, q.recreation(st, c.ID), injected)
 		},
 		Layer: func() *dropcap.CarriedLayer {
 			return carried(r, q.recreation(dropcap.StrategyRecreate, c.ID))
@@ -219,9 +221,22 @@ func unreadable(c dropcap.Container, err error) plan.Subject {
 	}}
 }
 
+// ownRefusals are refusals where what the owner writes into each container by itself does not
+// count.
+func ownRefusals(r *recreate.Recipe, o recreate.Options, injected func() []string) []plan.Refusal {
+	if o.Strategy == dropcap.StrategySource && len(r.Layer()) > 0 {
+		r = r.Injected(injected())
+	}
+	return refusals(r, o)
+}
+
 func refusals(r *recreate.Recipe, o recreate.Options) []plan.Refusal {
 	var list []plan.Refusal
 	for _, x := range r.Refusals(o) {
+		if x.Slug == "layer" && o.Strategy == dropcap.StrategySource {
+			x.Hint = "keep those in a volume, change the container itself with --strategy " +
+				"recreate, which carries them along, or say --discard-layer"
+		}
 		list = append(list, plan.Refusal{Slug: x.Slug, Message: x.Message, Hint: x.Hint})
 	}
 	return list

@@ -1,8 +1,10 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -55,14 +57,21 @@ func (w world) run(ctx context.Context, r dropcap.Run) (dropcap.Result, error) {
 // with their paths in the place of the originals'.
 func privateCopies(folder string, args []string, copies []dropcap.Copy) ([]string, error) {
 	args = slices.Clone(args)
+	file := func(i int) string {
+		return filepath.Join(folder, strconv.Itoa(i)+filepath.Ext(copies[i].Path))
+	}
 	for i, c := range copies {
-		file := filepath.Join(folder, strconv.Itoa(i)+filepath.Ext(c.Path))
-		if err := os.WriteFile(file, c.Text, 0o600); err != nil {
+		text := c.Text
+		for k, other := range copies {
+			quoted, _ := json.Marshal(file(k)) // of a string
+			text = bytes.ReplaceAll(text, []byte("\x00"+other.Path+"\x00"), quoted)
+		}
+		if err := os.WriteFile(file(i), text, 0o600); err != nil {
 			return nil, Cause(err)
 		}
 		for j, a := range args {
 			if a == c.Path {
-				args[j] = file
+				args[j] = file(i)
 			}
 		}
 	}

@@ -82,8 +82,9 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 		if err != nil {
 			return err
 		}
-		if no := refusals(r, recreate.Options{Strategy: dropcap.StrategySource,
-			DiscardLayer: discardLayer}); len(no) > 0 {
+		no := ownRefusals(r, recreate.Options{Strategy: dropcap.StrategySource,
+			DiscardLayer: discardLayer}, func() []string { return o.injected(theirs) })
+		if len(no) > 0 {
 			return dropcap.Errorf(dropcap.CodeError, no[0].Hint, "%s", no[0].Message)
 		}
 	}

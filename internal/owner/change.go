@@ -61,6 +61,9 @@ func (k Kind) ComesUndone(by dropcap.Strategy) string {
 	return k.comesUndone
 }
 
+// Retains reports whether an old container may be kept beside the new one.
+func (k Kind) Retains() bool { return !k.counts }
+
 // EditsFiles reports whether dropcap edits files that a container's labels name.
 func (k Kind) EditsFiles() bool { return k.Source == SourceCompose }
 

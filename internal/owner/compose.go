@@ -12,6 +12,7 @@ import (
 const (
 	composeProject = "com.docker.compose.project"
 	composeService = "com.docker.compose.service"
+	composeHash    = "com.docker.compose.config-hash"
 )
 
 // compose changes by its files. Its hash is on containers only, and never on an image that compose
@@ -27,7 +28,7 @@ var compose = Kind{
 			project: project, service: service, workload: "compose:" + project + "/" + service,
 		}, project != "" && service != ""
 	},
-	proof: "com.docker.compose.config-hash",
+	proof: composeHash,
 	proven: []string{
 		composeProject, composeService, "com.docker.compose.container-number",
 		"com.docker.compose.oneoff", "com.docker.compose.version",
@@ -37,6 +38,7 @@ var compose = Kind{
 	strategies: []dropcap.Strategy{
 		dropcap.StrategySource, dropcap.StrategyRecreate, dropcap.StrategyInPlace,
 	},
+	counts: true,
 	comesUndone: "the compose file stays as it is: whenever compose makes it again," +
 		" the change is gone",
 	fix: func(c dropcap.Container, e caps.Edit) string {
@@ -83,6 +85,13 @@ func ServiceYAML(service string, deprivileged bool, is dropcap.Grant) string {
 	fmt.Fprintf(&b, "    cap_drop: [%s]\n    cap_add: [%s]\n", listed(is.CapDrop),
 		listed(is.CapAdd))
 	return b.String()
+}
+
+// Counted reports whether docker compose would take a container with these labels for one of a
+// service's, whether they are believed or not.
+func Counted(l map[string]string) bool {
+	return l[composeProject] != "" && l[composeService] != "" && l[composeHash] != "" &&
+		!strings.EqualFold(l["com.docker.compose.oneoff"], "true")
 }
 
 // OfService reports whether labels say that a container is one of those that `docker compose up`

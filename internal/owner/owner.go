@@ -42,6 +42,8 @@ type Kind struct {
 
 	// strategies are how dropcap changes its containers, its own way first; none: a person does it.
 	strategies []dropcap.Strategy
+	// counts is set where the owner takes every container with its labels for one of a service's.
+	counts bool
 	// comesUndone warns of a change that is not made in its own way.
 	comesUndone string
 

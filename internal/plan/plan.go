@@ -22,6 +22,10 @@ type Input struct {
 	Subjects []Subject
 	Options  Options
 	Now      time.Time
+
+	// Decided is told what each container would become, before any source is asked: those of one
+	// project may have to change together. Nil: nobody is told.
+	Decided func([]dropcap.Step)
 }
 
 // Options are what the operator asked for.
@@ -84,6 +88,9 @@ type Source struct {
 	Text    string
 	Applied bool // dropcap can make it itself
 	Against []Refusal
+	// Away is why the source is not on this host, so that the container itself is changed unless
+	// the operator asks otherwise; empty if it is.
+	Away string
 }
 
 // Make makes the plan. A container that is retained for the backout of a change has no step.
@@ -96,6 +103,9 @@ func Make(in Input) dropcap.Plan {
 		Policy: dropcap.PolicyRef{Level: in.Policy.Level, Digest: in.Policy.Digest},
 		Steps:  []dropcap.Step{},
 	}
+	if in.Decided != nil {
+		in.Decided(in.decisions())
+	}
 	w := policy.NewWaivers(in.Policy.Waivers, in.Now)
 	for _, s := range in.Subjects {
 		if s.Container.Retained == "" {
@@ -105,6 +115,18 @@ func Make(in Input) dropcap.Plan {
 	p.Steps = ordered(together(byName(p.Steps)), in.Subjects)
 	p.ID = identify(p)
 	return p
+}
+
+// decisions are the steps as far as they say what each container would become.
+func (in Input) decisions() (steps []dropcap.Step) {
+	w := policy.NewWaivers(in.Policy.Waivers, in.Now)
+	for _, s := range in.Subjects {
+		if s.Container.Retained == "" {
+			s.Source, s.Against, s.Command = nil, nil, nil
+			steps = append(steps, in.step(s, w))
+		}
+	}
+	return steps
 }
 
 // identify gives 12 hexadecimal digits over the content, so that equal plans have equal ids.

@@ -57,13 +57,13 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 		source = s.Source(out.After)
 	}
 	out.Strategy = in.strategy(s.Container, source)
-	out.Promise, out.Downtime = promises[out.Strategy], downtime(out.Strategy, s)
+	out.Promise, out.Downtime = promise(out), downtime(out.Strategy, s)
 	out.Commands.Source = source.Text
 	against, doubts := d.alsoDoubted(in.against(out, s, source)), d.doubts(out)
 	if s.Command != nil && len(s.Dependants) == 0 && sayable(out, against, doubts) {
 		out.Commands = byHandCommands(out.Commands, s, out.After)
 	}
-	out.Warnings = append(out.Warnings, in.warnings(out, s, d)...)
+	out.Warnings = append(append(out.Warnings, in.warnings(out, s, d)...), away(out, source)...)
 	if out.Strategy == dropcap.StrategyRecreate && s.Layer != nil {
 		out.Layer = s.Layer()
 	}

@@ -21,6 +21,28 @@ var promises = map[dropcap.Strategy]string{
 	dropcap.StrategyManual: "dropcap does not touch it; a person changes its source",
 }
 
+// promise is what the step's way promises.
+func promise(out dropcap.Step) string {
+	if out.Strategy == dropcap.StrategyRecreate && !owner.Of(out.Owner.Kind).Retains() {
+		return promiseCounted
+	}
+	return promises[out.Strategy]
+}
+
+// promiseCounted is of a re-creation where the owner counts every container with its labels.
+const promiseCounted = "the old container is removed once the new one has proven itself, since " +
+	"its owner would count both; a backout makes it again from the journal"
+
+// away says what becomes of a change whose source is not on this host.
+func away(out dropcap.Step, s Source) []string {
+	if s.Away == "" || out.Strategy != dropcap.StrategyRecreate {
+		return nil
+	}
+	return []string{s.Away + ": so the container itself is changed, with its owner's labels, and " +
+		"its owner leaves it alone until the file changes; give what is shown to whoever keeps " +
+		"the file, and audit tells if the change comes undone (reverted)"}
+}
+
 // strategy chooses the way: the owner's, unless the operator asks for another that is possible.
 func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
 	asked := in.Options.Strategy
@@ -28,6 +50,9 @@ func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
 	case in.Host.Engine.Name == "podman", c.Declared.Privileged && !in.Options.Deprivilege,
 		asked == dropcap.StrategyManual:
 		return dropcap.StrategyManual
+	}
+	if asked == "" && s.Away != "" {
+		asked = dropcap.StrategyRecreate
 	}
 	return owner.Of(c.Owner.Kind).Strategy(asked)
 }

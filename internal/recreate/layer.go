@@ -31,6 +31,20 @@ func (r *Recipe) readChanges() error {
 	return nil
 }
 
+// Injected is the recipe without what its owner writes into each new container by itself: the files
+// at these paths, and the folders that they are in.
+func (r *Recipe) Injected(paths []string) *Recipe {
+	made := map[string]bool{}
+	for _, p := range paths {
+		climb(p, made)
+	}
+	out := *r
+	out.changes = slices.DeleteFunc(slices.Clone(r.changes), func(c change) bool {
+		return c.Kind != deleted && (slices.Contains(paths, c.Path) || made[c.Path])
+	})
+	return &out
+}
+
 // scratch are folders whose contents nobody may count on after a restart of the program.
 var scratch = []string{"/tmp", "/run", "/var/run", "/dev", "/proc", "/sys"}
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/caps"
 	"dropcap/internal/printable"
 )
 
@@ -57,9 +58,17 @@ func changeColumns() []column {
 }
 
 func changeCells(x dropcap.Change, o Options) []cell {
-	return []cell{{x.ID, plain}, {x.Name, plain}, {string(x.State), stateStyle(x.State)},
-		{list(x.Was.Holds.Minus(x.Is.Holds), o.NoTrunc), plain},
+	return []cell{{x.ID, plain}, {x.Title(), plain}, {string(x.State), stateStyle(x.State)},
+		{list(dropped(x), o.NoTrunc), plain},
 		{ago(x.Started, o), plain}, {downtime(x), plain}}
+}
+
+// dropped is what the containers of a change lost, all together.
+func dropped(c dropcap.Change) (set caps.Set) {
+	for _, o := range c.Containers() {
+		set |= o.Was.Holds.Minus(o.Is.Holds)
+	}
+	return set
 }
 
 func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
@@ -99,7 +108,7 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "%s of %s: %s\n", bold.paint("change "+visible(x.ID), o.Color),
-			visible(x.Name), stateStyle(x.State).paint(visible(string(x.State)), o.Color))
+			visible(x.Title()), stateStyle(x.State).paint(visible(string(x.State)), o.Color))
 		line := func(head, text string) { writeLine(&b, head, text, plain, o) }
 		line("workload", x.Workload)
 		line("plan", x.Plan)
@@ -109,6 +118,12 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 		line("dropped", x.Was.Holds.Minus(x.Is.Holds).Short())
 		line("before", shortID(x.Before, o.NoTrunc))
 		line("after", shortID(x.After, o.NoTrunc))
+		for _, other := range x.Others {
+			line("with", other.Name+", which dropped "+
+				orDash(other.Was.Holds.Minus(other.Is.Holds).Short())+", "+
+				shortID(other.Before, o.NoTrunc)+" before, "+
+				orDash(shortID(other.After, o.NoTrunc))+" after")
+		}
 		line("started", x.Started)
 		line("ended", x.Ended)
 		line("downtime", downtime(x))

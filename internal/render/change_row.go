@@ -12,6 +12,7 @@ import "dropcap"
 //	.Started .Ended  RFC 3339
 //	.Downtime        in words; .DowntimeMS in milliseconds
 //	.Pruned          whether the retained container is gone
+//	.Others          names of the further containers of the change
 //	.Timeline        each with .At and .Event
 type Change struct {
 	ID, Plan, Host, Workload, Name, Strategy, State, Because, Before, After, Was, Is, Started,
@@ -19,6 +20,7 @@ type Change struct {
 
 	DowntimeMS int64
 	Dropped    []Text
+	Others     []Text
 	Pruned     bool
 	Timeline   []Event
 
@@ -35,7 +37,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 }
 
 func newChange(c dropcap.Change, o Options) Change {
-	dropped := c.Was.Holds.Minus(c.Is.Holds)
+	lost := dropped(c)
 	out := Change{
 		ID: Text(c.ID), Plan: Text(c.Plan), Host: Text(c.Host), Workload: Text(c.Workload),
 		Name: Text(c.Name), Strategy: Text(c.Strategy),
@@ -43,8 +45,11 @@ func newChange(c dropcap.Change, o Options) Change {
 		After: Text(shortID(c.After, o.NoTrunc)),
 		Was:   Text(declaration(c.Was)), Is: Text(declaration(c.Is)), Started: Text(c.Started),
 		Ended: Text(c.Ended), Downtime: Text(downtime(c)),
-		DowntimeMS: c.DowntimeMS, Dropped: texts(names(&dropped)), Pruned: c.Pruned,
+		DowntimeMS: c.DowntimeMS, Dropped: texts(names(&lost)), Pruned: c.Pruned,
 		document: func() dropcap.Change { return c },
+	}
+	for _, o := range c.Others {
+		out.Others = append(out.Others, Text(o.Name))
 	}
 	for _, e := range c.Timeline {
 		out.Timeline = append(out.Timeline, Event{Text(e.At), Text(e.Event)})

@@ -51,13 +51,16 @@ func Compose(files []File, service string, d Declaration) ([]Edited, error) {
 // wanted. Nothing but their cap_add, cap_drop and privileged changes, and no other byte moves. The
 // error is a Cannot where the change is not to be made by splicing; it names the service that is to
 // blame, if one is.
-func Edit(files []File, wanted []Wanted) ([]Edited, error) {
-	p, err := open(files, wanted)
+func Edit(files []File, wanted []Wanted) ([]Edited, error) { return edit(files, wanted, false) }
+
+// edit is Edit. Whole tells that whatever the files include is among them.
+func edit(files []File, wanted []Wanted, whole bool) ([]Edited, error) {
+	p, err := open(files, wanted, whole)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range p.services {
-		if err := s.edit(); err != nil {
+		if err := s.edit(p.services); err != nil {
 			return nil, s.blamed(err)
 		}
 	}
@@ -73,18 +76,18 @@ func Edit(files []File, wanted []Wanted) ([]Edited, error) {
 	if err != nil {
 		return nil, err
 	}
-	return out, p.written(out, wanted)
+	return out, p.written(out, wanted, whole)
 }
 
 // edit notes what is to be changed of the service.
-func (s *target) edit() error {
+func (s *target) edit(all []*target) error {
 	if s.wanted.Was.Privileged && !s.wanted.Is.Privileged {
 		if err := s.deprivilege(); err != nil {
 			return err
 		}
 	}
 	for _, l := range s.wanted.changes() {
-		if err := s.list(l.key, l.out, l.in); err != nil {
+		if err := s.list(l, all); err != nil {
 			return err
 		}
 	}
@@ -105,7 +108,7 @@ func (w Wanted) changes() []listChange {
 }
 
 // written checks that the edited files together say what was asked.
-func (p *project) written(edited []Edited, wanted []Wanted) error {
+func (p *project) written(edited []Edited, wanted []Wanted, whole bool) error {
 	var files []File
 	for _, d := range p.docs {
 		files = append(files, File{d.path, []byte(d.text)})
@@ -115,7 +118,7 @@ func (p *project) written(edited []Edited, wanted []Wanted) error {
 			}
 		}
 	}
-	after, err := open(files, wanted)
+	after, err := open(files, wanted, whole)
 	if err != nil {
 		return err
 	}
@@ -192,14 +195,14 @@ type newList struct {
 	names []string
 }
 
-func open(files []File, wanted []Wanted) (*project, error) {
+func open(files []File, wanted []Wanted, whole bool) (*project, error) {
 	p := &project{}
 	for _, f := range files {
 		d, err := parse(f.Path, f.Text)
 		if err != nil {
 			return nil, err
 		}
-		if _, v := value(d.root, "include"); v != nil {
+		if _, v := value(d.root, "include"); v != nil && !whole {
 			return nil, cannot("include", "%s includes other files", f.Path)
 		}
 		p.docs = append(p.docs, d)
@@ -255,7 +258,8 @@ func extends(path string, s *yaml.Node) error {
 }
 
 // list takes names out of a list and puts others into it. Names are in the short form.
-func (s *target) list(key string, out, in []string) error {
+func (s *target) list(c listChange, all []*target) error {
+	key, out, in := c.key, c.out, c.in
 	left := slices.Clone(out)
 	var lists []*list
 	for _, pt := range s.parts {
@@ -268,7 +272,7 @@ func (s *target) list(key string, out, in []string) error {
 			lists = append(lists, l)
 		}
 	}
-	if len(left) > 0 {
+	if left = s.notExtended(key, left, all); len(left) > 0 {
 		return cannot("elsewhere",
 			"%s does not stand in the service's own %s (it extends another service, or the name "+
 				"comes from a variable)", strings.Join(left, ", "), key)

@@ -197,3 +197,28 @@ func FuzzReversed(f *testing.F) {
 		}
 	})
 }
+
+// A rehearsal that compose breaks off itself, since it cannot pretend to write into a container,
+// says enough; one that would do something else does not.
+func TestReplacesWhereTheRehearsalBreaksOff(t *testing.T) {
+	out := " DRY-RUN MODE -  Container shop-web-1  Recreate\n" +
+		" DRY-RUN MODE - Could not find the file / in container 0123456789ab_shop-web-1\n"
+	names := []string{"shop-web-1", "shop-web-2"}
+	if err := Replaces(out, names, nil); err != nil || !BrokeOff(out) {
+		t.Error(err)
+	}
+	if Replaces("DRY-RUN MODE -  Network shop  Created\n"+out, names, nil) == nil {
+		t.Error("a network would be made")
+	}
+	if BrokeOff("Could not find the file / in container x\n") {
+		t.Error("that is no rehearsal's")
+	}
+	beside := "Container shop-db-1  Running\nContainer shop-web-1  Recreate\n" +
+		"Container shop-web-2  Recreate\n"
+	if err := Replaces(beside, names, []string{"shop-db-1"}); err != nil {
+		t.Error(err)
+	}
+	if Replaces(beside, names, nil) == nil {
+		t.Error("a service that nobody named would be looked at")
+	}
+}

@@ -12,14 +12,23 @@ import (
 // checked. Each is under the path that its owner gave.
 type Given struct {
 	Files []File // -f, in order
+	// Included are files that those include.
+	Included []File `json:",omitempty"`
+	Dir      string `json:",omitempty"` // the project's
 	// Env are the environment files; compose's own .env is among them, empty where there is none,
 	// so that compose looks for no other.
 	Env []File
 }
 
+// All are the texts that say what the project is.
+func (g Given) All() []File { return slices.Concat(g.Files, g.Included) }
+
+// Edit is Edit of the files, with what they include.
+func (g Given) Edit(wanted []Wanted) ([]Edited, error) { return edit(g.All(), wanted, true) }
+
 // With returns the texts with the edited ones in their place, or as they were.
 func (g Given) With(edited []Edited, is bool) []File {
-	list := append(slices.Clone(g.Files), g.Env...)
+	list := slices.Concat(g.Files, g.Included, g.Env)
 	for i, f := range list {
 		for _, e := range edited {
 			switch {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"reflect"
@@ -44,7 +45,7 @@ func ReadProject(labels map[string]string) (Project, error) {
 	case !projectName.MatchString(p.Name) || !serviceName.MatchString(p.Service):
 		return p, cannot("labels", "its labels do not name a project and a service")
 	case files == "" || p.Dir == "":
-		return p, cannot("labels", "its labels do not say which files it was made from")
+		return p, cannot("no-files", "its labels do not say which files it was made from")
 	}
 	for f := range strings.SplitSeq(files, ",") {
 		switch {
@@ -71,6 +72,12 @@ func ReadProject(labels map[string]string) (Project, error) {
 		p.EnvFiles = append(p.EnvFiles, f)
 	}
 	return p, nil
+}
+
+// IsAway reports whether an error of ReadProject says that the files are not on this host.
+func IsAway(err error) bool {
+	var c *Cannot
+	return errors.As(err, &c) && slices.Contains([]string{"no-files", "stdin", "remote"}, c.Slug)
 }
 
 // Imposter is why a service is not changed while a container claims to be one of its own that is
@@ -301,6 +308,22 @@ func Running(output string) (names []string) {
 	return names
 }
 
+// brokeOff is what compose 2 ends a rehearsal with where it would write a config or secret into a
+// container that it has only pretended to make (docker/compose pkg/dryrun/dryrunclient.go).
+var brokeOff = regexp.MustCompile(`^Could not find the file \S+ in container \S+$`)
+
+// BrokeOff reports whether a rehearsal ended early for no fault of the project's.
+func BrokeOff(output string) bool {
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		rest, rehearsed := strings.CutPrefix(line, "DRY-RUN MODE -")
+		if rehearsed && brokeOff.MatchString(strings.TrimSpace(rest)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Replaces reads what a rehearsal of the change said: nil if compose would make each of these
 // containers again, and do nothing else. Those beside them may be looked at and waited for.
 func Replaces(output string, containers, beside []string) error {
@@ -310,6 +333,9 @@ func Replaces(output string, containers, beside []string) error {
 		words := strings.Fields(line)
 		if line == "" || strings.HasPrefix(line, "time=") && strings.Contains(line,
 			"level=warning") {
+			continue
+		}
+		if brokeOff.MatchString(line) {
 			continue
 		}
 		if len(words) == 3 && words[0] == "Container" && slices.Contains(beside, words[1]) &&
@@ -324,7 +350,7 @@ func Replaces(output string, containers, beside []string) error {
 			left = slices.DeleteFunc(left, func(n string) bool { return n == words[1] })
 		}
 	}
-	if len(left) > 0 {
+	if len(left) > 0 && !BrokeOff(output) {
 		return cannot("pending", "compose would not make %s again",
 			printable.Cut(strings.Join(left, ", "), mostShown))
 	}

@@ -121,7 +121,7 @@ func TestReadProject(t *testing.T) {
 			"labels"},
 		"a way around": {map[string]string{"project.config_files": "/srv/../etc/x.yaml"},
 			"labels"},
-		"no files":               {map[string]string{"project.config_files": ""}, "labels"},
+		"no files":               {map[string]string{"project.config_files": ""}, "no-files"},
 		"docker compose run":     {map[string]string{"oneoff": "True"}, "one-off"},
 		"a service like a flag":  {map[string]string{"service": "--privileged"}, "labels"},
 		"a project like a flag":  {map[string]string{"project": "-f"}, "labels"},

@@ -1,0 +1,50 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+
+	"dropcap"
+	"dropcap/internal/owner"
+)
+
+// counted reports whether docker compose counts the old container among a service's: then it must
+// not be retained. Compose takes every container with its labels for one of the service's, removes
+// those that are too many, and starts all of them with `docker compose restart`.
+func (c *change) counted() bool {
+	o, err := c.original()
+	if err != nil {
+		return false
+	}
+	var b struct {
+		Config struct{ Labels map[string]string }
+	}
+	return json.Unmarshal(o.Inspect, &b) == nil && owner.Counted(b.Config.Labels)
+}
+
+// released reports whether the old container is not retained. Those of a group are: they need each
+// other to come back.
+func (c *change) released() bool {
+	return c.lead == nil && len(c.members) == 0 && c.counted()
+}
+
+func removeOld(name, id string) dropcap.Effect {
+	return remove("remove-old", "remove the old "+name+", which compose would count", id)
+}
+
+// release removes an old container that is at rest and must not be retained. A backout makes it
+// again from the journal. One that the engine does not remove stays until it is pruned, and one
+// that somebody has given another name is his.
+func (s recreating) release(ctx context.Context, c *change, old *seen) {
+	if !c.released() || old != nil && old.Name != c.backupName() {
+		return
+	}
+	if old != nil {
+		b := &backing{Runner: s.Runner, c: c}
+		if _, err := b.insist(ctx, removeOld(c.Name, old.ID)); err != nil {
+			s.log("%s: %s stays, stopped: %v; `dropcap prune` removes it", c.Name, old.Name, err)
+			return
+		}
+	}
+	c.Pruned = true
+}
