@@ -2,9 +2,9 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"dropcap"
 	"dropcap/internal/owner"
 	"dropcap/internal/printable"
 )
@@ -14,21 +14,46 @@ import (
 func (in Input) againstDependants(s Subject) (list []Refusal) {
 	const begins = "cannot change "
 	for _, d := range s.Dependants {
-		kind := owner.Of(d.Container.Owner.Kind)
-		if kind.Strategy(in.Options.Strategy) != dropcap.StrategyRecreate {
-			hint := "--strategy recreate changes both together"
-			if kind.Strategy(dropcap.StrategyRecreate) != dropcap.StrategyRecreate {
-				hint = "change both where they are defined"
-			}
+		if why := remade(d); why != "" {
 			list = append(list, Refusal{"sharers", fmt.Sprintf("%s%s with what lives in its "+
-				"namespaces: %s is made again by its owner (%s)", begins, plain(s.Container.Name),
-				plain(d.Container.Name), d.Container.Owner.Kind), hint})
+				"namespaces: %s %s", begins, plain(s.Container.Name), plain(d.Container.Name), why),
+				ownersHint})
 			continue
 		}
 		for _, r := range d.Against {
 			r.Message = fmt.Sprintf("%s%s with what lives in its namespaces: %s", begins,
 				plain(s.Container.Name), strings.TrimPrefix(r.Message, begins))
 			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// ownersHint is for what an owner makes again together: Compose does so for the services of a
+// project.
+const ownersHint = "write it into its file by hand as shown, and let its owner make both again " +
+	"(`docker compose up --detach`)"
+
+// remade says why an owner would undo the re-creation of a dependant; empty if it would not.
+// Compose makes it again whenever the id of what it lives in is another one, and fails at that
+// where a second container with its labels, the retained one, is there (seen with 2.x: one was
+// removed and not made again).
+func remade(d Dependant) string {
+	kind := owner.Of(d.Container.Owner.Kind)
+	if kind.Unowned {
+		return ""
+	}
+	return fmt.Sprintf("is made again by its owner (%s) when that finds another container in the "+
+		"place of what it lives in", plain(d.Container.Owner.Kind))
+}
+
+// atSource gives the refusal of a change at the source its remedy.
+func (s Subject) atSource(list []Refusal) []Refusal {
+	for i, r := range list {
+		if r.Slug == "sharers" && slices.ContainsFunc(s.Dependants, func(d Dependant) bool {
+			return remade(d) != ""
+		}) {
+			list[i].Hint = ownersHint
 		}
 	}
 	return list

@@ -97,7 +97,7 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 			list = append(list, Refusal{"source", "cannot tell how its source says it",
 				"change the source by hand; or --strategy recreate changes the container itself"})
 		}
-		list = append(list, asked(out.Strategy)...)
+		list = append(list, s.atSource(asked(out.Strategy))...)
 	default:
 		list = asked(out.Strategy)
 		if out.Strategy == dropcap.StrategyRecreate {

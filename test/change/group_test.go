@@ -28,6 +28,7 @@ func newHousehold(t *testing.T, s *stage, policy string) *household {
 	own.store = filepath.Join(t.TempDir(), "store")
 	h := &household{stage: &own}
 	h.shell(t, fmt.Sprintf(upHousehold, policy))
+	h.shell(t, "docker exec web sh -c 'echo mark >/srv/mark'")
 	h.ids = h.idsNow(t)
 	t.Cleanup(func() { h.sweep(t) })
 	h.reach(t, "at first")
@@ -105,6 +106,9 @@ func TestGroup(t *testing.T) {
 				t.Fatalf("apply: %v", r)
 			}
 			h.reach(t, "after the change")
+			if got := h.shell(t, "docker exec web cat /srv/mark"); got != "mark" {
+				t.Errorf("what web has written is %q", got)
+			}
 			h.alone(t, "after the change")
 			if got := h.drops(t); got != "[CAP_NET_RAW] [CAP_NET_RAW] []" &&
 				got != "[NET_RAW] [NET_RAW] []" {
@@ -190,6 +194,62 @@ func TestGroupKilledItRecovers(t *testing.T) {
 				}
 			}
 			h.asBefore(t, "afterwards")
+		})
+	}
+}
+
+// vpnFile has a provider and two services in its network.
+const vpnFile = `services:
+  vpn:
+    image: app:1
+    container_name: vpn
+    stop_grace_period: 1s
+    ipc: shareable
+  web:
+    image: app:1
+    container_name: web
+    stop_grace_period: 1s
+    command: sleep 100000
+    network_mode: "service:vpn"
+  job:
+    image: app:1
+    container_name: job
+    stop_grace_period: 1s
+    command: sleep 100000
+    network_mode: "service:vpn"
+    pid: "service:vpn"
+    ipc: "service:vpn"
+`
+
+// What lives in the namespaces of another service of a Compose project is compose's to make again:
+// it does so whenever it finds another provider, and the retained ones would stand in its way. So a
+// provider is left as it is, and the way by hand, which makes all of them again, is told.
+func TestGroupOfComposeIsLeftToCompose(t *testing.T) {
+	for _, version := range []string{"v2", "v5"} {
+		t.Run(version, func(t *testing.T) {
+			p := newShop(t, newStage(t, dockertest.Docker20), version)
+			p.write(t, "compose.yaml", vpnFile)
+			const up = "cd $SHOP; docker compose -p home up -d --quiet-pull >/dev/null 2>&1"
+			p.shell(t, up)
+			h := &household{stage: p.stage}
+			h.ids = h.idsNow(t)
+			h.reach(t, "at first")
+			for _, more := range [][]string{nil, {"--strategy", "recreate"}} {
+				r := h.dropcap(t, slices.Concat([]string{"apply", "vpn"}, more, quick)...)
+				if r.status != dropcap.ExitIncomplete ||
+					!strings.Contains(r.err, "docker compose up") {
+					t.Errorf("%v: %v", more, r)
+				}
+				h.asBefore(t, "refused,")
+			}
+			text := strings.Replace(vpnFile, "container_name: vpn",
+				"container_name: vpn\n    cap_drop: [NET_RAW]", 1)
+			p.write(t, "compose.yaml", text)
+			p.shell(t, up)
+			h.reach(t, "changed by hand,")
+			if got := h.drops(t); !strings.HasSuffix(got, "NET_RAW] [] []") {
+				t.Errorf("they drop %s", got)
+			}
 		})
 	}
 }
