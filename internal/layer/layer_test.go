@@ -257,6 +257,46 @@ func TestTheSecondPassSeesWhatChanged(t *testing.T) {
 	}
 }
 
+// A page that a program writes while the disk is slow to take the rest may be written again after
+// it was copied, and no time tells of that.
+func TestWhatIsMappedIsSeenThoughTheDiskIsSlow(t *testing.T) {
+	testenv.Need(t, testenv.Root)
+	from, to := t.TempDir(), t.TempDir()
+	must(t, os.WriteFile(filepath.Join(from, "db"), make([]byte, 1<<20), 0o600))
+	f, err := os.OpenFile(filepath.Join(from, "db"), os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	mapped, err := unix.Mmap(int(f.Fd()), 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED)
+	must(t, err)
+	defer func() { _ = unix.Munmap(mapped) }()
+	pause := func() {
+		now := time.Now()
+		if !testenv.Within(time.Minute, func() bool { return time.Since(now) > 2*clockMargin }) {
+			t.Fatal("the clock stands still")
+		}
+	}
+	mapped[4096*7] = 'a'
+	pause()
+	syncfs = func(fd int) error {
+		err := unix.Syncfs(fd)
+		mapped[4096*7] = 'b'
+		pause()
+		return err
+	}
+	defer func() { syncfs = unix.Syncfs }()
+	c := opened(t, from, to)
+	carry(t, c)
+	mapped[4096*7] = 'c'
+	if _, err := c.Last(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	verified(t, c)
+	if got, err := os.ReadFile(filepath.Join(to, "db")); err != nil || got[4096*7] != 'c' {
+		t.Errorf("the page reads %q, %v", got[4096*7], err)
+	}
+}
+
 // A container may do whatever it likes to its layer while it is copied: nothing outside it is read
 // or written, and nothing blocks.
 func TestAHostileLayerLeadsNowhere(t *testing.T) {

@@ -33,22 +33,29 @@ type pass struct {
 //
 // Before it begins, what programs have written by mmap is brought to disk: a page that is written
 // afterwards changes the file's times (do_page_mkwrite in mm/memory.c), so that the next pass sees
-// it.
+// it. That may happen as soon as the page itself is on the disk, long before the last one is: what
+// is touched from the beginning of the write on is not settled.
 func (c *Carrier) Pass(ctx context.Context) (Passed, error) {
-	if err := unix.Syncfs(c.from); err != nil {
+	began := time.Now()
+	if err := syncfs(c.from); err != nil {
 		return Passed{}, fmt.Errorf("write the layer to disk: %w", err)
 	}
-	return c.Last(ctx)
+	return c.pass(ctx, began)
 }
 
+// syncfs is a variable so that a test can have programs write meanwhile.
+var syncfs = unix.Syncfs
+
 // Last is a pass over an old layer that nobody writes any more.
-func (c *Carrier) Last(ctx context.Context) (Passed, error) {
+func (c *Carrier) Last(ctx context.Context) (Passed, error) { return c.pass(ctx, time.Now()) }
+
+func (c *Carrier) pass(ctx context.Context, began time.Time) (Passed, error) {
 	room, err := c.Room()
 	if err != nil {
 		return Passed{}, err
 	}
 	c.spare.Store(room - Reserve)
-	p := &pass{Carrier: c, ctx: ctx, began: time.Now(), marks: map[string]mark{}, left: mostNames,
+	p := &pass{Carrier: c, ctx: ctx, began: began, marks: map[string]mark{}, left: mostNames,
 		links: map[uint64]string{}}
 	root := &entry{name: ".", parent: c.from, folder: c.from}
 	if err := unix.Fstat(c.from, &root.stat); err != nil {
