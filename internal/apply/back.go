@@ -89,6 +89,9 @@ func (b *backing) run(ctx context.Context) error {
 			if err := b.ended(w, old); err != nil {
 				return err
 			}
+			if err := b.succeed(ctx, w, old); err != nil {
+				b.log("%s: earlier changes cannot be taken back: %v", b.c.Name, err)
+			}
 			if w.keepNew {
 				b.discard(ctx, w, new)
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dropcap"
+	"dropcap/internal/recreate"
 )
 
 // What the new container has written stays with whoever takes its place, if the old one is gone by
@@ -81,4 +82,62 @@ func TestALayerThatCannotBeCarriedStopsNothing(t *testing.T) {
 		t.Errorf("%v: %v", o.Err, s.log)
 	}
 	s.check(t, true)
+}
+
+// Two changes of one container, both pruned, are taken back one after the other: the second backout
+// begins with the container that the first has made again, wherever that one died.
+func TestPrunedChangesAreTakenBackOneAfterTheOther(t *testing.T) {
+	for _, f := range []fault{{}, {"before", "note-successor", "crash"},
+		{"after", "note-successor", "crash"}, {"before", "note-backed-out", "crash"}} {
+		s, j := stage(t, "always", true)
+		forth(s, j)
+		between := s.find("web")
+		forth(s, s.once(j, between))
+		list, _ := s.Changes(t.Context())
+		if len(list) != 2 || list[0].Before != between.id || list[0].State != dropcap.Applied {
+			t.Fatalf("there is no second change: %+v", list)
+		}
+		for _, o := range s.runner().Prune(t.Context(), list) {
+			if o.Err != nil {
+				t.Fatal(o.Err)
+			}
+		}
+		s.find("web").layer.files["since"] = "written by the newest"
+		s.fault = f
+		for range 2 {
+			list, _ = s.Changes(t.Context())
+			next := slices.IndexFunc(list, func(c dropcap.Change) bool {
+				return c.State == dropcap.Applied
+			})
+			survives(func() {
+				if o := s.runner().Backout(t.Context(), list[next:next+1])[0]; o.Err != nil {
+					t.Errorf("%v: %v", f, o.Err)
+				}
+			})
+			s.settle(t)
+		}
+		web := s.find("web")
+		if web == nil || !web.running || web.layer.files["since"] != "written by the newest" ||
+			web.layer.files["data"] != precious {
+			t.Errorf("%v: web is %+v", f, web)
+		}
+		list, _ = s.Changes(t.Context())
+		for _, c := range list {
+			if c.State != dropcap.BackedOut {
+				t.Errorf("%v: change %s is %s: %s", f, c.ID, c.State, c.Because)
+			}
+		}
+	}
+}
+
+// once is a job that changes once more what a job has made.
+func (s *scripted) once(j Job, web *box) Job {
+	j.Original.Inspect = s.inspect(web)
+	recipe, err := recreate.Read(j.Original)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	j.Recipe, j.Step.Container.ID, j.Step.Before = recipe, web.id, j.Step.After
+	j.Step.After.CapDrop = append(slices.Clone(j.Step.Before.CapDrop), "MKNOD")
+	return j
 }
