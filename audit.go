@@ -2,45 +2,47 @@ package dropcap
 
 import "dropcap/caps"
 
-// Snapshot is what was seen on a host: an Audit without policy, verdicts and findings.
+// Snapshot is what dropcap observed on a host: an Audit without policy, verdicts and findings.
 type Snapshot struct {
 	Schema     string      `json:"schema"`
 	Created    string      `json:"created"` // RFC 3339, UTC
 	Host       Host        `json:"host"`
 	Containers []Container `json:"containers"` // in the engine's order: newest first
-	// names that were asked for and no container has, where that is no error
-	Absent []string `json:"absent,omitempty"`
+	// requested names that no container has, where that is no error
+	Missing []string `json:"absent,omitempty"`
 }
 
 // Audit is a judged Snapshot.
 type Audit struct {
 	Schema string `json:"schema"`
-	// RFC 3339, UTC: when it was seen, not when it was judged
+	// RFC 3339, UTC: when the host was observed, not when it was judged
 	Created    string    `json:"created"`
 	Host       Host      `json:"host"`
 	Control    Control   `json:"control"`
 	Policy     PolicyRef `json:"policy"`
 	Containers []Judged  `json:"containers"`
-	Findings   []Finding `json:"findings"` // those of no container: a policy's unmatched waivers
-	Summary    Summary   `json:"summary"`
-	// digest of the audit that known findings were taken from
+	// findings without a container: a policy's unmatched waivers
+	Findings []Finding `json:"findings"`
+	Summary  Summary   `json:"summary"`
+	// digest of the audit that the known findings come from
 	Baseline *PolicyRef `json:"baseline,omitempty"`
-	Absent   []string   `json:"absent,omitempty"` // as in Snapshot
+	Missing  []string   `json:"absent,omitempty"` // as in Snapshot
 }
 
-// Judged is a container with its verdict. In JSON its fields stand beside the container's own.
+// Judged is a container with its verdict. In JSON its fields are at the same level as the
+// container's.
 type Judged struct {
 	Container
 	Verdict  Verdict   `json:"verdict"`
 	Findings []Finding `json:"findings"`
-	// one command or edit for all findings that it mends, where there are several such
+	// one command or edit that fixes several findings at once
 	Fix string `json:"fix,omitempty"`
 }
 
 // Verdict is the outcome for one container. The zero value is no verdict.
 type Verdict string
 
-// The verdicts. Unknown is never a pass: something that decides could not be seen.
+// The verdicts. Unknown is never a pass: something that decides the verdict could not be observed.
 const (
 	Pass    Verdict = "pass"
 	Fail    Verdict = "fail"
@@ -48,7 +50,7 @@ const (
 	Unknown Verdict = "unknown"
 )
 
-// Control names the benchmark's rule that is judged.
+// Control names the benchmark's rule that an audit checks.
 type Control struct {
 	Benchmark string      `json:"benchmark"`
 	IDs       []ControlID `json:"ids"`
@@ -68,7 +70,7 @@ func CIS() Control {
 		{"1.6.0", "5.4"}}, Level: 1}
 }
 
-// PolicyRef says which policy judged.
+// PolicyRef identifies the policy of an audit.
 type PolicyRef struct {
 	Level Level `json:"level"`
 	// "sha256:…" over the policy file's bytes; empty for the built-in one
@@ -84,7 +86,7 @@ type Summary struct {
 	Unknown    int `json:"unknown"`
 }
 
-// Count makes the summary of judged containers.
+// Count returns the summary of judged containers.
 func Count(list []Judged) Summary {
 	s := Summary{Containers: len(list)}
 	for _, c := range list {
@@ -102,7 +104,7 @@ func Count(list []Judged) Summary {
 	return s
 }
 
-// Holds is what the container may really do now: what its processes hold where that was seen, else
+// Holds returns what the container can do now: what its processes hold if that was observed, else
 // what is predicted for its next start; nil if neither is known.
 func (c Container) Holds() *caps.Set {
 	if c.Kernel.Visible {
@@ -111,8 +113,8 @@ func (c Container) Holds() *caps.Set {
 	return c.Predicted
 }
 
-// GaveUp is what the configuration grants and no process of the running container holds any more. A
-// restart, an exec or a health check gets it back, so it counts like what is held.
+// GaveUp returns what the configuration grants and no process of the running container holds any
+// more. A restart, an exec or a health check regains it, so it counts as held.
 func (c Container) GaveUp() caps.Set {
 	held := c.Kernel.Holds()
 	if !c.Kernel.Visible || held == nil || c.Predicted == nil {

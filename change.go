@@ -22,26 +22,26 @@ type Change struct {
 	Workload string      `json:"workload"`
 	Name     string      `json:"name"` // the container's
 	Strategy Strategy    `json:"strategy"`
-	Before   string      `json:"container_before"` // id; the one that is retained
+	Before   string      `json:"container_before"` // id of the container that is retained
 	After    string      `json:"container_after"`  // id; empty until it exists
 	Was      Grant       `json:"was"`
 	Is       Grant       `json:"is"`
 	State    ChangeState `json:"state"`
 	Started  string      `json:"started"` // RFC 3339, UTC
-	Ended    string      `json:"ended"`   // empty while it goes on
-	// DowntimeMS is from the request to stop the one container until the other was started, in
-	// milliseconds; 0 if nothing was stopped.
+	Ended    string      `json:"ended"`   // empty while it runs
+	// DowntimeMS is the time from the request to stop the old container until the new one was
+	// started, in milliseconds; 0 if nothing was stopped.
 	DowntimeMS int64  `json:"downtime_ms"`
-	Because    string `json:"because"` // why it was rolled back, or needs a person
-	// the retained container is gone: a backout re-creates it
+	Because    string `json:"because"` // why it was rolled back or needs a person
+	// the retained container was removed: a backout re-creates it
 	Pruned bool `json:"pruned,omitempty"`
-	// the journal keeps what the new container printed last that failed or was backed out
+	// the journal keeps the last output of a new container that failed or was backed out
 	Logged   bool    `json:"logged,omitempty"`
 	Timeline []Event `json:"timeline"`
 
-	// Others are the containers that were changed in the same step besides the one above: the other
-	// services of a Compose project, or what lives in the namespaces of a provider. They are rolled
-	// back and backed out with it.
+	// Others are the other containers changed in the same step: the other services of a Compose
+	// project, or the containers in a provider's namespaces. They are rolled back and backed out
+	// together.
 	Others []ChangedContainer `json:"others,omitempty"`
 }
 
@@ -55,14 +55,13 @@ type ChangedContainer struct {
 	Is       Grant  `json:"is"`
 }
 
-// Containers are all that the change is about, the one that bears its name first.
+// Containers returns all containers of the change, the one that names it first.
 func (c Change) Containers() []ChangedContainer {
 	return append([]ChangedContainer{{c.Workload, c.Name, c.Before, c.After, c.Was, c.Is}},
 		c.Others...)
 }
 
-// Title is what people read of which containers a change is about: "web", "web and db", "web, db
-// and 2 more".
+// Title names the containers of a change for people: "web", "web and db", "web, db and 2 more".
 func (c Change) Title() string {
 	const most = 3
 	var names []string
@@ -80,8 +79,8 @@ func (c Change) Title() string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + last
 }
 
-// Retained is the id of the container that a change left behind, stopped, until it is pruned: the
-// old one where it was applied, the new one where it was backed out. Empty if there is none.
+// Retained returns the id of the stopped container that a change keeps until it is pruned: the old
+// one after an apply, the new one after a backout. Empty if there is none.
 func (c Change) Retained() string {
 	switch {
 	case c.Strategy != StrategyRecreate || c.Pruned:
@@ -94,7 +93,7 @@ func (c Change) Retained() string {
 	return ""
 }
 
-// AllRetained are the ids of all containers that a change left behind.
+// AllRetained returns the ids of all stopped containers that a change keeps.
 func (c Change) AllRetained() (ids []string) {
 	if c.Retained() == "" {
 		return nil
@@ -111,19 +110,19 @@ func (c Change) AllRetained() (ids []string) {
 	return ids
 }
 
-// Event is one thing that happened in a change: an effect that began or ended, or a decision.
+// Event is one entry of a change's timeline: an effect that began or ended, or a decision.
 type Event struct {
 	At    string `json:"at"` // RFC 3339 with fractions of a second, UTC
 	Event string `json:"event"`
 }
 
-// ChangeState is how far a change has come.
+// ChangeState is the progress of a change.
 type ChangeState string
 
 // The states. Preparing: nothing has been stopped. Switching: between the stop of the old and the
-// start of the new. Checking: the gate. The states that a change can end in are Applied,
-// RolledBack, BackedOut and NeedsPerson; all others are found only while it goes on, or after a
-// crash, and are what recover looks for.
+// start of the new. Checking: the gate. The final states are Applied, RolledBack, BackedOut and
+// NeedsPerson; the others exist only while the change runs or after a crash, and recover looks for
+// them.
 const (
 	Preparing   ChangeState = "preparing"
 	Switching   ChangeState = "switching"
@@ -136,7 +135,7 @@ const (
 	NeedsPerson ChangeState = "needs-person"
 )
 
-// Over tells whether nothing goes on any more.
+// Over reports whether the change is in a final state.
 func (s ChangeState) Over() bool {
 	return s == Applied || s == RolledBack || s == BackedOut || s == NeedsPerson
 }

@@ -1,9 +1,9 @@
-// Package dropcap holds the nouns: hosts, containers, findings, policies and the versioned
-// documents that carry them between verbs. Pure values and methods on them: nothing here opens a
+// Package dropcap defines the nouns: hosts, containers, findings, policies and the versioned
+// documents that verbs exchange. It has only pure values and their methods: nothing here opens a
 // file, a socket or a process.
 package dropcap
 
-// The documents' schemas. Fields may be added to a version; renaming or dropping one needs a new
+// The schemas of the documents. A version may gain fields; renaming or removing one needs a new
 // version.
 const (
 	SchemaSnapshot = "dropcap.snapshot/v1"

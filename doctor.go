@@ -2,21 +2,21 @@ package dropcap
 
 import "slices"
 
-// Report is what a host offers of what dropcap stands on.
+// Report says which of dropcap's requirements a host meets.
 type Report struct {
 	Schema  string  `json:"schema"`
 	Created string  `json:"created"` // RFC 3339, UTC
 	Host    Host    `json:"host"`
-	Checks  []Check `json:"checks"` // in the order in which a person would mend them
+	Checks  []Check `json:"checks"` // in the order in which to fix them
 }
 
-// Check is one thing that dropcap stands on.
+// Check is the result for one requirement.
 type Check struct {
 	Name   string      `json:"name"`
 	Status CheckStatus `json:"status"`
 	Detail string      `json:"detail"` // one line: what was found
-	Remedy string      `json:"remedy"` // one line; empty where nothing need or can be done
-	// the verbs that stand on it; empty where it is for information
+	Remedy string      `json:"remedy"` // one line; empty if nothing needs to be or can be done
+	// the verbs that need it; empty if it is only information
 	Needed []string `json:"needed"`
 }
 
@@ -31,7 +31,7 @@ const (
 	CheckWarning CheckStatus = "warning"
 )
 
-// Blocks tells whether a verb does not work on this host.
+// Blocks reports whether a missing requirement prevents a verb on this host.
 func (r Report) Blocks(verb string) bool {
 	return slices.ContainsFunc(r.Checks, func(c Check) bool {
 		return c.Status == CheckMissing && slices.Contains(c.Needed, verb)

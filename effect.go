@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// Effect is one thing that is done to the world outside. Each has a name, so that it can be shown
-// before it is done (a dry run), written to a timeline, and have a fault put before or after it by
-// a test.
+// Effect is one action on the outside world. It has a name, so that a dry run can show it, a
+// timeline can record it, and a test can inject a fault before or after it.
 type Effect struct {
 	Name   string // a stable slug, unique within a strategy: "create-new", "stop-old"
-	Says   string // what it does, in a few words for a person, without secrets: "stop web"
+	Says   string // a short description for people, without secrets: "stop web"
 	Action Action
 }
 
 // Action is what an effect does: a *Call, *Note, *Run, *File, *Reload, *Carry, *Compare or *Sync.
-// Whoever performs effects handles each kind.
+// Code that performs effects must handle each kind.
 type Action interface{ isAction() }
 
 func (*Call) isAction()    {}
@@ -28,13 +27,13 @@ func (*Carry) isAction()   {}
 func (*Compare) isAction() {}
 func (*Sync) isAction()    {}
 
-// Call returns the request that the effect makes of the engine; nil if it is of another kind.
+// Call returns the effect's request to the engine; nil if it is of another kind.
 func (e Effect) Call() *Call {
 	call, _ := e.Action.(*Call)
 	return call
 }
 
-// Reads reports whether the effect only looks.
+// Reads reports whether the effect only reads.
 func (e Effect) Reads() bool {
 	if _, looks := e.Action.(*Compare); looks {
 		return true
@@ -52,104 +51,105 @@ func (e Effect) IsNote() bool {
 // Call is a request to the engine's API. The body may hold secrets and is never printed.
 type Call struct {
 	Method  string
-	Path    string // begins with "/containers/…"; without the version
+	Path    string // "/containers/…", without the API version
 	Query   map[string]string
 	Body    json.RawMessage
-	API     string        // version to ask under; empty: the agreed one
-	Timeout time.Duration // 0: the engine's usual; a stop takes as long as its grace period
-	// Fine are statuses beside 2xx that are as good: 304 where the container is stopped already.
+	API     string        // API version to use; empty: the negotiated one
+	Timeout time.Duration // 0: the default; a stop takes as long as its grace period
+	// Fine are statuses besides 2xx that count as success, such as 304 for a container that is
+	// stopped already.
 	Fine []int
 }
 
-// Note is an entry in the journal: the change as it is now, and, first of all, what its backout
-// needs. It is durable when the effect ends.
+// Note is an entry in the journal: the current state of the change, and with the first one what its
+// backout needs. It is durable when the effect ends.
 type Note struct {
 	Change Change
-	// Keep is what restores the container (raw answers of the engine); it may hold secrets and
-	// never leaves the store. Nil: as before.
+	// Keep is what restores the container (the engine's raw answers). It may hold secrets and never
+	// leaves the store. Nil: unchanged.
 	Keep map[string]json.RawMessage
 }
 
-// Run is a program that is run on this host, without a shell.
+// Run is a program to run on this host, without a shell.
 type Run struct {
 	Args    []string
 	Dir     string
-	Env     []string // nil: this process's own
+	Env     []string // nil: this process's environment
 	Timeout time.Duration
-	// Outlives is set for a program that goes on when dropcap is killed, and that nobody may decide
-	// anything before the end of: it inherits the lock that says so.
+	// Outlives is set for a program that keeps running if dropcap is killed. No decision may be
+	// made before it ends, so it inherits the lock.
 	Outlives bool
-	// Copies are files of which the program is given private copies: an argument that is Path
-	// becomes the copy's path.
+	// Copies are files that the program gets as private copies: an argument equal to Path becomes
+	// the path of the copy.
 	Copies []Copy
-	// Unchanged are files that the program reads by itself, with their digests: none may change
+	// Unchanged are files that the program reads directly, with their digests. None may change
 	// while it runs.
 	Unchanged map[string]string
-	// Engine decides on what the program asks of the engine, which it then reaches through dropcap
-	// only. Nil: it reaches the engine by itself.
+	// Engine decides about the program's requests to the engine, which then all go through dropcap.
+	// Nil: the program talks to the engine directly.
 	Engine Gatekeeper
 }
 
-// Copy is a file as it was checked. Where its text has the path of another copied file between two
-// NUL, the path of that copy is put, in quotes.
+// Copy is a file with the contents that were checked. Where its text has the path of another copied
+// file between two NUL, that is replaced by the path of that copy, in quotes.
 type Copy struct {
 	Path string
 	Text []byte
 }
 
-// Gatekeeper stands between a program and the engine. Whoever only looks (GET, HEAD) is not asked
-// about.
+// Gatekeeper decides about a program's requests to the engine, except those that only read (GET,
+// HEAD).
 type Gatekeeper interface {
-	// Ask returns the body to send in the place of the program's. Path is without the version. An
-	// error is what the program gets for an answer.
+	// Ask returns the body to send instead of the program's. Path has no API version. An error
+	// becomes the answer to the program.
 	Ask(ctx context.Context, method, path string, body []byte) ([]byte, error)
-	// Answered is told what the engine answered; its error takes the answer's place.
+	// Answered receives the engine's answer; its error replaces that answer.
 	Answered(ctx context.Context, method, path string, status int, body []byte) error
 }
 
-// File is a file that is replaced as a whole: written beside, synced, renamed, its folder synced.
-// Mode and owner stay the former file's.
+// File replaces a whole file: a new file is written beside it, synced and renamed, and the folder
+// is synced. Mode and owner stay the same.
 type File struct {
 	Path string
-	Was  []byte // what must stand there now, or nothing is written
+	Was  []byte // the contents that it must have now, or nothing is written
 	Is   []byte
-	// Missing says that nothing must stand there now: a file of root's is made, which all may read,
-	// and the folder that it is in as well.
+	// Missing says that the file must not exist now. It is created for root, readable by all, and
+	// so is its folder.
 	Missing bool
-	// Remove says that nothing is to stand there afterwards. Folder says the same of the folder
-	// that it is in, if that is empty then.
+	// Remove says that the file is to be removed. Folder says the same of its folder, if that is
+	// then empty.
 	Remove, Folder bool
 }
 
-// Reload has the engine read its configuration file again (SIGHUP). Only a process that is
-// certainly the engine, and reads Config, is sent anything.
+// Reload makes the engine read its configuration file again (SIGHUP). Only a process that is
+// certainly the engine, and reads Config, gets the signal.
 type Reload struct {
 	Config string
 }
 
-// Carry makes the writable layer of one container equal to that of another one, which is never
-// written to. Both are named by their ids.
+// Carry makes the writable layer of container To equal to that of From, which is never written to.
+// Both are ids.
 type Carry struct {
 	From, To string
-	// Final is set where the first one does not run. Both layers are proven to be the same then;
-	// before, as far as the container holds still.
+	// Final is set if From does not run: then both layers are proven to be equal. Otherwise they
+	// are equal only as far as From writes nothing.
 	Final bool
 }
 
-// Compare looks at what one container's layer holds that was not carried into it from another's.
-// Its result is in the form of the engine's GET /containers/ID/changes.
+// Compare finds what one container's layer holds that did not come from another's. Its result has
+// the form of the engine's GET /containers/ID/changes.
 type Compare struct {
-	From, To string    // ids: what From holds and To does not
-	Since    time.Time // when the carrying was over
+	From, To string    // ids: finds what From holds and To does not
+	Since    time.Time // when the copy was complete
 }
 
-// Sync brings to disk what was carried into a container's layer, so that it outlives a loss of
-// power.
+// Sync writes what was copied into a container's layer to disk, so that it survives a power
+// failure.
 type Sync struct {
 	Container string // its id
 }
 
-// Result is what an effect gave.
+// Result is the result of an effect.
 type Result struct {
 	Status int // of a Call (HTTP), or of a Run (exit status)
 	// a Call's answer; a Run's output (standard output and error together, the last 64 KiB, as a

@@ -7,41 +7,42 @@ import (
 	"strings"
 )
 
-// Code says what kind of error it is; each has one exit status.
+// Code is the kind of an error; each has one exit status.
 type Code string
 
 // The kinds of error.
 const (
-	CodeError      Code = "error"       // 1
-	CodeUsage      Code = "usage"       // 2
-	CodeHost       Code = "host"        // 6: this host can't (no engine, no permission, no BTF)
+	CodeError Code = "error" // 1
+	CodeUsage Code = "usage" // 2
+	// 6: this host cannot do it (no engine, no permission, no BTF)
+	CodeHost       Code = "host"
 	CodeIncomplete Code = "incomplete"  // 7
-	CodeRolledBack Code = "rolled-back" // 4: the old container is in its place
-	CodePerson     Code = "person"      // 5: putting it back failed
+	CodeRolledBack Code = "rolled-back" // 4: the old container is back in place
+	CodePerson     Code = "person"      // 5: the rollback failed
 	CodeInterrupt  Code = "interrupted" // 130
-	CodeNoPlan     Code = "no-plan"     // 1: a host of a fleet has made and kept no such plan
+	CodeNoPlan     Code = "no-plan"     // 1: the host of a fleet has stored no such plan
 )
 
-// Error is what a person is told: a sentence that begins with "cannot", and the remedy.
+// Error is an error for people: a sentence that begins with "cannot", and the remedy.
 type Error struct {
 	Code    Code
 	Message string
 	Hint    string
-	Err     error // what caused it, for errors.Is; its text is already in Message where it helps
+	Err     error // the cause, for errors.Is; Message includes its text where that helps
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error; a %w in the format is its cause.
+// Errorf returns an Error; a %w in the format is its cause.
 func Errorf(code Code, hint, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: err.Error(), Hint: hint, Err: errors.Unwrap(err)}
 }
 
-// AsError gives any error the form that people are told: "cannot …", and the remedy.
+// AsError converts any error to an Error: "cannot …", and the remedy.
 func AsError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -71,7 +72,7 @@ const (
 	ExitInterrupt  = 130
 )
 
-// ExitOf gives an error's exit status.
+// ExitOf returns the exit status of an error.
 func ExitOf(err error) int {
 	if err == nil {
 		return ExitOK
@@ -98,8 +99,8 @@ func ExitOf(err error) int {
 	}
 }
 
-// Worst picks the exit status that stands for several, in the order 5 4 1 6 3 7 0; 2 and 130 end a
-// command at once and stand above all.
+// Worst returns the exit status that represents several, in the order 5 4 1 6 3 7 0; 2 and 130 end
+// a command at once and take precedence.
 func Worst(statuses ...int) int {
 	order := []int{ExitInterrupt, ExitUsage, ExitPerson, ExitRolledBack, ExitError, ExitHost,
 		ExitFindings, ExitIncomplete}
@@ -113,12 +114,11 @@ func Worst(statuses ...int) int {
 	return ExitOK
 }
 
-// ErrNotFound is the cause of an error about a container that is not there, or not any more.
+// ErrNotFound is the cause of an error about a container that does not exist (any more).
 var ErrNotFound = errors.New("no such container")
 
-// ErrUnreachable is the cause of an error about an engine that nobody can talk to, whatever is
-// asked.
+// ErrUnreachable is the cause of an error about an engine that answers no request at all.
 var ErrUnreachable = errors.New("the engine cannot be reached")
 
-// ErrGone is the cause of an error about a process that ended while it was being looked at.
+// ErrGone is the cause of an error about a process that ended while it was read.
 var ErrGone = errors.New("the process is gone")

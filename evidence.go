@@ -5,37 +5,36 @@ import "dropcap/caps"
 // SchemaEvidence is the schema of Evidence.
 const SchemaEvidence = "dropcap.evidence/v1"
 
-// Evidence is what workloads were seen to need.
+// Evidence is what workloads were observed to need.
 type Evidence struct {
 	Schema    string             `json:"schema"`
 	Workloads []WorkloadEvidence `json:"workloads"`
-	// workloads that were asked for and of which there is no evidence, where that is no error
-	Absent []string `json:"absent,omitempty"`
-	// NotStarted names the containers that a recording restarted, or was to, and did not see
-	// starting.
+	// requested workloads without evidence, where that is no error
+	Missing []string `json:"absent,omitempty"`
+	// NotStarted names the containers that a recording restarted, or should have, and whose start
+	// it did not observe.
 	NotStarted []string `json:"not_started,omitempty"`
 }
 
 // WorkloadEvidence is the evidence of one workload at one revision.
 type WorkloadEvidence struct {
 	Workload string   `json:"workload"`
-	Revision string   `json:"revision"` // "sha256:…" over what makes it one, see Revision
+	Revision string   `json:"revision"` // "sha256:…", see Container.Revision
 	ImageID  string   `json:"image_id"`
 	Sources  []Source `json:"sources"`
 	Held     caps.Set `json:"held"`
-	// always within Held: dropcap recommends drops, never a grant
+	// always a subset of Held: dropcap recommends drops, never a grant
 	Required caps.Set `json:"required"`
 	Unused   caps.Set `json:"unused"`
-	// TryWithout is what of Required only needs show of which programs often take no notice, see
-	// Need.TryWithout.
+	// TryWithout is the part of Required whose denial programs often ignore, see Need.TryWithout.
 	TryWithout  caps.Set       `json:"try_without,omitempty"`
 	Needs       []Need         `json:"needs"`
 	Recommended Recommendation `json:"recommended"`
 	Confidence  Confidence     `json:"confidence"`
 }
 
-// Containers is how many containers the evidence is from: one that was recorded several times has
-// several sources. Sources that are summed up count as one container each.
+// Containers returns the number of containers that the evidence comes from: a container recorded
+// several times has several sources. Each summed recording counts as one container.
 func (w WorkloadEvidence) Containers() int {
 	seen := map[[2]string]bool{}
 	summed := 0
@@ -46,8 +45,8 @@ func (w WorkloadEvidence) Containers() int {
 	return len(seen) + summed
 }
 
-// Recordings is how many recordings the evidence is from, of which Need.Sources tells how many
-// showed a need.
+// Recordings returns the number of recordings that the evidence comes from. Need.Sources says how
+// many of them showed a need.
 func (w WorkloadEvidence) Recordings() (n int) {
 	for _, s := range w.Sources {
 		n += s.Recordings()
@@ -55,7 +54,7 @@ func (w WorkloadEvidence) Recordings() (n int) {
 	return n
 }
 
-// Source is one recording of one container, with what of its life was seen.
+// Source is one recording of one container, and how much of its life was observed.
 type Source struct {
 	Host struct {
 		ID string `json:"id"`
@@ -63,47 +62,49 @@ type Source struct {
 	Container  string `json:"container"` // 64 hex digits
 	Since      string `json:"since"`     // RFC 3339, UTC
 	Until      string `json:"until"`
-	Seconds    int64  `json:"seconds"` // for which it was running and watched
+	Seconds    int64  `json:"seconds"` // of running under observation
 	StartsCold int    `json:"starts_cold"`
 	StartsWarm int    `json:"starts_warm"`
 	Stops      int    `json:"stops"`
-	Lost       uint64 `json:"lost"` // checks that were seen and not recorded
-	// LossUnknown is set where the hook cannot count what it missed.
+	Lost       uint64 `json:"lost"` // checks that were observed but not recorded
+	// LossUnknown is set if the hook cannot count what it missed.
 	LossUnknown bool `json:"loss_unknown,omitempty"`
-	// CallsUnseen says in one clause why not what its programs do with their own sets, without any
-	// check, was seen (prctl); empty if it was.
+	// CallsUnseen says in one clause why the programs' calls on their own sets (prctl, which causes
+	// no check) were not observed; empty if they were.
 	CallsUnseen string `json:"calls_unseen,omitempty"`
-	// Complete is set when the operator said that everything the workload does was exercised.
+	// Complete is set if the operator declared that everything the workload does was exercised.
 	Complete bool `json:"complete,omitempty"`
-	// Execs is set when the operator said that what `docker exec` runs is the workload's own work.
+	// Execs is set if the operator declared that what `docker exec` runs is part of the workload.
 	Execs bool `json:"execs,omitempty"`
 	// FilesUnseen says in one clause why its files were not all scanned for file capabilities;
 	// empty if they were.
 	FilesUnseen string `json:"files_unseen,omitempty"`
-	// Summed is how many old recordings this stands for, that are not kept apart any more; 0 for
-	// one. Container and Since are then the first's, Seconds the longest's, and the rest are sums.
+	// Summed is the number of old recordings that this one summarises; 0 for a single one.
+	// Container and Since are then the first recording's, Seconds the longest one's, and the rest
+	// are sums.
 	Summed int `json:"summed,omitempty"`
 }
 
-// Recordings is how many it stands for.
+// Recordings returns the number of recordings that s represents.
 func (s Source) Recordings() int { return max(1, s.Summed) }
 
-// Class is what one kind of check means for the program that caused it.
+// Class is the meaning of a kind of check for the program that caused it.
 type Class string
 
-// The classes, those that make a capability required first.
+// The classes, starting with those that make a capability required.
 const (
 	Decisive    Class = "decisive"    // without it this call fails
 	Alternative Class = "alternative" // one of several capabilities would do
-	Silent      Class = "silent"      // the call succeeds without it, but means something else
-	Static      Class = "static"      // by file capabilities or seccomp coupling, never checked
+	Silent      Class = "silent"      // the call succeeds without it, but does something else
+	// through file capabilities or seccomp coupling, never checked
+	Static      Class = "static"
 	Inspected   Class = "inspected"   // the program names it in its own sets
 	UnknownNeed Class = "unknown"     // a site that no rule knows: kept
 	Advisory    Class = "advisory"    // the kernel asked, nothing depends on it
 	Ungrantable Class = "ungrantable" // no capability of the container could grant it
 )
 
-// Keeps tells whether a granted check of this class makes its capability required.
+// Keeps reports whether a granted check of this class makes its capability required.
 func (c Class) Keeps() bool { return c != Advisory && c != Ungrantable }
 
 // The outcomes of checks.
@@ -122,7 +123,7 @@ const (
 	PhaseExec   = "exec"
 )
 
-// Need is what was seen of one capability, with one outcome and class.
+// Need is what was observed of one capability, with one outcome and class.
 type Need struct {
 	Cap     caps.Cap `json:"cap"`
 	Outcome string   `json:"outcome"` // granted or denied
@@ -130,35 +131,35 @@ type Need struct {
 	Count   uint64   `json:"count"`
 	First   string   `json:"first"` // RFC 3339, UTC
 	Last    string   `json:"last"`
-	Sources int      `json:"sources"` // of how many containers
+	Sources int      `json:"sources"` // the number of containers
 	By      []By     `json:"by"`
 	Because string   `json:"because"` // what breaks without it, in one sentence
-	// Or holds other capabilities, any one of which would do as well; for Alternative.
+	// Or holds other capabilities, any of which would also do; for Alternative.
 	Or caps.Set `json:"or,omitempty"`
-	// Flagged is set where only programs that are not proven to be the image's caused the checks
-	// (see Suspect): then it keeps nothing beyond the engine's defaults, unless an operator of this
-	// host approved it.
+	// Flagged is set if only programs that are not proven to be the image's caused the checks (see
+	// Suspect). The need then keeps nothing beyond the engine's defaults, unless an operator of
+	// this host approved it.
 	Flagged bool `json:"flagged,omitempty"`
-	// Exec is set where what `docker exec` ran caused the checks, and not the workload itself: then
-	// it keeps nothing, unless approved.
+	// Exec is set if `docker exec` caused the checks, and not the workload itself. The need then
+	// keeps nothing, unless approved.
 	Exec     bool `json:"exec,omitempty"`
 	Approved bool `json:"approved,omitempty"`
-	// TryWithout is set where the kernel was asked, and only the program knows whether it minds the
-	// answer: programs often go on without. It is kept; a trial tells. TryBecause says why, in one
+	// TryWithout is set if only the program knows whether it needs the capability: programs often
+	// continue after a denial. The capability is kept; a trial decides. TryBecause says why, in one
 	// clause.
 	TryWithout bool   `json:"try_without,omitempty"`
 	TryBecause string `json:"try_because,omitempty"`
 }
 
-// Doubted tells whether the need keeps less than its class says until an operator approves of it.
+// Doubted reports whether the need keeps less than its class says until an operator approves it.
 func (n Need) Doubted() bool { return (n.Flagged || n.Exec) && !n.Approved }
 
-// By is one program, system call and place in the kernel that caused checks.
+// By is one program, system call and kernel function that caused checks.
 type By struct {
 	Exe     string `json:"exe"`      // path in the container; empty if it could not be resolved
 	ExeFrom string `json:"exe_from"` // image, volume, written, memory, unknown
 	Syscall string `json:"syscall"`
-	Site    string `json:"site"` // the kernel function that asked
+	Site    string `json:"site"` // the kernel function that made the check
 	Phase   string `json:"phase"`
 	Count   uint64 `json:"count"`
 }
@@ -175,8 +176,8 @@ type Confidence struct {
 	Because []string `json:"because"`
 }
 
-// The levels of confidence. Low: no start seen. Medium: a cold start and 10 minutes. High: a cold
-// and a warm start, a stop, an hour or an explicit end of tests, and nothing unknown.
+// The levels of confidence. Low: no start observed. Medium: a cold start and 10 minutes. High: a
+// cold and a warm start, a stop, an hour or an explicit end of tests, and nothing unknown.
 const (
 	ConfidenceLow    = "low"
 	ConfidenceMedium = "medium"

@@ -1,11 +1,11 @@
 package dropcap
 
-// Labels are what stands on a container, and what stands on its image. The engine merges an image's
-// labels into its containers', so whoever builds an image can write any of them. Package owner
-// decides which are believed; nothing else reads a value here.
+// Labels are the labels of a container and of its image. The engine merges an image's labels into
+// its containers', so the author of an image can set any label. Package owner decides which to
+// trust; nothing else reads the values.
 type Labels struct {
-	Own   map[string]string // the container's, the image's merged in
+	Own   map[string]string // the container's labels, including those merged from the image
 	Image map[string]string
-	// false if the image could not be asked about: then nobody can tell who gave a label
+	// false if the image could not be inspected: then the origin of a label is unknown
 	ImageKnown bool
 }

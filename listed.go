@@ -1,8 +1,7 @@
 package dropcap
 
-// Listed returns the document with empty lists for those that are nil, so that a script may walk
-// them without asking. The declared lists stay as the engine stored them: null and [] are different
-// there.
+// Listed returns the document with empty lists instead of nil, so that scripts need no null checks.
+// The declared lists stay as the engine stored them: there, null and [] differ.
 func (a Audit) Listed() Audit {
 	a.Host.LSM = listed(a.Host.LSM)
 	a.Findings = listed(a.Findings)
@@ -10,7 +9,7 @@ func (a Audit) Listed() Audit {
 	return a
 }
 
-// Listed returns the container with empty lists for those that are nil.
+// Listed returns the container with empty lists instead of nil.
 func (c Judged) Listed() Judged {
 	c.Findings = listed(c.Findings)
 	c.Labels = listed(c.Labels)
@@ -19,27 +18,27 @@ func (c Judged) Listed() Judged {
 	return c
 }
 
-// Listed returns the document with empty lists for those that are nil.
+// Listed returns the document with empty lists instead of nil.
 func (p Plan) Listed() Plan {
 	p.Host.LSM = listed(p.Host.LSM)
 	p.Steps = each(p.Steps, Step.Listed)
 	return p
 }
 
-// Listed returns the step with empty lists for those that are nil.
+// Listed returns the step with empty lists instead of nil.
 func (s Step) Listed() Step {
 	s.Retained, s.Warnings = listed(s.Retained), listed(s.Warnings)
 	s.Before, s.After = s.Before.listed(), s.After.listed()
 	return s
 }
 
-// Listed returns the document with empty lists for those that are nil.
+// Listed returns the document with empty lists instead of nil.
 func (c Changes) Listed() Changes {
 	c.Changes = each(c.Changes, Change.Listed)
 	return c
 }
 
-// Listed returns the change with empty lists for those that are nil.
+// Listed returns the change with empty lists instead of nil.
 func (c Change) Listed() Change {
 	c.Timeline = listed(c.Timeline)
 	c.Was, c.Is = c.Was.listed(), c.Is.listed()
@@ -58,7 +57,7 @@ func listed[T any](l []T) []T {
 	return l
 }
 
-// each applies a function to a copy of a list.
+// each returns a copy of a list with a function applied to each element.
 func each[T any](l []T, do func(T) T) []T {
 	out := make([]T, len(l))
 	for i, x := range l {

@@ -6,7 +6,7 @@ import (
 	"dropcap/caps"
 )
 
-// Level is how much is demanded.
+// Level is how strict a policy is.
 type Level string
 
 // The levels: cis is the control (no NET_RAW unless needed, nothing beyond the defaults unless
@@ -16,18 +16,18 @@ const (
 	LevelLeast Level = "least"
 )
 
-// Policy is what an operator wants: how much to demand, what is known to be needed, and which
+// Policy is what an operator wants: how strict to be, which capabilities are needed, and which
 // findings are accepted.
 type Policy struct {
 	Level   Level    `json:"level"`
 	Keeps   []Keep   `json:"keeps"`
 	Waivers []Waiver `json:"waivers"`
-	// "sha256:…" of the file it came from; empty for the built-in policy
+	// "sha256:…" of its file; empty for the built-in policy
 	Digest string `json:"-"`
 }
 
-// Selector picks containers. Every field that is set must match; glob patterns as in path.Match,
-// but "*" matches "/" too. The zero value picks every container.
+// Selector selects containers. Every field that is set must match; glob patterns as in path.Match,
+// but "*" matches "/" too. The zero value selects every container.
 type Selector struct {
 	Name     string `json:"name,omitempty"`
 	Image    string `json:"image,omitempty"`
@@ -42,21 +42,21 @@ type Keep struct {
 	Reason     string   `json:"reason"`
 }
 
-// Waiver accepts findings about these capabilities, for a time.
+// Waiver accepts findings about these capabilities until it expires.
 type Waiver struct {
 	Containers Selector  `json:"containers"`
 	Caps       caps.Set  `json:"capabilities"`
 	Owner      string    `json:"owner"`
 	Reason     string    `json:"reason"`
-	Expires    time.Time `json:"expires"`        // the first moment at which it no longer counts
+	Expires    time.Time `json:"expires"`        // the first moment at which it no longer applies
 	Line       int       `json:"line,omitempty"` // in the policy file
 }
 
-// Expired tells whether the waiver no longer counts.
+// Expired reports whether the waiver no longer applies.
 func (w Waiver) Expired(now time.Time) bool { return !w.Expires.IsZero() && !now.Before(w.Expires) }
 
-// LastDay is the last day, 2006-01-02 in UTC, on which the waiver counts: the one that the policy
-// names. Empty if it never expires.
+// LastDay returns the last day, 2006-01-02 in UTC, on which the waiver applies, as the policy names
+// it. Empty if it never expires.
 func (w Waiver) LastDay() string {
 	if w.Expires.IsZero() {
 		return ""

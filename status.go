@@ -2,7 +2,7 @@ package dropcap
 
 import "slices"
 
-// Status is the exit status that an audit stands for: findings before unknowns.
+// Status returns the exit status of an audit: findings take precedence over unknowns.
 func (a Audit) Status() int {
 	status := ExitOK
 	if a.Summary.Unknown > 0 {
@@ -18,7 +18,7 @@ func (a Audit) Status() int {
 	return status
 }
 
-// Status is the exit status that a plan stands for: changes pending before what was refused.
+// Status returns the exit status of a plan: pending changes take precedence over refusals.
 func (p Plan) Status() int {
 	status := ExitOK
 	for _, s := range p.Steps {

@@ -1,14 +1,14 @@
 package dropcap
 
-// Spot is a place in a file system, whatever path leads there: bind mounts, subvolumes and other
-// names of a folder are the same spot.
+// Spot is a location in a file system, independent of the path to it: bind mounts, subvolumes and
+// other names of a folder are the same spot.
 type Spot struct {
 	Device string // the file system's, "8:1", as mountinfo has it
 	Path   string // from the file system's own root
 }
 
-// Waypoint is a file or folder on the way to a file, the root first and the file last, as the
-// kernel tells it.
+// Waypoint is one component of the path to a file, from the root to the file itself, as the kernel
+// describes it.
 type Waypoint struct {
 	Path    string
 	UID     uint32
@@ -16,9 +16,9 @@ type Waypoint struct {
 	Link    bool
 	Folder  bool
 	Regular bool
-	Names   uint64 // how many hard links a file has
-	// Spots are where it is kept; an overlay's layers keep it, too.
+	Names   uint64 // the number of hard links
+	// Spots are its locations, including those in an overlay's layers.
 	Spots []Spot
-	// Elsewhere says why the kernel does not tell where it is kept; empty if it does.
-	Elsewhere string
+	// WhyNot says why the kernel does not reveal its location; empty if it does.
+	WhyNot string
 }

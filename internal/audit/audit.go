@@ -37,7 +37,7 @@ func Judge(s dropcap.Snapshot, o Options) dropcap.Audit {
 	a := dropcap.Audit{
 		Schema: dropcap.SchemaAudit, Created: s.Created, Host: s.Host, Control: dropcap.CIS(),
 		Policy:     dropcap.PolicyRef{Level: o.Policy.Level, Digest: o.Policy.Digest},
-		Containers: make([]dropcap.Judged, 0, len(s.Containers)), Absent: s.Absent,
+		Containers: make([]dropcap.Judged, 0, len(s.Containers)), Missing: s.Missing,
 	}
 	w := policy.NewWaivers(o.Policy.Waivers, o.Now)
 	for _, c := range s.Containers {

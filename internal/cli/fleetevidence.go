@@ -69,7 +69,7 @@ func (c *control) pull(ctx context.Context, f *fleetLook) error {
 		c.app.warn(fmt.Errorf("%s: %s%s", x.Host, x.Message, asHint(x.Hint)))
 		c.app.status = dropcap.Worst(c.app.status, dropcap.ExitIncomplete)
 	}
-	merged.Absent, _ = fleet.Missing(doc)
+	merged.Missing, _ = fleet.Missing(doc)
 	err = c.app.print(targets, func(w io.Writer, format string, o render.Options) error {
 		if format == "json" {
 			return render.JSON(w, merged)

@@ -52,13 +52,13 @@ func conformLabels(t *testing.T, s subject, c *docker.Client) {
 		`{"Image":"claims:1","Cmd":["sleep","1"]}`, &made)
 	t.Cleanup(func() { s.remove(t, made.Id) })
 	got := inspect(t, c, made.Id)
-	if got.Said.Own[project] != "shop" || got.Said.Image[project] != "shop" {
-		t.Errorf("the image's labels are not told, or not on the container: %v", got.Said)
+	if got.EngineLabels.Own[project] != "shop" || got.EngineLabels.Image[project] != "shop" {
+		t.Errorf("the image's labels are not told, or not on the container: %v", got.EngineLabels)
 	}
 	id := s.create(t, "true-one", `,"Labels":{"`+project+`":"shop","`+service+`":"web"}`)
-	if got := inspect(t, c, id); got.Said.Own[project] != "shop" || got.Said.Image[project] != "" ||
-		!got.Said.ImageKnown {
-		t.Errorf("got %+v", got.Said)
+	if got := inspect(t, c, id); got.EngineLabels.Own[project] != "shop" || got.EngineLabels.Image[project] != "" ||
+		!got.EngineLabels.ImageKnown {
+		t.Errorf("got %+v", got.EngineLabels)
 	}
 }
 

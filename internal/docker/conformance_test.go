@@ -293,9 +293,9 @@ func conformInspect(t *testing.T, s subject, c *docker.Client) {
 		// Podman writes localhost/ before it
 		t.Errorf("image is %q, %q", got.Image, got.ImageID)
 	}
-	if own := got.Said.Own; own["a"] != "secret" || own["b"] != "2" || !got.Said.ImageKnown ||
-		got.Said.Image["a"] != "" {
-		t.Errorf("labels are %v", got.Said)
+	if own := got.EngineLabels.Own; own["a"] != "secret" || own["b"] != "2" || !got.EngineLabels.ImageKnown ||
+		got.EngineLabels.Image["a"] != "" {
+		t.Errorf("labels are %v", got.EngineLabels)
 	}
 	if _, err := time.Parse(time.RFC3339Nano, got.Created); err != nil {
 		t.Error(err)

@@ -293,8 +293,8 @@ func TestHang(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 			if fault.Path == "/images/" {
-				if err != nil || got.Said.ImageKnown || len(got.Said.Own) != 2 {
-					t.Errorf("%+v, %v: what the image says is not known", got.Said, err)
+				if err != nil || got.EngineLabels.ImageKnown || len(got.EngineLabels.Own) != 2 {
+					t.Errorf("%+v, %v: what the image says is not known", got.EngineLabels, err)
 				}
 				return
 			}

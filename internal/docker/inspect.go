@@ -109,7 +109,7 @@ func (c *Client) describe(ctx context.Context, b containerBody) (dropcap.Contain
 	if out.Running() {
 		out.PID = b.State.Pid
 	}
-	out.Said = c.labelsOf(ctx, b)
+	out.EngineLabels = c.labelsOf(ctx, b)
 	if ctx.Err() != nil { // the image may not have been asked for then
 		return dropcap.Container{}, interrupted("the inspection of "+b.ID, ctx)
 	}

@@ -29,7 +29,7 @@ func TestLabelsAreToldWithTheImages(t *testing.T) {
 		"orphan": {Own: labels{"role": "vpn"}},
 		"bare":   {ImageKnown: true},
 	} {
-		if got := inspect(t, c, name).Said; !maps.Equal(got.Own, want.Own) ||
+		if got := inspect(t, c, name).EngineLabels; !maps.Equal(got.Own, want.Own) ||
 			!maps.Equal(got.Image, want.Image) || got.ImageKnown != want.ImageKnown {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}

@@ -217,7 +217,7 @@ func TestEvidenceIsMergedWhereTheWorkloadIsTheSame(t *testing.T) {
 
 func TestOnlyWhatNoHostHasIsMissing(t *testing.T) {
 	one, two := auditOf(), auditOf()
-	one.Absent, two.Absent = []string{"wbe", "db", "?"}, []string{"web", "wbe"}
+	one.Missing, two.Missing = []string{"wbe", "db", "?"}, []string{"web", "wbe"}
 	f := fleetOf(t, "audit", map[string]any{"i-1": one, "i-2": two, "i-3": evidenceOf()})
 	f.Run.Args = []string{"--level=cis", "--container=web", "--container=db", "--container=wbe",
 		"--container=wbe"}

@@ -108,7 +108,7 @@ func (h *Host) plan(ctx context.Context, session *Session, s *store.Store,
 	if err := p.askCarry(ctx, h.observer, q); err != nil {
 		return p, err
 	}
-	p.Plan.Absent = snap.Absent
+	p.Plan.Missing = snap.Missing
 	return p, nil
 }
 

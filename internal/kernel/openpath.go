@@ -67,7 +67,7 @@ func (t *MountTable) waypoint(fd int, at string) (dropcap.Waypoint, error) {
 		Folder: kind == unix.S_IFDIR, Regular: kind == unix.S_IFREG,
 		Names: uint64(st.Nlink),
 	}
-	p.Spots, p.Elsewhere = t.spots(fd, at, 0)
+	p.Spots, p.WhyNot = t.spots(fd, at, 0)
 	return p, nil
 }
 

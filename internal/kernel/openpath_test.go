@@ -72,14 +72,14 @@ func TestAllPathsToAFileLeadToOneSpot(t *testing.T) {
 	m := table(t)
 	want := last(t, m, in("a/deep/shop/c.yaml")).Spots
 	for _, p := range []string{"b c/shop/c.yaml", "d/c.yaml"} {
-		if got := last(t, m, in(p)); !slices.Equal(got.Spots, want) || got.Elsewhere != "" ||
+		if got := last(t, m, in(p)); !slices.Equal(got.Spots, want) || got.WhyNot != "" ||
 			!got.Regular {
 			t.Errorf("%s is at %+v, want %v", p, got, want)
 		}
 	}
 	over := last(t, m, in("o/shop/c.yaml"))
 	if upper := last(t, m, in("upper/shop/c.yaml")).Spots[0]; !slices.Contains(over.Spots, upper) ||
-		over.Elsewhere != "" {
+		over.WhyNot != "" {
 		t.Errorf("on an overlay it is at %+v, want %v among them", over, upper)
 	}
 	reached, err := m.Reachable(in("a"))

@@ -96,7 +96,7 @@ func (d doer) Evidence(ctx context.Context, args wire.Args) (wire.Result, error)
 		return wire.Result{}, err
 	}
 	if len(args.Workloads) > 0 {
-		doc.Workloads, doc.Absent = host.Choose(doc.Workloads, args.Workloads)
+		doc.Workloads, doc.Missing = host.Choose(doc.Workloads, args.Workloads)
 	}
 	return evidenceResult(doc), nil
 }

@@ -118,13 +118,13 @@ func Recognise(l dropcap.Labels, name, engine string) (dropcap.Owner, string) {
 // Settle puts what labels tell into the container, whose Said then is empty: only what is believed
 // is left to be read.
 func Settle(c *dropcap.Container, engine string) {
-	c.Labels = slices.Sorted(maps.Keys(c.Said.Own))
+	c.Labels = slices.Sorted(maps.Keys(c.EngineLabels.Own))
 	if c.Labels == nil {
 		c.Labels = []string{}
 	}
-	c.LabelValues, c.ImageLabels = Believed(c.Said), Brought(c.Said)
-	c.Owner, c.Workload = Recognise(c.Said, c.Name, engine)
-	c.Said = dropcap.Labels{}
+	c.LabelValues, c.ImageLabels = Believed(c.EngineLabels), Brought(c.EngineLabels)
+	c.Owner, c.Workload = Recognise(c.EngineLabels, c.Name, engine)
+	c.EngineLabels = dropcap.Labels{}
 }
 
 // AcrossHosts reports whether a workload of that name is the same on every host.

@@ -158,14 +158,14 @@ func TestOnlyWhatTheImageDidNotBringIsBelieved(t *testing.T) {
 // TestNothingUnbelievedIsLeft: whoever gets the container after it is settled cannot read what is
 // not believed.
 func TestNothingUnbelievedIsLeft(t *testing.T) {
-	c := dropcap.Container{Name: "c", Said: dropcap.Labels{Own: labels{"b": "1", "a": "2"},
+	c := dropcap.Container{Name: "c", EngineLabels: dropcap.Labels{Own: labels{"b": "1", "a": "2"},
 		Image: labels{"b": "1"}, ImageKnown: true}}
 	Settle(&c, "docker")
 	if !slices.Equal(c.Labels, []string{"a", "b"}) || !slices.Equal(c.ImageLabels, []string{"b"}) ||
-		!maps.Equal(c.LabelValues, labels{"a": "2"}) || c.Said.Own != nil {
+		!maps.Equal(c.LabelValues, labels{"a": "2"}) || c.EngineLabels.Own != nil {
 		t.Errorf("got %+v", c)
 	}
-	c = dropcap.Container{Name: "c", Said: dropcap.Labels{ImageKnown: true}}
+	c = dropcap.Container{Name: "c", EngineLabels: dropcap.Labels{ImageKnown: true}}
 	Settle(&c, "docker")
 	if c.Labels == nil || c.ImageLabels == nil || c.LabelValues == nil {
 		t.Errorf("none is not unknown: %+v", c)

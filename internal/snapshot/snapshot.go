@@ -69,7 +69,7 @@ func Take(ctx context.Context, e Engine, k Kernel, here func() Machine,
 	}
 	return dropcap.Snapshot{
 		Schema: dropcap.SchemaSnapshot, Created: time.Now().UTC().Format(time.RFC3339), Host: host,
-		Containers: list, Absent: missing,
+		Containers: list, Missing: missing,
 	}, nil
 }
 

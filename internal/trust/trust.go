@@ -106,9 +106,9 @@ func (r Rule) checkContainers(p dropcap.Waypoint) error {
 				shown(m.Unknown))
 		}
 	}
-	if p.Elsewhere != "" && len(r.Mounts) > 0 {
+	if p.WhyNot != "" && len(r.Mounts) > 0 {
 		return no("nobody can tell whether a container mounts %s: %s", shown(p.Path),
-			shown(p.Elsewhere))
+			shown(p.WhyNot))
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func TestWhomAFileIsTrustedOf(t *testing.T) {
 			}},
 		"nobody knows where it is kept": {rule: Rule{Owners: both, Mounts: elsewhere},
 			change: func(w []dropcap.Waypoint) {
-				w[2].Elsewhere = "fuse"
+				w[2].WhyNot = "fuse"
 			}},
 	} {
 		var un *Untrusted

@@ -64,7 +64,7 @@ func TestAHostThatLacksWhatWasNamedHasNotFailed(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	a, err := foreign.Audit(f.Documents[1])
-	if err != nil || len(a.Containers) != 0 || len(a.Absent) != 1 || a.Absent[0] != "web" {
+	if err != nil || len(a.Containers) != 0 || len(a.Missing) != 1 || a.Missing[0] != "web" {
 		t.Errorf("%v: %+v", err, a)
 	}
 	if err := os.Remove(filepath.Join(s.lab.folder, "node-2", "no-engine.sock")); err != nil {

@@ -24,12 +24,12 @@ func TestANodePlansThoseOfTheNamedContainersThatItHas(t *testing.T) {
 	s.start("web")
 	r := s.p.node(t, "plan", "--request="+s.request(), "--container=wbe", "--container=web")
 	if p := planOf(t, r); r.Status != 3 || len(p.Steps) != 1 ||
-		p.Steps[0].Container.Name != "web" || !slices.Equal(p.Absent, []string{"wbe"}) {
+		p.Steps[0].Container.Name != "web" || !slices.Equal(p.Missing, []string{"wbe"}) {
 		t.Errorf("one of two: %+v", r)
 	}
 	r = s.p.node(t, "plan", "--request="+s.request(), "--container=wbe")
 	if p := planOf(t, r); r.Status != 0 || r.Error != nil || len(p.Steps) != 0 ||
-		!slices.Equal(p.Absent, []string{"wbe"}) {
+		!slices.Equal(p.Missing, []string{"wbe"}) {
 		t.Errorf("none: %+v %+v", r, r.Error)
 	}
 }

@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// Place is where managed nodes are: an account's region, reached by one set of credentials.
+// Place is one region of one account, reached with one set of credentials.
 type Place struct {
 	Account, Region string
-	Role            string // ARN of the role that was assumed to get there; empty if none was
+	Role            string // ARN of the role assumed to reach it; empty if none
 }
 
 // String is "account/region".
 func (p Place) String() string { return p.Account + "/" + p.Region }
 
-// Partition is the first part of the names of resources in the place's region (the SDK's
-// partitions.json).
+// Partition returns the ARN partition of the place's region (the SDK's partitions.json).
 func (p Place) Partition() string {
 	for _, known := range [][2]string{
 		{"cn-", "aws-cn"}, {"us-gov-", "aws-us-gov"}, {"us-iso-", "aws-iso"},
@@ -30,11 +29,11 @@ func (p Place) Partition() string {
 	return "aws"
 }
 
-// Node is a managed node, by the service's own word.
+// Node is a managed node as Systems Manager describes it.
 type Node struct {
 	Place
 	ID              string // i-… or mi-…
-	Name            string // ComputerName; the node says it
+	Name            string // ComputerName, as the node reports it
 	Platform        string // Linux, Windows, MacOS
 	PlatformName    string
 	PlatformVersion string
@@ -43,7 +42,7 @@ type Node struct {
 	Pinged          time.Time
 }
 
-// Host is "account/region/node", as a FleetHost has it.
+// Host returns "account/region/node", as in FleetHost.
 func (n Node) Host() string { return n.Place.String() + "/" + n.ID }
 
 // NodeCommand is one request to run dropcap on nodes of one place.
@@ -56,33 +55,33 @@ type NodeCommand struct {
 	// Verb, Request and Args are the parameters of dropcap's own documents.
 	Verb, Request string
 	Args          []string
-	Lines         []string      // of a script, for AWS-RunShellScript
+	Lines         []string      // the lines of a script, for AWS-RunShellScript
 	Package       PackageAction // for AWS-ConfigureAWSPackage
 	Comment       string        // at most 100 characters
-	Delivery      time.Duration // until a node must have fetched it; 30 s to 30 days
-	Execution     time.Duration // until the agent kills it; 5 s to 48 h
-	Bucket        string        // for whole outputs; empty: what Run Command keeps
+	Delivery      time.Duration // how long a node may take to fetch it; 30 s to 30 days
+	Execution     time.Duration // how long it may run before the agent kills it; 5 s to 48 h
+	Bucket        string        // for complete outputs; empty: only what Run Command keeps
 	Prefix        string
 }
 
-// PackageAction is what Distributor is to do with a package. Its words are of fixed forms: there is
-// none for a shell.
+// PackageAction is what Distributor shall do with a package. Its fields have fixed forms, and none
+// of them reaches a shell.
 type PackageAction struct {
 	Uninstall    bool   // else: install
 	Name         string // of the package's document, or its ARN where another account shares it
-	Version      string // of the package; empty: the default one, or whichever is installed
+	Version      string // of the package; empty: the default version, or the installed one
 	Purge, Force bool   // of an uninstall, as of UninstallLines
 }
 
-// Package is dropcap as Distributor takes it.
+// Package is a Distributor package of dropcap.
 type Package struct {
 	Version  string            // of the package: letters, digits and . _ -
 	Manifest string            // JSON, schema 2.0
-	Files    map[string][]byte // zip files, by the names that the manifest has
+	Files    map[string][]byte // zip files, by their names in the manifest
 }
 
-// Invocation is how a command stands on one node, by the service's own word. It is a hint when to
-// look for the receipt, and no truth.
+// Invocation is the status of a command on one node, as the service reports it. It only hints when
+// to ask for the receipt; it decides nothing.
 type Invocation struct {
 	Node string
 	// StatusDetails: Pending, InProgress, Delayed, Success, DeliveryTimedOut, ExecutionTimedOut,
@@ -90,7 +89,7 @@ type Invocation struct {
 	Status string
 }
 
-// Over tells whether the service expects nothing more of the node.
+// Over reports whether the service expects nothing more from the node.
 func (i Invocation) Over() bool {
 	switch i.Status {
 	case "", "Pending", "InProgress", "Delayed", "Cancelling":
@@ -101,19 +100,19 @@ func (i Invocation) Over() bool {
 
 // NodeOutput is what a node printed.
 type NodeOutput struct {
-	Stdout, Stderr string // not more than Run Command keeps, unless they come from a bucket
-	Exit           int    // -1 if it did not run to its end
+	Stdout, Stderr string // no more than Run Command keeps, unless they come from a bucket
+	Exit           int    // -1 if it did not finish
 	Status         string // StatusDetails
-	// Kept is how many bytes at the beginning of Stdout Run Command itself kept, where the rest
-	// comes from a bucket; 0: all of them. Refused is why what the bucket has was not taken.
+	// Kept is the number of leading bytes of Stdout that Run Command itself kept, if the rest comes
+	// from a bucket; 0: all of them. Refused says why the bucket's object was not used.
 	Kept    int
 	Refused string
 }
 
-// Targets say which nodes are meant.
+// Targets selects nodes.
 type Targets struct {
-	Nodes []string // ids, or "account/region/id" as documents have them
-	// tag:KEY → values; all keys must match, of each any value; no value: the key is there
+	Nodes []string // ids, or "account/region/id" as in documents
+	// tag:KEY → values; all keys must match, each with any of its values; no value: the key exists
 	Tags   map[string][]string
 	Groups []string // names of resource groups
 	All    bool     // every managed node
