@@ -166,7 +166,7 @@ func (r *Runner) members(ctx context.Context, c *change, labels ...string) ([]me
 			images[m.ImageID] = l
 		}
 		l.Own = m.Labels
-		list[i].believed = owner.Believed(l)
+		list[i].believed = owner.TrustedLabels(l)
 	}
 	slices.SortFunc(list, func(a, b member) int { return strings.Compare(a.name(), b.name()) })
 	return list, nil

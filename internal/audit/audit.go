@@ -1,5 +1,5 @@
-// Package audit judges a snapshot by a policy. It is pure: documents in, a document out; it never
-// asks an engine or a kernel.
+// Package audit judges a snapshot by a policy. It is pure: it maps documents to a document, and
+// never asks an engine or a kernel.
 package audit
 
 import (
@@ -13,23 +13,24 @@ import (
 	"dropcap/internal/policy"
 )
 
-// Options are what a judgement needs beside the snapshot.
+// Options are the inputs of Judge besides the snapshot.
 type Options struct {
 	Policy dropcap.Policy
-	// Evidence is what workloads were seen to need: what it supports is needed, at either level.
+	// Evidence is what workloads were observed to need. What it supports counts as needed at either
+	// level.
 	Evidence []dropcap.WorkloadEvidence
-	// Changes are those of this host, the newest first: one that somebody has undone is a finding.
+	// Changes are this host's changes, newest first. One that somebody has undone is a finding.
 	Changes []dropcap.Change
-	// Known tells whether a finding stands in the baseline, by the container's policy.Identity; nil
-	// without one.
+	// Known reports whether the baseline has a finding, by the container's policy.Identity; nil
+	// without a baseline.
 	Known func(identity string, f dropcap.Finding) bool
-	// Partial is set when only some of the host's containers were looked at: then a waiver that
-	// matches none of them is no finding.
+	// Partial is set if the snapshot has only some of the host's containers. A waiver that matches
+	// none of them is then no finding.
 	Partial bool
 	Now     time.Time
 }
 
-// Judge gives each container its findings and verdict.
+// Judge returns the snapshot with the findings and verdict of each container.
 func Judge(s dropcap.Snapshot, o Options) dropcap.Audit {
 	if o.Policy.Level == "" {
 		o.Policy.Level = dropcap.LevelCIS
@@ -65,7 +66,7 @@ func judge(c dropcap.Container, h dropcap.Host, o Options, w *policy.Waivers) dr
 	for i := range findings {
 		findings[i].Known = o.Known != nil && o.Known(policy.Identity(c), findings[i])
 		if !c.Running() && findings[i].Rule != dropcap.RuleUnseen {
-			// one that somebody started is a container like any other
+			// once started, it is a container like any other
 			findings[i].Retained = c.Retained
 		}
 	}
@@ -73,14 +74,14 @@ func judge(c dropcap.Container, h dropcap.Host, o Options, w *policy.Waivers) dr
 		return findings[i].Severity.Rank() > findings[j].Severity.Rank()
 	})
 	return dropcap.Judged{Container: c, Verdict: verdict(c, findings), Findings: findings,
-		Fix: x.mend(findings)}
+		Fix: x.commonFix(findings)}
 }
 
-// verdict sums up. Where nothing could be seen of what it holds it is unknown, whatever else was
-// found. Where only what its configuration grants is not known, what was found is certain, and that
-// there is no more is not.
+// verdict returns the verdict of the container. If what it holds could not be observed, that is
+// unknown, whatever else was found. If only what its configuration grants is unknown, findings are
+// certain, but their absence is not.
 func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
-	if unseen(c) != "" {
+	if whyUnseen(c) != "" {
 		return dropcap.Unknown
 	}
 	accepted := false
@@ -91,7 +92,7 @@ func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
 		accepted = true
 	}
 	switch {
-	case unpredicted(c) != "":
+	case whyUnpredicted(c) != "":
 		return dropcap.Unknown
 	case accepted:
 		return dropcap.Waived
@@ -99,13 +100,13 @@ func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
 	return dropcap.Pass
 }
 
-// unseen says why the container cannot be judged; empty if it can.
-func unseen(c dropcap.Container) string {
+// whyUnseen says why the container cannot be judged; empty if it can.
+func whyUnseen(c dropcap.Container) string {
 	switch {
 	case c.Unread != "":
 		return "the engine's description of it cannot be read: " + plain(c.Unread)
 	case c.State == "" && !c.Kernel.Visible:
-		// nobody knows whether it runs, so what is predicted for a start is no answer
+		// it is unknown whether it runs, so the set predicted for a start decides nothing
 		return cmp.Or(c.Kernel.WhyNot, "whether it runs is not known")
 	case c.Running() && !c.Kernel.Visible && c.Kernel.WhyNot == "":
 		return "its processes were not looked at"
@@ -120,16 +121,16 @@ func unseen(c dropcap.Container) string {
 	}
 }
 
-// unpredicted says why it is not known what a container gets back of what its processes may have
-// given up; empty if it is known.
-func unpredicted(c dropcap.Container) string {
+// whyUnpredicted says why it is unknown which capabilities the container can regain after its
+// processes gave them up; empty if it is known.
+func whyUnpredicted(c dropcap.Container) string {
 	if c.Predicted != nil {
 		return ""
 	}
 	return cmp.Or(c.WhyNot, "the engine did not tell it")
 }
 
-// support finds what evidence says of a container, for what it holds or gets back.
+// support returns what evidence says about the capabilities that the container holds or can regain.
 func support(list []dropcap.WorkloadEvidence, c dropcap.Container,
 	h dropcap.Host) (evidence.Support, bool) {
 	held := c.Holds()

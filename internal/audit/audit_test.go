@@ -46,7 +46,7 @@ func stopped(name string, d dropcap.Declared) dropcap.Container {
 	return c
 }
 
-// withExec gives the container a process that came by an exec and holds more.
+// withExec returns the container a process that came by an exec and holds more.
 func withExec(c dropcap.Container, origin string, more caps.Set) dropcap.Container {
 	all := *c.Kernel.Bounding | more
 	c.Kernel.Bounding = &all
@@ -65,7 +65,7 @@ func judgeOne(t *testing.T, c dropcap.Container, p dropcap.Policy) dropcap.Judge
 	return a.Containers[0]
 }
 
-// told gives the findings as "rule:CAPS" in a row.
+// told returns the findings as "rule:CAPS" in a row.
 func told(j dropcap.Judged) string {
 	var l []string
 	for _, f := range j.Findings {

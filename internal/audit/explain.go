@@ -8,8 +8,7 @@ import (
 	"dropcap/internal/policy"
 )
 
-// Explain tells of a judged container why it holds what it holds, the most dangerous capability
-// first.
+// Explain says why a judged container holds each of its capabilities, the most dangerous first.
 func Explain(j dropcap.Judged, a dropcap.Audit, o Options) dropcap.Explanation {
 	e := dropcap.Explanation{Schema: dropcap.SchemaExplanation, Created: a.Created, Host: a.Host,
 		Policy: a.Policy, Container: j, Holds: []dropcap.Held{}}
@@ -52,7 +51,7 @@ func (x subject) held(c caps.Cap, keeps []dropcap.Keep) dropcap.Held {
 	return h
 }
 
-// evidence says what was seen of one capability.
+// evidence says what was observed of one capability.
 func (x subject) evidence(c caps.Cap) string {
 	switch {
 	case x.support.Supported.Has(c):
@@ -69,7 +68,7 @@ func (x subject) evidence(c caps.Cap) string {
 	}
 }
 
-// because says in a few words how one capability came to be held.
+// because says briefly why the container holds a capability.
 func (x subject) because(c caps.Cap) string {
 	if x.c.Predicted != nil && !x.c.Predicted.Has(c) {
 		if p, ok := x.holder(caps.Of(c)); ok {

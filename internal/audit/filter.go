@@ -8,13 +8,13 @@ import (
 	"dropcap/caps"
 )
 
-// Filter picks containers by what was judged of them, by key. As in docker, values of one key are
+// Filter selects judged containers by key. As in docker, values of one key are
 // alternatives and different keys must all match.
 type Filter map[string][]string
 
 var filterKeys = []string{"verdict", "rule", "cap", "owner"}
 
-// SplitFilters separates docker's filters, which the engine applies, from ours.
+// SplitFilters separates docker's filters, which the engine applies, from dropcap's.
 func SplitFilters(list []string) (engine []string, ours Filter, err error) {
 	ours = Filter{}
 	for _, f := range list {
@@ -67,7 +67,7 @@ func ruleNames() []string {
 	return l
 }
 
-// Apply keeps the containers that match, and counts them anew.
+// Apply keeps the containers that match, and updates the summary.
 func (f Filter) Apply(a dropcap.Audit) dropcap.Audit {
 	if len(f) == 0 {
 		return a

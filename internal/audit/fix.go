@@ -6,13 +6,14 @@ import (
 	"dropcap/internal/owner"
 )
 
-// fix says in the owner's own language how the set is no longer granted.
+// fix says in the owner's own terms how to stop granting the set.
 func (x subject) fix(set caps.Set) string {
 	return owner.Fix(x.c, caps.Without(x.c.Declared, x.host.Defaults, x.c.Predicted, set))
 }
 
-// mend is one fix for all findings that a change of the lists mends, if they are several.
-func (x subject) mend(findings []dropcap.Finding) string {
+// commonFix returns one fix for all findings that a change of the lists solves, if there are
+// several.
+func (x subject) commonFix(findings []dropcap.Finding) string {
 	var set caps.Set
 	n := 0
 	for _, f := range findings {

@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/policy"
 )
 
-// holding gives a container other sets than its declaration grants; its one process has them.
+// holding returns a container other sets than its declaration grants; its one process has them.
 func holding(c dropcap.Container, change func(*dropcap.Kernel)) dropcap.Container {
 	none := func() *caps.Set { return new(caps.Set) }
 	k := dropcap.Kernel{Visible: true, Bounding: none(), Permitted: none(), Effective: none(),

@@ -11,24 +11,24 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Advice is one thing to do next: a command of dropcap's, without its own name, and why.
+// Advice is a suggested next step: a dropcap command, without the program's name, and the reason.
 type Advice struct {
 	Why  string
 	Args []string
 }
 
-// mostNamed is how many containers a command names before it is about all of them.
-const mostNamed = 12
+// maxNamed is how many containers a command names; for more, it addresses all.
+const maxNamed = 12
 
-// Next returns what to do about the findings that a plan can mend: record what is not known, plan,
-// apply. It goes by what evidence there is of the containers. None where nothing is to be done.
+// Next returns what to do about the findings that a plan can fix: record what is missing, plan,
+// apply. It depends on the evidence about the containers. None if there is nothing to do.
 func Next(a dropcap.Audit, o Options) []Advice {
 	var todo, unknown, unstarted []string
 	for _, c := range a.Containers {
-		if !mendable(c) {
+		if !fixable(c) {
 			continue
 		}
-		name := called(c.Container)
+		name := reference(c.Container)
 		todo = append(todo, name)
 		gaps, known := knowledge(o.Evidence, c.Container, a.Host)
 		switch {
@@ -64,20 +64,20 @@ func Next(a dropcap.Audit, o Options) []Advice {
 	return list
 }
 
-// called is what a command calls the container: its name, or its id where the name would be taken
-// for something else, such as a file of a plan.
-func called(c dropcap.Container) string {
+// reference returns how a command names the container: by name, or by id if the name could be
+// mistaken, such as for the file of a plan.
+func reference(c dropcap.Container) string {
 	if !ordinary.MatchString(c.Name) || strings.HasSuffix(c.Name, ".json") {
 		return c.ID[:min(len(c.ID), 12)]
 	}
 	return c.Name
 }
 
-// ordinary is how the engine lets a container be called (moby daemon/names/names.go).
+// ordinary matches the container names that the engine allows (moby daemon/names/names.go).
 var ordinary = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
-// mendable reports whether the container has a finding that a plan can do something about.
-func mendable(c dropcap.Judged) bool {
+// fixable reports whether the container has a finding that a plan can fix.
+func fixable(c dropcap.Judged) bool {
 	return slices.ContainsFunc(c.Findings, func(f dropcap.Finding) bool {
 		switch f.Rule {
 		case dropcap.RuleNetRaw, dropcap.RuleAdded, dropcap.RuleUnneeded, dropcap.RulePrivileged:
@@ -93,7 +93,8 @@ func onlyRaw(c dropcap.Judged) bool {
 	})
 }
 
-// knowledge reports whether evidence is enough for a plan at level least, and else what it lacks.
+// knowledge reports whether the evidence suffices for a plan at level least, and if not, what is
+// missing.
 func knowledge(list []dropcap.WorkloadEvidence, c dropcap.Container,
 	h dropcap.Host) (evidence.Gaps, bool) {
 	s, ok := support(list, c, h)
@@ -104,7 +105,7 @@ func knowledge(list []dropcap.WorkloadEvidence, c dropcap.Container,
 	return gaps, s.Level != dropcap.ConfidenceLow || gaps.FirstOnly()
 }
 
-// record advises to learn from containers, by name if that is not of all.
+// record advises to learn from the containers, named unless they are all.
 func record(names []string, some bool) []Advice {
 	if len(names) == 0 {
 		return nil
@@ -112,13 +113,13 @@ func record(names []string, some bool) []Advice {
 	why := "record what " + printable.Count(len(names), "container") + " really use: too little " +
 		"is known of that; restart each once meanwhile, to see it start"
 	args := []string{"learn"}
-	if some && len(names) <= mostNamed {
+	if some && len(names) <= maxNamed {
 		args = append(args, names...)
 	}
 	return []Advice{{why, append(args, "--for=1h")}}
 }
 
-// restart advises to see containers start, of which all else was seen.
+// restart advises to observe the start of containers of which everything else was observed.
 func restart(names []string) []Advice {
 	if len(names) == 0 {
 		return nil

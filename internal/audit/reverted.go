@@ -9,9 +9,9 @@ import (
 	"dropcap/internal/printable"
 )
 
-// reverted finds a change of ours that somebody has undone: the container's configuration grants
-// again what its latest change has dropped. A change that was rolled back or backed out is not
-// undone by somebody, and neither is one that was followed by such.
+// reverted finds a change that somebody has undone: the container's configuration grants again what
+// its latest change dropped. Changes that were rolled back or backed out do not count, nor do
+// changes before those.
 func (x subject) reverted() *dropcap.Finding {
 	if x.c.Retained != "" {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// subject is one container under judgement.
+// subject is the container being judged.
 type subject struct {
 	c       dropcap.Container
 	host    dropcap.Host
@@ -22,22 +22,22 @@ type subject struct {
 	changes []dropcap.Change
 }
 
-// findings applies the rules in the order of their weight. The sets of net-raw, added and unneeded
-// do not overlap; each is split where a waiver covers only a part of it.
+// findings applies the rules by weight. The sets of net-raw, added and unneeded
+// do not overlap; each is split if a waiver covers only a part of it.
 func (x subject) findings() []dropcap.Finding {
 	list := []dropcap.Finding{}
-	list = append(list, x.whole(x.privileged())...)
+	list = append(list, x.wholeFinding(x.privileged())...)
 	list = append(list, x.split(x.excess()&caps.Of(caps.NetRaw), x.netRaw)...)
 	list = append(list, x.split(x.beyond(), x.added)...)
-	list = append(list, x.split(x.rest(), x.unneeded)...)
-	list = append(list, x.whole(x.drift())...)
-	list = append(list, x.whole(x.reverted())...)
-	list = append(list, x.whole(x.inert())...)
-	return append(list, x.whole(x.unseen())...)
+	list = append(list, x.split(x.unsupportedDefaults(), x.unneeded)...)
+	list = append(list, x.wholeFinding(x.drift())...)
+	list = append(list, x.wholeFinding(x.reverted())...)
+	list = append(list, x.wholeFinding(x.inert())...)
+	return append(list, x.wholeFinding(x.unseen())...)
 }
 
-// whole is a finding that waivers accept as a whole or not at all.
-func (x subject) whole(f *dropcap.Finding) []dropcap.Finding {
+// wholeFinding returns a finding that waivers accept completely or not at all.
+func (x subject) wholeFinding(f *dropcap.Finding) []dropcap.Finding {
 	if f == nil {
 		return nil
 	}
@@ -47,8 +47,8 @@ func (x subject) whole(f *dropcap.Finding) []dropcap.Finding {
 	return []dropcap.Finding{*f}
 }
 
-// split makes a finding for the part of the set that no waiver names, and one for each waiver's
-// part.
+// split returns a finding for the part of the set that no waiver names, and one for the part of
+// each waiver.
 func (x subject) split(set caps.Set, finding func(caps.Set) dropcap.Finding) []dropcap.Finding {
 	if set.Empty() {
 		return nil
@@ -66,9 +66,8 @@ func (x subject) split(set caps.Set, finding func(caps.Set) dropcap.Finding) []d
 	return list
 }
 
-// configured is what the container has by its configuration, whether its processes hold it or gave
-// it up and will get it back. Where that cannot be predicted it is what they hold; false if that is
-// not known either.
+// configured returns what the configuration grants, whether processes hold it now or can regain it.
+// If that cannot be predicted, it returns what they hold; false if that is unknown, too.
 func (x subject) configured() (caps.Set, bool) {
 	if x.c.Predicted != nil {
 		return *x.c.Predicted, true
@@ -79,8 +78,7 @@ func (x subject) configured() (caps.Set, bool) {
 	return 0, false
 }
 
-// regained says of what the processes gave up that this is no protection; empty if they hold the
-// whole set.
+// regained says that what processes gave up is no protection; empty if they hold the whole set.
 func (x subject) regained(set caps.Set) string {
 	gone := set & x.c.GaveUp()
 	which := gone.Short()
@@ -99,7 +97,7 @@ func (x subject) regained(set caps.Set) string {
 	return s
 }
 
-// also joins what is found with what is said of the part that was given up.
+// also joins a finding's sentence with the one about the part that was given up.
 func also(found, regained string) string {
 	if regained == "" {
 		return found
@@ -120,8 +118,8 @@ func (x subject) privileged() *dropcap.Finding {
 	}
 }
 
-// excess is what the container has by its configuration and policy does not keep; empty for a
-// privileged one, which has its own rule.
+// excess returns what the configuration grants and policy does not keep; empty for a privileged
+// container, which has its own rule.
 func (x subject) excess() caps.Set {
 	has, ok := x.configured()
 	if !ok || x.c.Declared.Privileged {
@@ -141,8 +139,8 @@ func (x subject) netRaw(set caps.Set) dropcap.Finding {
 	}
 }
 
-// beyond is what a container may not hold without a reason at level cis: all but the benchmark's
-// defaults that this engine grants too.
+// beyond returns what a container may not hold without a reason at level cis: all except the
+// benchmark's defaults that this engine grants, too.
 func (x subject) beyond() caps.Set {
 	defaults := caps.DockerDefaults
 	if x.host.Defaults != nil {
@@ -160,8 +158,9 @@ func (x subject) added(set caps.Set) dropcap.Finding {
 	}
 }
 
-// rest is what is left to judge at level least: the defaults that nothing supports.
-func (x subject) rest() caps.Set {
+// unsupportedDefaults returns what remains to be judged at level least: the defaults that nothing
+// supports.
+func (x subject) unsupportedDefaults() caps.Set {
 	if x.level != dropcap.LevelLeast {
 		return 0
 	}
@@ -177,7 +176,7 @@ func (x subject) unneeded(set caps.Set) dropcap.Finding {
 	}
 }
 
-// unsupported says what is known of capabilities that nothing supports.
+// unsupported says what is known about capabilities that nothing supports.
 func (x subject) unsupported(set caps.Set) string {
 	if x.support == nil {
 		return fmt.Sprintf("no evidence or policy supports %s", them(set))
@@ -185,7 +184,7 @@ func (x subject) unsupported(set caps.Set) string {
 	return fmt.Sprintf("the container was not seen to need %s: %s", them(set), x.support.Because)
 }
 
-// drift names the first process that holds more than the engine granted.
+// drift reports the first process that holds more than the engine granted.
 func (x subject) drift() *dropcap.Finding {
 	held := x.c.Kernel.Holds()
 	if !x.c.Kernel.Visible || held == nil || x.c.Predicted == nil {
@@ -222,14 +221,14 @@ func (x subject) drift() *dropcap.Finding {
 	return &f
 }
 
-// holder finds the entry that holds the most of the given set.
+// holder returns the process entry that holds the most of the set.
 func (x subject) holder(set caps.Set) (dropcap.Process, bool) {
 	best, most := dropcap.Process{}, 0
 	for _, p := range x.c.Kernel.Processes {
 		if p.UserNS == dropcap.UserNSNested {
 			continue
 		}
-		held, _ := p.Holds() // of a document with a mask that is none, the others tell
+		held, _ := p.Holds() // of a document with an invalid mask, the others count
 		if n := (held & set).Len(); n > most {
 			best, most = p, n
 		}
@@ -237,8 +236,8 @@ func (x subject) holder(set caps.Set) (dropcap.Process, bool) {
 	return best, most > 0
 }
 
-// inert reports a declared drop that does nothing: whoever wrote it believes in a protection that
-// is not there.
+// inert reports a declared drop without effect: its author relies on a protection that does not
+// exist.
 func (x subject) inert() *dropcap.Finding {
 	set, why := inertDrops(x.c.Declared)
 	if why == "" {
@@ -246,7 +245,7 @@ func (x subject) inert() *dropcap.Finding {
 	}
 	f := dropcap.Finding{Rule: dropcap.RuleInert, Severity: caps.Low, Caps: set, Because: why,
 		Fix: x.fixInert(set)}
-	if set.Empty() { // the word ALL: it is about whatever the container has
+	if set.Empty() { // ALL: it is about everything that the container has
 		f.Caps, _ = x.configured()
 	}
 	return &f
@@ -257,9 +256,9 @@ func (x subject) unseen() *dropcap.Finding {
 		Rule: dropcap.RuleUnseen, Severity: caps.Medium, Caps: 0,
 		Fix: "run dropcap as root on the engine's own host; `dropcap doctor` says what is missing",
 	}
-	if why := unseen(x.c); why != "" {
+	if why := whyUnseen(x.c); why != "" {
 		f.Because = "what it holds could not be seen: " + why
-	} else if why := unpredicted(x.c); why != "" {
+	} else if why := whyUnpredicted(x.c); why != "" {
 		f.Because = "what its configuration grants at a restart, an exec or a health check is " +
 			"not known: " + plain(why)
 	} else {

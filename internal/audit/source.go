@@ -9,7 +9,7 @@ import (
 	"dropcap/caps"
 )
 
-// How a container came to hold a capability.
+// Why a container holds a capability.
 const (
 	sourcePrivileged = "privileged"
 	sourceAll        = "all"
@@ -18,7 +18,7 @@ const (
 	sourceOther      = "other"
 )
 
-// sourceOf tells by which part of the declaration the engine grants c.
+// sourceOf returns the part of the declaration by which the engine grants c.
 func sourceOf(d dropcap.Declared, defaults *caps.Set, c caps.Cap) string {
 	switch {
 	case d.Privileged:
@@ -34,7 +34,7 @@ func sourceOf(d dropcap.Declared, defaults *caps.Set, c caps.Cap) string {
 	}
 }
 
-// source says in one clause how it came to hold the set: "CAP_NET_RAW is a default that was not
+// source says in one clause why the container holds the set: "CAP_NET_RAW is a default that was not
 // dropped".
 func (x subject) source(set caps.Set) string {
 	by := map[string]caps.Set{}
@@ -62,7 +62,7 @@ func (x subject) source(set caps.Set) string {
 	return strings.Join(parts, "; ")
 }
 
-// inertDrops finds the declared drops that take nothing away, and says why in one sentence.
+// inertDrops returns the declared drops without effect, and says why in one sentence.
 func inertDrops(d dropcap.Declared) (caps.Set, string) {
 	var dropped, added caps.Set
 	for _, n := range d.Drop {
@@ -90,11 +90,11 @@ func inertDrops(d dropcap.Declared) (caps.Set, string) {
 	}
 }
 
-// listed prints declared names, made safe for a sentence: the engine checks them, but a document
-// from elsewhere may hold anything.
+// listed formats declared names safely for a sentence: the engine checks them, but a document from
+// another host may hold anything.
 func listed(l []string) string { return plain(strings.Join(l, ",")) }
 
-// plain keeps a string that a container controls within one line of a sentence.
+// plain makes a string that a container controls safe within a sentence.
 func plain(s string) string {
 	const most = 80
 	s = strings.Map(func(r rune) rune {

@@ -8,13 +8,13 @@ import (
 	"dropcap/internal/policy"
 )
 
-// part is what one waiver accepts of a set.
+// part is the part of a set that one waiver accepts.
 type part struct {
 	caps   caps.Set
 	waiver dropcap.Waiver
 }
 
-// parts tells which of the capabilities no waiver accepts, and which waiver accepts which others.
+// parts returns the capabilities that no waiver accepts, and those that each waiver accepts.
 func (x subject) parts(rule dropcap.Rule, set caps.Set) (open caps.Set, parts []part) {
 	for _, c := range set.List() {
 		one := caps.Of(c)
@@ -35,8 +35,8 @@ func (x subject) parts(rule dropcap.Rule, set caps.Set) (open caps.Set, parts []
 	return open, parts
 }
 
-// stale gives a finding for each waiver that is expired, or that has matched nothing although
-// everything was looked at.
+// stale returns a finding for each waiver that is expired, or that matched nothing although all
+// containers were judged.
 func stale(w *policy.Waivers, seen []dropcap.Container, partial bool) []dropcap.Finding {
 	list := []dropcap.Finding{}
 	for _, s := range w.Stale(seen) {

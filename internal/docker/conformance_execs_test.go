@@ -56,7 +56,8 @@ func conformLabels(t *testing.T, s subject, c *docker.Client) {
 		t.Errorf("the image's labels are not told, or not on the container: %v", got.EngineLabels)
 	}
 	id := s.create(t, "true-one", `,"Labels":{"`+project+`":"shop","`+service+`":"web"}`)
-	if got := inspect(t, c, id); got.EngineLabels.Own[project] != "shop" || got.EngineLabels.Image[project] != "" ||
+	if got := inspect(t, c, id); got.EngineLabels.Own[project] != "shop" ||
+		got.EngineLabels.Image[project] != "" ||
 		!got.EngineLabels.ImageKnown {
 		t.Errorf("got %+v", got.EngineLabels)
 	}

@@ -293,7 +293,8 @@ func conformInspect(t *testing.T, s subject, c *docker.Client) {
 		// Podman writes localhost/ before it
 		t.Errorf("image is %q, %q", got.Image, got.ImageID)
 	}
-	if own := got.EngineLabels.Own; own["a"] != "secret" || own["b"] != "2" || !got.EngineLabels.ImageKnown ||
+	if own := got.EngineLabels.Own; own["a"] != "secret" || own["b"] != "2" ||
+		!got.EngineLabels.ImageKnown ||
 		got.EngineLabels.Image["a"] != "" {
 		t.Errorf("labels are %v", got.EngineLabels)
 	}

@@ -43,8 +43,8 @@ type containerBody struct {
 var anyName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 // Inspect describes one container, by id, a unique prefix of it, or name. It leaves Kernel zero,
-// and Predicted too except on Podman; the labels are in Said only. The error is dropcap.ErrNotFound
-// if there is no such container, or if it vanishes meanwhile.
+// and Predicted too except on Podman; the labels are in EngineLabels only. The error is
+// dropcap.ErrNotFound if there is no such container, or if it vanishes meanwhile.
 func (c *Client) Inspect(ctx context.Context, idOrName string) (dropcap.Container, error) {
 	if !anyName.MatchString(idOrName) {
 		return dropcap.Container{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",

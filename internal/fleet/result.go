@@ -12,7 +12,7 @@ import (
 // MemoryFor is how much a controller of so many hosts needs, in bytes, for the collector of garbage
 // to aim at: a few times what one host may send, since documents are read one at a time, and what
 // is kept of each host, packed.
-func MemoryFor(hosts int) int64 { return 3*foreign.MostDocument + int64(hosts)*(32<<10) }
+func MemoryFor(hosts int) int64 { return 3*foreign.MaxDocument + int64(hosts)*(32<<10) }
 
 // ResultOf makes the document of a run of what its hosts answered.
 func ResultOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {

@@ -9,21 +9,21 @@ import (
 	"sync"
 )
 
-// Limits of what a document of a stranger may become in memory, besides its own bytes. That of
-// twenty thousand containers, 40 MiB as JSON, becomes about as much.
+// Limits of the memory that an untrusted document may need when decoded, besides its own bytes. An
+// audit of twenty thousand containers, 40 MiB of JSON, needs about as much again.
 const (
-	MostDecoded = 2 * MostDocument // bytes of values
-	mostDepth   = 64               // of values within values; ours have fifteen
-	mostText    = 4 << 20          // bytes of one string
-	// bytes that a value weighs of which nothing is made: it is written again
+	MaxDecoded = 2 * MaxDocument // bytes of values
+	maxDepth   = 64              // of nested values; dropcap's documents have fifteen
+	maxText    = 4 << 20         // bytes of one string
+	// weight in bytes of a value that is not decoded: it is only written again
 	passedOver = 8
 )
 
-// ErrTooMuch is the cause of an error about a document that would become too much.
+// ErrTooMuch is the cause of an error about a document that would need too much memory.
 var ErrTooMuch = errors.New("there is too much in it")
 
-// Decode is json.Unmarshal for what a stranger wrote: it first weighs, without making any of it,
-// what the document would become. Sixteen megabytes of "{}" are gigabytes of containers.
+// Decode is json.Unmarshal for untrusted input: first it estimates the memory that the document
+// would need, without allocating it. Sixteen megabytes of "{}" are gigabytes of containers.
 func Decode(document []byte, into any) error {
 	if err := Weigh(document, into); err != nil {
 		return err
@@ -31,10 +31,10 @@ func Decode(document []byte, into any) error {
 	return json.Unmarshal(document, into)
 }
 
-// Weigh returns ErrTooMuch if a document would become more than it may where it is decoded into
-// something of this type, or where it is only kept and written again: a pointer to either.
+// Weigh returns ErrTooMuch if a document needs too much memory to be decoded into v, a pointer, or
+// to be kept and written again.
 func Weigh(document []byte, into any) error {
-	s := &scale{text: document, left: MostDecoded}
+	s := &weigher{text: document, left: MaxDecoded}
 	s.value(shapeOf(reflect.TypeOf(into)), 0)
 	s.weigh(s.passing)
 	switch {
@@ -46,37 +46,37 @@ func Weigh(document []byte, into any) error {
 	return nil
 }
 
-// scale weighs a document by the type that it is decoded into. What is no JSON is odd: that is for
-// json.Unmarshal to say, which makes nothing before it has seen that it is.
-type scale struct {
+// weigher estimates the memory of a document by the type that it is decoded into. It accepts
+// invalid JSON, which json.Unmarshal rejects before it allocates anything.
+type weigher struct {
 	text []byte
 	at   int
-	left int // bytes that may still be made
-	// passing is the most that was made only to be thrown away.
+	left int // bytes that may still be allocated
+	// passing is the most that was allocated only temporarily.
 	passing int
 	odd     bool
 	why     string // why it is too much
 }
 
-func (s *scale) weigh(n int) {
+func (s *weigher) weigh(n int) {
 	if s.left -= n; s.left < 0 {
-		s.stop(fmt.Sprintf("more values than fit into %d MiB", MostDecoded>>20))
+		s.stop(fmt.Sprintf("more values than fit into %d MiB", MaxDecoded>>20))
 	}
 }
 
-func (s *scale) stop(why string) {
+func (s *weigher) stop(why string) {
 	if s.why == "" {
 		s.why = why
 	}
 }
 
-func (s *scale) broken() { s.odd = true }
-func (s *scale) done() bool {
+func (s *weigher) broken() { s.odd = true }
+func (s *weigher) done() bool {
 	return s.odd || s.why != ""
 }
 
-// next returns the next byte that is no space, without taking it; 0 at the end.
-func (s *scale) next() byte {
+// next returns the next byte that is no space, without consuming it; 0 at the end.
+func (s *weigher) next() byte {
 	for s.at < len(s.text) {
 		switch c := s.text[s.at]; c {
 		case ' ', '\t', '\n', '\r':
@@ -88,11 +88,10 @@ func (s *scale) next() byte {
 	return 0
 }
 
-// value weighs one value that becomes a thing of this shape; nil: it is passed over, and made
-// nothing of.
-func (s *scale) value(t *shape, depth int) {
-	if depth > mostDepth {
-		s.stop(fmt.Sprintf("values nested more than %d deep", mostDepth))
+// value weighs one value of this shape; nil: it is skipped and not decoded.
+func (s *weigher) value(t *shape, depth int) {
+	if depth > maxDepth {
+		s.stop(fmt.Sprintf("values nested more than %d deep", maxDepth))
 	}
 	if s.done() {
 		return
@@ -111,13 +110,13 @@ func (s *scale) value(t *shape, depth int) {
 	case t == nil || !t.own || s.done():
 	case t.raw:
 		s.weigh(rounded(s.at - c))
-	default: // what it makes on the way is gone when the next one does
+	default: // what it allocates on the way is free before the next one does
 		s.passing, s.left = max(s.passing, left-s.left), left
 	}
 }
 
-// inside weighs what is in a value.
-func (s *scale) inside(begin byte, t *shape, depth int) {
+// inside weighs the contents of a value.
+func (s *weigher) inside(begin byte, t *shape, depth int) {
 	inner := t
 	switch {
 	case t == nil || !t.own:
@@ -133,8 +132,8 @@ func (s *scale) inside(begin byte, t *shape, depth int) {
 		s.list(inner, depth)
 	case '"':
 		n := len(s.word())
-		if n > mostText {
-			s.stop(fmt.Sprintf("a text of more than %d MiB", mostText>>20))
+		if n > maxText {
+			s.stop(fmt.Sprintf("a text of more than %d MiB", maxText>>20))
 		}
 		if inner != nil && n > 0 {
 			s.weigh(rounded(n))
@@ -146,11 +145,11 @@ func (s *scale) inside(begin byte, t *shape, depth int) {
 	}
 }
 
-// rounded is what the allocator makes of a small size.
+// rounded returns the allocator's size class of a small size.
 func rounded(n int) int { return (n + 15) &^ 15 }
 
-// scalar passes a number, true, false or null.
-func (s *scale) scalar() {
+// scalar skips a number, true, false or null.
+func (s *weigher) scalar() {
 	from := s.at
 	for s.at < len(s.text) && strings.IndexByte(",]} \t\r\n", s.text[s.at]) < 0 {
 		s.at++
@@ -160,8 +159,8 @@ func (s *scale) scalar() {
 	}
 }
 
-// word passes a string, and returns what stands between its quotes.
-func (s *scale) word() []byte {
+// word skips a string, and returns what is between its quotes.
+func (s *weigher) word() []byte {
 	s.at++
 	from := s.at
 	for s.at < len(s.text) {
@@ -178,8 +177,8 @@ func (s *scale) word() []byte {
 	return nil
 }
 
-// after passes a comma, or the end of a list or an object, and reports whether more comes.
-func (s *scale) after(end byte) bool {
+// after skips a comma, or the end of a list or an object, and reports whether more follows.
+func (s *weigher) after(end byte) bool {
 	switch s.next() {
 	case ',':
 		s.at++
@@ -192,7 +191,7 @@ func (s *scale) after(end byte) bool {
 	return false
 }
 
-func (s *scale) list(t *shape, depth int) {
+func (s *weigher) list(t *shape, depth int) {
 	s.at++
 	if s.next() == ']' {
 		s.at++
@@ -205,7 +204,7 @@ func (s *scale) list(t *shape, depth int) {
 	case t.any:
 		elem, each = anything, 2*t.size
 	case t.elem != nil && !t.byKey:
-		elem, each = t.elem, 2*t.elem.size // a list that grows is there twice
+		elem, each = t.elem, 2*t.elem.size // a growing list exists twice
 	}
 	for {
 		s.weigh(each)
@@ -216,7 +215,7 @@ func (s *scale) list(t *shape, depth int) {
 	}
 }
 
-func (s *scale) object(t *shape, depth int) {
+func (s *weigher) object(t *shape, depth int) {
 	s.at++
 	if s.next() == '}' {
 		s.at++
@@ -240,8 +239,8 @@ func (s *scale) object(t *shape, depth int) {
 	}
 }
 
-// member is the shape of what stands at a key, and weighs the key where it is kept.
-func (s *scale) member(t *shape, key []byte) *shape {
+// member returns the shape of the value of a key, and weighs the key if it is kept.
+func (s *weigher) member(t *shape, key []byte) *shape {
 	switch {
 	case t == nil:
 		return nil
@@ -249,7 +248,7 @@ func (s *scale) member(t *shape, key []byte) *shape {
 		s.weigh(rounded(len(key)) + 4*(16+t.size))
 		return anything
 	case t.byKey:
-		s.weigh(rounded(len(key)) + 4*(16+t.elem.size)) // a map is at least a fourth full
+		s.weigh(rounded(len(key)) + 4*(16+t.elem.size)) // a map is at least a quarter full
 		return t.elem
 	}
 	if f, ok := t.fields[string(key)]; ok {
@@ -266,11 +265,11 @@ func (s *scale) member(t *shape, key []byte) *shape {
 	return t.folded[folded(name)]
 }
 
-// folded is a name without regard to case, as encoding/json compares names: ſ is s, and K (Kelvin)
-// is k.
+// folded returns a name with its case folded as encoding/json compares names: ſ is s, and K
+// (Kelvin) is k.
 func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
-// shape is a type as far as its weight goes.
+// shape is what a type's weight depends on.
 type shape struct {
 	size    int
 	pointer bool // to elem
@@ -302,7 +301,7 @@ func measure(t reflect.Type) *shape {
 		return s
 	}
 	s := &shape{size: int(t.Size())}
-	shapes[t] = s // before its parts: a type may have itself in it
+	shapes[t] = s // before its parts: a type may contain itself
 	switch {
 	case t == rawMessage:
 		s.own, s.raw = true, true

@@ -92,7 +92,7 @@ func TestNoDocumentBecomesMoreThanItMay(t *testing.T) {
 				err = foreign.Decode(raw, v)
 				return v
 			})
-			if got > foreign.MostDecoded {
+			if got > foreign.MaxDecoded {
 				t.Errorf("%s, %d MiB: %d MiB live, %v", name, size>>20, got>>20, err)
 			}
 		}
@@ -121,7 +121,7 @@ func TestWhatHostsReallyHaveIsTaken(t *testing.T) {
 		"kernel":{"visible":true,"bounding":` + names + `,"effective":` + names + `,"permitted":` + names + `,"inheritable":[],"ambient":[],
 		"processes":[{"pids":[1],"count":1,"comm":"nginx","bounding":"00000000a80425fb"},{"pids":[2],"count":1,"comm":"nginx","bounding":"00000000a80425fb"}]},"verdict":"fail",
 		"findings":[{"rule":"net-raw","severity":"high","caps":["CAP_NET_RAW"],"because":"it holds CAP_NET_RAW, and nothing says that it needs it","fix":"drop it","waiver":null}]}`
-	raw := filled(`{"schema":"dropcap.audit/v1","containers":[`, one, `]}`, foreign.MostDocument)
+	raw := filled(`{"schema":"dropcap.audit/v1","containers":[`, one, `]}`, foreign.MaxDocument)
 	a, err := foreign.Audit(dropcap.HostDocument{Host: "1/r/i", Document: raw})
 	if err != nil || len(a.Containers) < 20000 {
 		t.Errorf("%d containers, %v", len(a.Containers), err)

@@ -25,9 +25,9 @@ func Pack(document json.RawMessage) dropcap.Packed {
 	w, _ := packers.Get().(*flate.Writer)
 	defer packers.Put(w)
 	w.Reset(&b)
-	_, _ = w.Write(document) // into memory, which does not fail
+	_, _ = w.Write(document) // to memory, which does not fail
 	_ = w.Close()
-	return bytes.Clone(b.Bytes()) // no larger than it has to be
+	return bytes.Clone(b.Bytes()) // no larger than necessary
 }
 
 const (
@@ -35,8 +35,8 @@ const (
 	largeDocument = 8 << 20
 )
 
-// unpacked returns the document, to the byte as it was; nil if there is none, or if it was not made
-// by Pack.
+// unpacked returns the document, byte for byte; nil if there is none, or if it does not come from
+// Pack.
 func unpacked(p dropcap.Packed) json.RawMessage {
 	if len(p) == 0 {
 		return nil
@@ -48,7 +48,7 @@ func unpacked(p dropcap.Packed) json.RawMessage {
 			return nil
 		}
 		if n > largeDocument {
-			runtime.GC() // the document before it is not needed any more
+			runtime.GC() // the previous document is not needed any more
 		}
 		b.Grow(int(n) + bytes.MinRead)
 	}
@@ -61,7 +61,7 @@ func unpacked(p dropcap.Packed) json.RawMessage {
 func unpackTo(w io.Writer, p dropcap.Packed) (int64, error) {
 	r := flate.NewReader(bytes.NewReader(p))
 	defer r.Close()
-	return io.Copy(w, io.LimitReader(r, MostDocument+1))
+	return io.Copy(w, io.LimitReader(r, MaxDocument+1))
 }
 
 // Raw returns the document as the host wrote it, packed or not.
@@ -72,7 +72,7 @@ func Raw(d dropcap.HostDocument) json.RawMessage {
 	return d.Document
 }
 
-// Take makes a receipt the host's newest, and packs its document.
+// Take sets the host's newest receipt, and packs its document.
 func Take(h *dropcap.FleetHost, r dropcap.Receipt) {
 	h.Packed = Pack(r.Document)
 	r.Document = nil

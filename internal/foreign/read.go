@@ -10,15 +10,15 @@ import (
 	"dropcap"
 )
 
-// MostDocument is how many bytes a host's document may have.
-const MostDocument = 64 << 20
+// MaxDocument is the maximum size of a host's document in bytes.
+const MaxDocument = 64 << 20
 
-// CauseUnreadable is the cause of a failure where a host's document cannot be read.
+// CauseUnreadable is the cause of a failure if a host's document cannot be read.
 const CauseUnreadable = "unreadable"
 
-// Audit reads a host's audit. The result names the host as it was asked: ID is
-// "account/region/node" and Name the node. Verdicts that do not exist are unknown, and the summary
-// is counted anew.
+// Audit reads a host's audit. The result names the host as it was addressed: ID is
+// "account/region/node" and Name the node. Invalid verdicts become unknown, and the summary is
+// computed again.
 func Audit(d dropcap.HostDocument) (dropcap.Audit, error) {
 	a, err := read[dropcap.Audit](d, dropcap.SchemaAudit)
 	if err != nil {
@@ -32,8 +32,8 @@ func Audit(d dropcap.HostDocument) (dropcap.Audit, error) {
 	return a, nil
 }
 
-// honest returns the verdict that a container's own findings allow: one that passes has none that
-// counts, and was seen.
+// honest returns the verdict that a container's own findings allow: one that passes was observed
+// and has no finding that counts.
 func honest(c dropcap.Judged) dropcap.Verdict {
 	switch c.Verdict {
 	case dropcap.Pass, dropcap.Waived:
@@ -73,8 +73,7 @@ func Changes(d dropcap.HostDocument) (dropcap.Changes, error) {
 	return c, err
 }
 
-// Evidence reads a host's evidence and believes it: whoever works with it imports it instead
-// (internal/evidence).
+// Evidence reads a host's evidence and trusts it: to use it, import it (internal/evidence).
 func Evidence(d dropcap.HostDocument) (dropcap.Evidence, error) {
 	return read[dropcap.Evidence](d, dropcap.SchemaEvidence)
 }
@@ -91,12 +90,12 @@ func read[T any](d dropcap.HostDocument, schema string) (T, error) {
 	return v, nil
 }
 
-// Check reports, as an error, that the document is too long, or no JSON of the schema.
+// Check returns an error if the document is too long, or no JSON of the schema.
 func Check(d dropcap.HostDocument, schema string) error {
 	d.Document = Raw(d)
-	if len(d.Document) > MostDocument {
+	if len(d.Document) > MaxDocument {
 		return fmt.Errorf("its document has %d bytes, and %d are the most",
-			len(d.Document), MostDocument)
+			len(d.Document), MaxDocument)
 	}
 	if text := bytes.TrimSpace(d.Document); len(text) == 0 || string(text) == "null" {
 		return fmt.Errorf("it sent no document")
@@ -113,7 +112,7 @@ func Check(d dropcap.HostDocument, schema string) error {
 	return nil
 }
 
-// misread says what is wrong in the words of JSON, not of Go.
+// misread describes a decoding error in terms of JSON, not Go.
 func misread(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
@@ -127,7 +126,7 @@ func misread(err error) error {
 		at, brief(wrong.Value))
 }
 
-// brief shortens what a stranger wrote, to be quoted.
+// brief shortens untrusted text to be quoted.
 func brief(s string) string {
 	const most = 200
 	if r := []rune(s); len(r) > most {
@@ -145,14 +144,14 @@ func Unreadable(host string, err error) dropcap.HostFailure {
 	}
 }
 
-// Reading is a document that was read, or why it was not.
+// Reading is a document that was read, or the error.
 type Reading[T any] struct {
 	Document T
 	Failure  *dropcap.HostFailure
 }
 
-// Read walks through the documents of a fleet, one at a time, by one of this package's readers,
-// such as Audit.
+// Read iterates over the documents of a fleet, read with one of this package's readers, such as
+// Audit.
 func Read[T any](
 	f dropcap.Fleet, by func(dropcap.HostDocument) (T, error),
 ) iter.Seq2[dropcap.HostDocument, Reading[T]] {
@@ -173,12 +172,12 @@ func Read[T any](
 	}
 }
 
-// Audits walks through the audits of a fleet that can be read, one at a time.
+// Audits iterates over the readable audits of a fleet.
 func Audits(f dropcap.Fleet) iter.Seq2[dropcap.HostDocument, dropcap.Audit] {
 	return readable(f, Audit)
 }
 
-// Plans walks through the plans of a fleet that can be read, one at a time.
+// Plans iterates over the readable plans of a fleet.
 func Plans(f dropcap.Fleet) iter.Seq2[dropcap.HostDocument, dropcap.Plan] {
 	return readable(f, Plan)
 }
@@ -195,8 +194,8 @@ func readable[T any](
 	}
 }
 
-// Failed returns the failures of a fleet, and those of hosts whose documents cannot be read. A host
-// that is in both is named once.
+// Failed returns the failures of a fleet, including hosts whose documents cannot be read, each host
+// once.
 func Failed[T any](
 	f dropcap.Fleet, by func(dropcap.HostDocument) (T, error),
 ) []dropcap.HostFailure {

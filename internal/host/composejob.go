@@ -38,7 +38,7 @@ func composeGroups(p Planned, leave func(dropcap.Step, error)) (list projects) {
 		if !byCompose(s) || !s.Changes() || s.Refused != "" {
 			continue
 		}
-		project, err := source.ReadProject(owner.Believed(p.originals.labels[s.Container.ID]))
+		project, err := source.ReadProject(owner.TrustedLabels(p.originals.labels[s.Container.ID]))
 		if err != nil {
 			leave(s, err)
 			continue
@@ -255,7 +255,7 @@ func variables(c *apply.Compose) error {
 // members are the descriptions of the service's containers.
 func (o *originals) members(p source.Project) (list []json.RawMessage) {
 	for id, l := range o.labels {
-		if raw, ok := o.raw[id]; ok && owner.OfService(owner.Believed(l), p.Name, p.Service) {
+		if raw, ok := o.raw[id]; ok && owner.OfService(owner.TrustedLabels(l), p.Name, p.Service) {
 			list = append(list, raw)
 		}
 	}

@@ -88,7 +88,7 @@ func (o *originals) composeTogether(p source.Project, given source.Given) (plan.
 	var wanted []source.Wanted
 	var scale []source.Scale
 	for _, s := range o.decided {
-		theirs, err := source.ReadProject(owner.Believed(o.labels[s.Container.ID]))
+		theirs, err := source.ReadProject(owner.TrustedLabels(o.labels[s.Container.ID]))
 		service := theirs.Service
 		theirs.Service = p.Service
 		w := source.Wanted{Service: service, Declaration: source.Declaration{Was: s.Before,
@@ -155,7 +155,7 @@ func (o *originals) replicas(p source.Project) (int, error) {
 	n := 0
 	for id, l := range o.labels {
 		switch {
-		case owner.OfService(owner.Believed(l), p.Name, p.Service):
+		case owner.OfService(owner.TrustedLabels(l), p.Name, p.Service):
 			n++
 		case owner.OfService(l.Own, p.Name, p.Service):
 			return 0, source.Imposter(o.nameOf(id))

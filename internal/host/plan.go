@@ -167,7 +167,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 		injected := func() []string { return o.injected(c.LabelValues) }
 		subject := subjectOf(c, original, r, q, injected)
 		subject.Notes = slices.Concat(subject.Notes, o.darkNotes(),
-			owner.Strangers(c, o.units.Strangers))
+			owner.UnknownClients(c, o.units.Strangers))
 		subject.InPlaceNotes = inPlace
 		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {

@@ -11,7 +11,7 @@ import (
 type SeeRequest struct {
 	Names   []string // ids, id prefixes or names; none means all
 	Filters []string // docker's key=value
-	// IfPresent makes a name that no container has no error: Snapshot.Absent lists it.
+	// IfPresent makes a name that no container has no error: Snapshot.Missing lists it.
 	IfPresent bool
 	// HostUnseen says that nobody will look at the host's description, which may then stay empty.
 	HostUnseen bool

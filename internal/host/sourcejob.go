@@ -33,7 +33,7 @@ func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step,
 		return nil, err
 	}
 	if owner.Of(s.Owner.Kind).Source == owner.SourceSwarm {
-		return j.swarmJob(ctx, owner.SwarmID(owner.Believed(o.labels[s.Container.ID])))
+		return j.swarmJob(ctx, owner.SwarmID(owner.TrustedLabels(o.labels[s.Container.ID])))
 	}
 	return nil, dropcap.Errorf(dropcap.CodeError, "do by hand what the plan says",
 		"cannot change %s at its source", s.Container.Name)
@@ -42,7 +42,7 @@ func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step,
 // mayChange refuses where the owner would also change a container that must not be.
 func (j sourcing) mayChange(ctx context.Context, o *originals, s dropcap.Step,
 	discardLayer bool) error {
-	labels := owner.Believed(o.labels[s.Container.ID])
+	labels := owner.TrustedLabels(o.labels[s.Container.ID])
 	for key := range owner.Services(labels) {
 		if err := o.darkPeer(key); err != nil {
 			return dropcap.Errorf(dropcap.CodeError, "see what docker inspect says of it",
@@ -64,7 +64,7 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 		if err := json.Unmarshal(raw, &b); err != nil {
 			return err
 		}
-		theirs := owner.Believed(o.labels[id])
+		theirs := owner.TrustedLabels(o.labels[id])
 		if id == own || !owner.SameService(labels, theirs) ||
 			owner.SwarmID(theirs) != "" && !b.State.Running {
 			continue // swarm keeps ended tasks, and never starts one again

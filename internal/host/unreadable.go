@@ -64,7 +64,7 @@ func (o *originals) darkServices(ctx context.Context) error {
 		return nil
 	}
 	for _, l := range o.labels {
-		for key, filters := range owner.Services(owner.Believed(l)) {
+		for key, filters := range owner.Services(owner.TrustedLabels(l)) {
 			if _, done := o.darkOf[key]; done {
 				continue
 			}

@@ -7,7 +7,7 @@ import (
 	"dropcap/caps"
 )
 
-// Fix says an edit of the container's lists in its owner's language.
+// Fix describes an edit of the container's lists in its owner's terms.
 func Fix(c dropcap.Container, e caps.Edit) string {
 	if k := Of(c.Owner.Kind); k.fix != nil {
 		return k.fix(c, e)
@@ -15,7 +15,7 @@ func Fix(c dropcap.Container, e caps.Edit) string {
 	return docker.fix(c, e)
 }
 
-// FixPrivileged says how the container's owner makes it again without privileged.
+// FixPrivileged says how the container's owner re-creates it without privileged.
 func FixPrivileged(c dropcap.Container) string {
 	if k := Of(c.Owner.Kind); k.privileged != nil {
 		return k.privileged(c)
@@ -31,8 +31,8 @@ func Restart(c dropcap.Container) string {
 	return docker.restart(c)
 }
 
-// Text returns all that a person needs to change the container at its source; empty where its owner
-// has none, or where that depends on the source's own text.
+// Text returns all that a person needs to change the container at its source; empty if its owner
+// has none, or if that depends on the source's text.
 func Text(c dropcap.Container, is dropcap.Grant) string {
 	if k := Of(c.Owner.Kind); k.text != nil {
 		return k.text(c, is)
@@ -40,8 +40,8 @@ func Text(c dropcap.Container, is dropcap.Grant) string {
 	return ""
 }
 
-// Strategy returns how a container of this kind is changed: as asked if that is possible, else in
-// the owner's own way.
+// Strategy returns how to change a container of this kind: as requested if that is possible, else
+// by the owner's preferred strategy.
 func (k Kind) Strategy(asked dropcap.Strategy) dropcap.Strategy {
 	switch {
 	case len(k.strategies) == 0:
@@ -52,8 +52,8 @@ func (k Kind) Strategy(asked dropcap.Strategy) dropcap.Strategy {
 	return k.strategies[0]
 }
 
-// ComesUndone warns of a change by that strategy which the owner takes back when it makes the
-// container again; empty if it does not.
+// ComesUndone warns of a change by that strategy that the owner reverts when it re-creates the
+// container; empty if it does not.
 func (k Kind) ComesUndone(by dropcap.Strategy) string {
 	if by == dropcap.StrategyManual || by == k.Strategy("") {
 		return ""
@@ -67,8 +67,8 @@ func (k Kind) Retains() bool { return !k.counts }
 // EditsFiles reports whether dropcap edits files that a container's labels name.
 func (k Kind) EditsFiles() bool { return k.Source == SourceCompose }
 
-// Recommended says what a container is to be granted in the language of each owner that has lists,
-// each with its title.
+// Recommended formats a recommended declaration in the terms of each owner that has lists, each
+// with its title.
 func Recommended(r dropcap.Recommendation) [][2]string {
 	var list [][2]string
 	drop, add := shortNames(r.CapDrop), shortNames(r.CapAdd)
@@ -80,7 +80,7 @@ func Recommended(r dropcap.Recommendation) [][2]string {
 	return list
 }
 
-// RunFlags says the same by the flags of docker run.
+// RunFlags formats the same as flags of docker run.
 func RunFlags(r dropcap.Recommendation) string {
 	return docker.lists(shortNames(r.CapDrop), shortNames(r.CapAdd))
 }

@@ -15,11 +15,11 @@ const (
 	composeHash    = "com.docker.compose.config-hash"
 )
 
-// compose changes by its files. Its hash is on containers only, and never on an image that compose
-// built (docker/compose pkg/compose/build.go, getImageBuildLabels); every compose since 1.3 writes
-// the other five along with it. Its further labels are not among them: the files came with 1.25,
-// dependencies with 2.0, the environment's files are only written where some were named, and so an
-// image's own could stand.
+// compose containers change through its files. Its hash is on containers only, and never on an
+// image that compose built (docker/compose pkg/compose/build.go, getImageBuildLabels); every
+// compose since 1.3 also writes the other five. Its further labels are not listed: the files came
+// with 1.25, dependencies with 2.0, and environment files are only written if some were named, so
+// these could come from an image.
 var compose = Kind{
 	Name: "compose", AcrossHosts: true, Source: SourceCompose,
 	claim: func(l map[string]string, _ string) (claim, bool) {
@@ -42,8 +42,8 @@ var compose = Kind{
 	comesUndone: "the compose file stays as it is: whenever compose makes it again," +
 		" the change is gone",
 	fix: func(c dropcap.Container, e caps.Edit) string {
-		// The project may not be the one that the file's folder stands for: without its name a
-		// second one would be started.
+		// The project's name may differ from that of the file's folder: without it, a second
+		// project would be started.
 		return fmt.Sprintf("in the compose file of project %[1]s, service %[2]s: %[3]s;"+
 			" then docker compose -p %[1]s up -d --no-deps %[2]s",
 			printable.Shell(c.Owner.Project), printable.Shell(c.Owner.Service),
@@ -75,7 +75,7 @@ func composeDependsOn(l map[string]string) (services []string) {
 	return services
 }
 
-// ServiceYAML is what a compose file has to say of a service.
+// ServiceYAML returns the lines of a service in a compose file.
 func ServiceYAML(service string, deprivileged bool, is dropcap.Grant) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "services:\n  %s:\n", name(service))
@@ -94,8 +94,8 @@ func Counted(l map[string]string) bool {
 		!strings.EqualFold(l["com.docker.compose.oneoff"], "true")
 }
 
-// OfService reports whether labels say that a container is one of those that `docker compose up`
-// would make again for a service. Compose itself believes whatever the engine shows it.
+// OfService reports whether the labels make a container one that `docker compose up` would
+// re-create for a service. Compose itself trusts all labels that the engine shows.
 func OfService(l map[string]string, project, service string) bool {
 	return l[composeProject] == project && l[composeService] == service &&
 		!strings.EqualFold(l["com.docker.compose.oneoff"], "true")

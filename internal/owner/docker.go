@@ -35,14 +35,14 @@ var docker = Kind{
 
 // dockerRun is the control's own command.
 func dockerRun(c dropcap.Container, e caps.Edit) string {
-	image := "<image>" // an agentless look does not tell it
+	image := "<image>" // unknown to an agentless audit
 	if c.Image != "" {
 		image = printable.Shell(c.Image)
 	}
 	rest := " <arguments> " + image + " <command>"
 	switch {
 	case e.Only != nil && len(c.Declared.Add)+len(c.Declared.Drop) > 0:
-		// An ALL that stays among the arguments would win.
+		// An ALL left among the arguments would win.
 		return "re-create it, in place of its own --cap-add and --cap-drop with:" +
 			" docker run --cap-drop=ALL" + flags(*e.Only, " --cap-add=") + rest
 	case e.Only != nil:

@@ -11,7 +11,7 @@ import (
 
 const ecsLabels = "com.amazonaws.ecs."
 
-// ecs changes by a new revision of its task definition.
+// ecs containers change through a new revision of the task definition.
 var ecs = Kind{
 	Name: "ecs", Manager: "Amazon ECS", AcrossHosts: true,
 	claim: func(l map[string]string, _ string) (claim, bool) {
@@ -45,9 +45,9 @@ var ecs = Kind{
 // notInECS are capabilities that the enumeration of linuxParameters.capabilities lacks.
 var notInECS = caps.Of(caps.AuditRead, caps.BPF, caps.Perfmon, caps.CheckpointRestore)
 
-// ecsText: a task definition is never changed, a new revision takes its place. What describe tells
-// and register does not take is deleted (Amazon ECS API, RegisterTaskDefinition). Names are without
-// CAP_ there.
+// ecsText: a task definition never changes, a new revision replaces it. What describe returns and
+// register does not accept is deleted (Amazon ECS API, RegisterTaskDefinition). Names have no CAP_
+// there.
 func ecsText(c dropcap.Container, is dropcap.Grant) string {
 	l := c.LabelValues
 	family := or(l, ecsLabels+"task-definition-family", "FAMILY")

@@ -12,7 +12,7 @@ import (
 
 const kubernetesLabels = "io.kubernetes."
 
-// kubernetes changes by the manifest of whatever makes the pod.
+// kubernetes containers change through the manifest of whatever creates the pod.
 var kubernetes = Kind{
 	Name: "kubernetes", Manager: "Kubernetes",
 	claim: func(l map[string]string, _ string) (claim, bool) {
@@ -41,15 +41,15 @@ var kubernetes = Kind{
 	},
 }
 
-// Kubernetes makes up names from an alphabet without vowels (apimachinery pkg/util/rand), so that a
-// word is not taken for one.
+// Kubernetes generates names from an alphabet without vowels (apimachinery pkg/util/rand), so a
+// word is not mistaken for one.
 var (
 	ofReplicaSet = regexp.MustCompile(
 		`^(.+)-[bcdfghjklmnpqrstvwxz2456789]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$`)
 	ofDaemonSet = regexp.MustCompile(`^(.+)-[bcdfghjklmnpqrstvwxz2456789]{5}$`)
 )
 
-// controller takes from a pod's name what differs from one pod to the next.
+// controller removes the part of a pod's name that differs between its pods.
 func controller(pod string) string {
 	for _, form := range []*regexp.Regexp{ofReplicaSet, ofDaemonSet} {
 		if m := form.FindStringSubmatch(pod); m != nil {

@@ -11,8 +11,8 @@ import (
 
 const nomadLabels = "com.hashicorp.nomad."
 
-// nomad changes by its job. Of its labels only the allocation is always there; with extra_labels
-// the job and task are too. Its driver names a container TASK-ALLOCATION.
+// nomad containers change through their job. Of its labels only the allocation is always there;
+// with extra_labels the job and task are too. Its driver names a container TASK-ALLOCATION.
 var nomad = Kind{
 	Name: "nomad", Manager: "Nomad",
 	claim: func(l map[string]string, container string) (claim, bool) {

@@ -9,53 +9,54 @@ import (
 	"dropcap/caps"
 )
 
-// kinds are all owners. Those that labels tell of are asked in this order, the outermost first. To
-// add an owner, write its file and name it here.
+// kinds are all owners. Labels are read in this order, the outermost owner first. To add an owner,
+// write its file and list it here.
 var kinds = []Kind{kubernetes, ecs, nomad, swarm, compose, podman, systemd, docker}
 
-// Kind is what dropcap knows of one kind of owner. What is left out is as with docker, which has
+// Kind is what dropcap knows about one kind of owner. Fields left out are as for docker, which has
 // all.
 type Kind struct {
 	Name string // dropcap.Owner.Kind
-	// Manager names it in "it belongs to …, which would make it again as its source says"; empty
-	// where dropcap can change its containers.
+	// Manager names it in "it belongs to …, which would make it again as its source says"; empty if
+	// dropcap can change its containers.
 	Manager string
-	// Unowned is set where nobody makes a container again but the person who made it.
+	// Unowned is set if only the person who made a container would re-create it.
 	Unowned bool
-	// AcrossHosts is set where a workload of one name is the same on every host.
+	// AcrossHosts is set if a workload of one name is the same on every host.
 	AcrossHosts bool
-	// Source is how dropcap changes its source; empty where a person does.
+	// Source is how dropcap changes its source; empty if a person does.
 	Source Source
 
-	// claim reads what labels say of the container of that name; nil: labels do not tell of it.
+	// claim reads the owner of the container of that name from labels; nil: labels do not show it.
 	claim func(labels map[string]string, container string) (claim, bool)
-	// proof is a label that only the owner itself gives to a container, and proven are those that
-	// it gives along with it: they are believed with the proof, whatever stands on the image.
+	// proof is a label that only the owner itself sets on a container, and proven are those that it
+	// sets with it: they are trusted together with the proof, whatever the image has.
 	proof  string
 	proven []string
-	// service are labels whose values together name what the owner makes again at once.
+	// service are the labels whose values together name what the owner re-creates as one.
 	service []string
-	// dependsOn reads the services that are to be started before the container.
+	// dependsOn reads the services that must start before the container.
 	dependsOn func(labels map[string]string) []string
-	// lasting is what stays of a container's name when it is made again; nil: all.
+	// lasting returns the part of a container's name that stays when it is re-created; nil: all.
 	lasting func(container string) string
 
-	// strategies are how dropcap changes its containers, its own way first; none: a person does it.
+	// strategies are how dropcap can change its containers, the preferred one first; none: a person
+	// does it.
 	strategies []dropcap.Strategy
 	// counts is set where the owner takes every container with its labels for one of a service's.
 	counts bool
-	// comesUndone warns of a change that is not made in its own way.
+	// comesUndone warns of a change by another than the preferred strategy.
 	comesUndone string
 
-	// fix says an edit of a container's lists, privileged that it is no longer to be privileged,
-	// and restart how it is restarted.
+	// fix describes an edit of a container's lists, privileged how to make it unprivileged, and
+	// restart how to restart it.
 	fix        func(dropcap.Container, caps.Edit) string
 	privileged func(dropcap.Container) string
 	restart    func(dropcap.Container) string
-	// text says in full what its source has to say, how that is brought into effect, and the way
-	// back; nil where it depends on the source's own text.
+	// text returns the full text for its source, how to put it into effect, and how to revert it;
+	// nil if that depends on the source's text.
 	text func(c dropcap.Container, is dropcap.Grant) string
-	// title and lists say what a container is to be granted, as its source has it.
+	// title and lists format the grant of a container as its source has it.
 	title string
 	lists func(drop, add []string) string
 }
@@ -70,14 +71,14 @@ const (
 	SourceUnit    Source = "a unit of systemd" // read only
 )
 
-// claim is what labels say about who would make a container again.
+// claim is what labels say about who would re-create a container.
 type claim struct {
-	kind             string // where it is not the name of who reads it
+	kind             string // if it is not the name of the owner that reads it
 	project, service string
 	workload         string
 }
 
-// Of returns the kind of that name. The empty one is docker's, and one that nobody knows is neither
+// Of returns the kind of that name. The empty name is docker's; an unknown kind is neither
 // recognised nor changed.
 func Of(kind string) Kind {
 	if kind == "" {
@@ -91,12 +92,12 @@ func Of(kind string) Kind {
 	return Kind{Name: kind}
 }
 
-// Recognise returns who would re-create the container, and its workload, by the labels that are
-// believed. What others claim is named, and counts for nothing. Engine is the engine's name, which
-// begins the workload of a container that nobody owns.
+// Recognise returns the owner that would re-create the container, and its workload, by the trusted
+// labels. What untrusted labels claim is named but has no effect. Engine is the engine's name,
+// which begins the workload of a container without owner.
 func Recognise(l dropcap.Labels, name, engine string) (dropcap.Owner, string) {
 	out := dropcap.Owner{Kind: docker.Name}
-	believed := Believed(l)
+	believed := TrustedLabels(l)
 	for _, k := range kinds {
 		if k.claim == nil {
 			continue
@@ -115,14 +116,14 @@ func Recognise(l dropcap.Labels, name, engine string) (dropcap.Owner, string) {
 	return out, engine + ":" + name
 }
 
-// Settle puts what labels tell into the container, whose Said then is empty: only what is believed
-// is left to be read.
-func Settle(c *dropcap.Container, engine string) {
+// ResolveLabels sets what labels say about the container and clears EngineLabels, so that only
+// trusted labels can be read.
+func ResolveLabels(c *dropcap.Container, engine string) {
 	c.Labels = slices.Sorted(maps.Keys(c.EngineLabels.Own))
 	if c.Labels == nil {
 		c.Labels = []string{}
 	}
-	c.LabelValues, c.ImageLabels = Believed(c.EngineLabels), Brought(c.EngineLabels)
+	c.LabelValues, c.ImageLabels = TrustedLabels(c.EngineLabels), UntrustedLabels(c.EngineLabels)
 	c.Owner, c.Workload = Recognise(c.EngineLabels, c.Name, engine)
 	c.EngineLabels = dropcap.Labels{}
 }
@@ -133,7 +134,7 @@ func AcrossHosts(workload string) bool {
 	return named && Of(kind).AcrossHosts
 }
 
-// Lasting returns what stays of the container's name when it is made again.
+// Lasting returns the part of the container's name that stays when it is re-created.
 func Lasting(c dropcap.Container) string {
 	if k := Of(c.Owner.Kind); k.lasting != nil {
 		return k.lasting(c.Name)
@@ -141,7 +142,7 @@ func Lasting(c dropcap.Container) string {
 	return c.Name
 }
 
-// Title names who would re-create the container: "compose shop/web", "docker".
+// Title names the owner that would re-create the container: "compose shop/web", "docker".
 func Title(o dropcap.Owner) string {
 	s := o.Kind
 	switch {

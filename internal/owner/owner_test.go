@@ -101,7 +101,7 @@ func TestAnImageThatIsGoneIsBelievedInNothing(t *testing.T) {
 		workload != "podman:c" {
 		t.Errorf("got %+v, %s", got, workload)
 	}
-	if b := Believed(dropcap.Labels{Own: own}); b == nil || len(b) > 0 {
+	if b := TrustedLabels(dropcap.Labels{Own: own}); b == nil || len(b) > 0 {
 		t.Errorf("believed are %v", b)
 	}
 }
@@ -132,7 +132,7 @@ func TestOnlyWhatTheImageDidNotBringIsBelieved(t *testing.T) {
 			c + "project.config_files", c + "service", "mine", "new"}},
 	} {
 		l := dropcap.Labels{Own: test.given, Image: image, ImageKnown: true}
-		got := Believed(l)
+		got := TrustedLabels(l)
 		if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, test.believed) {
 			t.Errorf("%s: believed are %q, want %q", name, names, test.believed)
 		}
@@ -141,7 +141,7 @@ func TestOnlyWhatTheImageDidNotBringIsBelieved(t *testing.T) {
 				t.Errorf("%s: %s is %q", name, n, v)
 			}
 		}
-		if brought := Brought(l); len(brought)+len(got) != len(test.given) ||
+		if brought := UntrustedLabels(l); len(brought)+len(got) != len(test.given) ||
 			!slices.IsSorted(brought) {
 			t.Errorf("%s: brought are %q", name, brought)
 		}
@@ -150,7 +150,8 @@ func TestOnlyWhatTheImageDidNotBringIsBelieved(t *testing.T) {
 	image[c+"config-hash"] = "abc"
 	l := dropcap.Labels{Own: merged(own, labels{c + "config-hash": "abc"}), Image: image,
 		ImageKnown: true}
-	if got := slices.Sorted(maps.Keys(Believed(l))); !slices.Equal(got, []string{"mine", "new"}) {
+	if got := slices.Sorted(maps.Keys(TrustedLabels(l))); !slices.Equal(got,
+		[]string{"mine", "new"}) {
 		t.Errorf("believed are %q", got)
 	}
 }
@@ -160,13 +161,13 @@ func TestOnlyWhatTheImageDidNotBringIsBelieved(t *testing.T) {
 func TestNothingUnbelievedIsLeft(t *testing.T) {
 	c := dropcap.Container{Name: "c", EngineLabels: dropcap.Labels{Own: labels{"b": "1", "a": "2"},
 		Image: labels{"b": "1"}, ImageKnown: true}}
-	Settle(&c, "docker")
+	ResolveLabels(&c, "docker")
 	if !slices.Equal(c.Labels, []string{"a", "b"}) || !slices.Equal(c.ImageLabels, []string{"b"}) ||
 		!maps.Equal(c.LabelValues, labels{"a": "2"}) || c.EngineLabels.Own != nil {
 		t.Errorf("got %+v", c)
 	}
 	c = dropcap.Container{Name: "c", EngineLabels: dropcap.Labels{ImageKnown: true}}
-	Settle(&c, "docker")
+	ResolveLabels(&c, "docker")
 	if c.Labels == nil || c.ImageLabels == nil || c.LabelValues == nil {
 		t.Errorf("none is not unknown: %+v", c)
 	}

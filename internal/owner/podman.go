@@ -1,7 +1,7 @@
 package owner
 
-// podman is no owner itself: its generated units and quadlets label their containers with the unit
-// of systemd that makes them.
+// podman is no owner itself: its generated units and quadlets label their containers with the
+// systemd unit that creates them.
 var podman = Kind{
 	Name: "podman",
 	claim: func(l map[string]string, _ string) (claim, bool) {

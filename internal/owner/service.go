@@ -2,8 +2,8 @@ package owner
 
 import "strings"
 
-// Services returns what the container belongs to by its labels and its owner makes again at once:
-// keys of that, each with the engine's filters that list its containers.
+// Services returns the services that the container belongs to by its labels, which its owner
+// re-creates as one: keys, each with the engine's filters that list its containers.
 func Services(l map[string]string) map[string][]string {
 	out := map[string][]string{}
 	for _, k := range kinds {
@@ -24,10 +24,10 @@ func Services(l map[string]string) map[string][]string {
 
 func serviceKey(k Kind, values ...string) string { return k.Name + " " + strings.Join(values, " ") }
 
-// ComposeService is the key in Services of a service of compose.
+// ComposeService returns the key in Services of a compose service.
 func ComposeService(project, service string) string { return serviceKey(compose, project, service) }
 
-// SameService reports whether two containers' believed labels name the same service.
+// SameService reports whether two containers' trusted labels name the same service.
 func SameService(a, b map[string]string) bool {
 	theirs := Services(b)
 	for key := range Services(a) {
@@ -38,7 +38,7 @@ func SameService(a, b map[string]string) bool {
 	return false
 }
 
-// DependsOn returns the services of the same project that are to be started before the container.
+// DependsOn returns the services of the same project that must start before the container.
 func (k Kind) DependsOn(labels map[string]string) []string {
 	if k.dependsOn == nil {
 		return nil

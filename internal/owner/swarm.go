@@ -11,7 +11,7 @@ import (
 
 const swarmID = "com.docker.swarm.service.id"
 
-// swarm changes by the specification of its service.
+// swarm containers change through the specification of their service.
 var swarm = Kind{
 	Name: "swarm", AcrossHosts: true, Source: SourceSwarm,
 	claim: func(l map[string]string, _ string) (claim, bool) {
@@ -27,7 +27,7 @@ var swarm = Kind{
 		update := "docker service update" + swarmFlags(c.Declared, e) +
 			" " + printable.Shell(c.Owner.Service)
 		if c.State == "exited" || c.State == "dead" {
-			// swarm keeps some ended tasks, and never starts one again
+			// swarm keeps some ended tasks, but never restarts one
 			return update + " && docker rm " + printable.Shell(c.Name)
 		}
 		return update
@@ -35,7 +35,7 @@ var swarm = Kind{
 	restart: func(c dropcap.Container) string {
 		return "docker service update --force " + printable.Shell(c.Owner.Service)
 	},
-	// A task is called SERVICE.SLOT.TASK, and its last part is new each time.
+	// A task is named SERVICE.SLOT.TASK, and its last part is new each time.
 	lasting: func(container string) string {
 		if at := strings.LastIndexByte(container, '.'); at > 0 {
 			return container[:at]
@@ -45,8 +45,8 @@ var swarm = Kind{
 	text: swarmText,
 }
 
-// swarmText is the command, and what the stack file has to say, or the next `docker stack deploy`
-// undoes it.
+// swarmText returns the command, and the text for the stack file: without it, the next `docker
+// stack deploy` would revert the change.
 func swarmText(c dropcap.Container, is dropcap.Grant) string {
 	service, stack := c.Owner.Service, c.Owner.Project
 	var b strings.Builder
@@ -61,10 +61,10 @@ func swarmText(c dropcap.Container, is dropcap.Grant) string {
 	return b.String()
 }
 
-// swarmFlags says an edit by the flags of `docker service update`, which take one capability each.
-// Dropping what the service adds only takes the add back, and the other way round (docker/cli
-// updateCapabilities, since 20.10): where that is not enough, the word RESET empties both lists,
-// and they are written anew.
+// swarmFlags formats an edit as flags of `docker service update`, which take one capability each.
+// Dropping what the service adds only removes the add, and the other way round (docker/cli
+// updateCapabilities, since 20.10): if that is not enough, RESET empties both lists, and they are
+// set again.
 func swarmFlags(d dropcap.Declared, e caps.Edit) string {
 	if e.Only == nil && (e.RemoveAdd & e.AddDrop).Empty() {
 		return flags(e.RemoveAdd|e.AddDrop, " --cap-drop ")
@@ -80,8 +80,8 @@ func swarmFlags(d dropcap.Declared, e caps.Edit) string {
 	return s
 }
 
-// SwarmID returns the id of the swarm's service that the believed labels name; empty if they name
-// none, or what cannot be one.
+// SwarmID returns the id of the swarm service that the trusted labels name; empty if they name none
+// or an invalid id.
 func SwarmID(l map[string]string) string {
 	id := l[swarmID]
 	for _, r := range id {

@@ -10,11 +10,10 @@ import (
 	"dropcap"
 )
 
-// systemd is told by its units (ByUnit), not by labels.
+// systemd is recognised by its units (ByUnit), not by labels.
 var systemd = Kind{Name: "systemd", Manager: "systemd", Source: SourceUnit}
 
-// Client is a process that is, or calls itself, a docker client. Its arguments are its own to
-// choose.
+// Client is a process that is, or claims to be, a docker client. It chooses its own arguments.
 type Client struct {
 	PID, UID int
 	Program  string   // what it executes
@@ -26,10 +25,11 @@ type Client struct {
 type Unit struct {
 	Name      string // "web.service"
 	ExecStart string // the command, as written or as it runs
-	User      bool   // it belongs to the manager of the user who runs the engine
+	User      bool   // belongs to the manager of the user that runs the engine
 }
 
-// ByUnit returns the container's owner: where labels name none, the unit that starts it is.
+// ByUnit returns the container's owner: if labels name none, it is the unit that starts the
+// container.
 func ByUnit(c dropcap.Container, known []Unit) dropcap.Owner {
 	if Of(c.Owner.Kind).Unowned {
 		for _, u := range known {
@@ -41,10 +41,10 @@ func ByUnit(c dropcap.Container, known []Unit) dropcap.Owner {
 	return c.Owner
 }
 
-// Strangers warns of processes that call themselves docker clients of the container, and that
-// nobody who may decide is known to have started. They decide nothing, and what they call
-// themselves is not repeated.
-func Strangers(c dropcap.Container, clients []Client) []string {
+// UnknownClients warns of processes that claim to be docker clients of the container, but that
+// nobody with authority is known to have started. They have no effect, and their names are not
+// repeated.
+func UnknownClients(c dropcap.Container, clients []Client) []string {
 	var list []string
 	for _, s := range clients {
 		if Of(c.Owner.Kind).Unowned && Starts(strings.Join(s.Args, " "), c.Name, c.ID) {
@@ -57,10 +57,10 @@ func Strangers(c dropcap.Container, clients []Client) []string {
 	return list
 }
 
-// UnitOf tells which unit a client runs in, if whoever put that unit there may decide about the
-// engine's containers: root, or the user engine, who runs a rootless engine (0 if root runs it).
-// Placed tells whether root has placed a unit of that name. Anybody may start a process that calls
-// itself docker, in a service of his own or in a container; of him nothing is believed.
+// UnitOf returns the unit that a client runs in, if the unit's owner may decide about the engine's
+// containers: root, or the user engine, who runs a rootless engine (0 if root runs it). Placed
+// reports whether root has placed a unit of that name. Anybody can start a process that claims to
+// be docker, in a service or a container; such a process is not trusted.
 func UnitOf(c Client, engine int, placed func(unit string) bool) (unit string, user, ok bool) {
 	if path.Base(c.Program) != "docker" {
 		return "", false, false
@@ -78,8 +78,8 @@ func UnitOf(c Client, engine int, placed func(unit string) bool) (unit string, u
 	return "", false, false
 }
 
-// under reads the service from a cgroup's path: below the beginning there are only slices, and it
-// comes last. What is below a service or a scope is that one's own to name.
+// under reads the service from a cgroup's path: it comes last, after the prefix and slices only. A
+// service or scope chooses the names below itself.
 func under(cgroup, beginning string) (unit string, ok bool) {
 	rest, found := strings.CutPrefix(cgroup, beginning+"/")
 	if !found {
@@ -95,7 +95,7 @@ func under(cgroup, beginning string) (unit string, ok bool) {
 	return last, strings.HasSuffix(last, ".service") && len(last) > len(".service")
 }
 
-// Files are the names of the unit files, one of which makes a unit: its own, or its template's.
+// Files returns the names of the files that can define a unit: its own and its template's.
 func Files(unit string) []string {
 	prefix, _, instance := strings.Cut(strings.TrimSuffix(unit, ".service"), "@")
 	if !instance {
@@ -104,8 +104,8 @@ func Files(unit string) []string {
 	return []string{unit, prefix + "@.service"}
 }
 
-// ExecStarts are the commands of a unit file that call docker. Lines that end in a backslash go on
-// (systemd.syntax(7)). Specifiers for the unit's name are put in their place.
+// ExecStarts returns the commands of a unit file that call docker. A backslash continues a line
+// (systemd.syntax(7)). Specifiers for the unit's name are expanded.
 func ExecStarts(text, unit string) []string {
 	stem := strings.TrimSuffix(unit, ".service")
 	prefix, instance, _ := strings.Cut(stem, "@")
@@ -121,8 +121,8 @@ func ExecStarts(text, unit string) []string {
 	return list
 }
 
-// Starts tells whether a command is about the container: docker start names it or its id, docker
-// run and create by --name.
+// Starts reports whether a command starts the container: docker start by name or id, docker run and
+// create by --name.
 func Starts(command, name, id string) bool {
 	words := strings.Fields(strings.NewReplacer(`"`, " ", "'", " ", "--name=", "--name ").
 		Replace(command))
@@ -142,7 +142,7 @@ func Starts(command, name, id string) bool {
 	})
 }
 
-// Launches tells whether a command makes the container, and does not only start it.
+// Launches reports whether a command creates the container, and does not only start it.
 func Launches(command string) bool {
 	return slices.ContainsFunc(strings.Fields(command), func(w string) bool {
 		return w == "run" || w == "create"

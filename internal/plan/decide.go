@@ -9,18 +9,18 @@ import (
 	"dropcap/internal/policy"
 )
 
-// decider decides over one container.
+// decider decides about one container.
 type decider struct {
 	in      Input
 	s       Subject
 	c       dropcap.Container // the subject's
-	held    caps.Set          // by its configuration: what the engine grants for it
+	held    caps.Set          // what the engine grants for its configuration
 	keeps   []dropcap.Keep
 	waivers *policy.Waivers
 	support *evidence.Support // nil without evidence
 }
 
-// decision is which capabilities go, and which stay and why.
+// decision is which capabilities to drop, and which to keep and why.
 type decision struct {
 	drop     caps.Set
 	retained []dropcap.Retain
@@ -45,12 +45,12 @@ func (d decider) confidence() string {
 	return d.support.Level
 }
 
-// sure reports whether what evidence calls unused may be taken away on its word.
+// sure reports whether evidence alone is enough to drop what it calls unused.
 func (d decider) sure() bool {
 	return d.support != nil && (d.in.Options.AcceptLow || d.known())
 }
 
-// decide goes through what the container holds.
+// decide decides about each capability that the container holds.
 func (d decider) decide() decision {
 	var out decision
 	for _, c := range d.held.List() {
@@ -63,7 +63,7 @@ func (d decider) decide() decision {
 	return out
 }
 
-// keep says why the capability stays; empty if it goes.
+// keep says why the capability is kept; empty if it is dropped.
 func (d decider) keep(c caps.Cap) string {
 	for _, k := range d.keeps {
 		if k.Caps.Has(c) {
@@ -79,11 +79,11 @@ func (d decider) keep(c caps.Cap) string {
 	return d.keepCIS(c)
 }
 
-// declared begins the reason of what stays because the container's settings ask for it.
+// declared begins the reason for a capability that the container's settings ask for.
 const declared = "declared: "
 
-// keepCIS is level cis: the defaults but NET_RAW stay; what was added by name, or lies beyond the
-// defaults, stays until evidence says that it is not needed.
+// keepCIS decides at level cis: the defaults except NET_RAW stay; what was added by name, or is
+// beyond the defaults, stays until evidence shows that it is not needed.
 func (d decider) keepCIS(c caps.Cap) string {
 	isDefault := d.in.Host.Defaults != nil && d.in.Host.Defaults.Has(c) &&
 		caps.DockerDefaults.Has(c)
@@ -111,7 +111,7 @@ func (d decider) keepCIS(c caps.Cap) string {
 	return ""
 }
 
-// needed says by which evidence the capability is needed; empty if by none.
+// needed says which evidence shows that the capability is needed; empty if none does.
 func (d decider) needed(c caps.Cap) string {
 	if d.support == nil || !d.support.Supported.Has(c) {
 		return ""
@@ -129,7 +129,7 @@ func (d decider) needed(c caps.Cap) string {
 	return "evidence: one of several that would do"
 }
 
-// by names the program that made the most of the checks, and the system call.
+// by names the program that caused most of the checks, and the system call.
 func by(n dropcap.Need) string {
 	if len(n.By) == 0 {
 		return ""
@@ -157,7 +157,7 @@ func times(n uint64) string {
 }
 
 // waived says who accepts that the container holds the capability; empty if nobody does. What is
-// accepted is not changed, at any level.
+// accepted does not change, at any level.
 func (d decider) waived(rule dropcap.Rule, c caps.Cap) string {
 	return accepted(d.waivers.Match(d.c, dropcap.Finding{Rule: rule, Caps: caps.Of(c)}))
 }

@@ -7,18 +7,18 @@ import (
 	"dropcap/caps"
 )
 
-// declare finds the smallest declaration that grants what stays. At level cis what goes is taken
-// out of the lists that there are, where the engine's arithmetic tells that this is enough; else,
-// as at level least and for what was privileged, everything is dropped and what stays is added. The
-// error says why no declaration does it.
+// declare returns the smallest declaration that grants what stays. At level cis it edits the
+// present lists, if that is enough by the engine's arithmetic; else, as at level least and for
+// privileged containers, it drops ALL and adds what stays. The error says why no declaration is
+// possible.
 func declare(h dropcap.Host, c dropcap.Container, level dropcap.Level,
 	drop caps.Set) (dropcap.Grant, error) {
 	before, held := c.Declared, *c.Predicted
 	stay := held.Minus(drop)
 	after := dropcap.Declared{Add: stay.Names(), Drop: []string{caps.All}}
 	was, err := grants(h).Predict(before)
-	// Podman has defaults of its own and tells lists that it has made up from them: what is held is
-	// more than they explain.
+	// Podman has its own defaults and reports lists derived from them: the container holds more
+	// than they explain.
 	explained := err == nil && held.Minus(was).Empty()
 	if level == dropcap.LevelCIS && !before.Privileged && explained {
 		edited := spelt(before, caps.Without(before, h.Defaults, c.Predicted, drop).Apply(before))
@@ -31,17 +31,18 @@ func declare(h dropcap.Host, c dropcap.Container, level dropcap.Level,
 		return dropcap.Grant{}, err
 	}
 	if more := is.Minus(was | held); !more.Empty() {
-		// never, by the arithmetic; but a plan that grants must not leave this room
+		// never happens, by the arithmetic; but no plan may ever grant more
 		return dropcap.Grant{}, fmt.Errorf("it would grant %s", more.Short())
 	}
-	// An engine that lacks something itself (held lacks it then) cannot hand it on either way.
+	// An engine that lacks a capability itself (then held lacks it, too) cannot grant it either
+	// way.
 	if left := is & held & drop; !left.Empty() {
 		return dropcap.Grant{}, fmt.Errorf("no declaration takes %s away", left.Short())
 	}
 	return grant(after, is&held), nil
 }
 
-// spelt writes the names that were not there before as documents do.
+// spelt writes new names as documents do.
 func spelt(before, after dropcap.Declared) dropcap.Declared {
 	full := func(list, known []string) []string {
 		out := []string{}

@@ -7,7 +7,7 @@ import (
 	"dropcap"
 )
 
-// byName makes equal plans of the same containers in any order.
+// byName sorts the containers, so that their order does not change the plan.
 func byName(steps []dropcap.Step) []dropcap.Step {
 	slices.SortFunc(steps, func(a, b dropcap.Step) int {
 		return strings.Compare(a.Container.Name+"\x00"+a.Container.ID, b.Container.Name+"\x00"+
@@ -16,8 +16,8 @@ func byName(steps []dropcap.Step) []dropcap.Step {
 	return steps
 }
 
-// ordered puts each step behind those of the containers that it depends on; otherwise it keeps the
-// order. A circle, which only labels can claim, is cut at the first.
+// ordered moves each step behind the steps of the containers that it depends on, and else keeps the
+// order. A cycle, which only labels can claim, is cut at its first step.
 func ordered(steps []dropcap.Step, subjects []Subject) []dropcap.Step {
 	at := map[string]int{}
 	for i, s := range steps {
@@ -47,7 +47,7 @@ func ordered(steps []dropcap.Step, subjects []Subject) []dropcap.Step {
 	return out
 }
 
-// within keeps the ids that have a step, each once and in the steps' order.
+// within returns the ids that have a step, each once and in the steps' order.
 func within(ids []string, at map[string]int, self int) []string {
 	var out []string
 	for _, id := range ids {
@@ -59,8 +59,8 @@ func within(ids []string, at map[string]int, self int) []string {
 	return out
 }
 
-// together makes one step of those of a service that its owner makes again at once: the first bears
-// it, and names the others.
+// together merges the steps of a service that its owner re-creates as one: the first step stays,
+// and names the others.
 func together(steps []dropcap.Step) []dropcap.Step {
 	var out []dropcap.Step
 	first := map[dropcap.Owner]int{}

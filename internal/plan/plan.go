@@ -1,6 +1,6 @@
 // Package plan decides what to change: which capabilities each container loses and keeps and why,
-// in which way, and what speaks against it. It is pure: a snapshot, evidence and a policy in, a
-// document out. It never grants anything, and nothing that it says is done here.
+// how to do it, and what prevents it. It is pure: it maps a snapshot, evidence and a policy to a
+// document. It never grants anything, and does nothing itself.
 package plan
 
 import (
@@ -14,7 +14,7 @@ import (
 	"dropcap/internal/policy"
 )
 
-// Input is all that a plan is made of.
+// Input is all that a plan is computed from.
 type Input struct {
 	Host     dropcap.Host
 	Policy   dropcap.Policy
@@ -28,50 +28,49 @@ type Input struct {
 	Decided func([]dropcap.Step)
 }
 
-// Options are what the operator asked for.
+// Options are the operator's options.
 type Options struct {
-	// of containers that may be changed in several ways; empty: as their owner does it
+	// for containers that can be changed in several ways; empty: their owner's
 	Strategy dropcap.Strategy
-	// AcceptLow lets evidence of low confidence, or none, decide.
+	// AcceptLow accepts evidence of low confidence, or none.
 	AcceptLow bool
-	// Deprivilege lets a privileged container become one with capabilities.
+	// Deprivilege allows a privileged container to become an unprivileged one with capabilities.
 	Deprivilege bool
-	// NoFiles refuses to edit a file of an owner, as over a fleet: nobody is there to look at what
-	// a container's label names.
+	// NoFiles refuses to edit an owner's file, as in a fleet: no operator is there to check the
+	// path that a container's label names.
 	NoFiles bool
 }
 
-// Subject is a container, with what is known of how it is made.
+// Subject is a container, with what is known about how it was created.
 type Subject struct {
 	Container   dropcap.Container
 	Fingerprint string
-	// Inspect is the engine's own description. It holds secrets: what is read of it is what the
-	// container depends on and how long it takes.
+	// Inspect is the engine's description. It holds secrets; only dependencies and times are read
+	// from it.
 	Inspect json.RawMessage
-	// Against is what speaks against changing it in the given way (re-creating it, or in place);
-	// nil if nothing was asked.
+	// Against returns the reasons not to change it by the given strategy (recreate or in-place);
+	// nil if not determined.
 	Against func(dropcap.Strategy) []Refusal
-	Execs   int // docker execs that run in it now
-	// FreshLayer is set where the change leaves behind what was written into the container's layer.
+	Execs   int // docker execs running in it now
+	// FreshLayer is set if the change discards what was written into the container's layer.
 	FreshLayer bool
-	// InPlaceNotes say what a change in place does to the engine beside stopping it.
+	// InPlaceNotes say what a change in place does to the engine besides stopping it.
 	InPlaceNotes []string
 
-	Notes []string // what is lost, or may change, when it is re-created
-	Goes  []string // what else goes when it is no longer privileged
-	// Command is what makes such a container by hand, without secrets; nil if it cannot be said.
+	Notes []string // what a re-creation loses or may change
+	Goes  []string // what else it loses when it is no longer privileged
+	// Command returns the command that creates such a container by hand, without secrets; nil if
+	// there is none.
 	Command func(dropcap.Grant) Command
-	Unsaid  []string // what that line has no words for
+	Unsaid  []string // what that command cannot express
 	// Dependants live in its namespaces: they are re-created with it.
 	Dependants []Dependant
 	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what
 	// compose says.
 	DependsOn []string
-	// Layer returns what is carried along of its own layer when it is re-created; nil if nothing
-	// is.
+	// Layer returns what a re-creation copies from its own layer; nil if nothing.
 	Layer func() *dropcap.CarriedLayer
-	// Source is the change of the owner's own source; nil where the owner has none, or it is not
-	// known.
+	// Source returns the change of the owner's source; nil if there is none or it is unknown.
 	Source func(dropcap.Grant) Source
 }
 
@@ -82,18 +81,18 @@ type Dependant struct {
 	Notes     []string  // what is lost, or may change, when it is
 }
 
-// Source is a change of an owner's own source, in the owner's language.
+// Source is a change of an owner's source, in the owner's terms.
 type Source struct {
-	// a patch, or what a person has to write, and the commands that bring it into effect
+	// a patch, or what a person has to write, and the commands that put it into effect
 	Text    string
-	Applied bool // dropcap can make it itself
+	Applied bool // dropcap can apply it itself
 	Against []Refusal
 	// Away is why the source is not on this host, so that the container itself is changed unless
 	// the operator asks otherwise; empty if it is.
 	Away string
 }
 
-// Make makes the plan. A container that is retained for the backout of a change has no step.
+// Make returns the plan. A container retained for the backout of a change has no step.
 func Make(in Input) dropcap.Plan {
 	if in.Policy.Level == "" {
 		in.Policy.Level = dropcap.LevelCIS
@@ -129,7 +128,8 @@ func (in Input) decisions() (steps []dropcap.Step) {
 	return steps
 }
 
-// identify gives 12 hexadecimal digits over the content, so that equal plans have equal ids.
+// identify returns 12 hexadecimal digits of the content's digest, so that equal plans have equal
+// ids.
 func identify(p dropcap.Plan) string {
 	p.ID, p.Created, p.Steps = "", "", slices.Clone(p.Steps)
 	for i := range p.Steps {

@@ -22,7 +22,7 @@ var accepts = map[string]string{
 	"layer": "--discard-layer", "privileged": "--deprivilege",
 }
 
-// The refusals that lie in what is known of a container's needs.
+// The refusals that depend on what is known about a container's needs.
 const (
 	noEvidence    = "no-evidence"
 	lowConfidence = "low-confidence"
@@ -38,8 +38,7 @@ func (r Refusal) accept() string {
 	return accepts[r.Slug]
 }
 
-// refuse writes down what speaks against a step: all of it, since who mends one thing only to meet
-// the next gives up.
+// refuse records all reasons against a step, so that the operator need not fix them one by one.
 func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
 	var messages, hints []string
 	for _, r := range list {
@@ -58,8 +57,8 @@ func refuse(out dropcap.Step, list ...Refusal) dropcap.Step {
 	return out
 }
 
-// acceptedBy returns the flags that together accept all that speaks against a step, if there are
-// several and they do.
+// acceptedBy returns the flags that together accept all reasons against a step, if there are
+// several such flags.
 func acceptedBy(list []Refusal) string {
 	var flags []string
 	for _, r := range list {
@@ -87,8 +86,8 @@ func unknown(c dropcap.Container) Refusal {
 		Hint: "`dropcap doctor` says what is missing"}
 }
 
-// doubts are reasons to refuse that lie in what is known of its needs. Level cis without evidence
-// drops NET_RAW all the same: that is the control's own default.
+// doubts records reasons to refuse that depend on what is known about its needs. Level cis drops
+// NET_RAW even without evidence: that is the control's own default.
 func (d decider) doubts(out dropcap.Step) []Refusal {
 	broad := d.in.Policy.Level == dropcap.LevelLeast ||
 		out.Before.Privileged && out.Strategy != dropcap.StrategyManual
@@ -110,8 +109,8 @@ func (d decider) doubts(out dropcap.Step) []Refusal {
 	return nil
 }
 
-// alsoDoubted adds to the hint of a privileged container what is refused next, since its needs are
-// asked for only once it may be changed at all.
+// alsoDoubted adds the next refusal to the hint of a privileged container, whose needs matter only
+// once it may be changed at all.
 func (d decider) alsoDoubted(list []Refusal) []Refusal {
 	for i, r := range list {
 		least := d.in.Policy.Level == dropcap.LevelLeast // which asks for them by itself
@@ -124,10 +123,9 @@ func (d decider) alsoDoubted(list []Refusal) []Refusal {
 	return list
 }
 
-// known reports whether the evidence is enough to drop what it does not support. For medium
-// confidence the first start must have been seen, with fresh volumes. A change does not cause such
-// a start where the container keeps its volumes and its layer: then a later start that was seen is
-// the very one that it causes.
+// known reports whether the evidence is enough to drop what it does not support. Medium confidence
+// needs an observed first start, with fresh volumes. If the container keeps its volumes and layer,
+// the change causes no such start: an observed later start is then enough.
 func (d decider) known() bool {
 	switch {
 	case d.support == nil:
@@ -138,16 +136,16 @@ func (d decider) known() bool {
 	return d.support.Gaps().FirstOnly() && !d.afresh()
 }
 
-// afresh reports whether a change starts the container on volumes or a layer that are new. A swarm
-// makes anonymous volumes anew for each task.
+// afresh reports whether a change starts the container with new volumes or a new layer. A swarm
+// creates new anonymous volumes for each task.
 func (d decider) afresh() bool { return d.s.FreshLayer || madeAgain(d.c) }
 
-// madeAgain reports whether the owner makes a container again wherever others are restarted.
+// madeAgain reports whether the owner re-creates a container where others are restarted.
 func madeAgain(c dropcap.Container) bool {
 	return owner.Of(c.Owner.Kind).Source == owner.SourceSwarm
 }
 
-// firstUnseen warns where a later start stands for the first.
+// firstUnseen warns if a later start was observed instead of the first.
 func (d decider) firstUnseen() []string {
 	if d.support.Level != dropcap.ConfidenceLow {
 		return nil
@@ -156,7 +154,7 @@ func (d decider) firstUnseen() []string {
 		"this change starts it as it was seen to start, but with fresh volumes it may need more"}
 }
 
-// learn is the one command that records what is missing, and what that stops.
+// learn returns the command that records what is missing, and what that stops.
 func (d decider) learn() string {
 	gaps := evidence.Gaps{Start: true, Time: true}
 	if d.support != nil && !d.known() {

@@ -6,7 +6,7 @@ import (
 	"dropcap"
 )
 
-// Parse reads a saved plan. The name is for errors.
+// Parse reads a saved plan. The name is used in errors.
 func Parse(name string, text []byte) (dropcap.Plan, error) {
 	const hint = "make one with `dropcap plan --out plan.json`"
 	var p dropcap.Plan

@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/policy"
 )
 
-// step plans one container.
+// step returns the step of one container.
 func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 	c := s.Container
 	out := dropcap.Step{
@@ -31,13 +31,13 @@ func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 		if why := accepted(w.Match(c, dropcap.Finding{Rule: dropcap.RulePrivileged,
 			Caps: *c.Predicted})); why != "" {
 			out.Warnings = append(out.Warnings, "it is privileged, which is "+why)
-			return in.still(out, d.all(why))
+			return in.unchanged(out, d.all(why))
 		}
 	}
 	choice := d.decide()
 	if choice.drop.Empty() && !c.Declared.Privileged {
 		out.Warnings = append(out.Warnings, undecided(choice.retained)...)
-		return in.still(out, choice.retained)
+		return in.unchanged(out, choice.retained)
 	}
 	after, err := declare(in.Host, c, in.Policy.Level, choice.drop)
 	if err != nil {
@@ -50,7 +50,7 @@ func (in Input) step(s Subject, w *policy.Waivers) dropcap.Step {
 	return in.change(out, s, d)
 }
 
-// change says how a step that changes something is done, and what speaks against it.
+// change says how to do a step that changes something, and what prevents it.
 func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	var source Source
 	if s.Source != nil {
@@ -70,7 +70,7 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	return refuse(out, append(doubts, against...)...)
 }
 
-// against is what speaks against doing it in the step's way.
+// against returns the reasons against the step's strategy.
 func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refusal) {
 	asked := func(st dropcap.Strategy) []Refusal {
 		if s.Against == nil {
@@ -112,9 +112,9 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 	return list
 }
 
-// sayable reports whether a person may be told the command that re-creates the container: a command
-// must not do what dropcap refuses. `docker stop` removes what was made with --rm, and what nobody
-// knows the needs of is not to be tried. That a step is manual is no reason.
+// sayable reports whether to show the command that re-creates the container: a command must not do
+// what dropcap refuses. `docker stop` removes a container started with --rm, and one whose needs
+// are unknown must not be tried. A manual step is no reason to hide it.
 func sayable(out dropcap.Step, against, doubts []Refusal) bool {
 	if out.Strategy == dropcap.StrategyManual && owner.Of(out.Owner.Kind).Unowned {
 		against = against[1:]
@@ -124,14 +124,14 @@ func sayable(out dropcap.Step, against, doubts []Refusal) bool {
 	return len(against) == 0 && len(doubts) == 0
 }
 
-// still is a step that changes nothing.
-func (in Input) still(out dropcap.Step, retained []dropcap.Retain) dropcap.Step {
+// unchanged returns a step that changes nothing.
+func (in Input) unchanged(out dropcap.Step, retained []dropcap.Retain) dropcap.Step {
 	out.Strategy, out.Retained = in.strategy(dropcap.Container{Owner: out.Owner}, Source{}),
 		retained
 	return out
 }
 
-// warnings are what a person should know before he agrees.
+// warnings returns what an operator should know before agreeing.
 func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	var list []string
 	if in.Policy.Level == dropcap.LevelCIS && out.Drop.Has(caps.NetRaw) && !out.Before.Privileged {
@@ -167,7 +167,7 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	return list
 }
 
-// unsure warns where the control alone, and no evidence, takes NET_RAW away.
+// unsure warns if NET_RAW is dropped because of the control alone, without evidence.
 func (d decider) unsure(strategy dropcap.Strategy) []string {
 	why := "there is no evidence of what it needs"
 	switch {
@@ -183,7 +183,7 @@ func (d decider) unsure(strategy dropcap.Strategy) []string {
 	return []string{why}
 }
 
-// undecided are what stays although audit reports it, since nobody knows that it is not needed.
+// undecided returns what stays although audit reports it, since it may be needed.
 func undecided(list []dropcap.Retain) []string {
 	sets := map[string]caps.Set{}
 	var order []string
@@ -204,7 +204,7 @@ func undecided(list []dropcap.Retain) []string {
 
 func spaced(s caps.Set) string { return strings.ReplaceAll(s.Short(), ",", ", ") }
 
-// all retains everything for one reason.
+// all retains every capability for one reason.
 func (d decider) all(because string) []dropcap.Retain {
 	list := []dropcap.Retain{}
 	for _, c := range d.held.List() {

@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// promises are what each strategy promises, word for word in docs/plan.md.
+// promises are what each strategy promises, verbatim in docs/plan.md.
 var promises = map[dropcap.Strategy]string{
 	dropcap.StrategyRecreate: "the old container is retained, stopped, and a backout starts that " +
 		"very container again",
@@ -43,7 +43,7 @@ func away(out dropcap.Step, s Source) []string {
 		"the file, and audit tells if the change comes undone (reverted)"}
 }
 
-// strategy chooses the way: the owner's, unless the operator asks for another that is possible.
+// strategy returns the owner's strategy, unless the operator asks for another possible one.
 func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
 	asked := in.Options.Strategy
 	switch {
@@ -57,7 +57,7 @@ func (in Input) strategy(c dropcap.Container, s Source) dropcap.Strategy {
 	return owner.Of(c.Owner.Kind).Strategy(asked)
 }
 
-// byHand says why a person has to do it.
+// byHand says why the change is manual.
 func byHand(c dropcap.Container, o Options) Refusal {
 	manager := owner.Of(c.Owner.Kind).Manager
 	switch {
@@ -79,7 +79,7 @@ func byHand(c dropcap.Container, o Options) Refusal {
 		"re-create it yourself with the capabilities shown"}
 }
 
-// strategyWarnings are what the way brings with it.
+// strategyWarnings returns the side effects of the strategy.
 func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 	var list []string
 	c := s.Container
@@ -115,7 +115,7 @@ func busy(n int, strategy dropcap.Strategy) string {
 	return runs + " when it is stopped: apply waits for that, for half a minute at most"
 }
 
-// timing is the part of the engine's description that tells how long a change takes.
+// timing is the part of the engine's description that determines how long a change takes.
 type timing struct {
 	Config struct {
 		StopSignal  string
@@ -150,7 +150,7 @@ func downtime(strategy dropcap.Strategy, s Subject) string {
 
 // pause says how long a container is down when it is stopped and started.
 func pause(inspect json.RawMessage) (text string, t timing) {
-	_ = json.Unmarshal(inspect, &t) // what cannot be read has the engine's defaults
+	_ = json.Unmarshal(inspect, &t) // unreadable fields have the engine's defaults
 	signal, grace := t.Config.StopSignal, defaultStop
 	if signal == "" {
 		signal = "SIGTERM"
@@ -165,15 +165,15 @@ func pause(inspect json.RawMessage) (text string, t timing) {
 	return fmt.Sprintf("its own stop (%s) and start", within), t
 }
 
-// Command is what a person types to make a container.
+// Command is a command that creates a container.
 type Command struct {
-	File  string // the file with what the line must not show
-	Fetch string // takes that out of the file, and fails without it; empty if it is not needed
-	Line  string // docker run …; empty if it cannot be said
+	File  string // the file with the values that the line must not show
+	Fetch string // reads those values from the file, and fails without it; empty if not needed
+	Line  string // docker run …; empty if it cannot be expressed
 }
 
-// byHandCommands are what a person would type: the control's own command, with the old container
-// put aside and not removed, since its name is taken and it is the way back.
+// byHandCommands returns the commands to do it by hand: the control's own command, with the old
+// container renamed and not removed, since it has the name and is needed for the backout.
 func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropcap.Commands {
 	by := s.Command(after)
 	if by.Line == "" {
@@ -181,7 +181,7 @@ func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropca
 	}
 	name := printable.Shell(s.Container.Name)
 	aside := printable.Shell(s.Container.Name + "-before")
-	if by.Fetch != "" { // before anything is stopped
+	if by.Fetch != "" { // before stopping anything
 		out.Reveal = fmt.Sprintf("dropcap plan %s --reveal %s", name, printable.Shell(by.File))
 		out.Apply = by.Fetch + " && "
 	}
@@ -195,7 +195,7 @@ func byHandCommands(out dropcap.Commands, s Subject, after dropcap.Grant) dropca
 	return out
 }
 
-// restart is the container's restart policy, as docker update takes it.
+// restart returns the container's restart policy in the form of docker update.
 func restart(inspect json.RawMessage) string {
 	var b struct {
 		HostConfig struct {
@@ -216,7 +216,7 @@ func restart(inspect json.RawMessage) string {
 	return "no"
 }
 
-// plain keeps what a container controls within one line.
+// plain makes text that a container controls safe within one line.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// canonical makes a container's inspect into what was declared, in one form: what the table of
-// exceptions leaves out is gone, and what can be said in several ways is said in one.
+// canonical reduces a container's inspect to its declaration in one form: without what the table of
+// exceptions leaves out, and with one spelling for what has several.
 //
-//   - Mounts become a map by destination, since older engines keep them in no order. A Mode of ""
-//     is "z" for a volume: the engine puts it at a volume with a name and not at an anonymous one,
-//     which it relabels all the same (daemon/volumes_unix.go, setBindModeIfNull;
-//     daemon/create_unix.go). The source of an image's mount is a folder of the container's own.
-//   - Binds and HostConfig.Mounts name the volume that is mounted, and what is mounted without
-//     being declared there is added: that is how anonymous volumes, those of the image and those of
-//     --volumes-from are kept. Their order means nothing, since no two have one destination. NoCopy
-//     does not count: it says what a create does with an empty volume, and the volume is there
-//     already (daemon/create_unix.go, populateVolumes).
+//   - Mounts become a map by destination, since older engines keep no order. A Mode of "" is "z"
+//     for a volume: the engine sets it on named volumes but not on anonymous ones, which it also
+//     relabels (daemon/volumes_unix.go, setBindModeIfNull; daemon/create_unix.go). The source of an
+//     image's mount is a folder of the container's own.
+//   - Binds and HostConfig.Mounts name the mounted volume, and mounts that are not declared there
+//     are added: this keeps anonymous volumes, those of the image and those of --volumes-from.
+//     Their order is irrelevant, since no two share a destination. NoCopy does not count: it says
+//     what a create does with an empty volume, and the volume exists already
+//     (daemon/create_unix.go, populateVolumes).
 //   - Legacy links lose the container's own name (daemon/inspect.go), aliases its id
 //     (container/inspect.go).
-//   - A host name does not count where it is another one's: of the container whose network it is,
+//   - A host name does not count if it belongs to another: of the container whose network it is,
 //     or of the host (daemon/container_operations.go, initializeNetworking).
 //   - Sysctls of eth0 count as the driver option into which engines since 27.1 put them
 //     (container_routes.go, handleSysctlBC).
@@ -69,7 +69,7 @@ func canonical(inspect json.RawMessage, swarm func(network string) bool) (map[st
 	return prune(doc, nil).(map[string]any), nil
 }
 
-// decoded reads JSON with its numbers as they are written.
+// decoded reads JSON, with numbers as written.
 func decoded(raw json.RawMessage) (map[string]any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -81,8 +81,7 @@ func decoded(raw json.RawMessage) (map[string]any, error) {
 	return doc, err
 }
 
-// prune applies the table of exceptions, and takes out what is null: a missing field and one that
-// is null are the same.
+// prune applies the table of exceptions, and removes null: a missing field and null are equal.
 func prune(v any, place []string) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -108,7 +107,7 @@ func prune(v any, place []string) any {
 	return v
 }
 
-// canonicalMounts is the part of canonical that is about mounts.
+// canonicalMounts is the part of canonical for mounts.
 func canonicalMounts(doc, hostDoc map[string]any, in inspected, host hostConfig) error {
 	byDestination, declared := map[string]any{}, map[string]bool{}
 	for i, m := range in.Mounts {
@@ -163,7 +162,7 @@ func canonicalMounts(doc, hostDoc map[string]any, in inspected, host hostConfig)
 	return nil
 }
 
-// canonicalSpec makes an entry of HostConfig.Mounts say what is mounted there.
+// canonicalSpec sets an entry of HostConfig.Mounts to what is mounted there.
 func canonicalSpec(raw object, m mount) (map[string]any, error) {
 	spec, err := decoded(join(raw))
 	if err != nil {
@@ -198,7 +197,7 @@ func canonicalSpec(raw object, m mount) (map[string]any, error) {
 	return spec, nil
 }
 
-// modeOf is a volume's mode with what the engine adds, and without what only a create looks at.
+// modeOf returns a volume's mode with what the engine adds, and without what only a create reads.
 func modeOf(mode string) string {
 	words := minus(strings.Split(mode, ","), []string{"", "nocopy", "rw"})
 	if len(words) == 0 {
@@ -208,7 +207,7 @@ func modeOf(mode string) string {
 	return strings.Join(words, ",")
 }
 
-// endpointSysctls is libnetwork's name of the option (moby daemon/libnetwork/netlabel/labels.go).
+// endpointSysctls is libnetwork's name for the option (moby daemon/libnetwork/netlabel/labels.go).
 const endpointSysctls = "com.docker.network.endpoint.sysctls"
 
 func canonicalSysctls(doc map[string]any, r *Recipe) {
@@ -219,7 +218,7 @@ func canonicalSysctls(doc map[string]any, r *Recipe) {
 	options := child(child(child(child(doc, "NetworkSettings"), "Networks"), main), "DriverOpts")
 	var list []string
 	if was, ok := options[endpointSysctls].(string); ok {
-		// docker run makes it small, and both are taken
+		// docker run writes it in lower case, and both are accepted
 		list = strings.Split(strings.ReplaceAll(was, ".ifname.", ".IFNAME."), ",")
 	}
 	sysctls := child(child(doc, "HostConfig"), "Sysctls")
@@ -240,7 +239,7 @@ func canonicalSysctls(doc map[string]any, r *Recipe) {
 	}
 }
 
-// child is an object's inner object, made if there is none.
+// child returns an object's inner object, created if there is none.
 func child(doc map[string]any, name string) map[string]any {
 	inner, ok := doc[name].(map[string]any)
 	if !ok {
@@ -250,7 +249,7 @@ func child(doc map[string]any, name string) map[string]any {
 	return inner
 }
 
-// listed is a list as a decoder gives it; nil if it is empty.
+// listed returns a list as a decoder returns it; nil if it is empty.
 func listed(list []string) any {
 	if len(list) == 0 {
 		return nil
@@ -273,7 +272,7 @@ func texts(v any) []string {
 	return out
 }
 
-// element is a list's, nil if it has none there.
+// element returns an element of a list, nil if there is none.
 func element(v any, i int) any {
 	if list, ok := v.([]any); ok && i < len(list) {
 		return list[i]

@@ -9,28 +9,28 @@ import (
 	"dropcap/internal/printable"
 )
 
-// LayerFacts are what is known of a container's own layer by its files.
+// LayerFacts is what is known about the files of a container's own layer.
 type LayerFacts struct {
-	Bytes   int64 // that its files occupy
-	Entries int64 // files, folders, links and whatever else
-	Room    int64 // that a copy may take of the disk, in bytes
-	Shares  bool  // files may be able to share their blocks, so that a copy needs no room
+	Bytes   int64 // occupied by its files
+	Entries int64 // files, folders, links and all else
+	Room    int64 // disk space for a copy, in bytes
+	Shares  bool  // files may share their blocks, so that a copy needs no space
 }
 
-// DefaultCarryLimit is how much of a layer is carried along unasked, in bytes.
+// DefaultCarryLimit is the size of a layer that is copied without asking, in bytes.
 const DefaultCarryLimit = 1 << 30
 
-// NoCarryLimit is the limit of whoever was asked and agreed.
+// NoCarryLimit is the limit after the operator has agreed.
 const NoCarryLimit = math.MaxInt64
 
-// carriable reports whether the layer can be carried along at all.
+// carriable reports whether the layer can be copied at all.
 func (r *Recipe) carriable(o Options) bool {
 	return r.o.Layer != nil && !o.DiscardLayer &&
 		(o.Strategy == "" || o.Strategy == dropcap.StrategyRecreate)
 }
 
-// Carries reports whether the layer is carried along into a new container. One with nothing in it
-// that anybody counts on is not, where it is large.
+// Carries reports whether the layer is copied into a new container. A large one without anything
+// that matters is not.
 func (r *Recipe) Carries(o Options) bool {
 	return r.carriable(o) && r.o.Layer.fits() && r.o.Layer.Bytes <= o.limit()
 }
@@ -44,7 +44,7 @@ func (o Options) limit() int64 {
 
 func (f *LayerFacts) fits() bool { return f.Shares || f.Bytes <= f.Room }
 
-// uncarried is what speaks against carrying a layer along that could be.
+// uncarried says why a layer that could be copied is not.
 func (r *Recipe) uncarried(o Options) []Refusal {
 	f := r.o.Layer
 	if len(r.Layer()) == 0 && len(r.o.Changes) > 0 {
@@ -68,11 +68,10 @@ func (r *Recipe) uncarried(o Options) []Refusal {
 	return nil
 }
 
-// limitFor is a limit for --carry-limit by which so much is carried along: whole GiB, with room to
-// grow.
+// limitFor returns a --carry-limit that suffices for so much: whole GiB, with room to grow.
 func limitFor(bytes int64) string { return fmt.Sprintf("%dGiB", bytes/(1<<30)+1+bytes/(10<<30)) }
 
-// How fast a layer is copied and compared, at least, on an ordinary disk: for estimates.
+// The lowest speed of copying and comparing a layer on an ordinary disk, for estimates.
 const (
 	bytesPerSecond   = 150 << 20
 	entriesPerSecond = 100_000
@@ -84,11 +83,12 @@ func (f *LayerFacts) Downtime() time.Duration {
 	return max(10*time.Millisecond, time.Duration(f.Entries)*time.Second/entriesPerSecond)
 }
 
-// Cost says what carrying the layer along takes.
+// Cost says what copying the layer costs.
 func (f *LayerFacts) Cost() string {
 	copying := time.Duration(f.Bytes/bytesPerSecond+1) * time.Second
 	return fmt.Sprintf("it takes about %s while the container runs and about %s of its downtime, "+
-		"besides reading once more each file that changes meanwhile", short(copying), short(f.Downtime()))
+		"besides reading once more each file that changes meanwhile", short(copying),
+		short(f.Downtime()))
 }
 
 func short(d time.Duration) string {
@@ -101,5 +101,5 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// LayerFacts are what is known of the container's own layer; nil where it cannot be carried along.
+// LayerFacts returns what is known about the container's own layer; nil if it cannot be copied.
 func (r *Recipe) LayerFacts() *LayerFacts { return r.o.Layer }

@@ -10,25 +10,25 @@ import (
 	"dropcap"
 )
 
-// Command is what a person types to make the container.
+// Command is a command line that creates the container.
 type Command struct {
-	// Fetch takes what is hidden out of the file, and fails without it: it belongs before anything
-	// is stopped. Empty: the file is not needed.
+	// Fetch reads the hidden values from the file, and fails without it, so run it before stopping
+	// anything. Empty: no file is needed.
 	Fetch string
-	Line  string // docker run …, for sh; empty if it cannot be said
-	File  []byte // the file's contents; nil if it is not needed
+	Line  string // docker run …, for sh; empty if it cannot be expressed
+	File  []byte // the file's contents; nil if not needed
 }
 
-// Command returns the complete docker run (or create, where the container does not run, or the
-// engine wants its networks connected one by one) that makes the container with the capabilities of
-// g. What may be a secret stands in the file only, which is one for --env-file: the shell takes
-// what does not belong to the environment from its comments.
+// Command returns the complete docker run (or create, if the container does not run or the engine
+// needs its networks connected one by one) that creates the container with the capabilities of g.
+// Possible secrets are only in the file, for --env-file: the shell reads what is not part of the
+// environment from its comments.
 func (r *Recipe) Command(g dropcap.Grant, file string) Command {
 	c, err := r.Create(r.name, g)
 	if err != nil {
 		return Command{}
 	}
-	s, err := parseSaid(c.Body)
+	s, err := parseRunConfig(c.Body)
 	if err != nil {
 		return Command{}
 	}
@@ -62,12 +62,13 @@ func (r *Recipe) Command(g dropcap.Grant, file string) Command {
 	return Command{Fetch: v.fetch(), Line: line, File: v.contents()}
 }
 
-// security are the keys of --security-opt whose values are names of the host's or the engine's own.
+// security are the keys of --security-opt whose values are names that the host or the engine
+// defines.
 var security = []string{"apparmor", "label", "no-new-privileges", "systempaths", "writable-cgroups"}
 
-// securityWords are the options about confinement. A profile for seccomp is a file to docker, which
-// sends what is in it: stdin is what passes it on.
-func (r *Recipe) securityWords(v *vault, s *said) (words []string, stdin string) {
+// securityWords are the options about confinement. For docker, a seccomp profile is a file whose
+// contents it sends, so it is passed on stdin.
+func (r *Recipe) securityWords(v *vault, s *runConfig) (words []string, stdin string) {
 	for _, opt := range append(s.HostConfig.SecurityOpt, s.HostConfig.paths()...) {
 		key, value, _ := strings.Cut(strings.Replace(opt, ":", "=", 1), "=")
 		o := option{name: "security-opt", value: opt, hide: !slices.Contains(security, key)}
@@ -83,20 +84,20 @@ func (r *Recipe) securityWords(v *vault, s *said) (words []string, stdin string)
 	return words, stdin
 }
 
-// brought is the image's part of the configuration.
-func (r *Recipe) brought() *said {
+// brought returns the image's part of the configuration.
+func (r *Recipe) brought() *runConfig {
 	var img struct{ Config json.RawMessage }
 	if nothing(r.o.Image) || json.Unmarshal(r.o.Image, &img) != nil {
-		return new(said)
+		return new(runConfig)
 	}
-	s, err := parseSaid(img.Config)
+	s, err := parseRunConfig(img.Config)
 	if err != nil {
-		return new(said)
+		return new(runConfig)
 	}
 	return s
 }
 
-// versionWord makes docker speak the version that the container needs.
+// versionWord makes docker use the API version that the container needs.
 func (r *Recipe) versionWord(c Creation) string {
 	if c.API == "" {
 		return ""
@@ -117,7 +118,7 @@ func capabilityWords(v *vault, g dropcap.Grant) []string {
 	return out
 }
 
-// word is an option as a word of the shell.
+// word returns an option as a shell word.
 func (r *Recipe) word(v *vault, o option) string {
 	switch {
 	case o.bare:
@@ -128,8 +129,7 @@ func (r *Recipe) word(v *vault, o option) string {
 	return "--" + o.name + "=" + v.word(o.value)
 }
 
-// named are options whose values are names, and no secrets though one may also stand in the
-// environment.
+// named are options whose values are names: no secrets, even if one is also in the environment.
 var named = []string{"volume", "mount", "network", "hostname", "ip", "ip6", "mac-address", "pid",
 	"ipc", "volumes-from", "runtime",
 	"cgroup-parent", "platform"}
@@ -141,7 +141,7 @@ func (r *Recipe) hidden(o option) bool {
 	return r.hides(o.value)
 }
 
-// envWords puts the container's own environment into the file, and says where it is.
+// envWords writes the container's own environment to the file, and returns the option for it.
 func (r *Recipe) envWords(v *vault) []string {
 	var out, apart []string
 	for _, entry := range r.ownEnv() {
@@ -163,10 +163,10 @@ func (r *Recipe) envWords(v *vault) []string {
 	return out
 }
 
-// ownEnv is the environment without the part that comes from the image, which the engine has put at
-// its end (moby daemon/commit.go, merge).
+// ownEnv returns the environment without the image's part, which the engine appends (moby
+// daemon/commit.go, merge).
 func (r *Recipe) ownEnv() []string {
-	s, err := parseSaid(join(r.in.Config))
+	s, err := parseRunConfig(join(r.in.Config))
 	if err != nil {
 		return nil
 	}
@@ -180,7 +180,7 @@ func (r *Recipe) ownEnv() []string {
 	return env
 }
 
-// subsequence tells whether the list is the other one, without those that were set before.
+// subsequence reports whether the list is the other one without those that were set before.
 func subsequence(list, of []string) bool {
 	for _, s := range of {
 		if len(list) > 0 && list[0] == s {
@@ -190,10 +190,10 @@ func subsequence(list, of []string) bool {
 	return len(list) == 0
 }
 
-// process returns the entrypoint's option and what follows the image. Docker run has one word for
-// the entrypoint: the rest of a longer one goes before the arguments, which makes the same process.
-// A word is shown only where the image has the same one at the same place.
-func (s *said) process(v *vault, from *said) (entrypoint, args []string) {
+// process returns the entrypoint's option and what follows the image. Docker run takes one word as
+// entrypoint: the rest of a longer one goes before the arguments, with the same result. A word is
+// shown only if the image has the same word at the same position.
+func (s *runConfig) process(v *vault, from *runConfig) (entrypoint, args []string) {
 	words := func(list, brought []string, at int) (out []string) {
 		for i := at; i < len(list); i++ {
 			if i < len(brought) && brought[i] == list[i] {
@@ -217,8 +217,8 @@ func (s *said) process(v *vault, from *said) (entrypoint, args []string) {
 	return []string{"--entrypoint=" + first[0]}, append(rest, words(s.Cmd, from.Cmd, 0)...)
 }
 
-// paths says in docker's words that nothing is masked or read-only.
-func (h *saidHost) paths() []string {
+// paths returns the option for no masked and no read-only paths.
+func (h *runHostConfig) paths() []string {
 	if h.MaskedPaths != nil && len(h.MaskedPaths) == 0 && h.ReadonlyPaths != nil &&
 		len(h.ReadonlyPaths) == 0 {
 		return []string{"systempaths=unconfined"}
@@ -226,7 +226,7 @@ func (h *saidHost) paths() []string {
 	return nil
 }
 
-// connectWords are the commands for further networks, and the start, where the engine wants them
+// connectWords returns the commands for further networks, and the start, if the engine needs them
 // one by one.
 func (r *Recipe) connectWords(v *vault, c Creation, running bool) string {
 	var out strings.Builder
@@ -247,11 +247,10 @@ func (r *Recipe) connectWords(v *vault, c Creation, running bool) string {
 	return out.String()
 }
 
-// Unsaid lists what docker run has no words for, so that the line of Command does not say it:
-// sentences.
+// Unsaid lists, in sentences, what docker run cannot express and Command therefore omits.
 func (r *Recipe) Unsaid() []string {
-	s, err := parseSaid(join(r.in.Config))
-	h := new(said)
+	s, err := parseRunConfig(join(r.in.Config))
+	h := new(runConfig)
 	if err == nil {
 		err = json.Unmarshal(join(map[string]any{"HostConfig": r.in.HostConfig}), h)
 	}
@@ -281,7 +280,7 @@ func (r *Recipe) Unsaid() []string {
 	add(slices.ContainsFunc(host.DeviceRequests, func(d deviceRequest) bool {
 		return d.Driver != "cdi" && !d.gpus()
 	}), "a request for devices that is not for GPUs")
-	add(slices.ContainsFunc(host.Mounts, func(m saidMount) bool {
+	add(slices.ContainsFunc(host.Mounts, func(m mountSpec) bool {
 		return len(m.TmpfsOptions.Options) > 0
 	}), "options of a tmpfs beside its size and mode")
 	add(slices.ContainsFunc(s.Env, func(e string) bool {
@@ -295,18 +294,18 @@ func (r *Recipe) Unsaid() []string {
 	return out
 }
 
-func healthOf(s *said) []string {
+func healthOf(s *runConfig) []string {
 	if s.Healthcheck == nil {
 		return nil
 	}
 	return s.Healthcheck.Test
 }
 
-// oddPaths tells whether a list is neither empty nor, by a path that is on all of them, an engine's
-// own (moby daemon/pkg/oci/defaults.go).
+// oddPaths reports whether a list is neither empty nor, by a path that is in all of them, an
+// engine's default (moby daemon/pkg/oci/defaults.go).
 func oddPaths(list []string, usual string) bool {
 	return len(list) > 0 && (!slices.Contains(list, usual) || len(list) < 4)
 }
 
-// sortedKeys gives a map's keys in order.
+// sortedKeys returns a map's keys in order.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

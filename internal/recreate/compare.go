@@ -11,28 +11,28 @@ import (
 	"dropcap"
 )
 
-// Difference is a place where two containers differ. Values are secrets, so there is the place
-// only.
+// Difference is a field in which two containers differ. Values may be secrets, so it has only the
+// path.
 type Difference struct {
 	Path    string // "HostConfig.Binds[1]", "NetworkSettings.Networks.front.Aliases"
-	Because string // "differs", "missing" (there was something), "new" (there was nothing)
+	Because string // "differs", "missing" (only before), "new" (only after)
 }
 
 func (d Difference) String() string { return d.Path + ": " + d.Because }
 
-// Compare compares two inspects of containers that are to be the same, capabilities included; what
-// the table of exceptions names does not count. What is not an engine's answer differs as a whole.
+// Compare compares the inspects of two containers that should be equal, capabilities included,
+// except for what the table of exceptions names. An invalid inspect differs as a whole.
 func Compare(before, after json.RawMessage) []Difference {
 	return compare(before, after, func(string) bool { return false }, nil)
 }
 
-// Check compares a container that was made by Create with the original: what differs and is not
-// allowed to. The declaration must be g.
+// Check compares a container created by Create with the original, and returns the differences that
+// are not allowed. The declaration must be g.
 func (r *Recipe) Check(after json.RawMessage, g dropcap.Grant) []Difference {
 	return r.check(after, g, func(_, _ map[string]any) {})
 }
 
-// check is Check with what else is allowed to differ.
+// check is Check with further allowed differences.
 func (r *Recipe) check(after json.RawMessage, g dropcap.Grant,
 	allow func(before, after map[string]any)) []Difference {
 	out := compare(r.o.Inspect, after, r.swarmScoped, func(before, after map[string]any) {
@@ -59,8 +59,7 @@ func (r *Recipe) check(after json.RawMessage, g dropcap.Grant,
 	return append(out, r.checkMAC(after)...)
 }
 
-// allowLess lets a container that is no longer privileged have what comes with that, see
-// Deprivileged.
+// allowLess allows the differences of a container that is no longer privileged, see Deprivileged.
 func (r *Recipe) allowLess(before, after map[string]any) {
 	for _, name := range []string{"MaskedPaths", "ReadonlyPaths"} {
 		if list, ok := after[name].([]any); ok && len(list) > 0 && before[name] == nil {
@@ -72,8 +71,8 @@ func (r *Recipe) allowLess(before, after map[string]any) {
 	}
 }
 
-// capabilities makes a list of names comparable: the engine keeps them as they were given, in any
-// order (moby daemon/pkg/oci/caps).
+// capabilities makes a list of names comparable: the engine stores them as given, in any order
+// (moby daemon/pkg/oci/caps).
 func capabilities(list []string) any {
 	var out []string
 	for _, name := range list {
@@ -83,7 +82,7 @@ func capabilities(list []string) any {
 	return listed(slices.Compact(out))
 }
 
-// checkMAC looks for the configured MAC address, which only this place tells from API 1.52 on.
+// checkMAC compares the configured MAC address, which from API 1.52 on is only in this field.
 func (r *Recipe) checkMAC(after json.RawMessage) []Difference {
 	var a inspected
 	main := r.mainNetwork()
@@ -99,11 +98,11 @@ func (r *Recipe) checkMAC(after json.RawMessage) []Difference {
 	return []Difference{{"NetworkSettings.Networks." + name(main) + ".MacAddress", "differs"}}
 }
 
-// Declared is what was declared for the container, in a canonical form: equal bytes for an equal
-// declaration, whether it runs or not. It holds secrets.
+// Declared returns the container's declaration in canonical form: equal bytes for equal
+// declarations, whether it runs or not. It holds secrets.
 func (r *Recipe) Declared() []byte {
 	doc, err := canonical(r.o.Inspect, r.swarmScoped)
-	if err != nil { // Read has read it already; whatever it is, it is equal to itself only
+	if err != nil { // Read has parsed it already; anything else is equal only to itself
 		return slices.Clone(r.o.Inspect)
 	}
 	for _, where := range []string{"AppArmorProfile", "Path", "Args"} {
@@ -137,7 +136,7 @@ func compare(before, after json.RawMessage, swarm func(string) bool,
 	return differ("", b, a, nil)
 }
 
-// settle takes out what is only known once a container was started, unless it is known of both.
+// settle removes what is known only after a start, unless both have it.
 func settle(before, after map[string]any) {
 	either := func(b, a map[string]any, name string) {
 		if b[name] == nil || a[name] == nil || b[name] == "" || a[name] == "" {
@@ -151,7 +150,7 @@ func settle(before, after map[string]any) {
 		b, ok := endpoint.(map[string]any)
 		a, too := networks[name].(map[string]any)
 		if ok && too {
-			either(b, a, "NetworkID") // found by the network's name at a start
+			either(b, a, "NetworkID") // resolved from the network's name at a start
 		}
 	}
 }
@@ -201,7 +200,7 @@ func because(before, after any) string {
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_./:-]{1,120}$`)
 
-// name makes a key printable: those of labels are anybody's.
+// name makes a key printable: label keys are untrusted.
 func name(key string) string {
 	if plainName.MatchString(key) {
 		return key

@@ -10,23 +10,24 @@ import (
 	"dropcap"
 )
 
-// API versions from which on something means something else, or is there at all (moby
+// API versions that change a meaning or add a field (moby
 // daemon/server/router/container/container_routes.go, postContainersCreate).
 const (
-	apiAnyVersionOfSysctl = "1.47" // above it, net.*.eth0.* is refused where it stands
+	apiAnyVersionOfSysctl = "1.47" // above it, net.*.eth0.* is refused there
 	apiBeforeRecursive    = "1.43" // up to it, read-only binds are not recursive
-	// below it, a create knows one network; and MacAddress belongs to the container
+	// below it, a create takes one network, and MacAddress belongs to the container
 	apiManyNetworks = "1.44"
 	apiPlatform     = "1.41"
 )
 
-// Grant is the container's own declaration of capabilities; Holds is not filled.
+// Grant returns the container's declaration of capabilities; Holds is not set.
 func (r *Recipe) Grant() dropcap.Grant {
 	return dropcap.Grant{Privileged: r.host.Privileged, CapAdd: r.host.CapAdd,
 		CapDrop: r.host.CapDrop}
 }
 
-// Create gives what makes the same container under another name, with the capabilities of g.
+// Create returns the requests that create the same container under another name, with the
+// capabilities of g.
 func (r *Recipe) Create(name string, g dropcap.Grant) (Creation, error) {
 	if g.Privileged && !r.host.Privileged {
 		return Creation{}, r.cannot("it would become privileged")
@@ -72,7 +73,7 @@ func (r *Recipe) Create(name string, g dropcap.Grant) (Creation, error) {
 	return c, nil
 }
 
-// Exact gives what makes the container again as it was.
+// Exact returns the requests that re-create the container as it was.
 func (r *Recipe) Exact(name string) (Creation, error) { return r.Create(name, r.Grant()) }
 
 func (r *Recipe) cannot(why string) error {
@@ -82,10 +83,10 @@ func (r *Recipe) cannot(why string) error {
 
 func errOf(text string) error { return errors.New(text) }
 
-// fixConfig undoes what keeps a container's own configuration from being accepted, or from being
-// taken as it is, by a create.
+// fixConfig changes what a create would refuse, or would not take as it is, in a container's
+// configuration.
 func (r *Recipe) fixConfig(body object) {
-	// The image's entrypoint would take the place of none; [""] stands for none (moby
+	// The image's entrypoint would replace none; [""] means none (moby
 	// daemon/create.go, mergeAndVerifyConfig).
 	if string(body["Entrypoint"]) == "null" || body["Entrypoint"] == nil {
 		if len(r.image.Config.Entrypoint) > 0 {
@@ -93,8 +94,8 @@ func (r *Recipe) fixConfig(body object) {
 		}
 	}
 	// Both come from the container whose network it is, or from the host (moby
-	// daemon/internal/runconfig/hostconfig_unix.go). Otherwise the name stays, also where it is the
-	// old container's short id: RabbitMQ, for one, finds its data by it.
+	// daemon/internal/runconfig/hostconfig_unix.go). Otherwise the name stays, even if it is the
+	// old container's short id: RabbitMQ, for example, finds its data by it.
 	if r.sharesNetwork() || r.host.UTSMode == "host" {
 		delete(body, "Hostname")
 		if r.sharesNetwork() {
@@ -103,12 +104,12 @@ func (r *Recipe) fixConfig(body object) {
 		}
 	}
 	body["Image"] = join(r.imageReference())
-	if !older(r.api(), apiManyNetworks) { // it stands at the network then
+	if !older(r.api(), apiManyNetworks) { // then it is set on the network
 		delete(body, "MacAddress")
 	}
 }
 
-// fixHost does the same for HostConfig, and puts the new capabilities there.
+// fixHost does the same for HostConfig, and sets the new capabilities.
 func (r *Recipe) fixHost(host object, g dropcap.Grant) {
 	putList(host, "CapAdd", g.CapAdd)
 	putList(host, "CapDrop", g.CapDrop)
@@ -119,21 +120,21 @@ func (r *Recipe) fixHost(host object, g dropcap.Grant) {
 	if links := r.links(); links != nil {
 		host["Links"] = join(links)
 	}
-	// Removed from the API in 1.42 and from newer kernels; the engine has kept 0 there where it
-	// could not be set.
+	// Removed from the API in 1.42 and from newer kernels; the engine has stored 0 if it could not
+	// be set.
 	for _, name := range []string{"KernelMemory", "KernelMemoryTCP"} {
 		if nothing(host[name]) || !older(r.api(), "1.42") {
 			delete(host, name)
 		}
 	}
 	// Stored by an engine before 20.10, and read as the host's by every later one (moby
-	// daemon/oci_linux.go, WithNamespaces); a create would put its own default there.
+	// daemon/oci_linux.go, WithNamespaces); a create would set its own default.
 	if r.host.CgroupnsMode == "" {
 		host["CgroupnsMode"] = join("host")
 	}
 }
 
-// putList puts a list where it differs from what is there, so that null and [] stay as they are.
+// putList sets a list if it differs, so that null and [] stay as they are.
 func putList(host object, name string, list []string) {
 	var was []string
 	if len(host[name]) > 0 && json.Unmarshal(host[name], &was) == nil && slices.Equal(was, list) {
@@ -142,8 +143,7 @@ func putList(host object, name string, list []string) {
 	host[name] = join(slices.Concat([]string{}, list))
 }
 
-// links turns "/db:/web/alias" into "db:alias" (moby daemon/inspect.go makes it the other way
-// round).
+// links turns "/db:/web/alias" into "db:alias" (moby daemon/inspect.go does the reverse).
 func (r *Recipe) links() []string {
 	var out []string
 	for _, l := range r.host.Links {
@@ -154,8 +154,8 @@ func (r *Recipe) links() []string {
 	return out
 }
 
-// api is the version to create under: the agreed one, unless what the container has means something
-// else there.
+// api returns the API version for the create: the negotiated one, unless it changes the meaning of
+// what the container has.
 func (r *Recipe) api() string {
 	switch {
 	case r.nonRecursive() && older(apiBeforeRecursive, r.o.API):
@@ -166,7 +166,7 @@ func (r *Recipe) api() string {
 	return r.o.API
 }
 
-// interfaceSysctls tells whether there is a net.*.*.eth0.* among the container's own sysctls;
+// interfaceSysctls reports whether the container's own sysctls include net.*.*.eth0.*;
 // engines before 27.1 kept them there.
 func (r *Recipe) interfaceSysctls() bool {
 	for name := range r.host.Sysctls {
@@ -178,13 +178,13 @@ func (r *Recipe) interfaceSysctls() bool {
 	return false
 }
 
-// unsaidAt says what of the container an older version cannot say; empty if it can say everything.
+// unsaidAt says what of the container an older API version cannot express; empty if nothing.
 func (r *Recipe) unsaidAt(api string) string {
 	if r.o.MinAPI != "" && older(api, r.o.MinAPI) {
 		return "the engine no longer speaks API " + api +
 			", and from there on it would mean something else"
 	}
-	for _, later := range r.laterThings() {
+	for _, later := range r.laterFields() {
 		if later.has && older(api, later.since) {
 			return "it needs API " + api + " for one thing, and API " + later.since + " for its " +
 				later.what
@@ -193,18 +193,18 @@ func (r *Recipe) unsaidAt(api string) string {
 	return ""
 }
 
-type laterThing struct {
+type laterField struct {
 	since, what string
 	has         bool
 }
 
-// laterThings are fields that an older API takes for nothing, or refuses.
-func (r *Recipe) laterThings() []laterThing {
+// laterFields are fields that an older API ignores or refuses.
+func (r *Recipe) laterFields() []laterField {
 	var force, subpath, images bool
 	for _, m := range r.host.Mounts {
 		var bind struct{ ReadOnlyForceRecursive bool }
 		var volume struct{ Subpath string }
-		// what is not of that form is the engine's to refuse
+		// the engine refuses any other form
 		_ = json.Unmarshal(orEmpty(m["BindOptions"]), &bind)
 		_ = json.Unmarshal(orEmpty(m["VolumeOptions"]), &volume)
 		force, subpath, images = force || bind.ReadOnlyForceRecursive, subpath ||
@@ -214,7 +214,7 @@ func (r *Recipe) laterThings() []laterThing {
 	for _, endpoint := range r.in.NetworkSettings.Networks {
 		priority = priority || !nothing(endpoint["GwPriority"])
 	}
-	return []laterThing{
+	return []laterField{
 		{"1.43", "annotations", !nothing(r.in.HostConfig["Annotations"])},
 		{"1.44", "start interval of the health check", r.config.Healthcheck.StartInterval != 0},
 		{"1.44", "recursive read-only mount", force},

@@ -13,13 +13,13 @@ import (
 const (
 	hidden  = "(hidden)"
 	cutMark = "…"
-	// tooShort is where a text is a part of too many words to be looked for by itself.
+	// tooShort is the length below which a text is part of too many words to search for it.
 	tooShort = 4
 )
 
-// Discreet is a text of the engine's, or of a program that repeats it, without what stands in the
-// container's closed places: an error names the program that it could not start, or the option that
-// it did not take. What was cut before it came here, or lost what moves a terminal, is found too.
+// Discreet returns a text of the engine, or of a program that repeats it, without the contents of
+// the container's closed fields: an error may name the program that could not start, or the option
+// that was refused. It also finds values that were truncated, or lost their control characters.
 func (r *Recipe) Discreet(text string) string {
 	if text == "" {
 		return ""
@@ -37,8 +37,8 @@ func (r *Recipe) Discreet(text string) string {
 	return uncut(text, all)
 }
 
-// forms are the ways in which a text is repeated: quoted, as it is, line by line, and as errors
-// keep it to one line.
+// forms returns the forms in which a text may be repeated: quoted, as it is, line by line, and as
+// errors fold it into one line.
 func forms(secret string) []string {
 	line := strings.Map(func(c rune) rune {
 		switch {
@@ -59,7 +59,7 @@ func forms(secret string) []string {
 	return list
 }
 
-// uncut hides the beginnings of texts at which a longer one was cut.
+// uncut hides beginnings of texts that were truncated.
 func uncut(text string, all []string) string {
 	parts := strings.Split(text, cutMark)
 	for i, part := range parts[:len(parts)-1] {
@@ -78,14 +78,14 @@ func uncut(text string, all []string) string {
 	return strings.Join(parts, cutMark)
 }
 
-// closed are the texts that stand in closed places and are neither the image's nor a part of what
-// is shown anyway, the longest first.
+// closed returns the texts of closed fields that are neither the image's nor part of what is shown
+// anyway, the longest first.
 func (r *Recipe) closed() []string {
-	s, err := parseSaid(join(r.in.Config))
+	s, err := parseRunConfig(join(r.in.Config))
 	if err != nil {
 		return nil
 	}
-	// what has another form says nothing here
+	// any other form is ignored here
 	_ = json.Unmarshal(join(map[string]any{"HostConfig": r.in.HostConfig}), s)
 	from := r.brought()
 	var all []string
@@ -130,7 +130,7 @@ func (r *Recipe) closed() []string {
 	})
 }
 
-// own are the words of a list that the image's does not have at the same place.
+// own returns the words of a list that the image's list does not have at the same position.
 func own(list, brought []string) (out []string) {
 	for i, w := range list {
 		if i >= len(brought) || brought[i] != w {
@@ -147,8 +147,8 @@ func values(m map[string]string) (out []string) {
 	return out
 }
 
-// longestFirst sorts texts so that none is replaced within another, each once, without those left
-// out.
+// longestFirst sorts texts so that none is replaced within another, without duplicates and excluded
+// ones.
 func longestFirst(list []string, without func(string) bool) []string {
 	slices.SortFunc(list, func(a, b string) int {
 		if len(a) != len(b) {

@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// An error may repeat what stands in any closed place; what is told of it never does.
+// An error may repeat what stands in any closed place; what learns of it never does.
 func TestAnErrorRepeatsNoClosedPlace(t *testing.T) {
 	inspect, at := plantedAt(t, everyPosition)
 	r := recipe(t, recreate.Original{API: "1.45", MinAPI: "1.24", Engine: "docker",

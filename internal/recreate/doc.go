@@ -1,8 +1,8 @@
-// Package recreate turns what an engine tells of a container into what makes the same container
-// again with other capabilities: the body of POST /containers/create, the networks to connect
-// afterwards, and a comparison that proves that nothing else became different.
+// Package recreate turns an engine's description of a container into the requests that re-create it
+// with other capabilities: the body of POST /containers/create, the networks to connect afterwards,
+// and a comparison that proves that nothing else has changed.
 //
-// What the engine told is passed on as raw JSON wherever it can be: a field that this package has
-// never heard of is resubmitted too. It does no I/O, and no value of a container's configuration is
-// in anything that it says to people, since values may be secrets.
+// The engine's answers are passed on as raw JSON where possible, so that fields unknown to this
+// package are resubmitted, too. It does no I/O, and no text for people has a value of a container's
+// configuration, since values may be secrets.
 package recreate

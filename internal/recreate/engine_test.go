@@ -179,7 +179,7 @@ func newStage(t *testing.T, kind dockertest.Kind) stage {
 // full makes every hard one on every engine; otherwise some of them on the oldest and the newest.
 var full = os.Getenv("DROPCAP_TEST_FULL") != ""
 
-// hardsFor gives those to be made on an engine.
+// hardsFor returns those to be made on an engine.
 func hardsFor(kind dockertest.Kind) []hard {
 	return slices.DeleteFunc(slices.Clone(hards), func(h hard) bool {
 		return len(h.on) > 0 && !slices.Contains(h.on, kind) || !full && !h.fast

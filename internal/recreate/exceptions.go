@@ -6,18 +6,17 @@ import (
 	"strings"
 )
 
-// exception is a place where two containers that are the same may look different. What is not in
-// this table counts, fields that nobody has heard of too. In a path "*" stands for one name or
-// number.
+// exception is a field in which two equal containers may differ. Everything not in this table
+// counts, including unknown fields. In a path, "*" matches one name or number.
 type exception struct {
 	path string
-	// how makes both sides alike; nil: the place does not count at all.
+	// how makes both sides equal; nil: the field is ignored.
 	how func(any) any
 	why string // the file of github.com/moby/moby that makes it so
 }
 
-// exceptions that concern one place each. Those that need a look at the rest of the container are
-// in canonical.go.
+// exceptions concern one field each. Those that depend on the rest of the container are in
+// canonical.go.
 var exceptions = []exception{
 	{"Id", nil, "each container has its own (daemon/id.go)"},
 	{"Name", nil, "each container has its own (daemon/names.go)"},
@@ -134,7 +133,7 @@ const (
 	omitted = "sent only where it holds something"
 )
 
-// unless makes null of a value for which it is so.
+// unless replaces a value by null if the predicate holds.
 func unless(so func(any) bool) func(any) any {
 	return func(v any) any {
 		if so(v) {
@@ -154,7 +153,7 @@ func emptied(v any) bool {
 	return v == nil
 }
 
-// zero makes null of the values given, and of an empty string.
+// zero replaces the given values, and an empty string, by null.
 func zero(values ...string) func(any) any {
 	return unless(func(v any) bool {
 		switch v := v.(type) {
@@ -194,7 +193,7 @@ var byLast = func() map[string][]exception {
 	return out
 }()
 
-// find gives the exception for a place.
+// find returns the exception for a path.
 func find(place []string) (exception, bool) {
 	for _, last := range []string{place[len(place)-1], "*"} {
 		for _, e := range byLast[last] {

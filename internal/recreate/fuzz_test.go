@@ -144,16 +144,16 @@ func everything(t *testing.T, r *recreate.Recipe, inspect []byte) {
 		t.Fatal(err)
 	}
 	g := dropcap.Grant{CapDrop: []string{"ALL"}}
-	var said []string
+	var texts []string
 	for _, x := range r.Refusals(recreate.Options{}) {
-		said = append(said, x.Message)
+		texts = append(texts, x.Message)
 	}
-	said = append(append(said, r.Warnings()...), r.Unsaid()...)
-	said = append(said, r.Deprivileged()...)
+	texts = append(append(texts, r.Warnings()...), r.Unsaid()...)
+	texts = append(texts, r.Deprivileged()...)
 	by := r.Command(g, "x.env")
 	line, file := by.Fetch+by.Line, by.File
 	for _, d := range r.Check(inspect, g) {
-		said = append(said, d.Path)
+		texts = append(texts, d.Path)
 	}
 	if strings.ContainsFunc(line, func(c rune) bool { return c == '\n' || !unicode.IsPrint(c) }) {
 		t.Fatalf("a line that would not be printed as it is: %q", line)
@@ -163,7 +163,7 @@ func everything(t *testing.T, r *recreate.Recipe, inspect []byte) {
 			t.Fatalf("a line of %d bytes", len(l))
 		}
 	}
-	for _, text := range said {
+	for _, text := range texts {
 		if strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) {
 			t.Fatalf("a sentence that would not be printed as it is: %q", text)
 		}

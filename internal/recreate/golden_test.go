@@ -93,14 +93,14 @@ func TestWhatIsMadeOfRealAnswers(t *testing.T) {
 			if err := json.Indent(&body, c.Body, "", " "); err != nil {
 				t.Fatal(err)
 			}
-			said := r.Command(g, name+".env")
+			command := r.Command(g, name+".env")
 			fmt.Fprintf(&out, "=== %s\nAPI %q %v\n%s\n", name, c.API, c.Query, body.String())
 			for _, n := range c.Connect {
 				fmt.Fprintf(&out, "connect %s %s\n", n.Network, n.Body("ID"))
 			}
 			fmt.Fprintf(&out, "warnings:\n  %s\n", strings.Join(r.Warnings(), "\n  "))
-			fmt.Fprintf(&out, "command:\n%s\n%s\nfile:\n%s\nunsaid:\n  %s\n\n", said.Fetch,
-				said.Line, said.File, strings.Join(r.Unsaid(), "\n  "))
+			fmt.Fprintf(&out, "command:\n%s\n%s\nfile:\n%s\nunsaid:\n  %s\n\n", command.Fetch,
+				command.Line, command.File, strings.Join(r.Unsaid(), "\n  "))
 		}
 		path := filepath.Join("testdata", string(kind)+".golden")
 		if *update {

@@ -2,7 +2,7 @@ package recreate
 
 import "strings"
 
-// moved tells whether the name that the container was made from means another image by now, or
+// moved reports whether the name that the container was created from now means another image, or
 // none.
 func (r *Recipe) moved() bool {
 	if r.imageGone() {
@@ -14,13 +14,13 @@ func (r *Recipe) moved() bool {
 		contains(r.image.RepoDigests, ref) {
 		return false
 	}
-	// A short id; a repository of the same name would have been taken first.
+	// A short id; a repository of the same name would take precedence.
 	return len(ref) < 4 || !strings.HasPrefix(id, ref)
 }
 
 func (r *Recipe) imageGone() bool { return nothing(r.o.Image) }
 
-// contains tells whether a list of the engine's has a reference as a person writes it: "nginx" is
+// contains reports whether an engine's list has a reference as people write it: "nginx" is
 // docker.io/library/nginx:latest.
 func contains(list []string, ref string) bool {
 	for _, have := range list {
@@ -38,7 +38,7 @@ func familiar(ref string) string {
 	repository, digest, digested := strings.Cut(ref, "@")
 	tagged := strings.Contains(repository[strings.LastIndex(repository, "/")+1:], ":")
 	switch {
-	case digested: // a tag beside a digest means nothing to the engine
+	case digested: // the engine ignores a tag beside a digest
 		if i := strings.LastIndex(repository, ":"); tagged && i >= 0 {
 			repository = repository[:i]
 		}
@@ -49,8 +49,8 @@ func familiar(ref string) string {
 	return ref
 }
 
-// imageReference is what to create from: the name as it was given, or if that means another image
-// now, the same image by its digest.
+// imageReference returns what to create from: the original name, or if that now means another
+// image, the same image's digest.
 func (r *Recipe) imageReference() string {
 	if !r.moved() {
 		return r.config.Image
@@ -67,8 +67,8 @@ func (r *Recipe) imageReference() string {
 	return r.in.Image
 }
 
-// platform is the container's, for an engine that keeps images of several (the containerd image
-// store); empty elsewhere.
+// platform returns the container's platform for an engine with images of several (the containerd
+// image store); else empty.
 func (r *Recipe) platform() string {
 	p := r.in.ImageManifestDescriptor.Platform
 	if p == nil || p.OS == "" || p.Architecture == "" {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// change is one of GET /containers/ID/changes.
+// change is an entry of GET /containers/ID/changes.
 type change struct {
 	Path string
 	Kind int
@@ -45,10 +45,10 @@ func (r *Recipe) Injected(paths []string) *Recipe {
 	return &out
 }
 
-// scratch are folders whose contents nobody may count on after a restart of the program.
+// scratch are folders whose contents may not survive a restart of the program.
 var scratch = []string{"/tmp", "/run", "/var/run", "/dev", "/proc", "/sys"}
 
-// engines are paths that the engine or its runtime makes by itself: mount points of the files that
+// engines are paths that the engine or its runtime creates: mount points of the files that
 // it binds, and of docker-init (--init). moby daemon/initlayer/setup_unix.go,
 // daemon/container_operations_unix.go, daemon/oci_linux.go (inContainerInitPath).
 var engines = []string{
@@ -61,11 +61,11 @@ var engines = []string{
 var nvidia = regexp.MustCompile(
 	`^(/usr)?/(bin|lib|lib64|lib/[a-z0-9_]+-linux-gnu)(/firmware|/vdpau)?(/nvidia.*|/lib(nvidia|cuda|vdpau_nvidia|nvcuvid|nvoptix)[^/]*)?$|^/etc/ld\.so\.cache~?$|^/etc/vulkan.*|^/usr/share/(nvidia|glvnd|egl).*`)
 
-// Layer gives the paths in the container's own layer that the workload has changed and that a
+// Layer returns the paths in the container's own layer that the workload has changed and a
 // re-creation would lose.
 func (r *Recipe) Layer() []string {
 	made, mounted := r.made(), r.mounted()
-	inside := map[string]bool{} // folders that are listed since something in them is
+	inside := map[string]bool{} // folders listed because of their contents
 	for _, c := range r.changes {
 		climb(c.Path, inside)
 	}
@@ -85,7 +85,7 @@ func (r *Recipe) Layer() []string {
 	return lost
 }
 
-// made are the folders that a create makes itself: mount points with all above them, and the
+// made returns the folders that a create makes: mount points with all above them, and the
 // working directory (moby daemon/container/container_unix.go, SetupWorkingDirectory).
 func (r *Recipe) made() map[string]bool {
 	out := map[string]bool{}
@@ -99,7 +99,7 @@ func (r *Recipe) made() map[string]bool {
 	return out
 }
 
-// mounted are all destinations of mounts, a tmpfs of --tmpfs too.
+// mounted returns all destinations of mounts, including --tmpfs.
 func (r *Recipe) mounted() []string {
 	var out []string
 	for _, m := range r.in.Mounts {
@@ -112,8 +112,7 @@ func (r *Recipe) mounted() []string {
 	return out
 }
 
-// usr takes the "/usr" off where many images have a link in its place, so that a mount on /lib/x is
-// known as /usr/lib/x.
+// usr strips "/usr" where many images have a link, so that a mount on /lib/x equals /usr/lib/x.
 func usr(p string) string {
 	for _, merged := range []string{"/bin", "/sbin", "/lib", "/lib64"} {
 		if p == "/usr"+merged || strings.HasPrefix(p, "/usr"+merged+"/") {
@@ -130,7 +129,7 @@ func climb(p string, mark map[string]bool) {
 	}
 }
 
-// below tells whether a path is one of the folders or lies in one.
+// below reports whether a path is one of the folders or inside one.
 func below(p string, folders []string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool {
 		return p == f || strings.HasPrefix(p, f+"/")

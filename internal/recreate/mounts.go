@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// bind is an entry of HostConfig.Binds, taken apart as moby does.
+// bind is an entry of HostConfig.Binds, parsed as moby does.
 type bind struct{ source, target, mode string }
 
 func parseBind(raw string) (bind, bool) {
@@ -30,7 +30,7 @@ func (b bind) String() string {
 	return b.source + ":" + b.target + ":" + b.mode
 }
 
-// volume tells whether it names a volume, or asks for a new one.
+// volume reports whether it names a volume, or requests a new one.
 func (b bind) volume() bool { return !strings.HasPrefix(b.source, "/") }
 
 func (b bind) has(word string) bool { return slices.Contains(strings.Split(b.mode, ","), word) }
@@ -43,7 +43,7 @@ func (b bind) with(word string) bind {
 	return b
 }
 
-// volume is the name of the volume that is mounted, empty if none is. An anonymous bind ("/data" in
+// volume returns the name of the mounted volume, empty if none is. An anonymous bind ("/data" in
 // Binds) has no name in newer engines' answers (moby daemon/volumes.go, registerMountPoints), but
 // the local driver's folder has it.
 func (m mount) volume() string {
@@ -57,7 +57,7 @@ func (m mount) volume() string {
 	return path.Base(folder)
 }
 
-// at finds what is mounted at a destination.
+// at returns the mount at a destination.
 func at(mounts []mount, destination string) (mount, bool) {
 	for _, m := range mounts {
 		if cleaned(m.Destination) == destination {
@@ -67,16 +67,16 @@ func at(mounts []mount, destination string) (mount, bool) {
 	return mount{}, false
 }
 
-// keepsEmpty tells that a create must not copy the image's files into the volume at a destination:
-// it does so whenever it finds the volume empty (moby daemon/container/container_unix.go,
-// copyExistingContents), also where the workload has emptied it.
+// keepsEmpty reports whether a create must not copy the image's files into the volume at a
+// destination: it does so whenever the volume is empty (moby daemon/container/container_unix.go,
+// copyExistingContents), even if the workload has emptied it.
 func (r *Recipe) keepsEmpty(destination string) bool {
 	return !slices.ContainsFunc(r.o.Filled, func(f string) bool {
 		return cleaned(f) == destination
 	})
 }
 
-// fixMounts makes every volume that is mounted now an explicit mount by its name.
+// fixMounts turns every volume that is mounted now into an explicit mount by name.
 func (r *Recipe) fixMounts(host object) error {
 	declared := map[string]bool{}
 	binds, err := r.fixBinds(declared)
@@ -100,7 +100,7 @@ func (r *Recipe) fixMounts(host object) error {
 	return nil
 }
 
-// fixBinds gives Binds anew, or nil if they stay as they are.
+// fixBinds returns the new Binds, or nil if they stay the same.
 func (r *Recipe) fixBinds(declared map[string]bool) ([]string, error) {
 	out, changed := slices.Clone(r.host.Binds), false
 	for i, raw := range out {
@@ -116,7 +116,7 @@ func (r *Recipe) fixBinds(declared map[string]bool) ([]string, error) {
 		}
 		b.source, changed = m.volume(), true
 		if b.mode == "" && m.Mode == "z" {
-			// what moby puts where there is no mode (daemon/volumes_unix.go, setBindModeIfNull)
+			// moby's default mode (daemon/volumes_unix.go, setBindModeIfNull)
 			b.mode = "z"
 		}
 		if r.keepsEmpty(b.target) {
@@ -130,7 +130,7 @@ func (r *Recipe) fixBinds(declared map[string]bool) ([]string, error) {
 	return out, nil
 }
 
-// fixSpecs gives HostConfig.Mounts with the names of its volumes.
+// fixSpecs returns HostConfig.Mounts with the names of its volumes.
 func (r *Recipe) fixSpecs(declared map[string]bool) ([]object, error) {
 	var out []object
 	for _, spec := range r.host.Mounts {
@@ -148,7 +148,7 @@ func (r *Recipe) fixSpecs(declared map[string]bool) ([]object, error) {
 			return nil, unreadable("the mounts of "+r.name, err)
 		}
 		if r.keepsEmpty(target) || !nothing(options["Subpath"]) {
-			// that a volume is filled says nothing of a folder in it
+			// a filled volume may have an empty subfolder
 			options["NoCopy"] = join(true)
 			spec["VolumeOptions"] = join(options)
 		}
@@ -157,8 +157,8 @@ func (r *Recipe) fixSpecs(declared map[string]bool) ([]object, error) {
 	return out, nil
 }
 
-// pins are mounts for what nothing declares by name: anonymous volumes, those of the image's
-// VOLUME, and what came from another container that is not there or mounts something else by now.
+// pins returns mounts for what is not declared by name: anonymous volumes, those of the image's
+// VOLUME, and mounts from another container that is gone or now mounts something else.
 func (r *Recipe) pins(declared map[string]bool) []object {
 	var out []object
 	for _, m := range r.in.Mounts {
@@ -190,7 +190,7 @@ func pin(kind, source, target string, rw bool, name string, options object) obje
 	return out
 }
 
-// lent tells whether a mount comes from a container of VolumesFrom and would come from there again.
+// lent reports whether a mount comes from a container of VolumesFrom and would come from it again.
 func (r *Recipe) lent(m mount) bool {
 	for _, from := range r.sources() {
 		name, _, _ := strings.Cut(from, ":")
@@ -207,7 +207,7 @@ func (r *Recipe) lent(m mount) bool {
 	return false
 }
 
-// sources are the entries of VolumesFrom whose container is still there.
+// sources returns the entries of VolumesFrom whose container still exists.
 func (r *Recipe) sources() []string {
 	if r.o.Others == nil {
 		return r.host.VolumesFrom
@@ -221,7 +221,7 @@ func (r *Recipe) sources() []string {
 	return out
 }
 
-// other tells whether there is another container of that name or id, whole or short.
+// other reports whether another container has that name or id, full or short.
 func (r *Recipe) other(name string) bool {
 	name = strings.TrimPrefix(name, "/")
 	for _, c := range r.o.Others {

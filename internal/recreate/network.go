@@ -2,8 +2,8 @@ package recreate
 
 import "encoding/json"
 
-// endpoints gives, for each network of the container, what was configured there: nothing of what
-// the engine assigns at a start, or a changing address would become a fixed one.
+// endpoints returns the configuration of each of the container's networks, without what the engine
+// assigns at a start: else a dynamic address would become a fixed one.
 func (r *Recipe) endpoints() (map[string]object, error) {
 	out := map[string]object{}
 	if r.sharesNetwork() {
@@ -34,10 +34,10 @@ func (r *Recipe) endpoints() (map[string]object, error) {
 	return out, nil
 }
 
-// aliases are the names that were given to the container in a network. Those that the engine adds
-// are taken out: the short id and the host name, which engines before 25 store
+// aliases returns the names given to the container in a network, without those that the engine
+// adds: the short id and the host name, which engines before 25 store
 // (daemon/container_operations.go, updateNetworkConfig) and API before 1.45 shows (moby
-// daemon/server/router/container/inspect.go). An alias is refused on the default networks.
+// daemon/server/router/container/inspect.go). The default networks refuse aliases.
 func (r *Recipe) aliases(network string, endpoint object) ([]string, error) {
 	if !userDefined(network) || nothing(endpoint["Aliases"]) {
 		return nil, nil
@@ -49,7 +49,7 @@ func (r *Recipe) aliases(network string, endpoint object) ([]string, error) {
 	return ownAliases(list, r.id, r.config.Hostname), nil
 }
 
-// ownAliases takes out what the engine has added: the short id, and the host name right after it.
+// ownAliases removes what the engine has added: the short id, and the host name right after it.
 func ownAliases(list []string, id, hostname string) []string {
 	var out []string
 	for i, a := range list {
@@ -61,8 +61,9 @@ func ownAliases(list []string, id, hostname string) []string {
 	return out
 }
 
-// swarmScoped tells whether the addresses in a network are given by a swarm: they stand where
-// otherwise only a person's choice stands (moby daemon/container_operations.go, IPAMOperational).
+// swarmScoped reports whether a swarm assigns the addresses in a network: they are then in the
+// field that otherwise only an operator sets (moby daemon/container_operations.go,
+// IPAMOperational).
 func (r *Recipe) swarmScoped(network string) bool {
 	var n struct{ Scope string }
 	return json.Unmarshal(orEmpty(r.o.Networks[network]), &n) == nil && n.Scope == "swarm"

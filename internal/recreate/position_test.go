@@ -85,7 +85,7 @@ const (
 	word    = "a word of the engine's or the kernel's own"
 )
 
-// planted gives each "@" a canary of its own, and says at which place it stands.
+// planted returns each "@" a canary of its own, and says at which place it stands.
 func plantedAt(t *testing.T, template string) (inspect []byte, at map[string]string) {
 	t.Helper()
 	n := 0
@@ -136,7 +136,7 @@ func TestOnlyListedPlacesArePrinted(t *testing.T) {
 		for _, img := range []string{image, `{"Id":"sha256:` + positionID + `"}`} {
 			o := recreate.Original{API: api, MinAPI: "1.24", Engine: "docker", Inspect: inspect,
 				Image: json.RawMessage(img)}
-			for _, text := range saidOf(t, o) {
+			for _, text := range textsOf(t, o) {
 				for canary, place := range at {
 					if !strings.Contains(strings.ToLower(text), canary) {
 						continue
@@ -162,8 +162,8 @@ func TestOnlyListedPlacesArePrinted(t *testing.T) {
 	}
 }
 
-// saidOf is all that is made for people of a container; its file is not.
-func saidOf(t *testing.T, o recreate.Original) []string {
+// textsOf is all that is made for people of a container; its file is not.
+func textsOf(t *testing.T, o recreate.Original) []string {
 	t.Helper()
 	r := recipe(t, o)
 	var out []string

@@ -4,9 +4,9 @@ import (
 	"slices"
 )
 
-// Deprivileged lists what else goes when a privileged container is made one that is not: sentences.
-// Nil if it is not privileged. moby daemon/oci_linux.go: WithDevices, WithSeccomp, WithApparmor,
-// WithMounts (privileged), WithCgroups.
+// Deprivileged lists, in sentences, what else a privileged container loses when it becomes
+// unprivileged. Nil if it is not privileged. moby daemon/oci_linux.go: WithDevices, WithSeccomp,
+// WithApparmor, WithMounts (privileged), WithCgroups.
 func (r *Recipe) Deprivileged() []string {
 	if !r.host.Privileged {
 		return nil
@@ -26,16 +26,16 @@ func (r *Recipe) Deprivileged() []string {
 	return out
 }
 
-// engineLabel tells whether the engine has put "label=disable" there because of --privileged (moby
+// engineLabel reports whether the engine has set "label=disable" because of --privileged (moby
 // daemon/create.go, generateSecurityOpt).
 func (r *Recipe) engineLabel() bool {
 	return slices.Contains(r.host.SecurityOpt, "label=disable") && r.host.PidMode != "host" &&
 		r.host.IpcMode != "host"
 }
 
-// deprivilege takes out of a privileged container's host configuration what is there only since it
-// was privileged. The masked and read-only paths are null then, which makes the engine fill in its
-// own.
+// deprivilege removes from a privileged container's host configuration what is there only because
+// it was privileged. Masked and read-only paths become null, which makes the engine set its
+// defaults.
 func (r *Recipe) deprivilege(host object) {
 	if !r.engineLabel() {
 		return

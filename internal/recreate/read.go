@@ -17,7 +17,7 @@ import (
 // object is a JSON object whose values stay as the engine wrote them.
 type object map[string]json.RawMessage
 
-// inspected is what is needed of GET /containers/ID/json.
+// inspected is the needed part of GET /containers/ID/json.
 type inspected struct {
 	ID         string `json:"Id"`
 	Name       string
@@ -52,8 +52,8 @@ type mount struct {
 	RW                                                         bool
 }
 
-// config and hostConfig are the parts of Config and HostConfig that decide something here. The rest
-// passes through unread.
+// config and hostConfig are the parts of Config and HostConfig that matter here. The rest passes
+// through unread.
 type config struct {
 	Hostname, Image, MacAddress string
 	Entrypoint                  []string
@@ -83,7 +83,7 @@ type hostConfig struct {
 	ConsoleSize     [2]uint
 }
 
-// image is what is needed of GET /images/ID/json.
+// image is the needed part of GET /images/ID/json.
 type image struct {
 	ID                    string `json:"Id"`
 	RepoTags, RepoDigests []string
@@ -148,8 +148,8 @@ func unreadable(what string, err error) error {
 		"cannot understand %s: %w", what, plain(err))
 }
 
-// plain takes the values out of a decoder's error, since they may be secrets: what is left is the
-// field and the type.
+// plain removes values from a decoder's error, since they may be secrets: only the field and the
+// type remain.
 func plain(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
@@ -162,7 +162,7 @@ func plain(err error) error {
 	return err
 }
 
-// readMAC finds the configured MAC address of the main network: Config.MacAddress, which API 1.52
+// readMAC reads the configured MAC address of the main network: Config.MacAddress, which API 1.52
 // no longer has.
 func (r *Recipe) readMAC() error {
 	r.mac = r.config.MacAddress
@@ -177,14 +177,14 @@ func (r *Recipe) readMAC() error {
 	return nil
 }
 
-// userDefined tells whether a network has names and aliases of its own (moby api/types/container,
-// NetworkMode.IsUserDefined).
+// userDefined reports whether a network is user-defined, with names and aliases (moby
+// api/types/container, NetworkMode.IsUserDefined).
 func userDefined(network string) bool {
 	return !slices.Contains([]string{"", "default", "bridge", "host", "none"}, network) &&
 		!strings.HasPrefix(network, "container:")
 }
 
-// mainNetwork is the name, in NetworkSettings.Networks, of the network that NetworkMode names;
+// mainNetwork returns the name, in NetworkSettings.Networks, of the network that NetworkMode names;
 // empty if the container is not in it.
 func (r *Recipe) mainNetwork() string {
 	mode := r.host.NetworkMode
@@ -195,7 +195,7 @@ func (r *Recipe) mainNetwork() string {
 		return mode
 	}
 	for name, endpoint := range r.in.NetworkSettings.Networks {
-		// it may be named by its id, whole or short
+		// it may be named by its id, full or short
 		id := text(endpoint["NetworkID"])
 		if len(mode) >= 12 && strings.HasPrefix(id, mode) {
 			return name
@@ -204,7 +204,7 @@ func (r *Recipe) mainNetwork() string {
 	return ""
 }
 
-// mainFirst gives the names of the container's networks, the main one first.
+// mainFirst returns the names of the container's networks, the main one first.
 func (r *Recipe) mainFirst() []string {
 	names := slices.Sorted(maps.Keys(r.in.NetworkSettings.Networks))
 	if i := slices.Index(names, r.mainNetwork()); i > 0 {
@@ -214,10 +214,10 @@ func (r *Recipe) mainFirst() []string {
 	return names
 }
 
-// sharesNetwork tells whether the container lives in another one's network namespace.
+// sharesNetwork reports whether the container is in another one's network namespace.
 func (r *Recipe) sharesNetwork() bool { return strings.HasPrefix(r.host.NetworkMode, "container:") }
 
-// text is a JSON string's value, empty if it is not one.
+// text returns a JSON string's value, empty if it is none.
 func text(raw json.RawMessage) string {
 	var s string
 	if len(raw) > 0 && json.Unmarshal(raw, &s) != nil {
@@ -226,7 +226,7 @@ func text(raw json.RawMessage) string {
 	return s
 }
 
-// nothing tells whether a value is missing, null or empty.
+// nothing reports whether a value is missing, null or empty.
 func nothing(raw json.RawMessage) bool {
 	switch string(bytes.TrimSpace(raw)) {
 	case "", "null", `""`, "{}", "[]", "0", "false":
@@ -235,7 +235,7 @@ func nothing(raw json.RawMessage) bool {
 	return false
 }
 
-// join makes one value of an object. Its values came out of a decoder, so they encode.
+// join encodes an object. Its values come from a decoder, so they can be encoded.
 func join(v any) json.RawMessage {
 	out, err := json.Marshal(v)
 	if err != nil {
@@ -244,10 +244,10 @@ func join(v any) json.RawMessage {
 	return out
 }
 
-// cleaned is a destination as the engine keeps it.
+// cleaned returns a destination as the engine stores it.
 func cleaned(destination string) string { return path.Clean(destination) }
 
-// older tells whether version a comes before b; both are like "1.41".
+// older reports whether version a comes before b; both are like "1.41".
 func older(a, b string) bool {
 	am, an, _ := strings.Cut(a, ".")
 	bm, bn, _ := strings.Cut(b, ".")

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// nonRecursive tells whether the container's read-only binds leave what is mounted inside of them
-// writable, as those made below API 1.44 do (or by an engine before 25, if it was not restarted
-// since). Only the kernel tells: a mount inside of such a bind without "ro".
+// nonRecursive reports whether mounts inside the container's read-only binds stay writable, as with
+// those created below API 1.44 (or by an engine before 25, if not restarted since). Only the kernel
+// shows it: a mount inside such a bind without "ro".
 func (r *Recipe) nonRecursive() bool {
 	if len(r.o.MountInfo) == 0 {
 		return false
@@ -41,8 +41,7 @@ func (r *Recipe) nonRecursive() bool {
 	return false
 }
 
-// saysRecursion tells whether the mount at a destination was declared with its own word about
-// recursion.
+// saysRecursion reports whether the mount at a destination declares its recursion.
 func (r *Recipe) saysRecursion(destination string) bool {
 	for _, m := range r.host.Mounts {
 		var o struct{ NonRecursive, ReadOnlyNonRecursive, ReadOnlyForceRecursive bool }
@@ -54,7 +53,7 @@ func (r *Recipe) saysRecursion(destination string) bool {
 	return false
 }
 
-// unescaped undoes mountinfo's \040 and the like (fs/proc_namespace.c, mangle).
+// unescaped decodes mountinfo's \040 and similar escapes (fs/proc_namespace.c, mangle).
 func unescaped(s string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -8,33 +8,32 @@ import (
 	"dropcap"
 )
 
-// Options are a person's choices.
+// Options are the operator's choices.
 type Options struct {
-	// recreate if empty; in place, what only a re-creation would lose is no refusal
+	// empty: recreate; in place, what only a re-creation would lose is no refusal
 	Strategy     dropcap.Strategy
-	DiscardLayer bool // what was written in the container's own layer may be lost
+	DiscardLayer bool // what was written to the container's own layer may be lost
 	Together     bool // what lives in the container's namespaces is re-created with it
-	// how much of it is carried along unasked, in bytes; 0: DefaultCarryLimit
+	// how much of it is copied without asking, in bytes; 0: DefaultCarryLimit
 	CarryLimit int64
 }
 
-// Refusal is why a container is not to be changed by itself.
+// Refusal is a reason not to change a container.
 type Refusal struct {
 	Slug    string // stable
 	Message string // begins with "cannot"
 	Hint    string
 }
 
-// refusal is a line of the checklist: why is a predicate with what there is to say, empty if there
-// is nothing.
+// refusal is a line of the checklist: why returns the message, empty if the refusal does not apply.
 type refusal struct {
 	slug    string
-	inPlace bool // it counts in place too
+	inPlace bool // it also counts in place
 	why     func(*Recipe) string
 	hint    string
 }
 
-// checklist is every reason not to change a container, in the order in which they are told.
+// checklist has every reason not to change a container, in the order in which to report them.
 var checklist = []refusal{
 	{"podman", true, (*Recipe).podman,
 		"change it where it is defined (a quadlet, a compose file, the command that made it)"},
@@ -69,8 +68,8 @@ var checklist = []refusal{
 		"keep those in a volume, change the container in place (--in-place), or say --discard-layer"},
 }
 
-// Refusals gives every reason not to change the container, each with its own message; none if it
-// may be changed.
+// Refusals returns every reason not to change the container, each with its message; none if it may
+// be changed.
 func (r *Recipe) Refusals(o Options) []Refusal {
 	var out []Refusal
 	for _, c := range checklist {
@@ -115,14 +114,15 @@ func (r *Recipe) restarting() string {
 	return when(r.in.State.Restarting, "it ends and is restarted again and again")
 }
 
-// stdinOnce is about one that runs: to the next start of one that does not, nobody is attached yet.
+// stdinOnce matters only while it runs: nobody is attached to the next start of a stopped
+// container.
 func (r *Recipe) stdinOnce() string {
 	once := r.config.OpenStdin && r.config.StdinOnce && r.in.State.Running
 	return when(once, "it reads from a terminal or pipe that is attached once, and ends with it")
 }
 
 // Execs returns how many docker execs run in the container, its health check's left out. They end
-// with it, so whoever changes it waits for them.
+// with it, so a change waits for them.
 func (r *Recipe) Execs() int {
 	if r.o.Execs == nil {
 		return len(r.in.ExecIDs)
@@ -204,7 +204,7 @@ func (r *Recipe) apiConflict() string {
 	return r.unsaidAt(r.api())
 }
 
-// layer also refuses where nobody has looked.
+// layer also refuses if the layer was not read.
 func (r *Recipe) layer() string {
 	if len(r.o.Changes) == 0 {
 		return "it is not known what was written in its own layer"
@@ -222,7 +222,7 @@ func (r *Recipe) layer() string {
 		quoted([]string{r.o.NoLayer})[0])
 }
 
-// when is a sentence, if it is so.
+// when returns the sentence if the condition holds.
 func when(so bool, format string, args ...any) string {
 	if !so {
 		return ""

@@ -9,9 +9,8 @@ import (
 	"dropcap"
 )
 
-// Remade compares a container that compose made anew with the original, as Check does: what differs
-// and is not allowed to. Compose makes some things in another form each time, which is not a
-// difference: see byCompose.
+// Remade compares a container that compose re-created with the original, as Check does. Compose
+// writes some fields in another form each time, which is no difference: see byCompose.
 func (r *Recipe) Remade(after json.RawMessage, g dropcap.Grant) []Difference {
 	var now inspected
 	if json.Unmarshal(after, &now) != nil || len(now.ID) < 12 {
@@ -24,14 +23,13 @@ func (r *Recipe) Remade(after json.RawMessage, g dropcap.Grant) []Difference {
 	})
 }
 
-// composeLabels are written anew by each compose, and say nothing of what runs (docker/compose
-// pkg/api/labels.go): the hash of the declaration, whom it replaced, and compose's own version.
+// composeLabels are written by each compose, and do not affect what runs (docker/compose
+// pkg/api/labels.go): the hash of the declaration, what it replaced, and compose's own version.
 var composeLabels = []string{"com.docker.compose.config-hash", "com.docker.compose.replace",
 	"com.docker.compose.version"}
 
-// byCompose makes alike what compose makes in another form each time: it goes through maps, in any
-// order (env, aliases, limits, depends_on); a host name that nobody chose is the container's own
-// id.
+// byCompose normalises what compose writes in another form each time: it iterates over maps in any
+// order (env, aliases, limits, depends_on), and a host name that nobody set is the container's id.
 func byCompose(doc map[string]any, id string) {
 	config, host := child(doc, "Config"), child(doc, "HostConfig")
 	if config["Hostname"] == id[:12] {
@@ -57,7 +55,7 @@ func byCompose(doc map[string]any, id string) {
 	}
 }
 
-// sorted sorts a list whose order means nothing.
+// sorted sorts a list whose order is irrelevant.
 func sorted(in map[string]any, name string) {
 	list, ok := in[name].([]any)
 	if !ok {
@@ -68,8 +66,8 @@ func sorted(in map[string]any, name string) {
 	})
 }
 
-// sameVolumes takes out how a volume was declared where the very same one is mounted in the same
-// way: compose carries a volume without a name over by naming it.
+// sameVolumes removes the declaration of a volume if the same volume is mounted in the same way:
+// compose keeps an anonymous volume by naming it.
 func sameVolumes(before, after map[string]any) {
 	b, a := child(before, "Mounts"), child(after, "Mounts")
 	for target, entry := range b {

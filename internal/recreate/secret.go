@@ -8,17 +8,17 @@ import (
 	"unicode"
 )
 
-// What is hidden goes by its position, never by its words: nobody can list how secrets look. Closed
-// are the places in which people put them: the environment, the entrypoint, arguments and health
-// check, labels, annotations, options of drivers (logs, volumes, networks, storage). What equals
-// the image's own at the same place is public with the image. Open is what the engine or the kernel
-// interprets: names, addresses, paths, numbers.
+// What to hide depends on the field, never on the value: secrets have no recognisable form. Closed
+// are the fields in which people put secrets: the environment, the entrypoint, arguments and health
+// check, labels, annotations, options of drivers (logs, volumes, networks, storage). A value that
+// equals the image's at the same position is public with the image. Open is what the engine or the
+// kernel interprets: names, addresses, paths, numbers.
 
 // userinfo is a URL's user and password.
 var userinfo = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@`)
 
-// hides reports whether what stands in an open place is hidden all the same: a password in a URL, a
-// value of the container's own environment, or what would not be printed as it is.
+// hides reports whether a value of an open field is hidden nevertheless: a password in a URL, a
+// value of the container's own environment, or what is not printable as it is.
 func (r *Recipe) hides(text string) bool {
 	if !plainText(text) || userinfo.MatchString(text) {
 		return true
@@ -26,7 +26,8 @@ func (r *Recipe) hides(text string) bool {
 	return slices.ContainsFunc(r.values(), func(v string) bool { return strings.Contains(text, v) })
 }
 
-// values are those of the container's own environment that are long enough to be recognised.
+// values returns the values of the container's own environment that are long enough to be
+// recognised.
 func (r *Recipe) values() []string {
 	var out []string
 	for _, entry := range r.ownEnv() {
@@ -38,7 +39,7 @@ func (r *Recipe) values() []string {
 }
 
 // vault is the file beside a command: an environment for --env-file, and, in lines that --env-file
-// takes for comments, the words that the command itself must not show, as the shell's positional
+// skips as comments, the words that the command must not show, as the shell's positional
 // parameters.
 type vault struct {
 	name  string
@@ -46,13 +47,13 @@ type vault struct {
 	words []string
 }
 
-// longest is how long a line may be for docker's reader of such a file (bufio.MaxScanTokenSize).
+// longest is the longest line that docker can read from such a file (bufio.MaxScanTokenSize).
 const longest = 60_000
 
 // mark begins each line of the file that holds words.
 const mark = "#- "
 
-// hide keeps a text and returns the shell's word for it.
+// hide stores a text and returns the shell word for it.
 func (v *vault) hide(text string) string {
 	v.words = append(v.words, text)
 	if n := len(v.words); n > 9 {
@@ -61,7 +62,7 @@ func (v *vault) hide(text string) string {
 	return fmt.Sprintf(`"$%d"`, len(v.words))
 }
 
-// word is a text as a word of the shell, hidden if it would not be printed as it is.
+// word returns a text as a shell word, hidden if it is not printable as it is.
 func (v *vault) word(text string) string {
 	if plainText(text) {
 		return quote(text)
@@ -69,8 +70,8 @@ func (v *vault) word(text string) string {
 	return v.hide(text)
 }
 
-// fetch is the shell's command that takes the words out of the file; it fails where the file is not
-// there, so it stands before anything is stopped. Empty: the file is not needed.
+// fetch returns the shell command that reads the words from the file. It fails without the file, so
+// it comes before anything is stopped. Empty: no file is needed.
 func (v *vault) fetch() string {
 	switch {
 	case len(v.words) > 0:
@@ -102,8 +103,8 @@ func (v *vault) contents() []byte {
 	return []byte(out.String())
 }
 
-// quotedLines makes one word of a text for sh, on as many lines as the text has, and none too long
-// for docker: two quoted parts with an escaped line break between them are one word.
+// quotedLines returns a text as one word for sh, on as many lines as the text has, and none too
+// long for docker: two quoted parts with an escaped line break between them are one word.
 func quotedLines(text string) []string {
 	var out []string
 	var line strings.Builder
@@ -130,7 +131,7 @@ func quotedLines(text string) []string {
 
 var bare = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
 
-// quote makes one word of a text for sh (POSIX, 2.2.2 Single-Quotes).
+// quote returns a text as one word for sh (POSIX, 2.2.2 Single-Quotes).
 func quote(s string) string {
 	if bare.MatchString(s) {
 		return s

@@ -78,7 +78,7 @@ func notRecursive(t *testing.T, s stage) {
 	}
 }
 
-// writable tells whether a mount point in a mountinfo is.
+// writable reports whether a mount point in a mountinfo is.
 func writable(mountinfo []byte, point string) bool {
 	for line := range strings.Lines(string(mountinfo)) {
 		if f := strings.Fields(line); len(f) > 5 && f[4] == point {

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Use is a container's use of another one.
+// Use is a container's use of another container.
 type Use struct {
 	// "network", "pid", "ipc" (namespaces), "link" (legacy), "volumes" (--volumes-from)
 	Kind      string
 	Container string // the other's id or name, without the slash
 }
 
-// Namespace tells whether it is the use of a namespace, which ends with the other container.
+// Namespace reports whether it is the use of a namespace, which ends with the other container.
 func (u Use) Namespace() bool { return u.Kind == "network" || u.Kind == "pid" || u.Kind == "ipc" }
 
-// Uses gives what a container (GET /containers/ID/json) uses of others.
+// Uses returns what a container (GET /containers/ID/json) uses of others.
 func Uses(inspect json.RawMessage) ([]Use, error) {
 	var c struct {
 		HostConfig struct {

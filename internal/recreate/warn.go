@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Warnings says what a re-creation will change for whoever looks closely: contents of tmpfs, logs,
+// Warnings returns the visible side effects of a re-creation: contents of tmpfs, logs,
 // addresses.
 func (r *Recipe) Warnings() []string {
 	out := []string{"logs start afresh: what docker logs shows of the old container stays with " +
@@ -35,7 +35,7 @@ func (r *Recipe) Warnings() []string {
 	return out
 }
 
-// memory are the destinations of mounts that live in memory.
+// memory returns the destinations of mounts in memory.
 func (r *Recipe) memory() []string {
 	out := slices.Collect(maps.Keys(r.host.Tmpfs))
 	for _, m := range r.in.Mounts {
@@ -47,7 +47,7 @@ func (r *Recipe) memory() []string {
 	return slices.Compact(out)
 }
 
-// ephemeral tells whether the engine chooses a published port at each start.
+// ephemeral reports whether the engine chooses a published port at each start.
 func (r *Recipe) ephemeral() bool {
 	for _, bindings := range r.host.PortBindings {
 		for _, b := range bindings {
@@ -62,7 +62,7 @@ func (r *Recipe) ephemeral() bool {
 	return r.host.PublishAllPorts
 }
 
-// dynamic are the networks where the engine chooses the address.
+// dynamic returns the networks in which the engine chooses the address.
 func (r *Recipe) dynamic() []string {
 	var out []string
 	for _, name := range r.mainFirst() {
@@ -89,7 +89,7 @@ func (r *Recipe) readOnlyBinds() bool {
 	})
 }
 
-// pinned are the destinations of volumes that have no name of their own.
+// pinned returns the destinations of anonymous volumes.
 func (r *Recipe) pinned() []string {
 	var out []string
 	for _, m := range r.in.Mounts {
@@ -100,6 +100,6 @@ func (r *Recipe) pinned() []string {
 	return out
 }
 
-// IDFile is the file that holds the container's id (docker run --cidfile), to be rewritten after a
-// change; empty if there is none. It is untrusted: whoever could create the container named it.
+// IDFile returns the file with the container's id (docker run --cidfile), to be rewritten after a
+// change; empty if there is none. The path is untrusted: whoever created the container chose it.
 func (r *Recipe) IDFile() string { return r.host.ContainerIDFile }

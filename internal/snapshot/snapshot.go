@@ -41,7 +41,7 @@ type Kernel interface {
 type Query struct {
 	Names   []string // ids, id prefixes or names; none means all
 	Filters []string // docker's key=value
-	// IfPresent lists names that no container has in Snapshot.Absent, instead of failing.
+	// IfPresent lists names that no container has in Snapshot.Missing, instead of failing.
 	IfPresent bool
 	Parallel  int // concurrent requests; 0 means 16
 	// HostUnseen means that nobody will see the host's description: without containers it may stay
@@ -247,7 +247,7 @@ func (l *looker) one(ctx context.Context, r dropcap.Ref) (dropcap.Container, err
 		default:
 			return unread(r, err), nil
 		}
-		owner.Settle(&c, l.host.Engine.Name)
+		owner.ResolveLabels(&c, l.host.Engine.Name)
 		predict(&c, l.host, l.limit)
 		c.Revision = evidence.MakingsOf(c, c.Entrypoint, c.Command).Revision()
 		if !c.Running() {

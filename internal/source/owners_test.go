@@ -101,7 +101,7 @@ func TestAUnitThatStartsAContainerOwnsItAndAStrangerDoesNot(t *testing.T) {
 	} {
 		c := dropcap.Container{ID: strings.Repeat("ab", 32), Name: name,
 			Owner: dropcap.Owner{Kind: "docker"}}
-		warned := strings.Join(owner.Strangers(c, strangers), " ")
+		warned := strings.Join(owner.UnknownClients(c, strangers), " ")
 		c.Owner = owner.ByUnit(c, known)
 		if got := c.Owner.Kind == "systemd"; got != (want != "") {
 			t.Errorf("%s belongs to %+v", name, c.Owner)

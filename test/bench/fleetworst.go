@@ -32,10 +32,10 @@ var worstDocuments = []struct {
 	make func() []byte
 }{
 	{"64 MiB of real containers", func() []byte {
-		return repeated(foreign.MostDocument-1<<20, containerJSON())
+		return repeated(foreign.MaxDocument-1<<20, containerJSON())
 	}},
 	{"16 MiB of {}", func() []byte { return repeated(16<<20, "{}") }},
-	{"64 MiB of {}", func() []byte { return repeated(foreign.MostDocument-1<<20, "{}") }},
+	{"64 MiB of {}", func() []byte { return repeated(foreign.MaxDocument-1<<20, "{}") }},
 	{"as many {} as are taken", func() []byte { return repeated(3*58000, "{}") }},
 	{"a list that nothing is made of", func() []byte {
 		return []byte(`{"schema":"dropcap.audit/v1","x":` + list(32<<20, "[]") + `}`)
@@ -132,9 +132,9 @@ func hostile(folder string) error {
 
 // worsts measures the controller's peak memory for the worst documents of one host.
 func (b *bench) worsts() error {
-	const most = 4 * foreign.MostDocument >> 20
+	const most = 4 * foreign.MaxDocument >> 20
 	fmt.Printf("\nOne host that sends the worst that it can (%d MiB are permitted; a controller "+
-		"of one good host: the first line)\n", foreign.MostDocument>>20)
+		"of one good host: the first line)\n", foreign.MaxDocument>>20)
 	fmt.Printf("  %-34s  %10s  %10s\n", "document", "fetch MiB", "peak MiB")
 	worst := 0.0
 	for i, w := range append([]struct {

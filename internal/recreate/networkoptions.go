@@ -22,8 +22,8 @@ func parseEndpoint(raw json.RawMessage) (endpoint, error) {
 	return e, json.Unmarshal(raw, &e)
 }
 
-// networkWords are the options for the networks that a create knows: the first by options of their
-// own, each further one in one field (docker/cli opts/network.go, API 1.44).
+// networkWords returns the options for the networks of a create: the first by separate options,
+// each further one in one field (docker/cli opts/network.go, API 1.44).
 func (r *Recipe) networkWords(v *vault) []string {
 	var out []string
 	add := func(o option) { out = append(out, r.word(v, o)) }
@@ -40,7 +40,7 @@ func (r *Recipe) networkWords(v *vault) []string {
 		}
 		if i == 0 && len(e.DriverOpts) == 0 && e.GwPriority == 0 {
 			if name != "bridge" || len(names) > 1 {
-				// older dockers take no --link beside a --network=bridge
+				// older dockers accept no --link beside --network=bridge
 				add(option{name: "network", value: r.networkArgument(name)})
 			}
 			for _, o := range e.runOptions(r) {
@@ -64,7 +64,7 @@ func (r *Recipe) networkWords(v *vault) []string {
 	return out
 }
 
-// runOptions are the options of the first network.
+// runOptions returns the options of the first network.
 func (e endpoint) runOptions(r *Recipe) []option {
 	var out optionList
 	out.text("ip", e.IPAMConfig.IPv4Address)
@@ -76,7 +76,7 @@ func (e endpoint) runOptions(r *Recipe) []option {
 	return out
 }
 
-// connectOptions are those of docker network connect.
+// connectOptions returns the options of docker network connect.
 func (e endpoint) connectOptions() []option {
 	var out optionList
 	out.text("ip", e.IPAMConfig.IPv4Address)
@@ -89,7 +89,7 @@ func (e endpoint) connectOptions() []option {
 	return out
 }
 
-// fields are those of a network in one value.
+// fields returns the fields of a network in one value.
 func (e endpoint) fields(name string) []string {
 	out := []string{"name=" + name}
 	add := func(name, value string) {
@@ -115,8 +115,8 @@ func (e endpoint) fields(name string) []string {
 	return out
 }
 
-// networkArgument is the name under which the container was put into its main network, which may be
-// an id.
+// networkArgument returns the name by which the container was connected to its main network, which
+// may be an id.
 func (r *Recipe) networkArgument(name string) string {
 	if mode := r.host.NetworkMode; name == r.mainNetwork() && mode != "" && mode != "default" {
 		return mode

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// saidMount is an entry of HostConfig.Mounts, as --mount says it.
-type saidMount struct {
+// mountSpec is an entry of HostConfig.Mounts, as for --mount.
+type mountSpec struct {
 	Type, Source, Target, Consistency string
 	ReadOnly                          bool
 	BindOptions                       struct {
@@ -33,13 +33,13 @@ type saidMount struct {
 	}
 }
 
-func (m saidMount) driverOptions() map[string]string { return m.VolumeOptions.DriverConfig.Options }
+func (m mountSpec) driverOptions() map[string]string { return m.VolumeOptions.DriverConfig.Options }
 
 // hides reports whether it may hold a secret: a share's password is an option of its volume driver.
-func (m saidMount) hides() bool { return len(m.VolumeOptions.Labels)+len(m.driverOptions()) > 0 }
+func (m mountSpec) hides() bool { return len(m.VolumeOptions.Labels)+len(m.driverOptions()) > 0 }
 
-// String is the mount in the form of --mount: fields of CSV (docker/cli opts/mount.go).
-func (m saidMount) String() string {
+// String returns the mount in the form of --mount: fields of CSV (docker/cli opts/mount.go).
+func (m mountSpec) String() string {
 	fields := []string{"type=" + m.Type}
 	add := func(name, value string) {
 		if value != "" {
@@ -83,19 +83,19 @@ func (m saidMount) String() string {
 	return record(fields)
 }
 
-// record makes a line of CSV.
+// record returns a line of CSV.
 func record(fields []string) string {
 	var out strings.Builder
 	w := csv.NewWriter(&out)
-	if w.Write(fields) != nil { // a strings.Builder takes everything
+	if w.Write(fields) != nil { // a strings.Builder does not fail
 		return ""
 	}
 	w.Flush()
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// option says a request for devices: --gpus, or --device for those of the Container Device
-// Interface.
+// option returns the option for a device request: --gpus, or --device for those of the Container
+// Device Interface.
 func (d deviceRequest) option() (name, value string) {
 	if d.Driver == "cdi" && len(d.DeviceIDs) == 1 {
 		return "device", d.DeviceIDs[0]
@@ -121,7 +121,7 @@ func (d deviceRequest) option() (name, value string) {
 	return "gpus", record(fields)
 }
 
-// gpus tells whether --gpus can say it (docker/cli opts/gpus.go).
+// gpus reports whether --gpus can express it (docker/cli opts/gpus.go).
 func (d deviceRequest) gpus() bool {
 	return len(d.Capabilities) == 1 && slices.Contains(d.Capabilities[0], "gpu") &&
 		len(d.Options) == 0

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// said is what of a container docker run has a word for. What stands elsewhere in the recipe is not
-// here.
-type said struct {
+// runConfig is the part of a container's configuration that docker run has options for, without
+// what is elsewhere in the recipe.
+type runConfig struct {
 	Hostname, Domainname, User, WorkingDir, StopSignal string
 	StopTimeout                                        *int
 	Tty, OpenStdin                                     bool
@@ -19,7 +19,7 @@ type said struct {
 	Env, Cmd, Entrypoint                               []string
 	Labels                                             map[string]string
 	Healthcheck                                        *health
-	HostConfig                                         saidHost
+	HostConfig                                         runHostConfig
 }
 
 type health struct {
@@ -28,7 +28,7 @@ type health struct {
 	Retries                                       int
 }
 
-type saidHost struct {
+type runHostConfig struct {
 	CapAdd, CapDrop, Binds, Dns, DnsOptions, DnsSearch, ExtraHosts, GroupAdd, Links, SecurityOpt,
 	VolumesFrom, DeviceCgroupRules []string
 	MaskedPaths,
@@ -66,7 +66,7 @@ type saidHost struct {
 		Name       string
 		Soft, Hard int64
 	}
-	Mounts []saidMount
+	Mounts []mountSpec
 }
 
 type rate struct {
@@ -86,11 +86,11 @@ type deviceRequest struct {
 type option struct {
 	name, value string
 	bare        bool // a switch
-	hide        bool // the value may be a secret whatever it looks like
+	hide        bool // the value may be a secret, whatever it looks like
 }
 
-// options gives those of Config that the image does not bring, then those of HostConfig.
-func (s *said) options(r *Recipe, from *said) []option {
+// options returns the options of Config that do not come from the image, then those of HostConfig.
+func (s *runConfig) options(r *Recipe, from *runConfig) []option {
 	var out optionList
 	if s.Hostname != "" && !r.sharesNetwork() && s.HostConfig.UTSMode != "host" {
 		out.text("hostname", s.Hostname)
@@ -161,7 +161,7 @@ func (l *optionList) pairs(name string, m map[string]string, hide bool) {
 	}
 }
 
-func (s *said) health(out *optionList, brought *health) {
+func (s *runConfig) health(out *optionList, brought *health) {
 	h := s.Healthcheck
 	if h == nil {
 		return
@@ -199,9 +199,8 @@ func (s *said) health(out *optionList, brought *health) {
 	}
 }
 
-// names are the options about namespaces, privileges and what the container is told of its
-// surroundings.
-func (h *saidHost) names(out *optionList) {
+// names returns the options for namespaces, privileges and the container's environment.
+func (h *runHostConfig) names(out *optionList) {
 	out.flag("privileged", h.Privileged)
 	out.flag("read-only", h.ReadonlyRootfs)
 	out.flag("publish-all", h.PublishAllPorts)
@@ -243,8 +242,8 @@ func (h *saidHost) names(out *optionList) {
 	}
 }
 
-// limits are the options about resources.
-func (h *saidHost) limits(out *optionList) {
+// limits returns the options for resources.
+func (h *runHostConfig) limits(out *optionList) {
 	out.number("memory", h.Memory)
 	out.number("memory-reservation", h.MemoryReservation)
 	out.number("memory-swap", h.MemorySwap)
@@ -289,8 +288,8 @@ func (h *saidHost) limits(out *optionList) {
 	out.number("shm-size", h.ShmSize)
 }
 
-// storage are the options about mounts, devices and logs.
-func (h *saidHost) storage(out *optionList) {
+// storage returns the options for mounts, devices and logs.
+func (h *runHostConfig) storage(out *optionList) {
 	out.each("volume", h.Binds)
 	for _, m := range h.Mounts {
 		*out = append(*out, option{name: "mount", value: m.String(), hide: m.hides()})
@@ -315,10 +314,9 @@ func (h *saidHost) storage(out *optionList) {
 	out.pairs("log-opt", h.LogConfig.Config, true)
 }
 
-// said reads what docker run has words for out of the body of a create, or out of an image's
-// Config.
-func parseSaid(raw json.RawMessage) (*said, error) {
-	s := new(said)
+// parseRunConfig reads the body of a create, or an image's Config.
+func parseRunConfig(raw json.RawMessage) (*runConfig, error) {
+	s := new(runConfig)
 	if nothing(raw) {
 		return s, nil
 	}

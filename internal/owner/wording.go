@@ -11,8 +11,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// words says an edit of a file: which names are taken out, and how the lists are written there. A
-// list of drops is said as a whole, with the names that it had.
+// words describes an edit of a file: the names to remove, and the lists to write. A list of drops
+// is written completely, with the names that it had.
 func words(d dropcap.Declared, e caps.Edit, adds, drop, add string) string {
 	if e.Only != nil {
 		return fmt.Sprintf(drop, caps.All) + " and " + fmt.Sprintf(add, setList(*e.Only))
@@ -29,10 +29,10 @@ func words(d dropcap.Declared, e caps.Edit, adds, drop, add string) string {
 
 func setList(s caps.Set) string { return strings.Join(caps.ShortNames(s.Names()), ", ") }
 
-// listed is a list of declared names as files have them: "ALL, NET_RAW".
+// listed formats declared names as files have them: "ALL, NET_RAW".
 func listed(l []string) string { return name(strings.Join(caps.ShortNames(l), ", ")) }
 
-// name keeps a name that comes from a label within one line.
+// name makes a name from a label safe within one line.
 func name(s string) string { return printable.Cut(s, 300) }
 
 // Flags returns the names with a flag before each.
@@ -44,8 +44,8 @@ func Flags(flag string, names []string) string {
 	return b.String()
 }
 
-// shortNames returns a recommendation's names, sorted and short. It may come from a document: what
-// is no name is left out.
+// shortNames returns a recommendation's names, sorted and without CAP_. It may come from a
+// document: invalid names are left out.
 func shortNames(names []string) []string {
 	l := slices.DeleteFunc(caps.ShortNames(names), func(n string) bool {
 		_, err := caps.Parse(n)
@@ -70,7 +70,7 @@ func jsonList(names []string) string {
 	return strings.Join(l, ", ")
 }
 
-// or returns a label's value, or a word in capitals for what the labels do not tell.
+// or returns a label's value, or a placeholder in capitals if there is none.
 func or(labels map[string]string, label, otherwise string) string {
 	if v := labels[label]; v != "" {
 		return v
@@ -78,12 +78,12 @@ func or(labels map[string]string, label, otherwise string) string {
 	return otherwise
 }
 
-// deprivileged reports whether the change takes privileged away.
+// deprivileged reports whether the change removes privileged.
 func deprivileged(c dropcap.Container, is dropcap.Grant) bool {
 	return c.Declared.Privileged && !is.Privileged
 }
 
-// lists are both lists of a grant as JSON has them.
+// lists are both lists of a grant in JSON.
 type lists struct {
 	Add  []string `json:"add"`
 	Drop []string `json:"drop"`
