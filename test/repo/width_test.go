@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,9 +24,6 @@ func TestNothingIsTooWide(t *testing.T) {
 		}
 	}
 	for _, path := range files(t) {
-		if !strings.HasSuffix(path, ".md") || strings.Contains(path, "/testdata/") {
-			continue
-		}
 		text, err := os.ReadFile(filepath.Join(testenv.RepoRoot(t), path))
 		if os.IsNotExist(err) {
 			continue // removed while we look, by someone at work
@@ -33,10 +31,22 @@ func TestNothingIsTooWide(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range proseTooWide(path, string(text)) {
+		var wide []string
+		switch {
+		case strings.HasSuffix(path, ".md") && !strings.Contains(path, "/testdata/"):
+			wide = proseTooWide(path, string(text))
+		case isPlainCode(path, text):
+			wide = plainTooWide(path, string(text))
+		}
+		for _, v := range wide {
 			t.Error(v)
 		}
 	}
+}
+
+// isPlainCode reports whether a file is C.
+func isPlainCode(path string, text []byte) bool {
+	return slices.Contains([]string{".c", ".h"}, filepath.Ext(path))
 }
 
 func columns(line string) int {
@@ -47,6 +57,18 @@ func columns(line string) int {
 		}
 	}
 	return n
+}
+
+// plainTooWide finds the lines of a C file that are too wide. Nothing in it may be.
+func plainTooWide(path, text string) []string {
+	var out []string
+	for i, line := range strings.Split(text, "\n") {
+		if columns(line) > maxWidth {
+			out = append(out, fmt.Sprintf("%s:%d: %d columns, and %d are the most",
+				path, i+1, columns(line), maxWidth))
+		}
+	}
+	return out
 }
 
 // preformatted are comments that are not prose: tables, examples and directives.
@@ -130,6 +152,29 @@ func TestTheWidthRuleFindsWhatIsTooWide(t *testing.T) {
 	} {
 		if got := proseTooWide("a.md", text); len(got) > 0 != bad {
 			t.Errorf("%q: %q, want a violation: %v", text, got, bad)
+		}
+	}
+}
+
+func TestTheWidthRuleFindsCodeThatIsTooWide(t *testing.T) {
+	wide := strings.Repeat("a", 95)
+	for text, bad := range map[string]bool{
+		"/* " + wide + " */\n":      true,
+		"/* " + wide + "\n */\n":    false,
+		"\t\tx = " + wide + ";\n":   true,
+		"\t" + wide[:93] + " = 1\n": true,
+		"\t" + wide[:92] + " = 1\n": false,
+		"\"" + wide + " bbb\"\n":    true,
+	} {
+		if got := plainTooWide("a.c", text); len(got) > 0 != bad {
+			t.Errorf("%q: %q, want a violation: %v", text, got, bad)
+		}
+	}
+	for path, want := range map[string]bool{
+		"a.c": true, "a/b.h": true, "a.o": false, "a.txt": false, "LICENSE": false,
+	} {
+		if got := isPlainCode(path, []byte("int x;\n")); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
 		}
 	}
 }

@@ -1,17 +1,23 @@
-/* What the arguments of a system call say about the meaning of a check: the rules for some need it. */
+/* What the arguments of a system call tell about a check. Some capabilities' rules need it. */
 #pragma once
 
-enum { ARG_NONE, ARG_FOREIGN, ARG_SAVED, ARG_CURRENT, ARG_SET_ID_BIT, ARG_NO_SET_ID, ARG_RAISE, ARG_NO_RAISE,
-	ARG_INHERIT_WITHIN, ARG_INHERIT_MORE, ARG_LOOK, ARG_AMBIENT };
+enum {
+	ARG_NONE, ARG_FOREIGN, ARG_SAVED, ARG_CURRENT, ARG_SET_ID_BIT, ARG_NO_SET_ID, ARG_RAISE,
+	ARG_NO_RAISE, ARG_INHERIT_WITHIN, ARG_INHERIT_MORE, ARG_LOOK, ARG_AMBIENT,
+};
 
-enum { CAP_FOWNER = 3, CAP_FSETID = 4, CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8, CAP_SYS_RESOURCE = 24, CAP_MKNOD = 27 };
+enum {
+	CAP_FOWNER = 3, CAP_FSETID = 4, CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8,
+	CAP_SYS_RESOURCE = 24, CAP_MKNOD = 27,
+};
 
 #define KEEP 0xffffffff /* setre*id, setres*id: leave this one */
 
-/* ids are those that a call is about, as the initial user namespace has them. */
+/* ids are the user or group ids of a process, in the initial user namespace. */
 struct ids { __u32 real, effective, saved, fs; };
 
-static __always_inline void ids_of(const struct cred *cred, bool group, struct ids *i, const bool known)
+static __always_inline void ids_of(const struct cred *cred, bool group, struct ids *i,
+	const bool known)
 {
 	if (group) {
 		i->real = get(known, cred, gid.val);
@@ -26,7 +32,8 @@ static __always_inline void ids_of(const struct cred *cred, bool group, struct i
 	}
 }
 
-/* outer maps an id of the caller's user namespace to the initial one's (map_id_down in kernel/user_namespace.c). false: cannot tell. */
+/* outer maps an id of the caller's user namespace to the initial one's (map_id_down in
+ * kernel/user_namespace.c). It returns false where it cannot tell. */
 static __always_inline bool outer(struct uid_gid_map *map, __u32 *id)
 {
 	if (*id == KEEP)
@@ -42,7 +49,8 @@ static __always_inline bool outer(struct uid_gid_map *map, __u32 *id)
 	return false;
 }
 
-static __always_inline bool outer_ids(const struct cred *cred, bool group, __u32 *a, __u32 *b, __u32 *c, const bool known)
+static __always_inline bool outer_ids(const struct cred *cred, bool group, __u32 *a, __u32 *b,
+	__u32 *c, const bool known)
 {
 	struct user_namespace *ns = get(known, cred, user_ns);
 	struct uid_gid_map map = {};
@@ -58,7 +66,8 @@ static __always_inline bool outer_ids(const struct cred *cred, bool group, __u32
 	return outer(&map, a) && outer(&map, b) && outer(&map, c);
 }
 
-/* set_id follows __sys_setuid, __sys_setgid (kernel/sys.c): both ask first, and need it only for an id that is neither real nor saved. */
+/* set_id follows __sys_setuid and __sys_setgid (kernel/sys.c). Both check first, and need the
+ * capability only for an id that is neither the real nor the saved one. */
 static __always_inline __u8 set_id(struct ids *i, __u32 id)
 {
 	if (id != i->real && id != i->saved)
@@ -66,9 +75,11 @@ static __always_inline __u8 set_id(struct ids *i, __u32 id)
 	return i->real == i->effective && i->effective == i->saved ? ARG_CURRENT : ARG_SAVED;
 }
 
-#define OWN(i, id) ((id) == KEEP || (id) == (i)->real || (id) == (i)->effective || (id) == (i)->saved)
+#define OWN(i, id) ((id) == KEEP || (id) == (i)->real || (id) == (i)->effective || \
+	(id) == (i)->saved)
 
-static __always_inline __u8 id_argument(bool group, __s64 nr, struct pt_regs *regs, const struct cred *cred, const bool known)
+static __always_inline __u8 id_argument(bool group, __s64 nr, struct pt_regs *regs,
+	const struct cred *cred, const bool known)
 {
 	__u32 a = ARG0(regs), b = KEEP, c = KEEP;
 	struct ids i;
@@ -105,7 +116,8 @@ static __always_inline __u8 mode_argument(__s64 nr, struct pt_regs *regs)
 }
 
 /* limit_argument follows do_prlimit (kernel/sys.c), for a process's own limits. */
-static __always_inline __u8 limit_argument(__s64 nr, struct pt_regs *regs, struct task_struct *task, __u32 tgid)
+static __always_inline __u8 limit_argument(__s64 nr, struct pt_regs *regs,
+	struct task_struct *task, __u32 tgid)
 {
 	struct rlimit want, have;
 	__u64 which, from;
@@ -115,7 +127,7 @@ static __always_inline __u8 limit_argument(__s64 nr, struct pt_regs *regs, struc
 		from = ARG1(regs);
 	} else if (nr == NR_prlimit64) {
 		__u32 pid = ARG0(regs);
-		if (pid && pid != tgid) /* of another process, or its number is another's: not told */
+		if (pid && pid != tgid) /* another process, or a number of another PID namespace */
 			return ARG_NONE;
 		which = ARG1(regs);
 		from = ARG2(regs);
@@ -124,7 +136,8 @@ static __always_inline __u8 limit_argument(__s64 nr, struct pt_regs *regs, struc
 	}
 	if (which >= 16 || bpf_probe_read_user(&want, sizeof(want), (void *)from))
 		return ARG_NONE;
-	char *limits = (char *)BPF_CORE_READ(task, signal) + bpf_core_field_offset(struct signal_struct, rlim);
+	char *limits = (char *)BPF_CORE_READ(task, signal) +
+		bpf_core_field_offset(struct signal_struct, rlim);
 	if (bpf_probe_read_kernel(&have, sizeof(have), limits + which * sizeof(have)))
 		return ARG_NONE;
 	return want.rlim_max > have.rlim_max ? ARG_RAISE : ARG_NO_RAISE;
@@ -132,7 +145,7 @@ static __always_inline __u8 limit_argument(__s64 nr, struct pt_regs *regs, struc
 
 struct cap_data { __u32 effective, permitted, inheritable; };
 
-/* capset_asks gives the capabilities that a capset asks to have, or to hand on. */
+/* capset_asks returns the capabilities that a capset(2) asks to have, or to hand on. */
 static __noinline __u64 capset_asks(struct pt_regs *regs, bool inheritable)
 {
 	const __u32 version_1 = 0x19980330; /* the other versions have two words */
@@ -149,17 +162,20 @@ static __noinline __u64 capset_asks(struct pt_regs *regs, bool inheritable)
 	return (low.effective | low.permitted) | (__u64)(high.effective | high.permitted) << 32;
 }
 
-/* inherit_argument follows cap_inh_is_capped and cap_capset: SETPCAP lets the inheritable set grow beyond the permitted one, but never beyond
- * the bounding set. What is asked for is read from the caller's memory, as the kernel did a moment ago. */
+/* inherit_argument follows cap_inh_is_capped and cap_capset: SETPCAP lets the inheritable set grow
+ * beyond the permitted one, but never beyond the bounding set. It reads the request from the
+ * caller's memory, as the kernel did a moment ago. */
 static __always_inline __u8 inherit_argument(struct pt_regs *regs, const struct cred *cred)
 {
-	__u64 more = capset_asks(regs, true) & ~(read_caps(cred, cap_inheritable) | read_caps(cred, cap_permitted));
+	__u64 more = capset_asks(regs, true) &
+		~(read_caps(cred, cap_inheritable) | read_caps(cred, cap_permitted));
 
 	return more & read_caps(cred, cap_bset) ? ARG_INHERIT_MORE : ARG_INHERIT_WITHIN;
 }
 
-/* argument: known says that cred is a typed pointer. */
-static __always_inline int argument(__u8 cap, __s64 nr, struct pt_regs *regs, const struct cred *cred, const bool known)
+/* argument returns what the arguments tell about a check. known: cred is a typed pointer. */
+static __always_inline int argument(__u8 cap, __s64 nr, struct pt_regs *regs,
+	const struct cred *cred, const bool known)
 {
 	switch (cap) {
 	case CAP_SETUID:
@@ -173,7 +189,8 @@ static __always_inline int argument(__u8 cap, __s64 nr, struct pt_regs *regs, co
 	case CAP_SETPCAP:
 		return nr == NR_capset ? inherit_argument(regs, cred) : ARG_NONE;
 	case CAP_SYS_RESOURCE:
-		return limit_argument(nr, regs, (struct task_struct *)bpf_get_current_task(), bpf_get_current_pid_tgid() >> 32);
+		return limit_argument(nr, regs, (struct task_struct *)bpf_get_current_task(),
+			bpf_get_current_pid_tgid() >> 32);
 	default:
 		return mode_argument(nr, regs);
 	}

@@ -13,13 +13,13 @@
 
 char gpl[] SEC("license") = "GPL";
 
-/* typed_task tells whether the running task can be had as a typed pointer (since 5.11). */
+/* typed_task reports whether the kernel gives the running task as a typed pointer (since 5.11). */
 #define typed_task bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
 
 static struct task_struct *(*current_typed)(void) = (void *)BPF_FUNC_get_current_task_btf;
 static struct pt_regs *(*regs_of)(struct task_struct *task) = (void *)BPF_FUNC_task_pt_regs;
 
-/* moment is what a check is made in. */
+/* moment is the task and system call that make a check. */
 struct moment {
 	struct pt_regs *regs;
 	const struct cred *real_cred;
@@ -41,7 +41,8 @@ static __always_inline void number(struct moment *m, __s64 nr, bool narrow)
 		m->syscall += COMPAT;
 }
 
-/* observe_typed is for kernels that give the running task as a typed pointer. Each call of a helper counts here. */
+/* observe_typed is for kernels that give the running task as a typed pointer: each call of a
+ * helper that it saves makes a check cheaper. */
 static __always_inline bool observe_typed(struct moment *m)
 {
 	struct task_struct *task = current_typed();
@@ -72,12 +73,13 @@ static __always_inline bool observe(struct moment *m)
 	m->tgid = BPF_CORE_READ(task, tgid);
 	m->start = BPF_CORE_READ(task, group_leader, start_boottime);
 	m->exec_id = BPF_CORE_READ(task, self_exec_id);
-	struct pt_regs *regs = m->regs = (struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + THREAD_SIZE - REGS_SIZE);
+	struct pt_regs *regs = m->regs =
+		(struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + THREAD_SIZE - REGS_SIZE);
 	number(m, SYSCALL(regs), compat(false, task));
 	return true;
 }
 
-/* program_of gives what is known of the program that the task runs. */
+/* program_of returns what is known of the program that the task runs. */
 static __always_inline struct process *program_of(struct moment *m, struct group *g, __u64 own)
 {
 	__u32 tgid = m->tgid;
@@ -110,8 +112,10 @@ __noinline int reach_below(__u64 from, __u64 above)
 	return REACH_BEYOND;
 }
 
-/* reach hands the pointers over as the numbers that a function wants: a typed one cannot be turned into one, but read again from where it came. */
-static __always_inline int reach(void *ctx, const struct cred *cred, struct user_namespace *target, const bool known)
+/* reach passes the pointers on as numbers, which reach_below takes. The verifier does not let a
+ * typed pointer become a number, so that one is read again from the context. */
+static __always_inline int reach(void *ctx, const struct cred *cred,
+	struct user_namespace *target, const bool known)
 {
 	__u64 above = 0;
 
@@ -127,8 +131,9 @@ static __always_inline int reach(void *ctx, const struct cred *cred, struct user
 #define STACKS_WINDOW 8
 #define PATHS_EACH(keys) (2 * (keys)) /* of one container */
 
-/* stack_due tells whether a check's call path is taken: a stack costs more than the check itself. Always at first, then some in each
- * window of time, several in a row, so that a site that always follows another is not missed. */
+/* stack_due reports whether to take a check's call path, since a stack costs more than the check
+ * itself. It takes the first ones, then some in each window of time: several in a row, so that a
+ * site that always follows another is not missed. */
 static __always_inline bool stack_due(struct tally *t)
 {
 	if (t->count < STACKS_FIRST)
@@ -154,7 +159,8 @@ static __always_inline void touch(struct tally *t)
 	}
 }
 
-/* number_of gives the number of the stack in the scratch, 0 where there is no room for it. Numbers are never used twice. */
+/* number_of returns the number of the stack in the scratch, or 0 where there is no room for it. No
+ * number is used twice. */
 static __always_inline __u64 number_of(struct scratch *scratch)
 {
 	__u64 *known = bpf_map_lookup_elem(&stacks, &scratch->stack), fresh;
@@ -164,11 +170,13 @@ static __always_inline __u64 number_of(struct scratch *scratch)
 	fresh = ++scratch->serial << 16 | bpf_get_smp_processor_id();
 	if (!bpf_map_update_elem(&stacks, &scratch->stack, &fresh, BPF_NOEXIST))
 		return fresh;
-	known = bpf_map_lookup_elem(&stacks, &scratch->stack); /* another processor may have been first */
+	/* another processor may have been first */
+	known = bpf_map_lookup_elem(&stacks, &scratch->stack);
 	return known ? *known : 0;
 }
 
-/* keep_stack keeps a check's call path; one that cannot be is counted, and tried again with the key's next checks. */
+/* keep_stack keeps a check's call path. It counts one that it cannot keep; the key's next checks
+ * try again. */
 static __noinline int keep_stack(void *ctx, struct check *key, struct group *g)
 {
 	struct scratch *scratch = the_scratch();
@@ -177,7 +185,8 @@ static __noinline int keep_stack(void *ctx, struct check *key, struct group *g)
 
 	if (!scratch)
 		return 0;
-	__builtin_memset(&scratch->stack, 0, sizeof(scratch->stack)); /* the helper writes as many as there are */
+	/* the helper writes only as many frames as there are */
+	__builtin_memset(&scratch->stack, 0, sizeof(scratch->stack));
 	if (bpf_get_stack(ctx, &scratch->stack, sizeof(scratch->stack), 0) > 0)
 		path.stack = number_of(scratch);
 	count = path.stack ? bpf_map_lookup_elem(&call_paths, &path) : NULL;
@@ -185,7 +194,8 @@ static __noinline int keep_stack(void *ctx, struct check *key, struct group *g)
 		__sync_fetch_and_add(count, 1);
 		return 0;
 	}
-	if (path.stack && g->paths < PATHS_EACH(keys_each) && !bpf_map_update_elem(&call_paths, &path, &one, BPF_NOEXIST)) {
+	if (path.stack && g->paths < PATHS_EACH(keys_each) &&
+		!bpf_map_update_elem(&call_paths, &path, &one, BPF_NOEXIST)) {
 		__sync_fetch_and_add(&g->paths, 1);
 		return 0;
 	}
@@ -219,11 +229,13 @@ static __always_inline struct tally *new_tally(struct check *key, struct group *
 	return t;
 }
 
-/* has_argument lists the capabilities whose checks mean different things for different arguments. */
-#define has_argument(cap) ((1ULL << (cap)) & (1ULL << CAP_FOWNER | 1ULL << CAP_FSETID | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID | \
-	1ULL << CAP_SETPCAP | 1ULL << CAP_SYS_RESOURCE | 1ULL << CAP_MKNOD))
+/* has_argument lists the capabilities whose checks mean different things for different
+ * arguments. */
+#define has_argument(cap) ((1ULL << (cap)) & (1ULL << CAP_FOWNER | 1ULL << CAP_FSETID | \
+	1ULL << CAP_SETGID | 1ULL << CAP_SETUID | 1ULL << CAP_SETPCAP | \
+	1ULL << CAP_SYS_RESOURCE | 1ULL << CAP_MKNOD))
 
-/* name_program fills in what a key has of the program and the moment. */
+/* name_program fills in a key's program and phase. */
 static __always_inline void name_program(struct check *key, struct process *p, struct group *g)
 {
 	key->ino = p->ino;
@@ -234,8 +246,10 @@ static __always_inline void name_program(struct check *key, struct process *p, s
 	key->phase = g->phase ? g->phase : first_phase(g, key->own);
 }
 
-/* tally_of gives what a kind of check is counted in, with the time of this one; NULL where there is no room. */
-static __always_inline struct tally *tally_of(struct check *key, struct process *p, struct group *g, const struct cred *cred)
+/* tally_of returns the tally of a kind of check and notes the time of this one. It returns NULL
+ * where there is no room. */
+static __always_inline struct tally *tally_of(struct check *key, struct process *p, struct group *g,
+	const struct cred *cred)
 {
 	struct tally *t = bpf_map_lookup_elem(&checks, key);
 
@@ -250,7 +264,8 @@ static __always_inline struct tally *tally_of(struct check *key, struct process 
 }
 
 /* record counts one check. known: cred and target are typed pointers. */
-static __always_inline int record(void *ctx, const struct cred *cred, struct user_namespace *target, int cap, int ret, const bool known)
+static __always_inline int record(void *ctx, const struct cred *cred,
+	struct user_namespace *target, int cap, int ret, const bool known)
 {
 	struct check key = {};
 	struct user_namespace *from;
@@ -274,7 +289,8 @@ static __always_inline int record(void *ctx, const struct cred *cred, struct use
 		key.reach = REACH_NESTED;
 	else if (target != from)
 		key.reach = reach(ctx, cred, target, known);
-	key.arg = m.syscall >= 0 && has_argument(cap & 63) ? argument(cap, m.syscall, m.regs, cred, known) : ARG_NONE;
+	key.arg = m.syscall >= 0 && has_argument(cap & 63) ?
+		argument(cap, m.syscall, m.regs, cred, known) : ARG_NONE;
 	if (ret && key.reach == REACH_OWN)
 		key.spent = spent(cred, cap);
 	name_program(&key, p, g);
@@ -295,20 +311,23 @@ static __always_inline int record(void *ctx, const struct cred *cred, struct use
 SEC("fexit/cap_capable")
 int fexit_cap_capable(__u64 *ctx)
 {
-	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1], ctx[2], ctx[4], true);
+	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1],
+		ctx[2], ctx[4], true);
 }
 
 /* cap_capable(cred, target, capable, cap, ret), since 6.14. */
 SEC("tp_btf/cap_capable")
 int tp_btf_cap_capable(__u64 *ctx)
 {
-	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1], ctx[3], ctx[4], true);
+	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1],
+		ctx[3], ctx[4], true);
 }
 
 SEC("raw_tp/cap_capable")
 int raw_tp_cap_capable(__u64 *ctx)
 {
-	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1], ctx[3], ctx[4], false);
+	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1],
+		ctx[3], ctx[4], false);
 }
 
 /* verdict does what cap_capable does (security/commoncap.c). */
@@ -342,9 +361,11 @@ int kprobe_cap_capable(struct pt_regs *ctx)
 	return record(ctx, cred, target, cap, verdict(cred, target, cap), false);
 }
 
-/* Where the compiler has put cap_capable into its callers of the same file (security/commoncap.c), as on Debian's kernels before 6.14, they do
- * not call what the hooks above are on. Of these callers two matter: capset, and prctl(PR_SET_SECUREBITS). cap_vm_enough_memory is never a need,
- * and cap_mmap_addr is about addresses below vm.mmap_min_addr. User space attaches these programs only where it is so. */
+/* On some kernels, such as Debian's before 6.14, the compiler inlined cap_capable into its callers
+ * in the same file (security/commoncap.c), so the hooks above miss their checks. Two of these
+ * callers count: capset, and prctl(PR_SET_SECUREBITS). cap_vm_enough_memory is never a need, and
+ * cap_mmap_addr is about addresses below vm.mmap_min_addr. User space attaches these programs only
+ * to such kernels. */
 
 #define PR_SET_SECUREBITS 28
 
@@ -372,7 +393,8 @@ int kprobe_cap_capset(struct pt_regs *ctx)
 SEC("fexit/cap_task_prctl")
 int fexit_cap_task_prctl(__u64 *ctx)
 {
-	return (__u32)ctx[0] == PR_SET_SECUREBITS ? record_setpcap(ctx) : 0; /* 5.10 leaves the upper half of an int as it was */
+	/* 5.10 leaves the upper half of an int as it was */
+	return (__u32)ctx[0] == PR_SET_SECUREBITS ? record_setpcap(ctx) : 0;
 }
 
 SEC("kprobe/cap_task_prctl")

@@ -1,19 +1,22 @@
 /* Which container a cgroup belongs to.
  *
- * Functions that are not static are for the verifier: it looks at each once, by itself, and not again for every way that leads to it. They
- * take numbers only, as older kernels want, so pointers go as numbers. */
+ * Functions that are not static are so for the verifier: it checks each once, by itself, and not
+ * again for every path that leads to it. Older kernels let them take numbers only, so pointers are
+ * passed as numbers. */
 #pragma once
 
 /* read_caps reads a set as a number, whatever type it has: see kernel_cap_t. */
 #define read_caps(cred, set) ({ \
 	__u64 mask = 0; \
-	bpf_probe_read_kernel(&mask, sizeof(mask), (char *)(cred) + bpf_core_field_offset(struct cred, set)); \
+	bpf_probe_read_kernel(&mask, sizeof(mask), \
+		(char *)(cred) + bpf_core_field_offset(struct cred, set)); \
 	mask; })
 
-#define DEPTH 24   /* of cgroups that are looked through */
-#define NESTED 256 /* cgroups of one container that are remembered: it may make as many as it likes */
+#define DEPTH 24   /* levels of cgroups that are searched */
+#define NESTED 256 /* cgroups remembered of one container, which may make any number */
 
-/* id_at tells whether 64 hex digits stand at text[from]. Without branches: the verifier would follow each. */
+/* id_at reports whether 64 hex digits stand at text[from]. It has no branches, since the verifier
+ * would follow each. */
 static __always_inline bool id_at(const char *text, __u32 from)
 {
 	__u32 bad = 0;
@@ -34,8 +37,8 @@ static __always_inline bool word_at(const char *text, __u32 from, const char *wo
 	return !other;
 }
 
-/* is_container tells a container's cgroup by its name in the scratch: "<id>", "docker-<id>.scope", "libpod-<id>.scope", "libpod-<id>". n
- * counts the final 0. */
+/* is_container reports whether the name in the scratch is that of a container's cgroup: "<id>",
+ * "docker-<id>.scope", "libpod-<id>.scope" or "libpod-<id>". n counts the final 0. */
 __noinline int is_container(__u32 n)
 {
 	struct scratch *scratch = the_scratch();
@@ -55,9 +58,11 @@ __noinline int is_container(__u32 n)
 	return id_at(text, 7);
 }
 
-/* find_container walks up from a task's cgroup to the outermost that looks like a container's, and fills the sighting in the scratch; its
- * first is then the container's own id, or 0. The outermost, so that a container that gives a cgroup of its own another's name is not taken
- * for it; but not past what dropcap can see, which may run in a container itself. */
+/* find_container walks up from a task's cgroup to the outermost one that looks like a container's,
+ * and fills the sighting in the scratch; first there is then the id of the container's own cgroup,
+ * or 0. It takes the outermost, so that a container cannot pass for another by giving one of its
+ * own cgroups that one's name. It does not look past what dropcap can see, since dropcap may run in
+ * a container itself. */
 __noinline int find_container(__u64 task)
 {
 	struct cgroup *c = BPF_CORE_READ((struct task_struct *)task, cgroups, dfl_cgrp);
@@ -94,7 +99,7 @@ __noinline int find_container(__u64 task)
 	return 0;
 }
 
-/* below tells whether a task's cgroup is the container's own or under it. */
+/* below reports whether a task's cgroup is the container's own or under it. */
 __noinline int below(__u64 task, __u64 own)
 {
 	struct cgroup *c = BPF_CORE_READ((struct task_struct *)task, cgroups, dfl_cgrp);
@@ -125,7 +130,8 @@ static __always_inline void remember_nested(struct group *container, __u64 own, 
 	bpf_map_update_elem(&groups, &id, &nested, BPF_NOEXIST);
 }
 
-/* first_sight finds and remembers what the cgroup is, and gives the container's group; NULL where there is none. */
+/* first_sight finds out what the cgroup is, remembers it, and returns the container's group, or
+ * NULL where there is none. */
 static __noinline struct group *first_sight(__u64 id)
 {
 	struct group fresh = {}, *container;
@@ -156,7 +162,8 @@ static __noinline struct group *first_sight(__u64 id)
 	return container;
 }
 
-/* current_container gives the watched container that the running task belongs to, or NULL; *own is its cgroup's id. */
+/* current_container returns the watched container that the running task belongs to, or NULL. *own
+ * is the id of its cgroup. */
 static __always_inline struct group *current_container(__u64 *own)
 {
 	__u64 id = bpf_get_current_cgroup_id();

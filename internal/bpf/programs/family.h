@@ -1,16 +1,19 @@
-/* Whether a task runs the container's program or still the runtime's, as its forebears and its mounts tell. */
+/* Whether a task runs the container's program or still the runtime's: its ancestors and mounts
+ * tell. */
 #pragma once
 
 #define FOREBEARS 32
-#define SETTLED 10000000000ULL /* ns: no runtime takes so long between its first step in the cgroup and the container's program */
+/* ns. No runtime takes so long from its first step in the cgroup to the container's program. */
+#define SETTLED 10000000000ULL
 
 static __always_inline struct mount *mount_of(struct vfsmount *v)
 {
 	return (struct mount *)((char *)v - bpf_core_field_offset(struct mount, mnt));
 }
 
-/* exe_ns gives the mount namespace that a task's executable is mounted in, if that is the task's own too, or the container's; else NULL.
- * A runtime's program comes from the host's mounts, from a memfd or from a mount in no namespace. */
+/* exe_ns returns the mount namespace that a task's executable is mounted in, if that is also the
+ * task's own or the container's; else NULL. A runtime's program comes from the host's mounts, from
+ * a memfd or from a mount in no namespace. */
 static __always_inline struct mnt_namespace *exe_ns(struct task_struct *task, __u64 container_ns)
 {
 	struct vfsmount *v = BPF_CORE_READ(task, mm, exe_file, f_path.mnt);
@@ -31,7 +34,8 @@ static __always_inline void upid(struct task_struct *task, struct upid_at *out)
 {
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	__u32 level = BPF_CORE_READ(pid, level);
-	char *at = (char *)pid + bpf_core_field_offset(struct pid, numbers) + (__u64)level * bpf_core_type_size(struct upid);
+	char *at = (char *)pid + bpf_core_field_offset(struct pid, numbers) +
+		(__u64)level * bpf_core_type_size(struct upid);
 
 	bpf_probe_read_kernel(&out->nr, sizeof(out->nr), at + bpf_core_field_offset(struct upid, nr));
 	bpf_probe_read_kernel(&out->ns, sizeof(out->ns), at + bpf_core_field_offset(struct upid, ns));
@@ -49,7 +53,8 @@ __noinline int trace_back(__u64 task, __u64 own, __u64 container_ns)
 	f->outside = 0;
 	f->counted = 0;
 	for (int i = 0; i < FOREBEARS; i++) {
-		struct task_struct *parent = BPF_CORE_READ((struct task_struct *)task, real_parent, group_leader);
+		struct task_struct *parent =
+			BPF_CORE_READ((struct task_struct *)task, real_parent, group_leader);
 
 		if (!parent || (__u64)parent == task)
 			return 0;
@@ -65,8 +70,8 @@ __noinline int trace_back(__u64 task, __u64 own, __u64 container_ns)
 	return 0;
 }
 
-/* first_phase tells by itself whether a container is starting: its first process is younger than the tracer. User space may say otherwise, as
- * soon as the engine tells it. */
+/* first_phase decides whether a container is starting: it is if its first process is younger than
+ * the tracer. User space corrects this once it hears from the engine. */
 static __noinline int first_phase(struct group *g, __u64 own)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task(), *first;
@@ -87,8 +92,9 @@ static __noinline int first_phase(struct group *g, __u64 own)
 	return g->phase;
 }
 
-/* origin_of tells the tree of the container's first process from those that were put beside it by exec: the first is number 1 of its PID
- * namespace, or, where the container shares the outside's, the first seen. */
+/* origin_of tells the tree of the container's first process from those that exec put beside it. The
+ * first process is number 1 of its PID namespace, or the first one found where the container shares
+ * the outside's namespace. */
 static __always_inline __u8 origin_of(struct family *f, struct group *g)
 {
 	struct task_struct *at = (struct task_struct *)f->top;
@@ -106,10 +112,13 @@ static __always_inline __u8 origin_of(struct family *f, struct group *g)
 	return g->init_start == start ? ORIGIN_INIT : ORIGIN_EXEC;
 }
 
-/* belongs tells whether the task runs a program of the container's and no longer the runtime's. Names are not asked: a process can give
- * itself any. The program's mount is: it must be in the task's own mount namespace, and that not the one outside. A process of the
- * container may break this later (a memfd, another namespace): once in, it stays in, and so do its children. */
-static __always_inline bool belongs(struct task_struct *task, struct group *g, struct family *f, __u64 start)
+/* belongs reports whether the task runs a program of the container's and no longer the runtime's.
+ * Names do not decide, since a process can give itself any. The program's mount does: it must be in
+ * the task's own mount namespace, and that must not be the one outside. A process of the container
+ * may break this rule later (a memfd, another namespace): once it belongs, it and its children
+ * always do. */
+static __always_inline bool belongs(struct task_struct *task, struct group *g, struct family *f,
+	__u64 start)
 {
 	struct mnt_namespace *ns = exe_ns(task, g->mnt_ns);
 	struct task_struct *outside = (struct task_struct *)f->outside;

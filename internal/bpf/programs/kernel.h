@@ -1,5 +1,5 @@
-/* What the programs use of the kernel's own types, and no more: offsets come from the running kernel's BTF (CO-RE), so only names and kinds
- * matter here. Kernels from 5.10. */
+/* What the programs use of the kernel's own types, and no more. Offsets come from the running
+ * kernel's BTF (CO-RE), so only names and types count here. Kernels from 5.10. */
 #pragma once
 
 typedef unsigned char __u8;
@@ -18,7 +18,10 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
+enum {
+	BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158, BPF_FUNC_task_pt_regs = 175 };
 
@@ -35,7 +38,8 @@ struct uid_gid_extent { __u32 first, lower_first, count; };
 struct uid_gid_map {
 	__u32 nr_extents;
 	struct uid_gid_extent extent[5]; /* UID_GID_MAP_MAX_BASE_EXTENTS; more are elsewhere */
-	__u64 room; /* in copies: the kernel's extents begin 4 bytes later than these, in a union with pointers */
+	/* for copies: the kernel's extents begin 4 bytes later than these, in a union with pointers */
+	__u64 room;
 };
 
 struct user_namespace {
@@ -45,7 +49,8 @@ struct user_namespace {
 	kuid_t owner;
 };
 
-typedef struct { __u64 val; } kernel_cap_t; /* two __u32 before 6.3: the same bytes, on little-endian machines */
+/* Two __u32 before 6.3, which are the same bytes on little-endian machines. */
+typedef struct { __u64 val; } kernel_cap_t;
 
 struct cred {
 	kuid_t uid, suid, euid, fsuid;
@@ -64,7 +69,7 @@ struct css_set { struct cgroup *dfl_cgrp; };
 struct qstr { __u64 hash_len; const unsigned char *name; };
 struct super_block { __u32 s_dev; unsigned long s_magic; };
 struct timespec64 { __s64 tv_sec; long tv_nsec; };
-struct inode { /* the time of its last change had other names: to 6.5, to 6.10 and since */
+struct inode { /* the time of the last change has three names: to 6.5, to 6.10 and later */
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_nlink;
@@ -77,7 +82,12 @@ struct vfsmount { struct dentry *mnt_root; struct super_block *mnt_sb; };
 struct path { struct vfsmount *mnt; struct dentry *dentry; };
 struct file { struct path f_path; struct inode *f_inode; };
 struct mnt_namespace;
-struct mount { struct mount *mnt_parent; struct dentry *mnt_mountpoint; struct vfsmount mnt; struct mnt_namespace *mnt_ns; };
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+};
 struct nsproxy { struct mnt_namespace *mnt_ns; };
 
 struct mm_struct { struct file *exe_file; };

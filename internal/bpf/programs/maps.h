@@ -6,11 +6,12 @@
 #define PATH 512
 #define FRAMES 24
 
-/* group is what is known of a cgroup. Those that are no container's are here too, so that their tasks are passed over at once. User space
- * sets watch and phase by writing the whole, which may undo what was counted meanwhile; so nothing that must be exact is in here. */
+/* group is what is known of a cgroup. Cgroups outside containers are here too, so that their tasks
+ * are passed over at once. User space sets watch and phase by writing the whole struct, which may
+ * undo what was counted meanwhile; so nothing that must be exact is in here. */
 struct group {
-	__u64 own;        /* the id of the container's own cgroup, which may be above this one; 0: no container's */
-	__u64 mnt_ns;     /* address of the container's mount namespace, once a program of its own was seen */
+	__u64 own;        /* id of the container's own cgroup, this one or one above; 0: no container */
+	__u64 mnt_ns;     /* address of the container's mount namespace, once its own program ran */
 	__u64 init_start; /* of the container's first process, where PID namespaces cannot tell it */
 	__u32 keys;       /* in use by the container */
 	__u32 paths;      /* likewise */
@@ -49,7 +50,8 @@ struct process {
 
 #define NO_LEVEL 0xffffffff /* of user namespaces: not known */
 
-/* Where an executable comes from. FROM_OLD is not known to be the image's, but to be as it was when the container was started. */
+/* Where an executable comes from. FROM_OLD may not be the image's, but has not changed since the
+ * container was started. */
 enum { FROM_UNKNOWN, FROM_IMAGE, FROM_WRITTEN, FROM_VOLUME, FROM_MEMORY, FROM_OLD };
 
 enum { ORIGIN_INIT, ORIGIN_EXEC };
@@ -77,7 +79,7 @@ struct check {
 struct tally {
 	__u64 count;
 	__u64 first, last; /* CLOCK_BOOTTIME */
-	__u64 tick;        /* jiffies of the last check: the clock is read once in each, since that costs more than counting */
+	__u64 tick;        /* jiffies of the last check: reading the clock is slow, so once a jiffy */
 	__u64 window;      /* when the present window of stacks began */
 	__u64 asked;
 	__u64 handed; /* by capset: what is newly in the inheritable set */
@@ -96,7 +98,8 @@ struct call_path {
 	__u64 stack; /* a number in stacks */
 };
 
-/* program names an executable of a container: a device and inode are used again after a file is gone, a path is not enough either. */
+/* program names an executable of a container. A device and inode are used again after a file is
+ * removed, and a path is not enough either. */
 struct program {
 	__u64 own;
 	__u64 ino;
@@ -118,11 +121,12 @@ struct {
 	__uint(max_entries, 16384);
 } groups SEC(".maps");
 
-/* home is what a container was made of, as its first process had it when it was first looked at. It never changes. */
+/* home is what a container was made of, as its first process had it at the first look. It never
+ * changes. */
 struct home {
 	__u64 super, dentry; /* of its root: addresses */
 	__u64 magic;
-	__u64 begun; /* CLOCK_REALTIME, in ns, if its start was seen; else 0 */
+	__u64 begun; /* CLOCK_REALTIME, in ns, if it started while we watched; else 0 */
 	__u32 level;  /* of its user namespace */
 	__u32 forged; /* a process of it may have named another file as its executable */
 };
@@ -170,8 +174,8 @@ struct {
 	__uint(max_entries, 65536);
 } call_paths SEC(".maps");
 
-/* stacks gives each call stack a number. Not the kernel's own map of stacks: that has one place for each value of a hash, and loses one of two
- * stacks that fall into the same. */
+/* stacks gives each call stack a number. The kernel's own map of stacks has one place for
+ * each value of a hash, and loses one of two stacks with the same value. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct call_stack);
@@ -198,7 +202,8 @@ struct family {
 	__u64 counted; /* one of them runs a program of the container */
 };
 
-/* scratch is for what the stack has no room for. A program does not run twice at once on one processor: the kernel counts that as a miss. */
+/* scratch is for what the stack has no room for. A program never runs twice at once on one
+ * processor: the kernel skips the second run and counts it as a miss. */
 struct scratch {
 	struct sighting sighting;
 	struct program_path path;
@@ -224,8 +229,8 @@ static __always_inline struct scratch *the_scratch(void)
 /* What user space sets before and while the programs run. */
 volatile const __u64 root_cgroup;    /* the highest cgroup that dropcap itself can see */
 volatile const __u64 opened;         /* CLOCK_BOOTTIME */
-volatile const __u64 wall;           /* what CLOCK_REALTIME is ahead of it */
-volatile const __s64 upper_at;       /* of an overlay's inode, where its part in the upper layer is, from the inode on; 0: right behind it */
+volatile const __u64 wall;           /* how far CLOCK_REALTIME is ahead of CLOCK_BOOTTIME */
+volatile const __s64 upper_at;       /* from an overlay's inode to its upper dentry; 0: behind it */
 volatile const __u32 keys_each;      /* at most, for one container */
 volatile __u8 watch_all;
 

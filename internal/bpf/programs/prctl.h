@@ -1,13 +1,18 @@
-/* What a program does with its own sets without any check: it asks for one of the bounding set, and goes another way without it; it raises one
- * to the ambient set, and ends without it. It is told of before it is done, so what will come of it is computed. */
+/* What a program does with its own sets without any check. It may ask whether the bounding set has
+ * a capability, and do without; or raise one to the ambient set, and end if it cannot. The hooks
+ * run before the kernel acts, so the programs here compute the result. */
 #pragma once
 
-enum { PR_CAPBSET_READ = 23, PR_SET_MM = 35, PR_SET_MM_EXE_FILE = 13, PR_SET_MM_MAP = 14, PR_CAP_AMBIENT = 47, PR_CAP_AMBIENT_RAISE = 2 };
+enum {
+	PR_CAPBSET_READ = 23, PR_SET_MM = 35, PR_SET_MM_EXE_FILE = 13, PR_SET_MM_MAP = 14,
+	PR_CAP_AMBIENT = 47, PR_CAP_AMBIENT_RAISE = 2,
+};
 
 /* wish is what a program does with its own sets. */
 struct wish { __u64 cap, of; __u8 arg; };
 
-static __always_inline bool wished(__u32 option, __u64 a, __u64 b, const struct cred *cred, struct wish *w)
+static __always_inline bool wished(__u32 option, __u64 a, __u64 b, const struct cred *cred,
+	struct wish *w)
 {
 	switch (option) {
 	case PR_CAPBSET_READ:

@@ -3,8 +3,9 @@
 
 #define COMPONENTS 32
 
-/* spell writes the path of an executable from its end, from the mounts' root on, and hashes it. Place and hash are kept in the map, not in
- * registers: the verifier then does not follow every combination of lengths. */
+/* spell writes the path of an executable, from its end back to the root of the mounts, and hashes
+ * it. Position and hash are in the map, not in registers, so that the verifier does not follow
+ * every combination of lengths. */
 __noinline int spell(__u64 file)
 {
 	struct file *exe = (struct file *)file;
@@ -83,7 +84,8 @@ static __always_inline void describe_exe(struct task_struct *task, struct proces
 	publish(&scratch->path);
 }
 
-/* describe_cred notes what the program holds, unless it is in a user namespace of its own making: what it holds there nobody gave it. */
+/* describe_cred notes what the program holds, unless it is in a user namespace that it made itself:
+ * what it holds there, nobody gave it. */
 static __always_inline void describe_cred(struct task_struct *task, struct process *p)
 {
 	struct home *h = bpf_map_lookup_elem(&homes, &p->own);
@@ -91,11 +93,13 @@ static __always_inline void describe_cred(struct task_struct *task, struct proce
 
 	p->level = h ? h->level : NO_LEVEL;
 	if ((__u32)BPF_CORE_READ(cred, user_ns, level) <= p->level)
-		p->held = read_caps(cred, cap_bset) | read_caps(cred, cap_permitted) | read_caps(cred, cap_inheritable);
+		p->held = read_caps(cred, cap_bset) | read_caps(cred, cap_permitted) |
+			read_caps(cred, cap_inheritable);
 }
 
-/* look finds out about a program that is not known yet, or not any more. */
-static __noinline int look(struct task_struct *task, struct group *g, struct process *fresh, struct process *known)
+/* look finds out about a program that is not known, or no longer. */
+static __noinline int look(struct task_struct *task, struct group *g, struct process *fresh,
+	struct process *known)
 {
 	struct scratch *scratch = the_scratch();
 	struct family *f;

@@ -1,5 +1,5 @@
-/* Where a program's file comes from: the image, or somebody who may have written it to make a grant look needed. What cannot be proven is
- * not the image's. */
+/* Where a program's file comes from: the image, or somebody who may have written it to make a grant
+ * look needed. A file that cannot be proven to be the image's counts as not the image's. */
 #pragma once
 
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
@@ -7,8 +7,9 @@
 #define RAMFS_MAGIC 0x858458f6
 #define HUGETLBFS_MAGIC 0x958458f6
 
-/* first_of gives the container's first process, or the highest of the task's forebears that is in the container; 0 where neither is sure. A
- * process may have made a PID namespace of its own, so that of the highest is asked. */
+/* first_of returns the container's first process, or the task's highest ancestor in the container,
+ * or 0 where neither is sure. A process may have made a PID namespace of its own, so the highest
+ * ancestor's is used. */
 static __always_inline __u64 first_of(struct family *f, __u64 own, struct user_namespace **user)
 {
 	struct task_struct *top = (struct task_struct *)f->top, *first;
@@ -54,8 +55,9 @@ static __noinline int settle(struct family *f, __u64 own)
 	return 0;
 }
 
-/* in_upper tells whether a file of an overlay has a part in the upper layer, which is the container's own: struct ovl_inode has the inode, and
- * behind it the dentry in that layer (fs/overlayfs/ovl_entry.h, since 4.13). A file that was copied up stays so. */
+/* in_upper reports whether a file of an overlay has a part in the upper layer, which is the
+ * container's own. struct ovl_inode has the inode, and behind it the dentry in that layer
+ * (fs/overlayfs/ovl_entry.h, since 4.13). A file that was copied up stays so. */
 static __always_inline bool in_upper(struct inode *inode)
 {
 	__s64 at = upper_at ? upper_at : (__s64)bpf_core_type_size(struct inode);
@@ -64,17 +66,22 @@ static __always_inline bool in_upper(struct inode *inode)
 	return bpf_probe_read_kernel(&upper, sizeof(upper), (char *)inode + at) || upper;
 }
 
-/* changed gives when a file was changed last: its content, owner, mode, names or attributes. Nobody can set that, but by setting the clock. */
+/* changed returns when a file was last changed: its content, owner, mode, names or attributes.
+ * Nobody can set this time except by setting the clock. */
 static __always_inline __u64 changed(struct inode *inode)
 {
 	if (bpf_core_field_exists(inode->i_ctime_sec))
-		return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL + BPF_CORE_READ(inode, i_ctime_nsec);
+		return (__u64)BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
+			BPF_CORE_READ(inode, i_ctime_nsec);
 	if (bpf_core_field_exists(inode->__i_ctime))
-		return (__u64)BPF_CORE_READ(inode, __i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(inode, __i_ctime.tv_nsec);
-	return (__u64)BPF_CORE_READ(inode, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(inode, i_ctime.tv_nsec);
+		return (__u64)BPF_CORE_READ(inode, __i_ctime.tv_sec) * 1000000000ULL +
+			BPF_CORE_READ(inode, __i_ctime.tv_nsec);
+	return (__u64)BPF_CORE_READ(inode, i_ctime.tv_sec) * 1000000000ULL +
+		BPF_CORE_READ(inode, i_ctime.tv_nsec);
 }
 
-/* provenance judges an executable as it is when its program is first looked at, which is while it is being started. */
+/* provenance judges an executable as it is at the first look at its program, which is while the
+ * program starts. */
 __noinline int provenance(__u64 file, __u64 own)
 {
 	struct file *exe = (struct file *)file;
@@ -91,10 +98,12 @@ __noinline int provenance(__u64 file, __u64 own)
 		return in_upper(inode) ? FROM_WRITTEN : FROM_IMAGE;
 	if (super == h->super && (__u64)BPF_CORE_READ(v, mnt_root) == h->dentry)
 		return h->begun && changed(inode) < h->begun ? FROM_OLD : FROM_UNKNOWN;
-	return magic == TMPFS_MAGIC || magic == RAMFS_MAGIC || magic == HUGETLBFS_MAGIC ? FROM_MEMORY : FROM_VOLUME;
+	return magic == TMPFS_MAGIC || magic == RAMFS_MAGIC || magic == HUGETLBFS_MAGIC ?
+		FROM_MEMORY : FROM_VOLUME;
 }
 
-/* forge takes note that a process may have changed what it says its executable is, as SYS_RESOURCE allows: what was looked at stays as it was. */
+/* forge notes that a process may have named another file as its executable, as SYS_RESOURCE allows.
+ * What was judged before stays as it was. */
 static __noinline int forge(__u64 own)
 {
 	struct home *h = bpf_map_lookup_elem(&homes, &own);

@@ -1,11 +1,12 @@
-/* Whether a denied check tells anything of what the container's bounding set lacks. */
+/* Whether a denied check shows that the container's bounding set lacks something. */
 #pragma once
 
 /* CAP_FS_MASK: what setfsuid(2) takes from, and gives back to, the effective set. */
-#define FS_CAPS (1ULL << 0 | 1ULL << 1 | 1ULL << 2 | 1ULL << 3 | 1ULL << 4 | 1ULL << 9 | 1ULL << 27 | 1ULL << 32)
-#define KEEP_CAPS (1 << 4) /* SECURE_KEEP_CAPS: it means to take its capabilities along */
+#define FS_CAPS (1ULL << 0 | 1ULL << 1 | 1ULL << 2 | 1ULL << 3 | 1ULL << 4 | 1ULL << 9 | \
+	1ULL << 27 | 1ULL << 32)
+#define KEEP_CAPS (1 << 4) /* SECURE_KEEP_CAPS: it means to keep its capabilities */
 
-/* root_of gives the id that user 0 of the process's user namespace has outside. */
+/* root_of returns the id that user 0 of the process's user namespace has outside. */
 static __always_inline __u32 root_of(const struct cred *cred)
 {
 	struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
@@ -18,13 +19,16 @@ static __always_inline __u32 root_of(const struct cred *cred)
 	return map.nr_extents <= 5 && outer(&map, &root) ? root : 0;
 }
 
-/* spent tells that a larger bounding set would not have had the check granted. What user 0 has after an exec is the bounding set in full
- * (handle_privileged_root in security/commoncap.c), and it is cleared when the last of its ids leaves 0 (cap_emulate_setxuid); so whoever has
- * less than the bounding set has given it up. Where nothing is left to compare, the ids tell. */
+/* spent reports whether the check would have been denied with a larger bounding set too. After an
+ * exec, user 0 has the whole bounding set (handle_privileged_root in security/commoncap.c), and
+ * loses it when the last of its ids leaves 0 (cap_emulate_setxuid). So a process that has less than
+ * the bounding set gave the rest up. Where nothing is left to compare, the ids decide. */
 static __noinline int spent(const struct cred *cred, int cap)
 {
-	__u64 effective = read_caps(cred, cap_effective), bounding = read_caps(cred, cap_bset), apart = 0;
-	__u32 euid = BPF_CORE_READ(cred, euid.val), fsuid = BPF_CORE_READ(cred, fsuid.val), root = root_of(cred);
+	__u64 effective = read_caps(cred, cap_effective), bounding = read_caps(cred, cap_bset);
+	__u64 apart = 0;
+	__u32 euid = BPF_CORE_READ(cred, euid.val), fsuid = BPF_CORE_READ(cred, fsuid.val);
+	__u32 root = root_of(cred);
 
 	if (fsuid != euid)
 		apart = FS_CAPS;
