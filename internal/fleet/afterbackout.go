@@ -13,9 +13,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// AfterBackout returns the hosts of a run of apply as they are since it was taken back: each change
-// in the state in which the backouts of the run have left it. Hosts of a run that was not taken
-// back are as they were. What is kept of the run stays as it is.
+// AfterBackout returns the hosts of a run of apply after its backouts: each change in the state
+// that they left. Without a backout, hosts are unchanged. The stored run does not change.
 func AfterBackout(ctx context.Context, l Ledger, run dropcap.FleetRun,
 	hosts []dropcap.FleetHost) ([]dropcap.FleetHost, error) {
 	if run.Backout == "" {
@@ -30,7 +29,7 @@ func AfterBackout(ctx context.Context, l Ledger, run dropcap.FleetRun,
 	for i, h := range hosts {
 		at[h.Host] = i
 	}
-	for _, r := range slices.Backward(runs) { // one that failed somewhere was followed by another
+	for _, r := range slices.Backward(runs) { // one that failed somewhere has a successor
 		if r.Verb != "backout" || r.Of != run.ID {
 			continue
 		}
@@ -47,7 +46,7 @@ func AfterBackout(ctx context.Context, l Ledger, run dropcap.FleetRun,
 	return hosts, nil
 }
 
-// afterBackout is a host with its changes as a backout has left them.
+// afterBackout returns a host with its changes as a backout left them.
 func afterBackout(h, back dropcap.FleetHost) dropcap.FleetHost {
 	now := changesIn(back)
 	if len(now.Changes) == 0 {
@@ -99,7 +98,7 @@ func identityOf(change json.RawMessage) (id string, state dropcap.ChangeState) {
 		ID    string
 		State dropcap.ChangeState
 	}
-	// what has no id is like no other, and whoever shows it says what is wrong
+	// without an id it matches no other, and its reader reports the error
 	_ = json.Unmarshal(change, &c)
 	return c.ID, c.State
 }

@@ -10,14 +10,14 @@ import (
 	"dropcap/internal/printable"
 )
 
-// The limits of what a host may print for AgentlessLines.
+// The limits of a host's output for AgentlessLines.
 const (
 	mostAgentless = 16 << 20 // bytes
 	mostListed    = 256      // names in a list
 )
 
-// agentlessWhy is why no verdict can be a pass: neither --privileged, nor whether the container
-// runs, nor its processes are in what is printed.
+// agentlessWhy is why no verdict can be a pass: the output shows neither --privileged, nor whether
+// the container runs, nor its processes.
 const agentlessWhy = "only what it declares was read (no dropcap on the host): neither " +
 	"--privileged nor its processes were seen"
 
@@ -26,9 +26,9 @@ func AgentlessLines() []string {
 	return []string{`docker ps --quiet --all | xargs docker inspect --format '{{ .Id }}: CapAdd={{ .HostConfig.CapAdd }} CapDrop={{ .HostConfig.CapDrop }}'`}
 }
 
-// Agentless reads what a node printed for AgentlessLines. It is a snapshot in which no kernel was
-// seen: judged, its containers have findings by what they declare, and are unknown at best. What
-// was cut off, or is no line of that command, is an error, so that the host counts as failed.
+// Agentless parses a node's output for AgentlessLines into a snapshot without the kernel's data:
+// its containers have findings by their declaration, and are unknown at best. Truncated output, or
+// a line that the command would not print, is an error, so that the host counts as failed.
 func Agentless(node dropcap.Node, out dropcap.NodeOutput, now time.Time) (dropcap.Snapshot, error) {
 	defaults, all := caps.DockerDefaults, caps.UpTo(caps.Last)
 	s := dropcap.Snapshot{
@@ -64,7 +64,7 @@ func Agentless(node dropcap.Node, out dropcap.NodeOutput, now time.Time) (dropca
 	return s, nil
 }
 
-// agentlessError finds out whether the command did what it should. Without containers xargs runs
+// agentlessError reports whether the command failed. Without containers xargs runs
 // docker inspect with no argument, which is an error of that and none of the host's; a container
 // that vanished meanwhile is none either.
 func agentlessError(node dropcap.Node, out dropcap.NodeOutput) error {
@@ -131,7 +131,7 @@ func agentlessLine(line string) (dropcap.Container, bool) {
 	return c, ok
 }
 
-// goList reads a list as Go prints it; a list that is not there is nil.
+// goList parses a list as Go prints it; a missing list is nil.
 func goList(s string) ([]string, bool) {
 	switch s {
 	case "<nil>", "<no value>":
@@ -148,8 +148,8 @@ func goList(s string) ([]string, bool) {
 	return names, len(names) <= mostListed
 }
 
-// predictAgentless fills what the engine would grant for the declaration, as far as that is known;
-// the command does not print --privileged.
+// predictAgentless sets what the engine would grant for the declaration, as far as known; the
+// command does not print --privileged.
 func predictAgentless(c *dropcap.Container, g caps.Grants) {
 	set, err := g.Predict(c.Declared)
 	if err != nil {

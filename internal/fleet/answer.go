@@ -15,9 +15,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// answered makes what is to be made of a node's output: a receipt, a part of one, or a reason to
-// ask again. What the service says of the command is not believed: only that there is nothing more
-// to wait for.
+// answered interprets a node's output: a receipt, a part of one, or a reason to ask again. The
+// service's status of the command only says that there is nothing more to wait for.
 func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 	part, err := frame.Find(o.Stdout)
 	if err != nil {
@@ -34,7 +33,7 @@ func (t *task) answered(e *Engine, o dropcap.NodeOutput) {
 		t.again(e, "its document came without its beginning")
 		return
 	}
-	if !part.Complete() && len(part.Text)-len(t.part.Text) < leastPart {
+	if !part.Complete() && len(part.Text)-len(t.part.Text) < minPart {
 		t.again(e, "its document came in pieces that are too small")
 		return
 	}
@@ -75,11 +74,11 @@ func receiptIn(part frame.Part) (dropcap.Receipt, error) {
 	if r.Schema != dropcap.SchemaReceipt {
 		return r, errors.New("its receipt has the schema " + printable.Cut(r.Schema, 40))
 	}
-	return tame(r), nil
+	return limitText(r), nil
 }
 
-// own holds a receipt against what was asked: no node answers for another, and none for something
-// else than it was told. A run that an older version began may have receipts that say less.
+// own checks a receipt against the request: no node may answer for another, or for another request.
+// Receipts of a run that an older version began may say less.
 func (t *task) own(r dropcap.Receipt) error {
 	plan := ""
 	if len(t.args.Plans) > 0 {
@@ -102,13 +101,13 @@ func (t *task) own(r dropcap.Receipt) error {
 	return nil
 }
 
-// leastPart is how many characters a part must bring, so that a host cannot keep a run busy with
-// less and less. Hosts print frame.Fits.
-const leastPart = 4096
+// minPart is how many characters a part must have, so that a host cannot delay a run with ever
+// smaller ones. Hosts print frame.Fits.
+const minPart = 4096
 
-// tame keeps what a host says besides its document within what a host of good will says
+// limitText limits a host's text besides its document to what an honest host sends
 // (internal/node/receipt.go).
-func tame(r dropcap.Receipt) dropcap.Receipt {
+func limitText(r dropcap.Receipt) dropcap.Receipt {
 	const few, line, lines = 100, 500, 100
 	for _, s := range []*string{&r.Command, &r.Verb, &r.Plan, &r.Started, &r.Ended, &r.Host.ID,
 		&r.Host.Node, &r.Host.Dropcap, &r.Host.Docker} {
@@ -123,7 +122,7 @@ func tame(r dropcap.Receipt) dropcap.Receipt {
 				line)}
 	}
 	for _, l := range []*[]string{&r.Messages, &r.Warnings} {
-		*l = slices.Clone((*l)[max(0, len(*l)-lines):]) // what lay before them goes
+		*l = slices.Clone((*l)[max(0, len(*l)-lines):]) // drops what was before them
 		for i, s := range *l {
 			(*l)[i] = printable.Cut(s, line)
 		}
@@ -140,8 +139,8 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 	now := e.Clock.Now()
 	switch {
 	case r.State == dropcap.ReceiptAbsent:
-		// The request may be sent, again too: whatever arrives first is done, and the rest finds
-		// its receipt. It is no promise: what was sent before may be on its way still.
+		// The request may be sent again: what arrives first is done, and the rest finds its
+		// receipt. An earlier one may still be on its way.
 		if t.complaint != nil {
 			t.next, t.host.Failure = over, t.complaint
 			return
@@ -165,9 +164,9 @@ func (t *task) receipt(e *Engine, r dropcap.Receipt) {
 	}
 }
 
-// goesOn plans the next question to a host that is not through. To look is not to recover: only who
-// may change containers asks for that, where a change was left without a process; one that cannot
-// be ended now is asked again, as one that is at work.
+// goesOn schedules the next question to a host that is not done. Only a verb that may change
+// containers asks for a recovery, if a change was left without a process; one that cannot be ended
+// now is asked again, like one at work.
 func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
 	now := e.Clock.Now()
 	again := t.host.Receipt != nil && t.host.Receipt.Recovery
@@ -182,7 +181,7 @@ func (t *task) goesOn(e *Engine, r dropcap.Receipt) {
 	}
 }
 
-// wordless is an output without a receipt: dropcap is not there, or could not run, or the output
+// wordless handles an output without a receipt: dropcap is missing, could not run, or the output
 // was lost.
 func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 	if strings.Contains(o.Stderr, NotInstalled) || o.Exit == 127 {
@@ -200,21 +199,21 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 		!strings.Contains(o.Stdout, "BEGIN DROPCAP") {
 		hint := ""
 		if h := hintLine.FindStringSubmatch(o.Stderr); h != nil {
-			hint = printable.Cut(h[1], mostSaid)
+			hint = printable.Cut(h[1], maxQuoted)
 		}
 		if o.Exit == dropcap.ExitUsage && t.host.Sent <= 1 {
-			t.end("version", printable.Cut(m[1], mostSaid),
+			t.end("version", printable.Cut(m[1], maxQuoted),
 				"the dropcap there may be of another version: `dropcap fleet install` brings "+
 					"this one")
 			return
 		}
-		if t.began && t.verb.Changes { // the change may go on all the same: its receipt tells
+		if t.began && t.verb.Changes { // the change may still run: its receipt will show
 			t.complaint = &dropcap.HostFailure{Host: t.host.Host, Cause: "error",
-				Message: printable.Cut(m[1], mostSaid), Hint: hint}
+				Message: printable.Cut(m[1], maxQuoted), Hint: hint}
 			t.again(e, "it prints errors and no receipt")
 			return
 		}
-		t.end("error", printable.Cut(m[1], mostSaid), hint)
+		t.end("error", printable.Cut(m[1], maxQuoted), hint)
 		return
 	}
 	switch o.Status {
@@ -231,11 +230,11 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 		"audit fewer containers at once with --container")
 }
 
-// NotInstalled is what dropcap's documents say where there is no dropcap.
+// NotInstalled is what dropcap's documents print if dropcap is not installed.
 const NotInstalled = "dropcap: not installed"
 
-// mostSaid bounds what is repeated of a host's words, in bytes.
-const mostSaid = 500
+// maxQuoted limits the quoted text of a host, in bytes.
+const maxQuoted = 500
 
 var (
 	errorLine = regexp.MustCompile(`(?m)^dropcap: error: (.+)`)

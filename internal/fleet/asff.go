@@ -24,8 +24,8 @@ const (
 	mostName        = 128
 	mostResources   = 32
 	mostRequirement = 64
-	// of the 512 of a resource's id: with all else at its longest, and escaped, a finding is below
-	// 240 KB
+	// of the 512 of a resource's id: with everything else at its maximum, and escaped, a finding is
+	// below 240 KB
 	mostContainer = 200
 )
 
@@ -42,7 +42,7 @@ type asff struct {
 	Types                []string
 	CreatedAt, UpdatedAt string
 	Severity             asffSeverity
-	// Severity and Types are taken from here when a finding is imported again, and not from above
+	// On a repeated import, Severity and Types come from here, not from above
 	// (user guide, "FindingProviderFields").
 	FindingProviderFields *asffProvider `json:",omitempty"`
 	Title, Description    string
@@ -80,9 +80,9 @@ type (
 	asffWorkflow struct{ Status string }
 )
 
-// ASFF makes findings for Security Hub of the audits of one place: BatchImportFindings takes
-// findings of its own account and region only. Ids are stable, so that to import them again changes
-// nothing but UpdatedAt. An empty product is the account's own.
+// ASFF returns Security Hub findings for the audits of one place: BatchImportFindings takes only
+// findings of its own account and region. Ids are stable, so that a repeated import changes only
+// UpdatedAt. An empty product is the account's own.
 func ASFF(f dropcap.Fleet, place dropcap.Place, product string,
 	now time.Time) ([]json.RawMessage, error) {
 	if product == "" {
@@ -106,8 +106,8 @@ func ASFF(f dropcap.Fleet, place dropcap.Place, product string,
 	return out, nil
 }
 
-// hostFindings makes one finding of all that have the same id: replicas of a workload are resources
-// of one.
+// hostFindings merges findings with the same id: replicas of a workload are resources of one
+// finding.
 func hostFindings(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place) []*asff {
 	var out []*asff
 	at := map[string]*asff{}
@@ -167,13 +167,12 @@ func newASFF(d dropcap.HostDocument, a dropcap.Audit, place dropcap.Place, ident
 	return x
 }
 
-// asAccepted ends the id of a finding that is accepted. It is another one than the same that is
-// not: a finding that is there already keeps its workflow whatever is imported
-// (BatchImportFindings), so one that was suppressed would stay so after its waiver has ended.
+// asAccepted is the suffix of an accepted finding's id. It needs its own id: an existing finding
+// keeps its workflow on import (BatchImportFindings), so a suppressed one would stay suppressed
+// after its waiver has expired.
 const asAccepted = "/accepted"
 
-// otherID is the id of the same finding, accepted if this is of one that is not, and the other way
-// round.
+// otherID returns the id of the same finding with the opposite acceptance.
 func otherID(id string) string {
 	if rest, ok := strings.CutSuffix(id, asAccepted); ok {
 		return rest
@@ -181,15 +180,15 @@ func otherID(id string) string {
 	return id + asAccepted
 }
 
-// asffID stays the same for as long as the finding is the same one, over new containers and other
-// words.
+// asffID returns an id that stays the same for the same finding, across new containers and changed
+// texts.
 func asffID(host, identity string, f dropcap.Finding) string {
 	held := f.Caps.Mask()
-	if f.Rule == dropcap.RulePrivileged { // a newer kernel makes them more
+	if f.Rule == dropcap.RulePrivileged { // a newer kernel has more of them
 		held = ""
 	}
 	parts := []string{host, identity, string(f.Rule), held}
-	if identity == "" { // of the policy: the sentence is what tells them apart
+	if identity == "" { // of the policy: only the sentence distinguishes them
 		parts = append(parts, f.Because)
 	}
 	id := "dropcap/" + printable.Units(host, 200) + "/" + digestOf(parts...)
@@ -218,7 +217,8 @@ func accepted(f dropcap.Finding) string {
 	return ""
 }
 
-// complianceOf never passes: there is no finding of what passed. What was not seen has no status.
+// complianceOf never returns PASSED: what passed has no finding. What was not observed has no
+// status.
 func complianceOf(f dropcap.Finding) string {
 	switch {
 	case f.Rule == dropcap.RuleUnseen:
@@ -246,7 +246,8 @@ func requirements(c dropcap.Control) []string {
 	return out
 }
 
-// nodeResource is the host: an instance of EC2, or another machine that the service manages (mi-…).
+// nodeResource returns the host: an instance of EC2, or another machine that the service manages
+// (mi-…).
 func nodeResource(d dropcap.HostDocument, p dropcap.Place) asffResource {
 	kind, arn := "Other", "arn:"+p.Partition()+":ssm:"+p.Region+":"+p.Account+":managed-instance/"+
 		d.Node()
@@ -276,7 +277,7 @@ func containerResource(host string, c dropcap.Container, p dropcap.Place) asffRe
 	}
 }
 
-// partitionIn is empty where the format has no name for the partition (the API model's
+// partitionIn returns the partition, empty if the format has no name for it (the API model's
 // enumeration).
 func partitionIn(p dropcap.Place) string {
 	switch name := p.Partition(); name {
@@ -286,7 +287,7 @@ func partitionIn(p dropcap.Place) string {
 	return ""
 }
 
-// filled is for strings that the service refuses to take empty.
+// filled returns a placeholder for an empty string, which the service would refuse.
 func filled(s string) string {
 	if strings.TrimSpace(s) == "" {
 		return "-"

@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Continued gives current findings the CreatedAt that Security Hub has of them already, so that an
+// Continued sets the CreatedAt that Security Hub already has for current findings, so that an
 // import changes only what changed.
 func Continued(existing, current []json.RawMessage) []json.RawMessage {
 	created := map[string]string{}
@@ -34,11 +34,11 @@ func Continued(existing, current []json.RawMessage) []json.RawMessage {
 	return out
 }
 
-// Resolved are those of the existing findings of ours that are gone, archived. A finding is gone
-// only if its host answered with an audit that can be read, and its container passes, or has other
-// findings (the same one accepted is another), or, if whole, is not there any more: whole says that
-// the run looked at all containers of each host. Where a container is unknown now nothing of it is
-// gone, and what is archived already stays as it is.
+// Resolved returns dropcap's existing findings that are gone, archived. A finding is gone only if
+// its host answered with a readable audit, and its container passes, or has other findings (the
+// same one accepted is another), or, if whole, does not exist any more: whole says that the run
+// audited all containers of each host. The findings of a container that is now unknown stay, and so
+// does what is already archived.
 func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool,
 	now time.Time) []json.RawMessage {
 	still := map[string]bool{}
@@ -47,7 +47,7 @@ func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool,
 			still[x.Id] = true
 		}
 	}
-	seen := seenOf(f)
+	seen := observedIn(f)
 	var out []json.RawMessage
 	for _, raw := range existing {
 		x, ok := ours(raw)
@@ -61,7 +61,7 @@ func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool,
 		}
 		x.RecordState, x.UpdatedAt, x.Workflow = "ARCHIVED", asffTime(now), nil
 		switch {
-		case still[otherID(x.Id)]: // it goes on, accepted or not any more
+		case still[otherID(x.Id)]: // it continues, with the opposite acceptance
 		case known:
 			x.Compliance.Status = "PASSED"
 		default:
@@ -74,9 +74,9 @@ func Resolved(existing, current []json.RawMessage, f dropcap.Fleet, whole bool,
 	return out
 }
 
-// seenOf tells, by host that answered and digest of a container's identity, whether all containers
-// of that identity were seen.
-func seenOf(f dropcap.Fleet) map[string]map[string]bool {
+// observedIn reports, by answering host and digest of a container's identity, whether all
+// containers of that identity were observed.
+func observedIn(f dropcap.Fleet) map[string]map[string]bool {
 	out := map[string]map[string]bool{}
 	failed := map[string]bool{}
 	for _, x := range f.Failures {
@@ -97,8 +97,8 @@ func seenOf(f dropcap.Fleet) map[string]map[string]bool {
 	return out
 }
 
-// ours reads a finding that this package made. What the service adds to one (fields of its own, its
-// workflow) is left out: it is not ours to send back.
+// ours parses a finding that this package made, without what the service adds (its own fields, the
+// workflow), which must not be sent back.
 func ours(raw json.RawMessage) (asff, bool) {
 	var x asff
 	if len(raw) > 1<<20 || json.Unmarshal(raw, &x) != nil || !strings.HasPrefix(x.GeneratorId,

@@ -10,9 +10,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// backOut takes back whatever the run changed, on every host that may have got its request: one
-// that did nothing has nothing to take back, and says so. It is a run of its own, which a
-// controller that takes over goes on with.
+// backOut reverts what the run changed, on every host that may have received its request: one that
+// did nothing reports that. It is a separate run, which another controller can continue.
 func (j *journey) backOut(ctx context.Context) error {
 	run, hosts, err := j.backout(ctx)
 	if err != nil {
@@ -26,9 +25,9 @@ func (j *journey) backOut(ctx context.Context) error {
 	return j.keep(ctx)
 }
 
-// backout begins the run that takes this one back, or finds the one that was begun. Hosts of that
-// one which did not answer are asked again; one that is through and failed somewhere is followed by
-// another, since a host does a request once: on hosts that are backed out it does nothing.
+// backout begins the run that backs this one out, or finds the one already begun, whose silent
+// hosts are asked again. After one that ended and failed somewhere, a new one begins, since a host
+// does a request once: it does nothing on hosts that are backed out.
 func (j *journey) backout(ctx context.Context) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	if j.run.Backout != "" {
 		run, hosts, err := j.Ledger.Run(ctx, j.run.Backout)
@@ -47,7 +46,7 @@ func (j *journey) backout(ctx context.Context) (dropcap.FleetRun, []dropcap.Flee
 
 const backoutFailed = "; the backout failed on "
 
-// takenBack notes what came of the run that takes this one back.
+// takenBack records the result of the run that backs this one out.
 func (j *journey) takenBack(run dropcap.FleetRun, hosts []dropcap.FleetHost) {
 	bad := 0
 	for _, h := range hosts {
@@ -68,8 +67,8 @@ func (j *journey) takenBack(run dropcap.FleetRun, hosts []dropcap.FleetHost) {
 	}
 }
 
-// TakeBack begins a run that backs out what a run of apply changed, and notes so in that one, which
-// from then on is never applied any further.
+// TakeBack begins a run that backs out what a run of apply changed, and records it in that run,
+// which is never applied any further from then on.
 func (e *Engine) TakeBack(ctx context.Context, of dropcap.FleetRun, hosts []dropcap.FleetHost,
 	known []dropcap.Place, rules dropcap.FleetRules) (dropcap.FleetRun, []dropcap.FleetHost,
 	error) {
@@ -81,7 +80,7 @@ func (e *Engine) TakeBack(ctx context.Context, of dropcap.FleetRun, hosts []drop
 	return run, list, e.Ledger.SaveRun(context.WithoutCancel(ctx), of)
 }
 
-// TakenBack notes in a run what came of the one that TakeBack began, and gives it.
+// TakenBack records the result of the run that TakeBack began, and returns it.
 func (e *Engine) TakenBack(ctx context.Context, of string, run dropcap.FleetRun,
 	hosts []dropcap.FleetHost) (dropcap.FleetRun, error) {
 	was, _, err := e.Ledger.Run(ctx, of)

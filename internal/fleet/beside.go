@@ -13,7 +13,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// stands notes how a command stands on a node, by the service's word, where it is not over.
+// stands records the service's status of a command on a node, if it is not over.
 func (c *sent) stands(t *task, word string) {
 	if !c.beside {
 		t.word = word
@@ -24,10 +24,9 @@ func (c *sent) stands(t *task, word string) {
 	}
 }
 
-// silent looks at those that a command waits for: it gives up nodes that are gone, and has the
-// receipt of others asked for beside it, since a service that waits for an agent which was killed
-// does so for long, and the host may have answered by then. What counts is how it stood when the
-// service was asked last.
+// silent checks the hosts that a command waits for: it gives up nodes that are gone, and requests
+// the receipts of others in parallel, since the service waits long for a killed agent, and the host
+// may have finished by then. What counts is the status of the last poll.
 func (r *round) silent(ctx context.Context, c *sent) error {
 	var came []*task
 	for _, t := range c.ofTarget {
@@ -48,8 +47,8 @@ func (r *round) silent(ctx context.Context, c *sent) error {
 	return r.keep(ctx, came)
 }
 
-// askBeside sends the questions that silent wants. One that cannot be sent is no loss: there is a
-// command out.
+// askBeside sends the requests that silent schedules. A failure does not matter: the command is
+// still out.
 func (r *round) askBeside(ctx context.Context) error {
 	var list []*task
 	for _, t := range r.tasks {
@@ -82,14 +81,14 @@ func (r *round) askBeside(ctx context.Context) error {
 	return nil
 }
 
-// besides tells whether a question beside a command is out to a host.
+// besides reports whether a parallel request to a host is out.
 func (r *round) besides(t *task) bool {
 	return slices.ContainsFunc(r.commands, func(c *sent) bool {
 		return c.beside && c.ofTarget[t.node] == t
 	})
 }
 
-// forget lets no command wait for a host any more.
+// forget removes a host from all commands.
 func (r *round) forget(t *task) {
 	t.asking = false
 	for _, c := range r.commands {
@@ -102,7 +101,7 @@ func (r *round) forget(t *task) {
 	})
 }
 
-// news tells whether an answer that came beside a command makes waiting for that one needless.
+// news reports whether a parallel answer makes waiting for the command unnecessary.
 func (t *task) news(o dropcap.NodeOutput) bool {
 	part, err := frame.Find(o.Stdout)
 	if err != nil || part.Offset != 0 {
@@ -118,10 +117,10 @@ func (t *task) news(o dropcap.NodeOutput) bool {
 	return true
 }
 
-// mostNamed is how many hosts that are waited for are named.
-const mostNamed = 3
+// maxNamed is how many of the awaited hosts are named.
+const maxNamed = 3
 
-// say tells from time to time what is waited for, and since when.
+// say reports from time to time which hosts are awaited, and since when.
 func (r *round) say() {
 	now := r.Clock.Now()
 	if r.note == nil || now.Sub(r.told) < r.Pace.Say {
@@ -136,7 +135,7 @@ func (r *round) say() {
 		case t.next == toSend && t.host.Sent == 0:
 			turn++
 		default:
-			if waits++; len(named) < mostNamed {
+			if waits++; len(named) < maxNamed {
 				named = append(named, t.node+" "+t.waiting(now))
 			}
 		}
@@ -156,7 +155,7 @@ func (r *round) say() {
 		printable.Count(len(r.tasks), "host"), r.tasks[0].place, strings.Join(named, "; ")))
 }
 
-// waiting tells what a host is waited for, and since when.
+// waiting says why a host is awaited, and since when.
 func (t *task) waiting(now time.Time) string {
 	ago := func(at time.Time) string {
 		return now.Sub(at).Round(time.Second).String() + " (since " + at.UTC().Format("15:04:05Z") +

@@ -111,7 +111,7 @@ func TestPartsComeBesideToo(t *testing.T) {
 	}
 }
 
-// A node whose agent is gone for twelve minutes amid a change: each minute it is said what is
+// A node whose agent is gone for twelve minutes during a change: each minute it is said what is
 // waited for, and it is done once.
 func TestAChangeWaitsForANodeThatIsAwayAndSaysSo(t *testing.T) {
 	s := newStage(3)

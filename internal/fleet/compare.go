@@ -9,8 +9,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// worse tells in what a host is worse after a change than before; empty if in nothing: findings
-// that are new, and containers that ran and do not, or cannot be looked at any more.
+// worse says how a host is worse after a change; empty if it is not: new findings, and containers
+// that do not run any more, or can no longer be observed.
 func worse(before, after dropcap.Audit) string {
 	var what []string
 	for _, f := range NewFindings(before, after) {

@@ -17,11 +17,11 @@ import (
 	"dropcap/internal/printable"
 )
 
-// ComplianceType is the type under which Systems Manager keeps the items.
+// ComplianceType is the type of the items in Systems Manager.
 const ComplianceType = "Custom:dropcap"
 
-// NodeCompliance is what PutComplianceItems is told of one node; it replaces all that was told
-// before. Fields are the request's own.
+// NodeCompliance is a PutComplianceItems request for one node, which replaces all earlier items.
+// The fields are the request's.
 type NodeCompliance struct {
 	Host             string `json:"-"` // "account/region/node"
 	ResourceId       string
@@ -29,7 +29,7 @@ type NodeCompliance struct {
 	ComplianceType   string
 	ExecutionSummary ComplianceExecution
 	Items            []ComplianceItem
-	ItemContentHash  string // the same for the same items: the service then keeps what it has
+	ItemContentHash  string // equal for equal items: the service then keeps what it has
 }
 
 // ComplianceExecution says when the node was audited, and by which run.
@@ -48,9 +48,9 @@ type ComplianceItem struct {
 	Details  map[string]string
 }
 
-// Compliance makes the items of each node. A container that passes or is waived is compliant; one
-// that is unknown is not, nor is a node that could not be audited, which has one item that says
-// why. A node without an engine has no containers, and nothing is told of it.
+// Compliance returns the items of each node. A container that passes or is waived is compliant; an
+// unknown one is not, nor is a node that could not be audited, which has one item with the reason.
+// A node without an engine has no containers and no items.
 func Compliance(f dropcap.Fleet, now time.Time) []NodeCompliance {
 	var out []NodeCompliance
 	told := map[string]bool{}
@@ -87,17 +87,16 @@ func failedItem(f dropcap.HostFailure) ComplianceItem {
 	return ComplianceItem{
 		Id: "host", Title: printable.Units("The host could not be audited: "+f.Cause, 500),
 		Severity: "UNSPECIFIED", Status: "NON_COMPLIANT",
-		Details: map[string]string{"because": printable.Units(f.Message, mostDetail),
-			"fix": printable.Units(f.Hint, mostDetail)},
+		Details: map[string]string{"because": printable.Units(f.Message, maxDetail),
+			"fix": printable.Units(f.Hint, maxDetail)},
 	}
 }
 
-// mostDetail is how long a detail may be; the service takes 4,096 bytes, and a character may have
+// maxDetail is the longest detail; the service takes 4,096 bytes, and a character may have
 // four.
-const mostDetail = 500
+const maxDetail = 500
 
-// items has one per container, in an order that does not change when they are made anew; replicas
-// are counted.
+// items returns one item per container, in a stable order; replicas are counted.
 func items(a dropcap.Audit) []ComplianceItem {
 	list := slices.Clone(a.Containers)
 	slices.SortStableFunc(list, func(x, y dropcap.Judged) int {
@@ -115,21 +114,21 @@ func items(a dropcap.Audit) []ComplianceItem {
 	return fitting(out)
 }
 
-// mostItemBytes is how many bytes of items a node gets. The service has a limit of the whole
-// (TotalSizeLimitExceededException), but does not tell it; 1 MB is what it takes of a node's
-// inventory. The 10,000 items that PutComplianceItems takes are more than that.
-const mostItemBytes = 1_000_000
+// maxItemBytes is the maximum size of a node's items. The service limits the total
+// (TotalSizeLimitExceededException) without documenting the value; for a node's inventory it is 1
+// MB. The 10,000 items that PutComplianceItems accepts are larger.
+const maxItemBytes = 1_000_000
 
-// fitting leaves out details where the items are too many bytes, and then items. What is left out
-// is not compliant.
+// fitting omits details if the items are too large, and then items. What is omitted is not
+// compliant.
 func fitting(list []ComplianceItem) []ComplianceItem {
 	whole := 0
 	for _, x := range list {
 		whole += x.bytes()
 	}
-	room, fits := mostItemBytes, 0
+	room, fits := maxItemBytes, 0
 	for i := range list {
-		if whole > mostItemBytes {
+		if whole > maxItemBytes {
 			list[i].Details = map[string]string{"verdict": list[i].Details["verdict"]}
 		}
 		if room -= list[i].bytes(); room > 0 {
@@ -162,8 +161,8 @@ func item(id string, c dropcap.Judged) ComplianceItem {
 	for _, f := range c.Findings {
 		if rules = append(rules, string(f.Rule)); len(rules) == 1 ||
 			f.Severity.Rank() > worst.Rank() {
-			x.Details["because"], x.Details["fix"] = printable.Units(f.Because, mostDetail),
-				printable.Units(f.Fix, mostDetail)
+			x.Details["because"], x.Details["fix"] = printable.Units(f.Because, maxDetail),
+				printable.Units(f.Fix, maxDetail)
 			worst = f.Severity
 		}
 		if f.Counts() {
@@ -178,14 +177,14 @@ func item(id string, c dropcap.Judged) ComplianceItem {
 	x.Title = printable.Units(title, 500)
 	for k, v := range map[string]string{"image": c.Image, "workload": c.Workload,
 		"holds": heldNames(c.Container)} {
-		if v = printable.Units(v, mostDetail); v != "" {
+		if v = printable.Units(v, maxDetail); v != "" {
 			x.Details[k] = v
 		}
 	}
 	return x
 }
 
-// heldNames is what a container holds, and what there is beside it.
+// heldNames returns what a container holds, and what else it has.
 func heldNames(c dropcap.Container) string {
 	held := c.Holds()
 	if held == nil {

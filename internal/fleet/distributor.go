@@ -19,8 +19,7 @@ var (
 	reserved           = regexp.MustCompile(`^(?i:aws|amazon|amzn)`)
 )
 
-// CheckPackage tells whether a package may be called so, and what is asked of Distributor is of its
-// form.
+// CheckPackage checks the package's name and the form of a request to Distributor.
 func CheckPackage(p dropcap.PackageAction) error {
 	switch {
 	case !packageForm.MatchString(p.Name) || strings.HasPrefix(p.Name, LookDocument) ||
@@ -35,15 +34,14 @@ func CheckPackage(p dropcap.PackageAction) error {
 	return nil
 }
 
-// Distributed has Distributor install a package on nodes, or take it off, and asks each node
-// afterwards what there is. What the service says of the command is believed of no node that
-// answers for itself.
+// Distributed makes Distributor install or remove a package on nodes, and then asks each node for
+// the result. The service's status counts only for nodes that do not answer.
 type Distributed struct {
 	Scripted
 	Places []dropcap.Place
 }
 
-// Do gives each node's outcome; the last line of a good one's output says it.
+// Do returns each node's outcome; on success, the last line of the output says it.
 func (d Distributed) Do(ctx context.Context, nodes []dropcap.Node,
 	targets []string) ([]ScriptResult, error) {
 	if err := CheckPackage(d.Package); err != nil {
@@ -83,7 +81,7 @@ func (d Distributed) Do(ctx context.Context, nodes []dropcap.Node,
 	return append(results, old...), nil
 }
 
-// judge holds what the service says of a node against what the node says itself.
+// judge compares the service's status of a node with the node's own answer.
 func (d Distributed) judge(r *ScriptResult, h dropcap.FleetHost) {
 	answers := h.Failure == nil && h.Receipt != nil
 	there := ""
@@ -121,14 +119,14 @@ var (
 	address = regexp.MustCompile(`(https?|s3)://\S+`)
 )
 
-// undone says why an agent did not do what was asked. It quotes addresses that have a signature:
-// those go to nobody.
+// undone says why an agent failed. The agent's text quotes signed addresses, which must not be
+// shown.
 func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	f := &dropcap.HostFailure{Host: host, Cause: "no-package"}
 	file, own := noFile.FindStringSubmatch(stderr), itself.FindStringSubmatch(stderr)
 	switch {
 	case own != nil:
-		f.Cause, f.Message = "error", printable.Cut(own[1], mostSaid)
+		f.Cause, f.Message = "error", printable.Cut(own[1], maxQuoted)
 	case file != nil:
 		f.Message = printable.Line("the package " + s.Package.Name + " has nothing for it: " +
 			file[1] + ", " + file[2])

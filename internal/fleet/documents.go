@@ -8,8 +8,7 @@ import (
 	"dropcap/internal/wire"
 )
 
-// The names of dropcap's own SSM documents. One who may send the first only cannot change a
-// container.
+// The names of dropcap's own SSM documents. Who may send only the first cannot change a container.
 const (
 	LookDocument   = wire.LookDocument
 	ChangeDocument = wire.ChangeDocument
@@ -30,10 +29,10 @@ var look string
 //go:embed documents/change.json
 var change string
 
-// Documents are those that an account has to have.
+// Documents returns the documents that an account needs.
 func Documents() []Document { return []Document{{LookDocument, look}, {ChangeDocument, change}} }
 
-// Script gives what the documents run as the lines of a script, for AWS-RunShellScript.
+// Script returns the lines that the documents run, for AWS-RunShellScript.
 func Script(c dropcap.NodeCommand) ([]string, error) {
 	if err := wire.Check(c); err != nil {
 		return nil, err

@@ -11,41 +11,41 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Engine does runs. Several may go on at once: nothing of it is changed.
+// Engine does runs. It is never modified, so several runs may go on at once.
 type Engine struct {
 	Carrier Carrier
 	Clock   Clock
 	Ledger  Ledger
-	// how requests get to hosts
+	// how requests reach hosts
 	Transport Transport
 	Pace      Pace
 	Reach     *dropcap.FleetReach // kept with each run
-	// Ask asks a person whether to go on; an error is a no. Probe runs a program of the controller
-	// with the hosts of a wave in its environment.
+	// Ask asks the operator whether to continue; an error means no. Probe runs a program on the
+	// controller with the hosts of a wave in its environment.
 	Ask   func(ctx context.Context, question string) error
 	Probe func(ctx context.Context, args []string, hosts []string) error
-	// Tell is told of every host that is through, and of every wave; nil: nobody.
+	// Tell is called for every host that is done, and for every wave; may be nil.
 	Tell func(Progress)
 }
 
-// Transport is how requests get to hosts.
+// Transport is how requests reach hosts.
 type Transport struct {
 	Shell          bool   // AWS-RunShellScript instead of dropcap's own documents
-	Bucket, Prefix string // of whole outputs; empty: what Run Command keeps, in parts
+	Bucket, Prefix string // for complete outputs; empty: what Run Command keeps, in parts
 }
 
-// Pace says how long things may take. The zero value has sensible ones.
+// Pace has the timeouts and intervals. The zero value has sensible defaults.
 type Pace struct {
 	Poll      time.Duration // the first wait for an answer; later ones grow to ten times that
-	Delivery  time.Duration // until a node must have fetched a command
-	Execution time.Duration // until the agent kills what it runs
-	Patience  time.Duration // until a host that says that it is still at work is given up
-	// until a node that is only to be looked at, and shows no sign of life, is given up
+	Delivery  time.Duration // for a node to fetch a command
+	Execution time.Duration // before the agent kills what it runs
+	Patience  time.Duration // before giving up a host that reports to be still at work
+	// before giving up a node that is only asked and shows no sign of life
 	Answer time.Duration
-	// until the receipt is asked for although the service still waits for the command
+	// before requesting the receipt although the service still waits for the command
 	Beside time.Duration
-	Say    time.Duration // between two words of what is waited for
-	// how often a host is asked for the receipt of which nothing whole came back
+	Say    time.Duration // between two messages about awaited hosts
+	// how often a host is asked for a receipt that does not arrive complete
 	Asks int
 }
 
@@ -68,17 +68,17 @@ func (p Pace) filled() Pace {
 	return p
 }
 
-// Progress is where a run stands: after a host came through, or a wave.
+// Progress is the progress of a run after a host, or a wave, is done.
 type Progress struct {
 	Run         dropcap.FleetRun
 	Wave        int
-	Host        *dropcap.FleetHost // the one that is through; nil for a wave
+	Host        *dropcap.FleetHost // the host that is done; nil for a wave
 	Done, Total int                // hosts of this wave
-	Note        string             // what is waited for, or was decided; empty for a host
-	Waits       bool               // the note tells what is waited for, and since when
+	Note        string             // what the run waits for, or has decided; empty for a host
+	Waits       bool               // the note says what the run waits for, and since when
 }
 
-// ready is the engine with a pace that has no gaps.
+// ready returns the engine with defaults for its pace.
 func (e *Engine) ready() *Engine {
 	own := *e
 	own.Pace = own.Pace.filled()
@@ -93,24 +93,24 @@ func (e *Engine) tell(p Progress) {
 
 func (e *Engine) now() string { return e.Clock.Now().UTC().Format(time.RFC3339) }
 
-// identity makes a new id of so many hexadecimal digits.
+// identity returns a new id of so many hexadecimal digits.
 func identity(digits int) string {
 	b := make([]byte, digits/2)
 	rand.Read(b) // never fails (crypto/rand, since Go 1.24)
 	return hex.EncodeToString(b)
 }
 
-// Start begins a run of a verb on nodes and keeps it, without doing anything yet. Nodes that cannot
-// be asked at all are failures of it from the beginning. Extra gives arguments for one host alone;
-// nil: none.
+// Start creates a run of a verb on nodes and stores it, without doing anything yet. Nodes that
+// cannot be asked are failures from the beginning. Extra returns arguments for one host only; nil:
+// none.
 func (e *Engine) Start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node,
 	extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	run.Request = identity(32)
 	return e.start(ctx, run, nodes, extra)
 }
 
-// start is Start; a run without a word for its requests has one request for all hosts, as those
-// have that an older version began.
+// start is Start; a run without a word for its requests has one request for all hosts, like runs of
+// an older version.
 func (e *Engine) start(ctx context.Context, run dropcap.FleetRun, nodes []dropcap.Node,
 	extra func(host string) []string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	run.ID, run.Started, run.State, run.Reach = identity(12), e.now(), dropcap.RunGoing, e.Reach
@@ -151,7 +151,7 @@ func (e *Engine) start(ctx context.Context, run dropcap.FleetRun, nodes []dropca
 	return run, hosts, e.Ledger.SaveHosts(ctx, run.ID, hosts)
 }
 
-// unable tells why a node cannot be asked.
+// unable says why a node cannot be asked.
 func unable(n dropcap.Node) *dropcap.HostFailure {
 	switch {
 	case n.Platform != "" && n.Platform != "Linux":
@@ -175,7 +175,7 @@ func unable(n dropcap.Node) *dropcap.HostFailure {
 	return nil
 }
 
-// olderThan compares an agent's version. What is not a version is let pass.
+// olderThan compares an agent's version. An invalid version passes.
 func olderThan(version string, major, minor, build int) bool {
 	var a, b, c int
 	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &a, &b, &c); n < 3 {

@@ -16,19 +16,20 @@ import (
 // most is how many nodes one command may name (API model of SSM: InstanceIds, max 50).
 const most = 50
 
-// exchange gets a receipt of a verb from each of some hosts of a run, or says why there is none.
+// exchange gets the receipt of a verb from each of some hosts of a run, or the reason why there is
+// none.
 type exchange struct {
 	*Engine
 	run    dropcap.FleetRun
 	verb   wire.Verb
-	args   wire.Args // that all hosts are told
+	args   wire.Args // for all hosts
 	places map[string]dropcap.Place
 	gauge  *gauge
-	done   func(*dropcap.FleetHost) // a host is through; called by one place at a time
-	note   func(string)             // what is waited for; likewise
+	done   func(*dropcap.FleetHost) // a host is done; called by one place at a time
+	note   func(string)             // what the exchange waits for; likewise
 }
 
-// exchange is one for a run. A run whose arguments no host would take cannot be had.
+// exchange returns an exchange for a run, or an error if no host would accept its arguments.
 func (e *Engine) exchange(run dropcap.FleetRun,
 	places map[string]dropcap.Place) (*exchange, error) {
 	x := &exchange{Engine: e, run: run, places: places}
@@ -40,12 +41,11 @@ func (e *Engine) exchange(run dropcap.FleetRun,
 	return x, nil
 }
 
-// gauge is what the places of an exchange share: how many hosts are being asked, and how many have
-// failed.
+// gauge counts, over all places of an exchange, the hosts being asked and those that have failed.
 type gauge struct {
 	mu           sync.Mutex
 	flying, most int // 0: no limit
-	errors, bear int // more errors than are borne end the sending; bear < 0: any number
+	errors, bear int // more than bear errors end the sending; bear < 0: no limit
 }
 
 func (g *gauge) take(want int) int {
@@ -62,7 +62,7 @@ func (g *gauge) take(want int) int {
 	return want
 }
 
-// hold counts one that is being asked already.
+// hold counts a host that is already being asked.
 func (g *gauge) hold() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -84,8 +84,8 @@ func (g *gauge) exceeded() bool {
 	return g.bear >= 0 && g.errors > g.bear
 }
 
-// fetch asks hosts that are not through, each place by itself. Hosts that were never asked since
-// too many had failed are left as they are. The error is the controller's own: its store, its
+// fetch asks the hosts that are not done, each place concurrently. Hosts that were never asked
+// because too many had failed stay as they are. The error is the controller's own: its store, its
 // credentials, an interrupt.
 func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error {
 	byPlace := map[string][]*task{}
@@ -122,13 +122,13 @@ func (x *exchange) fetch(ctx context.Context, hosts []*dropcap.FleetHost) error 
 	return first
 }
 
-// round is the exchange with one place: a loop that sends what is due, looks at commands that are
-// due, and sleeps.
+// round is the exchange with one place: a loop that sends what is due, polls commands that are due,
+// and sleeps.
 type round struct {
 	*exchange
 	tasks    []*task
 	commands []*sent
-	told     time.Time   // when it was last said what is waited for
+	told     time.Time   // when the last message about awaited hosts was
 	mu       *sync.Mutex // over done and the ledger's order
 }
 
@@ -137,11 +137,11 @@ type sent struct {
 	dropcap.NodeCommand
 	id       string
 	at, due  time.Time
-	looked   time.Time // when it was polled last
+	looked   time.Time // when it was last polled
 	polls    int
-	beside   bool             // it asks for receipts beside the commands that are waited for
+	beside   bool             // it asks for receipts in parallel to awaited commands
 	fetched  map[string]bool  // by node: it has the command
-	ofTarget map[string]*task // by node, of those whose answer is waited for
+	ofTarget map[string]*task // by node, of those whose answer is awaited
 }
 
 func (r *round) serve(ctx context.Context) error {
@@ -165,7 +165,7 @@ func (r *round) serve(ctx context.Context) error {
 	}
 }
 
-// wait tells for how long there is nothing to do; false if there is nothing left.
+// wait returns for how long there is nothing to do; false if nothing is left.
 func (r *round) wait() (time.Duration, bool) {
 	now, next := r.Clock.Now(), time.Time{}
 	soonest := func(t time.Time) {
@@ -194,7 +194,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// dispatch sends what is due, to as many nodes at once as get the same.
+// dispatch sends what is due, batched for nodes that get the same.
 func (r *round) dispatch(ctx context.Context) error {
 	now := r.Clock.Now()
 	for _, kind := range []step{toAsk, toEnd, toSend} {
@@ -221,8 +221,8 @@ func (r *round) dispatch(ctx context.Context) error {
 	return r.askBeside(ctx)
 }
 
-// allowed is how many of a batch may be sent to: those that are being asked already come first,
-// then as many as there is room for.
+// allowed returns how many of a batch may be sent to: first those that are already being asked,
+// then as many as the limit allows.
 func (r *round) allowed(batch []*task) int {
 	if r.gauge.exceeded() {
 		return 0 // one that has not got its request is not told again either
@@ -246,7 +246,7 @@ func order(b bool) int {
 	return 0
 }
 
-// command is what is sent to hosts that get the same.
+// command returns the command for hosts that get the same.
 func (r *round) command(batch []*task, kind step, offset int) (dropcap.NodeCommand, error) {
 	q := wire.Request{Verb: r.verb, ID: batch[0].host.Request, Args: r.args, Offset: offset,
 		Whole: r.Transport.Bucket != "", Wait: r.verb.Wait}
@@ -277,8 +277,8 @@ func (r *round) command(batch []*task, kind step, offset int) (dropcap.NodeComma
 	return r.Transport.fill(c)
 }
 
-// send sends one command. It is noted before, so that a controller that takes over knows that
-// something may have arrived.
+// send sends one command. It is recorded before, so that another controller knows that something
+// may have arrived.
 func (r *round) send(ctx context.Context, batch []*task, kind step) error {
 	c, err := r.command(batch, kind, batch[0].part.End())
 	if err != nil {
@@ -318,7 +318,7 @@ func (r *round) send(ctx context.Context, batch []*task, kind step) error {
 	return r.keep(ctx, batch)
 }
 
-// out notes a command that is out.
+// out records a command that is out.
 func (r *round) out(c dropcap.NodeCommand, id string, batch []*task) *sent {
 	now := r.Clock.Now()
 	s := &sent{NodeCommand: c, id: id, at: now, due: now.Add(r.Pace.Poll),
@@ -331,8 +331,8 @@ func (r *round) out(c dropcap.NodeCommand, id string, batch []*task) *sent {
 	return s
 }
 
-// refused is a command that the service did not take. One node that it does not know spoils a
-// command for all of them: then each is tried alone.
+// refused handles a command that the service refused. One unknown node makes it fail for all: then
+// each is tried alone.
 func (r *round) refused(ctx context.Context, batch []*task, err error) error {
 	if errors.Is(err, dropcap.ErrDenied) {
 		return err
@@ -369,7 +369,7 @@ func (r *round) keep(ctx context.Context, batch []*task) error {
 	return r.Ledger.SaveHosts(context.WithoutCancel(ctx), r.run.ID, hosts)
 }
 
-// settle counts a host that is through.
+// settle counts a host that is done.
 func (r *round) settle(t *task) {
 	if t.next != over {
 		return

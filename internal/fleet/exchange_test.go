@@ -181,7 +181,7 @@ func TestHostsThatCannotBeAskedAreFailuresFromTheBeginning(t *testing.T) {
 }
 
 // A script may be run again, so one whose sending was not answered is sent again; a service that
-// stays away is told of.
+// stays away learns of.
 func TestAScriptWhoseSendingWasNotAnsweredIsSentAgain(t *testing.T) {
 	for times, want := range map[int]bool{0: true, 2: true, 100: false} {
 		s := newStage(3)

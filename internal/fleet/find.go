@@ -7,8 +7,8 @@ import (
 	"dropcap"
 )
 
-// FindRun picks a run by its id or a beginning of at least four digits; verb is the one that it
-// must be of, empty: any.
+// FindRun returns a run by its id or a prefix of at least four digits; verb is its required verb,
+// empty: any.
 func FindRun(ctx context.Context, l Ledger, id,
 	verb string) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	runs, err := l.Runs(ctx)

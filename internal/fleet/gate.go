@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/wire"
 )
 
-// gate tells why the next wave must not begin; empty if it may. What was decided by a former
-// process is decided again: nothing of it changes anything but the last audit, which is cheap.
+// gate says why the next wave must not begin; empty if it may. What an earlier process decided is
+// decided again: only the last audit is repeated for that, which is cheap.
 func (j *journey) gate(ctx context.Context, w *dropcap.Wave) (string, error) {
 	if !wire.Changes(j.run.Verb) {
 		return "", nil
@@ -35,7 +35,7 @@ func (j *journey) gate(ctx context.Context, w *dropcap.Wave) (string, error) {
 	return j.compare(ctx, w)
 }
 
-// receipts counts the bad hosts of all waves until now.
+// receipts counts the bad hosts of all waves so far.
 func (j *journey) receipts() string {
 	causes, order, bad := map[string]int{}, []string{}, 0
 	asked := map[string]bool{}
@@ -69,7 +69,7 @@ func (j *journey) receipts() string {
 		printable.Count(len(asked), "host"), j.run.Rules.MaxErrors, strings.Join(list, ", "))
 }
 
-// Cause is the slug of a host's failure, by which errors are grouped; empty if there is none.
+// Cause returns the slug of a host's failure, by which errors are grouped; empty if there is none.
 func Cause(h dropcap.FleetHost) string {
 	switch {
 	case h.Failure != nil:
@@ -104,7 +104,7 @@ func Cause(h dropcap.FleetHost) string {
 	return "error"
 }
 
-// slug keeps what a host says of its error's kind within what a slug may be.
+// slug limits a host's error kind to the form of a slug.
 func slug(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r == '-' {
@@ -115,7 +115,7 @@ func slug(s string) string {
 	return s[:min(len(s), 30)]
 }
 
-// soak waits until the wave's hosts have run so for a while.
+// soak waits for the soak time of the wave.
 func (j *journey) soak(ctx context.Context, w *dropcap.Wave) error {
 	ended, err := time.Parse(time.RFC3339, w.Ended)
 	if err != nil {
@@ -130,8 +130,8 @@ func (j *journey) soak(ctx context.Context, w *dropcap.Wave) error {
 	return j.Clock.Sleep(ctx, wait)
 }
 
-// compare audits the wave's hosts again: nothing may be found that was not found before, and
-// whatever ran must run.
+// compare audits the wave's hosts again: there must be no new findings, and what ran must still
+// run.
 func (j *journey) compare(ctx context.Context, w *dropcap.Wave) (string, error) {
 	changed := j.changedIn(w)
 	if len(changed) == 0 {
@@ -165,7 +165,7 @@ func (j *journey) compare(ctx context.Context, w *dropcap.Wave) (string, error) 
 	return "", nil
 }
 
-// changedIn gives the hosts of a wave on which something was changed, or may have been.
+// changedIn returns the hosts of a wave on which something was, or may have been, changed.
 func (j *journey) changedIn(w *dropcap.Wave) []string {
 	var list []string
 	in := setOf(w.Hosts)
@@ -197,14 +197,14 @@ func cutHost(host string) (place, id string) {
 	return host[:max(at, 0)], host[at+1:]
 }
 
-// levelOf keeps of a run's arguments what an audit of all containers takes.
+// levelOf returns the arguments of a run that an audit of all containers takes.
 func levelOf(run dropcap.FleetRun) []string {
 	args, _ := wire.ParseArgs(run.Verb, run.Args) // the run could not have been sent
 	return wire.Words("audit", wire.Args{Level: args.Level})
 }
 
-// otherVersions tells which of the hosts that answered an audit run another version than the run
-// demands; empty if none does. Those that did not answer are the gate's business.
+// otherVersions names the hosts that answered an audit with another version than the run requires;
+// empty if none. The gate handles those that did not answer.
 func (j *journey) otherVersions(ctx context.Context, audit string) (string, error) {
 	want := j.run.Rules.Version
 	if want == "" {

@@ -13,8 +13,8 @@ var install string
 //go:embed documents/uninstall.sh
 var uninstall string
 
-// Binary is where a host of one architecture gets dropcap, and what it has to be. The zero value is
-// none.
+// Binary is where a host of one architecture downloads dropcap, and how to verify it. The zero
+// value is none.
 type Binary struct {
 	URL    string // presigned
 	SHA256 string // 64 hexadecimal digits
@@ -27,12 +27,12 @@ var (
 	versionForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,99}$`)
 )
 
-// mostBinary is the largest program that is installed.
-const mostBinary = 512 << 20
+// maxBinary is the size of the largest program to install.
+const maxBinary = 512 << 20
 
-// InstallLines gives a script for /bin/sh that puts a version of dropcap on a host, unless it is
-// there: the host chooses by its architecture, and verifies before anything can run. It prints what
-// it did, or why it did not.
+// InstallLines returns a script for /bin/sh that installs a version of dropcap unless it is there:
+// the host chooses by its architecture, and verifies before anything can run. It prints what it
+// did, or why it failed.
 func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
 	if !versionForm.MatchString(version) {
 		return nil, fmt.Errorf("cannot install version %q: that is no name of one", version)
@@ -57,7 +57,7 @@ func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
 	return append(lines, script(install)...), nil
 }
 
-// words set what the script knows of the program for an architecture.
+// words sets the script's variables for an architecture.
 func (b Binary) words(arch string) string {
 	return fmt.Sprintf("url_%[1]s='%[2]s' sum_%[1]s='%[3]s' size_%[1]s=%[4]d", arch, b.URL,
 		b.SHA256, b.Size)
@@ -71,16 +71,16 @@ func (b Binary) check() error {
 	case !sumForm.MatchString(b.SHA256):
 		return fmt.Errorf("cannot install what is not known: %q is no SHA-256 of 64 hexadecimal "+
 			"digits", b.SHA256)
-	case b.Size <= 0 || b.Size > mostBinary:
+	case b.Size <= 0 || b.Size > maxBinary:
 		return fmt.Errorf("cannot install a program of %d bytes: at most %d MiB are taken", b.Size,
-			mostBinary>>20)
+			maxBinary>>20)
 	}
 	return nil
 }
 
-// UninstallLines gives a script that takes dropcap off a host. The store stays without purge, and
-// nothing is done without force while changes retain containers, or are applied: nobody could back
-// them out then.
+// UninstallLines returns a script that removes dropcap from a host. Without purge the store stays.
+// Without force nothing is removed while changes retain containers, or are applied: they could no
+// longer be backed out.
 func UninstallLines(purge, force bool) []string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	return append([]string{"purge=" + yes[purge] + " force=" + yes[force]}, script(uninstall)...)

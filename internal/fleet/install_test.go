@@ -87,7 +87,7 @@ func (b *box) only(names ...string) {
 
 const target = "/usr/local/bin/dropcap"
 
-// serve gives an address of the text; lies is what is really sent.
+// serve returns an address of the text; lies is what is really sent.
 func serve(t *testing.T, text, lies string) Binary {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

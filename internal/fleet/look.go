@@ -9,7 +9,7 @@ import (
 	"dropcap"
 )
 
-// look polls the commands that are due, and gets the output of each node that is through: once, as
+// look polls the commands that are due, and fetches the output of each node that is done: once, as
 // a rule.
 func (r *round) look(ctx context.Context) error {
 	for _, c := range slices.Clone(r.commands) {
@@ -36,7 +36,7 @@ func (r *round) look(ctx context.Context) error {
 	return r.expired(ctx)
 }
 
-// collect gets the outputs of nodes that are through.
+// collect fetches the outputs of nodes that are done.
 func (r *round) collect(ctx context.Context, c *sent, list []dropcap.Invocation) error {
 	var came []*task
 	for _, i := range list {
@@ -82,7 +82,7 @@ func (r *round) collect(ctx context.Context, c *sent, list []dropcap.Invocation)
 	return r.keep(ctx, came)
 }
 
-// printed tells whether a node with that status may have printed something that the service has.
+// printed reports whether the service may have output of a node with that status.
 func printed(status string) bool {
 	switch status {
 	case "Undeliverable", "InvalidPlatform", "Terminated", "DeliveryTimedOut", "AccessDenied":
@@ -91,8 +91,8 @@ func printed(status string) bool {
 	return true
 }
 
-// next says when to look at a command again: ever more rarely, since each look is a request. One
-// that is through is forgotten.
+// next schedules the next poll of a command: at growing intervals, since each poll is a request. A
+// finished command is forgotten.
 func (r *round) next(c *sent) {
 	if len(c.ofTarget) == 0 {
 		r.commands = slices.DeleteFunc(r.commands, func(o *sent) bool { return o == c })
@@ -106,10 +106,10 @@ func (r *round) next(c *sent) {
 	c.due = r.Clock.Now().Add(min(wait, 10*r.Pace.Poll))
 }
 
-// expired gives up commands of which the service should have known the end long ago.
+// expired returns up commands whose end the service should have known long ago.
 func (r *round) expired(ctx context.Context) error {
 	for _, c := range slices.Clone(r.commands) {
-		// Among thousands, the last look may be long ago: what counts is how it stood then.
+		// Among thousands, the last poll may be long ago: what counts is its status then.
 		if c.looked.Sub(c.at) < c.Delivery+c.Execution+time.Minute {
 			continue
 		}

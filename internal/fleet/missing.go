@@ -8,9 +8,8 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Missing are the containers or workloads that a run asked for by name and none of the hosts that
-// answered has, and how many hosts those are. A host that lacks what another has did all that there
-// was to do.
+// Missing returns the requested names of containers or workloads that no answering host has, and
+// the number of those hosts. A host that lacks what another has did its part.
 func Missing(f dropcap.Fleet) (names []string, answered int) {
 	args, _ := wire.ParseArgs(f.Run.Verb, f.Run.Args)
 	for _, name := range slices.Concat(args.Containers, args.Workloads) {

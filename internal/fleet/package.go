@@ -19,22 +19,22 @@ import (
 //go:embed documents/validate.sh
 var validate string
 
-// platforms are the Linuxes of Distributor, by the names that the agent has for them
-// (envdetect/constants). There is none for any platform.
+// platforms are Distributor's Linux platforms, by the agent's names (envdetect/constants). There is
+// no name for all platforms.
 var platforms = []string{"almalinux", "amazon", "centos", "debian", "opensuse", "opensuseleap",
 	"oracle", "redhat", "rocky", "suse", "ubuntu"}
 
-// agentNames are the architectures as the agent calls them (envdetect/osdetect).
+// agentNames are the agent's names of the architectures (envdetect/osdetect).
 var agentNames = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
 
-// PackageVersion is a version of dropcap in the letters that a package's version may have: of
-// 1.2.3+4.g76e0b0c it is 1.2.3_4.g76e0b0c, of 1.3.0~rc1 it is 1.3.0-rc1.
+// PackageVersion returns dropcap's version in the characters of a package's version:
+// 1.2.3_4.g76e0b0c for 1.2.3+4.g76e0b0c, 1.3.0-rc1 for 1.3.0~rc1.
 func PackageVersion(version string) string {
 	return strings.NewReplacer("+", "_", "~", "-").Replace(version)
 }
 
-// NewPackage puts a version of dropcap into a package: programs are static binaries for "amd64",
-// "arm64" or both. The same programs give the same bytes.
+// NewPackage returns a package of a version of dropcap: programs are static binaries for "amd64",
+// "arm64" or both. Equal programs produce equal bytes.
 func NewPackage(version string, programs map[string][]byte) (dropcap.Package, error) {
 	p := dropcap.Package{Version: PackageVersion(version), Files: map[string][]byte{}}
 	if !versionForm.MatchString(version) || len(programs) == 0 {
@@ -77,8 +77,8 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// archive is the zip file for one architecture: the program, and scripts which the agent runs as
-// root in the folder where it has unpacked them.
+// archive returns the zip file for one architecture: the program, and scripts that the agent runs
+// as root in the unpacked folder.
 func archive(version, arch string, program []byte) ([]byte, error) {
 	b := Binary{URL: "package", SHA256: digest(program), Size: int64(len(program))}
 	none := Binary{}
@@ -95,10 +95,10 @@ func archive(version, arch string, program []byte) ([]byte, error) {
 		{"install.sh", []byte(put)},
 		{"uninstall.sh", []byte("purge=${SSM_DROPCAP_PURGE:-program} " +
 			"force=${SSM_DROPCAP_FORCE:-no}\n" + uninstall)},
-		{"update.sh", []byte(put)}, // for who chooses "In-place update"
+		{"update.sh", []byte(put)}, // for "In-place update"
 		{"validate.sh", []byte("version='" + version + "' sum='" + b.SHA256 + "'\n" + validate)},
 	} {
-		// as early as there is
+		// the earliest possible time
 		h := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0,
 			0, 0, 0, time.UTC)}
 		h.SetMode(0o755)

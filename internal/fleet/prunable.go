@@ -6,9 +6,9 @@ import (
 	"dropcap"
 )
 
-// Prunable picks the runs that ended before a time and of which nothing is to be done any more:
-// none that was stopped, or whose changes could be backed out, unless all; none that a process is
-// at work on; and none that belongs to a run that stays, as its backout or the audits of its gate.
+// Prunable returns the runs that ended before a time and need nothing more: none that was stopped,
+// or whose changes could be backed out, unless all; none that a process works on; and none that
+// belongs to a run that stays, such as its backout or its gate's audits.
 func Prunable(runs []dropcap.FleetRun, before time.Time, all bool,
 	atWork map[string]bool) []dropcap.FleetRun {
 	stays := map[string]bool{}
@@ -25,8 +25,8 @@ func Prunable(runs []dropcap.FleetRun, before time.Time, all bool,
 	return list
 }
 
-// ended tells whether a run ended before a time. One that never came to its end did when it began,
-// if all.
+// ended reports whether a run ended before a time. If all, an unfinished run counts as ended when
+// it began.
 func ended(r dropcap.FleetRun, before time.Time, all bool) bool {
 	text := r.Ended
 	if !r.State.Over() {
@@ -39,7 +39,7 @@ func ended(r dropcap.FleetRun, before time.Time, all bool) bool {
 	return err == nil && at.Before(before)
 }
 
-// open tells whether a run may be gone on with, or taken back.
+// open reports whether a run can be resumed or backed out.
 func open(r dropcap.FleetRun) bool {
 	return r.State == dropcap.RunStopped || r.Verb == "apply" && r.State != dropcap.RunBackedOut
 }

@@ -9,12 +9,12 @@ import (
 	"dropcap/internal/owner"
 )
 
-// MergeEvidence puts the hosts' evidence together, per workload and revision, so that it can be
-// told what all of them need and in what they dissent. A workload of compose, swarm or ECS is named
-// by its project, and is the same on every host; containers that merely share a name are merged
-// over hosts only if across, since a person asked for it, and stand side by side else.
+// MergeEvidence merges the hosts' evidence, per workload and revision, so that it shows what all of
+// them need and how they differ. A workload of compose, swarm or ECS is named by its project, and
+// is the same on every host; containers that merely share a name are merged over hosts only if
+// across, which an operator asks for, and else stay separate.
 //
-// The documents are not trusted: each is imported as a file of a stranger is, and a host speaks for
+// The documents are not trusted: each is imported like a foreign file, and a host speaks only for
 // itself: ids are the hosts' own ids (ReceiptHost.ID) by "account/region/node", and a record of
 // another host that answered too is left out.
 func MergeEvidence(f dropcap.Fleet, ids map[string]string,
@@ -32,8 +32,8 @@ func MergeEvidence(f dropcap.Fleet, ids map[string]string,
 	return dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: merged}, failures
 }
 
-// OwnEvidence is what each host may say: all of its evidence but records of another host that
-// answered too. The failures are the run's, and documents that cannot be read.
+// OwnEvidence returns each host's evidence without records of another host that also answered. The
+// failures are the run's, and unreadable documents.
 func OwnEvidence(f dropcap.Fleet,
 	ids map[string]string) (list []dropcap.WorkloadEvidence, failures []dropcap.HostFailure) {
 	failures = append([]dropcap.HostFailure{}, f.Failures...)
@@ -53,8 +53,8 @@ func OwnEvidence(f dropcap.Fleet,
 	return list, failures
 }
 
-// speakers gives the host of each id. An id that several hosts have, as clones of one image may,
-// names none of them.
+// speakers returns the host of each id. An id that several hosts share, such as clones of one
+// image, belongs to none.
 func speakers(f dropcap.Fleet, ids map[string]string) map[string]string {
 	answered, times := map[string]string{}, map[string]int{}
 	for _, d := range f.Documents {

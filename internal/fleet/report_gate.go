@@ -7,15 +7,15 @@ import (
 	"dropcap/internal/policy"
 )
 
-// Found is a finding with the container that it is of; "policy" if it is of none.
+// Found is a finding with its container; "policy" if it has none.
 type Found struct {
 	Container string
 	Finding   dropcap.Finding
 }
 
-// NewFindings are those that count after and did not count before: of another rule, or of more
-// capabilities, for the same policy.Identity. What did not count before, since it was waived, known
-// or of a retained container, is new once it does.
+// NewFindings returns the findings that count after and did not count before: of another rule, or
+// of more capabilities, for the same policy.Identity. What did not count before, since it was
+// waived, known or of a retained container, is new once it does.
 func NewFindings(before, after dropcap.Audit) []Found {
 	known := policy.Known(counting(before))
 	var out []Found
@@ -33,7 +33,7 @@ func NewFindings(before, after dropcap.Audit) []Found {
 	return out
 }
 
-// counting is an audit with the findings that count, and no others.
+// counting returns an audit with only the findings that count.
 func counting(a dropcap.Audit) dropcap.Audit {
 	only := func(list []dropcap.Finding) []dropcap.Finding {
 		return slices.DeleteFunc(slices.Clone(list), func(f dropcap.Finding) bool {
@@ -49,13 +49,13 @@ func counting(a dropcap.Audit) dropcap.Audit {
 	return a
 }
 
-// NotRunning names the containers that ran before and do not now. A container that took another's
-// place is of the same policy.Identity; of several, as many must run as before.
+// NotRunning names the containers that ran before and do not now. A replaced container has the same
+// policy.Identity; of several with one identity, as many must run as before.
 func NotRunning(before, after dropcap.Audit) []string {
 	return missing(before, after, dropcap.Container.Running)
 }
 
-// NotSeen names the containers whose processes were seen before and are not now, though they run.
+// NotSeen names the running containers whose processes were observed before and are not now.
 func NotSeen(before, after dropcap.Audit) []string {
 	var out []string
 	stopped := NotRunning(before, after)
@@ -69,8 +69,8 @@ func NotSeen(before, after dropcap.Audit) []string {
 	return out
 }
 
-// missing names, for each identity of which fewer containers are as asked than were, those that are
-// not, as many as there are too few.
+// missing names, for each identity with fewer matching containers than before, as many that do not
+// match.
 func missing(before, after dropcap.Audit, is func(dropcap.Container) bool) []string {
 	now, names := map[string]int{}, map[string]map[string]bool{}
 	for _, c := range after.Containers {

@@ -7,9 +7,9 @@ import (
 	"dropcap/internal/wire"
 )
 
-// StatusCode is the exit status of a verb on many hosts: the worst of what each host's document
-// says and of each failure. A host that is unreachable, or whose document cannot be read, makes the
-// whole incomplete; what a host's own error says counts as it does on that host.
+// StatusCode returns the exit status of a verb on many hosts: the worst of each document and each
+// failure. An unreachable host or an unreadable document makes it incomplete; a host's own error
+// counts as on that host.
 func StatusCode(f dropcap.Fleet) int {
 	verb, _ := wire.Lookup(f.Run.Verb)
 	status := runStatus(f.Run)
@@ -22,8 +22,8 @@ func StatusCode(f dropcap.Fleet) int {
 	return status
 }
 
-// StatusOf is StatusCode by what the hosts' receipts say, without reading their documents: for
-// looking at a run, again and again.
+// StatusOf is StatusCode by the hosts' receipts, without reading their documents: for watching a
+// run.
 func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
 	verb, _ := wire.Lookup(run.Verb)
 	status := runStatus(run)
@@ -39,8 +39,8 @@ func StatusOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) int {
 	return status
 }
 
-// BackoutStatus is StatusOf the run that took this one back, where that failed on some host; else
-// 0.
+// BackoutStatus returns StatusOf the run that backed this one out, if that failed on some host;
+// else 0.
 func BackoutStatus(ctx context.Context, l Ledger, run dropcap.FleetRun) (int, error) {
 	if run.State != dropcap.RunStopped || run.Backout == "" {
 		return dropcap.ExitOK, nil
@@ -59,8 +59,8 @@ func runStatus(r dropcap.FleetRun) int {
 	return dropcap.ExitOK
 }
 
-// failureStatus reads a cause that is a kind of error; 6 is for this host, and a fleet's is
-// another.
+// failureStatus returns the status of a cause that is a kind of error; 6 is for this host only, not
+// for a fleet's.
 func failureStatus(f dropcap.HostFailure) int {
 	switch dropcap.Code(f.Cause) {
 	case dropcap.CodePerson, dropcap.CodeRolledBack, dropcap.CodeError:

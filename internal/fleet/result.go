@@ -9,12 +9,12 @@ import (
 	"dropcap/internal/wire"
 )
 
-// MemoryFor is how much a controller of so many hosts needs, in bytes, for the collector of garbage
-// to aim at: a few times what one host may send, since documents are read one at a time, and what
-// is kept of each host, packed.
+// MemoryFor returns the memory in bytes that a controller of so many hosts needs, as the garbage
+// collector's target: a few times what one host may send, since documents are read one at a time,
+// plus what is kept of each host, packed.
 func MemoryFor(hosts int) int64 { return 3*foreign.MaxDocument + int64(hosts)*(32<<10) }
 
-// ResultOf makes the document of a run of what its hosts answered.
+// ResultOf returns the document of a run from its hosts' answers.
 func ResultOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
 	doc := dropcap.Fleet{Schema: dropcap.SchemaFleet, Run: run, Documents: []dropcap.HostDocument{},
 		Failures: []dropcap.HostFailure{}}
@@ -31,7 +31,7 @@ func ResultOf(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.Fleet {
 	return doc
 }
 
-// failureOf is why a host failed; nil if it did not.
+// failureOf returns why a host failed; nil if it did not.
 func failureOf(h dropcap.FleetHost) *dropcap.HostFailure {
 	switch {
 	case h.Failure != nil:
@@ -56,7 +56,7 @@ func failureOf(h dropcap.FleetHost) *dropcap.HostFailure {
 	return nil
 }
 
-// Describe tells in a few words how a host came through.
+// Describe summarises a host's outcome in a few words.
 func Describe(h dropcap.FleetHost) string {
 	if f := failureOf(h); f != nil {
 		return f.Cause + ": " + f.Message
@@ -67,8 +67,8 @@ func Describe(h dropcap.FleetHost) string {
 	return "done"
 }
 
-// Pending picks the hosts whose plans have something to apply, with the name of each one's plan;
-// skipped are those of which there is no plan.
+// Pending returns the hosts whose plans have something to apply, with the name of each plan;
+// skipped are those without a plan.
 func Pending(hosts []dropcap.FleetHost,
 	known []dropcap.Place) (nodes []dropcap.Node, plans map[string]wire.Plan,
 	skipped []dropcap.HostFailure) {
@@ -111,9 +111,9 @@ func Pending(hosts []dropcap.FleetHost,
 	return nodes, plans, skipped
 }
 
-// Reopen makes a run ready to be gone on with: hosts of which is not known what they did are asked
-// again, and a wave that failed, or has such a host, is looked at again. What was begun to be taken
-// back is never applied again.
+// Reopen prepares a run to be resumed: hosts with an unknown result are asked again, and a wave
+// that failed, or has such a host, is evaluated again. A run whose backout began is never applied
+// again.
 func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
 	switch {
 	case run.State == dropcap.RunBackedOut || run.State == dropcap.RunBackingOut:
@@ -139,7 +139,7 @@ func Reopen(run dropcap.FleetRun, hosts []dropcap.FleetHost) dropcap.FleetRun {
 	return run
 }
 
-// reask forgets failures that only say that a host did not answer, and tells of which hosts.
+// reask clears failures that only say that a host did not answer, and returns those hosts.
 func reask(hosts []dropcap.FleetHost) map[string]bool {
 	again := map[string]bool{}
 	for i, h := range hosts {

@@ -12,9 +12,9 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Bad tells whether a host's outcome counts as an error for --max-errors and the gate. A host that
-// refused something that its plan refused too, or that had nothing to do, is not bad; one whose
-// change was rolled back, or of which nothing is known, is.
+// Bad reports whether a host's outcome counts as an error for --max-errors and the gate. A host
+// that refused only what its plan also refused, or had nothing to do, is not bad; one whose change
+// was rolled back, or whose result is unknown, is.
 func Bad(h dropcap.FleetHost) bool {
 	if h.Failure != nil || h.Receipt == nil {
 		return true
@@ -26,9 +26,9 @@ func Bad(h dropcap.FleetHost) bool {
 	return !verb.Done(h.Receipt.Status)
 }
 
-// Go does a run from where it stands to its end, wave by wave. It may be called again for a run
-// that an earlier call, in this process or another, did not finish. The run that comes back is kept
-// already; the error is the controller's own.
+// Go continues a run to its end, wave by wave. It may be called again for a run that an earlier
+// call, in this process or another, did not finish. The returned run is already stored; the error
+// is the controller's own.
 func (e *Engine) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
 	known []dropcap.Place) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	j := &journey{Engine: e.ready(), run: run, hosts: hosts, places: map[string]dropcap.Place{},
@@ -49,7 +49,7 @@ func (e *Engine) Go(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.F
 	return j.run, j.hosts, err
 }
 
-// journey is a run on its way.
+// journey is a run in progress.
 type journey struct {
 	*Engine
 	run    dropcap.FleetRun
@@ -59,8 +59,8 @@ type journey struct {
 	wave   int
 }
 
-// recall counts the hosts that failed under a former controller. A run whose hosts were never kept
-// was not begun: hosts are kept before anything is sent to them.
+// recall counts the hosts that failed under an earlier controller. A run without stored hosts was
+// not begun: hosts are stored before anything is sent to them.
 func (j *journey) recall() error {
 	at := map[string]int{}
 	for i, h := range j.hosts {
@@ -106,7 +106,7 @@ func (j *journey) walk(ctx context.Context) error {
 	return j.keep(ctx)
 }
 
-// pass does one wave: waits for its turn, asks its hosts, and looks at the gate.
+// pass does one wave: it waits for its turn, asks its hosts, and evaluates the gate.
 func (j *journey) pass(ctx context.Context) error {
 	w := &j.run.Waves[j.wave]
 	if w.State == dropcap.WaveWaiting {
@@ -118,7 +118,7 @@ func (j *journey) pass(ctx context.Context) error {
 		if err := j.ask(ctx, w); err != nil {
 			return err
 		}
-		// With its fraction: a soak begins then, and is never shorter than asked.
+		// With its fraction: a soak begins then, and must not be shorter than requested.
 		w.State, w.Ended = dropcap.WaveSoaking, j.Clock.Now().UTC().Format(time.RFC3339Nano)
 		if err := j.keep(ctx); err != nil {
 			return err
@@ -164,8 +164,8 @@ func (j *journey) fail(why string) {
 	}
 }
 
-// begin asks the operator, waits for the window, and looks at the hosts as they are before; false
-// where the operator says no.
+// begin asks the operator, waits for the window, and audits the hosts before the change; false if
+// the operator declines.
 func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 	if j.run.Rules.Approve && j.wave > 0 && j.Ask != nil {
 		question := fmt.Sprintf("Go on with wave %d of %d (%s)?", j.wave+1, len(j.run.Waves),
@@ -214,8 +214,8 @@ func (j *journey) begin(ctx context.Context, w *dropcap.Wave) (bool, error) {
 	return true, j.keep(ctx)
 }
 
-// gated tells whether the hosts are looked at before and after: where something may be changed for
-// the first time.
+// gated reports whether to audit the hosts before and after: if something may change for the first
+// time.
 func gated(run dropcap.FleetRun) bool { return run.Verb == "apply" }
 
 // ask gets the receipts of a wave.
@@ -259,13 +259,13 @@ func setOf(hosts []string) map[string]bool {
 	return set
 }
 
-// auditOf audits hosts, as a run of its own that nobody asked for by name.
+// auditOf audits hosts in a separate internal run.
 func (j *journey) auditOf(ctx context.Context, hosts []string) (dropcap.FleetRun, error) {
 	return j.aside(ctx, dropcap.FleetRun{Verb: "audit", Of: j.run.ID, Args: levelOf(j.run)}, hosts,
 		nil)
 }
 
-// aside does a run that belongs to this one, on hosts of it.
+// aside does a run that belongs to this one, on some of its hosts.
 func (j *journey) aside(ctx context.Context, run dropcap.FleetRun, hosts []string,
 	extra func(string) []string) (dropcap.FleetRun, error) {
 	run, list, err := j.Start(ctx, run, j.nodes(hosts), extra)
@@ -291,7 +291,7 @@ func (j *journey) known() []dropcap.Place {
 	return list
 }
 
-// nodes makes nodes of hosts that were found to be able before.
+// nodes returns the nodes of hosts that were already checked.
 func (j *journey) nodes(hosts []string) []dropcap.Node {
 	names := map[string]string{}
 	for _, h := range j.hosts {
@@ -306,7 +306,7 @@ func (j *journey) nodes(hosts []string) []dropcap.Node {
 	return list
 }
 
-// Commands gives what a run would send first, wave by wave, without sending anything.
+// Commands returns what a run would send first, wave by wave, without sending anything.
 func (e *Engine) Commands(run dropcap.FleetRun, hosts []dropcap.FleetHost,
 	known []dropcap.Place) ([]dropcap.NodeCommand, error) {
 	places := map[string]dropcap.Place{}

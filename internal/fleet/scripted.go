@@ -14,19 +14,18 @@ import (
 )
 
 // Scripted runs the same lines on nodes that need not have dropcap, through AWS-RunShellScript.
-// There are no receipts: it is for what may be done again.
+// There are no receipts: it is for what may be repeated.
 type Scripted struct {
 	*Engine
 	Lines   []string
 	Comment string
-	// Package is sent by Distributor's document in place of lines, where it has a name.
+	// Package, if it has a name, is sent with Distributor's document instead of lines.
 	Package dropcap.PackageAction
-	// Judge says that whoever asked looks at the outputs of lines that ended with another status
-	// than 0 too.
+	// Judge says that the caller also wants outputs with an exit status other than 0.
 	Judge bool
 }
 
-// ScriptResult is what a node printed, or why it did not.
+// ScriptResult is a node's output, or why there is none.
 type ScriptResult struct {
 	Node    dropcap.Node
 	Host    string
@@ -34,13 +33,13 @@ type ScriptResult struct {
 	Failure *dropcap.HostFailure
 }
 
-// Last is the last line that it printed.
+// Last returns the last line of the output.
 func (r ScriptResult) Last() string {
 	lines := strings.Split(strings.TrimRight(r.Output.Stdout, "\n"), "\n")
 	return lines[len(lines)-1]
 }
 
-// Commands gives what would be sent.
+// Commands returns what would be sent.
 func (s Scripted) Commands(nodes []dropcap.Node) []dropcap.NodeCommand {
 	pace := s.Pace.filled()
 	byPlace, order := map[dropcap.Place][]string{}, []dropcap.Place{}
@@ -95,8 +94,7 @@ func (s Scripted) Do(ctx context.Context, nodes []dropcap.Node) ([]ScriptResult,
 	return out, nil
 }
 
-// send sends a command, again where it is not known whether it was: it is for what may be done
-// again.
+// send sends a command, again if it is unknown whether it was sent.
 func (s Scripted) send(ctx context.Context, c dropcap.NodeCommand) (string, error) {
 	pace := s.Pace.filled()
 	for asks := 1; ; asks++ {
@@ -155,11 +153,11 @@ func (s Scripted) gather(ctx context.Context, c dropcap.NodeCommand, id string,
 	return nil
 }
 
-// waits tells which nodes have not answered, and since when.
+// waits says which nodes have not answered, and since when.
 func (s Scripted) waits(waiting map[string]bool, of int, began time.Time) {
 	ids := slices.Sorted(maps.Keys(waiting))
-	if more := len(ids) - mostNamed; more > 0 {
-		ids = append(ids[:mostNamed], fmt.Sprintf("%d more", more))
+	if more := len(ids) - maxNamed; more > 0 {
+		ids = append(ids[:maxNamed], fmt.Sprintf("%d more", more))
 	}
 	verb := strings.TrimPrefix(s.Comment, "dropcap ")
 	s.tell(Progress{Run: dropcap.FleetRun{Verb: verb}, Done: of - len(waiting), Total: of,

@@ -10,8 +10,8 @@ import (
 )
 
 // Split divides hosts into waves. Each size is a number of hosts or a percentage of all, of those
-// that are in the waves so far and this one; a last wave has whoever is left. No sizes make one
-// wave. Hosts of different places take turns, so that an early wave has some of each.
+// that are in the waves so far and this one; a last wave has the rest. No sizes make one wave.
+// Hosts of different places take turns, so that an early wave has some of each.
 func Split(hosts []string, sizes []string) ([]dropcap.Wave, error) {
 	hosts = takeTurns(hosts)
 	waves := []dropcap.Wave{}
@@ -93,7 +93,7 @@ func takeTurns(hosts []string) []string {
 	return out
 }
 
-// Window is a time of day in which waves may begin; it may go over midnight. The zero value is any
+// Window is a time of day in which waves may begin; it may span midnight. The zero value is any
 // time.
 type Window struct{ from, to time.Duration }
 
@@ -116,7 +116,7 @@ func ParseWindow(s string) (Window, error) {
 	return Window{day(from), day(to)}, nil
 }
 
-// Wait is how long it takes until the window is open; 0 within it.
+// Wait returns how long it takes until the window opens; 0 within it.
 func (w Window) Wait(now time.Time) time.Duration {
 	if w == (Window{}) {
 		return 0

@@ -34,7 +34,7 @@ type machine struct {
 	says     string
 	stderr   string // instead of anything else
 	forges   func(*dropcap.Receipt)
-	dies     bool // its process dies amid an apply, and somebody must have it recovered
+	dies     bool // its process dies during an apply, and somebody must have it recovered
 }
 
 // trouble is what goes wrong on the way, by the number of the call; nil: nothing.

@@ -7,7 +7,7 @@ import (
 	"dropcap"
 )
 
-// ParseTargets reads --targets, in our words and in those of the aws command.
+// ParseTargets parses --targets, in dropcap's syntax and the aws command's.
 func ParseTargets(list []string) (dropcap.Targets, error) {
 	t := dropcap.Targets{Tags: map[string][]string{}}
 	if len(list) == 0 {

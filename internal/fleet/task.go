@@ -15,8 +15,8 @@ type step int
 const (
 	toSend step = iota // the request itself
 	toAsk              // for the receipt of the request
-	toEnd              // to end the request, whose process died there, and then for its receipt
-	flying             // nothing: an answer is waited for
+	toEnd              // to end the request, whose process died, and then for its receipt
+	flying             // nothing: an answer is awaited
 	over
 )
 
@@ -26,49 +26,49 @@ type task struct {
 	place dropcap.Place
 	node  string
 	next  step
-	due   time.Time  // when next may be done
+	due   time.Time  // when next is due
 	since time.Time  // when it was first sent, or first asked in this process
-	asks  int        // answers that were no whole receipt, in a row
-	part  frame.Part // what has come of a document so far
+	asks  int        // consecutive answers without a complete receipt
+	part  frame.Part // the received part of a document
 	began bool       // something of the request may have reached the host
-	// complaint is an error that the host printed in place of a receipt; it counts once the host
+	// complaint is an error that the host printed instead of a receipt; it counts once the host
 	// says that it has not begun the request.
 	complaint *dropcap.HostFailure
 	args      wire.Args // for this host alone
-	word      string    // how the service says that it stands; empty: nothing is known yet
-	sign      time.Time // when the node last showed a sign of life, or was first sent to
-	beside    int       // how often its receipt was asked for beside a command that is out
-	asking    bool      // such a question is out, or is to go out
+	word      string    // the service's status; empty: unknown yet
+	sign      time.Time // when the node last showed a sign of life, or was first addressed
+	beside    int       // how often its receipt was requested in parallel to a command
+	asking    bool      // such a request is out or scheduled
 	verb      wire.Verb
 	each      bool // the request is the host's alone
-	held      bool // it counts among the hosts that are asked at once
+	held      bool // it counts towards the hosts asked at once
 }
 
 func (x *exchange) task(h *dropcap.FleetHost) *task {
 	place, node := cutHost(h.Host)
 	t := &task{host: h, place: x.places[place], node: node, since: x.Clock.Now(), verb: x.verb,
 		each: x.run.Request != ""}
-	// what cannot be read is told to no host, and misses there
+	// arguments that cannot be parsed are sent to no host
 	t.args, _ = wire.ParseArgs(x.verb.Name, h.Extra)
 	switch {
 	case h.Over():
 		t.next = over
 	case h.Sent > 0:
-		// by a controller that is not there any more: what became of it, the host knows
+		// by an earlier controller: only the host knows the result
 		t.next, t.began = toAsk, true
 	}
 	return t
 }
 
-// end is a failure of which nothing more is to be learned.
+// end records a final failure.
 func (t *task) end(cause, message, hint string) {
 	t.next = over
 	t.host.Failure = &dropcap.HostFailure{Host: t.host.Host, Cause: cause, Message: message,
 		Hint: hint}
 }
 
-// lost ends a task whose host does not answer. Whether something was done there is said for what it
-// is: not known.
+// lost ends a task whose host does not answer. Whether it did something is unknown, and the failure
+// says so.
 func (t *task) lost(message, hint string) {
 	if t.began {
 		t.end("unreachable", message+"; what the host did is not known",
@@ -101,13 +101,13 @@ func (t *task) again(e *Engine, why string) {
 	t.next, t.due = toAsk, e.Clock.Now().Add(time.Duration(t.asks)*e.Pace.Poll)
 }
 
-// gone tells whether a node that is only to be looked at has shown no sign of life for long enough.
+// gone reports whether a node that is only asked has shown no sign of life for long enough.
 func (t *task) gone(e *Engine, now time.Time) bool {
 	return slices.Contains(t.verb.Documents, LookDocument) && !t.sign.IsZero() &&
 		now.Sub(t.sign) >= e.Pace.Answer
 }
 
-// giveUp ends a look at a node that shows no sign of life.
+// giveUp ends a task that only asks, on a node without a sign of life.
 func (t *task) giveUp(now time.Time) {
 	t.end("unreachable", "it showed no sign of life for "+now.Sub(t.sign).Round(time.Second).
 		String()+"; it was only to be looked at, so nothing was changed there",

@@ -5,7 +5,7 @@ import (
 	"dropcap/internal/wire"
 )
 
-// fill says by which document a command goes.
+// fill sets the document of a command.
 func (t Transport) fill(c dropcap.NodeCommand) (dropcap.NodeCommand, error) {
 	if err := wire.Check(c); err != nil {
 		return c, err

@@ -8,14 +8,14 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Warning is what hosts said of a change beside its document, such as a container that they left as
-// it is.
+// Warning is what hosts reported besides the document of a change, such as a container that they
+// did not change.
 type Warning struct {
 	Text  string
 	Hosts []string
 }
 
-// Warnings gathers what the hosts of a run warned of, equal ones as one, in the order of the hosts.
+// Warnings returns the warnings of a run's hosts, without duplicates, in the order of the hosts.
 func Warnings(hosts []dropcap.FleetHost) []Warning {
 	var list []Warning
 	for _, h := range hosts {

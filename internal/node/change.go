@@ -15,17 +15,17 @@ import (
 	"dropcap/internal/wire"
 )
 
-// usualSoak is how long a changed container must go on well, where the request does not say.
-const usualSoak = 5 * time.Second
+// defaultSoak is how long a changed container must run well, if the request does not say.
+const defaultSoak = 5 * time.Second
 
-// Apply applies the one of the plans that this host has made and kept.
+// Apply applies the one of the plans that this host has stored.
 func (d doer) Apply(ctx context.Context, args wire.Args) (wire.Result, error) {
 	kept, name, err := d.planned(ctx, args.Plans)
 	if err != nil {
 		return wire.Result{}, err
 	}
 	d.receipt.Plan = name.String()
-	// Whoever ends this request, should it die, knows which plan it was.
+	// If this process dies, whoever ends the request knows the plan.
 	if err := d.store.SaveReceipt(ctx, d.receipt); err != nil {
 		return wire.Result{}, err
 	}
@@ -34,7 +34,7 @@ func (d doer) Apply(ctx context.Context, args wire.Args) (wire.Result, error) {
 	if err != nil {
 		return wire.Result{}, err
 	}
-	gate := apply.Gate{Soak: usualSoak, Timeout: args.Timeout}
+	gate := apply.Gate{Soak: defaultSoak, Timeout: args.Timeout}
 	if args.Soak != nil {
 		gate.Soak = *args.Soak
 	}
@@ -45,8 +45,8 @@ func (d doer) Apply(ctx context.Context, args wire.Args) (wire.Result, error) {
 	return changed(r, err)
 }
 
-// changed is what came of changing containers. Where nothing was changed and nothing failed, there
-// is a document that says so.
+// changed returns the result of changing containers. If nothing changed and nothing failed, a
+// document says so.
 func changed(r host.Changed, err error) (wire.Result, error) {
 	var result wire.Result
 	if r.Changes.Schema != "" || err == nil {
@@ -59,7 +59,7 @@ func changed(r host.Changed, err error) (wire.Result, error) {
 	return result, err
 }
 
-// planned finds the one plan that this host has made and kept.
+// planned returns the one plan that this host has stored.
 func (w *worker) planned(ctx context.Context, plans []wire.Plan) (dropcap.Plan, wire.Plan, error) {
 	all, err := w.store.Receipts(ctx)
 	if err != nil {
@@ -80,7 +80,7 @@ func (w *worker) planned(ctx context.Context, plans []wire.Plan) (dropcap.Plan, 
 		"cannot apply: this host has made and kept none of the plans")
 }
 
-// Backout takes back what requests to apply have changed, the newest first.
+// Backout reverts what requests to apply have changed, the newest first.
 func (d doer) Backout(ctx context.Context, args wire.Args) (wire.Result, error) {
 	list, err := d.changesOf(ctx, args.Of)
 	if err != nil {
@@ -126,10 +126,10 @@ func notBackedOut(c dropcap.Change) error {
 
 func unfinished(c dropcap.Change) bool { return !c.State.Over() }
 
-// recoveredFor ends what the process of a request to apply left unfinished when it was killed, and
-// returns the changes to back out then.
+// recoveredFor finishes what the killed process of a request to apply left, and returns the changes
+// to back out.
 func (w *worker) recoveredFor(ctx context.Context, requests []string) ([]dropcap.Change, error) {
-	_ = w.recover(ctx) // what it did not do shows in the changes
+	_ = w.recover(ctx) // the changes show what it did not do
 	list, err := w.changesOf(ctx, requests)
 	if err != nil {
 		return nil, err
@@ -143,11 +143,11 @@ func (w *worker) recoveredFor(ctx context.Context, requests []string) ([]dropcap
 	return list, nil
 }
 
-// applyPatience is how long a backout waits for the request that it takes back.
-const applyPatience = time.Hour
+// applyTimeout is how long a backout waits for the request that it reverts.
+const applyTimeout = time.Hour
 
-// settled waits until a request to apply is over. One that has not arrived is recorded as taken
-// back, so that it is not done when it arrives.
+// settled waits until a request to apply is over. One that has not arrived is recorded as reverted,
+// so that it is not done when it arrives.
 func (w *worker) settled(ctx context.Context, request string) (dropcap.Receipt, error) {
 	r, err := w.store.Receipt(ctx, request)
 	if errors.Is(err, dropcap.ErrNotFound) {
@@ -163,11 +163,11 @@ func (w *worker) settled(ctx context.Context, request string) (dropcap.Receipt, 
 	if err != nil || r.Verb != "apply" || r.State.Over() {
 		return r, err
 	}
-	return w.node.wait(ctx, w.store, recovering(request), applyPatience)
+	return w.node.wait(ctx, w.store, recovering(request), applyTimeout)
 }
 
-// changesOf are the changes of the named requests to apply, as they are now, the newest first. One
-// that still goes on is an error.
+// changesOf returns the current changes of the named requests to apply, the newest first. One that
+// still runs is an error.
 func (w *worker) changesOf(ctx context.Context, requests []string) ([]dropcap.Change, error) {
 	all, err := w.store.Changes(ctx)
 	if err != nil {
@@ -193,9 +193,9 @@ func (w *worker) changesOf(ctx context.Context, requests []string) ([]dropcap.Ch
 	return slices.DeleteFunc(all, func(c dropcap.Change) bool { return !ids[c.ID] }), nil
 }
 
-// changesFor are the changes of the journal that a request to apply has made: those that its
-// receipt names, and those of its plan that began while it went on, for one whose document was lost
-// or never written.
+// changesFor returns the changes in the journal that a request to apply has made: those that its
+// receipt names, and those of its plan that began while it ran, in case its document was lost or
+// never written.
 func changesFor(r dropcap.Receipt, all []dropcap.Change) []dropcap.Change {
 	var doc dropcap.Changes
 	_ = json.Unmarshal(r.Document, &doc) // without one the plan decides
@@ -214,22 +214,22 @@ func changesFor(r dropcap.Receipt, all []dropcap.Change) []dropcap.Change {
 	return list
 }
 
-// plansOf are the ids of the plans of a request to apply: the one that it applied, or else those of
-// all hosts that were told at once.
+// plansOf returns the ids of the plans of a request to apply: the one that it applied, or else
+// those of all hosts that got the same request.
 func plansOf(r dropcap.Receipt) map[string]bool {
 	ids := map[string]bool{}
 	if p, ok := wire.ParsePlan(r.Plan); ok {
 		ids[p.ID] = true
 		return ids
 	}
-	args, _ := wire.ParseArgs(r.Verb, r.Args) // what cannot be read was never applied
+	args, _ := wire.ParseArgs(r.Verb, r.Args) // what cannot be parsed was never applied
 	for _, p := range args.Plans {
 		ids[p.ID] = true
 	}
 	return ids
 }
 
-// moment is a time in seconds; 0 for one that cannot be read.
+// moment returns a time in seconds; 0 if it cannot be parsed.
 func moment(text string) int64 {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {

@@ -41,8 +41,8 @@ func (d doer) Audit(ctx context.Context, args wire.Args) (wire.Result, error) {
 	}, nil
 }
 
-// Plan makes a plan; the receipt is where the host keeps it. No file of an owner is edited: over a
-// fleet nobody sees whose it is.
+// Plan makes a plan, which the host stores in the receipt. It edits no owner's file: in a fleet,
+// nobody checks whose file it is.
 func (d doer) Plan(ctx context.Context, args wire.Args) (wire.Result, error) {
 	h := d.host()
 	policy, err := h.Policy(args.Level)
@@ -74,10 +74,10 @@ func (d doer) Plan(ctx context.Context, args wire.Args) (wire.Result, error) {
 
 // Learn records for a while.
 func (d doer) Learn(ctx context.Context, args wire.Args) (wire.Result, error) {
-	// Once the recording is over, files are read until this process is asked to end.
+	// After the recording, files are read until this process is asked to end.
 	r, err := d.host().Learn(ctx, host.LearnRequest{For: args.For, Enough: ctx.Done})
 	if r.Began {
-		d.observer.Progress(host.Begun{}) // its end is no failure, whatever brings it
+		d.observer.Progress(host.Begun{}) // its end is no failure, whatever the cause
 	}
 	if r.Evidence.Schema == "" {
 		return wire.Result{}, err
@@ -89,7 +89,7 @@ func (d doer) Learn(ctx context.Context, args wire.Args) (wire.Result, error) {
 	return result, err
 }
 
-// Evidence returns what workloads were seen to need.
+// Evidence returns what workloads were observed to need.
 func (d doer) Evidence(ctx context.Context, args wire.Args) (wire.Result, error) {
 	doc, err := d.host().Evidence(ctx, host.EvidenceRequest{})
 	if err != nil {
@@ -144,7 +144,7 @@ type count struct {
 	n    int
 }
 
-// several lists what there is of each kind; "none" if there is nothing.
+// several lists the count of each kind; "none" if there is nothing.
 func several(counts ...count) string {
 	var list []string
 	for _, c := range counts {

@@ -1,7 +1,7 @@
-// Package node is a host as its fleet knows it: it takes requests, does each of them once however
-// often it comes, and keeps a receipt of it, which is the truth about the request whatever became
-// of the command that carried it. It never does a request in the process that was asked: what asks
-// may be killed at any moment.
+// Package node is the fleet's part on a host: it takes requests, does each once however often it
+// arrives, and stores a receipt, which is authoritative whatever happened to the command that
+// brought the request. It never does a request in the process that received it: that may be killed
+// at any moment.
 package node
 
 import (
@@ -19,27 +19,27 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Config says which host it is.
+// Config configures a Node.
 type Config struct {
-	Store   string // the folder of receipts, which is the host's
+	Store   string // the host's folder of receipts
 	Version string // of dropcap
-	// Host is what requests are asked of.
+	// Host does the requests.
 	Host func(host.Observer) *host.Host
-	// Process is the command that does a request: it gets the request's words as arguments, and
-	// calls Work with them.
+	// Process is the command that does a request: it gets the request as arguments, and calls Work
+	// with them.
 	Process []string
-	// Log is where whoever does a request reports what goes on.
+	// Log gets the progress of requests.
 	Log io.Writer
 }
 
 // Node is this host.
 type Node struct{ Config }
 
-// New returns the node. Nothing is opened before it is asked for something.
+// New returns the node. It opens nothing before the first request.
 func New(c Config) *Node { return &Node{c} }
 
-// Answer returns the receipt of a request: of its end, or of how it stands when its time to wait is
-// over.
+// Answer returns the receipt of a request: the final one, or the current one when the time to wait
+// is over.
 func (n *Node) Answer(ctx context.Context, q wire.Request) (dropcap.Receipt, error) {
 	q, err := ofThisNode(q)
 	switch {
@@ -53,7 +53,7 @@ func (n *Node) Answer(ctx context.Context, q wire.Request) (dropcap.Receipt, err
 	return n.once(ctx, q)
 }
 
-// ofThisNode makes the request's names this node's own.
+// ofThisNode derives this node's own names from the request's.
 func ofThisNode(q wire.Request) (wire.Request, error) {
 	if !q.Each {
 		return q, nil
@@ -67,7 +67,7 @@ func ofThisNode(q wire.Request) (wire.Request, error) {
 	return q.On(node), nil
 }
 
-// hello says who is here, and records nothing.
+// hello identifies this host, and records nothing.
 func (n *Node) hello(ctx context.Context, q wire.Request) dropcap.Receipt {
 	r := n.newReceipt(q)
 	r.Host.Docker = n.engineVersion(ctx)
@@ -80,7 +80,7 @@ func (n *Node) hello(ctx context.Context, q wire.Request) dropcap.Receipt {
 	return r
 }
 
-// newReceipt is what is known as a request begins.
+// newReceipt returns the receipt of a request that begins.
 func (n *Node) newReceipt(q wire.Request) dropcap.Receipt {
 	return dropcap.Receipt{
 		Schema: dropcap.SchemaReceipt, Request: q.ID,
@@ -90,7 +90,7 @@ func (n *Node) newReceipt(q wire.Request) dropcap.Receipt {
 	}
 }
 
-// thisHost says who answers, without asking the engine.
+// thisHost identifies this host, without asking the engine.
 func (n *Node) thisHost() dropcap.ReceiptHost {
 	here := host.Here()
 	return dropcap.ReceiptHost{
@@ -100,7 +100,7 @@ func (n *Node) thisHost() dropcap.ReceiptHost {
 	}
 }
 
-// engineVersion is empty where no engine answers.
+// engineVersion returns the engine's version, empty if it does not answer.
 func (n *Node) engineVersion(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

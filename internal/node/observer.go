@@ -12,8 +12,8 @@ import (
 	"dropcap/internal/wire"
 )
 
-// observer keeps what a host reports while it does a request, and answers its questions with yes:
-// whoever sent the request has been asked.
+// observer keeps what a host reports during a request, and answers its questions with yes: the
+// operator who sent the request was asked.
 type observer struct {
 	log io.Writer
 
@@ -21,7 +21,7 @@ type observer struct {
 	lines    host.Lines
 	messages []string
 	warnings []string
-	begun    bool // what an interrupt comes to is told by the outcome
+	begun    bool // the outcome shows the effect of an interrupt
 }
 
 func (o *observer) Progress(p host.Progress) {
@@ -48,5 +48,5 @@ func (o *observer) Ask(context.Context, string) error { return nil }
 func (o *observer) keep(line string) {
 	line = printable.Cut(line, mostMessage)
 	o.messages = last(append(o.messages, line))
-	fmt.Fprintln(o.log, line) // a log that cannot be written has nobody left to be told
+	fmt.Fprintln(o.log, line) // nobody can be told that the log cannot be written
 }

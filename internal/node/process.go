@@ -19,14 +19,14 @@ import (
 	"dropcap/internal/wire"
 )
 
-// The first words of a process that does a request. Nobody need read them.
+// The first words of a process that does a request. They need not be read.
 const (
 	wordBegun = "begun"
-	wordBusy  = "busy"   // another process is at work
-	wordError = "error " // and why, as JSON
+	wordBusy  = "busy"   // another process does the request
+	wordError = "error " // followed by the error as JSON
 )
 
-// firstWord is how long a process may take to say that it has begun.
+// firstWord is how long a process may take to report that it has begun.
 const firstWord = 30 * time.Second
 
 // begin starts a process that works on a request and outlives this one, and waits for its first
@@ -47,9 +47,8 @@ func (n *Node) begin(ctx context.Context, s *store.Store, q wire.Request) error 
 	return errorOf(word)
 }
 
-// ownUnit puts the process into a unit of its own where systemd runs: with the agent's service its
-// whole control group is killed (systemd.kill(5), KillMode). As a scope it inherits files and
-// environment.
+// ownUnit runs the process in its own unit under systemd: stopping the agent's service kills its
+// whole control group (systemd.kill(5), KillMode). As a scope it inherits files and environment.
 func ownUnit(id string) ([]string, bool) {
 	run, err := exec.LookPath("systemd-run")
 	_, booted := os.Stat("/run/systemd/system") // sd_booted(3)
@@ -78,7 +77,7 @@ func beginLine(ctx context.Context, s *store.Store, id string,
 	defer out.Close()
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", in, log
-	// It does not end with the agent's process group.
+	// It must not end with the agent's process group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	in.Close()
@@ -89,15 +88,15 @@ func beginLine(ctx context.Context, s *store.Store, id string,
 	go func() { _ = cmd.Wait() }()
 	_ = out.SetReadDeadline(time.Now().Add(firstWord))
 	defer context.AfterFunc(ctx, func() { _ = out.SetReadDeadline(time.Now()) })()
-	text, _ := bufio.NewReader(out).ReadString('\n') // none if it died before
+	text, _ := bufio.NewReader(out).ReadString('\n') // empty if it died before
 	return strings.TrimRight(text, "\n"), ctx.Err()
 }
 
-// errorOf reads a process's first word.
+// errorOf returns the error in a process's first word.
 func errorOf(word string) error {
 	text, isError := strings.CutPrefix(word, wordError)
 	if !isError {
-		return nil // begun, or busy: whoever waits sees what comes of it
+		return nil // begun, or busy: the waiting process sees the result
 	}
 	var f dropcap.Failing
 	if err := json.Unmarshal([]byte(text), &f); err != nil {

@@ -10,18 +10,18 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Limits of what a receipt says besides its document.
+// Limits of a receipt's text besides its document.
 const (
 	mostSummary  = 300 // bytes
 	mostMessages = 40
 	mostMessage  = 500 // bytes of each
 )
 
-// mostDocument bounds a verb's document, so that its receipt fits a frame.
-const mostDocument = frame.MaxWhole - 1<<20
+// maxDocument limits a verb's document, so that its receipt fits a frame.
+const maxDocument = frame.MaxWhole - 1<<20
 
 // Print returns what a node prints of a receipt: a line for people, and the receipt from the
-// request's offset on, so much that Run Command keeps all of it.
+// request's offset on, as much as Run Command keeps.
 func Print(r dropcap.Receipt, q wire.Request) (string, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -46,7 +46,7 @@ func Print(r dropcap.Receipt, q wire.Request) (string, error) {
 		printable.Cut(r.Summary, mostSummary), part), nil
 }
 
-// failing is an error as a receipt has it.
+// failing returns an error in the form of a receipt.
 func failing(err error) *dropcap.Failing {
 	e := dropcap.AsError(err)
 	return &dropcap.Failing{
@@ -55,7 +55,7 @@ func failing(err error) *dropcap.Failing {
 	}
 }
 
-// last keeps the last of a receipt's lines.
+// last returns the last lines of a receipt.
 func last(lines []string) []string {
 	return append([]string{}, lines[max(0, len(lines)-mostMessages):]...)
 }

@@ -25,7 +25,7 @@ const (
 	partsKept    = 24 * time.Hour
 )
 
-// Receive keeps a part of evidence, and imports it when all have come.
+// Receive stores a part of evidence, and imports it when all parts are there.
 func (d doer) Receive(ctx context.Context, args wire.Args) (wire.Result, error) {
 	part := args.Part
 	held, err := d.alone(part.Sum[:32])
@@ -71,7 +71,7 @@ func (w *worker) imported(ctx context.Context, whole []byte) (wire.Result, error
 	return wire.Result{Summary: took}, nil
 }
 
-// alone waits until no other request puts the same evidence together.
+// alone waits until no other request joins the same evidence.
 func (w *worker) alone(name string) (*os.File, error) {
 	for range 100 {
 		held, ok, err := w.store.LockRequest(name)
@@ -88,7 +88,7 @@ func (w *worker) partFile(p wire.Part, number int) (string, error) {
 	return w.store.RequestFile(p.Sum[:32], fmt.Sprintf("%d-of-%d", number, p.Count))
 }
 
-// writePart writes a part whole or not at all.
+// writePart writes a part completely or not at all.
 func writePart(path string, data []byte) error {
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
@@ -106,7 +106,7 @@ func writePart(path string, data []byte) error {
 	return nil
 }
 
-// joined puts the parts together, if all have come.
+// joined joins the parts, if all are there.
 func (w *worker) joined(p wire.Part) (whole []byte, all bool, err error) {
 	for k := 1; k <= p.Count; k++ {
 		path, err := w.partFile(p, k)
@@ -139,7 +139,7 @@ func (w *worker) forget(p wire.Part) {
 	}
 }
 
-// sweep removes parts whose others never came, and the logs of processes that died.
+// sweep removes parts of incomplete evidence, and the logs of dead processes.
 func (w *worker) sweep() {
 	old, _ := filepath.Glob(filepath.Join(w.store.Folder(), "requests", "*"))
 	for _, path := range old {

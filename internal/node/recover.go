@@ -13,7 +13,7 @@ import (
 // recoverWait is how long a recovery waits for the engine, and for another dropcap.
 const recoverWait = 15 * time.Second
 
-// recover brings to an end what a process that died has left unfinished.
+// recover finishes what a dead process has left.
 func (w *worker) recover(ctx context.Context) error {
 	r, err := w.host().Recover(ctx, host.RecoverRequest{
 		Wait: recoverWait, Busy: true, CallTimeout: host.DefaultCallTimeout,
@@ -24,8 +24,8 @@ func (w *worker) recover(ctx context.Context) error {
 	return err
 }
 
-// interrupted ends a request whose process died: what it left unfinished is recovered, and what it
-// changed is told. It reports whether that could be done now.
+// interrupted ends a request whose process died: it recovers what was left unfinished, and records
+// what was changed. It reports whether that was possible now.
 func (w *worker) interrupted(ctx context.Context) bool {
 	r := &w.receipt
 	r.Document, r.Messages, r.Warnings = nil, []string{}, []string{}
@@ -58,7 +58,7 @@ func (w *worker) interrupted(ctx context.Context) bool {
 	return true
 }
 
-// recovered recovers, and returns the changes of the request as they are then.
+// recovered recovers, and returns the changes of the request afterwards.
 func (w *worker) recovered(ctx context.Context) ([]dropcap.Change, error) {
 	failed := w.recover(ctx)
 	list, err := w.changesOfDead(ctx)
@@ -72,12 +72,12 @@ func (w *worker) recovered(ctx context.Context) ([]dropcap.Change, error) {
 		}
 	}
 	if ended := endedAll(failed); !ended && len(list) == 0 {
-		return nil, failed // nobody knows whether anything is unfinished
+		return nil, failed // it is unknown whether anything is unfinished
 	}
 	return list, nil
 }
 
-// changesOfDead are the changes of the request that this worker ends.
+// changesOfDead returns the changes of the request that this worker ends.
 func (w *worker) changesOfDead(ctx context.Context) ([]dropcap.Change, error) {
 	args, _ := wire.ParseArgs(w.receipt.Verb, w.receipt.Args) // as it was when it began
 	if len(args.Of) > 0 {
@@ -87,8 +87,8 @@ func (w *worker) changesOfDead(ctx context.Context) ([]dropcap.Change, error) {
 	return changesFor(w.receipt, all), err
 }
 
-// endedAll reports whether a recovery left nothing unfinished, though a container may have been
-// rolled back or need a person.
+// endedAll reports whether a recovery left nothing unfinished, even if a container was rolled back
+// or needs a person.
 func endedAll(err error) bool {
 	switch dropcap.ExitOf(err) {
 	case dropcap.ExitOK, dropcap.ExitRolledBack, dropcap.ExitPerson:
@@ -97,8 +97,8 @@ func endedAll(err error) bool {
 	return false
 }
 
-// interruptedStatus is the exit status that tells how changes stand after an interruption; that not
-// all was done is the least.
+// interruptedStatus returns the exit status of the changes after an interruption; at best it says
+// that not all was done.
 func interruptedStatus(list []dropcap.Change) int {
 	status := dropcap.ExitIncomplete
 	for _, c := range list {

@@ -13,11 +13,11 @@ import (
 	"dropcap/internal/wire"
 )
 
-// lookEvery is how often whoever waits for a request looks at its receipt.
-const lookEvery = 100 * time.Millisecond
+// pollInterval is how often a waiting process reads the receipt of a request.
+const pollInterval = 100 * time.Millisecond
 
-// once has a request done, if it was not, and returns its receipt as it stands at its end or when
-// the time to wait is over.
+// once starts a request unless it was done, and returns its receipt when it ends or the time to
+// wait is over.
 func (n *Node) once(ctx context.Context, q wire.Request) (dropcap.Receipt, error) {
 	s, err := n.open()
 	if err != nil {
@@ -35,8 +35,8 @@ func (n *Node) once(ctx context.Context, q wire.Request) (dropcap.Receipt, error
 	return r, err
 }
 
-// receipt returns what there is of a request. One whose process died is ended, which no look may do
-// if it was changing containers.
+// receipt returns the receipt of a request. It ends one whose process died, except that a request
+// that only reads may not end one that changed containers.
 func (n *Node) receipt(ctx context.Context, q wire.Request) (dropcap.Receipt, error) {
 	of := q.Of[0]
 	s, err := n.open()
@@ -59,13 +59,13 @@ func (n *Node) receipt(ctx context.Context, q wire.Request) (dropcap.Receipt, er
 	return n.see(ctx, s, of, q.Wait)
 }
 
-// recovering is the request that ends another one whose process died.
+// recovering returns the request that ends another one whose process died.
 func recovering(id string) wire.Request {
 	verb, _ := wire.Lookup("recover")
 	return wire.Request{Verb: verb, ID: id, Args: wire.Args{Of: []string{id}}, Wait: verb.Wait}
 }
 
-// see waits as wait does, and does nothing: it tells if no process is at work.
+// see waits as wait does, but starts nothing: it reports if no process is at work.
 func (n *Node) see(ctx context.Context, s *store.Store, id string,
 	most time.Duration) (dropcap.Receipt, error) {
 	for end := time.Now().Add(most); ; {
@@ -73,7 +73,7 @@ func (n *Node) see(ctx context.Context, s *store.Store, id string,
 		if err != nil {
 			return dropcap.Receipt{}, err
 		}
-		r, err := s.Receipt(ctx, id) // after the lock: whoever had it may have ended the request
+		r, err := s.Receipt(ctx, id) // after the lock: its holder may have ended the request
 		switch {
 		case err != nil || r.State.Over():
 			return r, err
@@ -89,16 +89,16 @@ func (n *Node) see(ctx context.Context, s *store.Store, id string,
 		select {
 		case <-ctx.Done():
 			return r, goesOn(id)
-		case <-time.After(lookEvery):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// wait waits until a request is over, or for so long. It sees to it that a process works on it as
-// long as it is not.
+// wait waits until a request is over, or for that time, and ensures that a process works on it
+// until then.
 func (n *Node) wait(ctx context.Context, s *store.Store, q wire.Request,
 	most time.Duration) (dropcap.Receipt, error) {
-	const mostBegun = 50 // processes: one that finds another at work goes at once
+	const mostBegun = 50 // processes: one that finds another at work ends at once
 	end := time.Now().Add(most)
 	for begun := 0; ; {
 		r, err := s.Receipt(ctx, q.ID)
@@ -129,12 +129,12 @@ func (n *Node) wait(ctx context.Context, s *store.Store, q wire.Request,
 		select {
 		case <-ctx.Done():
 			return r, goesOn(q.ID)
-		case <-time.After(lookEvery):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// goesOn is the error of one that waits and is interrupted: that ends the waiting and not the work.
+// goesOn is the error of an interrupted wait: the work goes on.
 func goesOn(id string) error {
 	return dropcap.Errorf(dropcap.CodeInterrupt,
 		"`dropcap node receipt --of="+id+"` tells what comes of it",
@@ -150,11 +150,11 @@ func isIdle(s *store.Store, id string) (bool, error) {
 	return ok, err
 }
 
-// EndDead ends requests whose process died, so that whoever asks for their receipts learns what
-// came of them. Each error is of one of them.
+// EndDead ends requests whose process died, so that their receipts show the result. Each error is
+// of one of them.
 func (n *Node) EndDead(ctx context.Context) []error {
 	if _, err := os.Stat(filepath.Join(n.Store, "store.db")); err != nil {
-		return nil // nor is one made
+		return nil // nor is one created
 	}
 	s, err := n.open()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"dropcap/internal/wire"
 )
 
-// worker does one request. The lock is held from before the receipt says that it goes on until
-// after it says that it is over: a receipt that says so without a holder is of a process that died.
+// worker does one request. It holds the lock from before the receipt says running until after it
+// says done: a running receipt without a lock holder is of a dead process.
 type worker struct {
 	node     *Node
 	store    *store.Store
@@ -23,8 +23,8 @@ type worker struct {
 	observer *observer
 }
 
-// Work is what a process of its own does: it does a request, or ends one whose process died. Its
-// first word tells whoever started it whether it could begin.
+// Work runs in its own process: it does a request, or ends one whose process died. Its first word
+// tells the starting process whether it could begin.
 func (n *Node) Work(ctx context.Context, q wire.Request, first func(word string)) error {
 	s, err := n.open()
 	if err != nil {
@@ -52,7 +52,7 @@ func (n *Node) Work(ctx context.Context, q wire.Request, first func(word string)
 	case w.receipt.State.Over(), !w.mayEnd():
 		return nil
 	case !w.interrupted(ctx):
-		// Still running: whoever asks next tries again.
+		// Still running: the next request tries again.
 		return s.SaveReceipt(context.WithoutCancel(ctx), w.receipt)
 	}
 	return w.end(context.WithoutCancel(ctx))
@@ -64,7 +64,7 @@ func cannotBegin(first func(string), err error) error {
 	return err
 }
 
-// lockSoon takes the lock of a request; others look for a moment whether it is free.
+// lockSoon takes the lock of a request, which others hold for a moment to see whether it is free.
 func lockSoon(s *store.Store, id string) (held *os.File, ok bool, err error) {
 	for range 20 {
 		if held, ok, err = s.LockRequest(id); ok || err != nil {
@@ -75,7 +75,7 @@ func lockSoon(s *store.Store, id string) (held *os.File, ok bool, err error) {
 	return nil, false, nil
 }
 
-// begin records that the request begins. One that is only asked about is not begun.
+// begin records that the request begins.
 func (w *worker) begin(ctx context.Context) (begun bool, err error) {
 	if w.request.Verb.Asks {
 		w.receipt, err = w.store.Receipt(ctx, w.request.ID)
@@ -85,14 +85,14 @@ func (w *worker) begin(ctx context.Context) (begun bool, err error) {
 	return begun, err
 }
 
-// mayEnd reports whether this worker may end the request that it found dead: one that came to look
+// mayEnd reports whether this worker may end the dead request that it found: a verb that only reads
 // must not recover what another changed.
 func (w *worker) mayEnd() bool {
 	verb := w.request.Verb
 	return verb.Recovers || verb.Name == w.receipt.Verb || !wire.Changes(w.receipt.Verb)
 }
 
-// do does the verb and notes how it ended.
+// do does the verb and records the result.
 func (w *worker) do(ctx context.Context) {
 	result, err := w.request.Verb.Do(doer{w}, ctx, w.request.Args)
 	canceled := err == nil || errors.Is(err, context.Canceled)
@@ -117,10 +117,10 @@ func (w *worker) document(v any) error {
 		return nil
 	}
 	text, err := json.Marshal(v)
-	if err == nil && len(text) > mostDocument {
+	if err == nil && len(text) > maxDocument {
 		err = dropcap.Errorf(dropcap.CodeError, "name fewer containers",
 			"cannot take the result of %s: it is larger than %d MiB", w.receipt.Verb,
-			mostDocument>>20)
+			maxDocument>>20)
 	}
 	if err != nil {
 		w.receipt.Summary = ""
@@ -130,7 +130,7 @@ func (w *worker) document(v any) error {
 	return nil
 }
 
-// end keeps the receipt; where there is no room for the document, without it.
+// end stores the receipt, without the document if there is no space for it.
 func (w *worker) end(ctx context.Context) error {
 	r := &w.receipt
 	r.Ended, r.Messages, r.Warnings = now(), last(w.observer.messages), last(w.observer.warnings)

@@ -13,29 +13,29 @@ import (
 	"dropcap"
 )
 
-// Args are what a verb is told. Each verb takes those that its row in the table names.
+// Args are the arguments of a verb. Each verb takes those that its row in the table names.
 type Args struct {
 	Level      dropcap.Level // empty: the host's policy decides
 	Containers []string      // names; none means all
-	AcceptLow  bool          // evidence of low confidence, or none, may decide
+	AcceptLow  bool          // accept evidence of low confidence, or none
 	Strategy   dropcap.Strategy
-	Plans      []Plan         // a host applies the one of them that it has made
-	Soak       *time.Duration // nil: the usual
-	Timeout    time.Duration  // 0: the usual
-	All        bool           // go on with the others after one was rolled back
+	Plans      []Plan         // a host applies the one that it has made
+	Soak       *time.Duration // nil: the default
+	Timeout    time.Duration  // 0: the default
+	All        bool           // continue with the others after a rollback
 	Of         []string       // names of earlier requests
 	For        time.Duration
 	Workloads  []string // none means all
 	Part       Part
 }
 
-// Plan names a plan that a host has made and kept.
+// Plan names a plan that a host has stored.
 type Plan struct {
 	ID     string // 12 hexadecimal digits
 	Digest string // SHA-256 of its document, 64 hexadecimal digits
 }
 
-// PlanOf names the plan that stands in a document.
+// PlanOf names the plan in a document.
 func PlanOf(id string, document []byte) Plan {
 	return Plan{id, fmt.Sprintf("%x", sha256.Sum256(document))}
 }
@@ -59,15 +59,15 @@ func ParsePlan(s string) (Plan, bool) {
 // Part is a piece of a document that comes in several requests.
 type Part struct {
 	Number, Count int    // from 1 on
-	Sum           string // SHA-256 of the whole, 64 hexadecimal digits
+	Sum           string // SHA-256 of the whole document, 64 hexadecimal digits
 	Data          []byte
 }
 
-// partSize is how many bytes a part has: as text it keeps a command below the 64 KB of document and
-// parameters that Run Command takes.
+// partSize is the size of a part in bytes: as text it keeps a command below Run Command's limit of
+// 64 KB for document and parameters.
 const partSize = 15000
 
-// Parts cuts a document into parts.
+// Parts splits a document into parts.
 func Parts(document []byte) []Part {
 	sum := fmt.Sprintf("%x", sha256.Sum256(document))
 	var list []Part
@@ -83,8 +83,8 @@ func Parts(document []byte) []Part {
 // Argument is one argument of a request: --NAME=VALUE, or --NAME alone.
 type Argument struct {
 	Name    string
-	Value   string // how help calls the value; empty: there is none
-	Many    bool   // it may be given several times
+	Value   string // the value's name in the help; empty: no value
+	Many    bool   // may be given several times
 	Digest  bool   // a receipt keeps the SHA-256 of its value
 	Choices []string
 	form    *regexp.Regexp
@@ -92,7 +92,7 @@ type Argument struct {
 	values  func(Request) []string
 }
 
-// Check reports whether a value is of the argument's form.
+// Check returns an error if a value does not have the argument's form.
 func (a *Argument) Check(value string) error {
 	if !word.MatchString(value) || !a.form.MatchString(value) {
 		return dropcap.Errorf(dropcap.CodeUsage, helpHint,
@@ -101,7 +101,7 @@ func (a *Argument) Check(value string) error {
 	return nil
 }
 
-// words returns the argument as a request has it; nothing if it is not given.
+// words returns the argument as words of a request; none if it is not given.
 func (a *Argument) words(q Request) []string {
 	var list []string
 	for _, v := range a.values(q) {
@@ -114,8 +114,8 @@ func (a *Argument) words(q Request) []string {
 	return list
 }
 
-// What values may be. None begins with a dash, so that no value becomes a flag, and none holds what
-// a shell takes for its own.
+// The forms of values. None begins with a dash, so that no value becomes a flag, and none has
+// characters that a shell interprets.
 var (
 	word     = regexp.MustCompile(`^[A-Za-z0-9_.,:/@=+%-]*$`)
 	planForm = regexp.MustCompile(`^[0-9a-f]{12}:[0-9a-f]{64}$`)
@@ -176,7 +176,7 @@ var (
 	}
 )
 
-// The arguments that are about the answer and not about what is done.
+// The arguments about the answer, not about what is done.
 var (
 	requestArg = text("request", "ID", `^`+requestForm+`$`, func(q *Request) *string {
 		return &q.ID
@@ -189,10 +189,10 @@ var (
 	transport = []*Argument{requestArg, offsetArg, eachArg, wholeArg, waitArg}
 )
 
-// choose says what the value may be, for completion.
+// choose sets the possible values, for completion.
 func (a *Argument) choose(values ...string) *Argument { a.Choices = values; return a }
 
-// given is a value that is there, or none.
+// given returns a value if it is set, or none.
 func given(is bool, value string) []string {
 	if !is {
 		return nil
@@ -246,7 +246,7 @@ func span(name, value string, at func(*Request) *time.Duration) *Argument {
 	}
 }
 
-// positive refuses a time that would have no end.
+// positive refuses an infinite time.
 func positive(a *Argument) *Argument {
 	read := a.read
 	a.read = func(q *Request, s string) error {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Help lists the verbs with their arguments, a line each.
+// Help lists the verbs with their arguments, one per line.
 func Help() string {
 	var b strings.Builder
 	const meanings = 43 // the column
@@ -45,7 +45,7 @@ func (a *Argument) synopsis() string {
 	return s
 }
 
-// Complete offers what the next word of a request may be, after those that are there.
+// Complete returns the possible next words of a request.
 func Complete(words []string) []string {
 	if len(words) == 0 {
 		var names []string

@@ -7,10 +7,10 @@ import (
 	"dropcap/internal/foreign"
 )
 
-// Report is what a verb's document is. The zero value is that of a verb that has none.
+// Report describes a verb's document. The zero value is for a verb without one.
 type Report struct {
 	Schema string
-	// Judged says that the document has a status of its own, of what was found or done.
+	// Judged says that the document has its own status, from what was found or done.
 	Judged bool
 	status func(dropcap.HostDocument) (int, error)
 }
@@ -24,7 +24,7 @@ var (
 	evidenceReport = listing(dropcap.SchemaEvidence, foreign.Evidence)
 )
 
-// listing is a report of which it only counts that it can be read.
+// listing returns a report without a status of its own.
 func listing[T any](schema string, read func(dropcap.HostDocument) (T, error)) Report {
 	r := judged(schema, read, func(T) int { return dropcap.ExitOK })
 	r.Judged = false
@@ -39,8 +39,8 @@ func judged[T any](schema string, read func(dropcap.HostDocument) (T, error),
 	}}
 }
 
-// Read reports why a document is not what the verb answers with. A verb without a report answers
-// with any JSON.
+// Read returns an error if a document is not of the verb's report. A verb without a report accepts
+// any JSON.
 func (r Report) Read(d dropcap.HostDocument) error {
 	if r.status == nil {
 		var any json.RawMessage
@@ -50,8 +50,7 @@ func (r Report) Read(d dropcap.HostDocument) error {
 	return err
 }
 
-// Status is the exit status that one host's document stands for. One that cannot be read is
-// incomplete.
+// Status returns the exit status of one host's document. An unreadable one is incomplete.
 func (r Report) Status(d dropcap.HostDocument) int {
 	if r.status == nil {
 		return dropcap.ExitOK
@@ -63,7 +62,7 @@ func (r Report) Status(d dropcap.HostDocument) int {
 	return status
 }
 
-// appliedStatus is for changes that were just made.
+// appliedStatus returns the status of changes that were just made.
 func appliedStatus(c dropcap.Changes) int {
 	return worstOf(c, func(s dropcap.ChangeState) int {
 		if s == dropcap.BackedOut {
@@ -73,7 +72,7 @@ func appliedStatus(c dropcap.Changes) int {
 	})
 }
 
-// backedOutStatus is for changes that were just taken back.
+// backedOutStatus returns the status of changes that were just backed out.
 func backedOutStatus(c dropcap.Changes) int {
 	return worstOf(c, func(s dropcap.ChangeState) int {
 		if s == dropcap.Applied {

@@ -1,7 +1,6 @@
-// Package wire is what a fleet's controller and its hosts say to each other: one table of verbs,
-// and requests that are written and read by it, in words of one form that nothing takes for
-// anything else. It must stay compatible: a host and its controller may be of different versions,
-// and SSM documents that are installed stay installed.
+// Package wire is the protocol between a fleet's controller and its hosts: one table of verbs, and
+// requests that are written and read by it, as words of fixed forms. It must stay compatible: a
+// host and its controller may have different versions, and installed SSM documents stay.
 package wire
 
 import (
@@ -15,25 +14,24 @@ import (
 	"dropcap"
 )
 
-// Request is one request, as it goes to a host.
+// Request is one request to a host.
 type Request struct {
 	Verb Verb
 	// ID is the request's name, 32 hexadecimal digits: a host does a request once.
 	ID string
 	Args
-	// Each says that ID and Of are given to many nodes, and each makes names of its own of them.
+	// Each says that ID and Of are sent to many nodes, and each derives its own names from them.
 	Each   bool
-	Offset int           // the receipt is printed from this character on
-	Whole  bool          // all of it is printed
-	Wait   time.Duration // for its end; then it is told how it stands
+	Offset int           // print the receipt from this character on
+	Whole  bool          // print all of it
+	Wait   time.Duration // how long to wait for its end
 }
 
 const helpHint = "`dropcap node --help` tells what it takes"
 
 var requestName = regexp.MustCompile(`^` + requestForm + `$`)
 
-// Parse reads the words of a request: the verb, then arguments. Whatever is not of their form is
-// refused.
+// Parse reads the words of a request: the verb, then arguments. It refuses any other form.
 func Parse(words []string) (Request, error) {
 	var q Request
 	if len(words) == 0 {
@@ -59,13 +57,13 @@ func Parse(words []string) (Request, error) {
 	return q, nil
 }
 
-// known are all arguments that a request may have.
+// known returns all arguments that a request may have.
 func (q Request) known() []*Argument {
 	return append(slices.Clone(transport), q.Verb.arguments()...)
 }
 
-// ParseArgs reads what a verb is told, as a run or a receipt keeps it: it need not be all that the
-// verb needs.
+// ParseArgs reads a verb's arguments as a run or a receipt stores them: required ones may be
+// missing.
 func ParseArgs(verb string, words []string) (Args, error) {
 	q := Request{}
 	q.Verb, _ = Lookup(verb)
@@ -98,7 +96,7 @@ func (q *Request) read(words []string, known []*Argument) (given map[string]bool
 	return given, nil
 }
 
-// Words are the request as it is sent, without the verb and its name.
+// Words returns the request as it is sent, without the verb and its name.
 func (q Request) Words() []string {
 	list := q.Verb.Words(q.Args)
 	for _, a := range transport[1:] {
@@ -107,7 +105,7 @@ func (q Request) Words() []string {
 	return list
 }
 
-// Words are what the verb is told, in the order of the table.
+// Words returns the verb's arguments, in the order of the table.
 func (v Verb) Words(args Args) []string {
 	list := []string{}
 	for _, a := range v.arguments() {
@@ -116,13 +114,13 @@ func (v Verb) Words(args Args) []string {
 	return list
 }
 
-// Words are what a verb is told.
+// Words returns the arguments of a verb.
 func Words(verb string, args Args) []string {
 	v, _ := Lookup(verb)
 	return v.Words(args)
 }
 
-// Recorded is what the verb is told, as a receipt keeps it: of what is large the digest.
+// Recorded returns the verb's arguments as a receipt stores them: large ones as digests.
 func (q Request) Recorded() []string {
 	list := []string{}
 	for _, a := range q.Verb.arguments() {
@@ -136,8 +134,8 @@ func (q Request) Recorded() []string {
 	return list
 }
 
-// Same reports whether a request that came again is the one that was recorded. Which plans it names
-// depends on the hosts that it went to at once; one that was taken back before it came has no
+// Same reports whether a repeated request equals the recorded one. The plans that it names depend
+// on the hosts that it was sent to together; one that was backed out before it arrived has no
 // arguments.
 func (q Request) Same(recorded []string) bool {
 	plans := func(one string) bool { return strings.HasPrefix(one, "--"+plansArg.Name+"=") }
@@ -149,8 +147,7 @@ func (q Request) Same(recorded []string) bool {
 		slices.DeleteFunc(is, plans))
 }
 
-// On is the request as one node has it: its names are that node's own, where they were given to
-// many.
+// On returns the request of one node: with that node's own names, if it was sent to many.
 func (q Request) On(node string) Request {
 	if !q.Each {
 		return q
@@ -166,7 +163,7 @@ func (q Request) On(node string) Request {
 	return q
 }
 
-// Check refuses a command with a word that no host would take.
+// Check refuses a command with a word that no host would accept.
 func Check(c dropcap.NodeCommand) error {
 	v, ok := Lookup(c.Verb)
 	switch {

@@ -9,7 +9,7 @@ import (
 // WarningPrefix begins a message that is a warning.
 const WarningPrefix = "dropcap: warning: "
 
-// Warnings are what a host warned of. Hosts of older versions keep that among their messages only.
+// Warnings returns a host's warnings. Hosts of older versions have them only among their messages.
 func Warnings(r dropcap.Receipt) []string {
 	if r.Warnings != nil {
 		return r.Warnings
