@@ -6,8 +6,8 @@ import (
 	"dropcap"
 )
 
-// Agreed gives the step that is applied for one that comes from a file: the one that was planned
-// just now (found tells whether the container is there), or one that is refused. Nothing of the
+// Agreed returns the step that is applied for one that comes from a file: the one that was planned
+// just now (found reports whether the container is there), or one that is refused. Nothing of the
 // file's own gets into it but the reason why not.
 func Agreed(filed, fresh dropcap.Step, found bool) dropcap.Step {
 	refuse := func(why, hint string) dropcap.Step {
@@ -45,7 +45,7 @@ func Agreed(filed, fresh dropcap.Step, found bool) dropcap.Step {
 	return fresh
 }
 
-// Equal tells whether two steps make the same change of the same container.
+// Equal reports whether two steps make the same change of the same container.
 func Equal(a, b dropcap.Step) bool {
 	return a.Container.ID == b.Container.ID && a.Container.Name == b.Container.Name &&
 		a.Container.Fingerprint == b.Container.Fingerprint &&

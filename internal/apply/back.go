@@ -33,7 +33,7 @@ func (c *change) wanted() (wanted, error) {
 	return w, nil
 }
 
-// ran tells whether the old container ran when the change began, so that the new one has to.
+// ran reports whether the old container ran when the change began, so that the new one has to.
 func (c *change) ran() bool {
 	w, err := c.wanted()
 	return err == nil && w.ran
@@ -182,14 +182,14 @@ func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 	return nil
 }
 
-// foreign tells whether the container's name belongs to one that is neither the old nor the new
+// foreign reports whether the container's name belongs to one that is neither the old nor the new
 // one.
 func (b *backing) foreign(ctx context.Context) bool {
 	s, err := b.look(ctx, b.c, "look-name", b.c.Name)
 	return err == nil && s != nil && s.Name == b.c.Name && s.ID != b.c.Before && s.ID != b.c.After
 }
 
-// again makes the old container again, since somebody has removed the retained one: under the
+// again builds the old container again, since somebody has removed the retained one: under the
 // backup name, never started.
 func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	o, err := b.c.original()

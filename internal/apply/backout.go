@@ -128,7 +128,7 @@ func (s recreating) mayBackOne(ctx context.Context, c *change) error {
 	return nil
 }
 
-// standsOne tells whether the new one is in the place of the old one.
+// standsOne reports whether the new one is in the place of the old one.
 func (s recreating) standsOne(ctx context.Context, c *change) (bool, error) {
 	b := &backing{Runner: s.Runner, c: c, hope: s.now().Add(s.patience())}
 	ctx = context.WithoutCancel(ctx)
@@ -153,7 +153,7 @@ func (s recreating) standsOne(ctx context.Context, c *change) (bool, error) {
 	}
 }
 
-// stands tells whether the new one is in its place and the old one is out of the way.
+// stands reports whether the new one is in its place and the old one is out of the way.
 func (w wanted) stands(old, new *seen) bool {
 	if new == nil || new.Name != w.name || w.ran != new.alive() {
 		return false
@@ -171,7 +171,7 @@ func words(s dropcap.ChangeState) string {
 	return string(s)
 }
 
-// Prunable gives the changes whose retained container, or kept log, is older than a time and may
+// Prunable returns the changes whose retained container, or kept log, is older than a time and may
 // go, newest first.
 func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
 	var list []dropcap.Change

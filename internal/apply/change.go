@@ -45,7 +45,7 @@ const (
 	keepDiscard = "discard"
 )
 
-// begin makes the change of a job. Nothing is done yet.
+// begin builds the change of a job. Nothing is done yet.
 func (r *Runner) begin(j *Job) *change {
 	c := &change{job: j, gate: j.Gate, keep: map[string]json.RawMessage{}}
 	c.carryIf(j.Carry, r.Boot)
@@ -158,7 +158,7 @@ func (c *change) happened(at time.Time, event string) {
 	}
 }
 
-// when gives the time of the latest event of that name; zero if there is none.
+// when returns the time of the latest event of that name; zero if there is none.
 func (c *change) when(event string) time.Time {
 	if c.lead != nil {
 		if !strings.HasPrefix(event, "note-") {

@@ -116,7 +116,7 @@ func kindsFor(how string) []kind {
 	return []kind{{"always", true}}
 }
 
-// effectsOf gives the effects of a whole run, each name once.
+// effectsOf returns the effects of a whole run, each name once.
 func effectsOf(t *testing.T, do func(*scripted, Job)) []string {
 	t.Helper()
 	s, j := stage(t, "always", true)
@@ -207,7 +207,7 @@ func strike(t *testing.T, f fault, policy string, ran bool, do func(*scripted, J
 	s.check(t, ran)
 }
 
-// touched tells whether the latest change has stopped anything.
+// touched reports whether the latest change has stopped anything.
 func (s *scripted) touched() bool {
 	return len(s.changes) > 0 && slices.ContainsFunc(s.changes[len(s.changes)-1].Timeline,
 		func(e dropcap.Event) bool {

@@ -49,7 +49,7 @@ func (g Gate) patience(h *healthcheck) time.Duration {
 	return max(ready, h.StartPeriod+h.StartInterval+time.Duration(retries)*once+5*time.Second)
 }
 
-// checks tells whether there is a healthcheck that runs.
+// checks reports whether there is a healthcheck that runs.
 func (h *healthcheck) checks() bool { return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" }
 
 // gate watches containers that have just been started until all have proven themselves. The error
@@ -124,7 +124,7 @@ func (g *gating) named(err error) error {
 	return dropcap.Errorf(codeOf(err), hintOf(err), "%s: %w", g.of.Name, plain(err))
 }
 
-// wasSick tells whether the old one was unhealthy when it was last seen.
+// wasSick reports whether the old one was unhealthy when it was last seen.
 func (c *change) wasSick() bool {
 	o, err := c.original()
 	return err == nil && unhealthy(o.Inspect)

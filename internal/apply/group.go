@@ -69,7 +69,7 @@ func (c *change) join(o dropcap.ChangedContainer, j *Job) *change {
 	return m
 }
 
-// joinAll makes the members of a job, which has them at hand.
+// joinAll builds the members of a job, which has them at hand.
 func (c *change) joinAll(jobs []Job, boot string) {
 	for i := range jobs {
 		j := &jobs[i]
@@ -81,7 +81,7 @@ func (c *change) joinAll(jobs []Job, boot string) {
 	}
 }
 
-// rejoin makes the members that the journal knows.
+// rejoin builds the members that the journal knows.
 func (c *change) rejoin() {
 	if c.Strategy != dropcap.StrategyRecreate {
 		return
@@ -165,7 +165,7 @@ func (c *change) partners(new bool) map[string]string {
 	return out
 }
 
-// point makes the recipe of the new container, which lives in the namespaces of the new ones.
+// point builds the recipe of the new container, which lives in the namespaces of the new ones.
 func (c *change) point() error {
 	if c.lead == nil {
 		return nil
@@ -321,7 +321,7 @@ func (s recreating) apart(ctx context.Context, c *change,
 	return out, nil
 }
 
-// stands tells whether the new ones are in the places of the old ones, and live in each other's
+// stands reports whether the new ones are in the places of the old ones, and live in each other's
 // namespaces.
 func (s recreating) stands(ctx context.Context, c *change) (bool, error) {
 	for _, m := range c.all() {

@@ -52,7 +52,7 @@ func (s *scripted) provider(b *box) (of *box, shares bool) {
 	return s.find(id), true
 }
 
-// homeless tells whether a container cannot be started, since what it lives in does not run.
+// homeless reports whether a container cannot be started, since what it lives in does not run.
 func (s *scripted) homeless(b *box) bool {
 	of, shares := s.provider(b)
 	return shares && (of == nil || !of.running)

@@ -352,8 +352,8 @@ func (s inPlacing) taken(ctx context.Context, c *change, began time.Time) error 
 	return nil
 }
 
-// stands tells whether the engine has the new lists and the container was started since with them,
-// if it should run.
+// stands reports whether the engine has the new lists and the container was started since with
+// them, if it should run.
 func (s inPlacing) stands(ctx context.Context, c *change) (bool, error) {
 	w, err := c.wanted()
 	if err != nil {
@@ -369,7 +369,7 @@ func (s inPlacing) stands(ctx context.Context, c *change) (bool, error) {
 	return !w.ran || s.restarted(c, now), nil
 }
 
-// restarted tells whether the container was started since the change began.
+// restarted reports whether the container was started since the change began.
 func (s inPlacing) restarted(c *change, now *seen) bool {
 	w, err := c.wanted()
 	return err == nil && !now.State.StartedAt.Equal(w.startedAt)

@@ -79,7 +79,7 @@ func (w wanted) next(now time.Time, old, new *seen, m memory) (e *dropcap.Effect
 // bookkeeping.
 const settling = 10 * time.Second
 
-// stopping tells whether a stop that went out may still be under way in the engine: it goes on
+// stopping reports whether a stop that went out may still be under way in the engine: it goes on
 // there without us.
 func (w wanted) stopping(old *seen, m memory) bool {
 	return old.alive() && !w.switched.IsZero() && !m.stopped && !m.started &&

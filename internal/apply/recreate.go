@@ -124,7 +124,7 @@ func (s recreating) prepare(ctx context.Context, c *change) error {
 	return interrupted(ctx)
 }
 
-// make makes the new one beside the old one, stopped, and compares them.
+// make builds the new one beside the old one, stopped, and compares them.
 func (s recreating) make(ctx context.Context, c *change) error {
 	if err := interrupted(ctx); err != nil {
 		return err

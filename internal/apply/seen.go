@@ -39,11 +39,11 @@ type restartPolicy struct {
 	MaximumRetryCount int
 }
 
-// never tells whether the engine never starts the container by itself. An empty name is what some
+// never reports whether the engine never starts the container by itself. An empty name is what some
 // clients send.
 func (p restartPolicy) never() bool { return p.Name == "" || p.Name == "no" }
 
-// same tells whether two policies are the same to the engine.
+// same reports whether two policies are the same to the engine.
 func (p restartPolicy) same(q restartPolicy) bool { return p == q || p.never() && q.never() }
 
 // healthcheck has the engine's nanoseconds; 0 is its default (moby daemon/health.go).
@@ -66,12 +66,12 @@ func read(body json.RawMessage) (*seen, error) {
 	return &s, nil
 }
 
-// alive tells whether the container has, or is about to have, processes.
+// alive reports whether the container has, or is about to have, processes.
 func (s *seen) alive() bool {
 	return s != nil && (s.State.Running || s.State.Paused || s.State.Restarting)
 }
 
-// began tells whether it was ever started.
+// began reports whether it was ever started.
 func (s *seen) began() bool { return s.State.Status != "created" && s.State.StartedAt.Year() > 1 }
 
 // grace is how long the engine lets the container end by itself before it kills it; negative: for

@@ -29,7 +29,7 @@ func newSource(r *Runner) strategy { return sourcing{r} }
 
 type sourcing struct{ *Runner }
 
-// of gives the owner's strategy for a change.
+// of returns the owner's strategy for a change.
 func (s sourcing) of(c *change) (strategy, error) {
 	if c.source == nil {
 		from := &Source{}
@@ -172,7 +172,7 @@ func (r *Runner) members(ctx context.Context, c *change, labels ...string) ([]me
 	return list, nil
 }
 
-// imageLabels gives the labels of an image; of one that is gone they are not known.
+// imageLabels returns the labels of an image; of one that is gone they are not known.
 func (r *Runner) imageLabels(ctx context.Context, c *change, id string) (dropcap.Labels, error) {
 	if id == "" || strings.ContainsAny(id, "/?#%") {
 		return dropcap.Labels{}, nil
@@ -194,7 +194,7 @@ func (r *Runner) imageLabels(ctx context.Context, c *change, id string) (dropcap
 	return dropcap.Labels{Image: b.Config.Labels, ImageKnown: true}, nil
 }
 
-// declares tells whether the engine says that a container was made with these capabilities.
+// declares reports whether the engine says that a container was made with these capabilities.
 func (s *seen) declares(g dropcap.Grant) bool {
 	var b struct {
 		HostConfig struct {

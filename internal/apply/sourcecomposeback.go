@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/source"
 )
 
-// stands tells whether all of the services' containers run as the edited files say.
+// stands reports whether all of the services' containers run as the edited files say.
 func (s composing) stands(ctx context.Context, c *change) (bool, error) {
 	for end := s.now().Add(s.patience()); ; s.sleep(ctx, s.poll()) {
 		_, err := s.list(ctx, c)

@@ -283,7 +283,7 @@ func (s composing) differing(c *change, now *seen, back, networks bool) error {
 		"cannot let compose make %s otherwise than it was: it differs in more than capabilities: %s", was.name, places(list))
 }
 
-// older tells whether the engine's API is older than a version.
+// older reports whether the engine's API is older than a version.
 func older(c *change, than string) bool {
 	o, err := c.original()
 	if err != nil {

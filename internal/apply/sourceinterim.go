@@ -8,7 +8,7 @@ import (
 	"dropcap/internal/source"
 )
 
-// Compose makes the successor under an interim name, stops and removes the old one, and gives the
+// Compose builds the successor under an interim name, stops and removes the old one, and gives the
 // successor its name. Ended in between (it ends when dropcap is killed and its output goes
 // nowhere), it leaves both, or a successor without its name; at its next run it keeps either of the
 // two, and takes the name as it is.
@@ -49,7 +49,7 @@ func has(list []serviceMember, idPrefix string) bool {
 	return false
 }
 
-// finalNames gives the containers the names that compose would have given them.
+// finalNames returns the containers the names that compose would have given them.
 func (s composing) finalNames(ctx context.Context, c *change, list []serviceMember) error {
 	for i, m := range list {
 		final, _, ok := source.Interim(m.name(), m.believed[source.ReplaceLabel])

@@ -27,9 +27,9 @@ func (s *Compose) service(name string) *Service {
 	return nil
 }
 
-// listAll gives the services' containers, the names of those of services that are only named beside
-// them, and the name of one that only its image's labels make one of them: compose would take it
-// for one.
+// listAll returns the services' containers, the names of those of services that are only named
+// beside them, and the name of one that only its image's labels make one of them: compose would
+// take it for one.
 func (s composing) listAll(ctx context.Context,
 	c *change) (list []serviceMember, beside []string, imposter string, err error) {
 	project := s.from.Project.Name
@@ -70,7 +70,7 @@ func membersOf(list []serviceMember, one *Service) (out []serviceMember) {
 	return out
 }
 
-// running gives the names of the services' containers, which must be as many as were planned for,
+// running returns the names of the services' containers, which must be as many as were planned for,
 // and run, and of those of the services named beside them.
 func (s composing) running(ctx context.Context, c *change) (names, beside []string, err error) {
 	list, beside, imposter, err := s.listAll(ctx, c)

@@ -159,7 +159,7 @@ func (s swarming) long(c *change) time.Duration {
 	return min(time.Duration(tasks)*each+c.gate.Timeout, time.Hour)
 }
 
-// made gives the ids of this node's running containers of the service that were made with g.
+// made returns the ids of this node's running containers of the service that were made with g.
 func (s swarming) made(ctx context.Context, c *change, g dropcap.Grant) ([]string, error) {
 	list, err := s.members(ctx, c, "com.docker.swarm.service.id="+s.from.ID)
 	if err != nil {

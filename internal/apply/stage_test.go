@@ -26,7 +26,7 @@ var answers = sync.OnceValues(func() (recreate.Original, error) {
 	return all["networks"], err
 })
 
-// reread gives the recipe of what was changed in an original.
+// reread returns the recipe of what was changed in an original.
 func reread(t *testing.T, o recreate.Original) *recreate.Recipe {
 	t.Helper()
 	recipe, err := recreate.Read(o)

@@ -198,7 +198,7 @@ func loadBaseline(ctx context.Context, path string) (func(string, dropcap.Findin
 	return policy.ParseBaseline(path, text)
 }
 
-// hostUnseen tells whether no output describes the host.
+// hostUnseen reports whether no output describes the host.
 func hostUnseen(targets []target) bool {
 	return !slices.ContainsFunc(targets, func(t target) bool {
 		return !slices.Contains([]string{"table", "wide", "cis"}, t.format)

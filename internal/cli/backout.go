@@ -77,7 +77,7 @@ func (a *app) runBackout(ctx context.Context, args []string, f *backoutCommand) 
 	return a.outcome(r, err)
 }
 
-// printChanges prints what came of changes. What cannot be printed does not hide what was done.
+// printChanges prints the result of changes. A failure to print does not hide what was done.
 func (a *app) printChanges(targets []target, doc dropcap.Changes, f outputFlags) {
 	if err := a.print(targets, func(w io.Writer, format string, o render.Options) error {
 		return render.Changes(w, format, doc, o)
@@ -86,7 +86,7 @@ func (a *app) printChanges(targets []target, doc dropcap.Changes, f outputFlags)
 	}
 }
 
-// hangup also ends what goes on when the terminal goes away (SIGHUP).
+// hangup also ends the work when the terminal goes away (SIGHUP).
 func hangup(ctx context.Context) (context.Context, func()) {
 	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }

@@ -28,7 +28,7 @@ import (
 	"dropcap/internal/render"
 )
 
-// app is one run of the program: its streams and what the global flags say.
+// app is one run of the program: its streams and global flags.
 type app struct {
 	in       io.Reader
 	out, err io.Writer
@@ -44,7 +44,7 @@ type app struct {
 	finished   bool                  // the command did what it should although it was interrupted
 }
 
-// Main runs one command line and gives its exit status. Nothing else in the program prints errors
+// Main runs one command line and returns its exit status. Nothing else in the program prints errors
 // or decides the status.
 func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	// A reader that has had enough (| head) is no error: without this the first write after it
@@ -81,8 +81,8 @@ func (a *app) report(err error, asJSON bool) {
 	}
 }
 
-// wantsJSON tells whether standard output was to be JSON, as far as the command line was
-// understood.
+// wantsJSON reports whether standard output was to be JSON, as far as the command line could be
+// parsed.
 func wantsJSON(cmd *cobra.Command) bool {
 	f := cmd.Flag("format")
 	if f == nil {
@@ -104,7 +104,7 @@ func writeErrorJSON(w io.Writer, e *dropcap.Error) {
 	_ = render.JSONLine(w, map[string]body{"error": {e.Code, e.Message, e.Hint}})
 }
 
-// usage turns what the flag parser says into an error of ours.
+// usage turns the flag parser's error into one of dropcap's.
 func usage(cmd *cobra.Command, err error) error {
 	hint := fmt.Sprintf("`%s --help` tells what it takes", cmd.CommandPath())
 	return &dropcap.Error{Code: dropcap.CodeUsage, Message: "cannot read the command line: " +
@@ -222,7 +222,7 @@ func (f *outputFlags) target(s string) (target, error) {
 	return target{name, file}, nil
 }
 
-// quietly gives the format of standard output: with --quiet one that can be ids alone.
+// quietly returns the format of standard output: with --quiet one that can be ids alone.
 func (f *outputFlags) quietly(format string) string {
 	if f.quiet && format != "wide" && slices.Contains(f.known, format) ||
 		f.quiet && strings.Contains(format, "{{") {
@@ -231,7 +231,7 @@ func (f *outputFlags) quietly(format string) string {
 	return format
 }
 
-// sameFile tells whether the last of the files is one of those before it.
+// sameFile reports whether the last of the files is one of those before it.
 func sameFile(files []string) bool {
 	last, err := filepath.Abs(files[len(files)-1])
 	return slices.ContainsFunc(files[:len(files)-1], func(f string) bool {

@@ -67,11 +67,11 @@ Exit status: 0 done, nothing to say; 1 error; 2 usage; 3 findings, or changes pe
 were rolled back; 5 a person is needed on some host; 6 this host can't; 7 incomplete (a host could
 not be asked, or refused something); 130 interrupted: "dropcap fleet resume RUN" goes on.`
 
-// noQuiet hides --quiet where it changes nothing.
+// noQuiet hides --quiet where it has no effect.
 func noQuiet(cmd *cobra.Command) { cobra.CheckErr(cmd.Flags().MarkHidden("quiet")) }
 
-// remembered finds a run in the store, and reaches hosts as it did; verb is the one that it must be
-// of, empty: any, which goes on.
+// remembered returns a run in the store, and reaches hosts as it did; verb is its required verb,
+// empty: any.
 func remembered(ctx context.Context, f *flag.Fleet, fl *pflag.FlagSet, id,
 	verb string) (dropcap.FleetRun, error) {
 	s, err := store.Open(f.Store)
@@ -185,7 +185,7 @@ func (c *control) find(ctx context.Context,
 	return nodes, failures, nil
 }
 
-// interrupted tells what an interrupt leaves behind.
+// interrupted says what an interrupt leaves behind.
 func interrupted(ctx context.Context, run dropcap.FleetRun, err error) error {
 	if err == nil || ctx.Err() == nil || !errors.Is(err, context.Canceled) {
 		return err
@@ -200,7 +200,7 @@ type fleetLook struct {
 	outputFlags
 }
 
-// look makes a command that asks each host once.
+// look returns a command that asks each host once.
 func (a *app) look(verb string, cmd *cobra.Command, register func(*cobra.Command, *fleetLook),
 	do func(context.Context, *control, *fleetLook) error) *cobra.Command {
 	f := &fleetLook{}
@@ -248,7 +248,7 @@ func (c *control) start(ctx context.Context, f *flag.Fleet, run dropcap.FleetRun
 	return run, hosts, c.Ledger.SaveHosts(ctx, run.ID, hosts)
 }
 
-// do starts a run, does it, and prints what came of it.
+// do starts a run, does it, and prints the result.
 func (c *control) do(ctx context.Context, f *flag.Fleet, run dropcap.FleetRun,
 	out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	targets, err := out.targets(checkFleet(run.Verb))
@@ -270,7 +270,7 @@ func (c *control) do(ctx context.Context, f *flag.Fleet, run dropcap.FleetRun,
 	return c.finish(ctx, run, hosts, targets, out)
 }
 
-// finish does a run that was started, and prints what came of it.
+// finish does a started run, and prints the result.
 func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
 	targets []target, out *outputFlags) (dropcap.FleetRun, []dropcap.FleetHost, error) {
 	run, hosts, err := c.Go(ctx, run, hosts, c.places)
@@ -302,7 +302,7 @@ func (c *control) finish(ctx context.Context, run dropcap.FleetRun, hosts []drop
 // mostWarnings is how many different warnings of hosts are shown; containers make them up.
 const mostWarnings = 20
 
-// hostWarnings tells what hosts warned of.
+// hostWarnings prints the hosts' warnings.
 func (a *app) hostWarnings(hosts []dropcap.FleetHost) {
 	list := fleet.Warnings(hosts)
 	for _, w := range list[:min(len(list), mostWarnings)] {
@@ -318,8 +318,8 @@ func (a *app) hostWarnings(hosts []dropcap.FleetHost) {
 	}
 }
 
-// missing tells of names that no host has. Where all hosts have answered it is the error that it is
-// on one host.
+// missing reports names that no host has. If all hosts have answered, it is the same error as on
+// one host.
 func (a *app) missing(doc dropcap.Fleet) error {
 	names, answered := fleet.Missing(doc)
 	if len(names) == 0 {
@@ -351,7 +351,7 @@ func quoted(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// printAWS prints what would be sent, as the aws command takes it.
+// printAWS prints what would be sent as aws commands.
 func (c *control) printAWS(run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 	list, err := c.Commands(run, hosts, c.places)
 	if err != nil {
@@ -368,7 +368,7 @@ func checkFleet(verb string) func(string) error {
 	return func(format string) error { return render.CheckFleetFormat(verb, format) }
 }
 
-// hintRun says what a run's id is for.
+// hintRun says how to use a run's id.
 func (a *app) hintRun(what, verb string, run dropcap.FleetRun) {
 	fmt.Fprintf(a.err, "run %s; %s: dropcap fleet %s %s\n", run.ID, what, verb, run.ID)
 }

@@ -178,7 +178,7 @@ func (a *app) runFleetApply(cmd *cobra.Command, id string, f *fleetChangeCommand
 	return c.changed(ctx, run, hosts, targets, &f.outputFlags)
 }
 
-// changed does a run that changes something, and says how it ended.
+// changed does a run that changes something, and reports the result.
 func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dropcap.FleetHost,
 	targets []target, out *outputFlags) error {
 	run, hosts, err := c.finish(ctx, run, hosts, targets, out)
@@ -193,12 +193,12 @@ func (c *control) changed(ctx context.Context, run dropcap.FleetRun, hosts []dro
 	return c.app.ended(run, hosts)
 }
 
-// sent tells whether any host may have got its request.
+// sent reports whether any host may have received its request.
 func sent(hosts []dropcap.FleetHost) bool {
 	return slices.ContainsFunc(hosts, func(h dropcap.FleetHost) bool { return h.Sent > 0 })
 }
 
-// ended is the error that a run which was stopped stands for.
+// ended returns the error of a stopped run.
 func (a *app) ended(run dropcap.FleetRun, hosts []dropcap.FleetHost) error {
 	switch run.State {
 	case dropcap.RunBackedOut:

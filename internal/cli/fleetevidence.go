@@ -40,7 +40,7 @@ to hosts that have not learned yet.
 	return cmd
 }
 
-// pull gets the hosts' evidence, shows it merged, and keeps it.
+// pull fetches the hosts' evidence, shows it merged, and stores it.
 func (c *control) pull(ctx context.Context, f *fleetLook) error {
 	targets, err := f.outputFlags.targets(checkFleet("evidence"))
 	if err != nil {

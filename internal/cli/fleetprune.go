@@ -83,11 +83,11 @@ func (a *app) runFleetPrune(ctx context.Context, f *fleetPruneCommand) error {
 	return nil
 }
 
-// atWork tells which runs a process goes on with.
+// atWork returns the runs that a process works on.
 func atWork(s *store.Store, runs []dropcap.FleetRun) map[string]bool {
 	busy := map[string]bool{}
 	for _, r := range runs {
-		if r.State == dropcap.RunDone { // nobody goes on with it
+		if r.State == dropcap.RunDone { // nobody continues it
 			continue
 		}
 		unlock, err := s.LockRun(r.ID)
@@ -98,7 +98,7 @@ func atWork(s *store.Store, runs []dropcap.FleetRun) map[string]bool {
 	return busy
 }
 
-// forget removes a run that nobody is at work on.
+// forget removes a run that no process works on.
 func forget(ctx context.Context, s *store.Store, r dropcap.FleetRun) error {
 	unlock, err := s.LockRun(r.ID)
 	if err != nil {

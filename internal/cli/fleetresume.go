@@ -68,7 +68,7 @@ func (a *app) runFleetResume(cmd *cobra.Command, id string, f *flag.Fleet, out *
 	return c.changed(ctx, fleet.Reopen(run, hosts), hosts, targets, out)
 }
 
-// reachable tells whether the credentials reach all places of a run.
+// reachable checks that the credentials reach all places of a run.
 func (c *control) reachable(run dropcap.FleetRun) error {
 	for _, p := range run.Places {
 		ok := false

@@ -94,7 +94,7 @@ func (a *app) runFleetStatus(ctx context.Context, id string, f *outputFlags, fol
 	}
 }
 
-// leftBehind tells whether a run's controller is gone before it was over. A run is kept a moment
+// leftBehind reports whether a run's controller ended before the run. A run is kept a moment
 // before it is locked, so that a very young one is not judged. A backout and the audits of a gate
 // are the work of whoever has the run of which they are.
 func leftBehind(s *store.Store, run dropcap.FleetRun) bool {

@@ -71,8 +71,7 @@ many through AWS Systems Manager.`,
 	return root
 }
 
-// knownCommand makes `help` of a command that there is not the error that the command itself would
-// be.
+// knownCommand makes `help` of an unknown command the same error as the command itself.
 func knownCommand(root *cobra.Command, args []string) error {
 	found, rest, err := root.Find(args)
 	if err == nil && len(rest) == 0 {
@@ -87,8 +86,8 @@ func knownCommand(root *cobra.Command, args []string) error {
 	return usage(found, suggest(found, rest, err))
 }
 
-// wrapArgs makes the parser's complaints about arguments and unknown commands usage errors, for the
-// whole tree.
+// wrapArgs builds the parser's complaints about arguments and unknown commands usage errors, for
+// the whole tree.
 func wrapArgs(cmd *cobra.Command) {
 	cmd.SuggestionsMinimumDistance = 2
 	if check := cmd.Args; check != nil {
@@ -223,7 +222,7 @@ Exit status: 0 done, or nothing to do; 1 error; 2 usage; 4 rolled back: the old 
 putting it back failed: a person is needed; 6 this host can't (no engine, no permission); 7
 something was refused or not tried; 130 interrupted, after the step was finished or rolled back.`
 
-// outcome notes what came of changes.
+// outcome records the result of changes.
 func (a *app) outcome(r host.Changed, err error) error {
 	if r.Incomplete {
 		a.status = dropcap.Worst(a.status, dropcap.ExitIncomplete)

@@ -15,28 +15,28 @@ import (
 	"dropcap/internal/printable"
 )
 
-// ApplyRequest says what to change, and what it has to pass.
+// ApplyRequest says what to change, and what the change must pass.
 type ApplyRequest struct {
 	PlanRequest
-	// Saved is a plan from a file. It is input, not truth: every step is planned again, and refused
-	// if it comes out otherwise.
+	// Saved is a plan from a file. It is untrusted: every step is planned again, and refused if the
+	// result differs.
 	Saved   *dropcap.Plan
 	Gate    apply.Gate
 	InPlace InPlaceOptions
 	All     bool // go on with the others after one was rolled back
-	// Ready is for whoever wants all that can be done: it goes on like All, and of what is refused
-	// it only tells how much.
+	// Ready applies all that can be applied: it continues like All, and only counts what is
+	// refused.
 	Ready       bool
 	NoWatch     bool // do not watch for denied capability checks
 	CallTimeout time.Duration
 }
 
-// PlanMade reports the plan that is going to be applied, before the operator is asked.
+// PlanMade reports the plan to be applied, before the operator is asked.
 type PlanMade struct{ Plan dropcap.Plan }
 
 func (PlanMade) isProgress() {}
 
-// Apply plans and changes containers. The document holds nothing where nothing was to be changed.
+// Apply plans and changes containers. The document is empty if there was nothing to change.
 func (h *Host) Apply(ctx context.Context, q ApplyRequest) (Changed, error) {
 	ch, err := h.Change(ctx, q.CallTimeout)
 	if err != nil {
@@ -74,8 +74,8 @@ type Rehearsed struct {
 	Effects   []dropcap.Effect
 }
 
-// Rehearse returns each effect that Apply would have, under that version of the engine's API, and
-// has none.
+// Rehearse returns the effects that Apply would have, for that version of the engine's API, and has
+// none itself.
 func (h *Host) Rehearse(ctx context.Context,
 	q ApplyRequest) (list []Rehearsed, api string, r Changed, err error) {
 	ch, err := h.ChangeOnly(ctx, q.CallTimeout)
@@ -96,8 +96,8 @@ func (h *Host) Rehearse(ctx context.Context,
 	return list, ch.Session.Version(), r, err
 }
 
-// jobs plans, and returns what of it is to be done. It reports whether some container is left as it
-// is though it should be changed.
+// jobs plans, and returns what to do. It reports whether a container that should change is left as
+// it is.
 func (h *Host) jobs(ctx context.Context, ch *Changing,
 	q ApplyRequest) (jobs []apply.Job, left bool, err error) {
 	var p Planned

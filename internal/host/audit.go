@@ -9,19 +9,19 @@ import (
 	"dropcap/internal/policy"
 )
 
-// AuditRequest says what to judge, and by what.
+// AuditRequest says what to judge, and how.
 type AuditRequest struct {
 	SeeRequest
 	// Saved is judged instead of this host; nil means this host.
 	Saved  *dropcap.Snapshot
 	Policy dropcap.Policy
-	// Filter picks the containers of the result.
+	// Filter selects the containers of the result.
 	Filter audit.Filter
-	// Known reports whether a finding stands in the baseline; nil without one.
+	// Known reports whether the baseline has a finding; nil without one.
 	Known func(identity string, f dropcap.Finding) bool
 }
 
-// AuditResult is the judgement and what was judged.
+// AuditResult is the audit and its snapshot.
 type AuditResult struct {
 	Audit    dropcap.Audit
 	Snapshot dropcap.Snapshot
@@ -30,8 +30,8 @@ type AuditResult struct {
 	options audit.Options
 }
 
-// Audit looks at containers and judges them. Evidence that the store has is used; where it cannot
-// be read there is a warning, and the judgement without it is the stricter one.
+// Audit observes containers and judges them by the store's evidence. If that cannot be read, it
+// warns, and judges without: that is stricter.
 func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 	var r AuditResult
 	here := false
@@ -65,8 +65,8 @@ func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 	return r, nil
 }
 
-// labelValuesKnown refuses to judge a snapshot by what it does not tell of a label: its value, or,
-// where it is of an older dropcap, whether the image brought it.
+// labelValuesKnown refuses to judge a snapshot by what it does not have: a label's value, or, from
+// an older dropcap, whether the label comes from the image.
 func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
 	line, asks := policy.NeedsLabelValues(p, s.Containers)
 	if !asks {
@@ -83,7 +83,7 @@ func labelValuesKnown(p dropcap.Policy, s dropcap.Snapshot) error {
 			"value, or not whether the image brought it", where)
 }
 
-// Explain says of one container why it holds what it holds. The request names that container.
+// Explain says why one container holds its capabilities. The request names that container.
 func (h *Host) Explain(ctx context.Context,
 	q AuditRequest) (dropcap.Explanation, AuditResult, error) {
 	r, err := h.Audit(ctx, q)

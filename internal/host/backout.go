@@ -13,7 +13,7 @@ import (
 	"dropcap/internal/store"
 )
 
-// BackoutRequest says which changes to take back: one of the three.
+// BackoutRequest says which changes to back out: one of the three.
 type BackoutRequest struct {
 	Name        string // a change, or the latest of a container
 	Last        bool   // the latest change of this host
@@ -21,7 +21,8 @@ type BackoutRequest struct {
 	CallTimeout time.Duration
 }
 
-// Backout brings back the very same old containers. Nothing to back out is an empty document.
+// Backout brings back the very same old containers. If there is nothing to back out, the document
+// is empty.
 func (h *Host) Backout(ctx context.Context, q BackoutRequest) (Changed, error) {
 	ch, list, err := h.chosen(ctx, q.CallTimeout, "Back out %s?", q.choose)
 	if err != nil {
@@ -58,8 +59,8 @@ func (h *Host) chosen(ctx context.Context, timeout time.Duration, question strin
 	return ch, list, nil
 }
 
-// choose picks the changes, the newest first. A change that is named is given whatever its state
-// is: that is for the verb to refuse.
+// choose returns the changes, the newest first. A named change is returned in any state: the verb
+// may refuse it.
 func (q BackoutRequest) choose(all []dropcap.Change) ([]dropcap.Change, error) {
 	able := slices.DeleteFunc(slices.Clone(all), func(c dropcap.Change) bool {
 		return !CanBeBackedOut(c)
@@ -83,7 +84,7 @@ func (q BackoutRequest) choose(all []dropcap.Change) ([]dropcap.Change, error) {
 	return found[:1], nil
 }
 
-// CanBeBackedOut reports whether a change can be taken back as it stands.
+// CanBeBackedOut reports whether a change can be backed out in its present state.
 func CanBeBackedOut(c dropcap.Change) bool {
 	return c.State == dropcap.Applied || c.State == dropcap.NeedsPerson
 }
@@ -102,8 +103,8 @@ type PruneRequest struct {
 	CallTimeout time.Duration
 }
 
-// Prune removes what old changes have left behind for a backout, never a volume. It returns how
-// many containers that were.
+// Prune removes what old changes keep for a backout, never a volume. It returns the number of
+// containers removed.
 func (h *Host) Prune(ctx context.Context, q PruneRequest) (removed int, r Changed, err error) {
 	old := func(all []dropcap.Change) ([]dropcap.Change, error) {
 		return apply.Prunable(all, now().Add(-q.OlderThan)), nil
@@ -134,7 +135,7 @@ type RecoverRequest struct {
 	CallTimeout time.Duration
 }
 
-// Recover brings every change to its end that went on when dropcap or this host ended.
+// Recover finishes every change that was interrupted when dropcap or this host ended.
 func (h *Host) Recover(ctx context.Context, q RecoverRequest) (Changed, error) {
 	ch, err := h.openWithin(ctx, q)
 	if err != nil {

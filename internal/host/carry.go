@@ -21,7 +21,7 @@ func (q PlanRequest) recreation(st dropcap.Strategy, id string) recreate.Options
 	return o
 }
 
-// carried is what a plan says of a layer that is carried along; nil if it is not, or holds nothing.
+// carried returns a plan's description of a layer that is copied; nil if it is not, or is empty.
 func carried(r *recreate.Recipe, o recreate.Options) *dropcap.CarriedLayer {
 	f := r.LayerFacts()
 	if !r.Carries(o) || f.Entries == 0 {
@@ -31,8 +31,8 @@ func carried(r *recreate.Recipe, o recreate.Options) *dropcap.CarriedLayer {
 		DowntimeMS: f.Downtime().Milliseconds()}
 }
 
-// askCarry asks about each step that is refused only since the container's own layer is large, and
-// plans anew what was agreed to.
+// askCarry asks about each step that is refused only because of a large layer, and plans again what
+// was agreed to.
 func (p *Planned) askCarry(ctx context.Context, observer Observer, q PlanRequest) error {
 	if !q.AskCarry {
 		return nil
@@ -43,7 +43,7 @@ func (p *Planned) askCarry(ctx context.Context, observer Observer, q PlanRequest
 			continue
 		}
 		q.agreed[id] = true
-		if plan.Make(p.input).Steps[i].Refused != "" { // it is refused for more than that
+		if plan.Make(p.input).Steps[i].Refused != "" { // it is refused for other reasons, too
 			q.agreed[id] = false
 			continue
 		}
@@ -61,7 +61,7 @@ func (p *Planned) askCarry(ctx context.Context, observer Observer, q PlanRequest
 	return nil
 }
 
-// onlyLarge reports whether the size of its layer speaks against re-creating the step's container.
+// onlyLarge reports whether the size of its layer prevents re-creating the step's container.
 func (p *Planned) onlyLarge(s dropcap.Step, q PlanRequest) bool {
 	r := p.recipes[s.Container.ID]
 	return r != nil && s.Strategy == dropcap.StrategyRecreate && slices.ContainsFunc(

@@ -23,11 +23,11 @@ type Changing struct {
 	close   func()
 }
 
-// Close gives up the locks and closes the session.
+// Close returns up the locks and closes the session.
 func (ch *Changing) Close() { ch.close() }
 
-// Begun reports that something may be changed from here on: what an interrupt comes to is told by
-// the outcome.
+// Begun reports that something may change from here on: the outcome then shows the effect of an
+// interrupt.
 type Begun struct{}
 
 func (Begun) isProgress() {}
@@ -37,17 +37,17 @@ type Effect struct{ apply.Progress }
 
 func (Effect) isProgress() {}
 
-// Recovered reports an earlier change that was brought to its end.
+// Recovered reports an earlier change that was finished.
 type Recovered struct{ Change dropcap.Change }
 
 func (Recovered) isProgress() {}
 
-// Note is one line about what goes on.
+// Note is one line about the progress.
 type Note struct{ Text string }
 
 func (Note) isProgress() {}
 
-// Change opens a session, and first brings to an end what an earlier one left unfinished.
+// Change opens a session, and first finishes what an earlier one left.
 func (h *Host) Change(ctx context.Context, callTimeout time.Duration) (*Changing, error) {
 	ch, err := h.ChangeOnly(ctx, callTimeout)
 	if err != nil {
@@ -67,7 +67,7 @@ func (h *Host) Change(ctx context.Context, callTimeout time.Duration) (*Changing
 	return ch, nil
 }
 
-// recovered tells of a change that was brought to its end; one that was not is told as an error.
+// recovered reports a change that was finished; one that was not is an error.
 func (h *Host) recovered(o apply.Outcome) {
 	if o.Err == nil {
 		h.observer.Progress(Recovered{o.Change})
@@ -151,7 +151,7 @@ func (h *Host) wake(ctx context.Context) bool {
 	}
 	unlock, err := s.Lock("change")
 	if err != nil {
-		return false // whoever holds it starts the engine
+		return false // its holder starts the engine
 	}
 	defer func() { _ = unlock() }()
 	h.observer.Warn(dropcap.Errorf(dropcap.CodeError, "",
@@ -160,14 +160,14 @@ func (h *Host) wake(ctx context.Context) bool {
 	return err == nil && result.Status == 0
 }
 
-// Changed is what came of changing containers.
+// Changed is the result of changing containers.
 type Changed struct {
 	Changes dropcap.Changes // the newest first
-	// Incomplete is set where something was not tried.
+	// Incomplete is set if something was not tried.
 	Incomplete bool
 }
 
-// Outcome sums up outcomes. The error is the worst of theirs; the others are warned of.
+// Outcome summarises outcomes. It returns the worst error, and warns of the others.
 func (h *Host) Outcome(list []apply.Outcome) (Changed, error) {
 	r := Changed{Changes: dropcap.Changes{Schema: dropcap.SchemaChange,
 		Changes: []dropcap.Change{}}}

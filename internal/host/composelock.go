@@ -48,7 +48,7 @@ func (h *Host) lockCompose(ctx context.Context, file string) (*composeLock, erro
 	}
 }
 
-// release gives the lock up for whatever has inherited it, too.
+// release returns the lock up for whatever has inherited it, too.
 func (l *composeLock) release() {
 	_ = syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN)
 	l.f.Close()

@@ -13,9 +13,8 @@ import (
 	"dropcap/internal/printable"
 )
 
-// carries says how the connection that dropcap, or the person, works through goes through the
-// container; empty if it does not, or if nobody can tell. Stopping such a container would cut it in
-// the middle of a change.
+// carries says how stopping the container would cut dropcap's connection to the engine, or the
+// operator's SSH session, during a change; empty if it would not, or if that is unknown.
 func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string {
 	if o.h.Kernel.Inside(c.ID) {
 		return "dropcap itself runs in it"
@@ -27,8 +26,8 @@ func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string
 	if port := tcpPort(o.h.Address()); port != "" && publishes(list, "", port) {
 		return "it publishes port " + port + ", which dropcap is connected to"
 	}
-	// "CLIENT CPORT SERVER SPORT" (sshd(8)): of this machine, so it says nothing of an engine
-	// elsewhere.
+	// "CLIENT CPORT SERVER SPORT" (sshd(8)): of this machine, so it does not apply to a remote
+	// engine.
 	f := strings.Fields(os.Getenv("SSH_CONNECTION"))
 	if len(f) == 4 && o.isHere() && publishes(list, f[2], f[3]) {
 		return fmt.Sprintf("it publishes port %s, which you are logged in through",

@@ -16,7 +16,7 @@ import (
 	"dropcap/internal/trust"
 )
 
-// defaultConfig is where dockerd looks for its configuration unless it is told otherwise.
+// defaultConfig is dockerd's default configuration file.
 const defaultConfig = "/etc/docker/daemon.json"
 
 // configFile is the configuration file that a dockerd was started with, and what its flags say of

@@ -17,8 +17,8 @@ import (
 	"dropcap/internal/verdict"
 )
 
-// watch watches for denied capability checks while containers are changed, where this host can;
-// else it says so, and the gate does without.
+// watch records denied capability checks during changes, if this host can; else it reports that,
+// and the gate works without.
 func (h *Host) watch(ctx context.Context, off bool, s *store.Store) (apply.Watcher, func()) {
 	none := func() {}
 	if off {
@@ -48,11 +48,11 @@ func (h *Host) watch(ctx context.Context, off bool, s *store.Store) (apply.Watch
 type denials struct {
 	t        *bpf.Tracer
 	names    map[uint64]string
-	evidence []dropcap.WorkloadEvidence // tells what was denied before as well
+	evidence []dropcap.WorkloadEvidence // shows what was denied before as well
 }
 
 // Denied names the first check that the old container would have been granted: see verdict.Denied.
-// Checks by docker exec do not count: probes answer for themselves.
+// Checks by docker exec do not count: probes have their own result.
 func (d *denials) Denied(_ context.Context, change dropcap.Change,
 	dropped caps.Set) (string, error) {
 	seen, err := d.t.Sightings()

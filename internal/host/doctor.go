@@ -34,7 +34,7 @@ func (h *Host) Doctor(ctx context.Context) (dropcap.Report, error) {
 	return report, ctx.Err()
 }
 
-// patient is what is examined: the engine, once it is reached, and the kernel.
+// patient is what Doctor examines: the engine, once it is reached, and the kernel.
 type patient struct {
 	host   *Host
 	kernel *kernel.Reader

@@ -15,11 +15,11 @@ import (
 	"dropcap/internal/store"
 )
 
-// world does the effects of changes: the engine's, the journal's, and this host's.
+// world performs the effects of changes: the engine's, the journal's, and this host's.
 type world struct {
 	engine *docker.Client
 	store  *store.Store
-	lock   *composeLock // held by compose as well; nil: by nobody
+	lock   *composeLock // inherited by compose; nil: no lock
 	layers *carriers
 }
 
@@ -49,8 +49,8 @@ func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 	return dropcap.Result{}, fmt.Errorf("the effect %q does nothing", e.Name)
 }
 
-// named is the engine's refusal by what was to be done, and not by the request, whose path says
-// nothing to a person and fills the line. What it is for errors.Is and errors.As it stays.
+// named returns the engine's refusal with the effect's description instead of the request, whose
+// path means little to people. errors.Is and errors.As see the same error.
 func named(err error, says string) error {
 	var e *dropcap.Error
 	words, ok := docker.RefusalMessage(err)
@@ -64,8 +64,8 @@ func named(err error, says string) error {
 // lastOutput is how much of a program's output is kept.
 const lastOutput = 64 << 10
 
-// RunProgram runs a program in a process group of its own, so that Ctrl-C is not for it and none of
-// its children is left behind. A status other than 0 is no error. The program inherits the files.
+// RunProgram runs a program in its own process group, so that Ctrl-C does not reach it and no child
+// is left behind. A status other than 0 is no error. The program inherits the files.
 func RunProgram(ctx context.Context, r dropcap.Run, files ...*os.File) (dropcap.Result, error) {
 	if len(r.Args) == 0 {
 		return dropcap.Result{}, errors.New("no program to run")

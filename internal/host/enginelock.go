@@ -8,15 +8,14 @@ import (
 	"dropcap/internal/store"
 )
 
-// locks are what keeps two dropcaps from changing containers of one engine at once.
+// locks keep two dropcaps from changing containers of one engine at once.
 type locks struct {
 	compose string // the file that a docker compose inherits
 	unlock  []func() error
 }
 
 // lock takes the store's lock and the engine's, since each store has a journal of its own and knows
-// nothing of the other's changes. An engine that does not tell which it is, is known by its
-// address.
+// nothing of the other's changes. An engine without an id is identified by its address.
 func lock(ctx context.Context, h *Session, s *store.Store) (*locks, error) {
 	l := &locks{compose: filepath.Join(s.Folder(), "compose.lock")}
 	unlock, err := s.Lock("change")
@@ -55,7 +54,7 @@ func (l *locks) engine(ctx context.Context, h *Session, folder string) error {
 	return nil
 }
 
-// release gives all up; the end of the process does it as well.
+// release releases all locks, as the end of the process does.
 func (l *locks) release() {
 	for _, unlock := range l.unlock {
 		_ = unlock()

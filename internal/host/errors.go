@@ -8,7 +8,7 @@ import (
 	"dropcap"
 )
 
-// Cause takes the operation and the path off a file error, for sentences that name them already.
+// Cause strips the operation and the path from a file error, for sentences that name them already.
 func Cause(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {
@@ -34,7 +34,7 @@ func CodeOf(err error) dropcap.Code {
 	return dropcap.CodeError
 }
 
-// sentence returns what a person is told of an error: "cannot …", and the remedy.
+// sentence returns an error's text for people: "cannot …", and the remedy.
 func sentence(err error) (message, hint string) {
 	e := dropcap.AsError(err)
 	return e.Message, e.Hint

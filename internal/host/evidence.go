@@ -17,7 +17,7 @@ import (
 // EvidenceRequest names a workload; empty means all. "web" is enough for "docker:web".
 type EvidenceRequest struct{ Workload string }
 
-// Evidence returns what workloads were seen to need, merged by workload and revision.
+// Evidence returns what workloads were observed to need, merged by workload and revision.
 func (h *Host) Evidence(ctx context.Context, q EvidenceRequest) (dropcap.Evidence, error) {
 	doc := dropcap.Evidence{Schema: dropcap.SchemaEvidence, Workloads: []dropcap.WorkloadEvidence{}}
 	err := h.withStore(func(s *store.Store) error {
@@ -30,8 +30,7 @@ func (h *Host) Evidence(ctx context.Context, q EvidenceRequest) (dropcap.Evidenc
 	return doc, err
 }
 
-// Import takes in evidence that another host exported. It stands beside this host's own, never in
-// it.
+// Import stores evidence that another host exported, separate from this host's own.
 func (h *Host) Import(ctx context.Context, doc dropcap.Evidence) error {
 	return h.withStore(func(s *store.Store) error {
 		for _, w := range doc.Workloads {
@@ -66,7 +65,7 @@ func (h *Host) Forget(ctx context.Context, q EvidenceRequest) (records int, err 
 	return records, err
 }
 
-// ApproveRequest says that a flagged need is the workload's own, or takes that back.
+// ApproveRequest approves a flagged need as the workload's own, or revokes that.
 type ApproveRequest struct {
 	Workload string
 	Cap      caps.Cap
@@ -203,7 +202,7 @@ func (h *Host) recall(ctx context.Context, snap *dropcap.Snapshot,
 	return list, changes
 }
 
-// MarkRetained marks the stopped containers that changes have left behind. A nil store has none.
+// MarkRetained marks the stopped containers that changes retain. A nil store has none.
 func MarkRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) error {
 	if s == nil {
 		return nil
@@ -224,7 +223,7 @@ func markRetained(changes []dropcap.Change, snap *dropcap.Snapshot) {
 		}
 	}
 	for i, c := range snap.Containers {
-		// One that somebody has started is a container like any other.
+		// Once started, it is a container like any other.
 		if c.State == "exited" || c.State == "created" || c.State == "dead" {
 			snap.Containers[i].Retained = kept[c.ID]
 		}
@@ -238,7 +237,8 @@ type Keeper struct {
 	Host string
 }
 
-// workloadsAtOnce is how many are kept in one transaction: other users of the store wait meanwhile.
+// workloadsAtOnce is how many are stored in one transaction, during which other users of the store
+// wait.
 const workloadsAtOnce = 200
 
 // Keep merges new records with what the store has of the same workload, revision and host.

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// execPatience is how long a docker exec may go on before its container is left as it is.
-	execPatience = 30 * time.Second
-	execPoll     = 250 * time.Millisecond
+	// execTimeout is how long a docker exec may run before its container is left as it is.
+	execTimeout = 30 * time.Second
+	execPoll    = 250 * time.Millisecond
 )
 
 // awaitExecs waits for the docker execs in the jobs' containers, for all of them together, since
@@ -24,7 +24,7 @@ const (
 func (h *Host) awaitExecs(ctx context.Context, s *Session,
 	jobs []apply.Job) (quiet []apply.Job, left bool, err error) {
 	told := false
-	for end := time.Now().Add(execPatience); ; {
+	for end := time.Now().Add(execTimeout); ; {
 		var busy []apply.Job
 		quiet = nil
 		for _, j := range jobs {
@@ -46,7 +46,7 @@ func (h *Host) awaitExecs(ctx context.Context, s *Session,
 			told = true
 			h.observer.Progress(
 				Note{fmt.Sprintf("waiting for what docker exec runs in %s to end, at most %.0f s",
-					namesOf(busy), execPatience.Seconds())})
+					namesOf(busy), execTimeout.Seconds())})
 		}
 		select {
 		case <-ctx.Done():
@@ -63,7 +63,7 @@ func (h *Host) leaveBusy(jobs []apply.Job) {
 		h.observer.Warn(fmt.Errorf("%s is left as it is: a docker exec still runs in it after "+
 			"%.0f s, and would end with it "+
 			"(wait for it to end, or end it: `docker top` lists it)", j.Step.Container.Name,
-			execPatience.Seconds()))
+			execTimeout.Seconds()))
 	}
 }
 
@@ -85,7 +85,7 @@ func (s *Session) execsIn(ctx context.Context, j apply.Job) (bool, error) {
 	return false, nil
 }
 
-// stoppedBy are the ids of the containers that a job stops.
+// stoppedBy returns the ids of the containers that a job stops.
 func stoppedBy(j apply.Job) []string {
 	ids := []string{j.Step.Container.ID}
 	for _, m := range j.Members {

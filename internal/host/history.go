@@ -70,7 +70,7 @@ func ChangesOf(ctx context.Context, s *store.Store, name string) ([]dropcap.Chan
 	return PickChanges(list, name)
 }
 
-// PickChanges picks a change by its id, or those of a container.
+// PickChanges returns a change by its id, or those of a container.
 func PickChanges(list []dropcap.Change, name string) ([]dropcap.Change, error) {
 	var found []dropcap.Change
 	for _, c := range list {

@@ -1,7 +1,7 @@
-// Package host is the application layer: everything that may be asked of one Docker host, as
+// Package host is the application layer: everything that dropcap can do on one Docker host, as
 // methods that take plain requests and return documents. It opens the engine, the kernel and the
 // store, makes plans, holds locks and performs effects. It never prints, parses flags or exits: it
-// speaks to its caller through an Observer.
+// reports to its caller through an Observer.
 package host
 
 import (
@@ -14,14 +14,14 @@ import (
 	"dropcap/internal/snapshot"
 )
 
-// Config says which host it is.
+// Config configures a Host.
 type Config struct {
 	Engine docker.Options
-	// Store is the folder of evidence and of the journal; empty means that there is none.
+	// Store is the folder of evidence and of the journal; empty means none.
 	Store    string
-	Observer Observer // nil: nobody listens, and every question is answered with no
+	Observer Observer // nil: no reports, and every question is answered with no
 	// Watch is the command that, with "--after PROCESS", ends a change if that process is killed;
-	// empty: nobody watches.
+	// empty: no watch.
 	Watch []string
 }
 
@@ -31,7 +31,7 @@ type Host struct {
 	observer Observer
 }
 
-// New returns the host. Nothing is opened before it is asked for something.
+// New returns the host. It opens nothing before the first request.
 func New(c Config) *Host {
 	h := &Host{config: c, observer: c.Observer}
 	if h.observer == nil {
@@ -95,5 +95,5 @@ func machine(k *kernel.Reader, socket string) snapshot.Machine {
 	return m
 }
 
-// now is the clock of judgements.
+// now returns the time for judgements.
 func now() time.Time { return time.Now() }

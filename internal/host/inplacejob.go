@@ -14,7 +14,7 @@ import (
 
 // InPlaceOptions say how the engine is stopped and started for changes in place.
 type InPlaceOptions struct {
-	// StopAll allows that all containers are stopped with an engine without live-restore.
+	// StopAll allows stopping all containers with an engine without live-restore.
 	StopAll bool
 	// Stop and Start are the programs that do it, with their arguments; empty means systemd's.
 	Stop, Start []string
@@ -30,8 +30,7 @@ func (o InPlaceOptions) programs() (stop, start []string) {
 		[]string{"systemctl", "start", "docker.socket", "docker.service"}
 }
 
-// inPlaceNotes say what a change in place does to the engine beside stopping it. They say nothing
-// where the engine does not.
+// inPlaceNotes returns what a change in place does to the engine besides stopping it.
 func (o *originals) inPlaceNotes(ctx context.Context) []string {
 	var info struct{ LiveRestoreEnabled bool }
 	raw, err := o.h.Raw(ctx, "/info", nil)
@@ -52,8 +51,8 @@ func (o *originals) inPlaceNotes(ctx context.Context) []string {
 		"containers be stopped: --stop-all"}
 }
 
-// inPlaceJob is what changing a container in place takes. The error says why dropcap does not do
-// it.
+// inPlaceJob returns the job of changing a container in place. The error says why dropcap does not
+// do it.
 func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step,
 	f InPlaceOptions) (*apply.InPlace, error) {
 	var info struct {
@@ -112,7 +111,7 @@ func inPlaceJob(ctx context.Context, o *originals, s dropcap.Step,
 	return p, nil
 }
 
-// running are the ids of all containers that run.
+// running returns the ids of all running containers.
 func (o *originals) running() (ids []string) {
 	for id, raw := range o.raw {
 		var b struct{ State struct{ Running bool } }

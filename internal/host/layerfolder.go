@@ -28,7 +28,7 @@ type layerStore struct {
 	view string
 }
 
-// layerStore asks the engine. The error says why nobody can get at layers.
+// layerStore asks the engine. The error says why layers cannot be accessed.
 func (s *Session) layerStore(ctx context.Context) (*layerStore, error) {
 	socket, local := s.Local()
 	if !local {
@@ -123,7 +123,7 @@ func (l *layerStore) within(folder, root, last string) (string, error) {
 	return l.view + folder, nil
 }
 
-// cleanPath reports whether a path leads from the root folder, by no way around.
+// cleanPath reports whether a path is absolute and clean.
 func cleanPath(p string) bool {
 	return filepath.IsAbs(p) && filepath.Clean(p) == p && !strings.ContainsRune(p, 0)
 }
@@ -158,7 +158,7 @@ func (o *originals) layerFacts(ctx context.Context, id string) (*recreate.LayerF
 		Shares: f.Shares}, ""
 }
 
-// whyNot is an error in a few words.
+// whyNot returns an error in a few words.
 func whyNot(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
 		return "only root gets at the engine's files"

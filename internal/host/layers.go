@@ -13,14 +13,14 @@ import (
 	"dropcap/internal/layer"
 )
 
-// carriers carry layers of containers into others', and keep what they know of each between the
-// passes of one change.
+// carriers copy layers of containers into others', and keep their state between the passes of one
+// change.
 type carriers struct {
 	session *Session
 	open    map[[2]string]*layer.Carrier // by the ids of both containers
 }
 
-// close forgets all that was begun.
+// close drops all that was begun.
 func (l *carriers) close() {
 	for key := range l.open {
 		l.forget(key)
@@ -34,7 +34,7 @@ func (l *carriers) forget(key [2]string) {
 	}
 }
 
-// carrier is that of two containers, opened at the first pass.
+// carrier returns the carrier of two containers, opened at the first pass.
 func (l *carriers) carrier(ctx context.Context, from, to string) (*layer.Carrier, error) {
 	key := [2]string{from, to}
 	if c := l.open[key]; c != nil {
@@ -122,7 +122,7 @@ func firstPasses(ctx context.Context, c *layer.Carrier) error {
 	}
 }
 
-// lastPass copies the rest, and proves it all.
+// lastPass copies the rest, and verifies everything.
 func lastPass(ctx context.Context, c *layer.Carrier) error {
 	if _, err := c.Last(ctx); err != nil {
 		return err
@@ -134,8 +134,8 @@ func lastPass(ctx context.Context, c *layer.Carrier) error {
 // mostWritten is how many entries are told of a layer.
 const mostWritten = 1000
 
-// compare tells what a layer holds that was not carried into it, as GET /containers/ID/changes
-// tells it.
+// compare returns what a layer holds that was not copied into it, in the form of GET
+// /containers/ID/changes.
 func (l *carriers) compare(ctx context.Context, a dropcap.Compare) (dropcap.Result, error) {
 	folders, err := l.folders(ctx, a.From, a.To)
 	if err != nil {
@@ -161,7 +161,7 @@ func (l *carriers) compare(ctx context.Context, a dropcap.Compare) (dropcap.Resu
 	return dropcap.Result{Status: http.StatusOK, Body: body}, err
 }
 
-// sync brings a layer to disk.
+// sync writes a layer to disk.
 func (l *carriers) sync(ctx context.Context, a dropcap.Sync) (dropcap.Result, error) {
 	folders, err := l.folders(ctx, a.Container)
 	if err != nil {

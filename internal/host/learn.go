@@ -33,9 +33,9 @@ type LearnRequest struct {
 	// Restart restarts the named containers once everything is being watched. The Observer is asked
 	// first.
 	Restart bool
-	// Complete says that everything that the containers ever do is exercised meanwhile.
+	// Complete says that everything that the containers do is exercised meanwhile.
 	Complete bool
-	// Execs says that what docker exec runs is the workload's own work.
+	// Execs says that what docker exec runs is part of the workload.
 	Execs bool
 	// Hook forces a kernel hook; empty means the best that loads.
 	Hook string
@@ -47,14 +47,14 @@ type LearnRequest struct {
 	Service bool
 }
 
-// Learned is what a recording has come to.
+// Learned is the result of a recording.
 type Learned struct {
-	// Evidence has no schema where nothing was recorded.
+	// Evidence has no schema if nothing was recorded.
 	Evidence dropcap.Evidence
 	// Began is set once the recording has begun: from there on the end of the context is an
 	// ordinary end.
 	Began bool
-	// Incomplete is set where a container, or its start, was not seen.
+	// Incomplete is set if a container, or its start, was not observed.
 	Incomplete bool
 }
 
@@ -63,12 +63,12 @@ type TracerOpened struct{ Hook, Store string }
 
 func (TracerOpened) isProgress() {}
 
-// LearnBegun reports that everything is being watched.
+// LearnBegun reports that the recording watches everything.
 type LearnBegun struct{}
 
 func (LearnBegun) isProgress() {}
 
-// LearnedSoFar reports once a second what a recording has come to.
+// LearnedSoFar reports the state of a recording once a second.
 type LearnedSoFar struct {
 	learn.Session
 	For time.Duration // as requested
@@ -128,8 +128,8 @@ func (h *Host) Learn(ctx context.Context, q LearnRequest) (Learned, error) {
 	return l.record(ctx, learnTracer{t}, Keeper{Store: kept, Host: here.ID})
 }
 
-// learnable returns what engine and kernel say of this machine; the error says why nothing can be
-// learned from here.
+// learnable returns what engine and kernel report about this machine; the error says why it cannot
+// record.
 func (s *Session) learnable(ctx context.Context) (dropcap.Host, snapshot.Machine, error) {
 	here := s.Machine()
 	info, err := s.Host(ctx)
@@ -140,8 +140,8 @@ func (s *Session) learnable(ctx context.Context) (dropcap.Host, snapshot.Machine
 	return info, here, err
 }
 
-// openTracer names the likeliest cause in one clause where there is one: what each hook answered
-// helps nobody who is not root.
+// openTracer names the likeliest cause in one clause, if there is one: each hook's error helps only
+// root.
 func openTracer(hook string) (*bpf.Tracer, error) {
 	t, err := bpf.Open(bpf.Options{Hook: hook})
 	if err != nil && os.Geteuid() != 0 && CodeOf(err) == dropcap.CodeHost {
@@ -188,7 +188,7 @@ func (l *learning) resolve(ctx context.Context) error {
 	return l.host.observer.Ask(ctx, fmt.Sprintf("Restart %s?", strings.Join(l.request.Names, ", ")))
 }
 
-// query returns what to record, but for Begun.
+// query returns what to record, except Begun.
 func (l *learning) query(hostID string) learn.Query {
 	o, r := l.host.observer, l.request
 	q := learn.Query{

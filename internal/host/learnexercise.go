@@ -18,11 +18,11 @@ type Command struct {
 	Output io.Writer // its standard output and error
 }
 
-// commandPatience is how long a command may take to end after an interrupt.
-const commandPatience = 10 * time.Second
+// commandTimeout is how long a command may take to end after an interrupt.
+const commandTimeout = 10 * time.Second
 
-// exercise does what is to be watched: restarts, or a command. The time of a recording begins when
-// the last container is up again.
+// exercise does what the recording watches: restarts, or a command. The time of a recording begins
+// when the last container is up again.
 func (l *learning) exercise(ctx context.Context, end func()) (failed error) {
 	switch {
 	case len(l.request.Command.Args) > 0:
@@ -46,7 +46,7 @@ func (l *learning) exercise(ctx context.Context, end func()) (failed error) {
 func (c Command) run(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = commandPatience
+	cmd.WaitDelay = commandTimeout
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Output, c.Output
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return dropcap.Errorf(dropcap.CodeError, "what was recorded is kept all the same",

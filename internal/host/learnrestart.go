@@ -24,9 +24,9 @@ type restarting struct {
 	names    map[string]string // by id
 }
 
-// restartPatience is how long an engine may take to stop and start a container, beyond the
+// restartTimeout is how long an engine may take to stop and start a container, beyond the
 // container's grace period.
-const restartPatience = 2 * time.Minute
+const restartTimeout = 2 * time.Minute
 
 // run restarts the containers, and warns at once of each that does not come back. The error names
 // them all.
@@ -107,7 +107,7 @@ func (r restarting) restart(ctx context.Context, m learn.Member) error {
 	}
 	call := dropcap.Call{
 		Method: http.MethodPost, Path: "/containers/" + m.ID + "/restart",
-		Timeout: grace + restartPatience,
+		Timeout: grace + restartTimeout,
 	}
 	if _, err := r.client.Perform(ctx, call); err != nil {
 		return err
@@ -147,8 +147,7 @@ func gracePeriod(inspect json.RawMessage) (time.Duration, error) {
 	}
 }
 
-// notStarted returns the names of those of the named containers whose start was not seen, and warns
-// of them.
+// notStarted returns the named containers whose start was not observed, and warns of them.
 func (l *learning) notStarted(list []dropcap.WorkloadEvidence) []string {
 	left := maps.Clone(l.named)
 	for _, w := range list {

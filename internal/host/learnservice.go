@@ -20,7 +20,7 @@ func limitMemory() {
 	debug.SetMemoryLimit(serviceMemory)
 }
 
-// releaseMemory gives back what only the start has used.
+// releaseMemory returns back what only the start has used.
 func releaseMemory() {
 	debug.FreeOSMemory()
 	kernel.ForgetProgram()

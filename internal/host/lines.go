@@ -8,13 +8,13 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Lines puts the progress of work into lines, for whoever shows them or keeps them.
+// Lines formats progress as lines, to be shown or logged.
 type Lines struct {
 	last    string
 	reading bool // it was said that files are being read
 }
 
-// Of returns the line of what goes on; empty where nothing is said of it.
+// Of returns the line of a progress report; empty if it has none.
 func (l *Lines) Of(p Progress) string {
 	switch p := p.(type) {
 	case Effect:

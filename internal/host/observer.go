@@ -6,14 +6,14 @@ import (
 	"dropcap"
 )
 
-// Observer is whoever asked: a terminal, a page, a fleet's request. Its methods may be called from
-// several goroutines.
+// Observer gets the reports and questions of a request: a terminal, or a fleet's request. Its
+// methods may be called from several goroutines.
 type Observer interface {
-	// Progress reports how far long work is. It must not block.
+	// Progress reports the progress of long work. It must not block.
 	Progress(p Progress)
-	// Warn reports what does not stop the work.
+	// Warn reports a problem that does not stop the work.
 	Warn(err error)
-	// Ask puts a question before something is stopped or changed. A nil error means yes; any other
+	// Ask asks before something is stopped or changed. A nil error means yes; any other
 	// ends the work and is returned from it.
 	Ask(ctx context.Context, question string) error
 }
@@ -21,12 +21,12 @@ type Observer interface {
 // Progress is one of the kinds below.
 type Progress interface{ isProgress() }
 
-// Looked reports how many containers have been looked at.
+// Looked reports how many containers have been observed.
 type Looked struct{ Done, Total int }
 
 func (Looked) isProgress() {}
 
-// Silent is an Observer for which nobody listens. It answers every question with no.
+// Silent is an Observer that ignores reports and answers every question with no.
 type Silent struct{}
 
 // Progress does nothing.

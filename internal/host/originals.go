@@ -109,7 +109,7 @@ func (o *originals) trusted(file string) ([]byte, error) {
 	return o.trust.Read(file)
 }
 
-// isHere tells whether the engine runs on this machine.
+// isHere reports whether the engine runs on this machine.
 func (o *originals) isHere() bool { return o.here.Engine && o.here.Release == o.snap.Host.Kernel }
 
 // survey reads what concerns all of them: whoever uses whom.
@@ -254,7 +254,7 @@ func (o *originals) neighbours(out *recreate.Original, id string) {
 	}
 }
 
-// find gives the id of a container by its id or name.
+// find returns the id of a container by its id or name.
 func (o *originals) find(idOrName string) (string, bool) {
 	for _, r := range o.refs {
 		if r.ID == idOrName || r.Name == idOrName {
@@ -327,7 +327,7 @@ func (o *originals) cached(in map[string]json.RawMessage, key string,
 	return v, err
 }
 
-// newer tells whether an API version is later than another: "1.9" is not later than "1.51".
+// newer reports whether an API version is later than another: "1.9" is not later than "1.51".
 func newer(version, than string) bool {
 	var a, b, c, d int
 	_, err1 := fmt.Sscanf(version, "%d.%d", &a, &b)

@@ -14,22 +14,21 @@ import (
 	"dropcap/internal/store"
 )
 
-// PlanRequest says what to plan for, and what the operator allows.
+// PlanRequest says what to plan, and what the operator allows.
 type PlanRequest struct {
 	SeeRequest
 	Owners  []string // keeps the containers of these kinds of owner; none keeps all
 	Policy  dropcap.Policy
 	Options plan.Options
-	// DiscardLayer allows that what was written into a container's own layer is lost.
+	// DiscardLayer allows losing what was written to a container's own layer.
 	DiscardLayer bool
-	// CarryLimit is how much of a container's own layer is carried along unasked, in bytes; 0 is
-	// the default. AskCarry asks about each that is larger.
+	// CarryLimit is the size of a container's own layer that is copied without asking, in bytes; 0
+	// is the default. AskCarry asks about larger ones.
 	CarryLimit int64
 	AskCarry   bool
 	// agreed are the answers, by the container's id.
 	agreed map[string]bool
-	// EnvFile is what printed commands call the file with a container's values; empty means
-	// NAME.env.
+	// EnvFile is the file with a container's values in printed commands; empty means NAME.env.
 	EnvFile string
 }
 
@@ -47,8 +46,8 @@ type Planned struct {
 	groups     map[string][]string          // by id, those that are changed together with it
 }
 
-// Plan looks at containers and says what each would lose, what it keeps, and how that would be
-// done. Without a store there is a warning: the plan can be read, and not applied from a file.
+// Plan says what each container would lose and keep, and how. Without a store there is a warning:
+// the plan can be read, and not applied from a file.
 func (h *Host) Plan(ctx context.Context, q PlanRequest) (Planned, error) {
 	session, err := h.Open(ctx)
 	if err != nil {
@@ -66,7 +65,7 @@ func (h *Host) Plan(ctx context.Context, q PlanRequest) (Planned, error) {
 	return h.plan(ctx, session, s, q)
 }
 
-// warnUnfinished tells that a change was interrupted.
+// warnUnfinished warns of an interrupted change.
 func (h *Host) warnUnfinished(ctx context.Context, s *store.Store) {
 	open, err := s.Unfinished(ctx)
 	for _, c := range open {
@@ -79,7 +78,7 @@ func (h *Host) warnUnfinished(ctx context.Context, s *store.Store) {
 	}
 }
 
-// plan makes a plan. A nil store gives steps without fingerprints.
+// plan returns a plan. With a nil store, steps have no fingerprints.
 func (h *Host) plan(ctx context.Context, session *Session, s *store.Store,
 	q PlanRequest) (Planned, error) {
 	var p Planned
@@ -156,7 +155,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 			p.input.Subjects = append(p.input.Subjects, unreadable(c, err))
 		}
 		if !ok {
-			continue // it is gone, or was not told of
+			continue // it is gone, or was not listed
 		}
 		r, err := recreate.Read(original)
 		if err != nil {
@@ -198,7 +197,7 @@ func subjectOf(c dropcap.Container, original recreate.Original, r *recreate.Reci
 	}
 }
 
-// unsaid is what the command by hand has no words for.
+// unsaid returns what the command by hand cannot express.
 func unsaid(r *recreate.Recipe, q PlanRequest, id string) []string {
 	list := r.Unsaid()
 	if len(r.Layer()) > 0 && r.Carries(q.recreation(dropcap.StrategyRecreate, id)) {
@@ -208,8 +207,8 @@ func unsaid(r *recreate.Recipe, q PlanRequest, id string) []string {
 	return list
 }
 
-// unreadable is a container that nobody can re-create, since the engine's answers about it fail or
-// are not understood.
+// unreadable returns the subject of a container that cannot be re-created, since the engine's
+// answers about it fail or cannot be parsed.
 func unreadable(c dropcap.Container, err error) plan.Subject {
 	if err == nil {
 		err = errors.New(c.Unread)

@@ -20,11 +20,11 @@ const (
 	folderPolicy = "dropcap.yaml"
 )
 
-// PolicyFile is the policy that counts where none was named.
+// PolicyFile is the default policy file.
 type PolicyFile struct {
 	Path string // empty if there is none
 	Text []byte
-	// Ignored says which policy is there and does not count, and why; nil if there is none such.
+	// Ignored says which policy exists but is not used, and why; nil if none.
 	Ignored error
 }
 
@@ -51,7 +51,7 @@ func (h *Host) Policy(level dropcap.Level) (dropcap.Policy, error) {
 	return p, nil
 }
 
-// FindPolicy looks for the policy of whoever runs this.
+// FindPolicy returns the policy of the user that runs this.
 func FindPolicy() (PolicyFile, error) {
 	return findPolicy(systemPolicy, folderPolicy, os.Geteuid())
 }

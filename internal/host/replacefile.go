@@ -119,7 +119,7 @@ func matches(f dropcap.File) (os.FileInfo, error) {
 	return info, nil
 }
 
-// fill makes the new file whole, with the old one's mode and owner, and durable.
+// fill builds the new file whole, with the old one's mode and owner, and durable.
 func fill(t *os.File, contents []byte, like os.FileInfo) error {
 	if _, err := t.Write(contents); err != nil {
 		return err

@@ -19,14 +19,14 @@ import (
 	"dropcap/internal/source"
 )
 
-// composeAnswer is how long compose may take to say what it makes of its files.
+// composeAnswer is how long compose may take to print its model.
 const composeAnswer = 2 * time.Minute
 
-// sourcing finds what changing containers at their source takes.
+// sourcing builds the jobs of changing containers at their source.
 type sourcing struct{ *Changing }
 
-// sourceJob is what changing the source of a swarm service takes. The error says why dropcap does
-// not do it.
+// sourceJob returns the job of changing the source of a swarm service. The error says why dropcap
+// does not do it.
 func (j sourcing) sourceJob(ctx context.Context, o *originals, s dropcap.Step,
 	discardLayer bool) (*apply.Source, error) {
 	if err := j.mayChange(ctx, o, s, discardLayer); err != nil {
@@ -67,7 +67,7 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 		theirs := owner.TrustedLabels(o.labels[id])
 		if id == own || !owner.SameService(labels, theirs) ||
 			owner.SwarmID(theirs) != "" && !b.State.Running {
-			continue // swarm keeps ended tasks, and never starts one again
+			continue // swarm keeps ended tasks, but never restarts one
 		}
 		one, ok := o.found[id]
 		if !ok {
@@ -111,7 +111,7 @@ func (j sourcing) swarmJob(ctx context.Context, id string) (*apply.Source, error
 	return &apply.Source{Swarm: &apply.Swarm{ID: v.ID, Spec: v.Spec}}, nil
 }
 
-// model is what compose makes of the checked files, edited or as they were. It is given copies in
+// model returns compose's model of the checked files, edited or original. It is given copies in
 // the store's folder: they may hold secrets.
 func (j sourcing) model(ctx context.Context, c *apply.Compose, edited bool) ([]byte, error) {
 	folder, err := os.MkdirTemp(j.Store.Folder(), privateFolder)
@@ -123,12 +123,12 @@ func (j sourcing) model(ctx context.Context, c *apply.Compose, edited bool) ([]b
 	if err != nil {
 		return nil, err
 	}
-	return said(ctx, c, args, c.Project.Config())
+	return composeOutput(ctx, c, args, c.Project.Config())
 }
 
-// said runs compose and gives its standard output. What else it says may repeat values of the
-// files, and is left out. A person is told to call it as byHand says.
-func said(ctx context.Context, c *apply.Compose, args, byHand []string) ([]byte, error) {
+// composeOutput runs compose and returns its standard output. Its other output may repeat values of
+// the files, and is dropped. The hint names the command byHand.
+func composeOutput(ctx context.Context, c *apply.Compose, args, byHand []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, composeAnswer)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Program[0], append(append([]string{}, c.Program[1:]...),
@@ -176,7 +176,7 @@ func composeProgram(ctx context.Context, env []string) ([]string, error) {
 		}
 		program := append([]string{path}, words[1:]...)
 		limited, cancel := context.WithTimeout(ctx, composeAnswer)
-		out, err := said(limited, &apply.Compose{Program: program, Env: env},
+		out, err := composeOutput(limited, &apply.Compose{Program: program, Env: env},
 			[]string{"version", "--short"}, []string{"version"})
 		cancel()
 		if err != nil {

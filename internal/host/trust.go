@@ -88,8 +88,8 @@ func readOwner(f io.Reader) ([]byte, error) {
 	return b, err
 }
 
-// mostLinks is how many links are followed to a file (include/linux/namei.h, MAXSYMLINKS).
-const mostLinks = 40
+// maxSymlinks is how many links are followed to a file (include/linux/namei.h, MAXSYMLINKS).
+const maxSymlinks = 40
 
 // TrustPlan refuses, as root, the file of a plan that others may have written: they must not choose
 // what root does, though whatever stands in it is checked.
@@ -130,7 +130,7 @@ func judgePlan(file string) error {
 		return err
 	}
 	rule := trust.Rule{Owners: owners(), Sticky: true, Links: true}
-	for range mostLinks {
+	for range maxSymlinks {
 		link, err := judge(table, file, rule)
 		if err != nil {
 			return err
@@ -166,7 +166,7 @@ func judge(table *kernel.MountTable, file string, rule trust.Rule) (link string,
 	return link, trust.Judge(way, rule)
 }
 
-// description is what an inspect tells of what a container reaches.
+// description is the part of an inspect about what a container reaches.
 type description struct {
 	Name   string
 	State  struct{ Pid int }
@@ -199,7 +199,7 @@ func (d description) remounts() bool {
 func reached(k *kernel.Reader, table *kernel.MountTable, raw json.RawMessage,
 	volumes map[string]map[string]string) trust.Mount {
 	var d description
-	_ = json.Unmarshal(raw, &d) // one that cannot be read at all is told of by who lists them
+	_ = json.Unmarshal(raw, &d) // one that cannot be read at all learns of by who lists them
 	m := trust.Mount{Container: strings.TrimPrefix(d.Name, "/")}
 	var paths, frozen []string
 	if d.State.Pid > 0 {

@@ -92,7 +92,7 @@ func (o *originals) darkPeer(key string) error {
 	return nil
 }
 
-// darkMounts gives the mounts of those that cannot be read; the error names one of which they are
+// darkMounts returns the mounts of those that cannot be read; the error names one of which they are
 // not known.
 func (o *originals) darkMounts(into map[string]json.RawMessage) error {
 	for id, d := range o.dark {

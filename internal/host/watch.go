@@ -19,13 +19,14 @@ import (
 	"dropcap/internal/store"
 )
 
-// watched has somebody watch over this process before it changes anything: whatever kills it, even
-// with its terminal, its session and the agent that started it, what it leaves unfinished is ended.
+// watched starts a watch over this process before it changes anything: whatever kills it, even
+// together with its terminal, its session and the agent that started it, the watch finishes what it
+// leaves.
 type watched struct {
 	apply.World
 	arm     func() (dismiss func())
 	once    sync.Once
-	dismiss func() // nil: nobody watches
+	dismiss func() // nil: no watch
 }
 
 // Do does one effect.
@@ -36,7 +37,7 @@ func (w *watched) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, err
 	return w.World.Do(ctx, e)
 }
 
-// end sends away whoever watches, unless something is left to be ended.
+// end dismisses the watch, unless something is left to be finished.
 func (w *watched) end(s *store.Store) {
 	if w.dismiss == nil {
 		return
@@ -48,7 +49,7 @@ func (w *watched) end(s *store.Store) {
 	}
 }
 
-// arm starts whoever watches over this process. Without one it is changed all the same: the next
+// arm starts the watch over this process. If that fails, changes go on: the next
 // command that changes something recovers, and so does the unit at boot.
 func (h *Host) arm() (dismiss func()) {
 	if len(h.config.Watch) == 0 || !watchable() {
@@ -107,10 +108,10 @@ func asUnit(self string, line []string) (dismiss func(), err error) {
 // firstWord is how long a process that watches may take to say so.
 const firstWord = 10 * time.Second
 
-// Watching is what a process that watches says first.
+// Watching is the first word of a process that watches.
 const Watching = "watching"
 
-// detached starts a process in a session of its own, which holds nothing of this one's.
+// detached starts a process in its own session, which inherits nothing.
 func detached(line []string) (dismiss func(), err error) {
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -169,11 +170,11 @@ func alive(process string) bool {
 	return !dead && start == began
 }
 
-// watchEvery is how often a watch looks whether the process lives.
+// watchEvery is how often a watch checks whether the process lives.
 const watchEvery = 500 * time.Millisecond
 
-// RecoverAfter waits until a process has ended, however it does, and brings to an end what it left
-// unfinished. Where it left nothing, nothing of the engine is asked.
+// RecoverAfter waits until a process has ended, however it does, and finishes what it left. If it
+// left nothing, it does not ask the engine.
 func (h *Host) RecoverAfter(ctx context.Context, process string,
 	q RecoverRequest) (Changed, error) {
 	for alive(process) {

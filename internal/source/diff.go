@@ -148,7 +148,7 @@ func (h hunk) harmless() bool {
 
 var aWord = regexp.MustCompile(`[A-Za-z_]+`)
 
-// knownWord tells whether a word is a key, a boolean or a capability's name, as some file spells
+// knownWord reports whether a word is a key, a boolean or a capability's name, as some file spells
 // it.
 func knownWord(w string) bool {
 	_, err := caps.Parse(w)

@@ -43,7 +43,7 @@ func cannot(slug, format string, args ...any) *Cannot {
 	return &Cannot{Slug: slug, Why: fmt.Sprintf(format, args...)}
 }
 
-// SameNames tells whether two lists name the same, in any spelling and order.
+// SameNames reports whether two lists name the same, in any spelling and order.
 func SameNames(a, b []string) bool {
 	x, y := caps.ShortNames(a), caps.ShortNames(b)
 	slices.Sort(x)

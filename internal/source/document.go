@@ -107,7 +107,7 @@ func (d *document) offset(n *yaml.Node) int {
 	return at
 }
 
-// lineOf gives the bounds of the line around an offset; the second is behind its break.
+// lineOf returns the bounds of the line around an offset; the second is behind its break.
 func (d *document) lineOf(at int) (from, to int) {
 	i, found := slices.BinarySearch(d.lines, at)
 	if !found {
@@ -134,7 +134,7 @@ func (d *document) newline(at int) string {
 	return "\n"
 }
 
-// spliced gives the text with the cuts done; false if two of them overlap.
+// spliced returns the text with the cuts done; false if two of them overlap.
 func (d *document) spliced() (string, bool) {
 	cuts := slices.Clone(d.cuts)
 	slices.SortStableFunc(cuts, func(a, b cut) int { return cmp.Or(a.from-b.from, a.to-b.to) })
@@ -159,7 +159,7 @@ func (d *document) spliced() (string, bool) {
 	return out, true
 }
 
-// broken tells whether a text ends with a line break.
+// broken reports whether a text ends with a line break.
 func broken(text string) bool {
 	return strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\r")
 }

@@ -9,7 +9,7 @@ import (
 	"dropcap/caps"
 )
 
-// HostConfig gives the engine's own file of a container, hostconfig.json, with other capabilities
+// HostConfig returns the engine's own file of a container, hostconfig.json, with other capabilities
 // in it: the values of CapAdd and CapDrop are replaced, and every other byte stays. Was is what
 // must stand there.
 func HostConfig(text []byte, was, is dropcap.Grant) ([]byte, error) {

@@ -139,7 +139,7 @@ func (pt *part) behind() int {
 	return -1
 }
 
-// ends tells whether a scalar ends its line, but for a comment.
+// ends reports whether a scalar ends its line, but for a comment.
 func (d *document) ends(v *yaml.Node) bool {
 	end := d.scalarEnd(v)
 	if end < 0 {

@@ -13,7 +13,7 @@ var interim = regexp.MustCompile(`^([0-9a-f]{12})_(.+)$`)
 // ReplaceLabel is on every container that compose made in the place of another.
 const ReplaceLabel = "com.docker.compose.replace"
 
-// Interim tells whether compose was ended between making a container and giving it its name: then
+// Interim reports whether compose was ended between making a container and giving it its name: then
 // gives that name, and the beginning of its predecessor's id. A name that only looks so, since the
 // file says container_name, is told by the label: it has the predecessor's id (2.26), or the name
 // that the file says, or else the service and the number, with which the final name ends.

@@ -18,7 +18,7 @@ type list struct {
 	seq  *yaml.Node // the sequence that it stands for; nil for nothing
 }
 
-// find gives the list of a part; nil if it has none.
+// find returns the list of a part; nil if it has none.
 func (pt *part) find(key string) (*list, error) {
 	head, node := value(pt.at, key)
 	if node == nil {
@@ -141,7 +141,7 @@ func (l *list) block(out, in []string) error {
 	return nil
 }
 
-// line gives what stands before an item on its line, the indentation and the dash; false if the
+// line returns what stands before an item on its line, the indentation and the dash; false if the
 // item does not have a line for itself.
 func (l *list) line(n *yaml.Node) (prefix string, ok bool) {
 	d := l.part.doc

@@ -120,7 +120,7 @@ type Scale struct {
 	Replicas int
 }
 
-// Up makes the containers of services anew if their declaration has changed, as many as there are
+// Up builds the containers of services anew if their declaration has changed, as many as there are
 // now.
 func (p Project) Up(list ...Scale) []string {
 	out := append(p.args(), "up", "--detach", "--no-deps", "--no-build", "--pull", "never")

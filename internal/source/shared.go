@@ -6,8 +6,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// keep gives the service lists of its own, with what they hold now, where it has them from another
-// service that is changed.
+// keep returns the service lists of its own, with what they hold now, where it has them from
+// another service that is changed.
 func (s *target) keep(all []*target) error {
 	for _, pt := range s.parts {
 		for _, key := range []string{keyDrop, keyAdd} {

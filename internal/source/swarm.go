@@ -49,8 +49,8 @@ func (s Service) Declares() (dropcap.Grant, error) {
 		CapDrop: b.TaskTemplate.ContainerSpec.CapabilityDrop}, err
 }
 
-// With gives the whole specification with other capabilities; every other field stays as the engine
-// told it, also those that nobody here has heard of.
+// With returns the whole specification with other capabilities; every other field stays as the
+// engine told it, also those that nobody here has heard of.
 func (s Service) With(g dropcap.Grant) (json.RawMessage, error) {
 	return within(s.Spec, []string{"TaskTemplate", "ContainerSpec"},
 		func(spec map[string]json.RawMessage) error {

@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// DropIn gives the drop-in that clears ExecStart and states it again with other capabilities, and
+// DropIn returns the drop-in that clears ExecStart and states it again with other capabilities, and
 // how to bring it into effect. An ExecStart is added to those before it unless it is emptied first
 // (systemd.service(5)). The line may hold secrets, as the unit does: where to write it is said, and
 // the words that have to change; the line itself is the file's content.
@@ -115,7 +115,7 @@ func unitWords(s string) []word {
 	return out
 }
 
-// restated gives the command line with other words about capabilities; all else stays as written.
+// restated returns the command line with other words about capabilities; all else stays as written.
 func restated(line string, d Declaration) (string, bool) {
 	words := unitWords(line)
 	verb := -1

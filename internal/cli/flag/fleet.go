@@ -12,7 +12,7 @@ import (
 	"dropcap/internal/aws"
 )
 
-// Fleet says which hosts are meant and how they are reached.
+// Fleet selects hosts and says how to reach them.
 type Fleet struct {
 	Targets, Regions, Roles []string
 	Profile, Store          string
@@ -55,7 +55,7 @@ func (f *Fleet) Register(fl *pflag.FlagSet, store string, targets bool) {
 		"the folder of the controller's store, which keeps runs")
 }
 
-// Reach is what is kept with a run of how its hosts are reached.
+// Reach returns how to reach the hosts of a run, to be stored with it.
 func (f *Fleet) Reach() *dropcap.FleetReach {
 	return &dropcap.FleetReach{
 		Profile: f.Profile, Roles: append([]string{}, f.Roles...), Shell: f.Shell, Bucket: f.Bucket,
@@ -66,7 +66,7 @@ func (f *Fleet) Reach() *dropcap.FleetReach {
 	}
 }
 
-// WholeSeconds is never less than what was asked for.
+// WholeSeconds rounds up.
 func WholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // As reaches hosts as a run did, but for what flags say; how long it waits is each run's own, and

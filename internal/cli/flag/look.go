@@ -9,7 +9,7 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Look says what is asked of hosts that are only looked at, or told to learn.
+// Look has the flags of requests that only read, or learn.
 type Look struct {
 	Fleet
 	Level, Accept, Strategy string
@@ -19,7 +19,7 @@ type Look struct {
 	For                     time.Duration
 }
 
-// Check refuses what no host would take.
+// Check refuses what no host would accept.
 func (f *Look) Check() error {
 	f.Patience = max(f.Patience, 2*f.For)
 	if f.Level != "" && f.Level != string(dropcap.LevelCIS) &&
@@ -47,7 +47,7 @@ func (f *Look) Check() error {
 	return nil
 }
 
-// Choose adds the flags that say what is judged, and by what.
+// Choose adds the flags that say what to judge, and how.
 func (f *Look) Choose(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.Level, "level", "",
 		"cis or least (default: each host's policy, else cis)")
@@ -57,7 +57,7 @@ func (f *Look) Choose(cmd *cobra.Command) {
 		cobra.FixedCompletions([]string{"cis", "least"}, cobra.ShellCompDirectiveNoFileComp)))
 }
 
-// Args are what hosts are told.
+// Args returns the arguments for the hosts.
 func (f *Look) Args() wire.Args {
 	return wire.Args{
 		Level: dropcap.Level(f.Level), Containers: f.Containers, Workloads: f.Workloads,

@@ -10,14 +10,14 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// Plan says what is planned: the flags that plan and apply share.
+// Plan has the flags that plan and apply share.
 type Plan struct {
 	Policy, Level, Store string
 	Accept, Strategy     string
 	DiscardLayer         bool
 	carryLimit           size
 	IfPresent            bool   // --if-present, which Register does not add
-	EnvFile              string // what printed commands call the file with the environment
+	EnvFile              string // the environment file in printed commands
 
 	deprivilege, inPlace bool
 	noFiles              bool // --no-source-files
@@ -47,7 +47,7 @@ func (f *Plan) Register(fl *pflag.FlagSet, store string) {
 		"docker's filters (name=, label=, status=, …) and owner=")
 }
 
-// CarryLimit is how much of a container's own layer is carried along unasked, in bytes.
+// CarryLimit is the size of a container's own layer that is copied without asking, in bytes.
 func (f *Plan) CarryLimit() int64 { return int64(f.carryLimit) }
 
 // Options reads the flags before anything is asked.
@@ -76,8 +76,8 @@ func (f *Plan) Options() (plan.Options, error) {
 	return o, nil
 }
 
-// Filters separates docker's filters from ours, of which owner= is the only one for containers that
-// were not judged.
+// Filters separates docker's filters from dropcap's, of which only owner= applies to containers
+// that were not judged.
 func (f *Plan) Filters() (engine []string, owners []string, err error) {
 	engine, own, err := audit.SplitFilters(f.filters)
 	if err != nil {

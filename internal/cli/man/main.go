@@ -68,7 +68,7 @@ var plain = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "<"
 
 const exitStatus = "Exit status: "
 
-// markdown gives the exit statuses a section of their own, and keeps indented lines as they are.
+// markdown returns the exit statuses a section of their own, and keeps indented lines as they are.
 func markdown(long string) string {
 	var out []string
 	for line := range strings.Lines(long) {

@@ -10,9 +10,8 @@ import (
 	"dropcap/internal/wire"
 )
 
-// Fleet shows how a run goes on: a line for each host of a change, and a counter for the
-// rest; where something is waited for, a line a minute tells what, also where nobody sits at a
-// terminal.
+// Fleet shows the progress of a run: a line for each host of a change, and a counter for the rest;
+// while it waits, a line a minute says for what, even without a terminal.
 func Fleet(w io.Writer) func(fleet.Progress) {
 	l := &looks{w: w, terminal: Is(w)}
 	return func(p fleet.Progress) {

@@ -39,7 +39,7 @@ func Warn(w io.Writer, err error) {
 	fmt.Fprintf(w, "dropcap: warning: %s\n", printable.Line(err.Error()))
 }
 
-// Say prints a line about what goes on.
+// Say prints a line about the progress.
 func Say(w io.Writer, text string) {
 	fmt.Fprintf(w, "dropcap: %s\n", printable.Line(text))
 }
@@ -74,7 +74,7 @@ func Confirm(ctx context.Context, in io.Reader, w io.Writer, question string) er
 	}
 }
 
-// Counter shows on a terminal how far long work on containers is; nil where there is no terminal.
+// Counter shows the progress of long work on containers on a terminal; nil without a terminal.
 // It stays silent for the first second.
 func Counter(w io.Writer, verb string) func(done, total int) {
 	if !Is(w) {
