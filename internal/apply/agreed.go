@@ -7,8 +7,8 @@ import (
 )
 
 // Agreed returns the step that is applied for one that comes from a file: the one that was planned
-// just now (found reports whether the container is there), or one that is refused. Nothing of the
-// file's own gets into it but the reason why not.
+// just now (found reports whether the container is there), or one that is refused. Only the reason
+// for a refusal comes from the file.
 func Agreed(filed, fresh dropcap.Step, found bool) dropcap.Step {
 	refuse := func(why, hint string) dropcap.Step {
 		out := fresh

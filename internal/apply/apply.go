@@ -19,13 +19,13 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// World does effects. The context carries the time that one may take. An error with a Status is the
-// engine's refusal; with a Status of 0 nobody knows whether it was done.
+// World performs effects. The context limits the time of one. An error with a Status is the
+// engine's refusal; with a Status of 0, it is unknown whether the effect was done.
 type World interface {
 	Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 }
 
-// Journal is what the notes have become.
+// Journal reads what the notes have recorded.
 type Journal interface {
 	// those that are not over, newest first
 	Unfinished(ctx context.Context) ([]dropcap.Change, error)
@@ -41,8 +41,8 @@ type Watcher interface {
 	Denied(ctx context.Context, c dropcap.Change, dropped caps.Set) (string, error)
 }
 
-// Job is a step with all that applying it takes. What it was made of was asked of the engine just
-// now, not taken from a plan's file.
+// Job is a step with all that is needed to apply it. Its data comes from the engine, not from a
+// plan's file.
 type Job struct {
 	Plan     string // its id
 	Host     string // the host's id
@@ -60,7 +60,7 @@ type Job struct {
 	InPlace *InPlace
 }
 
-// Outcome is what became of a job.
+// Outcome is the result of a job.
 type Outcome struct {
 	Step   dropcap.Step
 	Change dropcap.Change // without an id if nothing was begun
@@ -83,7 +83,7 @@ type Runner struct {
 	Watcher Watcher           // nil: nothing is watched
 	Tell    func(Progress)    // nil: nobody is told
 	Log     func(line string) // decisions, for people; nil: nobody is told
-	// Boot names this boot of the host; empty if that is not known.
+	// Boot identifies this boot of the host; empty if unknown.
 	Boot string
 	// Read reads a file of this host that a change in place is about.
 	Read func(path string) ([]byte, error)
@@ -98,8 +98,8 @@ type Runner struct {
 	Sleep    func(context.Context, time.Duration)
 }
 
-// strategy is one way to bring a new declaration about, and to take it back. The state of the
-// change says how far it has come.
+// strategy is one way to apply a new declaration, and to revert it. The state of the change is its
+// progress.
 type strategy interface {
 	// effects lists what will be done, for a dry run; what is made has an id that says so.
 	effects(c *change) []dropcap.Effect
@@ -112,18 +112,17 @@ type strategy interface {
 	// stands tells after a crash whether the new one is in its place and runs if it should, so that
 	// only the gate is missing.
 	stands(ctx context.Context, c *change) (bool, error)
-	// back brings the old one into its place, from wherever the change has come to. It decides by
-	// what it sees, never by what it has done, so that it may be called again after any crash, its
-	// own too. Its error says what a person has to do.
+	// back restores the old one from any state of the change. It decides by what it observes, never
+	// by what it has done, so that it may be called again after any crash, including its own. Its
+	// error says what a person has to do.
 	back(ctx context.Context, c *change) error
 	// rest sees to it that a retained old one is at rest when the change is over.
 	rest(ctx context.Context, c *change) error
-	// mayBack tells beforehand what speaks against a backout.
+	// mayBack returns what prevents a backout, before it begins.
 	mayBack(ctx context.Context, c *change) error
 }
 
-// nothingRetained is what a strategy has in common with others that retain no container and can
-// always be taken back.
+// nothingRetained is shared by strategies that retain no container and can always be reverted.
 type nothingRetained struct{}
 
 func (nothingRetained) rest(context.Context, *change) error    { return nil }

@@ -11,7 +11,7 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// wanted reads from the journal where the way back leads to.
+// wanted reads the goal of the way back from the journal.
 func (c *change) wanted() (wanted, error) {
 	o, err := c.original()
 	if err != nil {
@@ -43,7 +43,7 @@ func (c *change) ran() bool {
 func (s recreating) backOne(ctx context.Context, c *change) error {
 	b := &backing{Runner: s.Runner, c: c, tries: map[string]int{}, mute: map[string]int{},
 		hope: s.now().Add(s.patience())}
-	// Whoever has had enough is not helped by half a way.
+	// An interrupt must not stop it halfway.
 	return b.run(context.WithoutCancel(ctx))
 }
 
@@ -122,7 +122,7 @@ func (b *backing) observe(ctx context.Context) (old, new *seen, err error) {
 		new, err = b.look(ctx, b.c, "look-new", b.c.After)
 		return old, new, err
 	}
-	// A create may still be under way in the engine, if it was asked for just now.
+	// A recent create may still be under way in the engine.
 	for end := b.c.when("note-begin").Add(3 * time.Second); ; b.sleep(ctx, b.poll()) {
 		new, err = b.look(ctx, b.c, "look-new", b.c.newName())
 		if err != nil || new != nil || !b.now().Before(end) {
@@ -131,8 +131,8 @@ func (b *backing) observe(ctx context.Context) (old, new *seen, err error) {
 	}
 }
 
-// step does one effect. An error that it gives ends the attempt; all others are tried again, from
-// what is seen then.
+// step does one effect. An error that it returns ends the attempt; all others are tried again, from
+// what is observed then.
 func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
 	if b.tries[e.Name]++; b.tries[e.Name] > most {
 		return b.lost(fmt.Errorf("%s does not come to its end", e.Says))
@@ -231,7 +231,7 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 	return result, nil
 }
 
-// ended judges the end of the way.
+// ended judges the result.
 func (b *backing) ended(w wanted, old *seen) error {
 	switch {
 	case old == nil:
@@ -253,7 +253,7 @@ func (b *backing) lost(err error) error {
 		plain(err))
 }
 
-// plain takes the beginning off a sentence that becomes part of another.
+// plain strips the beginning of a sentence that becomes part of another.
 func plain(err error) error {
 	var e *dropcap.Error
 	if errors.As(err, &e) {

@@ -9,7 +9,7 @@ import (
 	"dropcap"
 )
 
-// Backout takes changes back, in the order given, and stops at the first that fails. Each has an
+// Backout backs out changes, in the given order, and stops at the first that fails. Each has an
 // outcome.
 func (r *Runner) Backout(ctx context.Context, list []dropcap.Change) []Outcome {
 	outcomes := make([]Outcome, 0, len(list))
@@ -62,7 +62,7 @@ func (r *Runner) backout(ctx context.Context, known dropcap.Change) (dropcap.Cha
 	return r.backedOut(ctx, s, c)
 }
 
-// backedOut goes on with a backout that was noted, from wherever it has come to.
+// backedOut continues a recorded backout from any state.
 func (r *Runner) backedOut(ctx context.Context, s strategy, c *change) (dropcap.Change, error) {
 	err := s.back(ctx, c)
 	if err == nil {
@@ -103,7 +103,7 @@ func (r *Runner) newest(ctx context.Context, c *change) error {
 	return nil
 }
 
-// builtOn reports whether a change began with a container that another has made.
+// builtOn reports whether a change began with a container that another change created.
 func builtOn(later, c dropcap.Change) bool {
 	return slices.ContainsFunc(later.Containers(), func(l dropcap.ChangedContainer) bool {
 		return slices.ContainsFunc(c.Containers(), func(o dropcap.ChangedContainer) bool {
@@ -185,8 +185,8 @@ func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
 	return list
 }
 
-// Prune removes the containers that changes left behind, never their volumes. One that runs, or
-// that somebody has given another name, is in use and stays.
+// Prune removes the containers that changes retain, never their volumes. One that runs, or was
+// renamed by somebody, is in use and stays.
 func (r *Runner) Prune(ctx context.Context, list []dropcap.Change) []Outcome {
 	outcomes := make([]Outcome, 0, len(list))
 	for _, known := range list {

@@ -8,16 +8,15 @@ import (
 	"dropcap"
 )
 
-// keepCarry is the name under which is kept that the old container's own layer is carried along:
-// carrying.
+// keepCarry is the journal's key for carrying.
 const keepCarry = "carry"
 
-// carrying is what recovery has to know of that.
+// carrying is what recovery needs to know about copying the old container's own layer.
 type carrying struct {
 	Boot string // of the host, as it began
 }
 
-// syncLayer is the effect after which what was carried outlives a loss of power.
+// syncLayer is the effect after which the copied layer survives a power failure.
 const syncLayer = "sync-layer"
 
 // carryIf notes that the layer is carried along, and in which boot of the host.
@@ -30,8 +29,7 @@ func (c *change) carryIf(so bool, boot string) {
 // carries reports whether the layer is carried along.
 func (c *change) carries() bool { return c.keep[keepCarry] != nil }
 
-// carryLayer carries the layer along as far as it stands still, or all of it where nobody writes
-// it.
+// carryLayer copies the layer while the container may write to it, or all of it if nothing does.
 func carryLayer(c *change, to string, final bool) dropcap.Effect {
 	return dropcap.Effect{Name: "carry-layer",
 		Says:   "carry along what " + c.Name + " has written into its own layer",
@@ -95,6 +93,5 @@ func (w wanted) carryAgain(old, new *seen, m memory) *dropcap.Effect {
 		Action: &dropcap.Carry{From: new.ID, To: old.ID, Final: true}}
 }
 
-// longest is how long an effect of a layer may take: somebody's disk is slow, and somebody's layer
-// is all his data.
+// longest is how long an effect on a layer may take: for slow disks and large layers.
 const longest = 24 * time.Hour

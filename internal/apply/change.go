@@ -15,7 +15,7 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// change is one change under way.
+// change is one change in progress.
 type change struct {
 	dropcap.Change
 	job   *Job                       // nil when the journal is all that there is
@@ -60,7 +60,7 @@ func (r *Runner) begin(j *Job) *change {
 	return c
 }
 
-// load takes a change up from the journal.
+// load loads a change from the journal.
 func (r *Runner) load(ctx context.Context, known dropcap.Change) (*change, error) {
 	c := &change{Change: known, begun: true}
 	kept, err := r.Journal.Kept(ctx, known.ID)
@@ -92,7 +92,7 @@ func (c *change) original() (recreate.Original, error) {
 	return o, err
 }
 
-// note writes the change as it is now, and its state. Every note has a name, like every effect.
+// note records the current change and its state. Every note has a name, like every effect.
 func (r *Runner) note(ctx context.Context, c *change, name string,
 	state dropcap.ChangeState) error {
 	c = c.first()
@@ -175,7 +175,7 @@ func (c *change) when(event string) time.Time {
 	return time.Time{}
 }
 
-// limit is how long an effect may take.
+// limit returns how long an effect may take.
 func (r *Runner) limit(e dropcap.Effect) time.Duration {
 	var own time.Duration
 	switch action := e.Action.(type) {

@@ -29,7 +29,7 @@ func (c *change) discreet(text string) string {
 	return c.recipe.Discreet(text)
 }
 
-// discreetly is an error with such a text. What it is for errors.Is and errors.As it stays.
+// discreetly returns an error with such a text. errors.Is and errors.As see the same error.
 func (c *change) discreetly(err error) error {
 	if err == nil {
 		return nil

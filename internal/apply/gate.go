@@ -11,12 +11,12 @@ import (
 	"dropcap"
 )
 
-// Gate is what a changed container has to pass.
+// Gate is what a changed container must pass.
 type Gate struct {
 	// a program of this host and its arguments; it must exit with 0
 	Probe     []string `json:"probe,omitempty"`
 	ProbeExec []string `json:"probe_exec,omitempty"` // the same in the container
-	// how long it must go on well once it is ready
+	// how long it must run well once it is ready
 	Soak time.Duration `json:"soak"`
 	// how long it may take to be ready; 0: by its healthcheck
 	Timeout time.Duration `json:"timeout"`
@@ -52,8 +52,8 @@ func (g Gate) patience(h *healthcheck) time.Duration {
 // checks reports whether there is a healthcheck that runs.
 func (h *healthcheck) checks() bool { return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" }
 
-// gate watches containers that have just been started until all have proven themselves. The error
-// says which did what wrong.
+// gate watches containers that were just started until all have passed. The error says which
+// failed, and how.
 func (r *Runner) gate(ctx context.Context, c *change, containers ...string) error {
 	var all []*gating
 	for _, id := range containers {
@@ -195,7 +195,7 @@ func (r *Runner) patiently(ctx context.Context, c *change, effect, id string) (*
 	}
 }
 
-// healthy waits for the healthcheck's word.
+// healthy waits for the healthcheck's result.
 func (g *gating) healthy(ctx context.Context, end time.Time) error {
 	for s := g.first; ; {
 		if g.sick || !s.Config.Healthcheck.checks() ||

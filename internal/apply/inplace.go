@@ -10,7 +10,7 @@ import (
 	"dropcap/internal/source"
 )
 
-// InPlace is what changing the engine's own file takes.
+// InPlace is what is needed to change the engine's own file.
 type InPlace struct {
 	File string `json:"file"` // hostconfig.json of the container
 	// the program that stops the engine, and its socket, and waits for it
@@ -47,8 +47,7 @@ type inPlacing struct {
 	nothingRetained
 }
 
-// rest sees to it that the engine's configuration is what it was, also where a crash has kept it
-// from that.
+// rest restores the engine's configuration, even after a crash.
 func (s inPlacing) rest(ctx context.Context, c *change) error {
 	return s.giveBack(context.WithoutCancel(ctx), c, "")
 }

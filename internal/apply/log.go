@@ -11,8 +11,8 @@ import (
 	"dropcap"
 )
 
-// KeepLog is the name under which the journal keeps what a new container that failed printed last.
-// It may hold secrets, so it is nowhere else.
+// KeepLog is the journal's key for the last output of a new container that failed. It may hold
+// secrets, so it is stored nowhere else.
 const KeepLog = "log"
 
 const (

@@ -6,7 +6,7 @@ import (
 	"dropcap"
 )
 
-// wanted is where the way back leads to, by the journal.
+// wanted is the goal of the way back, by the journal.
 type wanted struct {
 	id, name, backup, aside string // of the old one, and the new one's name where it is kept
 	policy                  restartPolicy
@@ -21,8 +21,8 @@ type wanted struct {
 	switched time.Time
 }
 
-// memory is what this attempt has learnt beside what can be seen. It only makes the attempt end:
-// nothing that must be done hangs on it.
+// memory is what this attempt has learnt besides what can be observed. It only makes the attempt
+// end: nothing that must be done depends on it.
 type memory struct {
 	irremovable bool // the new one could not be removed
 	whole       bool // the old one was made again, with its networks

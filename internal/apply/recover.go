@@ -8,9 +8,9 @@ import (
 	"dropcap"
 )
 
-// Recover brings every change that went on when dropcap ended to its end: forward where the new
-// container stands in its place and passes the gate, back in all other cases. It may be called as
-// often as one likes, and be killed anywhere.
+// Recover finishes every change that was in progress when dropcap ended: forward if the new
+// container is in place and passes the gate, else back. It may be called any number of times, and
+// be killed anywhere.
 func (r *Runner) Recover(ctx context.Context) ([]Outcome, error) {
 	list, err := r.Journal.Unfinished(ctx)
 	if err != nil {

@@ -181,7 +181,7 @@ func (s recreating) compare(ctx context.Context, c *change) error {
 			"capabilities: %s", c.Name, places(list))
 }
 
-// places says where containers differ, in a few words.
+// places says briefly where containers differ.
 func places(list []recreate.Difference) string {
 	var out []string
 	for _, d := range list[:min(len(list), 5)] {

@@ -114,7 +114,7 @@ func (r *Runner) idFile(ctx context.Context, c *change, from, to string) {
 	}
 }
 
-// try writes a note on which nothing hangs any more, thrice.
+// try writes a note that nothing depends on any more, up to three times.
 func (r *Runner) try(ctx context.Context, c *change, name string, state dropcap.ChangeState) error {
 	before := c.Timeline
 	for i := 0; ; i++ {
@@ -131,7 +131,7 @@ func (r *Runner) try(ctx context.Context, c *change, name string, state dropcap.
 	}
 }
 
-// undo brings the old one back because of an error, and gives the error that says how that ended.
+// undo restores the old one because of an error, and returns the error with the result.
 func (r *Runner) undo(ctx context.Context, s strategy, c *change,
 	why error) (dropcap.Change, error) {
 	c.Because = trimCannot(why.Error())

@@ -11,7 +11,7 @@ import (
 	"dropcap"
 )
 
-// seen is what an inspect says of a container, as far as it decides anything.
+// seen is the part of an inspect that decides something.
 type seen struct {
 	ID           string `json:"Id"`
 	Name         string // without the leading slash
@@ -53,7 +53,7 @@ type healthcheck struct {
 	Retries                                       int
 }
 
-// read understands an inspect.
+// read parses an inspect.
 func read(body json.RawMessage) (*seen, error) {
 	var s seen
 	if err := json.Unmarshal(body, &s); err != nil {

@@ -14,7 +14,7 @@ import (
 	"dropcap/internal/source"
 )
 
-// Source is what changing the owner's source takes; exactly one of its members is set.
+// Source is what is needed to change the owner's source; exactly one member is set.
 type Source struct {
 	Compose *Compose `json:"compose,omitempty"`
 	Swarm   *Swarm   `json:"swarm,omitempty"`
