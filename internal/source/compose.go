@@ -21,9 +21,8 @@ type Edited struct {
 	Was, Is []byte
 }
 
-// Declaration is what is to be written for a service: the names of both lists as a whole. Was is
-// what stands there, all files together (compose appends the lists of later files to those of
-// earlier ones).
+// Declaration is what to write for a service: the complete names of both lists. Was is the present
+// one, all files together (compose appends the lists of later files to those of earlier ones).
 type Declaration struct {
 	Was, Is dropcap.Grant
 }
@@ -35,7 +34,7 @@ const (
 	keyPrivileged = "privileged"
 )
 
-// Wanted is a service that is to be declared otherwise.
+// Wanted is a service whose declaration is to change.
 type Wanted struct {
 	Service string
 	Declaration
@@ -53,7 +52,7 @@ func Compose(files []File, service string, d Declaration) ([]Edited, error) {
 // blame, if one is.
 func Edit(files []File, wanted []Wanted) ([]Edited, error) { return edit(files, wanted, false) }
 
-// edit is Edit. Whole tells that whatever the files include is among them.
+// edit is Edit. Whole says that the files include all that they refer to.
 func edit(files []File, wanted []Wanted, whole bool) ([]Edited, error) {
 	p, err := open(files, wanted, whole)
 	if err != nil {
@@ -79,7 +78,7 @@ func edit(files []File, wanted []Wanted, whole bool) ([]Edited, error) {
 	return out, p.written(out, wanted, whole)
 }
 
-// edit notes what is to be changed of the service.
+// edit records the changes of the service.
 func (s *target) edit(all []*target) error {
 	if s.wanted.Was.Privileged && !s.wanted.Is.Privileged {
 		if err := s.deprivilege(); err != nil {
@@ -94,7 +93,7 @@ func (s *target) edit(all []*target) error {
 	return nil
 }
 
-// listChange is what goes out of a list, and what comes in.
+// listChange is what to remove from a list, and what to add.
 type listChange struct {
 	key     string
 	out, in []string
@@ -107,7 +106,7 @@ func (w Wanted) changes() []listChange {
 	}
 }
 
-// written checks that the edited files together say what was asked.
+// written checks that the edited files together declare what was requested.
 func (p *project) written(edited []Edited, wanted []Wanted, whole bool) error {
 	var files []File
 	for _, d := range p.docs {
@@ -257,7 +256,7 @@ func extends(path string, s *yaml.Node) error {
 	return nil
 }
 
-// list takes names out of a list and puts others into it. Names are in the short form.
+// list removes names from a list and adds others. Names are in the short form.
 func (s *target) list(c listChange, all []*target) error {
 	key, out, in := c.key, c.out, c.in
 	left := slices.Clone(out)
@@ -346,7 +345,7 @@ func (p *project) finish() ([]Edited, error) {
 	return out, nil
 }
 
-// names are those of the services that are to be changed.
+// names returns the names of the services to change.
 func (p *project) names() (list []string) {
 	for _, s := range p.services {
 		list = append(list, s.wanted.Service)

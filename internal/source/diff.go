@@ -40,7 +40,7 @@ func Patch(edited []Edited, wanted []Wanted) string {
 	return b.String()
 }
 
-// Words says what a service has to say, in YAML.
+// Words returns the text for a service, in YAML.
 func Words(service string, d Declaration) string { return wordsOf([]Wanted{{service, d}}) }
 
 func wordsOf(wanted []Wanted) string {
@@ -148,8 +148,7 @@ func (h hunk) harmless() bool {
 
 var aWord = regexp.MustCompile(`[A-Za-z_]+`)
 
-// knownWord reports whether a word is a key, a boolean or a capability's name, as some file spells
-// it.
+// knownWord reports whether a word is a key, a boolean or a capability's name, in any spelling.
 func knownWord(w string) bool {
 	_, err := caps.Parse(w)
 	return err == nil || slices.Contains([]string{keyAdd, keyDrop, keyPrivileged, "true", "false",

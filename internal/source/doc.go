@@ -3,8 +3,8 @@
 // command of a unit of systemd for a
 // person to write. Which of these an owner has is in package owner.
 //
-// It does no I/O, and nothing of a file but what is about capabilities is in anything that it says
-// to people: the lines beside may hold secrets.
+// It does no I/O, and its texts for people quote nothing of a file except capabilities: other lines
+// may hold secrets.
 package source
 
 import (
@@ -51,7 +51,7 @@ func SameNames(a, b []string) bool {
 	return slices.Equal(x, y)
 }
 
-// minus is what a names and b does not.
+// minus returns what a names and b does not.
 func minus(a, b []string) []string {
 	out := []string{}
 	known := caps.ShortNames(b)

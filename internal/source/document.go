@@ -57,7 +57,7 @@ func parse(path string, text []byte) (*document, error) {
 	var first, more yaml.Node
 	if err := loader.Load(&first); err != nil || len(first.Content) == 0 ||
 		first.Content[0].Kind != yaml.MappingNode {
-		// the parser's own words may repeat what stands there
+		// the parser's message may quote the file
 		return nil, cannot("yaml", "%s is no mapping in YAML", path)
 	}
 	if err := loader.Load(&more); !errors.Is(err, io.EOF) {
@@ -187,8 +187,8 @@ func (d *document) scalarEnd(n *yaml.Node) int {
 	return at + len(written)
 }
 
-// value is what a key of a mapping holds; nil if the mapping itself has no such key. Merged
-// mappings are not looked into.
+// value returns the value of a key of a mapping; nil if the mapping itself has no such key. It
+// ignores merged mappings.
 func value(m *yaml.Node, key string) (k, v *yaml.Node) {
 	if m == nil || m.Kind != yaml.MappingNode {
 		return nil, nil
@@ -228,7 +228,7 @@ func resolved(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// aliases are the places where the node is used by its anchor.
+// aliases returns the nodes that refer to the node's anchor.
 func (d *document) aliases(n *yaml.Node) (list []*yaml.Node) {
 	walk(d.root, func(x *yaml.Node) {
 		if x.Kind == yaml.AliasNode && x.Alias == n {

@@ -41,7 +41,7 @@ func (d *document) losesByExtending(service, key, name string, all []*target) bo
 	return false
 }
 
-// bases are the services that one extends in the same file, the nearest first.
+// bases returns the services that one extends in the same file, the nearest first.
 func (d *document) bases(service string) (list []string) {
 	_, services := value(d.root, "services")
 	for range maxDepth {

@@ -65,7 +65,7 @@ func full(list []string) []string {
 	return out
 }
 
-// onlyLists checks that two files differ in nothing but the lists.
+// onlyLists checks that two files differ only in the lists.
 func onlyLists(was, is []byte, g dropcap.Grant) error {
 	var a, b map[string]json.RawMessage
 	if json.Unmarshal(was, &a) != nil || json.Unmarshal(is, &b) != nil || len(a) != len(b) {
@@ -84,10 +84,10 @@ func onlyLists(was, is []byte, g dropcap.Grant) error {
 	return nil
 }
 
-// extent is where a value stands.
+// extent is the position of a value.
 type extent struct{ from, to int }
 
-// topLevel finds the value of each key of a JSON object; one that comes twice is at -1.
+// topLevel returns the position of each key's value in a JSON object; -1 for a duplicate key.
 func topLevel(text []byte) (map[string]extent, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {

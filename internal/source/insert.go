@@ -15,21 +15,21 @@ func lines(prefix string, names []string) []string {
 	return out
 }
 
-// removeLine takes out the line around an offset, with its break.
+// removeLine removes the line around an offset, with its break.
 func (d *document) removeLine(at int) {
 	from, to := d.lineOf(at)
 	d.cuts = append(d.cuts, cut{from: from, to: to, with: ""})
 }
 
-// insertLines puts lines behind the line around an offset. A file that ends without a line break
-// still does.
+// insertLines inserts lines after the line around an offset. A file without a final line break
+// stays without.
 func (d *document) insertLines(at int, list []string) {
 	_, to := d.lineOf(at)
 	nl := d.newline(at)
 	d.cuts = append(d.cuts, cut{from: to, to: to, with: strings.Join(list, nl) + nl, newline: nl})
 }
 
-// insertList notes a new list; flush writes all of them at one place.
+// insertList records a new list; flush writes all of them in one place.
 func (pt *part) insertList(key string, names []string) error {
 	pt.insert, pt.changed = append(pt.insert, newList{key, names}), append(pt.changed, key)
 	return nil
@@ -75,7 +75,7 @@ func (pt *part) flush() error {
 	return nil
 }
 
-// flushFlow writes the new keys right behind the brace.
+// flushFlow writes the new keys right after the brace.
 func (pt *part) flushFlow(at int) error {
 	d := pt.doc
 	if !strings.HasPrefix(d.text[at:], "{") {

@@ -51,7 +51,7 @@ func (l *list) names() []string {
 	return out
 }
 
-// change takes names out and puts others in. Anew writes the list even if it stays the same.
+// change removes names and adds others. Anew writes the list even if it stays the same.
 func (l *list) change(out, in []string, anew bool) error {
 	gone := slices.ContainsFunc(l.names(), func(n string) bool { return slices.Contains(out, n) })
 	in = minus(in, l.names())
@@ -161,8 +161,7 @@ func (l *list) line(n *yaml.Node) (prefix string, ok bool) {
 		(behind == "" || behind[0] == '#' && behind != rest)
 }
 
-// remove takes the whole list out, with its key; of a mapping that has nothing else an empty list
-// stays.
+// remove removes the whole list with its key; if the mapping has nothing else, an empty list stays.
 func (l *list) remove() error {
 	d := l.part.doc
 	end := d.scalarEnd(l.head)
@@ -228,7 +227,7 @@ func (l *list) flow(out, in []string) error {
 	return nil
 }
 
-// flowCuts takes out each run of items that go, and puts the new ones behind the last that stays.
+// flowCuts removes each run of items to drop, and adds the new ones after the last that stays.
 func (l *list) flowCuts(kept, ends []int, in []string, quote string) {
 	d, items := l.part.doc, l.seq.Content
 	fresh := make([]string, len(in))

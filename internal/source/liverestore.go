@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// liveRestore is the engine's setting under which containers outlive it.
+// liveRestore is the engine's setting that keeps containers running without it.
 const liveRestore = "live-restore"
 
 // LiveRestore returns the engine's configuration file (daemon.json) with live-restore switched on
@@ -54,7 +54,7 @@ func LiveRestore(text []byte) (on, off []byte, set bool, err error) {
 	return on, off, set, nil
 }
 
-// onlyLiveRestore checks that two files differ in nothing but live-restore.
+// onlyLiveRestore checks that two files differ only in live-restore.
 func onlyLiveRestore(was, is []byte, want bool) bool {
 	var a, b map[string]json.RawMessage
 	if json.Unmarshal(was, &a) != nil || json.Unmarshal(is, &b) != nil {

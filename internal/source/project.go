@@ -15,7 +15,7 @@ import (
 	"dropcap/internal/printable"
 )
 
-// Project is how compose was called for a container, by the labels that it left there.
+// Project is how compose was called for a container, by the container's labels.
 type Project struct {
 	Name, Service string
 	Dir           string   // --project-directory
@@ -80,8 +80,7 @@ func IsAway(err error) bool {
 	return errors.As(err, &c) && slices.Contains([]string{"no-files", "stdin", "remote"}, c.Slug)
 }
 
-// Imposter is why a service is not changed while a container claims to be one of its own that is
-// not.
+// Imposter returns why a service is not changed while a foreign container claims to be part of it.
 func Imposter(name string) error {
 	return cannot("labels", "the container %s says by its image's labels alone that it is one of "+
 		"the service, and compose would take it for one", printable.Cut(name, mostShown))
@@ -97,7 +96,7 @@ func (p Project) Trusts() (needed, optional []string) {
 	return needed, optional
 }
 
-// args are what stands before compose's own command.
+// args returns the arguments before compose's own command.
 func (p Project) args() []string {
 	out := []string{"--project-name", p.Name, "--project-directory", p.Dir}
 	for _, f := range p.Files {
@@ -109,7 +108,7 @@ func (p Project) args() []string {
 	return out
 }
 
-// Config asks compose for the model that it makes of the files, of all profiles.
+// Config returns the arguments to print compose's model of the files, with all profiles.
 func (p Project) Config() []string {
 	return append(p.args(), "--profile", "*", "config", "--format", "json")
 }
@@ -138,7 +137,7 @@ func (p Project) Rehearse(list ...Scale) []string {
 	return append([]string{"--dry-run"}, p.Up(list...)...)
 }
 
-// Line is the same for a person's shell.
+// Line returns the same for a shell.
 func Line(args []string) string {
 	out := []string{"docker", "compose"}
 	for _, a := range args {
@@ -249,7 +248,7 @@ type declared struct {
 	CapDrop    []string `json:"cap_drop"`
 	Privileged bool     `json:"privileged"`
 
-	// What compose does beside the container: commands in it, or programs on this host.
+	// What compose runs besides the container: commands in it, or programs on this host.
 	PostStart json.RawMessage `json:"post_start"`
 	PreStop   json.RawMessage `json:"pre_stop"`
 	Provider  json.RawMessage `json:"provider"`
@@ -296,7 +295,7 @@ func model(text []byte, wanted []Wanted) (m resolvedModel, err error) {
 	return m, nil
 }
 
-// Running are the containers that a rehearsal found as they should be.
+// Running returns the containers that a rehearsal found up to date.
 func Running(output string) (names []string) {
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "DRY-RUN MODE -"))
@@ -312,7 +311,7 @@ func Running(output string) (names []string) {
 // container that it has only pretended to make (docker/compose pkg/dryrun/dryrunclient.go).
 var brokeOff = regexp.MustCompile(`^Could not find the file \S+ in container \S+$`)
 
-// BrokeOff reports whether a rehearsal ended early for no fault of the project's.
+// BrokeOff reports whether a rehearsal ended early, though the project is fine.
 func BrokeOff(output string) bool {
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)

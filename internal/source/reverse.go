@@ -75,7 +75,7 @@ func (d *document) services() (names []string) {
 	return names
 }
 
-// capabilities are what the file says of the services' three keys.
+// capabilities returns the services' three keys in the file.
 func (d *document) capabilities(services []string) map[string]any {
 	budget := 200_000
 	doc, _ := plainValue(d.root, &budget, 0).(map[string]any)
@@ -134,7 +134,7 @@ func (h hunk) clashes(other hunk) bool {
 	return h.was < other.was+len(other.out) && other.was < h.was+len(h.out)
 }
 
-// splitWords takes a text apart into words, white space and single signs.
+// splitWords splits a text into words, white space and single signs.
 func splitWords(s string) (out []string) {
 	kind := func(r rune) int {
 		switch {

@@ -44,7 +44,7 @@ func meaning(root *yaml.Node, names []string) (any, bool) {
 	return doc, true
 }
 
-// scalar keeps what a scalar was written as: "true" is not true.
+// scalar keeps how a scalar was written: "true" is not true.
 type scalar struct{ tag, value string }
 
 func plainValue(n *yaml.Node, budget *int, depth int) any {

@@ -71,7 +71,7 @@ func mergeSources(into *yaml.Node) []*yaml.Node {
 	return []*yaml.Node{into}
 }
 
-// shared refuses where somebody who is not to be changed has a part in what is.
+// shared refuses if a service that must not change shares part of what changes.
 func (p *project) shared() error {
 	for _, s := range p.services {
 		for _, pt := range s.parts {

@@ -8,7 +8,7 @@ import (
 	"dropcap"
 )
 
-// Service is a swarm service, as GET /services/ID tells of it.
+// Service is a swarm service from GET /services/ID.
 type Service struct {
 	ID      string
 	Version uint64
@@ -18,7 +18,7 @@ type Service struct {
 	State, Message string
 }
 
-// ReadService understands GET /services/ID.
+// ReadService parses GET /services/ID.
 func ReadService(body json.RawMessage) (Service, error) {
 	var b struct {
 		ID           string

@@ -67,7 +67,7 @@ func unitFlags(g dropcap.Grant) string {
 	return owner.Flags(" --cap-drop=", g.CapDrop) + owner.Flags(" --cap-add=", g.CapAdd)
 }
 
-// word is a word of a command line of systemd, with its place.
+// word is a word of a systemd command line, with its position.
 type word struct {
 	from, to int
 	value    string // without quotes
@@ -115,7 +115,7 @@ func unitWords(s string) []word {
 	return out
 }
 
-// restated returns the command line with other words about capabilities; all else stays as written.
+// restated returns the command line with other capability options; all else stays as written.
 func restated(line string, d Declaration) (string, bool) {
 	words := unitWords(line)
 	verb := -1
