@@ -56,6 +56,9 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	if s.Source != nil {
 		source = s.Source(out.After)
 	}
+	if source.Away == "" {
+		source.Away = in.wouldBeLost(s)
+	}
 	out.Strategy = in.strategy(s.Container, source)
 	out.Promise, out.Downtime = promise(out), downtime(out.Strategy, s)
 	out.Commands.Source = source.Text

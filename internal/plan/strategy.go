@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dropcap"
@@ -41,6 +42,20 @@ func away(out dropcap.Step, s Source) []string {
 	return []string{s.Away + ": so the container itself is changed, with its owner's labels, and " +
 		"its owner leaves it alone until the file changes; give what is shown to whoever keeps " +
 		"the file, and audit tells if the change comes undone (reverted)"}
+}
+
+// wouldBeLost reports that the owner's own way would lose what the container wrote into its own layer,
+// where re-creating the container itself carries that along; empty if that is not so.
+func (in Input) wouldBeLost(s Subject) string {
+	if s.Against == nil || in.strategy(s.Container, Source{}) != dropcap.StrategySource {
+		return ""
+	}
+	layer := func(r Refusal) bool { return r.Slug == "layer" }
+	if !slices.ContainsFunc(s.Against(dropcap.StrategySource), layer) ||
+		len(s.Against(dropcap.StrategyRecreate)) > 0 {
+		return ""
+	}
+	return "its owner would lose what it wrote into its own layer"
 }
 
 // strategy returns the owner's strategy, unless the operator asks for another possible one.

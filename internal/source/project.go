@@ -171,6 +171,9 @@ func Pending(output string, containers []string) error {
 			"level=warning"):
 		case len(words) == 3 && words[0] == "Container" && words[2] == "Running":
 			running = append(running, words[1])
+		case len(words) == 3 && words[0] == "Container" &&
+			(words[2] == "Waiting" || words[2] == "Healthy"):
+			// depends_on with a condition: compose waits for it, and does nothing
 		default:
 			return cannot("pending", "compose would do more than that now%s", step(line))
 		}

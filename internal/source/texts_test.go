@@ -141,6 +141,9 @@ func TestPending(t *testing.T) {
 		{warned + " DRY-RUN MODE -  Container shop-web-2  Running \n DRY-RUN MODE -  Container " +
 			"shop-web-1  Running \n", ""},
 		{" Container shop-web-1 Running \n Container shop-web-2 Running \n", ""},
+		{" Container shop-web-1 Running \n Container shop-web-2 Running \n Container shop-web-1 " +
+			"Waiting \n Container shop-web-1 Healthy \n", ""},
+		{" Container shop-web-1 Running \n Container shop-web-1 Waiting \n", "pending"},
 		{" Container shop-web-1 Running \n", "pending"},
 		{" Container shop-web-1 Running \n Container shop-web-2 Running \n Container shop-web-3 " +
 			"Running \n", "pending"},
