@@ -218,7 +218,6 @@ func (s *stage) refusesGrant(t *testing.T) {
 	for _, lie := range [][2]string{
 		{`"cap_add":[]`, `"cap_add":["SYS_ADMIN"]`},
 		{`"privileged":false`, `"privileged":true`},
-		{`"strategy":"recreate"`, `"strategy":"in-place"`},
 	} {
 		var plan map[string]any
 		if err := json.Unmarshal([]byte(made.out), &plan); err != nil {
