@@ -6,6 +6,8 @@
 //	bin/bench downtime  what users see of a change, and nothing else
 //	bin/bench carry     what carrying a large layer costs, and nothing else
 //	bin/bench fleet     the controller of a fleet, and nothing else
+//	bin/bench yield     how many everyday containers reach their least set, and nothing else
+//	bin/bench audit     audits beside the control's own commands, and nothing else
 //
 // Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of
 // the finished process. Runs of the things compared alternate, so that a noisy host is noisy for
@@ -16,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,22 +37,17 @@ func main() {
 		}
 		return
 	}
-	parts := []func() (int, error){learning, downtimes, carried, fleets, run}
-	switch part {
-	case "learn":
-		parts = parts[:1]
-	case "downtime":
-		parts = parts[1:2]
-	case "carry":
-		parts = parts[2:3]
-	case "fleet":
-		parts = parts[3:4]
+	parts, known := choose(part)
+	if !known {
+		fmt.Fprintf(os.Stderr, "bench: error: cannot run %q\nbench: hint: the parts are %s; "+
+			"without one all are run\n", part, strings.Join(partNames(), ", "))
+		os.Exit(2)
 	}
 	broken := 0
 	var err error
 	for i := 0; i < len(parts) && err == nil; i++ {
 		var more int
-		more, err = parts[i]()
+		more, err = parts[i].run()
 		broken += more
 	}
 	if err != nil {
@@ -60,6 +58,37 @@ func main() {
 		fmt.Fprintf(os.Stderr, "bench: %d promises do not hold\n", broken)
 		os.Exit(3)
 	}
+}
+
+// measured is a part of the bench; it returns how many promises do not hold.
+type measured struct {
+	name string
+	run  func() (broken int, err error)
+}
+
+var all = []measured{
+	{"learn", learning}, {"downtime", downtimes}, {"carry", carried}, {"fleet", fleets},
+	{"audit", run}, {"yield", yielded},
+}
+
+// choose returns the part of that name, or all for the empty name.
+func choose(name string) (list []measured, known bool) {
+	if name == "" {
+		return all, true
+	}
+	i := slices.IndexFunc(all, func(m measured) bool { return m.name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return all[i : i+1], true
+}
+
+func partNames() []string {
+	var names []string
+	for _, m := range all {
+		names = append(names, m.name)
+	}
+	return names
 }
 
 // helper runs one of the programs that this one starts itself as.
