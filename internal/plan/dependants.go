@@ -14,15 +14,15 @@ import (
 func (in Input) againstDependants(s Subject) (list []Refusal) {
 	const begins = "cannot change "
 	for _, d := range s.Dependants {
+		name := plain(d.Container.Name)
+		both := fmt.Sprintf("%s%s with %s, which lives in its namespaces: ", begins,
+			plain(s.Container.Name), name)
 		if why := remade(d); why != "" {
-			list = append(list, Refusal{"sharers", fmt.Sprintf("%s%s with what lives in its "+
-				"namespaces: %s %s", begins, plain(s.Container.Name), plain(d.Container.Name), why),
-				ownersHint})
+			list = append(list, Refusal{"sharers", both + "it " + why, ownersHint})
 			continue
 		}
 		for _, r := range d.Against {
-			r.Message = fmt.Sprintf("%s%s with what lives in its namespaces: %s", begins,
-				plain(s.Container.Name), strings.TrimPrefix(r.Message, begins))
+			r.Message = both + strings.TrimPrefix(r.Message, begins+name+": ")
 			list = append(list, r)
 		}
 	}

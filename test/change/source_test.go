@@ -283,7 +283,7 @@ func TestComposeServiceIsRefused(t *testing.T) {
 			"chown 0 $SHOP/override.yaml", "belongs to user 1000"},
 		{"a link", "mv $SHOP/override.yaml $SHOP/o; ln -s o $SHOP/override.yaml",
 			"mv $SHOP/o $SHOP/override.yaml", "is a link"},
-		{"a container mounts it", "docker run -d --name peer -v $SHOP:/x:ro app:1",
+		{"a container mounts it", "docker run -d --name peer -v $SHOP:/x app:1",
 			"docker rm -f peer", "the container peer mounts"},
 		{"a volume of a container is it",
 			"docker volume create -o type=none -o o=bind -o device=$SHOP vol; docker run -d " +
