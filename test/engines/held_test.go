@@ -25,7 +25,8 @@ func (b *bench) shedder(t *testing.T, what string, add, drop []string) dropcap.J
 		if !s.Running {
 			t.Fatalf("the program ended: %+v", s)
 		}
-		return !bounding(t, s.Pid).Has(caps.NetRaw) && comm(s.Pid) == "sheds"
+		said, err := b.CLI("logs", id)
+		return err == nil && strings.Contains(said, "ready")
 	})
 	return b.one(t, id)
 }
