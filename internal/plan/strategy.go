@@ -44,8 +44,8 @@ func away(out dropcap.Step, s Source) []string {
 		"the file, and audit tells if the change comes undone (reverted)"}
 }
 
-// wouldBeLost reports that the owner's own way would lose what the container wrote into its own layer,
-// where re-creating the container itself carries that along; empty if that is not so.
+// wouldBeLost reports that the owner's own way would lose what the container wrote into its own
+// layer, where re-creating the container itself carries that along; empty if that is not so.
 func (in Input) wouldBeLost(s Subject) string {
 	if s.Against == nil || in.strategy(s.Container, Source{}) != dropcap.StrategySource {
 		return ""
