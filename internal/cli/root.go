@@ -150,9 +150,6 @@ func usageError(hint, format string, args ...any) error {
 	return dropcap.Errorf(dropcap.CodeUsage, hint, format, args...)
 }
 
-// open connects to the engine.
-func (a *app) open(ctx context.Context) (*host.Session, error) { return a.host("").Open(ctx) }
-
 // host is the host that the flags name, with its store in that folder.
 func (a *app) host(store string) *host.Host { return a.hostWatched(store, a.watchCommand(store)) }
 
