@@ -26,6 +26,9 @@ type Input struct {
 	// Decided is told what each container would become, before any source is asked: those of one
 	// project may have to change together. Nil: nobody is told.
 	Decided func([]dropcap.Step)
+
+	// inLayer has the workloads whose owner would lose what a container of theirs wrote.
+	inLayer map[string]bool
 }
 
 // Options are the operator's options.
@@ -105,6 +108,7 @@ func Make(in Input) dropcap.Plan {
 	if in.Decided != nil {
 		in.Decided(in.decisions())
 	}
+	in.inLayer = in.lostByOwners()
 	w := policy.NewWaivers(in.Policy.Waivers, in.Now)
 	for _, s := range in.Subjects {
 		if s.Container.Retained == "" {

@@ -256,3 +256,50 @@ func TestAServiceIsOneStep(t *testing.T) {
 		t.Errorf("one by one the steps are of %s", got)
 	}
 }
+
+// What an owner would lose is carried along by re-creating the containers themselves; one of a
+// service's decides for all.
+func TestWhatAnOwnerWouldLoseIsCarriedAlong(t *testing.T) {
+	service := func(name string, layer, recreatable bool) plan.Subject {
+		s := subject(owned(container(name, dropcap.Declared{}), "compose", "shop", "web"))
+		s.Source = func(dropcap.Grant) plan.Source {
+			return plan.Source{Text: "a patch", Applied: true}
+		}
+		s.Against = func(st dropcap.Strategy) []plan.Refusal {
+			if layer && (st == dropcap.StrategySource || !recreatable) {
+				return []plan.Refusal{{"layer", "cannot change " + name + ": its own layer", ""}}
+			}
+			return nil
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		asked          dropcap.Strategy
+		first          plan.Subject
+		want           dropcap.Strategy
+		steps, refused int
+	}{
+		"nothing is in a layer": {"", service("w1", false, true), dropcap.StrategySource, 1, 0},
+		"one has a layer":       {"", service("w1", true, true), dropcap.StrategyRecreate, 2, 0},
+		"it cannot be carried":  {"", service("w1", true, false), dropcap.StrategySource, 1, 1},
+		"the source is asked for": {dropcap.StrategySource, service("w1", true, true),
+			dropcap.StrategySource, 1, 1},
+	} {
+		in := plan.Input{Host: host(), Now: now, Options: plan.Options{Strategy: c.asked},
+			Subjects: []plan.Subject{c.first, service("w2", false, true)}}
+		p := plan.Make(in)
+		refused := 0
+		for _, s := range p.Steps {
+			if s.Refused != "" {
+				refused++
+			}
+			if s.Strategy != c.want || s.Commands.Source != "a patch" {
+				t.Errorf("%s: %s by %s, with %q", name, s.Container.Name, s.Strategy,
+					s.Commands.Source)
+			}
+		}
+		if len(p.Steps) != c.steps || refused != c.refused {
+			t.Errorf("%s: %d steps, %d refused", name, len(p.Steps), refused)
+		}
+	}
+}

@@ -56,8 +56,8 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	if s.Source != nil {
 		source = s.Source(out.After)
 	}
-	if source.Away == "" {
-		source.Away = in.wouldBeLost(s)
+	if source.Away == "" && in.inLayer[s.Container.Workload] {
+		source.Away = "its owner would lose what was written into a container's own layer"
 	}
 	out.Strategy = in.strategy(s.Container, source)
 	out.Promise, out.Downtime = promise(out), downtime(out.Strategy, s)

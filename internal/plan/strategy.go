@@ -44,18 +44,21 @@ func away(out dropcap.Step, s Source) []string {
 		"the file, and audit tells if the change comes undone (reverted)"}
 }
 
-// wouldBeLost reports that the owner's own way would lose what the container wrote into its own
-// layer, where re-creating the container itself carries that along; empty if that is not so.
-func (in Input) wouldBeLost(s Subject) string {
-	if s.Against == nil || in.strategy(s.Container, Source{}) != dropcap.StrategySource {
-		return ""
-	}
+// lostByOwners returns the workloads whose owner's own way would lose what a container wrote into
+// its own layer, where re-creating the container itself carries that along. An owner makes all
+// containers of a service again, so that one of them decides for all.
+func (in Input) lostByOwners() map[string]bool {
+	lost := map[string]bool{}
 	layer := func(r Refusal) bool { return r.Slug == "layer" }
-	if !slices.ContainsFunc(s.Against(dropcap.StrategySource), layer) ||
-		len(s.Against(dropcap.StrategyRecreate)) > 0 {
-		return ""
+	for _, s := range in.Subjects {
+		if s.Against != nil && s.Container.Retained == "" &&
+			in.strategy(s.Container, Source{}) == dropcap.StrategySource &&
+			slices.ContainsFunc(s.Against(dropcap.StrategySource), layer) &&
+			len(s.Against(dropcap.StrategyRecreate)) == 0 {
+			lost[s.Container.Workload] = true
+		}
 	}
-	return "its owner would lose what it wrote into its own layer"
+	return lost
 }
 
 // strategy returns the owner's strategy, unless the operator asks for another possible one.
