@@ -153,7 +153,8 @@ func TestGroupIsRefusedForOneOfThem(t *testing.T) {
 	h.shell(t, "docker pause web")
 	r := h.dropcap(t, append([]string{"apply", "vpn"}, quick...)...)
 	h.shell(t, "docker unpause web")
-	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err, "web: it is paused") {
+	if r.status != dropcap.ExitIncomplete || !strings.Contains(r.err,
+		"with web, which lives in its namespaces: it is paused") {
 		t.Errorf("%v", r)
 	}
 	h.asBefore(t, "refused,")

@@ -100,8 +100,8 @@ secrets:
   token: {environment: TOKEN}
 `
 
-// What compose writes into the containers by itself comes back by itself, and does not bar a
-// change; what the program has written there does.
+// What compose writes into the containers by itself comes back by itself, and does not bar a change
+// of the file; what the program has written there does.
 func TestComposeInjectsAgain(t *testing.T) {
 	s := newStage(t, dockertest.Docker20)
 	for _, version := range []string{"v2", "v5"} {
@@ -118,7 +118,12 @@ func TestComposeInjectsAgain(t *testing.T) {
 				t.Fatalf("compose has written %q", before)
 			}
 			p.shell(t, "docker exec shop-web-1 sh -c 'echo data >/etc/app/data'")
-			r := p.dropcap(t, "apply", "shop-web-1", "--yes", "--soak", "0s")
+			plan := p.dropcap(t, "plan", "shop-web-1", "--format", "{{.Strategy}} {{.Refused}}")
+			if plan.out != "recreate \n" {
+				t.Errorf("what the program wrote would not be carried along: %v", plan)
+			}
+			r := p.dropcap(t, "apply", "shop-web-1", "--yes", "--soak", "0s", "--strategy",
+				"source")
 			if r.status == dropcap.ExitOK || !strings.Contains(r.err, "/etc/app/data") ||
 				strings.Contains(r.err, "app.conf") {
 				t.Errorf("what the program wrote: %v", r)
