@@ -19,9 +19,9 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// World performs effects. The context limits the time of one. An error with a Status is the
+// Executor performs effects. The context limits the time of one. An error with a Status is the
 // engine's refusal; with a Status of 0, it is unknown whether the effect was done.
-type World interface {
+type Executor interface {
 	Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error)
 }
 
@@ -78,11 +78,11 @@ type Progress struct {
 
 // Runner does changes in a world.
 type Runner struct {
-	World   World
-	Journal Journal
-	Watcher Watcher           // nil: nothing is watched
-	Tell    func(Progress)    // nil: nobody is told
-	Log     func(line string) // decisions, for people; nil: nobody is told
+	Executor Executor
+	Journal  Journal
+	Watcher  Watcher           // nil: nothing is watched
+	Tell     func(Progress)    // nil: nobody is told
+	Log      func(line string) // decisions, for people; nil: nobody is told
 	// Boot identifies this boot of the host; empty if unknown.
 	Boot string
 	// Read reads a file of this host that a change in place is about.

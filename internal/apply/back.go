@@ -24,7 +24,7 @@ func (c *change) wanted() (wanted, error) {
 	w := wanted{
 		id: c.Before, name: c.Name, backup: c.backupName(), aside: c.newName(),
 		policy: was.HostConfig.RestartPolicy, ran: was.alive(),
-		first: was.ID, carries: c.carries(), touched: c.State != dropcap.Preparing,
+		first: was.ID, layerCarried: c.carriesLayer(), touched: c.State != dropcap.Preparing,
 		keepNew: c.State == dropcap.BackingOut, grace: was.grace(), startedAt: was.State.StartedAt,
 	}
 	if c.State != dropcap.BackingOut {
@@ -109,7 +109,7 @@ func (b *backing) run(ctx context.Context) error {
 
 // observe looks at both, by id; one whose id never reached the journal, by the name that only we
 // give.
-func (b *backing) observe(ctx context.Context) (old, new *seen, err error) {
+func (b *backing) observe(ctx context.Context) (old, new *containerState, err error) {
 	if old, err = b.look(ctx, b.c, "look-old", b.c.Before); err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +133,7 @@ func (b *backing) observe(ctx context.Context) (old, new *seen, err error) {
 
 // step does one effect. An error that it returns ends the attempt; all others are tried again, from
 // what is observed then.
-func (b *backing) step(ctx context.Context, e dropcap.Effect, old *seen) error {
+func (b *backing) step(ctx context.Context, e dropcap.Effect, old *containerState) error {
 	if b.tries[e.Name]++; b.tries[e.Name] > most {
 		return b.lost(fmt.Errorf("%s does not come to its end", e.Says))
 	}
@@ -232,7 +232,7 @@ func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
 }
 
 // ended judges the result.
-func (b *backing) ended(w wanted, old *seen) error {
+func (b *backing) ended(w wanted, old *containerState) error {
 	switch {
 	case old == nil:
 		b.c.Because = joined(b.c.Because,

@@ -154,7 +154,7 @@ func (s recreating) standsOne(ctx context.Context, c *change) (bool, error) {
 }
 
 // stands reports whether the new one is in its place and the old one is out of the way.
-func (w wanted) stands(old, new *seen) bool {
+func (w wanted) stands(old, new *containerState) bool {
 	if new == nil || new.Name != w.name || w.ran != new.alive() {
 		return false
 	}

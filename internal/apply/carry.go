@@ -26,8 +26,8 @@ func (c *change) carryIf(so bool, boot string) {
 	}
 }
 
-// carries reports whether the layer is carried along.
-func (c *change) carries() bool { return c.keep[keepCarry] != nil }
+// carriesLayer reports whether the layer is carried along.
+func (c *change) carriesLayer() bool { return c.keep[keepCarry] != nil }
 
 // carryLayer copies the layer while the container may write to it, or all of it if nothing does.
 func carryLayer(c *change, to string, final bool) dropcap.Effect {
@@ -47,7 +47,7 @@ func carryRest(c *change, to string) dropcap.Effect {
 // it.
 func (s recreating) carry(ctx context.Context, c *change) error {
 	old, err := read(c.job.Original.Inspect)
-	if err != nil || !c.carries() {
+	if err != nil || !c.carriesLayer() {
 		return err
 	}
 	_, err = s.do(ctx, c, carryLayer(c, c.After, !old.alive()))
@@ -63,7 +63,7 @@ func (c *change) synced() bool { return !c.when(syncLayer).IsZero() }
 // sync brings what was carried to the disk. It is done once the new one runs, since that may take a
 // while; until then a loss of power leads back to the old one.
 func (r *Runner) sync(ctx context.Context, c *change) error {
-	if !c.carries() || c.synced() {
+	if !c.carriesLayer() || c.synced() {
 		return nil
 	}
 	_, err := r.do(ctx, c, dropcap.Effect{Name: syncLayer,
@@ -75,7 +75,7 @@ func (r *Runner) sync(ctx context.Context, c *change) error {
 // torn reports whether what was carried may have been lost with the host's power.
 func (r *Runner) torn(c *change) bool {
 	var was carrying
-	if !c.carries() || c.synced() {
+	if !c.carriesLayer() || c.synced() {
 		return false
 	}
 	return json.Unmarshal(c.keep[keepCarry], &was) != nil || was.Boot == "" || was.Boot != r.Boot
@@ -83,8 +83,9 @@ func (r *Runner) torn(c *change) bool {
 
 // carryAgain carries the new container's layer into the old one that was made again: the old one's
 // own went with it, and the new one's has all that was in it.
-func (w wanted) carryAgain(old, new *seen, m memory) *dropcap.Effect {
-	if !w.carries || m.carried || old == nil || old.ID == w.first || old.began() || new == nil ||
+func (w wanted) carryAgain(old, new *containerState, m memory) *dropcap.Effect {
+	if !w.layerCarried || m.carried || old == nil || old.ID == w.first || old.began() ||
+		new == nil ||
 		new.alive() {
 		return nil
 	}

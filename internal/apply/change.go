@@ -136,7 +136,7 @@ func (r *Runner) do(ctx context.Context, c *change, e dropcap.Effect) (dropcap.R
 	e.Name = c.own(e.Name)
 	began := r.now()
 	r.tell(Progress{Container: c.Name, Effect: e})
-	result, err := r.World.Do(limited, e)
+	result, err := r.Executor.Do(limited, e)
 	err = c.discreetly(err)
 	took := r.now().Sub(began)
 	r.tell(Progress{Container: c.Name, Effect: e, Took: took, Ended: true, Err: err})

@@ -35,7 +35,7 @@ func removeOld(name, id string) dropcap.Effect {
 // release removes an old container that is at rest and must not be retained. A backout makes it
 // again from the journal. One that the engine does not remove stays until it is pruned, and one
 // that somebody has given another name is his.
-func (s recreating) release(ctx context.Context, c *change, old *seen) {
+func (s recreating) release(ctx context.Context, c *change, old *containerState) {
 	if !c.released() || old != nil && old.Name != c.backupName() {
 		return
 	}

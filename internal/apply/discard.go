@@ -13,7 +13,7 @@ import (
 // discard removes the new container of a backout once the old one is in its place again: nobody
 // needs it, and its last log is kept. It stays, as a retained one, where its own layer holds what
 // nobody said may be lost, and where the engine does not remove it: nothing hangs on that.
-func (b *backing) discard(ctx context.Context, w wanted, new *seen) {
+func (b *backing) discard(ctx context.Context, w wanted, new *containerState) {
 	if new == nil {
 		b.c.Pruned = true
 		return
@@ -37,7 +37,7 @@ func (b *backing) discard(ctx context.Context, w wanted, new *seen) {
 
 // precious tells what the container has written into its own layer that is nowhere else. Who was
 // told of the old one's and changed it all the same has said that it may be lost.
-func (b *backing) precious(ctx context.Context, new *seen) string {
+func (b *backing) precious(ctx context.Context, new *containerState) string {
 	o, err := b.c.original()
 	if err != nil {
 		return err.Error()
@@ -48,7 +48,7 @@ func (b *backing) precious(ctx context.Context, new *seen) string {
 	look := dropcap.Effect{Name: "look-layer", Says: "look at what " + new.Name + " has written",
 		Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + new.ID + "/changes",
 			Timeout: slow}}
-	if b.c.carries() { // what was carried into it is no loss
+	if b.c.carriesLayer() { // what was carried into it is no loss
 		look.Action = &dropcap.Compare{From: new.ID, To: b.c.Before, Since: b.c.when("start-new")}
 	}
 	result, err := b.insist(ctx, look)

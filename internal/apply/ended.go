@@ -14,7 +14,7 @@ import (
 // lastExit says how a container that restarts by itself has ended last. While it runs again its
 // inspect does not tell: the engine sets the status back to 0 as it starts it (moby
 // daemon/container/state.go, SetRunning). Its events do, until its clock's time of that start.
-func (g *gating) lastExit(ctx context.Context, s *seen) string {
+func (g *gating) lastExit(ctx context.Context, s *containerState) string {
 	if s.State.Restarting || !s.State.Running {
 		return fmt.Sprintf(" (last exit status %d)", s.State.ExitCode)
 	}

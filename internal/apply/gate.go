@@ -99,7 +99,7 @@ type gating struct {
 	c         *change
 	container string                   // its id
 	of        dropcap.ChangedContainer // which of the change's it is
-	first     *seen
+	first     *containerState
 	end       time.Time // when it has to be ready
 	sick      bool      // the old one was unhealthy: the new one need not be better
 }
@@ -137,7 +137,7 @@ func unhealthy(inspect json.RawMessage) bool {
 
 // look inspects the container and fails if it does not run as it has since the first look, or was
 // denied something.
-func (g *gating) look(ctx context.Context) (*seen, error) {
+func (g *gating) look(ctx context.Context) (*containerState, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (g *gating) look(ctx context.Context) (*seen, error) {
 	if err != nil {
 		return nil, err
 	}
-	fail := func(format string, args ...any) (*seen, error) {
+	fail := func(format string, args ...any) (*containerState, error) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "it %s", fmt.Sprintf(format, args...))
 	}
 	denied := ""
@@ -185,7 +185,8 @@ func ofError(text string) string {
 
 // patiently inspects; an engine that does not answer is waited for, since it may be starting again
 // and the container may be well.
-func (r *Runner) patiently(ctx context.Context, c *change, effect, id string) (*seen, error) {
+func (r *Runner) patiently(ctx context.Context, c *change, effect,
+	id string) (*containerState, error) {
 	for end := r.now().Add(r.patience()); ; {
 		s, err := r.look(ctx, c, effect, id)
 		if err == nil || r.now().After(end) || ctx.Err() != nil {

@@ -197,7 +197,7 @@ func phase(effect string) int {
 
 // inOrder does something for each effect of a switch.
 func (s recreating) inOrder(c *change, id func(*change) string,
-	do func(m *change, old *seen, e dropcap.Effect) error) error {
+	do func(m *change, old *containerState, e dropcap.Effect) error) error {
 	for turn := range 3 {
 		order := c.all()
 		if turn == 0 {

@@ -347,7 +347,7 @@ func (s inPlacing) taken(ctx context.Context, c *change, began time.Time) error 
 	if _, err := s.do(ctx, c, s.restart("restart-new", c, old.grace())); err != nil {
 		return err
 	}
-	c.stopped, c.DowntimeMS = began, s.since(began)
+	c.stopped, c.DowntimeMS = began, s.elapsed(began)
 	return nil
 }
 
@@ -369,7 +369,7 @@ func (s inPlacing) stands(ctx context.Context, c *change) (bool, error) {
 }
 
 // restarted reports whether the container was started since the change began.
-func (s inPlacing) restarted(c *change, now *seen) bool {
+func (s inPlacing) restarted(c *change, now *containerState) bool {
 	w, err := c.wanted()
 	return err == nil && !now.State.StartedAt.Equal(w.startedAt)
 }

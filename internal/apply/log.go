@@ -25,7 +25,7 @@ const (
 
 // keepLog keeps what a container printed last, since it is about to be removed and its log with it.
 // Some log drivers cannot be read.
-func (r *Runner) keepLog(ctx context.Context, c *change, s *seen) {
+func (r *Runner) keepLog(ctx context.Context, c *change, s *containerState) {
 	if s == nil || !s.began() || c.keep == nil || c.keep[KeepLog] != nil {
 		return
 	}
@@ -74,7 +74,7 @@ func (s composing) keepLogOfOne(ctx context.Context, c *change) {
 	if err != nil {
 		return
 	}
-	var one *seen
+	var one *containerState
 	for _, m := range list {
 		now, err := s.look(ctx, c, "inspect-made", m.ID)
 		if err != nil || now == nil || !now.began() || !now.declares(m.of.Is) {

@@ -14,7 +14,7 @@ type wanted struct {
 	touched                 bool // something may have been stopped
 	keepNew                 bool
 	first                   string // id of the old one as it was before the change
-	carries                 bool   // its layer was carried into the new one
+	layerCarried            bool   // its layer was carried into the new one
 	grace                   time.Duration
 	startedAt               time.Time // the old one's last start before the change
 	// when the stop may have gone out, at the earliest; zero if it has not
@@ -35,7 +35,8 @@ type memory struct {
 // done. It is a function of that alone, so that it leads to the same end after a crash anywhere,
 // also of an earlier attempt. The order keeps at most one of the two able to run: the new one is
 // stopped, and gone or held, before the old one has its name and policy again.
-func (w wanted) next(now time.Time, old, new *seen, m memory) (e *dropcap.Effect, wait bool) {
+func (w wanted) next(now time.Time, old, new *containerState,
+	m memory) (e *dropcap.Effect, wait bool) {
 	if w.touched && old == nil {
 		return &dropcap.Effect{Name: "create-again"}, false
 	}
@@ -81,7 +82,7 @@ const settling = 10 * time.Second
 
 // stopping reports whether a stop that went out may still be under way in the engine: it goes on
 // there without us.
-func (w wanted) stopping(old *seen, m memory) bool {
+func (w wanted) stopping(old *containerState, m memory) bool {
 	return old.alive() && !w.switched.IsZero() && !m.stopped && !m.started &&
 		old.State.StartedAt.Equal(w.startedAt)
 }
@@ -89,7 +90,7 @@ func (w wanted) stopping(old *seen, m memory) bool {
 // clear takes the new one, which is stopped, out of the way. A removal that the engine does, does
 // not begin while a start is under way, and no start comes after it (moby daemon/delete.go): so a
 // start that nobody knows the end of can do no harm any more.
-func (w wanted) clear(new *seen, m memory) *dropcap.Effect {
+func (w wanted) clear(new *containerState, m memory) *dropcap.Effect {
 	switch {
 	case new == nil:
 		return nil

@@ -116,7 +116,7 @@ func (r *Runner) whereOthers(ctx context.Context, c *change) (string, error) {
 }
 
 // where is all of a container that a change moves.
-func where(s *seen) string {
+func where(s *containerState) string {
 	if s == nil {
 		return "-"
 	}

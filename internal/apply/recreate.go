@@ -30,7 +30,7 @@ func (s recreating) effects(c *change) []dropcap.Effect {
 		list = append(list, s.making(m, m.After)...)
 	}
 	_ = s.inOrder(c, func(m *change) string { return m.After },
-		func(m *change, _ *seen, e dropcap.Effect) error {
+		func(m *change, _ *containerState, e dropcap.Effect) error {
 			list = append(list, m.titled(e))
 			return nil
 		})
@@ -65,7 +65,7 @@ func (s recreating) making(c *change, id string) (list []dropcap.Effect) {
 		list = append(list, connect("connect-new", id, to))
 	}
 	list = append(list, inspect("inspect-new", "compare it with "+c.Name, id))
-	if c.carries() {
+	if c.carriesLayer() {
 		list = append(list, carryLayer(c, id, !c.ran()))
 	}
 	list = append(list, inspect("inspect-old", "look whether "+c.Name+" is still the same",
@@ -77,11 +77,11 @@ func (s recreating) making(c *change, id string) (list []dropcap.Effect) {
 }
 
 // switching are the effects between the stop of the old and the start of the new.
-func (s recreating) switching(c *change, old *seen, id string) []dropcap.Effect {
+func (s recreating) switching(c *change, old *containerState, id string) []dropcap.Effect {
 	var list []dropcap.Effect
 	if old.alive() {
 		list = append(list, stop("stop-old", "stop "+c.Name, old.ID, old.grace()))
-		if c.carries() {
+		if c.carriesLayer() {
 			list = append(list, carryRest(c, id))
 		}
 	}
@@ -235,7 +235,7 @@ func (r *Runner) unchanged(ctx context.Context, c *change) error {
 // swap is the downtime. It is not cut short by an interrupt: the gate comes right after it.
 func (s recreating) swap(ctx context.Context, c *change) error {
 	return s.inOrder(c, func(m *change) string { return m.After },
-		func(m *change, old *seen, e dropcap.Effect) error {
+		func(m *change, old *containerState, e dropcap.Effect) error {
 			switch e.Name {
 			case "stop-old":
 				if c.stopped.IsZero() {
@@ -259,8 +259,8 @@ func (s recreating) swap(ctx context.Context, c *change) error {
 // alone makes sure that the old one does not run: an engine that was started again since the stop
 // has started one with the policy "always" again, though it was stopped by hand (moby
 // daemon/daemon.go, restore). It cannot do so any more once the policy is "no".
-func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
-	if old.HostConfig.RestartPolicy.never() && !c.carries() {
+func (s recreating) alone(ctx context.Context, c *change, old *containerState) error {
+	if old.HostConfig.RestartPolicy.never() && !c.carriesLayer() {
 		return nil
 	}
 	now, err := s.look(ctx, c, "look-old", c.Before)
@@ -271,7 +271,7 @@ func (s recreating) alone(ctx context.Context, c *change, old *seen) error {
 		return dropcap.Errorf(dropcap.CodeError, "",
 			"cannot start the new %s: the engine has started the old one again meanwhile", c.Name)
 	}
-	if c.carries() && now != nil && !now.State.StartedAt.Equal(old.State.StartedAt) {
+	if c.carriesLayer() && now != nil && !now.State.StartedAt.Equal(old.State.StartedAt) {
 		return dropcap.Errorf(dropcap.CodeError, "",
 			"cannot start the new %s: the old one has run once more meanwhile, and may have written", c.Name)
 	}

@@ -195,7 +195,7 @@ func (r *Runner) imageLabels(ctx context.Context, c *change, id string) (dropcap
 }
 
 // declares reports whether the engine says that a container was made with these capabilities.
-func (s *seen) declares(g dropcap.Grant) bool {
+func (s *containerState) declares(g dropcap.Grant) bool {
 	var b struct {
 		HostConfig struct {
 			Privileged      bool
@@ -237,5 +237,5 @@ func engineSays(text string) string {
 	return said
 }
 
-// since is the downtime so far, in milliseconds.
-func (r *Runner) since(at time.Time) int64 { return max(1, r.now().Sub(at).Milliseconds()) }
+// elapsed is the downtime so far, in milliseconds.
+func (r *Runner) elapsed(at time.Time) int64 { return max(1, r.now().Sub(at).Milliseconds()) }

@@ -259,7 +259,7 @@ func (s composing) swap(ctx context.Context, c *change) error {
 	if err := s.made(ctx, c, false); err != nil {
 		return err
 	}
-	c.DowntimeMS = s.since(c.stopped)
+	c.DowntimeMS = s.elapsed(c.stopped)
 	for _, f := range s.from.Files {
 		if _, err := s.do(ctx, c, s.asLeft(f)); err != nil {
 			s.log("%s: what stands in %s by now is not what was brought into effect: %v", c.Title(),

@@ -241,7 +241,7 @@ func (s composing) predecessor(labels map[string]string) (formerOne, bool) {
 // differing is nil if a container is as its predecessor was, but for the capabilities, which are as
 // the files say, the edited ones or those before. Without networks, one that is missing does not
 // count yet. Of a change that an older dropcap began, no former ones are known.
-func (s composing) differing(c *change, now *seen, back, networks bool) error {
+func (s composing) differing(c *change, now *containerState, back, networks bool) error {
 	if len(s.formerOnes()) == 0 {
 		return nil
 	}

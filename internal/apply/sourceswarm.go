@@ -103,7 +103,7 @@ func (s swarming) swap(ctx context.Context, c *change) error {
 	if err := s.ended(ctx, c, c.Is); err != nil {
 		return err
 	}
-	c.DowntimeMS = s.since(c.stopped)
+	c.DowntimeMS = s.elapsed(c.stopped)
 	ids, err := s.made(ctx, c, c.Is)
 	if err != nil {
 		return err

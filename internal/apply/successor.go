@@ -10,7 +10,7 @@ import (
 // succeed tells the earlier changes of a container that it was made again, with another id: to be
 // taken back, the one before has to know what stands in its place by now. The journal's entry of
 // this change still has the former id, so that it is done again after a crash.
-func (b *backing) succeed(ctx context.Context, w wanted, old *seen) error {
+func (b *backing) succeed(ctx context.Context, w wanted, old *containerState) error {
 	if old == nil || old.ID == w.first {
 		return nil
 	}

@@ -123,10 +123,10 @@ const maxNamed = 3
 // say reports from time to time which hosts are awaited, and since when.
 func (r *round) say() {
 	now := r.Clock.Now()
-	if r.note == nil || now.Sub(r.told) < r.Pace.Say {
+	if r.note == nil || now.Sub(r.lastNote) < r.Pace.Say {
 		return
 	}
-	r.told = now
+	r.lastNote = now
 	var named []string
 	waits, turn := 0, 0
 	for _, t := range r.tasks {

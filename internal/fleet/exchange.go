@@ -128,7 +128,7 @@ type round struct {
 	*exchange
 	tasks    []*task
 	commands []*sent
-	told     time.Time   // when the last message about awaited hosts was
+	lastNote time.Time   // when the last message about awaited hosts was
 	mu       *sync.Mutex // over done and the ledger's order
 }
 
@@ -145,7 +145,7 @@ type sent struct {
 }
 
 func (r *round) serve(ctx context.Context) error {
-	for r.told = r.Clock.Now(); ; r.say() {
+	for r.lastNote = r.Clock.Now(); ; r.say() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -120,7 +120,7 @@ func (h *Host) changing(ctx context.Context, session *Session,
 	sweepPrivate(s.Folder())
 	ch := &Changing{Session: session, Store: s, host: h}
 	layers := &carriers{session: session}
-	w := &watched{World: faulty(world{session.Client, s, compose, layers}), arm: h.arm}
+	w := &watched{Executor: faulty(executor{session.Client, s, compose, layers}), arm: h.arm}
 	ch.close = func() {
 		w.end(s)
 		layers.close()
@@ -130,7 +130,8 @@ func (h *Host) changing(ctx context.Context, session *Session,
 		session.Close()
 	}
 	ch.Runner = &apply.Runner{
-		World: w, Journal: s, Usual: callTimeout, Read: ReadOwnerFile, Boot: session.Kernel.Boot(),
+		Executor: w, Journal: s, Usual: callTimeout, Read: ReadOwnerFile,
+		Boot: session.Kernel.Boot(),
 		Tell: func(p apply.Progress) { h.observer.Progress(Effect{p}) },
 		Log:  func(line string) { h.observer.Progress(Note{line}) },
 	}

@@ -13,9 +13,9 @@ import (
 	"dropcap/internal/printable"
 )
 
-// carries says how stopping the container would cut dropcap's connection to the engine, or the
-// operator's SSH session, during a change; empty if it would not, or if that is unknown.
-func (o *originals) carries(c dropcap.Container, inspect json.RawMessage) string {
+// connectionThrough says how stopping the container would cut dropcap's connection to the engine,
+// or the operator's SSH session, during a change; empty if it would not, or if that is unknown.
+func (o *originals) connectionThrough(c dropcap.Container, inspect json.RawMessage) string {
 	if o.h.Kernel.Inside(c.ID) {
 		return "dropcap itself runs in it"
 	}

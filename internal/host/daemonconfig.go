@@ -110,7 +110,7 @@ func (t *Trusting) readRoots(file string) (judged string, text []byte, err error
 // reload sends the engine the signal upon which it reads its configuration file. The process is
 // held by a descriptor while it is looked at, so that no other with its number gets it: most would
 // end.
-func (w world) reload(r dropcap.Reload) error {
+func (w executor) reload(r dropcap.Reload) error {
 	fail := func(why string) error {
 		return dropcap.Errorf(dropcap.CodeError, "", "cannot have the engine read %s: %s", r.Config,
 			why)

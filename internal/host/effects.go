@@ -15,8 +15,8 @@ import (
 	"dropcap/internal/store"
 )
 
-// world performs the effects of changes: the engine's, the journal's, and this host's.
-type world struct {
+// executor performs the effects of changes: the engine's, the journal's, and this host's.
+type executor struct {
 	engine *docker.Client
 	store  *store.Store
 	lock   *composeLock // inherited by compose; nil: no lock
@@ -24,7 +24,7 @@ type world struct {
 }
 
 // Do does one effect.
-func (w world) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
+func (w executor) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
 	switch action := e.Action.(type) {
 	case *dropcap.Call:
 		call := *action

@@ -20,7 +20,7 @@ func TestARefusalIsNamedByItsEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := strings.Repeat("ab", 32)
-	_, err = (&world{engine: c}).Do(t.Context(), dropcap.Effect{Name: "start-new",
+	_, err = (&executor{engine: c}).Do(t.Context(), dropcap.Effect{Name: "start-new",
 		Says:   "start the new web",
 		Action: &dropcap.Call{Method: http.MethodPost, Path: "/containers/" + id + "/start"}})
 	if err == nil || !strings.HasPrefix(err.Error(),

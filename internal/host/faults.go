@@ -21,8 +21,8 @@ import (
 // ",". WHEN is before or after, EFFECT a name, ACTION kill, stop (goes on at SIGCONT), fail or
 // hang. Each happens at its first occasion. DROPCAP_FAULT_LOG names a file that gets each effect's
 // name as it begins. Only binaries built with the tag "faults" have this.
-func faulty(w apply.World) apply.World {
-	f := &faults{world: w, log: os.Getenv("DROPCAP_FAULT_LOG"), at: map[string]string{}}
+func faulty(w apply.Executor) apply.Executor {
+	f := &faults{executor: w, log: os.Getenv("DROPCAP_FAULT_LOG"), at: map[string]string{}}
 	for _, one := range strings.Split(os.Getenv("DROPCAP_FAULT"), ",") {
 		where, action, ok := strings.Cut(one, "=")
 		if ok {
@@ -33,10 +33,10 @@ func faulty(w apply.World) apply.World {
 }
 
 type faults struct {
-	world apply.World
-	log   string
-	mu    sync.Mutex
-	at    map[string]string
+	executor apply.Executor
+	log      string
+	mu       sync.Mutex
+	at       map[string]string
 }
 
 func (f *faults) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
@@ -44,7 +44,7 @@ func (f *faults) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, erro
 	if status, err := f.happen(ctx, "before:"+e.Name); err != nil {
 		return dropcap.Result{Status: status}, err
 	}
-	result, err := f.world.Do(ctx, e)
+	result, err := f.executor.Do(ctx, e)
 	if status, err := f.happen(ctx, "after:"+e.Name); err != nil {
 		return dropcap.Result{Status: status}, err
 	}

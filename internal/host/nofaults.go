@@ -5,7 +5,7 @@ package host
 import "dropcap/internal/apply"
 
 // faulty does nothing here; see faults.go.
-func faulty(w apply.World) apply.World { return w }
+func faulty(w apply.Executor) apply.Executor { return w }
 
 // watchable is whether changes are watched over; see faults.go.
 func watchable() bool { return true }

@@ -173,7 +173,7 @@ func (o *originals) read(ctx context.Context, c dropcap.Container) (recreate.Ori
 	out := recreate.Original{
 		API: o.h.Version(), MinAPI: o.minAPI, Engine: o.snap.Host.Engine.Name,
 		Version: o.snap.Host.Engine.Version,
-		Inspect: raw, Carries: o.carries(c, raw), Sources: map[string]json.RawMessage{},
+		Inspect: raw, Carries: o.connectionThrough(c, raw), Sources: map[string]json.RawMessage{},
 		Others: []dropcap.Ref{},
 	}
 	o.neighbours(&out, c.ID)

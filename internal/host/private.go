@@ -22,7 +22,7 @@ import (
 const privateFolder = "private-"
 
 // run runs a program of a change with its copies, and with the engine behind the gatekeeper.
-func (w world) run(ctx context.Context, r dropcap.Run) (dropcap.Result, error) {
+func (w executor) run(ctx context.Context, r dropcap.Run) (dropcap.Result, error) {
 	var files []*os.File
 	if r.Outlives && w.lock != nil {
 		files = append(files, w.lock.f)
@@ -80,7 +80,7 @@ func privateCopies(folder string, args []string, copies []dropcap.Copy) ([]strin
 
 // gate lets a program reach the engine through the gatekeeper. The socket's address goes by the
 // open folder, since a socket's path may have 107 bytes only (unix(7)).
-func (w world) gate(ctx context.Context, folder string,
+func (w executor) gate(ctx context.Context, folder string,
 	keeper dropcap.Gatekeeper) (leave func(), address string, err error) {
 	dir, err := os.Open(folder)
 	if err != nil {

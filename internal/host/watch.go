@@ -23,7 +23,7 @@ import (
 // together with its terminal, its session and the agent that started it, the watch finishes what it
 // leaves.
 type watched struct {
-	apply.World
+	apply.Executor
 	arm     func() (dismiss func())
 	once    sync.Once
 	dismiss func() // nil: no watch
@@ -34,7 +34,7 @@ func (w *watched) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, err
 	if !e.Reads() {
 		w.once.Do(func() { w.dismiss = w.arm() })
 	}
-	return w.World.Do(ctx, e)
+	return w.Executor.Do(ctx, e)
 }
 
 // end dismisses the watch, unless something is left to be finished.

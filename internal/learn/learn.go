@@ -231,7 +231,7 @@ func (r *recording) loop(ctx, work context.Context, events <-chan Event) error {
 				return nil
 			}
 			r.on(work, ev)
-		case s := <-r.looker.seen:
+		case s := <-r.looker.observed:
 			r.saw(s)
 		case found := <-r.scanner.found:
 			r.scanned(found)
@@ -262,7 +262,7 @@ func (r *recording) catchUp(work context.Context, events <-chan Event) {
 			}
 			r.on(work, ev)
 			continue
-		case s := <-r.looker.seen:
+		case s := <-r.looker.observed:
 			r.saw(s)
 			continue
 		default:
@@ -276,7 +276,7 @@ func (r *recording) catchUp(work context.Context, events <-chan Event) {
 				return
 			}
 			r.on(work, ev)
-		case s := <-r.looker.seen:
+		case s := <-r.looker.observed:
 			r.saw(s)
 		case <-again.C:
 		case <-ctx.Done():

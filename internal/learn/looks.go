@@ -47,16 +47,16 @@ const (
 
 // looker sends the requests to the engine.
 type looker struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	e      Engine
-	slots  chan struct{}
-	seen   chan sight
-	all    sync.WaitGroup
+	ctx      context.Context
+	cancel   context.CancelFunc
+	e        Engine
+	slots    chan struct{}
+	observed chan sight
+	all      sync.WaitGroup
 }
 
 func startLooker(ctx context.Context, e Engine) *looker {
-	l := &looker{e: e, slots: make(chan struct{}, looksAtOnce), seen: make(chan sight)}
+	l := &looker{e: e, slots: make(chan struct{}, looksAtOnce), observed: make(chan sight)}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	return l
 }
@@ -73,7 +73,7 @@ func (l *looker) ask(k look) {
 		s := l.answer(k)
 		<-l.slots
 		select {
-		case l.seen <- s:
+		case l.observed <- s:
 		case <-l.ctx.Done():
 		}
 	})
@@ -133,7 +133,7 @@ func (r *recording) lookAt(k look) {
 func (r *recording) awaitLooks(ctx context.Context) {
 	for r.looks > 0 {
 		select {
-		case s := <-r.looker.seen:
+		case s := <-r.looker.observed:
 			r.saw(s)
 		case f := <-r.scanner.found:
 			r.scanned(f)
@@ -239,7 +239,7 @@ func (r *recording) identify(w *watched, s sight) {
 // ofALaterRun reports whether the container had already ended and been started again when it was
 // looked at, without an event so far.
 func (s sight) ofALaterRun(w *watched) bool {
-	return !w.told.IsZero() && (s.blank != nil || s.d.Started.After(w.told))
+	return !w.engineStarted.IsZero() && (s.blank != nil || s.d.Started.After(w.engineStarted))
 }
 
 // drop forgets a container that is not part of the recording.

@@ -81,30 +81,30 @@ type watched struct {
 	// when the engine was asked and it already ran, by the wall clock; else zero
 	listed time.Time
 	// when the present run was started, by the engine's clock; zero if its start was not observed
-	told      time.Time
-	undecided bool     // whether it has run before is still unknown
-	held      caps.Set // at the start, and at every look
-	cold      bool     // the present run is its first
-	executed  []dropcap.Executable
-	own       ownFiles
-	blindSaid bool
-	cgroup    uint64 // the present one; 0 if it does not run or is unknown
-	live      bool
-	ending    bool      // it has ended, and its last checks are still to be read
-	begun     time.Time // when watching it began
-	started   time.Time // when the present run began, or watching it; by the monotonic clock
-	turned    time.Time // when the present phase began
-	phase     string
-	phaseTold string // the phase's name in the kernel
-	phased    bool   // the phase of starting or reloading is over
-	missed    bool   // one of its runs was in no cgroup known to the kernel's counters
-	execs     map[string]sighted
-	source    dropcap.Source
-	past      *dropcap.WorkloadEvidence // of its ended runs
-	now       []dropcap.KernelCheck
-	sum       uint64 // over the present counts, to detect changes
-	changed   bool   // since it was stored
-	lost      uint64
+	engineStarted time.Time
+	undecided     bool     // whether it has run before is still unknown
+	held          caps.Set // at the start, and at every look
+	cold          bool     // the present run is its first
+	executed      []dropcap.Executable
+	own           ownFiles
+	blindSaid     bool
+	cgroup        uint64 // the present one; 0 if it does not run or is unknown
+	live          bool
+	ending        bool      // it has ended, and its last checks are still to be read
+	begun         time.Time // when watching it began
+	started       time.Time // when the present run began, or watching it; by the monotonic clock
+	turned        time.Time // when the present phase began
+	phase         string
+	phaseTold     string // the phase's name in the kernel
+	phased        bool   // the phase of starting or reloading is over
+	missed        bool   // one of its runs was in no cgroup known to the kernel's counters
+	execs         map[string]sighted
+	source        dropcap.Source
+	past          *dropcap.WorkloadEvidence // of its ended runs
+	now           []dropcap.KernelCheck
+	sum           uint64 // over the present counts, to detect changes
+	changed       bool   // since it was stored
+	lost          uint64
 }
 
 // present adds the containers that already run; their start was not observed. After a lost
@@ -222,7 +222,7 @@ func (r *recording) started(ev Event) {
 	if w != nil && w.live && !ev.follows(w.listed) {
 		// the same run, found before its start was reported
 		r.countStart(w)
-		w.told, w.listed = ev.Time, time.Time{}
+		w.engineStarted, w.listed = ev.Time, time.Time{}
 		return
 	}
 	if w != nil && w.live { // its end was not reported
@@ -262,10 +262,11 @@ func (r *recording) begin(w *watched, start *Event) {
 	now := time.Now()
 	w.live, w.started, w.turned, w.phased, w.changed, w.execs, w.phaseTold = true, now, now,
 		start == nil, true, nil, ""
-	w.phase, w.told, w.cold = dropcap.PhaseRun, time.Time{}, false
+	w.phase, w.engineStarted, w.cold = dropcap.PhaseRun, time.Time{}, false
 	if start != nil {
 		r.countStart(w)
-		w.phase, w.started, w.told, w.listed = dropcap.PhaseStart, start.At, start.Time, time.Time{}
+		w.phase, w.started, w.engineStarted, w.listed = dropcap.PhaseStart, start.At, start.Time,
+			time.Time{}
 	}
 	if w.known {
 		r.wantFiles(w.c, w.d)
@@ -315,8 +316,9 @@ func (r *recording) ended(w *watched, at, told time.Time) {
 	}
 	w.live, w.ending, r.ending, w.changed = false, true, true, true
 	w.source.Stops++
-	w.source.Seconds += int64(lived(at.Sub(w.started), told.Sub(w.told), w.told.IsZero() ||
-		told.IsZero()) / time.Second)
+	w.source.Seconds += int64(lived(at.Sub(w.started), told.Sub(w.engineStarted),
+		w.engineStarted.IsZero() ||
+			told.IsZero()) / time.Second)
 }
 
 // lived returns how long a run was watched. It prefers the time between the engine's events to the

@@ -240,7 +240,7 @@ func (r *recording) scanAll(work context.Context) {
 		select {
 		case f := <-r.scanner.found:
 			r.scanned(f)
-		case s := <-r.looker.seen:
+		case s := <-r.looker.observed:
 			r.saw(s)
 		case <-tick.C:
 		case <-enough:

@@ -52,7 +52,7 @@ var checklist = []refusal{
 			"namespace of a container that is gone"},
 	{"linkers", false, (*Recipe).linkers,
 		"put both into a network of their own and use names instead of links"},
-	{"own-connection", true, (*Recipe).carries,
+	{"own-connection", true, (*Recipe).connectionThrough,
 		"run dropcap on the host itself, beside the engine's own socket"},
 	{"image-gone", false, (*Recipe).imageMissing,
 		"pull or build the image again, or change the container in place (--in-place)"},
@@ -141,7 +141,7 @@ func (r *Recipe) linkers() string {
 		names(r.o.Linkers))
 }
 
-func (r *Recipe) carries() string {
+func (r *Recipe) connectionThrough() string {
 	return when(r.o.Carries != "", "it carries the connection that dropcap works through: %s",
 		r.o.Carries)
 }

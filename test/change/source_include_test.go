@@ -67,7 +67,8 @@ func TestComposeOfIncludedFiles(t *testing.T) {
 			p.all(t, "applied", "db", 1, "+SYS_TIME -NET_RAW")
 			p.all(t, "applied", "log", 1, "-NET_RAW")
 			p.settledBy(t, "applied", up)
-			if got := p.shell(t, "docker exec shop-log-1 env | grep -E '^(WHO|FROM_FILE)=' | sort"); got != before {
+			if got := p.shell(t,
+				"docker exec shop-log-1 env | grep -E '^(WHO|FROM_FILE)=' | sort"); got != before {
 				t.Errorf("log has %q, had %q", got, before)
 			}
 			if h := p.history(t); len(h) != 2 || len(h[0].Others) != 2 {

@@ -215,7 +215,8 @@ func receiver(e ast.Expr) string {
 }
 
 func TestDeclarationsAreFound(t *testing.T) {
-	const text = "package p\n\ntype T struct{}\n\nfunc (t *T) M() {}\n\nfunc F() {}\n\nconst C = 1\n"
+	const text = "package p\n\ntype T struct{}\n\nfunc (t *T) M() {}\n\nfunc F() {}\n\nconst C = " +
+		"1\n"
 	file, err := parser.ParseFile(token.NewFileSet(), "p.go", text, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ type box struct {
 	layer          ownLayer
 }
 
-// crashed is what a World panics with when dropcap dies.
+// crashed is what an Executor panics with when dropcap dies.
 type crashed struct{}
 
 // scripted is an engine, a journal and a clock, with a fault at one effect. It follows the engine's
@@ -381,7 +381,7 @@ func (s *scripted) inspect(b *box) json.RawMessage {
 
 func (s *scripted) runner() *Runner {
 	return &Runner{
-		World: s, Journal: s, Now: func() time.Time { return s.now },
+		Executor: s, Journal: s, Now: func() time.Time { return s.now },
 		Sleep: func(_ context.Context, d time.Duration) { s.tick(d) },
 		NewID: func() string { s.next++; return fmt.Sprintf("%012x", s.next) },
 		Read: func(path string) ([]byte, error) {

@@ -11,8 +11,8 @@ import (
 	"dropcap"
 )
 
-// seen is the part of an inspect that decides something.
-type seen struct {
+// containerState is the part of an inspect that decides something.
+type containerState struct {
 	ID           string `json:"Id"`
 	Name         string // without the leading slash
 	Image        string
@@ -54,8 +54,8 @@ type healthcheck struct {
 }
 
 // read parses an inspect.
-func read(body json.RawMessage) (*seen, error) {
-	var s seen
+func read(body json.RawMessage) (*containerState, error) {
+	var s containerState
 	if err := json.Unmarshal(body, &s); err != nil {
 		return nil, fmt.Errorf("read the engine's description of a container: %w", err)
 	}
@@ -67,16 +67,18 @@ func read(body json.RawMessage) (*seen, error) {
 }
 
 // alive reports whether the container has, or is about to have, processes.
-func (s *seen) alive() bool {
+func (s *containerState) alive() bool {
 	return s != nil && (s.State.Running || s.State.Paused || s.State.Restarting)
 }
 
 // began reports whether it was ever started.
-func (s *seen) began() bool { return s.State.Status != "created" && s.State.StartedAt.Year() > 1 }
+func (s *containerState) began() bool {
+	return s.State.Status != "created" && s.State.StartedAt.Year() > 1
+}
 
 // grace is how long the engine lets the container end by itself before it kills it; negative: for
 // ever.
-func (s *seen) grace() time.Duration {
+func (s *containerState) grace() time.Duration {
 	if s.Config.StopTimeout == nil {
 		return 10 * time.Second // moby container/container.go, defaultStopTimeout
 	}
@@ -84,7 +86,8 @@ func (s *seen) grace() time.Duration {
 }
 
 // look inspects a container by id, or by one of our own names; nil if it is not there.
-func (r *Runner) look(ctx context.Context, c *change, effect, idOrName string) (*seen, error) {
+func (r *Runner) look(ctx context.Context, c *change, effect,
+	idOrName string) (*containerState, error) {
 	result, err := r.do(ctx, c, dropcap.Effect{
 		Name: effect, Says: "look at " + short(idOrName),
 		Action: &dropcap.Call{Method: http.MethodGet, Path: "/containers/" + idOrName + "/json"},
