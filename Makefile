@@ -29,7 +29,7 @@ provision: ## what tests need: engines, browser, VM host (idempotent, cached out
 	test/hosts/provision docker29 vm workloads compose docker26 podman4 chromium systemd clang base docker20
 
 # What takes longest begins first, so that nothing runs alone at the end.
-LONGEST := ./test/change ./test/e2e ./test/vm ./test/engines ./test/truth ./test/install ./internal/docker ./internal/recreate
+LONGEST := ./test/change ./test/e2e ./test/vm ./test/change/everyday ./test/engines ./test/truth ./test/install ./internal/docker ./internal/recreate
 
 test: ## everything pure, every command, a fixed real subset on each engine
 	test/hosts/provision base
