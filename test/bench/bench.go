@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,6 +41,22 @@ func newBench(e *dockertest.Engine) (*bench, error) {
 		return nil, err
 	}
 	return b, b.build()
+}
+
+// onEngine measures on an engine of its own, without other containers.
+func onEngine(kind dockertest.Kind, measure func(*bench) error) (broken int, err error) {
+	e, stop, err := dockertest.StartMain(kind)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	b, err := newBench(e)
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(b.dir)
+	err = measure(b)
+	return b.broken, err
 }
 
 // build builds the program.

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"dropcap/internal/dockertest"
 )
 
 // A layer of 1 GiB, of which the container writes to a part all the time, so that this part is what
@@ -133,24 +131,4 @@ func (b *bench) output(name string, args ...string) (string, error) {
 		return "", fmt.Errorf("%s %v: %w", name, args, err)
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-// carried measures on an engine of its own, without other containers.
-func carried() (broken int, err error) {
-	e, stop, err := dockertest.StartMain(dockertest.Docker20)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if stopErr := stop(); err == nil {
-			err = stopErr
-		}
-	}()
-	b, err := newBench(e)
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(b.dir)
-	err = b.carry()
-	return b.broken, err
 }

@@ -17,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"dropcap/internal/dockertest"
 	"dropcap/internal/testenv"
 )
 
@@ -238,24 +237,4 @@ func (b *bench) servingImage() error {
 		err = fmt.Errorf("import: %d %s", status, answer)
 	}
 	return err
-}
-
-// downtimes measures on an engine of its own, without other containers.
-func downtimes() (broken int, err error) {
-	e, stop, err := dockertest.StartMain(dockertest.Docker20)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if stopErr := stop(); err == nil {
-			err = stopErr
-		}
-	}()
-	b, err := newBench(e)
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(b.dir)
-	err = b.downtime()
-	return b.broken, err
 }

@@ -71,6 +71,10 @@ var all = []measured{
 	{"audit", run}, {"yield", yielded},
 }
 
+func downtimes() (int, error) { return onEngine(dockertest.Docker20, (*bench).downtime) }
+
+func carried() (int, error) { return onEngine(dockertest.Docker20, (*bench).carry) }
+
 // choose returns the part of that name, or all for the empty name.
 func choose(name string) (list []measured, known bool) {
 	if name == "" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -34,29 +33,22 @@ func yielded() (broken int, err error) {
 }
 
 func yieldOn(kind dockertest.Kind, compose string) (broken int, err error) {
-	e, stop, err := dockertest.StartMain(kind)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	b, err := newBench(e)
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(b.dir)
-	folder, err := os.MkdirTemp("/var/lib", "dropcap-bench-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(folder)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
-	defer cancel()
-	h, err := everyday.NewHost(ctx, e, everyday.Place{Program: b.dropcap, Folder: folder,
-		Scratch: b.dir, Compose: compose}, true)
-	if err != nil {
-		return 0, err
-	}
-	return led(ctx, kind, h)
+	return onEngine(kind, func(b *bench) error {
+		folder, err := os.MkdirTemp("/var/lib", "dropcap-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+		defer cancel()
+		h, err := everyday.NewHost(ctx, b.engine, everyday.Place{Program: b.dropcap,
+			Folder: folder, Scratch: b.dir, Compose: compose}, true)
+		if err != nil {
+			return err
+		}
+		b.broken, err = led(ctx, kind, h)
+		return err
+	})
 }
 
 // led takes a host through the journey and prints its row; what does not work afterwards is broken.
