@@ -43,11 +43,13 @@ type Judged struct {
 type Verdict string
 
 // The verdicts. Unknown is never a pass: something that decides the verdict could not be observed.
+// Nor is Mitigated: the container fails, but the kernel denies it by a hold all that it fails for.
 const (
-	Pass    Verdict = "pass"
-	Fail    Verdict = "fail"
-	Waived  Verdict = "waived"
-	Unknown Verdict = "unknown"
+	Pass      Verdict = "pass"
+	Fail      Verdict = "fail"
+	Mitigated Verdict = "mitigated"
+	Waived    Verdict = "waived"
+	Unknown   Verdict = "unknown"
 )
 
 // Control names the benchmark's rule that an audit checks.

@@ -29,6 +29,7 @@ type WorkloadEvidence struct {
 	// TryWithout is the part of Required whose denial programs often ignore, see Need.TryWithout.
 	TryWithout  caps.Set       `json:"try_without,omitempty"`
 	Needs       []Need         `json:"needs"`
+	Tried       []Tried        `json:"tried,omitempty"`
 	Recommended Recommendation `json:"recommended"`
 	Confidence  Confidence     `json:"confidence"`
 }
@@ -144,6 +145,9 @@ type Need struct {
 	// keeps nothing, unless approved.
 	Exec     bool `json:"exec,omitempty"`
 	Approved bool `json:"approved,omitempty"`
+	// Trial is set if a trial denied these checks, which the kernel would have granted. Such a need
+	// counts as one that was granted.
+	Trial bool `json:"trial,omitempty"`
 	// TryWithout is set if only the program knows whether it needs the capability: programs often
 	// continue after a denial. The capability is kept; a trial decides. TryBecause says why, in one
 	// clause.
@@ -172,14 +176,16 @@ type Recommendation struct {
 
 // Confidence says how much the evidence covers, by fixed thresholds.
 type Confidence struct {
-	Level   string   `json:"level"` // low, medium, high
+	Level   string   `json:"level"` // low, medium, high, tried
 	Because []string `json:"because"`
 }
 
 // The levels of confidence. Low: no start observed. Medium: a cold start and 10 minutes. High: a
-// cold and a warm start, a stop, an hour or an explicit end of tests, and nothing unknown.
+// cold and a warm start, a stop, an hour or an explicit end of tests, and nothing unknown. Tried:
+// whatever would be dropped was denied for long enough, and nothing decisive was missed.
 const (
 	ConfidenceLow    = "low"
 	ConfidenceMedium = "medium"
 	ConfidenceHigh   = "high"
+	ConfidenceTried  = "tried"
 )

@@ -15,6 +15,9 @@ type KernelCheck struct {
 	// Spent is set on a denied check of a process that had given up rights itself, for example by
 	// changing its user: a larger bounding set would not have helped.
 	Spent bool
+	// Trial is set on a denied check that the kernel would have granted, and that a trial or a hold
+	// denied.
+	Trial bool
 	// OwnCred is false if the kernel checked other credentials than the task's real ones: an
 	// override such as overlayfs's mounter, or faccessat.
 	OwnCred bool

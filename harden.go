@@ -1,0 +1,76 @@
+package dropcap
+
+import "dropcap/caps"
+
+// SchemaHarden is the schema of Hardenings.
+const SchemaHarden = "dropcap.harden/v1"
+
+// Hardenings are the workloads of a host that are being hardened.
+type Hardenings struct {
+	Schema     string      `json:"schema"`
+	Hardenings []Hardening `json:"hardenings"` // by workload
+}
+
+// Hardening is the way of one workload from what it holds to its least set: learn, trial, apply,
+// watch. It is carried on over restarts of everything, and each new revision starts anew from what
+// still holds.
+type Hardening struct {
+	Workload string `json:"workload"`
+	Host     string `json:"host"`     // id of the host
+	Revision string `json:"revision"` // as in WorkloadEvidence
+	// Containers are the names of the workload's containers at the last look.
+	Containers []string       `json:"containers"`
+	Settings   HardenSettings `json:"settings"`
+	State      HardenState    `json:"state"`
+	Since      string         `json:"since"`    // of the state; RFC 3339, UTC
+	Begun      string         `json:"begun"`    // of the whole
+	Waiting    string         `json:"waiting"`  // what it waits for, in one clause
+	Next       HardenState    `json:"next"`     // what comes then; empty if nothing does
+	NextAt     string         `json:"next_at"`  // the earliest time of that; empty if nobody knows
+	Because    string         `json:"because"`  // why it is where it is, in one sentence
+	Remedy     string         `json:"remedy"`   // of a refusal: what would mend it
+	Holds      caps.Set       `json:"holds"`    // what it holds now
+	Required   caps.Set       `json:"required"` // what it was seen to need so far
+	Dropped    caps.Set       `json:"dropped"`  // what was dropped
+	Learned    int64          `json:"learned_seconds"`
+	Tried      int64          `json:"tried_seconds"`
+	Trial      string         `json:"trial,omitempty"`  // id of the trial that runs or ran last
+	Change     string         `json:"change,omitempty"` // id of the last change
+	Attempts   int            `json:"attempts"`         // changes that were rolled or backed out
+	Timeline   []Event        `json:"timeline"`
+}
+
+// HardenSettings are what an operator asks of a hardening.
+type HardenSettings struct {
+	Level Level `json:"level"`
+	// how long to learn, to try, and to watch after a change, in seconds
+	Learn int64 `json:"learn_seconds"`
+	Trial int64 `json:"trial_seconds"`
+	Watch int64 `json:"watch_seconds"`
+	// Window is when it may restart or re-create, "02:00-05:00" in the host's local time; empty:
+	// at any time.
+	Window  string `json:"window,omitempty"`
+	Approve bool   `json:"approve,omitempty"` // wait for a person before the change
+	// AddBack: what fails after the change is re-created with the capability that it missed, and
+	// not backed out as a whole.
+	AddBack bool `json:"add_back,omitempty"`
+}
+
+// HardenState is where a hardening is.
+type HardenState string
+
+// The states, in their order. Held up: it cannot go on before Remedy is done, and looks again by
+// itself. Stopped: by a person. Gone: the workload has no container any more.
+const (
+	HardenLearning HardenState = "learning"
+	HardenTrying   HardenState = "trying"
+	HardenApproval HardenState = "approval" // waits for a person
+	HardenWindow   HardenState = "window"   // waits for the window
+	HardenApplying HardenState = "applying"
+	HardenWatching HardenState = "watching"
+	HardenDone     HardenState = "done"
+	HardenHeldUp   HardenState = "held-up"
+	HardenPaused   HardenState = "paused"
+	HardenStopped  HardenState = "stopped"
+	HardenGone     HardenState = "gone"
+)
