@@ -84,6 +84,7 @@ type Summary struct {
 	Containers int `json:"containers"`
 	Pass       int `json:"pass"`
 	Fail       int `json:"fail"`
+	Mitigated  int `json:"mitigated,omitempty"`
 	Waived     int `json:"waived"`
 	Unknown    int `json:"unknown"`
 }
@@ -97,6 +98,8 @@ func Count(list []Judged) Summary {
 			s.Pass++
 		case Fail:
 			s.Fail++
+		case Mitigated:
+			s.Mitigated++
 		case Waived:
 			s.Waived++
 		case Unknown:

@@ -42,6 +42,9 @@ type Container struct {
 	Unread string `json:"unread,omitempty"`
 	// Retained is the change that keeps this stopped container; empty for any other.
 	Retained string `json:"retained,omitempty"`
+	// HeldBack is what the kernel denies to the container by a hold, whatever it holds; null if it
+	// denies nothing.
+	HeldBack *HeldBack `json:"held_back,omitempty"`
 }
 
 // Declared is the capability part of the configuration, with names exactly as stored.

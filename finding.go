@@ -38,9 +38,18 @@ type Finding struct {
 	Known  bool    `json:"known,omitempty"` // the baseline has it already
 	// Retained is the change that keeps this stopped container: nothing runs with what was found.
 	Retained string `json:"retained,omitempty"`
+	// HeldBack is the hold by which the kernel denies all of Caps; null if there is none. Such a
+	// finding counts: the container's own sets are what they are.
+	HeldBack *HeldBack `json:"held_back,omitempty"`
 }
 
 // Counts reports whether the finding makes its container fail.
 func (f Finding) Counts() bool {
 	return f.Waiver == nil && !f.Known && f.Retained == "" && f.Rule != RuleUnseen
+}
+
+// Mitigated reports whether the finding counts, and a hold denies all that it is about.
+func (f Finding) Mitigated() bool {
+	return f.Counts() && f.HeldBack != nil && !f.Caps.Empty() &&
+		f.Caps.Minus(f.HeldBack.Caps).Empty()
 }

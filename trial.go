@@ -87,6 +87,14 @@ type Lift struct {
 	Started bool `json:"started,omitempty"`
 }
 
+// HeldBack is what a hold denies to a container.
+type HeldBack struct {
+	Hold  string   `json:"hold"` // id of the Trial
+	Caps  caps.Set `json:"caps"`
+	Since string   `json:"since"` // RFC 3339, UTC
+	Until string   `json:"until"` // empty: until somebody releases it
+}
+
 // Unshown is what a trial of a capability cannot show.
 type Unshown struct {
 	Cap     caps.Cap `json:"cap"`

@@ -84,16 +84,22 @@ func verdict(c dropcap.Container, findings []dropcap.Finding) dropcap.Verdict {
 	if whyUnseen(c) != "" {
 		return dropcap.Unknown
 	}
-	accepted := false
+	accepted, mitigated := false, false
 	for _, f := range findings {
-		if f.Counts() {
+		switch {
+		case f.Mitigated():
+			mitigated = true
+		case f.Counts():
 			return dropcap.Fail
+		default:
+			accepted = true
 		}
-		accepted = true
 	}
 	switch {
 	case whyUnpredicted(c) != "":
 		return dropcap.Unknown
+	case mitigated:
+		return dropcap.Mitigated
 	case accepted:
 		return dropcap.Waived
 	}

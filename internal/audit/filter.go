@@ -39,9 +39,10 @@ func SplitFilters(list []string) (engine []string, ours Filter, err error) {
 func checkFilter(key, value string) error {
 	switch key {
 	case "verdict":
-		all := []dropcap.Verdict{dropcap.Pass, dropcap.Fail, dropcap.Waived, dropcap.Unknown}
+		all := []dropcap.Verdict{dropcap.Pass, dropcap.Fail, dropcap.Mitigated, dropcap.Waived,
+			dropcap.Unknown}
 		if !slices.Contains(all, dropcap.Verdict(value)) {
-			return dropcap.Errorf(dropcap.CodeUsage, "pass, fail, waived or unknown",
+			return dropcap.Errorf(dropcap.CodeUsage, "pass, fail, mitigated, waived or unknown",
 				"cannot filter by verdict %q", value)
 		}
 	case "rule":

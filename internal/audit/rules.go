@@ -44,19 +44,22 @@ func (x subject) wholeFinding(f *dropcap.Finding) []dropcap.Finding {
 	if found := x.waivers.Match(x.c, *f); len(found) > 0 {
 		f.Waiver = &found[0]
 	}
+	if f.Rule == dropcap.RuleDrift {
+		*f = x.heldBack(*f)
+	}
 	return []dropcap.Finding{*f}
 }
 
-// split returns a finding for the part of the set that no waiver names, and one for the part of
-// each waiver.
+// split returns findings for the part of the set that no waiver names, with what a hold denies in
+// one of its own, and one for the part of each waiver.
 func (x subject) split(set caps.Set, finding func(caps.Set) dropcap.Finding) []dropcap.Finding {
 	if set.Empty() {
 		return nil
 	}
 	var list []dropcap.Finding
 	open, parts := x.parts(finding(set).Rule, set)
-	if !open.Empty() {
-		list = append(list, finding(open))
+	for _, part := range x.byHold(open) {
+		list = append(list, x.heldBack(finding(part)))
 	}
 	for _, p := range parts {
 		f := finding(p.caps)

@@ -33,10 +33,10 @@ func Audit(d dropcap.HostDocument) (dropcap.Audit, error) {
 }
 
 // honest returns the verdict that a container's own findings allow: one that passes was observed
-// and has no finding that counts.
+// and has no finding that counts, and one is mitigated if all that count are.
 func honest(c dropcap.Judged) dropcap.Verdict {
 	switch c.Verdict {
-	case dropcap.Pass, dropcap.Waived:
+	case dropcap.Pass, dropcap.Waived, dropcap.Mitigated:
 		unseen := (c.State == "" || c.Running()) && !c.Kernel.Visible
 		if c.Holds() == nil || c.Predicted == nil || unseen {
 			return dropcap.Unknown
@@ -48,7 +48,7 @@ func honest(c dropcap.Judged) dropcap.Verdict {
 	}
 	for _, f := range c.Findings {
 		switch {
-		case f.Counts():
+		case f.Counts() && (c.Verdict != dropcap.Mitigated || !f.Mitigated()):
 			return dropcap.Fail
 		case f.Rule == dropcap.RuleUnseen:
 			return dropcap.Unknown

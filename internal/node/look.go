@@ -36,7 +36,8 @@ func (d doer) Audit(ctx context.Context, args wire.Args) (wire.Result, error) {
 	return wire.Result{
 		Document: r.Audit.Listed(), Status: r.Audit.Status(),
 		Summary: printable.Count(n.Containers, "container") + ": " + several(
-			count{"pass", n.Pass}, count{"fail", n.Fail}, count{"waived", n.Waived},
+			count{"pass", n.Pass}, count{"fail", n.Fail},
+			count{"mitigated", n.Mitigated}, count{"waived", n.Waived},
 			count{"unknown", n.Unknown}),
 	}, nil
 }

@@ -20,7 +20,7 @@ import (
 //	.Privileged  whether it is declared
 //	.CapAdd .CapDrop  as declared
 //	.Holds       at a glance: "14 default +NET_ADMIN"
-//	.Verdict     pass, fail, waived or unknown
+//	.Verdict     pass, fail, mitigated, waived or unknown
 //	.Why         the first finding's reason
 //	.Fix         the first finding's remedy
 //	.Severity    the worst of the findings that count

@@ -37,6 +37,7 @@ func many(f dropcap.Fleet) audits {
 		s.total.Containers += a.Summary.Containers
 		s.total.Pass += a.Summary.Pass
 		s.total.Fail += a.Summary.Fail
+		s.total.Mitigated += a.Summary.Mitigated
 		s.total.Waived += a.Summary.Waived
 		s.total.Unknown += a.Summary.Unknown
 	}

@@ -51,7 +51,7 @@ func markdownRow(b *strings.Builder, cells ...string) {
 // markOf adds a sign to a verdict, to make a long table easy to scan.
 func markOf(v dropcap.Verdict) string {
 	signs := map[dropcap.Verdict]string{dropcap.Pass: "✅ ", dropcap.Fail: "❌ ",
-		dropcap.Waived: "➖ ", dropcap.Unknown: "❔ "}
+		dropcap.Mitigated: "⏸️ ", dropcap.Waived: "➖ ", dropcap.Unknown: "❔ "}
 	return signs[v] + string(v)
 }
 

@@ -31,7 +31,7 @@ func verdictStyle(v dropcap.Verdict) style {
 		return green
 	case dropcap.Fail:
 		return strong
-	case dropcap.Unknown:
+	case dropcap.Unknown, dropcap.Mitigated:
 		return yellow
 	default:
 		return dim

@@ -113,11 +113,14 @@ func whyUnseen(c dropcap.Container) string {
 	return c.Kernel.WhyNot
 }
 
-// first returns the finding that a person should read first: one that counts, else any.
+// first returns the finding that a person should read first: one that counts, rather one that no
+// hold mitigates, else any.
 func first(list []dropcap.Finding) (dropcap.Finding, bool) {
-	for _, f := range list {
-		if f.Counts() {
-			return f, true
+	for _, open := range []bool{true, false} {
+		for _, f := range list {
+			if f.Counts() && f.Mitigated() != open {
+				return f, true
+			}
 		}
 	}
 	if len(list) > 0 {
@@ -176,8 +179,12 @@ type verdictCount struct {
 }
 
 func verdictCounts(s dropcap.Summary) []verdictCount {
-	return []verdictCount{{dropcap.Pass, s.Pass}, {dropcap.Fail, s.Fail},
-		{dropcap.Waived, s.Waived}, {dropcap.Unknown, s.Unknown}}
+	list := []verdictCount{{dropcap.Pass, s.Pass}, {dropcap.Fail, s.Fail}}
+	if s.Mitigated > 0 { // most hosts have no hold
+		list = append(list, verdictCount{dropcap.Mitigated, s.Mitigated})
+	}
+	return append(list, verdictCount{dropcap.Waived, s.Waived},
+		verdictCount{dropcap.Unknown, s.Unknown})
 }
 
 // shortID returns docker's short form, 12 digits.
