@@ -84,6 +84,9 @@ type Source struct {
 	// Container and Since are then the first recording's, Seconds the longest one's, and the rest
 	// are sums.
 	Summed int `json:"summed,omitempty"`
+	// Trial is the id of the trial that this source is, and not a recording: it shows only what was
+	// denied. Empty for a recording.
+	Trial string `json:"trial,omitempty"`
 }
 
 // Recordings returns the number of recordings that s represents.
@@ -146,8 +149,11 @@ type Need struct {
 	Exec     bool `json:"exec,omitempty"`
 	Approved bool `json:"approved,omitempty"`
 	// Trial is set if a trial denied these checks, which the kernel would have granted. Such a need
-	// counts as one that was granted.
+	// counts as one that was granted, unless it is Harmless.
 	Trial bool `json:"trial,omitempty"`
+	// Harmless is set if a trial went on in spite of these denials: nothing depends on the checks,
+	// or another capability served.
+	Harmless bool `json:"harmless,omitempty"`
 	// TryWithout is set if only the program knows whether it needs the capability: programs often
 	// continue after a denial. The capability is kept; a trial decides. TryBecause says why, in one
 	// clause.

@@ -115,5 +115,7 @@ type Tried struct {
 	Seconds   int64  `json:"seconds"` // of running while denied
 	Starts    int    `json:"starts"`
 	Denied    uint64 `json:"denied"` // checks that were denied, none of them decisive
-	Lost      uint64 `json:"lost"`
+	// Exercised are those of Caps of which a check was denied.
+	Exercised caps.Set `json:"exercised"`
+	Lost      uint64   `json:"lost"`
 }

@@ -185,7 +185,8 @@ func TestAnOlderStoreGetsReceipts(t *testing.T) {
 	mustAdd(t, s, "w", "r")
 	journal(t, s, "a", dropcap.Applied,
 		map[string]json.RawMessage{"original": json.RawMessage(`{}`)})
-	for _, q := range []string{"DROP TABLE fleet_host", "DROP TABLE fleet_run",
+	for _, q := range []string{"DROP TABLE trial", "DROP TABLE fleet_host",
+		"DROP TABLE fleet_run",
 		"DROP TABLE receipt", "PRAGMA user_version = 2"} {
 		if _, err := s.db.Exec(q); err != nil {
 			t.Fatal(err)
