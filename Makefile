@@ -26,7 +26,7 @@ package: ## .deb, .rpm, what Distributor takes, bills of materials and checksums
 	packaging/build
 
 provision: ## what tests need: engines, browser, VM host (idempotent, cached outside the repository)
-	test/hosts/provision docker29 vm workloads compose docker26 podman4 chromium systemd clang base docker20
+	test/hosts/provision docker29 vm workloads compose docker26 podman4 chromium systemd prometheus clang base docker20
 
 # What takes longest begins first, so that nothing runs alone at the end.
 LONGEST := ./test/change ./test/e2e ./test/vm ./test/change/everyday ./test/engines ./test/truth ./test/install ./internal/docker ./internal/recreate

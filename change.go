@@ -135,6 +135,12 @@ const (
 	NeedsPerson ChangeState = "needs-person"
 )
 
+// ChangeStates returns all states.
+func ChangeStates() []ChangeState {
+	return []ChangeState{Preparing, Switching, Checking, Applied, RollingBack, RolledBack,
+		BackingOut, BackedOut, NeedsPerson}
+}
+
 // Over reports whether the change is in a final state.
 func (s ChangeState) Over() bool {
 	return s == Applied || s == RolledBack || s == BackedOut || s == NeedsPerson

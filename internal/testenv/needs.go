@@ -33,6 +33,7 @@ var (
 	Clang    = component("clang")
 	Compose  = component("compose")
 	Systemd  = component("systemd")
+	Promtool = component("prometheus")
 
 	Workloads = component("workloads") // a Debian root with servers, for `docker import`
 

@@ -34,7 +34,7 @@ var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb,
 	"snapshot": verb, "doctor": verb, "explain": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
-	"frame": verb, "trust": verb,
+	"frame": verb, "trust": verb, "metrics": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
 	"layer": adapter, "containerd": adapter,
 	"host": application, "node": application, "printable": bottom,
@@ -45,7 +45,7 @@ var rooms = map[string]layer{
 
 // pure rooms turn documents into documents: no I/O.
 var pure = []string{"audit", "plan", "policy", "verdict", "evidence", "image", "recreate", "source",
-	"frame", "owner", "trust", "foreign", "wire"}
+	"frame", "owner", "trust", "foreign", "wire", "metrics"}
 
 // labStands are the test foundations that the lab uses too. They do not import testing, which must
 // not reach the program.
