@@ -164,6 +164,10 @@ type Need struct {
 // Doubted reports whether the need keeps less than its class says until an operator approves it.
 func (n Need) Doubted() bool { return (n.Flagged || n.Exec) && !n.Approved }
 
+// Used reports whether the kernel granted the checks, or would have, and the program missed it
+// under a trial.
+func (n Need) Used() bool { return n.Outcome == Granted || n.Trial && !n.Harmless }
+
 // By is one program, system call and kernel function that caused checks.
 type By struct {
 	Exe     string `json:"exe"`      // path in the container; empty if it could not be resolved

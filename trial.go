@@ -118,4 +118,6 @@ type Tried struct {
 	// Exercised are those of Caps of which a check was denied.
 	Exercised caps.Set `json:"exercised"`
 	Lost      uint64   `json:"lost"`
+	// Complete is set if the operator declared that everything the workload does was exercised.
+	Complete bool `json:"complete,omitempty"`
 }

@@ -56,11 +56,13 @@ func (x subject) evidence(c caps.Cap) string {
 	switch {
 	case x.support.Supported.Has(c):
 		for _, n := range x.support.Evidence.Needs {
-			if n.Cap == c && n.Outcome == dropcap.Granted && n.Class.Keeps() {
+			if n.Cap == c && n.Used() && n.Class.Keeps() {
 				return fmt.Sprintf("needed (%s, seen %d times): %s", n.Class, n.Count, n.Because)
 			}
 		}
 		return "needed"
+	case x.support.Unused.Has(c) && x.support.Tried != "":
+		return fmt.Sprintf("not needed: %s (confidence %s)", x.support.Tried, x.support.Level)
 	case x.support.Unused.Has(c):
 		return fmt.Sprintf("not seen to be needed (confidence %s)", x.support.Level)
 	default:

@@ -40,6 +40,7 @@ func Extend(earlier, later dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 		t.add(n)
 	}
 	later.Held |= earlier.Held
+	later.Tried = joinTried(earlier.Tried, later.Tried)
 	later.Needs = t.needs(1)
 	return Conclude(later)
 }

@@ -11,6 +11,7 @@ import (
 // confidence. It ignores what those fields contained.
 func Conclude(w dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 	w.Required = required(w.Needs, w.Held)
+	w.Required = w.Required.Minus(released(w))
 	w.Unused = w.Held.Minus(w.Required)
 	w.TryWithout = tryWithout(w.Needs, w.Required)
 	w.Recommended = Recommend(w.Required)
@@ -53,7 +54,7 @@ func tryWithout(needs []dropcap.Need, required caps.Set) caps.Set {
 // need of the workload and keeps nothing.
 func supports(n dropcap.Need) bool {
 	trusted := !n.Doubted() || !n.Exec && caps.DockerDefaults.Has(n.Cap)
-	return n.Outcome == dropcap.Granted && n.Class.Keeps() && trusted
+	return n.Used() && n.Class.Keeps() && trusted
 }
 
 // Approve makes the doubted needs of a capability count as the workload's own, or withdraws that,
@@ -63,7 +64,7 @@ func Approve(w dropcap.WorkloadEvidence, c caps.Cap, yes bool) (dropcap.Workload
 	n := 0
 	w.Needs = slices.Clone(w.Needs)
 	for i, need := range w.Needs {
-		if need.Cap == c && (need.Flagged || need.Exec) && need.Outcome == dropcap.Granted &&
+		if need.Cap == c && (need.Flagged || need.Exec) && need.Used() &&
 			need.Class.Keeps() {
 			w.Needs[i].Approved = yes
 			n++
@@ -79,7 +80,7 @@ func choose(needs []dropcap.Need, held, set caps.Set) caps.Set {
 	var denied, chosen caps.Set
 	var open []caps.Set
 	for _, n := range needs {
-		if n.Outcome == dropcap.Denied {
+		if n.Outcome == dropcap.Denied && !n.Trial {
 			denied |= caps.Of(n.Cap)
 		}
 	}

@@ -35,11 +35,18 @@ type coverage struct {
 	coupled []string
 	unseen  string // why no container's files were scanned
 	calls   string // why no container's calls without a check were visible
+	tried   trying
 }
 
 func sawOf(w dropcap.WorkloadEvidence) coverage {
-	var s coverage
+	s := coverage{tried: triedOf(w)}
 	for _, src := range w.Sources {
+		if src.Trial != "" { // it showed what was denied, and nothing else
+			if s.tried.trials[src.Trial] {
+				s.cold += src.StartsCold // all that is not kept was denied in it
+			}
+			continue
+		}
 		s.cold, s.warm, s.stops = s.cold+src.StartsCold, s.warm+src.StartsWarm, s.stops+src.Stops
 		s.longest, s.lost = max(s.longest, src.Seconds), sum(s.lost, src.Lost)
 		s.complete, s.lossUnknown = s.complete || src.Complete, s.lossUnknown || src.LossUnknown
@@ -58,7 +65,7 @@ func sawOf(w dropcap.WorkloadEvidence) coverage {
 		switch {
 		case coupling(n) && !w.Required.Has(n.Cap) && w.Held.Has(n.Cap):
 			s.coupled = append(s.coupled, n.Because)
-		case n.Outcome != dropcap.Granted || !n.Class.Keeps() || !w.Held.Has(n.Cap):
+		case !n.Used() || !n.Class.Keeps() || !w.Held.Has(n.Cap):
 		case n.Exec && n.Doubted():
 			s.execs |= caps.Of(n.Cap).Minus(w.Required)
 		case n.Doubted() && !caps.DockerDefaults.Has(n.Cap):
@@ -73,11 +80,19 @@ func sawOf(w dropcap.WorkloadEvidence) coverage {
 // confidence applies fixed thresholds. Low: no start seen, or less than ten minutes, or files that
 // were not scanned. Medium: a cold start and ten minutes. High: a cold and a warm start, a stop, an
 // hour, nothing lost and nothing unknown. The operator's word that everything was exercised
-// replaces the time.
+// replaces the time. Tried: see missingForTried.
 func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
 	s := sawOf(w)
 	c := dropcap.Confidence{Level: dropcap.ConfidenceLow, Because: s.facts()}
-	missing, next := s.missingForMedium(), dropcap.ConfidenceMedium
+	missing, next := s.missingForTried(), dropcap.ConfidenceTried
+	if s.tried.any && len(missing) == 0 {
+		c.Level = dropcap.ConfidenceTried
+		return c
+	}
+	if s.tried.any {
+		c.Because = append(c.Because, toReach(next, missing)...)
+	}
+	missing, next = s.missingForMedium(), dropcap.ConfidenceMedium
 	if len(missing) == 0 {
 		c.Level = dropcap.ConfidenceMedium
 		missing, next = s.missingForHigh(), dropcap.ConfidenceHigh
@@ -85,10 +100,16 @@ func confidence(w dropcap.WorkloadEvidence) dropcap.Confidence {
 			c.Level = dropcap.ConfidenceHigh
 		}
 	}
-	for _, m := range missing {
-		c.Because = append(c.Because, fmt.Sprintf("for %s: %s", next, m))
-	}
+	c.Because = append(c.Because, toReach(next, missing)...)
 	return c
+}
+
+// toReach says what a level lacks.
+func toReach(level string, missing []string) (list []string) {
+	for _, m := range missing {
+		list = append(list, fmt.Sprintf("for %s: %s", level, m))
+	}
+	return list
 }
 
 func (s coverage) facts() []string {
@@ -98,6 +119,13 @@ func (s coverage) facts() []string {
 	if s.complete {
 		list = append(list, "the operator says that everything was exercised")
 	}
+	if s.tried.any {
+		list = append(list, s.tried.String())
+	}
+	if s.tried.lost > 0 {
+		list = append(list, fmt.Sprintf("a trial that lost %d of the checks that it denied does "+
+			"not count", s.tried.lost))
+	}
 	if !s.execs.Empty() {
 		list = append(list, s.execs.Short()+
 			" used by docker exec only, which is not the workload's own need")
@@ -106,7 +134,9 @@ func (s coverage) facts() []string {
 }
 
 // tooShort reports whether medium confidence takes more time.
-func (s coverage) tooShort() bool { return s.longest < MediumSeconds && !s.complete }
+func (s coverage) tooShort() bool {
+	return s.longest < MediumSeconds && !s.complete && !s.tried.enough()
+}
 
 func (s coverage) missingForMedium() []string {
 	var l []string

@@ -30,7 +30,7 @@ func DenialsOf(list []dropcap.WorkloadEvidence, workload string) Denials {
 		for _, n := range w.Needs {
 			for _, by := range n.By {
 				switch {
-				case n.Outcome == dropcap.Granted:
+				case n.Used():
 					had[granted{n.Cap, by.Exe}] = true
 				case by.Exe != "" && w.Held.Has(n.Cap) && !n.Exec && !n.Flagged:
 					d[denial{n.Cap, by.Exe, by.Site}] = true

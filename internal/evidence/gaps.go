@@ -15,8 +15,8 @@ type Gaps struct {
 func (s Support) Gaps() Gaps {
 	saw := sawOf(s.Evidence)
 	return Gaps{
-		Start:    saw.cold+saw.warm == 0,
-		First:    saw.cold == 0 && saw.warm > 0,
+		Start:    saw.cold+saw.warm == 0 && !saw.tried.enough(),
+		First:    saw.cold == 0 && (saw.warm > 0 || saw.tried.enough()),
 		Time:     saw.tooShort(),
 		Files:    saw.unseen,
 		Revision: !s.Exact,

@@ -137,6 +137,14 @@ func validateWorkload(w dropcap.WorkloadEvidence) error {
 			return fmt.Errorf("needs[%d]: %w", i, err)
 		}
 	}
+	if len(w.Tried) > MostTried {
+		return fmt.Errorf("tried: there are %d, and %d are the most", len(w.Tried), MostTried)
+	}
+	for i, t := range w.Tried {
+		if err := validateTried(t); err != nil {
+			return fmt.Errorf("tried[%d]: %w", i, err)
+		}
+	}
 	return nil
 }
 
@@ -151,6 +159,8 @@ func validateSource(s dropcap.Source) error {
 	case min(s.StartsCold, s.StartsWarm, s.Stops) < 0 || max(s.StartsCold, s.StartsWarm,
 		s.Stops) > mostStarts, s.Summed < 0 || s.Summed > mostStarts:
 		return errors.New("starts, stops or summed: not a sensible number")
+	case s.Trial != "" && !trialID(s.Trial):
+		return fmt.Errorf("trial: %q is not 12 hex digits", clip(s.Trial))
 	case len(s.FilesUnseen) > mostText || len(s.CallsUnseen) > mostText:
 		return errors.New("files_unseen or calls_unseen: too long")
 	}
@@ -168,6 +178,8 @@ func validateNeed(n dropcap.Need) error {
 		return fmt.Errorf("outcome: %q", clip(n.Outcome))
 	case rank(n.Class) < 0:
 		return fmt.Errorf("class: %q is not known", clip(string(n.Class)))
+	case n.Trial && n.Outcome != dropcap.Denied || n.Harmless && !n.Trial:
+		return errors.New("trial or harmless: only of what a trial denied")
 	case !n.Or.Empty() && n.Class != dropcap.Alternative:
 		return fmt.Errorf("or: only for class %s", dropcap.Alternative)
 	case n.Sources < 0 || len(n.By) > MostBy+1 || len(n.Because) > mostText ||

@@ -67,6 +67,7 @@ func mergeGroup(list []dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 		switch {
 		case known == len(w.Sources) && !later && known > 0:
 			t.approved(w.Needs)
+			out.Tried = joinTried(out.Tried, w.Tried)
 			continue // everything else in it is already merged
 		case known > 0:
 			t.overlap(w.Needs, len(w.Sources)-known)
@@ -76,6 +77,7 @@ func mergeGroup(list []dropcap.WorkloadEvidence) dropcap.WorkloadEvidence {
 			}
 		}
 		out.Held |= w.Held
+		out.Tried = joinTried(out.Tried, w.Tried)
 		for _, s := range w.Sources {
 			if have, ok := sources[sourceKey(s)]; !ok || before(have.Until, s.Until) {
 				sources[sourceKey(s)] = s

@@ -26,7 +26,8 @@ type Support struct {
 	Supported caps.Set // held and needed
 	Unused    caps.Set // held, also when recorded, and not needed
 	Untried   caps.Set // held, but not when recorded: nothing is known of it
-	Level     string   // of confidence, low, medium or high; lowered for another revision or host
+	Level     string   // of confidence; lowered for another revision or host
+	Tried     string   // "tried 24 h, 3 starts, 0 denied"; empty if it was not
 	Because   string   // one sentence: whose evidence, how much, how sure
 	Exact     bool     // it is of this very revision and host
 	Evidence  dropcap.WorkloadEvidence
@@ -51,6 +52,10 @@ func For(list []dropcap.WorkloadEvidence, c Subject) (Support, bool) {
 	if !c.exact(best) && c.AnyHost && c.Revision == best.Revision {
 		best = pick(Merge(mine, AcrossHosts), best)
 	}
+	if !c.exact(best) { // a trial counts for the very same only
+		best.Tried = nil
+		best = Conclude(best)
+	}
 	s := Support{
 		Supported: best.Required & c.Held, Unused: best.Unused & c.Held,
 		Untried: c.Held.Minus(best.Held),
@@ -58,6 +63,9 @@ func For(list []dropcap.WorkloadEvidence, c Subject) (Support, bool) {
 	}
 	if !s.Exact {
 		s.Level = lower(s.Level)
+	}
+	if tried := triedOf(best); tried.any {
+		s.Tried = tried.String()
 	}
 	s.Because = s.sentence(c)
 	return s, true
@@ -109,6 +117,10 @@ func (s Support) sentence(c Subject) string {
 	case hosts(s.Evidence) != c.Host:
 		whose = "evidence of other hosts"
 	}
-	return fmt.Sprintf("%s from %s, watched for %s at the longest, confidence %s", whose,
-		count(s.Evidence.Containers(), "container"), span(saw.longest), s.Level)
+	tried := ""
+	if s.Tried != "" {
+		tried = ", " + s.Tried
+	}
+	return fmt.Sprintf("%s from %s, watched for %s at the longest%s, confidence %s", whose,
+		count(s.Evidence.Containers(), "container"), span(saw.longest), tried, s.Level)
 }

@@ -28,10 +28,13 @@ type key struct {
 	because string
 	exec    bool
 	try     bool
+	trial   bool
+	// harmless is set if the trial went on
+	harmless bool
 }
 
 func keyOf(n dropcap.Need) key {
-	return key{n.Cap, n.Outcome, n.Class, n.Because, n.Exec, n.TryWithout}
+	return key{n.Cap, n.Outcome, n.Class, n.Because, n.Exec, n.TryWithout, n.Trial, n.Harmless}
 }
 
 // sharedKey is a key of the kernel's counts within a need.
@@ -80,7 +83,8 @@ func (t *tally) needs(sources int) []dropcap.Need {
 	slices.SortFunc(list, func(a, b dropcap.Need) int {
 		return cmp.Or(cmp.Compare(a.Cap, b.Cap), -cmp.Compare(a.Outcome, b.Outcome),
 			cmp.Compare(rank(a.Class), rank(b.Class)), strings.Compare(a.Because, b.Because),
-			rank01(a.Exec)-rank01(b.Exec), rank01(a.TryWithout)-rank01(b.TryWithout))
+			rank01(a.Exec)-rank01(b.Exec), rank01(a.TryWithout)-rank01(b.TryWithout),
+			rank01(a.Trial)-rank01(b.Trial), rank01(a.Harmless)-rank01(b.Harmless))
 	})
 	return list
 }

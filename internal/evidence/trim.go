@@ -30,6 +30,10 @@ func Trim(w dropcap.WorkloadEvidence, present func(dropcap.Source) bool) dropcap
 	surplus := len(list) - KeptApart
 	for _, s := range list {
 		at, begun := sums[s.Host.ID]
+		if s.Trial != "" && surplus > 0 && !present(s) {
+			surplus-- // it is no recording that could be summed up; Tried has what counts
+			continue
+		}
 		switch {
 		case s.Summed == 0 && (surplus <= 0 || present(s)):
 			kept = append(kept, s)

@@ -117,9 +117,9 @@ func (d decider) needed(c caps.Cap) string {
 		return ""
 	}
 	for _, n := range d.support.Evidence.Needs {
-		if n.Cap == c && n.Outcome == dropcap.Granted && n.Class.Keeps() {
-			why := fmt.Sprintf("evidence: %s, seen %s%s: %s", n.Class, times(n.Count), by(n),
-				n.Because)
+		if n.Cap == c && n.Used() && n.Class.Keeps() {
+			why := fmt.Sprintf("evidence: %s, seen %s%s%s: %s", n.Class, underTrial(n),
+				times(n.Count), by(n), n.Because)
 			if d.support.Evidence.TryWithout.Has(c) && n.TryWithout {
 				why += "; try without: " + n.TryBecause
 			}
@@ -127,6 +127,13 @@ func (d decider) needed(c caps.Cap) string {
 		}
 	}
 	return "evidence: one of several that would do"
+}
+
+func underTrial(n dropcap.Need) string {
+	if n.Trial {
+		return "under trial "
+	}
+	return ""
 }
 
 // by names the program that caused most of the checks, and the system call.

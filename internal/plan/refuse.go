@@ -130,6 +130,8 @@ func (d decider) known() bool {
 	switch {
 	case d.support == nil:
 		return false
+	case d.support.Level == dropcap.ConfidenceTried:
+		return !d.support.Gaps().First || !d.afresh()
 	case d.support.Level != dropcap.ConfidenceLow:
 		return true
 	}
@@ -147,7 +149,7 @@ func madeAgain(c dropcap.Container) bool {
 
 // firstUnseen warns if a later start was observed instead of the first.
 func (d decider) firstUnseen() []string {
-	if d.support.Level != dropcap.ConfidenceLow {
+	if !d.support.Gaps().First {
 		return nil
 	}
 	return []string{"its first start was not seen, only a later one: as it keeps its volumes " +

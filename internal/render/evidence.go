@@ -41,6 +41,9 @@ func sources(x dropcap.WorkloadEvidence) string {
 	var seconds int64
 	var lost uint64
 	for _, s := range x.Sources {
+		if s.Trial != "" {
+			continue // a trial is told with the confidence
+		}
 		starts, stops, seconds, lost = starts+s.StartsCold+s.StartsWarm, stops+s.Stops,
 			seconds+s.Seconds, lost+s.Lost
 	}
@@ -90,7 +93,7 @@ func writeEvidence(b *strings.Builder, x dropcap.WorkloadEvidence,
 }
 
 func shown(n dropcap.Need, x dropcap.WorkloadEvidence) bool {
-	return n.Outcome == dropcap.Granted && n.Class.Keeps() && x.Held.Has(n.Cap)
+	return n.Used() && n.Class.Keeps() && x.Held.Has(n.Cap)
 }
 
 // class returns a need's class, and what it keeps if that is not the capability itself.
@@ -102,7 +105,12 @@ func class(n dropcap.Need, x dropcap.WorkloadEvidence) string {
 			s += ", which is kept"
 		}
 	}
+	if n.Trial {
+		s += ", under trial"
+	}
 	switch {
+	case n.TryWithout && !x.Required.Has(n.Cap) && !n.Doubted():
+		s += " (tried: not kept)"
 	case n.Approved:
 		s += " (approved)"
 	case n.Exec:
