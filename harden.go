@@ -37,7 +37,34 @@ type Hardening struct {
 	Trial      string         `json:"trial,omitempty"`  // id of the trial that runs or ran last
 	Change     string         `json:"change,omitempty"` // id of the last change
 	Attempts   int            `json:"attempts"`         // changes that were rolled or backed out
-	Timeline   []Event        `json:"timeline"`
+	Timeline   []Event        `json:"timeline"`         // the last 100
+
+	// Proposed is what would be dropped as far as is known now.
+	Proposed caps.Set `json:"proposed"`
+	// Watched is how long it has run well since the change, in seconds of observation.
+	Watched int64 `json:"watched_seconds"`
+	// Missed is what was denied after a change and decided something: it is kept from then on.
+	Missed caps.Set `json:"missed"`
+	// Approved is what a person has agreed to drop.
+	Approved caps.Set `json:"approved"`
+	// Backing says why a change is being backed out; empty if none is.
+	Backing string `json:"backing,omitempty"`
+	// Resume is the state to go on from after a pause or what holds it up.
+	Resume   HardenState `json:"resume,omitempty"`
+	Restarts int         `json:"restarts"` // that were made so that starts are seen
+	// Reverted is how often somebody undid the change by making the container again.
+	Reverted int `json:"reverted"`
+	// Policy is set if the policy asked for it, and not a person.
+	Policy bool `json:"by_policy,omitempty"`
+}
+
+// Active reports whether the service still does something about it by itself.
+func (h Hardening) Active() bool {
+	switch h.State {
+	case HardenPaused, HardenStopped, HardenGone:
+		return false
+	}
+	return true
 }
 
 // HardenSettings are what an operator asks of a hardening.
@@ -51,9 +78,11 @@ type HardenSettings struct {
 	// at any time.
 	Window  string `json:"window,omitempty"`
 	Approve bool   `json:"approve,omitempty"` // wait for a person before the change
-	// AddBack: what fails after the change is re-created with the capability that it missed, and
-	// not backed out as a whole.
+	// AddBack: what is backed out since it missed a capability is changed again in the next window,
+	// and keeps that one. Otherwise a person decides.
 	AddBack bool `json:"add_back,omitempty"`
+	// AcceptLow takes what was learned as enough, whatever its confidence.
+	AcceptLow bool `json:"accept_low,omitempty"`
 }
 
 // HardenState is where a hardening is.
