@@ -55,7 +55,8 @@ many through AWS Systems Manager.`,
 	root.SetFlagErrorFunc(usage)
 	a.engine.Register(root.PersistentFlags())
 	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.plan(), a.apply(), a.backout(),
-		a.recover(), a.prune(), a.history(), a.explain(), a.doctor(), a.policy(), a.version(),
+		a.recover(), a.prune(), a.history(), a.explain(), a.doctor(), a.policy(), a.serve(),
+		a.version(),
 		a.fleet(), a.node())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

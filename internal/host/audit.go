@@ -13,7 +13,9 @@ import (
 type AuditRequest struct {
 	SeeRequest
 	// Saved is judged instead of this host; nil means this host.
-	Saved  *dropcap.Snapshot
+	Saved *dropcap.Snapshot
+	// Ours says that Saved is of this host, looked at a moment ago: its changes count too.
+	Ours   bool
 	Policy dropcap.Policy
 	// Filter selects the containers of the result.
 	Filter audit.Filter
@@ -48,7 +50,7 @@ func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
 		}
 		_, here = s.Local()
 	}
-	known, changes := h.recall(ctx, &r.Snapshot, q.Saved == nil)
+	known, changes := h.recall(ctx, &r.Snapshot, q.Saved == nil || q.Ours)
 	if err := labelValuesKnown(q.Policy, r.Snapshot); err != nil {
 		return r, err
 	}

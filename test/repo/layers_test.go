@@ -39,7 +39,7 @@ var rooms = map[string]layer{
 	"layer": adapter, "containerd": adapter,
 	"host": application, "node": application, "printable": bottom,
 	"foreign": documents, "owner": documents, "wire": documents,
-	"render": renderer, "cli": shell,
+	"render": renderer, "cli": shell, "serve": shell,
 	"testenv": stand, "dockertest": stand, "lab": labLayer,
 }
 
@@ -114,7 +114,7 @@ var mayImport = map[layer][]layer{
 	adapter:     {bottom, capsLayer, root, documents},
 	renderer:    {bottom, capsLayer, root, documents},
 	application: {bottom, capsLayer, root, documents, verb, adapter, application},
-	shell: {bottom, capsLayer, root, documents, verb, adapter, application, renderer,
+	shell: {bottom, capsLayer, root, documents, verb, adapter, application, renderer, shell,
 		labLayer},
 	program:  {shell},
 	stand:    {bottom, capsLayer, root, stand},
@@ -124,7 +124,7 @@ var mayImport = map[layer][]layer{
 }
 
 // upper rooms stand on another one of their layer.
-var upper = map[string]string{"node": "host", "wire": "foreign"}
+var upper = map[string]string{"node": "host", "wire": "foreign", "cli": "serve"}
 
 // violations checks packages against the rule of imports.
 func violations(list []goPackage) []string {
@@ -163,7 +163,8 @@ func refused(from layer, room, path string) string {
 		return ""
 	case !slices.Contains(mayImport[from], to):
 		return fmt.Sprintf("a %s may not import a %s", from, to)
-	case from == to && (from == application || from == documents) && upper[room] != toRoom:
+	case from == to && (from == application || from == documents || from == shell) &&
+		upper[room] != toRoom:
 		return fmt.Sprintf("%s is below %s", room, toRoom)
 	case room == "node" && to == adapter && toRoom != "store":
 		return "a node keeps receipts, and asks its host for all else"
