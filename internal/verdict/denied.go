@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"slices"
+
 	"dropcap"
 	"dropcap/caps"
 )
@@ -40,4 +42,18 @@ func servedOtherwise(c dropcap.KernelCheck, denied, granted map[site]uint64) boo
 		}
 	}
 	return false
+}
+
+// ServedBy returns the capabilities that the kernel asks for next at the same place, any of which
+// would do as well.
+func ServedBy(c dropcap.KernelCheck) (s caps.Set) {
+	p := pathOf(c.Frames)
+	i := p.asker()
+	for _, pair := range pairs {
+		if pair.first == c.Cap && (len(pair.at) == 0 || i < len(p.names) &&
+			slices.Contains(pair.at, p.names[i])) {
+			s |= caps.Of(pair.second)
+		}
+	}
+	return s
 }

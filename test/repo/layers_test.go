@@ -32,6 +32,7 @@ const (
 // .depguard.yml.
 var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb,
+	"trial":    verb,
 	"snapshot": verb, "doctor": verb, "explain": verb, "harden": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
 	"frame": verb, "trust": verb, "metrics": verb,
