@@ -38,6 +38,16 @@ func entries[K comparable, V any](m *ebpf.Map) ([]entry[K, V], error) {
 	}
 }
 
+// Read returns the entries of a hash map that programs may be writing to.
+func Read[K comparable, V any](m *ebpf.Map) (map[K]V, error) {
+	list, err := entries[K, V](m)
+	out := make(map[K]V, len(list))
+	for _, e := range list {
+		out[e.key] = e.value
+	}
+	return out, err
+}
+
 // entriesSlowly is for kernels without batches, and for buckets with more entries than fit. The
 // order changes under a reader, so the library may see a bucket twice or give up: entries are told
 // apart by key, and it begins again.

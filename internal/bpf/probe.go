@@ -1,4 +1,5 @@
-// Package bpf loads eBPF programs: the only importer of cilium/ebpf. Its programs only observe.
+// Package bpf loads eBPF programs that observe. What denies is internal/deny, which reads with this
+// package's Recorder; both, and nothing else, import cilium/ebpf.
 // Nothing here changes a verdict, and a probe is closed before it returns.
 package bpf
 
@@ -71,7 +72,7 @@ func candidates() []candidate {
 // Probe tries each hook for real, in order of preference: it loads and attaches an empty program
 // and closes it at once. After the end of ctx it tries no more.
 func Probe(ctx context.Context) []Hook {
-	allowMemory()
+	AllowMemory()
 	var list []Hook
 	for _, c := range candidates() {
 		h := Hook{Name: c.name}
@@ -79,8 +80,8 @@ func Probe(ctx context.Context) []Hook {
 			h.Why = "not tried: " + err.Error()
 		} else if err := try(c); err != nil {
 			h.Why = explainRefusal(c, err)
-		} else if c.spec.Type == ebpf.LSM && !lsmCalled() {
-			h.Why = `it attaches but is never called: "bpf" is not in /sys/kernel/security/lsm`
+		} else if c.spec.Type == ebpf.LSM && !LSMCalled() {
+			h.Why = NoLSM
 		} else {
 			h.OK = true
 		}
@@ -105,28 +106,36 @@ func try(c candidate) error {
 	return l.Close()
 }
 
-// allowMemory lifts the limit of locked memory, to which kernels before 5.11 charge programs. If
+// AllowMemory lifts the limit of locked memory, to which kernels before 5.11 charge programs. If
 // that is not allowed, loading fails and says so. The library's own helper will not do: importing
 // it alone probes the kernel at each start of the program.
-func allowMemory() {
+func AllowMemory() {
 	most := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &most)
 }
 
-// lsmCalled reports whether the kernel calls BPF security modules: without that they attach all the
+// NoLSM says in one clause what it means if LSMCalled is false.
+const NoLSM = `it attaches but is never called: "bpf" is not in /sys/kernel/security/lsm`
+
+// LSMCalled reports whether the kernel calls BPF security modules: without it they attach all the
 // same, without an error.
-func lsmCalled() bool {
+func LSMCalled() bool {
 	text, err := os.ReadFile("/sys/kernel/security/lsm")
 	return err == nil && slices.Contains(strings.Split(strings.TrimSpace(string(text)), ","), "bpf")
 }
 
-// explainRefusal explains the commonest refusals; the messages of the kernel and the library are
-// about internals.
+// explainRefusal is ExplainRefusal, and knows hosts without kprobes.
 func explainRefusal(c candidate, err error) string {
 	const kprobes = "/sys/bus/event_source/devices/kprobe"
 	if _, missing := os.Stat(kprobes); c.spec.Type == ebpf.Kprobe && missing != nil {
 		return "the kernel offers no kprobes: there is no " + kprobes
 	}
+	return ExplainRefusal(err)
+}
+
+// ExplainRefusal says in one clause why a program did not load or attach. The messages of the
+// kernel and the library are about internals.
+func ExplainRefusal(err error) string {
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, btf.ErrNotFound) {
 		return "this kernel has no such hook"
 	}

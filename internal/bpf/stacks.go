@@ -153,9 +153,11 @@ func (s *symbols) frames(addresses []uint64) []string {
 		}
 		names = append(names, plain(s.name(a)))
 	}
-	// Above it are the tracer's own frames: programs, trampolines, tracepoints. Those have no
-	// lasting address.
-	if i := slices.Index(names, "cap_capable"); i >= 0 {
+	// Above it are dropcap's own frames: programs, trampolines, tracepoints. Those have no lasting
+	// address. What denies sits above cap_capable.
+	if i := slices.IndexFunc(names, func(name string) bool {
+		return name == "cap_capable" || name == "security_capable"
+	}); i >= 0 {
 		names = names[i:]
 	}
 	return slices.DeleteFunc(names, passed)
@@ -171,7 +173,8 @@ func plain(name string) string {
 // (include/linux/capability.h, security/, kernel/capability.c, and each machine's system call
 // entry).
 var passing = []string{
-	"", "cap_capable", "cap_capable_helper", "security_capable", "ns_capable_common", "ns_capable",
+	"", "cap_capable", "cap_capable_helper", "security_capable", "bpf_lsm_capable",
+	"ns_capable_common", "ns_capable",
 	"ns_capable_noaudit", "ns_capable_setid", "capable",
 	"has_ns_capability", "has_ns_capability_noaudit", "has_capability", "has_capability_noaudit",
 	"file_ns_capable", "privileged_wrt_inode_uidgid",

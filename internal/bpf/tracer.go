@@ -1,13 +1,12 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -31,29 +30,19 @@ type Options struct {
 
 // Tracer counts the capability checks of containers in the kernel. It is safe for concurrent use.
 type Tracer struct {
-	hook              string
-	collection        *ebpf.Collection
-	programs          []*ebpf.Program
-	links             []link.Link
-	lossUnknown       bool
-	symbols           *symbols
-	paths             *paths
-	pathsWithoutStack atomic.Uint64 // call paths whose stack was gone
-	lostStacks        atomic.Uint64 // the kernel's count at the last reading
+	*Recorder
+	hook        string
+	programs    []*ebpf.Program
+	links       []link.Link
+	lossUnknown bool
 	// why programs' use of their own sets without a check is invisible; empty if visible
 	noCalls string
-
-	mu     sync.Mutex // guards phases and changes of groups
-	phases []string   // by number: see ownPhases
 }
-
-// ownPhases are those that the eBPF programs set by themselves: PHASE_… in programs/maps.h.
-var ownPhases = []string{"", dropcap.PhaseStart, dropcap.PhaseRun}
 
 // Open loads the programs and attaches the best hook that works here. Nothing is watched before a
 // call of Default or Watch. The error has CodeHost.
 func Open(o Options) (*Tracer, error) {
-	allowMemory()
+	AllowMemory()
 	var refused []string
 	for _, c := range candidates() {
 		if !c.eligible(o.Hook) {
@@ -86,7 +75,14 @@ func (c candidate) eligible(hook string) bool {
 
 // refusal returns the error for a host where nothing loads, with the likeliest remedy.
 func refusal(because string) error {
-	facts, hint := Facts(), "see dropcap doctor for what this kernel offers"
+	return dropcap.Errorf(dropcap.CodeHost,
+		cmp.Or(Remedy(), "see dropcap doctor for what this kernel offers"),
+		"cannot watch capability checks: %s", because)
+}
+
+// Remedy returns what would let programs load here; empty if that is not known.
+func Remedy() (hint string) {
+	facts := Facts()
 	switch {
 	case os.Geteuid() != 0:
 		hint = "run dropcap as root"
@@ -96,7 +92,7 @@ func refusal(because string) error {
 	case facts.Lockdown == "confidentiality":
 		hint = "the kernel is locked down (confidentiality): boot without lockdown=confidentiality"
 	}
-	return dropcap.Errorf(dropcap.CodeHost, hint, "cannot watch capability checks: %s", because)
+	return hint
 }
 
 // open opens a candidate together with a hook for prctl, or without one.
@@ -127,20 +123,18 @@ func openAll(all []candidate, o Options) (*Tracer, error) {
 		return nil, err
 	}
 	c := all[0]
-	t := &Tracer{hook: c.name, phases: slices.Clone(ownPhases),
-		lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
-	if t.collection, err = ebpf.NewCollectionWithOptions(spec,
-		ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}}); err != nil {
+	collection, err := ebpf.NewCollectionWithOptions(spec,
+		ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}})
+	if err != nil {
 		return nil, err
 	}
+	t := &Tracer{Recorder: newRecorder(collection), hook: c.name,
+		lossUnknown: c.spec.Type == ebpf.Kprobe && !countsKprobes()}
 	if err := t.attach(all); err != nil {
 		t.Close()
 		return nil, err
 	}
-	if t.paths, err = readPaths(t.collection.Maps[capabilityMapProgramPaths]); err == nil {
-		t.symbols, err = readSymbols()
-	}
-	if err != nil {
+	if err := t.begin(); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("%w%w", errNotOurs, err)
 	}
@@ -179,18 +173,11 @@ func prepare(all []candidate, o Options) (*ebpf.CollectionSpec, error) {
 		// many checks share a call path
 		spec.Maps[capabilityMapStacks].MaxEntries = max(uint32(o.MaxKeys)/8, 64)
 	}
-	each := uint32(4096)
+	each := 4096
 	if o.MaxKeysEach > 0 {
-		each = uint32(o.MaxKeysEach)
+		each = o.MaxKeysEach
 	}
-	err = errors.Join(
-		spec.Variables[capabilityVarKeysEach].Set(each),
-		spec.Variables[capabilityVarOpened].Set(uint64(sinceBoot())),
-		spec.Variables[capabilityVarWall].Set(uint64(time.Now().UnixNano())-uint64(sinceBoot())),
-		spec.Variables[capabilityVarUpperAt].Set(upperAt()),
-		spec.Variables[capabilityVarRootCgroup].Set(rootCgroup()),
-	)
-	return spec, err
+	return spec, SetConstants(spec, each)
 }
 
 // sinceBoot returns CLOCK_BOOTTIME, the clock of the eBPF programs.
@@ -228,9 +215,5 @@ func (t *Tracer) Close() error {
 	for _, l := range t.links {
 		err = errors.Join(err, l.Close())
 	}
-	if t.paths != nil {
-		err = errors.Join(err, t.paths.close())
-	}
-	t.collection.Close()
-	return err
+	return errors.Join(err, t.Recorder.Close())
 }

@@ -132,39 +132,6 @@ func (t *Tracer) Sightings() ([]Sighting, error) {
 	return out, nil
 }
 
-// Forget frees what the kernel keeps of containers that have ended. Read their checks before. It
-// reads through everything kept, so forget many at once.
-func (t *Tracer) Forget(cgroups ...uint64) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	gone := map[uint64]bool{}
-	for _, c := range cgroups {
-		gone[c] = true
-	}
-	maps := t.collection.Maps
-	err := errors.Join(
-		drop(maps[capabilityMapChecks], func(k capabilityCheck, _ capabilityTally) bool {
-			return gone[k.Own]
-		}),
-		drop(maps[capabilityMapCallPaths], func(k capabilityCallPath, _ uint64) bool {
-			return gone[k.Check.Own]
-		}),
-		drop(maps[capabilityMapPrograms], func(k capabilityProgram, _ uint8) bool {
-			return gone[k.Own]
-		}),
-		drop(maps[capabilityMapGroups], func(_ uint64, g capabilityGroup) bool {
-			return gone[g.Own]
-		}),
-		drop(maps[capabilityMapHomes], func(k uint64, _ capabilityHome) bool { return gone[k] }),
-		drop(maps[capabilityMapLosses], func(k, _ uint64) bool { return gone[k] }),
-	)
-	t.paths.forget(gone)
-	if err != nil {
-		return fmt.Errorf("forget %d cgroups: %w", len(gone), err)
-	}
-	return nil
-}
-
 // prune makes room for other cgroups. It drops those that belong to no container, which are
 // recognised again in a moment.
 func (t *Tracer) prune() error {

@@ -37,7 +37,7 @@ var rooms = map[string]layer{
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
 	"frame": verb, "trust": verb, "metrics": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
-	"layer": adapter, "containerd": adapter,
+	"layer": adapter, "containerd": adapter, "deny": adapter,
 	"host": application, "node": application, "printable": bottom,
 	"foreign": documents, "owner": documents, "wire": documents,
 	"render": renderer, "cli": shell, "serve": shell,
@@ -162,6 +162,8 @@ func refused(from layer, room, path string) string {
 		return refusedOutside(from, room, path)
 	case room != "" && room == toRoom:
 		return ""
+	case room == "deny" && toRoom == "bpf": // reads with the recorder of what observes
+		return ""
 	case !slices.Contains(mayImport[from], to):
 		return fmt.Sprintf("a %s may not import a %s", from, to)
 	case from == to && (from == application || from == documents || from == shell) &&
@@ -198,6 +200,9 @@ func refusedOutside(from layer, room, path string) string {
 func fenced(room, path string) string {
 	if room == "lab" && slices.Contains(signer, path) {
 		return ""
+	}
+	if room == "deny" {
+		room = "bpf" // it stands on it
 	}
 	for prefix, owner := range fences {
 		if strings.HasPrefix(path+"/", prefix+"/") && room != owner {

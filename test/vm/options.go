@@ -13,6 +13,7 @@ type options struct {
 	cpus        int
 	files       []file
 	modules     []string
+	args        []string
 	bootTimeout time.Duration
 }
 
@@ -51,3 +52,6 @@ func Modules(names ...string) Option {
 
 // BootTimeout limits Start and Boot; 4 minutes for a host and 2 for a bare kernel by default.
 func BootTimeout(d time.Duration) Option { return func(o *options) { o.bootTimeout = d } }
+
+// Args adds to the kernel's command line.
+func Args(args ...string) Option { return func(o *options) { o.args = append(o.args, args...) } }

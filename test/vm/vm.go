@@ -186,7 +186,7 @@ func (m *Machine) bootArgs() string {
 	if m.kind.disk && m.fresh {
 		args = append(args, inject)
 	}
-	return strings.Join(args, " ")
+	return strings.Join(append(args, m.options.args...), " ")
 }
 
 func (m *Machine) ready(ctx context.Context) error {

@@ -101,14 +101,3 @@ __noinline int provenance(__u64 file, __u64 own)
 	return magic == TMPFS_MAGIC || magic == RAMFS_MAGIC || magic == HUGETLBFS_MAGIC ?
 		FROM_MEMORY : FROM_VOLUME;
 }
-
-/* forge notes that a process may have named another file as its executable, as SYS_RESOURCE allows.
- * What was judged before stays as it was. */
-static __noinline int forge(__u64 own)
-{
-	struct home *h = bpf_map_lookup_elem(&homes, &own);
-
-	if (h)
-		h->forged = 1;
-	return 0;
-}
