@@ -20,7 +20,7 @@ install: build ## the binary in /usr/local/bin
 
 gen: ## the eBPF objects and tables of system calls again, with Debian 12's clang; a test holds the committed ones to it
 	test/hosts/provision clang
-	cd internal/bpf && go generate .
+	go generate ./internal/bpf ./internal/deny
 
 package: ## .deb, .rpm, what Distributor takes, bills of materials and checksums, for amd64 and arm64, in dist/; signed with SIGNING_KEY=FILE
 	packaging/build

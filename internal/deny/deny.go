@@ -49,7 +49,7 @@ const keysEach = 1024
 // call of Deny or Expect. The error has CodeHost where no hook works.
 func Open(o Options) (*Denier, error) {
 	if o.Hook != "" && find(o.Hook) == nil {
-		return nil, dropcap.Errorf(dropcap.CodeUsage, "choose "+names(),
+		return nil, dropcap.Errorf(dropcap.CodeUsage, "choose "+strings.Join(Hooks(), " or "),
 			"cannot deny capabilities: there is no hook %q", o.Hook)
 	}
 	bpf.AllowMemory()

@@ -47,12 +47,12 @@ func find(name string) *hook {
 	return nil
 }
 
-func names() string {
-	var list []string
+// Hooks returns the names of the hooks, in order of preference.
+func Hooks() (list []string) {
 	for _, h := range hooks {
 		list = append(list, h.name)
 	}
-	return strings.Join(list, " or ")
+	return list
 }
 
 // programName returns the name of the object's program for a hook.

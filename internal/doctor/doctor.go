@@ -49,6 +49,7 @@ type Hook struct {
 	OK     bool
 	Why    string // why not, one clause
 	Usable bool   // it sees every check with its verdict, so it suffices for learn
+	Denies bool   // a check can be denied there, so it suffices for trial and hold
 }
 
 // Disk is the room for a folder.
@@ -66,6 +67,8 @@ const (
 	verbAudit = "audit"
 	verbLearn = "learn"
 	verbApply = "apply"
+	verbTrial = "trial"
+	verbHold  = "hold"
 )
 
 // Examine runs every check, and returns a report that is complete whatever fails.

@@ -34,7 +34,8 @@ func healthy() Deps {
 		Tracing: func(context.Context) Tracing {
 			return Tracing{BTF: true, Lockdown: "none", Hooks: []Hook{
 				{Name: "fexit/cap_capable", Why: "operation not permitted", Usable: true},
-				{Name: "tp_btf/cap_capable", OK: true, Usable: true}}}
+				{Name: "tp_btf/cap_capable", OK: true, Usable: true},
+				{Name: "fmod_ret/security_capable", OK: true, Denies: true}}}
 		},
 		Disk: func(string) (Disk, error) { return Disk{Folder: "/var/lib", Free: 40 << 30}, nil },
 	}
@@ -63,8 +64,10 @@ ok processes: /proc shows the processes of all 2 running containers [] audit lea
 ok cgroup: v2 [] learn
 ok BTF: /sys/kernel/btf/vmlinux [] learn
 ok eBPF: tp_btf/cap_capable will be used [] learn
+ok trial: capabilities can be denied at fmod_ret/security_capable [] trial hold
 warning hook fexit/cap_capable: operation not permitted [] 
 ok hook tp_btf/cap_capable: loads and attaches [] 
+ok hook fmod_ret/security_capable: loads and attaches [] 
 ok LSM: lockdown,bpf [] 
 ok live-restore: on: containers outlive a restart of the daemon [] apply
 ok store: 40 GiB free for /var/lib/dropcap (not there yet; measured at /var/lib) [] learn apply
@@ -129,10 +132,18 @@ func TestWhatIsMissingIsSaidWithItsRemedyAndTheVerbsThatNeedIt(t *testing.T) {
 			"runtime runsc (gVisor) keeps its own kernel", ""},
 		{"no BTF, no hook", func(d *Deps) {
 			d.Tracing = func(context.Context) Tracing {
-				return Tracing{Hooks: []Hook{{Name: "lsm/capable", OK: true}}}
+				return Tracing{Hooks: []Hook{{Name: "lsm/capable", OK: true, Denies: true}}}
 			}
 		}, "missing eBPF: no program that sees capability checks loads [boot a kernel with BTF " +
 			"or with kprobes] learn", "learn"},
+		{"no hook that denies", func(d *Deps) {
+			d.Tracing = func(context.Context) Tracing {
+				return Tracing{BTF: true, Hooks: []Hook{
+					{Name: "tp_btf/cap_capable", OK: true, Usable: true},
+					{Name: "lsm/capable", Why: "never called", Denies: true}}}
+			}
+		}, "missing trial: no capability can be denied: lsm/capable: never called [use a kernel " +
+			"that lets fmod_ret programs attach, or add \"bpf\"", "trial hold"},
 		{"no live-restore", func(d *Deps) {
 			d.LiveRestore = func(context.Context) (bool, error) { return false, nil }
 		}, "warning live-restore: off: a restart of the daemon stops every container", ""},
@@ -162,7 +173,7 @@ func TestWhatIsMissingIsSaidWithItsRemedyAndTheVerbsThatNeedIt(t *testing.T) {
 				t.Errorf("got\n%s\nwant a line %q", text(r), tt.want)
 			}
 			var blocked []string
-			for _, v := range []string{verbAudit, verbLearn, verbApply} {
+			for _, v := range []string{verbAudit, verbLearn, verbApply, verbTrial, verbHold} {
 				if r.Blocks(v) {
 					blocked = append(blocked, v)
 				}

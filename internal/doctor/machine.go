@@ -61,6 +61,7 @@ func (x *exam) tracing() {
 		x.missing("eBPF", "no program that sees capability checks loads", x.tracingRemedy(t),
 			verbLearn)
 	}
+	x.denying(t)
 	for _, h := range t.Hooks {
 		if h.OK {
 			x.ok("hook "+h.Name, "loads and attaches")
@@ -68,6 +69,31 @@ func (x *exam) tracing() {
 			x.warning("hook "+h.Name, h.Why, "")
 		}
 	}
+}
+
+// denying reports the hook at which a trial or a hold would deny.
+func (x *exam) denying(t Tracing) {
+	used := slices.IndexFunc(t.Hooks, func(h Hook) bool { return h.OK && h.Denies })
+	if used >= 0 {
+		x.ok("trial", "capabilities can be denied at "+t.Hooks[used].Name, verbTrial, verbHold)
+		return
+	}
+	why := "this kernel has no hook where a capability can be denied"
+	var refused []string
+	for _, h := range t.Hooks {
+		if h.Denies {
+			refused = append(refused, h.Name+": "+h.Why)
+		}
+	}
+	if len(refused) > 0 {
+		why = "no capability can be denied: " + strings.Join(refused, "; ")
+	}
+	remedy := `use a kernel that lets fmod_ret programs attach, or add "bpf" to the kernel's ` +
+		"lsm= parameter, after what /sys/kernel/security/lsm shows"
+	if !x.d.Root {
+		remedy = "run dropcap with sudo"
+	}
+	x.missing("trial", why, remedy, verbTrial, verbHold)
 }
 
 func (x *exam) tracingRemedy(t Tracing) string {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"dropcap"
 	"dropcap/internal/bpf"
+	"dropcap/internal/deny"
 	"dropcap/internal/docker"
 	"dropcap/internal/doctor"
 	"dropcap/internal/kernel"
@@ -103,7 +105,8 @@ func tracing(ctx context.Context) doctor.Tracing {
 	t := doctor.Tracing{BTF: k.BTF, Lockdown: k.Lockdown}
 	for _, h := range bpf.Probe(ctx) {
 		t.Hooks = append(t.Hooks, doctor.Hook{Name: h.Name, OK: h.OK, Why: h.Why,
-			Usable: strings.HasSuffix(h.Name, "/cap_capable")})
+			Usable: strings.HasSuffix(h.Name, "/cap_capable"),
+			Denies: slices.Contains(deny.Hooks(), h.Name)})
 	}
 	return t
 }
