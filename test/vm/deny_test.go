@@ -10,8 +10,9 @@ import (
 	"dropcap/test/vm"
 )
 
-// Capabilities are denied as internal/deny's tests say: on the oldest kernel at the one hook, on the
-// newest at the other, and under DROPCAP_TEST_FULL on each at each, on arm64, and ten million times.
+// Capabilities are denied as internal/deny's tests say: on the oldest kernel at the one hook, on
+// the newest at the other; under DROPCAP_TEST_FULL on each at each, on arm64, and ten million
+// times.
 func TestDenierOnEachKernel(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.VM)
 	program := testBinary(t, "./internal/deny", "amd64")
