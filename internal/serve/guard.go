@@ -129,10 +129,11 @@ func Loopback(name string) bool {
 
 // ownPage reports whether a request is not one that another site's page makes. Browsers say so in
 // Sec-Fetch-Site and, of a POST, in Origin; a program that sends neither is no browser, and has to
-// know the session's secret all the same.
+// know the session's secret all the same. Since these pages send no referrer, the Origin of their
+// own forms is null (Fetch, "append a request Origin header").
 func (s *Server) ownPage(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
-	if o := r.Header.Get("Origin"); o != "" {
+	if o := r.Header.Get("Origin"); o != "" && (o != "null" || site != "same-origin") {
 		u, err := url.Parse(o)
 		if err != nil || u.Host != r.Host {
 			return false

@@ -69,6 +69,8 @@ func TestOtherSitesCanDoNothing(t *testing.T) {
 		"a form of another origin": {"POST", http.Header{"Origin": {"https://evil.example"}},
 			v.form, 403},
 		"a form of no origin": {"POST", http.Header{"Origin": {"null"}}, v.form, 403},
+		"a form of this page, in a browser": {"POST", http.Header{"Origin": {"null"},
+			"Sec-Fetch-Site": {"same-origin"}}, v.form, 409},
 		"a form that another site sends": {"POST", http.Header{"Sec-Fetch-Site": {"cross-site"}},
 			v.form, 403},
 		"a form without the session's secret": {"POST", nil, "guessed", 403},

@@ -17,6 +17,7 @@ import (
 	"dropcap/internal/host"
 	"dropcap/internal/policy"
 	"dropcap/internal/testenv"
+	"dropcap/internal/testenv/browser"
 )
 
 // stage is a server over a fake engine.
@@ -171,4 +172,12 @@ func town(t *testing.T) *fake.Engine {
 		e.Add(c)
 	}
 	return e
+}
+
+// browse opens the pages in a browser, by a link.
+func (s *stage) browse() *browser.Tab {
+	s.Helper()
+	b := browser.Open(s.T, s.url, s.server.NewLink())
+	b.Says(`location.pathname`, "/")
+	return b
 }

@@ -1,4 +1,5 @@
-package serve
+// Package browser drives a real Chromium for tests of pages, and notes what a page must not do.
+package browser
 
 import (
 	"context"
@@ -20,19 +21,20 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// tab is one tab of a real Chromium, which ends with the test.
-type tab struct {
+// Tab is one tab of a browser, which ends with the test.
+type Tab struct {
 	*testing.T
 	context.Context
-	url    string
+	URL    string // of the server, without a path
 	mu     sync.Mutex
 	events []string // what a page must not do: errors, warnings, dialogs, requests elsewhere
 }
 
-type action = chromedp.Action[chromedp.Void]
+// Action is something that a person does.
+type Action = chromedp.Action[chromedp.Void]
 
-// browse opens the pages of a server in a browser, by a link.
-func browse(t *testing.T, s *stage) *tab {
+// Open starts a browser at a server, whose URL has no path, with the page at path.
+func Open(t *testing.T, url, path string) *Tab {
 	t.Helper()
 	testenv.Need(t, testenv.Chromium)
 	own := testenv.ShortFolder(t) // it also has sockets, and leaves them where it is killed
@@ -46,16 +48,15 @@ func browse(t *testing.T, s *stage) *tab {
 	t.Cleanup(stop)
 	ctx, stop = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(stop)
-	b := &tab{T: t, url: s.url}
+	b := &Tab{T: t, URL: url}
 	b.Context, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
 	b.watch()
-	b.open(s.server.NewLink())
-	b.expect(`location.pathname`, "/")
+	b.Go(path)
 	return b
 }
 
-func (b *tab) watch() {
+func (b *Tab) watch() {
 	b.Helper()
 	err := chromedp.Listen(b.Context, func(event any) {
 		switch e := event.(type) {
@@ -68,7 +69,7 @@ func (b *tab) watch() {
 		case *cdppage.EventJavascriptDialogOpening:
 			b.add("dialog: " + e.Message)
 		case *network.EventRequestWillBeSent:
-			if !strings.HasPrefix(e.Request.URL, b.url+"/") {
+			if !strings.HasPrefix(e.Request.URL, b.URL+"/") {
 				b.add("request: " + e.Request.URL)
 			}
 		}
@@ -76,17 +77,17 @@ func (b *tab) watch() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.run(command(network.Enable, network.EnableParams{}), command(log.Enable, cdp.Empty{}))
+	b.Run(command(network.Enable, network.EnableParams{}), command(log.Enable, cdp.Empty{}))
 }
 
-func (b *tab) add(what string) {
+func (b *Tab) add(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events = append(b.events, what)
 }
 
-// quiet reports whether the pages did nothing that they should not; what they did is forgotten.
-func (b *tab) quiet() {
+// Quiet reports whether the pages did nothing that they should not; what they did is forgotten.
+func (b *Tab) Quiet() {
 	b.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,26 +97,36 @@ func (b *tab) quiet() {
 	b.events = nil
 }
 
-func (b *tab) open(path string) {
-	b.Helper()
-	b.run(chromedp.Navigate(b.url + path))
+// Forget forgets what the pages did so far, since it was to be so.
+func (b *Tab) Forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events = nil
 }
 
-func command[P, R any](c cdp.Command[P, R], params P) action {
+// Go opens a page of the server.
+func (b *Tab) Go(path string) {
+	b.Helper()
+	b.Run(chromedp.Navigate(b.URL + path))
+}
+
+func command[P, R any](c cdp.Command[P, R], params P) Action {
 	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, c, params)
 		return err
 	})
 }
 
-func (b *tab) run(actions ...action) {
+// Run does what a person does.
+func (b *Tab) Run(actions ...Action) {
 	b.Helper()
 	if err := chromedp.Do(b.Context, actions...); err != nil {
 		b.Fatal(err)
 	}
 }
 
-func value[T any](b *tab, script string) T {
+// Value is what a script in the page says.
+func Value[T any](b *Tab, script string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.Context, chromedp.Evaluate[T](script))
 	if err != nil {
@@ -124,8 +135,8 @@ func value[T any](b *tab, script string) T {
 	return v
 }
 
-// expect waits until a script says what it should.
-func expect[T comparable](b *tab, script string, want T) {
+// Expect waits until a script says what it should.
+func Expect[T comparable](b *Tab, script string, want T) {
 	b.Helper()
 	var got T
 	if !testenv.Within(30*time.Second, func() bool {
@@ -133,23 +144,26 @@ func expect[T comparable](b *tab, script string, want T) {
 		got = v
 		return err == nil && got == want // a page that is just loading has no answer
 	}) {
-		b.Fatalf("%s: %v, want %v", script, got, want)
+		b.Fatalf("%s: %v, want %v\nat %s", script, got, want, Value[string](b,
+			`location.href + ": " + document.body.innerText.slice(0, 800)`))
 	}
 }
 
-func (b *tab) expect(script, want string) {
+// Says waits until a script says a text.
+func (b *Tab) Says(script, want string) {
 	b.Helper()
-	expect(b, script, want)
+	Expect(b, script, want)
 }
 
-func scheme(name string) action {
+// Scheme makes the browser prefer a colour scheme, light or dark.
+func Scheme(name string) Action {
 	return command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
 	})
 }
 
-// picture saves a picture of the whole page, where a folder for pictures is named.
-func (b *tab) picture(name string) {
+// Picture saves a picture of the window, where a folder for pictures is named.
+func (b *Tab) Picture(name string) {
 	b.Helper()
 	folder := os.Getenv("DROPCAP_TEST_PICTURES")
 	if folder == "" {
@@ -162,4 +176,22 @@ func (b *tab) picture(name string) {
 	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// Click clicks what a selector names, once it is there.
+func (b *Tab) Click(selector string) {
+	b.Helper()
+	b.Run(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Type types into what a selector names.
+func (b *Tab) Type(selector, text string) {
+	b.Helper()
+	b.Run(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Window gives the window a size.
+func (b *Tab) Window(width, height int64) {
+	b.Helper()
+	b.Run(chromedp.EmulateViewport(width, height))
 }

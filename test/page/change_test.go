@@ -1,0 +1,113 @@
+package page_test
+
+import (
+	"strings"
+	"testing"
+
+	"dropcap/internal/testenv/browser"
+)
+
+const (
+	outcome = `document.getElementById("outcome")?.textContent`
+	title   = `document.querySelector("h1")?.textContent`
+	notice  = `document.querySelector("[data-part=result] .notice")?.textContent ?? ""`
+)
+
+// verdictOf is the verdict in the overview.
+func verdictOf(name string) string {
+	return `[...document.querySelectorAll("#matrix tbody tr")].find(r => ` +
+		`r.querySelector("a").textContent === "` + name + `")?.dataset.v`
+}
+
+// apply opens a plan, confirms it and begins.
+func apply(b *browser.Tab, path, name, soak string) {
+	b.Helper()
+	b.Go(path)
+	b.Says(title, "Plan for "+name)
+	disabled := `document.querySelector("form button.danger").disabled`
+	browser.Expect(b, disabled, true)
+	b.Type("#confirm", name+"x")
+	browser.Expect(b, disabled, true)
+	b.Type("#confirm", "\b")
+	browser.Expect(b, disabled, false)
+	browser.Value[any](b, `document.getElementById("soak").value = "`+soak+`"`)
+	b.Click("form button.danger")
+	browser.Expect(b, `location.pathname.startsWith("/work/")`, true)
+}
+
+// A person changes a container, sees it done and the overview turn, and takes it back: the very
+// same container runs.
+func TestAChangeUnderOnesEyes(t *testing.T) {
+	s := newStage(t)
+	s.docker("run", "-d", "--name", "web", "--stop-timeout", "1", "app:1")
+	s.docker("run", "-d", "--name", "db", "--stop-timeout", "1", "--cap-drop", "ALL", "app:1")
+	// It changes an owner as it starts, which nobody has recorded.
+	s.docker("run", "-d", "--name", "late", "--stop-timeout", "1", "app:1", "sh", "-ec",
+		"echo x >/tmp/x; chown 1000 /tmp/x; exec sleep 3600")
+	old, late := s.id("web"), s.id("late")
+	s.serve("--allow-changes")
+	b := s.browse()
+	b.Says(verdictOf("web"), "fail")
+	b.Says(verdictOf("db"), "pass")
+	b.Picture("change-overview")
+
+	t.Run("it works", func(t *testing.T) {
+		apply(b, "/container/web/plan?level=cis", "web", "1")
+		b.Says(outcome, "done")
+		b.Picture("change-done")
+		if s.id("web") == old {
+			t.Error("web is the same container still")
+		}
+		b.Go("/")
+		b.Says(verdictOf("web"), "pass")
+	})
+	t.Run("it is taken back", func(t *testing.T) {
+		b.Go("/history")
+		b.Click("table.list a")
+		b.Says(title, "Change of web")
+		b.Picture("change-history")
+		b.Type(`input[name="confirm"]`, "web")
+		b.Click("form button.danger")
+		b.Says(outcome, "done")
+		if now := s.id("web"); now != old {
+			t.Errorf("web is %s, and was %s", now, old)
+		}
+	})
+	t.Run("it fails, and is rolled back while one watches", func(t *testing.T) {
+		apply(b, "/container/late/plan?level=least&accept=low", "late", "5")
+		b.Says(outcome, "rolled-back")
+		browser.Expect(b, `(`+notice+`).includes("the old container runs again")`, true)
+		b.Picture("change-rolled-back")
+		if now := s.id("late"); now != late {
+			t.Errorf("late is %s, and was %s", now, late)
+		}
+	})
+	t.Run("it is stopped midway, and a second one is told", func(t *testing.T) {
+		apply(b, "/container/web/plan?level=cis", "web", "600")
+		ready := `document.getElementById("log").textContent.includes("is ready")`
+		browser.Expect(b, ready, true)
+		second := browser.Value[string](b, `location.pathname`)
+		b.Go("/container/db")
+		browser.Expect(b, `!document.getElementById("working").hidden`, true)
+		b.Go("/container/late/plan?level=cis")
+		b.Quiet()
+		b.Type("#confirm", "late")
+		b.Click("form button.danger")
+		b.Says(title, "Conflict")
+		browser.Expect(b, `document.body.textContent.includes("change web is under way")`, true)
+		b.Forget() // Chromium's console has the refusal
+		b.Go(second)
+		b.Click("form button.danger")
+		b.Says(outcome, "stopped")
+		if now := s.id("web"); now != old {
+			t.Errorf("web is %s, and was %s", now, old)
+		}
+	})
+	if left := s.docker("ps", "-a", "--format", "{{.Names}}"); strings.Contains(left, "-dropcap-") {
+		t.Errorf("left behind: %s", left)
+	}
+	b.Go("/history")
+	browser.Expect(b, `document.querySelectorAll("table.list tbody tr").length`, 3)
+	b.Picture("history")
+	b.Quiet()
+}
