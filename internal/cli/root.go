@@ -54,7 +54,7 @@ many through AWS Systems Manager.`,
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(usage)
 	a.engine.Register(root.PersistentFlags())
-	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.plan(), a.apply(), a.backout(),
+	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.trial(), a.plan(), a.apply(), a.backout(),
 		a.recover(), a.prune(), a.history(), a.explain(), a.doctor(), a.policy(), a.serve(),
 		a.version(),
 		a.fleet(), a.node())

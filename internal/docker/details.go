@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dropcap"
 )
@@ -33,7 +36,9 @@ type Details struct {
 	Healthcheck bool // one is configured, by the image or the container
 	// a fingerprint of its command, as in Event.Ran; empty if there is none, or on Podman
 	Health       string
-	AutoRemove   bool // the engine removes it when it ends
+	HealthStatus string // "starting", "healthy", "unhealthy"; empty if nothing checks it
+	StopSignal   string // the number of the signal that stops it: "15"
+	AutoRemove   bool   // the engine removes it when it ends
 	RestartCount int
 	StartedAt    time.Time // zero if it never started
 	FinishedAt   time.Time // zero if it never ended
@@ -45,12 +50,16 @@ type detailsBody struct {
 	Path         string
 	Args         []string
 	RestartCount int
-	State        struct{ StartedAt, FinishedAt time.Time }
-	Mounts       []struct{ Destination string }
-	Config       struct {
+	State        struct {
+		StartedAt, FinishedAt time.Time
+		Health                *struct{ Status string }
+	}
+	Mounts []struct{ Destination string }
+	Config struct {
 		User, WorkingDir string
 		Entrypoint, Cmd  []string
 		Shell            []string
+		StopSignal       string
 		Healthcheck      *struct{ Test []string }
 	}
 	HostConfig struct {
@@ -96,8 +105,35 @@ func (b detailsBody) details() Details {
 	if h := b.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
 		d.Healthcheck, d.Health = true, healthFingerprint(h.Test, b.Config.Shell)
 	}
+	if h := b.State.Health; h != nil && h.Status != "none" {
+		d.HealthStatus = printable(h.Status, 40)
+	}
+	d.StopSignal = signalNumber(b.Config.StopSignal)
 	d.AutoRemove = b.HostConfig.AutoRemove
 	return d
+}
+
+// signalNumber returns the number of a signal, in any way that docker takes one; TERM's for one
+// that is unknown, as docker has it where none is set.
+func signalNumber(name string) string {
+	if n, err := strconv.Atoi(name); err == nil && n > 0 {
+		return strconv.Itoa(n)
+	}
+	name = strings.ToUpper(name)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	n := unix.SignalNum(name)
+	if plus, ok := strings.CutPrefix(name, "SIGRTMIN+"); ok { // systemd's halt is SIGRTMIN+3
+		if more, err := strconv.Atoi(plus); err == nil {
+			const firstRealTime = 34 // of glibc, which docker counts from
+			return strconv.Itoa(firstRealTime + more)
+		}
+	}
+	if n == 0 {
+		n = unix.SIGTERM
+	}
+	return strconv.Itoa(int(n))
 }
 
 // healthFingerprint returns the fingerprint of a healthcheck in the form in which the engine

@@ -92,7 +92,7 @@ func TestDetailsOfOptions(t *testing.T) {
 			"Config": map[string]any{}, "Path": "", "Args": nil,
 			"RestartCount": 3, "State": map[string]any{"StartedAt": "0001-01-01T00:00:00Z"},
 			"Image": ""}})
-		test.want.ID, test.want.RestartCount = id, 3
+		test.want.ID, test.want.RestartCount, test.want.StopSignal = id, 3, "15"
 		if got := details(t, c, id); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%v: got %+v, want %+v", test.host, got, test.want)
 		}

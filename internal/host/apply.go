@@ -59,6 +59,9 @@ func (h *Host) Apply(ctx context.Context, q ApplyRequest) (Changed, error) {
 	if err != nil || len(jobs) == 0 {
 		return Changed{Incomplete: left}, err
 	}
+	if err := h.endTrials(ctx, ch.Store, containersOf(jobs)); err != nil {
+		return Changed{Incomplete: left}, err
+	}
 	watching, end := h.watch(ctx, q.NoWatch, ch.Store)
 	defer end()
 	ch.Watcher = watching
@@ -208,6 +211,21 @@ func (h *Host) job(ctx context.Context, ch *Changing, p Planned, s dropcap.Step,
 		j.InPlace, err = inPlaceJob(ctx, p.originals, s, q.InPlace)
 	}
 	return j, err
+}
+
+// containersOf are the ids of the containers that jobs change.
+func containersOf(jobs []apply.Job) map[string]bool {
+	ids := map[string]bool{}
+	for _, j := range jobs {
+		ids[j.Step.Container.ID] = true
+		for _, o := range j.Others {
+			ids[o.Before] = true
+		}
+		for _, m := range j.Members {
+			ids[m.Step.Container.ID] = true
+		}
+	}
+	return ids
 }
 
 func namesOf(jobs []apply.Job) string {

@@ -33,8 +33,22 @@ func (h *Host) Backout(ctx context.Context, q BackoutRequest) (Changed, error) {
 		h.observer.Progress(Note{"nothing to back out"})
 		return Changed{}, nil
 	}
+	if err := h.endTrials(ctx, ch.Store, containersAfter(list)); err != nil {
+		return Changed{}, err
+	}
 	h.observer.Progress(Begun{})
 	return h.Outcome(ch.Backout(ctx, list))
+}
+
+// containersAfter are the ids of the containers that changes have made.
+func containersAfter(list []dropcap.Change) map[string]bool {
+	ids := map[string]bool{}
+	for _, c := range list {
+		for _, o := range c.Containers() {
+			ids[o.After] = true
+		}
+	}
+	return ids
 }
 
 // chosen opens a session for the changes that choose picks, after the operator has agreed. Without
