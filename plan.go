@@ -53,6 +53,9 @@ type Step struct {
 	Commands Commands  `json:"commands"`
 	// ids of the containers whose namespaces it shares or that it links to
 	DependsOn []string `json:"depends_on,omitempty"`
+	// With is the name of the container with which it is changed in one step, since it uses that
+	// one's namespaces or links to it; empty if it has a step of its own.
+	With string `json:"with,omitempty"`
 	// Layer is what is copied from the container's writable layer into the new one; nil if nothing
 	// is. It is not part of the plan's ID, since a container keeps writing.
 	Layer *CarriedLayer `json:"layer,omitempty"`

@@ -77,6 +77,12 @@ func (b *backing) run(ctx context.Context) error {
 			continue
 		}
 		w.id = b.c.Before
+		if w.touched && b.astray(old) {
+			if err := b.relink(ctx, old); err != nil {
+				return b.lost(err)
+			}
+			continue
+		}
 		e, wait := w.next(b.now(), old, new, b.m)
 		switch {
 		case wait:
@@ -85,6 +91,9 @@ func (b *backing) run(ctx context.Context) error {
 		case e == nil:
 			if w.keepNew {
 				b.idFile(ctx, b.c, b.c.After, b.c.Before)
+			}
+			if !b.m.unnoted {
+				b.sweepStrays(ctx)
 			}
 			if err := b.ended(w, old); err != nil {
 				return err
@@ -192,43 +201,55 @@ func (b *backing) foreign(ctx context.Context) bool {
 // again builds the old container again, since somebody has removed the retained one: under the
 // backup name, never started.
 func (b *backing) again(ctx context.Context) (dropcap.Result, error) {
+	id, result, err := b.makeAgain(ctx, "create-again", b.c.backupName())
+	if err != nil {
+		return result, err
+	}
+	b.replaced(ctx, id, "the retained container was gone; it was made again from the journal")
+	return result, nil
+}
+
+// makeAgain makes the old container once more, from the journal.
+func (b *backing) makeAgain(ctx context.Context, effect, name string) (id string,
+	result dropcap.Result, err error) {
+	result.Status = http.StatusGone
 	o, err := b.c.original()
 	if err != nil {
-		return dropcap.Result{Status: http.StatusGone}, err
+		return "", result, err
 	}
 	// a volume may have been emptied since: nothing of the image's may be copied into it
 	o.Filled = nil
 	o = o.Pointing(b.c.partners(false))
 	recipe, err := recreate.Read(o)
 	if err != nil {
-		return dropcap.Result{Status: http.StatusGone}, err
+		return "", result, err
 	}
-	creation, err := recipe.Exact(b.c.backupName())
+	creation, err := recipe.Exact(name)
 	if err != nil {
-		return dropcap.Result{Status: http.StatusGone}, err
+		return "", result, err
 	}
-	result, err := b.do(ctx, b.c, create("create-again", "make the old "+b.c.Name+
+	result, err = b.do(ctx, b.c, create(effect, "make the old "+b.c.Name+
 		" again, from the journal", creation))
 	if err != nil {
-		return result, err
+		return "", result, err
 	}
-	id, err := createdID(result.Body)
-	if err != nil {
-		return result, err
+	if id, err = createdID(result.Body); err != nil {
+		return "", result, err
 	}
 	for _, to := range creation.Connect {
 		if result, err := b.do(ctx, b.c, connect("connect-again", id, to)); err != nil {
-			return result, err
+			return "", result, err
 		}
 	}
+	return id, result, nil
+}
+
+// replaced notes that another container is the old one by now.
+func (b *backing) replaced(ctx context.Context, id, because string) (noted bool) {
 	b.m.whole = true
 	b.c.Before = id
-	b.c.Because = joined(b.c.Because,
-		"the retained container was gone; it was made again from the journal")
-	if err := b.note(ctx, b.c, "note-made-again", b.c.State); err != nil {
-		b.log("%s: %v", b.c.Name, err)
-	}
-	return result, nil
+	b.c.Because = joined(b.c.Because, because)
+	return b.try(ctx, b.c, "note-made-again", b.c.State) == nil
 }
 
 // ended judges the result.

@@ -103,11 +103,16 @@ func (r *Runner) newest(ctx context.Context, c *change) error {
 	return nil
 }
 
-// builtOn reports whether a change began with a container that another change created.
+// builtOn reports whether a change began with a container that another change created. What compose
+// has only made again, since it lives in the namespaces of another one, does not count: it may be
+// made again in any order.
 func builtOn(later, c dropcap.Change) bool {
+	counts := func(c dropcap.Change, o dropcap.ChangedContainer) bool {
+		return c.Strategy != dropcap.StrategySource || !sameGrant(o.Was, o.Is)
+	}
 	return slices.ContainsFunc(later.Containers(), func(l dropcap.ChangedContainer) bool {
 		return slices.ContainsFunc(c.Containers(), func(o dropcap.ChangedContainer) bool {
-			return o.After == l.Before && o.After != ""
+			return o.After == l.Before && o.After != "" && counts(later, l) && counts(c, o)
 		})
 	})
 }

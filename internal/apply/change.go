@@ -108,7 +108,8 @@ func (r *Runner) note(ctx context.Context, c *change, name string,
 		n.Change.Ended = r.now().UTC().Format(time.RFC3339)
 	}
 	switch {
-	case name == "note-begin", name == "note-live-restore":
+	case name == "note-begin", name == "note-live-restore",
+		name == "note-backing-out" && c.source != nil:
 		n.Keep = c.kept()
 	case state == dropcap.RolledBack || state == dropcap.BackedOut:
 		// nothing is left to be restored, and it may hold secrets

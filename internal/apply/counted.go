@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"dropcap"
 	"dropcap/internal/owner"
@@ -22,14 +23,14 @@ func (c *change) counted() bool {
 	return json.Unmarshal(o.Inspect, &b) == nil && owner.Counted(b.Config.Labels)
 }
 
-// released reports whether the old container is not retained. Those of a group are: they need each
-// other to come back.
+// released reports whether the old container is not retained. Of a group none is, once one is not:
+// those in a namespace name its container by the id, which one made again from the journal lacks.
 func (c *change) released() bool {
-	return c.lead == nil && len(c.members) == 0 && c.counted()
+	return slices.ContainsFunc(c.first().all(), (*change).counted)
 }
 
 func removeOld(name, id string) dropcap.Effect {
-	return remove("remove-old", "remove the old "+name+", which compose would count", id)
+	return remove("remove-old", "remove the old "+name+": compose would count the old ones", id)
 }
 
 // release removes an old container that is at rest and must not be retained. A backout makes it

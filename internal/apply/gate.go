@@ -217,7 +217,8 @@ func (g *gating) healthy(ctx context.Context, end time.Time) error {
 
 // probes runs the operator's own until they succeed, or their time is over.
 func (g *gating) probes(ctx context.Context, end time.Time) error {
-	if len(g.c.members) > 0 && g.of.Name != g.c.Name {
+	another := len(g.c.members) > 0 || g.c.source != nil && sameGrant(g.of.Was, g.of.Is)
+	if another && g.of.Name != g.c.Name {
 		return nil // what lives in its namespaces is another program
 	}
 	for _, p := range []struct {

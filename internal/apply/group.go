@@ -12,8 +12,9 @@ import (
 	"dropcap/internal/recreate"
 )
 
-// A container whose network, process or ipc namespace others live in is re-created together with
-// them, since they would stay in the namespace of a container that is gone. Each member of such a
+// A container whose network, process or ipc namespace others live in, or that others link to, is
+// re-created together with them, since they would stay in the namespace of a container that is
+// gone, or linked to it. Each member of such a
 // group is a change of its own, done by the same code as a single one, but all have one entry in
 // the journal, one order, one gate and one way back: what provides a namespace is stopped last and
 // started first.
@@ -144,10 +145,10 @@ func (c *change) started() (ids []string) {
 	return ids
 }
 
-// partners are the ids that containers of the group had before the change, and what stands in their
-// place: the new ones, or the old ones, which may have been made again.
-func (c *change) partners(new bool) map[string]string {
-	out := map[string]string{}
+// partners are what stands in the places of the containers of the group: the new ones, or the old
+// ones, which may have been made again. These have their names by the time that they are linked to.
+func (c *change) partners(new bool) recreate.Partners {
+	out := recreate.Partners{Namespaces: map[string]string{}, Links: map[string]dropcap.Ref{}}
 	for _, m := range c.first().all() {
 		o, err := m.original()
 		if err != nil {
@@ -157,9 +158,10 @@ func (c *change) partners(new bool) map[string]string {
 		switch {
 		case err != nil:
 		case new:
-			out[was.ID] = m.After
+			out.Namespaces[was.ID] = m.After
+			out.Links[was.Name] = dropcap.Ref{ID: m.After, Name: m.newName()}
 		default:
-			out[was.ID] = m.Before
+			out.Namespaces[was.ID] = m.Before
 		}
 	}
 	return out
@@ -183,22 +185,25 @@ func (c *change) blueprint() *recreate.Recipe {
 	return c.job.Recipe
 }
 
-// phase is when in a switch an effect of a member has its turn: all are stopped, then put aside and
-// replaced, then started.
+// phase is when in a switch an effect of a member has its turn: all are stopped, then each new one
+// is brought all that its old one had, then they are put aside and replaced, then started. So
+// whoever has his name holds all.
 func phase(effect string) int {
 	switch effect {
 	case "stop-old":
 		return 0
+	case "carry-rest":
+		return 1
 	case "start-new":
-		return 2
+		return 3
 	}
-	return 1
+	return 2
 }
 
 // inOrder does something for each effect of a switch.
 func (s recreating) inOrder(c *change, id func(*change) string,
 	do func(m *change, old *containerState, e dropcap.Effect) error) error {
-	for turn := range 3 {
+	for turn := range 4 {
 		order := c.all()
 		if turn == 0 {
 			order = c.backwards()
@@ -274,9 +279,7 @@ func (s recreating) reach(ctx context.Context, c *change) error {
 		return err
 	}
 	for _, m := range apart {
-		e := post("restart-old", "restart "+m.Name+", which was left in a namespace that is gone",
-			"/containers/"+m.Before+"/restart", nil, nil, 30*time.Minute)
-		if _, err := s.do(ctx, m, e); err != nil {
+		if _, err := s.do(ctx, m, restart(m.Name, m.Before)); err != nil {
 			return m.named(err)
 		}
 	}
@@ -336,9 +339,22 @@ func (s recreating) stands(ctx context.Context, c *change) (bool, error) {
 	return len(apart) == 0, err
 }
 
-// rest sees to it that all old ones are at rest.
+// rest sees to it that all old ones are at rest, before any of them is removed.
 func (s recreating) rest(ctx context.Context, c *change) error {
-	return c.each(func(m *change) error { return s.restOne(ctx, m) })
+	olds := map[*change]*containerState{}
+	if err := c.each(func(m *change) (err error) {
+		olds[m], err = s.restOne(ctx, m)
+		return err
+	}); err != nil {
+		return err
+	}
+	pruned := true
+	for _, m := range c.backwards() {
+		s.release(ctx, m, olds[m])
+		pruned = pruned && m.Pruned
+	}
+	c.Pruned = pruned
+	return nil
 }
 
 // mayBack refuses where one of the names belongs to somebody else's container by now.

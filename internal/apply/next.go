@@ -29,6 +29,7 @@ type memory struct {
 	carried     bool // the new one's layer was carried back into it
 	stopped     bool // the old one was stopped once more
 	started     bool
+	unnoted     bool // the journal does not know that the old one is another
 }
 
 // next tells what comes next on the way back, from what is seen of the two; nil: wait, or all is

@@ -50,6 +50,16 @@ func (s *scripted) whole(t *testing.T) {
 				name, b.drops())
 		}
 	}
+	s.housed(t)
+}
+
+// housed checks that log is in the network of the db that runs.
+func (s *scripted) housed(t *testing.T) {
+	t.Helper()
+	log, db := s.find("shop-log-1"), s.find("shop-db-1")
+	if of, _ := s.provider(log); of != db || log.lives != s.life(log) {
+		t.Errorf("log is not in the network of the db that runs")
+	}
 }
 
 // Whatever goes wrong at whichever effect of a change of three services in two files, all of it
@@ -89,6 +99,9 @@ func TestProjectWhateverGoesWrong(t *testing.T) {
 						survives(func() { way.do(s, j) })
 						s.sick = false
 						s.settle(t)
+						if s.excused {
+							s.again()
+						}
 						s.whole(t)
 					})
 				}
@@ -138,6 +151,7 @@ func TestProjectBackoutsInAnyOrder(t *testing.T) {
 			if o[0].Err != nil {
 				t.Errorf("%v: %v", order, o[0].Err)
 			}
+			s.housed(t)
 		}
 		if !maps.Equal(s.project.files, projectFiles) {
 			t.Errorf("%v: the files are %v", order, s.project.files)

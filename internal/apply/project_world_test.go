@@ -128,7 +128,7 @@ func (p *project) run(s *scripted, r dropcap.Run) (dropcap.Result, error) {
 	for _, service := range services {
 		for _, b := range p.of(s, service) {
 			switch {
-			case b.drops() != drops(r.Copies, service):
+			case b.drops() != drops(r.Copies, service), p.moved(s, r, services, b, rehearsal):
 				said += "Container " + b.name + " Recreate\n"
 				if !rehearsal {
 					if err := p.again(s, r, b); err != nil {
@@ -136,9 +136,7 @@ func (p *project) run(s *scripted, r dropcap.Run) (dropcap.Result, error) {
 					}
 				}
 			case !b.running && !rehearsal:
-				if err := p.ask(s, r, "POST", "/containers/"+b.id+"/start", func() {
-					s.turnOn(b)
-				}); err != nil {
+				if err := p.start(s, r, b); err != nil {
 					return failedRun(err), nil
 				}
 			default:
@@ -148,6 +146,37 @@ func (p *project) run(s *scripted, r dropcap.Run) (dropcap.Result, error) {
 	}
 	text, _ := json.Marshal(said)
 	return dropcap.Result{Body: text}, nil
+}
+
+// lodging is the service that each lives in, whose id is part of what compose compares.
+var lodging = map[string]string{"log": "db"}
+
+// provider is the container that a service lives in by now; nil if in none.
+func (p *project) provider(s *scripted, service string) *box {
+	if list := p.of(s, lodging[service]); len(list) > 0 {
+		return list[0]
+	}
+	return nil
+}
+
+// moved reports whether what a container lives in is another one, or is about to be.
+func (p *project) moved(s *scripted, r dropcap.Run, services []string, b *box,
+	rehearsal bool) bool {
+	service := labelsOf(b)["com.docker.compose.service"]
+	in := p.provider(s, service)
+	if in == nil {
+		return false
+	}
+	of, _ := s.provider(b)
+	return of != in || rehearsal && slices.Contains(services, lodging[service]) &&
+		in.drops() != drops(r.Copies, lodging[service])
+}
+
+func (p *project) start(s *scripted, r dropcap.Run, b *box) error {
+	if s.homeless(b) {
+		return errors.New("cannot join the namespace of a non running container")
+	}
+	return p.ask(s, r, "POST", "/containers/"+b.id+"/start", func() { s.turnOn(b) })
 }
 
 func failedRun(err error) dropcap.Result {
@@ -192,6 +221,7 @@ func (p *project) ask(s *scripted, r dropcap.Run, method, path string, do func()
 func (s *scripted) turnOn(b *box) {
 	if !b.running {
 		b.running, b.began, b.byHand, b.started = true, true, false, s.now
+		b.lives = s.life(b)
 	}
 }
 
@@ -215,7 +245,8 @@ func (p *project) again(s *scripted, r dropcap.Run, b *box) error {
 		labels["com.docker.compose.container-number"]
 	fresh := &box{id: fmt.Sprintf("f%011x%052x", s.next, 7), name: b.id[:12] + "_" + name,
 		policy: b.policy}
-	fresh.raw = s.raw(labels, drops(r.Copies, labels["com.docker.compose.service"]))
+	service := labels["com.docker.compose.service"]
+	fresh.raw = s.raw(labels, drops(r.Copies, service), p.provider(s, service))
 	s.boxes[fresh.id] = fresh
 	answer, _ := json.Marshal(map[string]string{"Id": fresh.id})
 	if err := r.Engine.Answered(context.Background(), "POST", toCreate, 201, answer); err != nil {
@@ -228,23 +259,26 @@ func (p *project) again(s *scripted, r dropcap.Run, b *box) error {
 		{"POST", "/containers/" + b.id + "/stop", func() { b.running, b.byHand = false, true }},
 		{"DELETE", "/containers/" + b.id, func() { delete(s.boxes, b.id) }},
 		{"POST", "/containers/" + fresh.id + "/rename", func() { fresh.name = name }},
-		{"POST", "/containers/" + fresh.id + "/start", func() { s.turnOn(fresh) }},
 	} {
 		if err := p.ask(s, r, one.method, one.path, one.do); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.start(s, r, fresh)
 }
 
-// raw is the inspect of a container with labels.
-func (s *scripted) raw(labels map[string]string, drop bool) map[string]any {
+// raw is the inspect of a container with labels, in the network of another one or none's.
+func (s *scripted) raw(labels map[string]string, drop bool, in *box) map[string]any {
 	raw := maps.Clone(s.made)
 	config, host := maps.Clone(raw["Config"].(map[string]any)),
 		maps.Clone(raw["HostConfig"].(map[string]any))
 	config["Labels"], host["CapDrop"] = labels, []string(nil)
 	if drop {
 		host["CapDrop"] = []string{"NET_RAW"}
+	}
+	if in != nil {
+		host["NetworkMode"] = "container:" + in.id
+		raw["NetworkSettings"] = map[string]any{"Networks": map[string]any{}}
 	}
 	raw["Config"], raw["HostConfig"] = config, host
 	return raw
@@ -267,7 +301,8 @@ func projectStage(t *testing.T, services ...string) (*scripted, Job) {
 			b.raw = s.raw(map[string]string{
 				"com.docker.compose.project": "shop", "com.docker.compose.service": service,
 				"com.docker.compose.container-number": strconv.Itoa(n),
-			}, false)
+			}, false, s.project.provider(s, service))
+			b.lives = s.life(b)
 			s.boxes[b.id] = b
 		}
 	}
@@ -284,10 +319,24 @@ func (s *scripted) projectJob(t *testing.T, j Job, services ...string) Job {
 	is := j.Step.Before
 	is.CapDrop = []string{"NET_RAW"}
 	j.Others, j.Step.After, j.Step.Strategy = nil, is, dropcap.StrategySource
-	for _, service := range services {
+	if slices.Contains(services, "db") && !slices.Contains(services, "log") {
+		services = append(slices.Clone(services), "log")
+	}
+	asked := len(services)
+	if joins := len(services) > 1 && services[0] == "db"; joins {
+		asked = 1
+	}
+	for i, service := range services {
+		was, is := j.Step.Before, is
+		if i >= asked { // it only lives in the other's namespaces
+			if is = was; s.project.of(s, service)[0].drops() {
+				is.CapDrop = []string{"NET_RAW"}
+			}
+			was = is
+		}
 		one := &Service{
 			Wanted: source.Wanted{Service: service,
-				Declaration: source.Declaration{Was: j.Step.Before, Is: is}},
+				Declaration: source.Declaration{Was: was, Is: is}},
 			Replicas: projectScale[service],
 		}
 		for _, b := range s.project.of(s, service) {
@@ -301,8 +350,7 @@ func (s *scripted) projectJob(t *testing.T, j Job, services ...string) Job {
 				continue
 			}
 			j.Others = append(j.Others, dropcap.ChangedContainer{
-				Workload: "compose:shop/" + service, Name: b.name, Before: b.id, Was: j.Step.Before,
-				Is: is,
+				Workload: "compose:shop/" + service, Name: b.name, Before: b.id, Was: was, Is: is,
 			})
 		}
 		c.Services = append(c.Services, one)

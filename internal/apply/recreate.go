@@ -46,7 +46,9 @@ func (s recreating) effects(c *change) []dropcap.Effect {
 			m.Before)))
 	}
 	if c.released() {
-		list = append(list, removeOld(c.Name, c.Before))
+		for _, m := range c.backwards() {
+			list = append(list, m.titled(removeOld(m.Name, m.Before)))
+		}
 	}
 	return list
 }
@@ -281,20 +283,19 @@ func (s recreating) alone(ctx context.Context, c *change, old *containerState) e
 // restOne makes sure that the old one neither runs nor is started by the engine: somebody may have
 // started or updated it since it was held. One that is gone does no harm; a backout makes it again
 // from the journal.
-func (s recreating) restOne(ctx context.Context, c *change) error {
+func (s recreating) restOne(ctx context.Context, c *change) (*containerState, error) {
 	ctx = context.WithoutCancel(ctx) // the new one has passed: it is too late for an interrupt
 	var failed error
 	for range most {
 		old, err := s.patiently(ctx, c, "inspect-retained", c.Before)
 		switch {
 		case err != nil:
-			return err
+			return nil, err
 		case old.alive():
-			return dropcap.Errorf(dropcap.CodeError, "",
+			return nil, dropcap.Errorf(dropcap.CodeError, "",
 				"somebody has started the old container again meanwhile")
 		case old == nil || old.HostConfig.RestartPolicy.never():
-			s.release(ctx, c, old)
-			return nil
+			return old, nil
 		}
 		if _, failed = s.do(ctx, c,
 			policy("hold-retained", "keep the engine from starting the old one", old.ID,
@@ -303,10 +304,10 @@ func (s recreating) restOne(ctx context.Context, c *change) error {
 		}
 	}
 	if failed == nil {
-		return dropcap.Errorf(dropcap.CodeError, "",
+		failed = dropcap.Errorf(dropcap.CodeError, "",
 			"somebody gives the old container a restart policy again and again")
 	}
-	return failed
+	return nil, failed
 }
 
 // starting starts a container; a port that is not free yet is waited for briefly, since the engine
@@ -330,7 +331,7 @@ func portTaken(err error) bool {
 // keepOriginal has the journal keep what a backout, or a recovery, needs.
 func (c *change) keepOriginal() error {
 	o := c.job.Original
-	o.Changes, o.Others, o.Sharers, o.Linkers = nil, nil, nil, nil
+	o.Changes, o.Others, o.Sharers, o.Linkers, o.Down = nil, nil, nil, nil, nil
 	var err error
 	if c.keep[keepOriginal], err = json.Marshal(o); err != nil {
 		return fmt.Errorf("keep what %s is like: %w", c.Name, err)

@@ -196,6 +196,13 @@ func (r *Runner) imageLabels(ctx context.Context, c *change, id string) (dropcap
 
 // declares reports whether the engine says that a container was made with these capabilities.
 func (s *containerState) declares(g dropcap.Grant) bool {
+	h, err := s.declared()
+	return err == nil && h.Privileged == g.Privileged && source.SameNames(h.CapAdd, g.CapAdd) &&
+		source.SameNames(h.CapDrop, g.CapDrop)
+}
+
+// declared is what the engine says that a container was made with.
+func (s *containerState) declared() (dropcap.Grant, error) {
 	var b struct {
 		HostConfig struct {
 			Privileged      bool
@@ -203,11 +210,10 @@ func (s *containerState) declares(g dropcap.Grant) bool {
 		}
 	}
 	if err := json.Unmarshal(s.raw, &b); err != nil {
-		return false
+		return dropcap.Grant{}, fmt.Errorf("read the engine's description of %s: %w", s.Name, err)
 	}
 	h := b.HostConfig
-	return h.Privileged == g.Privileged && source.SameNames(h.CapAdd, g.CapAdd) &&
-		source.SameNames(h.CapDrop, g.CapDrop)
+	return dropcap.Grant{Privileged: h.Privileged, CapAdd: h.CapAdd, CapDrop: h.CapDrop}, nil
 }
 
 // gated lets every member pass the gate but the one that is the change's own, whose turn comes by

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"time"
 
@@ -78,6 +79,20 @@ func (s *Compose) Wanted() (list []source.Wanted) {
 	}
 	return list
 }
+
+// edits are the services whose declaration changes; the others are only made again.
+func (s *Compose) edits() (list []source.Wanted) {
+	for _, one := range s.Services {
+		if !one.joined() {
+			list = append(list, one.Wanted)
+		}
+	}
+	return list
+}
+
+// joined reports whether the service keeps what it is granted, and is made again only since it
+// lives in the namespaces of one that is changed.
+func (s *Service) joined() bool { return reflect.DeepEqual(s.Was, s.Is) }
 
 // Scale is how many containers each service is to have.
 func (s *Compose) Scale() (list []source.Scale) {

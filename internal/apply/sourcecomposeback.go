@@ -31,7 +31,11 @@ func (s composing) stands(ctx context.Context, c *change) (bool, error) {
 			}
 		}
 	}
-	return err == nil, nil
+	if err != nil {
+		return false, nil
+	}
+	apart, err := s.apart(ctx, c)
+	return err == nil && len(apart) == 0, nil
 }
 
 // back takes the edits back and lets compose make the containers from the former files, unless
@@ -55,13 +59,13 @@ func (s composing) back(ctx context.Context, c *change) error {
 			s.log("%s: %v", c.Title(), err) // compose goes on from what is there
 		}
 		if s.asBefore(ctx, c) {
-			return nil
+			return s.reach(ctx, c)
 		}
 		result, err := s.composeUp(ctx, c, "compose-up-back", true)
 		switch {
 		case err == nil && result.Status == 0:
 			if err = s.made(ctx, c, true); err == nil {
-				return nil
+				return s.reach(ctx, c)
 			}
 		case err == nil:
 			err = s.failed(c, "have compose make it again from the former file", result)
@@ -98,7 +102,7 @@ func (s composing) reversal(f source.Edited) (dropcap.Effect, error) {
 	if err != nil {
 		return dropcap.Effect{}, fmt.Errorf("read %s: %w", f.Path, err)
 	}
-	is, err := source.Reversed(f, now, s.from.Wanted())
+	is, err := source.Reversed(f, now, s.from.edits())
 	if err != nil {
 		return dropcap.Effect{}, dropcap.Errorf(dropcap.CodeError, s.patch(f),
 			"cannot take the change of %s back: %w", f.Path, err)
@@ -117,19 +121,19 @@ func (s composing) reversal(f source.Edited) (dropcap.Effect, error) {
 		Was: now, Is: is}}, nil
 }
 
-// copies are the texts for compose. On the way back, services that are only named beside the others
-// must be found as they are by now: then it is given the files of now, where these differ in
-// capabilities only from what was checked.
+// copies are the texts for compose. On the way back, services that are only named beside the
+// others, or made again with them, must be found as they are by now: then it is given the files of
+// now, where these differ in capabilities only from what was checked.
 func (s composing) copies(edited bool) []dropcap.Copy {
 	list := s.from.Given.With(s.from.Files, edited)
-	if !s.late || len(s.from.Beside) == 0 {
+	if !s.late || len(s.from.Beside) == 0 && len(s.from.edits()) == len(s.from.Services) {
 		return s.from.copiesOf(list)
 	}
 	for i, f := range list {
 		now, err := s.Read(f.Path)
 		for _, e := range s.from.Files {
 			if err == nil && e.Path == f.Path && !edited {
-				now, err = source.Reversed(e, now, s.from.Wanted())
+				now, err = source.Reversed(e, now, s.from.edits())
 			}
 		}
 		if err == nil && source.SameButCapabilities(f.Text, now) {
@@ -143,7 +147,7 @@ func (s composing) copies(edited bool) []dropcap.Copy {
 func (s composing) patch(f source.Edited) string {
 	back := source.Edited{Path: f.Path, Was: f.Is, Is: f.Was}
 	var wanted []source.Wanted
-	for _, w := range s.from.Wanted() {
+	for _, w := range s.from.edits() {
 		w.Was, w.Is = w.Is, w.Was
 		wanted = append(wanted, w)
 	}
@@ -174,6 +178,12 @@ func (s composing) mayBack(ctx context.Context, c *change) error {
 				one.Service)
 		}
 		one.Replicas = n
+		if err := s.keepJoined(ctx, c, membersOf(list, one)[0]); err != nil {
+			return err
+		}
+	}
+	if err := s.keepPlaces(ctx, c, list); err != nil {
+		return err
 	}
 	names, beside, err := s.running(ctx, c)
 	if err != nil {

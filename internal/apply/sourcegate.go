@@ -162,7 +162,7 @@ func (k *composeGate) Answered(ctx context.Context, method, path string, status 
 			return err
 		}
 		// before, the other networks come later
-		return k.differing(k.c, now, k.back, !older(k.c, "1.44"))
+		return k.differing(ctx, k.c, now, k.back, !older(k.c, "1.44"))
 	})
 	if err == nil {
 		return nil
@@ -185,7 +185,7 @@ func (k *composeGate) start(ctx context.Context, id string) error {
 	case k.former(now.ID):
 		return nil
 	}
-	return k.differing(k.c, now, k.back, true)
+	return k.differing(ctx, k.c, now, k.back, true)
 }
 
 // member refuses what is about somebody else's container.
@@ -241,7 +241,8 @@ func (s composing) predecessor(labels map[string]string) (formerOne, bool) {
 // differing is nil if a container is as its predecessor was, but for the capabilities, which are as
 // the files say, the edited ones or those before. Without networks, one that is missing does not
 // count yet. Of a change that an older dropcap began, no former ones are known.
-func (s composing) differing(c *change, now *containerState, back, networks bool) error {
+func (s composing) differing(ctx context.Context, c *change, now *containerState, back,
+	networks bool) error {
 	if len(s.formerOnes()) == 0 {
 		return nil
 	}
@@ -260,9 +261,13 @@ func (s composing) differing(c *change, now *containerState, back, networks bool
 	if err != nil {
 		return err
 	}
+	partners, err := s.partners(ctx, c, was, now)
+	if err != nil {
+		return err
+	}
 	recipe, err := recreate.Read(recreate.Original{
 		API: o.API, Engine: o.Engine, Version: o.Version, Inspect: was.raw, Networks: o.Networks,
-	})
+	}.Pointing(partners))
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (s composing) made(ctx context.Context, c *change, back bool) error {
 				ofError(now.State.Error))
 		}
 		if !s.former(m.ID) {
-			if err := s.differing(c, now, back, true); err != nil {
+			if err := s.differing(ctx, c, now, back, true); err != nil {
 				return err
 			}
 		}

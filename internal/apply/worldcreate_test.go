@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	"dropcap"
 )
@@ -17,6 +19,7 @@ func (s *scripted) create(e dropcap.Effect) (dropcap.Result, error) {
 		HostConfig struct {
 			CapAdd, CapDrop               []string
 			NetworkMode, PidMode, IpcMode string
+			Links                         []string
 		}
 	}
 	if err := json.Unmarshal(e.Call().Body, &body); err != nil {
@@ -30,7 +33,30 @@ func (s *scripted) create(e dropcap.Effect) (dropcap.Result, error) {
 	host["CapAdd"], host["CapDrop"] = body.HostConfig.CapAdd, body.HostConfig.CapDrop
 	host["NetworkMode"], host["PidMode"] = body.HostConfig.NetworkMode, body.HostConfig.PidMode
 	host["IpcMode"] = body.HostConfig.IpcMode
+	for _, l := range body.HostConfig.Links {
+		name, alias, _ := strings.Cut(l, ":")
+		to := s.find(name)
+		if to == nil {
+			return refuse(400, "could not get container for "+name, nil)
+		}
+		b.stored = append(b.stored, tie{name, alias, to.id})
+	}
+	b.links = slices.Clone(b.stored)
 	s.boxes[b.id] = b
 	answer, _ := json.Marshal(map[string]string{"Id": b.id})
 	return dropcap.Result{Status: 201, Body: answer}, nil
+}
+
+// events tells of the ends of a container whose restart policy has started it again.
+func (s *scripted) events(e dropcap.Effect) (dropcap.Result, error) {
+	b := s.find("web")
+	if q := e.Call().Query; b == nil || !strings.Contains(q["filters"], b.id) || q["until"] == "" {
+		return refuse(400, "that is asked of nobody, or without an end", nil)
+	}
+	body := ""
+	for _, code := range s.ended {
+		body += fmt.Sprintf(
+			`{"Type":"container","Action":"die","Actor":{"ID":%q,"Attributes":{"exitCode":"%d","name":"web"}}}`+"\n", b.id, code)
+	}
+	return dropcap.Result{Status: 200, Body: json.RawMessage(body)}, nil
 }

@@ -17,7 +17,8 @@ func (x subject) reverted() *dropcap.Finding {
 		return nil
 	}
 	ours := func(o dropcap.ChangedContainer) bool {
-		return o.Workload == x.c.Workload && o.Workload != ""
+		// what was only made again with another one keeps what an earlier change has left it
+		return o.Workload == x.c.Workload && o.Workload != "" && o.Was.Holds != o.Is.Holds
 	}
 	at := slices.IndexFunc(x.changes, func(c dropcap.Change) bool {
 		return c.State.Over() && slices.ContainsFunc(c.Containers(), ours)

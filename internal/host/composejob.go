@@ -121,6 +121,9 @@ func (j sourcing) composeJob(ctx context.Context, p Planned, g *composeGroup,
 	for len(steps) > 0 {
 		c, dependencies, err := j.compose(ctx, o, g.project, steps)
 		if err == nil {
+			err = o.lodgersMayChange(ctx, c, steps, q.DiscardLayer)
+		}
+		if err == nil {
 			job := j.composed(p, steps, c, q)
 			if err = j.Ready(ctx, job, dependencies); err == nil || len(c.Services) == 1 {
 				return job, out // of a single one the change itself says why not
@@ -152,16 +155,29 @@ func (j sourcing) composed(p Planned, steps []dropcap.Step, c *apply.Compose,
 		at := slices.IndexFunc(steps, func(s dropcap.Step) bool {
 			return s.Owner.Service == one.Service
 		})
+		workload, was, is := p.workloadOf(one), one.Was, one.Is
+		if at >= 0 {
+			workload, was, is = steps[at].Workload, steps[at].Before, steps[at].After
+		}
 		for _, m := range membersOf(one) {
 			if m.ID != first.Container.ID {
 				job.Others = append(job.Others, dropcap.ChangedContainer{
-					Workload: steps[at].Workload, Name: m.Name, Before: m.ID, Was: steps[at].Before,
-					Is: steps[at].After,
+					Workload: workload, Name: m.Name, Before: m.ID, Was: was, Is: is,
 				})
 			}
 		}
 	}
 	return job
+}
+
+// workloadOf is the workload of a service's containers, as far as one was looked at.
+func (p Planned) workloadOf(s *apply.Service) string {
+	for _, m := range membersOf(s) {
+		if c, ok := p.containers[m.ID]; ok {
+			return c.Workload
+		}
+	}
+	return ""
 }
 
 // membersOf are the service's containers, by name.
@@ -208,6 +224,9 @@ func (j sourcing) compose(ctx context.Context, o *originals, p source.Project,
 		}
 		c.Services = append(c.Services, &apply.Service{Wanted: w, Replicas: replicas,
 			Members: o.members(own)})
+	}
+	if err := o.joinLodgers(c); err != nil {
+		return nil, nil, err
 	}
 	c.Project.Service = c.Services[0].Service
 	checked, err := o.checkCompose(p)

@@ -33,12 +33,17 @@ func retainedIDs(ctx context.Context, s *store.Store) (map[string]bool, error) {
 // atRest reports whether a container is one that a change has left behind: it uses nothing until a
 // backout, which puts what it uses in its place again. One that somebody has started is like any
 // other.
-func (o *originals) atRest(id string) bool {
+func (o *originals) atRest(id string) bool { return o.retained[id] && !o.runs(id) }
+
+// runs reports whether a container ran when it was looked at. One that could not be read is taken
+// to.
+func (o *originals) runs(id string) bool {
 	var b struct{ State struct{ Running bool } }
-	return o.retained[id] && json.Unmarshal(o.raw[id], &b) == nil && !b.State.Running
+	return json.Unmarshal(o.raw[id], &b) != nil || b.State.Running
 }
 
-// lodgers are the containers that live in a namespace of one: its network, its processes, its ipc.
+// lodgers are the containers that live in a namespace of one: its network, its processes, its ipc;
+// and those that link to it.
 func (o *originals) lodgers(id string) (ids []string) {
 	for _, r := range o.refs {
 		if r.ID == id || o.atRest(r.ID) {
@@ -46,7 +51,7 @@ func (o *originals) lodgers(id string) (ids []string) {
 		}
 		if slices.ContainsFunc(o.uses[r.ID], func(u recreate.Use) bool {
 			other, ok := o.find(u.Container)
-			return ok && other == id && u.Namespace()
+			return ok && other == id && (u.Namespace() || u.Kind == "link")
 		}) {
 			ids = append(ids, r.ID)
 		}
@@ -122,12 +127,13 @@ func (p *Planned) together(q PlanRequest, all []dropcap.Container) {
 		p.groups[s.Container.ID] = ids
 		for _, id := range ids {
 			p.input.Subjects[i].Dependants = append(p.input.Subjects[i].Dependants,
-				p.dependant(q, id))
+				p.dependant(q, s.Container, id))
 		}
 	}
 }
 
-func (p *Planned) dependant(q PlanRequest, id string) plan.Dependant {
+func (p *Planned) dependant(q PlanRequest, provider dropcap.Container,
+	id string) plan.Dependant {
 	c, ok := p.containers[id]
 	r := p.recipes[id]
 	if !ok || r == nil {
@@ -142,8 +148,25 @@ func (p *Planned) dependant(q PlanRequest, id string) plan.Dependant {
 		}
 		return plan.Dependant{Container: c, Against: unreadable(c, err).Against("")}
 	}
-	return plan.Dependant{Container: c, Notes: r.Warnings(),
+	out := plan.Dependant{Container: c, Notes: r.Warnings(),
+		Links:   p.linksWithin(provider.ID, id),
 		Against: refusals(r, q.recreation(dropcap.StrategyRecreate, id))}
+	p.lodging(q, provider, &out)
+	return out
+}
+
+// linksWithin reports whether a container links to one of another's group.
+func (p *Planned) linksWithin(provider, id string) bool {
+	return slices.ContainsFunc(append([]string{provider}, p.groups[provider]...),
+		func(other string) bool { return p.originals.links(id, other) })
+}
+
+// links reports whether one container links to another.
+func (o *originals) links(id, to string) bool {
+	return slices.ContainsFunc(o.uses[id], func(u recreate.Use) bool {
+		other, ok := o.find(u.Container)
+		return ok && other == to && u.Kind == "link"
+	})
 }
 
 // members are the jobs of what is changed together with a step's container. What the plan changes

@@ -248,8 +248,16 @@ func (o *originals) neighbours(out *recreate.Original, id string) {
 		}
 	}
 	for _, u := range o.uses[id] {
-		if other, ok := o.find(u.Container); ok && u.Kind == "volumes" {
+		other, ok := o.find(u.Container)
+		switch {
+		case !ok:
+		case u.Kind == "volumes":
 			out.Sources[u.Container] = o.raw[other]
+		case !o.runs(other):
+			if down := (dropcap.Ref{ID: other, Name: o.nameOf(other)}); !slices.Contains(out.Down,
+				down) {
+				out.Down = append(out.Down, down)
+			}
 		}
 	}
 }

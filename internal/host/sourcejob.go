@@ -56,6 +56,7 @@ func (j sourcing) mayChange(ctx context.Context, o *originals, s dropcap.Step,
 // all of them at once, also those that the plan does not name.
 func (o *originals) peers(ctx context.Context, labels map[string]string, own string,
 	discardLayer bool) error {
+	compose := owner.SwarmID(labels) == "" // which makes again what lives in their namespaces
 	for id, raw := range o.raw {
 		var b struct {
 			Name, Image string
@@ -83,7 +84,8 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 			return err
 		}
 		no := ownRefusals(r, recreate.Options{Strategy: dropcap.StrategySource,
-			DiscardLayer: discardLayer}, func() []string { return o.injected(theirs) })
+			DiscardLayer: discardLayer, Together: compose},
+			func() []string { return o.injected(theirs) })
 		if len(no) > 0 {
 			return dropcap.Errorf(dropcap.CodeError, no[0].Hint, "%s", no[0].Message)
 		}

@@ -29,6 +29,8 @@ type Input struct {
 
 	// inLayer has the workloads whose owner would lose what a container of theirs wrote.
 	inLayer map[string]bool
+	// with is what the container of a step is re-created with; nil for all others.
+	with *provider
 }
 
 // Options are the operator's options.
@@ -66,7 +68,7 @@ type Subject struct {
 	// there is none.
 	Command func(dropcap.Grant) Command
 	Unsaid  []string // what that command cannot express
-	// Dependants live in its namespaces: they are re-created with it.
+	// Dependants live in its namespaces, or link to it: they are re-created with it.
 	Dependants []Dependant
 	// DependsOn are the ids of the containers that it uses: their namespaces, legacy links, or what
 	// compose says.
@@ -77,11 +79,17 @@ type Subject struct {
 	Source func(dropcap.Grant) Source
 }
 
-// Dependant is a container that lives in the namespaces of another one.
+// Dependant is a container that lives in the namespaces of another one, or links to it.
 type Dependant struct {
 	Container dropcap.Container
 	Against   []Refusal // what speaks against re-creating it
 	Notes     []string  // what is lost, or may change, when it is
+	Links     bool      // it links to it
+	// Apart is why its owner would not make it again together with the other; empty if it does.
+	Apart string
+	// Follows is set where its owner makes it again once it finds another container in the place
+	// of the other.
+	Follows bool
 }
 
 // Source is a change of an owner's source, in the owner's terms.
@@ -93,6 +101,8 @@ type Source struct {
 	// Away is why the source is not on this host, so that the container itself is changed unless
 	// the operator asks otherwise; empty if it is.
 	Away string
+	// Follows is set where the owner makes the container again all the same.
+	Follows bool
 }
 
 // Make returns the plan. A container retained for the backout of a change has no step.
@@ -115,6 +125,7 @@ func Make(in Input) dropcap.Plan {
 			p.Steps = append(p.Steps, in.step(s, w))
 		}
 	}
+	in.joined(p.Steps, w)
 	p.Steps = ordered(together(byName(p.Steps)), in.Subjects)
 	p.ID = identify(p)
 	return p

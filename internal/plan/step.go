@@ -59,8 +59,16 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	if source.Away == "" && in.inLayer[s.Container.Workload] {
 		source.Away = "its owner would lose what was written into a container's own layer"
 	}
+	if source.Away == "" {
+		source.Away = in.apart(s)
+	}
+	if in.with != nil && source.Away == "" {
+		source.Away = "it is re-created together with " + plain(in.with.name) +
+			", which it uses"
+		source.Follows = in.with.follows
+	}
 	out.Strategy = in.strategy(s.Container, source)
-	out.Promise, out.Downtime = promise(out), downtime(out.Strategy, s)
+	out.Promise, out.Downtime = promise(out, s), downtime(out.Strategy, s)
 	out.Commands.Source = source.Text
 	against, doubts := d.alsoDoubted(in.against(out, s, source)), d.doubts(out)
 	if s.Command != nil && len(s.Dependants) == 0 && sayable(out, against, doubts) {
@@ -100,7 +108,7 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 			list = append(list, Refusal{"source", "cannot tell how its source says it",
 				"change the source by hand; or --strategy recreate changes the container itself"})
 		}
-		list = append(list, s.atSource(asked(out.Strategy))...)
+		list = append(list, in.atSource(s, asked(out.Strategy))...)
 	default:
 		list = asked(out.Strategy)
 		if out.Strategy == dropcap.StrategyRecreate {

@@ -23,8 +23,12 @@ var promises = map[dropcap.Strategy]string{
 }
 
 // promise is what the step's way promises.
-func promise(out dropcap.Step) string {
-	if out.Strategy == dropcap.StrategyRecreate && !owner.Of(out.Owner.Kind).Retains() {
+func promise(out dropcap.Step, s Subject) string {
+	counted := func(o dropcap.Owner) bool { return !owner.Of(o.Kind).Retains() }
+	if out.Strategy == dropcap.StrategyRecreate && (counted(out.Owner) ||
+		slices.ContainsFunc(s.Dependants, func(d Dependant) bool {
+			return counted(d.Container.Owner)
+		})) {
 		return promiseCounted
 	}
 	return promises[out.Strategy]
@@ -39,8 +43,12 @@ func away(out dropcap.Step, s Source) []string {
 	if s.Away == "" || out.Strategy != dropcap.StrategyRecreate {
 		return nil
 	}
+	until := "its owner leaves it alone until the file changes"
+	if s.Follows {
+		until = "its owner makes it again at its next start of all"
+	}
 	return []string{s.Away + ": so the container itself is changed, with its owner's labels, and " +
-		"its owner leaves it alone until the file changes; give what is shown to whoever keeps " +
+		until + "; give what is shown to whoever keeps " +
 		"the file, and audit tells if the change comes undone (reverted)"}
 }
 
@@ -111,8 +119,10 @@ func (in Input) strategyWarnings(out dropcap.Step, s Subject) []string {
 	if s.Execs > 0 {
 		list = append(list, busy(s.Execs, out.Strategy))
 	}
+	if out.Strategy == dropcap.StrategyRecreate || out.Strategy == dropcap.StrategySource {
+		list = append(list, dependantsNotes(s, out.Strategy)...)
+	}
 	if out.Strategy == dropcap.StrategyRecreate {
-		list = append(list, dependantsNotes(s)...)
 		list = append(list, s.Notes...)
 	}
 	if out.Strategy == dropcap.StrategyInPlace {

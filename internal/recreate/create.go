@@ -118,6 +118,12 @@ func (r *Recipe) fixHost(host object, g dropcap.Grant) {
 		r.deprivilege(host)
 	}
 	if links := r.links(); links != nil {
+		for i, l := range links {
+			name, alias, _ := strings.Cut(l, ":")
+			if id := r.o.linked[name]; id != "" {
+				links[i] = id + ":" + alias
+			}
+		}
 		host["Links"] = join(links)
 	}
 	// Removed from the API in 1.42 and from newer kernels; the engine has stored 0 if it could not

@@ -41,6 +41,8 @@ type Original struct {
 	Others  []dropcap.Ref // every other container of the engine, stopped ones too; nil: not asked
 	Sharers []dropcap.Ref // those that use this one's network, pid or ipc namespace, see Uses
 	Linkers []dropcap.Ref // those with a legacy link to this one, see Uses
+	// Down are those that this one links to, or whose namespace it shares, and that do not run
+	Down []dropcap.Ref `json:",omitempty"`
 
 	// Carries says briefly why stopping this container would cut dropcap's connection to the
 	// engine, or the operator's to this host: "it publishes the port that dropcap is connected to".
@@ -53,6 +55,10 @@ type Original struct {
 	// Filled are destinations of volumes that are known not to be empty. A create would copy the
 	// image's files into others, even if the workload has deleted them, so it is told not to.
 	Filled []string
+
+	// linked are the ids of containers that a new one is to link to, by the names that the engine
+	// tells of them: see Pointing.
+	linked map[string]string
 }
 
 // Read parses an original. The error says which part is not an engine's answer.

@@ -13,7 +13,9 @@ type Options struct {
 	// empty: recreate; in place, what only a re-creation would lose is no refusal
 	Strategy     dropcap.Strategy
 	DiscardLayer bool // what was written to the container's own layer may be lost
-	Together     bool // what lives in the container's namespaces is re-created with it
+	// Together: what lives in the container's namespaces, and what links to it, is re-created with
+	// it
+	Together bool
 	// how much of it is copied without asking, in bytes; 0: DefaultCarryLimit
 	CarryLimit int64
 }
@@ -51,7 +53,8 @@ var checklist = []refusal{
 		"--strategy recreate changes those together with this one: they would stay in the " +
 			"namespace of a container that is gone"},
 	{"linkers", false, (*Recipe).linkers,
-		"put both into a network of their own and use names instead of links"},
+		"--strategy recreate changes those together with this one; or put both into a network of " +
+			"their own and use names instead of links"},
 	{"own-connection", true, (*Recipe).connectionThrough,
 		"run dropcap on the host itself, beside the engine's own socket"},
 	{"image-gone", false, (*Recipe).imageMissing,
@@ -62,6 +65,7 @@ var checklist = []refusal{
 		"make the network again, or disconnect the container from it"},
 	{"partner-gone", true, (*Recipe).partnerGone,
 		"the container could not start any more as it is; make it anew"},
+	{"partner-down", true, (*Recipe).partnerDown, "start that one first"},
 	{"volume", false, (*Recipe).unnamed, "change it in place (--in-place)"},
 	{"api", false, (*Recipe).apiConflict, "change it in place (--in-place)"},
 	{"layer", false, (*Recipe).layer,
@@ -74,7 +78,8 @@ func (r *Recipe) Refusals(o Options) []Refusal {
 	var out []Refusal
 	for _, c := range checklist {
 		if o.Strategy == dropcap.StrategyInPlace && !c.inPlace ||
-			o.DiscardLayer && c.slug == "layer" || o.Together && c.slug == "sharers" {
+			o.DiscardLayer && c.slug == "layer" ||
+			o.Together && (c.slug == "sharers" || c.slug == "linkers") {
 			continue
 		}
 		if c.slug == "layer" && r.carriable(o) {
@@ -186,6 +191,14 @@ func (r *Recipe) partnerGone() string {
 		}
 	}
 	return ""
+}
+
+// partnerDown matters only while it runs: the engine would not start it again (moby
+// daemon/container_operations_unix.go, setupLinkedContainers and getNetworkedContainer).
+func (r *Recipe) partnerDown() string {
+	return when(r.in.State.Running && len(r.o.Down) > 0,
+		"%s, which it links to or whose namespace it uses, does not run, so that it could not be "+
+			"started again", names(r.o.Down))
 }
 
 func (r *Recipe) unnamed() string {

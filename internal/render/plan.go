@@ -121,7 +121,16 @@ func writeStep(b *strings.Builder, s dropcap.Step, called map[string]string, o O
 		first = append(first, called[id])
 	}
 	line("after", strings.Join(first, ", "), plain)
+	line("with", withWhom(s), plain)
 	writeCommands(b, s, o)
+}
+
+// withWhom says that a step is done together with that of another container.
+func withWhom(s dropcap.Step) string {
+	if s.With == "" {
+		return ""
+	}
+	return s.With + ": both are changed, and taken back, in one step"
 }
 
 // carried says what of a container's own layer is carried along.

@@ -53,6 +53,8 @@ func outcome(s dropcap.Step) cell {
 	switch {
 	case s.Refused != "":
 		return cell{"refused: " + s.Refused, strong}
+	case s.With != "":
+		return cell{"change, with " + s.With, yellow}
 	case s.Changes():
 		return cell{"change", yellow}
 	}
