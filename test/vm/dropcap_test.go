@@ -32,6 +32,7 @@ func onHost(t *testing.T, m *vm.Machine) {
 		{"tells a user without permission why", noPermission},
 		{"tells what it stands on", doctor},
 		{"refuses a policy that others may write", writablePolicy},
+		{"tries without what a program needs, and lifts it", triesAndStops},
 		{"says nothing wrong while the engine restarts", engineRestarts},
 		// last, and with DROPCAP_TEST_FULL only: an emulated engine takes its time over it
 		{"learns as a service", asService},
