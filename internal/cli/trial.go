@@ -23,7 +23,7 @@ type trialFlags struct {
 	drop, level, policy, format, store, hook string
 	probe, probeExec                         string
 	span, every                              time.Duration
-	strict, complete, execs                  bool
+	strict, tolerant, complete, execs        bool
 	stop, list, detach, detached             bool
 }
 
@@ -72,6 +72,8 @@ func (f *trialFlags) register(fl *pflag.FlagSet) {
 	fl.DurationVar(&f.span, "for", trial.DefaultFor, "try for this long")
 	fl.BoolVar(&f.strict, "strict", false,
 		"lift everything of a container at the first denial that decides something")
+	fl.BoolVar(&f.tolerant, "tolerate", false,
+		"go on where programs often do without (what evidence says to try without)")
 	fl.StringVar(&f.probe, "probe", "", "a program of this host that must succeed")
 	fl.StringVar(&f.probeExec, "probe-exec", "", "a program in the container that must succeed")
 	fl.DurationVar(&f.every, "probe-every", trial.ProbeEvery, "how often a probe runs")
@@ -162,8 +164,8 @@ func trialStatus(doc dropcap.Trials, incomplete bool) int {
 
 func (a *app) trialRequest(ctx context.Context, names []string,
 	f *trialFlags) (q host.TrialRequest, err error) {
-	q = host.TrialRequest{Names: names, For: f.span, Strict: f.strict, Complete: f.complete,
-		Execs: f.execs, Hook: f.hook, Probe: trial.Probe{Every: f.every}}
+	q = host.TrialRequest{Names: names, For: f.span, Strict: f.strict, Tolerant: f.tolerant,
+		Complete: f.complete, Execs: f.execs, Hook: f.hook, Probe: trial.Probe{Every: f.every}}
 	for _, p := range []struct {
 		flag, line string
 		into       *[]string

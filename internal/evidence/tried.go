@@ -93,7 +93,7 @@ func (s coverage) missingForTried() []string {
 
 // released returns the required capabilities that a trial has shown to be needless: only programs
 // that may not mind asked for them (Need.TryWithout), such checks were denied, and the workload ran
-// on. What is decisive is never released: not every trial sees every use.
+// on. Nothing else is released: not every trial sees every use.
 func released(w dropcap.WorkloadEvidence) caps.Set {
 	unused, open := w.Held.Minus(w.Required), tolerant(w.Needs)&w.Required
 	if open.Empty() {
@@ -113,7 +113,7 @@ func released(w dropcap.WorkloadEvidence) caps.Set {
 func tolerant(needs []dropcap.Need) caps.Set {
 	var may, not caps.Set
 	for _, n := range needs {
-		shows := n.Class == dropcap.Silent || n.Class == dropcap.UnknownNeed
+		shows := n.Class != dropcap.Inspected && n.Class != dropcap.Static
 		switch {
 		case !supports(n):
 		case n.TryWithout && shows && !n.Trial:

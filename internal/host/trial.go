@@ -21,6 +21,7 @@ type TrialRequest struct {
 	Drop     caps.Set
 	Policy   dropcap.Policy
 	For      time.Duration
+	Tolerant bool // go on where programs often do without
 	Strict   bool // one decisive denial lifts all of its container
 	Complete bool // everything that the containers do is exercised meanwhile
 	Execs    bool // what docker exec runs is part of the workload
@@ -226,8 +227,8 @@ func (t *Trying) beginAll(ctx context.Context, list []trial.Request) (begun []tr
 func (t *Trying) requests(ctx context.Context, q TrialRequest) (list []trial.Request, left bool,
 	err error) {
 	one := trial.Request{
-		Drop: q.Drop, Named: !q.Drop.Empty(), For: q.For, Strict: q.Strict, Complete: q.Complete,
-		Execs: q.Execs, Probe: q.Probe,
+		Drop: q.Drop, Named: !q.Drop.Empty(), Tolerant: q.Tolerant, For: q.For,
+		Strict: q.Strict, Complete: q.Complete, Execs: q.Execs, Probe: q.Probe,
 	}
 	if one.Named {
 		for _, name := range q.Names {

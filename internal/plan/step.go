@@ -9,6 +9,7 @@ import (
 	"dropcap/caps"
 	"dropcap/internal/owner"
 	"dropcap/internal/policy"
+	"dropcap/internal/verdict"
 )
 
 // step returns the step of one container.
@@ -159,6 +160,7 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 	if d.support != nil && !d.support.Exact {
 		list = append(list, d.support.Because)
 	}
+	list = append(list, d.unshown(out.Drop)...)
 	list = append(list, undecided(out.Retained)...)
 	if out.Before.Privileged {
 		for _, g := range s.Goes {
@@ -174,6 +176,26 @@ func (in Input) warnings(out dropcap.Step, s Subject, d decider) []string {
 		for _, u := range s.Unsaid {
 			list = append(list, "the command by hand does not say: "+u)
 		}
+	}
+	return list
+}
+
+// unshown says what the trial that the confidence rests on cannot show of what is dropped.
+func (d decider) unshown(drop caps.Set) (list []string) {
+	if d.confidence() != dropcap.ConfidenceTried {
+		return nil
+	}
+	sets := map[string]caps.Set{}
+	var order []string
+	for _, u := range verdict.Unshown(drop, d.held) {
+		if sets[u.Because] == 0 {
+			order = append(order, u.Because)
+		}
+		sets[u.Because] |= caps.Of(u.Cap)
+	}
+	for _, because := range order {
+		list = append(list, fmt.Sprintf("no trial shows this of %s: %s", spaced(sets[because]),
+			because))
 	}
 	return list
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dropcap/internal/testenv"
+	"dropcap/internal/verdict"
 )
 
 var update = flag.Bool("update", false, "write the table of limits to docs/trial.md")
@@ -25,7 +26,7 @@ func table() string {
 	for _, general := range []bool{true, false} {
 		b.WriteString(map[bool]string{true: "Of any capability:\n\n",
 			false: "\nOf single ones:\n\n"}[general])
-		for _, l := range Limits {
+		for _, l := range verdict.Limits {
 			if l.General() != general {
 				continue
 			}

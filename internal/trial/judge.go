@@ -53,6 +53,8 @@ func (t *running) harms(c dropcap.KernelCheck, j judgement) bool {
 		return false
 	case j.phase == dropcap.PhaseExec && !t.q.Execs:
 		return false // an administrator's; no need of the workload
+	case t.q.Tolerant && j.verdict.Try != "":
+		return false
 	case t.known != nil && t.known(c, j.verdict.Site):
 		return false // denied before as well, and it worked
 	}

@@ -6,6 +6,7 @@ import (
 	"dropcap"
 	"dropcap/caps"
 	"dropcap/internal/evidence"
+	"dropcap/internal/verdict"
 )
 
 // running is one trial. The Runner's loop owns it.
@@ -59,7 +60,7 @@ func (r *Runner) newTrial(c Container, q Request, known Known) *running {
 			Revision: c.Revision, Name: c.Name, Container: c.ID, Hook: r.k.Hook(), Asked: set,
 			Denied: set, Lifted: []dropcap.Lift{}, State: dropcap.TrialRunning,
 			Since: stamp(now), Until: stamp(now.Add(q.For)), Denials: []dropcap.Need{},
-			Unshown: Unshown(set, c.Holds),
+			Unshown: verdict.Unshown(set, c.Holds),
 		},
 	}
 	if c.Cgroup != 0 {

@@ -115,7 +115,10 @@ type Request struct {
 	// Named is set if a person named these capabilities: checks of them that no rule knows lift
 	// nothing then, since they are what is to be tried.
 	Named bool
-	For   time.Duration
+	// Tolerant goes on where the rules say that programs often do without (Verdict.Try): whether
+	// this one does shows in its health, its end and its probes alone.
+	Tolerant bool
+	For      time.Duration
 	// Strict lifts all of the container where otherwise one capability is lifted.
 	Strict bool
 	// Complete is the operator's promise to exercise meanwhile all that the workload does.

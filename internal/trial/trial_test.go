@@ -146,6 +146,24 @@ func TestWhatNoRuleKnowsLiftsUnlessItWasNamed(t *testing.T) {
 	}
 }
 
+func TestATolerantTrialGoesOnWhereProgramsOftenDo(t *testing.T) {
+	kill := check(caps.Kill, "kill", "kill_ok_by_cred", "check_kill_permission")
+	for _, tolerant := range []bool{false, true} {
+		play(t, func(s *stage) {
+			q := asking
+			q.Tolerant = tolerant
+			s.begin(q)
+			s.deny(kill)
+			if s.denied().Has(caps.Kill) != tolerant {
+				t.Errorf("tolerant %v: denied %s", tolerant, s.denied())
+			}
+			if s.deny(chown); s.denied().Has(caps.Chown) {
+				t.Errorf("tolerant %v: what nothing does without is not lifted", tolerant)
+			}
+		})
+	}
+}
+
 func TestWhatWasDeniedBeforeIsNoHarm(t *testing.T) {
 	play(t, func(s *stage) {
 		s.known = func(c dropcap.KernelCheck, site string) bool {

@@ -1,4 +1,4 @@
-package trial
+package verdict
 
 import (
 	"dropcap"
@@ -122,8 +122,6 @@ var Limits = []Limit{
 		Source: "moby profiles/seccomp/default_linux.go; no filter is remade while a program runs",
 	},
 }
-
-var every = caps.UpTo(caps.Last)
 
 // General reports whether the limit is the same for each capability.
 func (l Limit) General() bool { return l.Caps == every }
