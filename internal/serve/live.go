@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,7 +134,9 @@ func (v *live) put(r host.AuditResult, p dropcap.Policy, names []string) {
 		} else {
 			v.join(r, support, names)
 		}
-		v.trouble.Engine, v.trouble.Hint, v.trouble.Since = "", "", ""
+		if v.Engine != "" {
+			v.Engine, v.Hint, v.Since, v.troubled = "", "", "", v.version
+		}
 		v.draw()
 	})
 }
@@ -206,7 +209,9 @@ func (v *live) draw() {
 func (v *live) fail(err error) {
 	e := dropcap.AsError(err)
 	v.setTrouble(func(t *trouble) {
-		t.Engine, t.Hint = e.Message, e.Hint
+		if t.Engine, t.Hint = e.Message, e.Hint; t.Hint != "" {
+			t.Hint = strings.ToUpper(t.Hint[:1]) + t.Hint[1:] + "."
+		}
 		if t.Since == "" {
 			t.Since = time.Now().UTC().Format(time.RFC3339)
 		}

@@ -61,8 +61,8 @@ type count struct {
 }
 
 func verdicts(s dropcap.Summary) []count {
-	return []count{{dropcap.Fail, s.Fail}, {dropcap.Unknown, s.Unknown}, {dropcap.Waived, s.Waived},
-		{dropcap.Pass, s.Pass}}
+	return []count{{dropcap.Fail, s.Fail}, {dropcap.Unknown, s.Unknown},
+		{dropcap.Mitigated, s.Mitigated}, {dropcap.Waived, s.Waived}, {dropcap.Pass, s.Pass}}
 }
 
 // chosen is the filter for a browser without script; with one the page filters by itself.

@@ -2,8 +2,10 @@ package serve
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
@@ -24,8 +26,9 @@ var files embed.FS
 var templates = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("").Funcs(template.FuncMap{
 		"visible": render.Visible, "lines": render.VisibleLines,
-		"ago":  func(at string) string { return render.Ago(at, time.Now()) },
-		"when": when, "nav": nav, "sorts": sorts,
+		"ago":   func(at string) string { return render.Ago(at, time.Now()) },
+		"first": func(i int) bool { return i == firstRows },
+		"when":  when, "nav": nav, "sorts": sorts,
 		"pair": func(first, second any) pair { return pair{first, second} },
 	}).ParseFS(files, "page/*.gohtml")
 })
@@ -57,7 +60,13 @@ type page struct {
 	Message, Hint string
 	Work          job // the newest, of all pages
 	Of            any
+
+	to    http.ResponseWriter
+	flush func() // sends what is written so far
 }
+
+// firstRows is how many rows of the overview are sent at once: more than a window shows.
+const firstRows = 40
 
 type pair struct{ First, Second any }
 
@@ -81,22 +90,40 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, name string, p pag
 }
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
-	p.Version = s.config.Version
+	p.Version, p.to = s.config.Version, w
 	t, err := templates()
 	var b bytes.Buffer
+	begun := false
+	p.flush = func() {
+		if !begun {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(status)
+		}
+		begun = true
+		_, _ = w.Write(b.Bytes()) // it is the reader's loss
+		b.Reset()
+	}
 	if err == nil {
 		err = t.ExecuteTemplate(&b, name, p)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		p.flush()
+	case begun: // the reader sees that the page has no end
+		s.config.Log("cannot write the page %s: %v", name, err)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now())
+	default:
 		http.Error(w, "cannot write this page", http.StatusInternalServerError)
 		s.config.Log("cannot write the page %s: %v", name, err)
-		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // it is the reader's loss
+}
+
+// Flush sends what there is of a long page, so that a browser shows its beginning while the rest is
+// on its way. It is called in templates, and writes nothing itself.
+func (p page) Flush() string {
+	p.flush()
+	_ = http.NewResponseController(p.to).Flush()
+	return ""
 }
 
 // refuse writes a page that says what cannot be, and what would help.
@@ -156,12 +183,14 @@ func asset(name, kind string) http.HandlerFunc {
 }
 
 func served(text []byte, err error, kind string) http.HandlerFunc {
+	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(text))
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			http.NotFound(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", kind)
+		w.Header().Set("ETag", tag)
 		w.Header().Set("Cache-Control", "private, max-age=0, must-revalidate")
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
 	}

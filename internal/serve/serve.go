@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dropcap"
@@ -39,6 +40,7 @@ type Server struct {
 	work     *work
 	plans    *plans
 	looking  chan struct{} // bounds the looks that requests cause
+	streams  atomic.Int32  // of events, that are open
 	mux      *http.ServeMux
 }
 

@@ -89,6 +89,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{}) // no body is to come
+	s.streams.Add(1)
+	defer s.streams.Add(-1)
 	beat := time.NewTicker(alive)
 	defer beat.Stop()
 	send := func(text string) bool {

@@ -22,14 +22,17 @@ type stage struct {
 	*testing.T
 	engine *dockertest.Engine
 	store  string
-	url    string // without a path
-	link   string // path and query
+	host   []string // the engine's address, for dropcap
+	url    string   // without a path
+	link   string   // path and query
+	pid    int      // of the server
 }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{T: t, engine: dockertest.Start(t, dockertest.Docker20),
 		store: filepath.Join(t.TempDir(), "store")}
+	s.host = s.engine.Env()
 	if _, err := s.engine.Import("app:1", `CMD ["sleep", "3600"]`); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func (s *stage) serve(args ...string) {
 	s.Helper()
 	cmd := exec.Command(testenv.Binary(s.T), append([]string{"serve", "--listen", "127.0.0.1:0",
 		"--store", s.store}, args...)...)
-	cmd.Env = append(os.Environ(), s.engine.Env()...)
+	cmd.Env = append(os.Environ(), s.host...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -71,6 +74,7 @@ func (s *stage) serve(args ...string) {
 			s.Errorf("serve ended with %v", err)
 		}
 	})
+	s.pid = cmd.Process.Pid
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		s.Fatal(err)

@@ -228,7 +228,7 @@
     };
     let current = null, lit = null;
     const enter = (cell) => {
-      if (current) current.tabIndex = -1;
+      current?.removeAttribute("tabindex"); // only one cell is a tab stop, and the others need none
       current = cell;
       cell.tabIndex = 0;
     };
@@ -280,7 +280,7 @@
       const wanted = new Set($(".toggle[aria-pressed=true]").map((b) => b.dataset.verdict));
       let n = 0;
       for (const row of rows.values()) {
-        row.hidden = !(wanted.has(row.dataset.v) || row.dataset.v === "mitigated") || !terms.every((t) => row.dataset.s.includes(t));
+        row.hidden = !wanted.has(row.dataset.v) || !terms.every((t) => row.dataset.s.includes(t));
         if (!row.hidden) n++;
       }
       id("shown").textContent = n === rows.size ? "" : `${n} of ${rows.size} shown`;
@@ -338,7 +338,6 @@
         row.append(head);
         for (let i = 1; i < heads.length; i++) row.append(document.createElement("td"));
         rows.set(data.id, row);
-        for (const c of row.cells) c.tabIndex = -1;
         row.querySelector("a").tabIndex = -1;
       }
       const [badge, link, small] = row.cells[0].children;
@@ -374,11 +373,7 @@
         refresh();
       }
     };
-    for (const cell of heads) cell.tabIndex = -1;
-    for (const row of rows.values()) {
-      for (const cell of row.cells) cell.tabIndex = -1;
-      row.querySelector("a").tabIndex = -1;
-    }
+    for (const row of rows.values()) row.querySelector("a").tabIndex = -1;
     enter(body.rows[0]?.cells[0] ?? heads[0]);
     if (filter.value) refresh();
     return { take };

@@ -56,6 +56,18 @@ func Open(t *testing.T, url, path string) *Tab {
 	return b
 }
 
+// Another opens one more tab of the same browser.
+func (b *Tab) Another(path string) *Tab {
+	b.Helper()
+	other := &Tab{T: b.T, URL: b.URL}
+	ctx, stop := chromedp.NewContext(b.Context)
+	b.Cleanup(stop)
+	other.Context = ctx
+	other.watch()
+	other.Go(path)
+	return other
+}
+
 func (b *Tab) watch() {
 	b.Helper()
 	err := chromedp.Listen(b.Context, func(event any) {
