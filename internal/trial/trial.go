@@ -146,7 +146,7 @@ func (systemClock) After(d time.Duration) <-chan time.Time { return time.After(d
 
 const (
 	tickEvery  = time.Second
-	flushEvery = time.Minute
+	flushEvery = 5 * time.Minute
 	// lostAfter is how long a denied check may be counted and not yet described.
 	lostAfter = 2 * time.Second
 	// startPhase is how long after its start a container's checks count as part of starting.
