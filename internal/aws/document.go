@@ -25,7 +25,8 @@ const (
 )
 
 // EnsureDocument makes this content the default version of a document of the account, and reports
-// whether it was not before.
+// whether it was not before. Content of schema 0.3 is an Automation runbook, any other a Command
+// document.
 func (c *Client) EnsureDocument(ctx context.Context, p dropcap.Place, name,
 	content string) (changed bool, err error) {
 	s, err := c.at(ctx, p)
@@ -53,6 +54,17 @@ func same(a, b string) bool {
 	return bytes.Equal(x.Bytes(), y.Bytes())
 }
 
+// documentType returns the type of a document with this content.
+func documentType(content string) types.DocumentType {
+	var d struct {
+		SchemaVersion string `json:"schemaVersion"`
+	}
+	if json.Unmarshal([]byte(content), &d) == nil && d.SchemaVersion == "0.3" {
+		return types.DocumentTypeAutomation
+	}
+	return types.DocumentTypeCommand
+}
+
 func (s *site) documentTask(api, do, name string) task {
 	t := s.task(api, do+" the document "+oneLine(name))
 	t.subject = name
@@ -75,7 +87,7 @@ func (c *Client) createDocument(ctx context.Context, s *site, name, content stri
 	_, err := ask(ctx, c, s.documentTask("ssm:CreateDocument", "create", name),
 		func(ctx context.Context) (*ssm.CreateDocumentOutput, error) {
 			out, err := s.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{Name: &name,
-				Content: &content, DocumentType: types.DocumentTypeCommand,
+				Content: &content, DocumentType: documentType(content),
 				DocumentFormat: types.DocumentFormatJson})
 			if codeOf(err) == "DocumentAlreadyExists" {
 				// the lost answer to our own request, or somebody else's document: examined below

@@ -29,6 +29,7 @@ type fleetInstallCommand struct {
 	binaries      []string
 	bucket        string
 	documentsOnly bool
+	console       bool // the documents for people too
 	purge, force  bool
 	yes           bool
 	expires       time.Duration
@@ -49,12 +50,18 @@ before it may run. A host that has this very binary already is left alone.
 Installing sends a script, so it goes through AWS-RunShellScript; nothing else needs to.
 docs/fleet-iam.md has a policy for it.
 
+--documents also creates the documents for people, which are run from a form of AWS's console:
+dropcap-audit, dropcap-plan, dropcap-status, dropcap-apply, dropcap-backout, and the runbooks
+dropcap-control and dropcap-control-backout of Automation. docs/aws-console.md is about them.
+Without --bucket and --distributor it is for the documents alone.
+
 --distributor NAME goes through Distributor instead: with --bucket the binary becomes a version of
 that package of the account, unless it is there; then the hosts' agents install it
 (AWS-ConfigureAWSPackage), and each host is asked which dropcap answers. Without --bucket only the
 latter two.
 ` + fleetExitHelp,
-		Example: `  dropcap fleet install --documents-only
+		Example: `  dropcap fleet install --documents
+  dropcap fleet install --documents-only
   dropcap fleet install --targets tag:role=web --bucket my-bucket
   dropcap fleet install --targets all --bucket my-bucket --bin amd64=dist/dropcap-amd64 --bin arm64=dist/dropcap-arm64
   dropcap fleet install --distributor dropcap --bucket my-bucket --targets tag:role=web
@@ -71,6 +78,8 @@ latter two.
 	fl.StringVar(&f.bucket, "bucket", "",
 		"bucket through which the binary goes; its object is removed afterwards")
 	fl.BoolVar(&f.documentsOnly, "documents-only", false, "only the documents; no host is touched")
+	fl.BoolVar(&f.console, "documents", false,
+		"also the documents for people, in AWS's console; alone, no host is touched")
 	fl.StringVar(&f.distributor, "distributor", "",
 		"install through Distributor, by this package of the account")
 	fl.StringVar(&f.packaged, "package-version", "",
@@ -84,6 +93,9 @@ latter two.
 func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error {
 	if err := f.checkPackage(); err != nil {
 		return err
+	}
+	if f.console && f.bucket == "" && f.distributor == "" {
+		f.documentsOnly = true
 	}
 	if !f.documentsOnly {
 		if _, err := fleet.ParseTargets(f.Targets); err != nil {
@@ -125,12 +137,17 @@ func (a *app) runFleetInstall(ctx context.Context, f *fleetInstallCommand) error
 func (c *control) documents(ctx context.Context, f *fleetInstallCommand) error {
 	if f.PrintAWS {
 		if f.documentsOnly {
-			fmt.Fprintln(c.app.err, "no command would be sent: --documents-only asks no host")
+			flag := map[bool]string{true: "--documents", false: "--documents-only"}[f.console]
+			fmt.Fprintf(c.app.err, "no command would be sent: %s asks no host\n", flag)
 		}
 		return nil
 	}
+	list := fleet.Documents()
+	if f.console {
+		list = append(list, fleet.ConsoleDocuments()...)
+	}
 	for _, p := range c.places {
-		for _, d := range fleet.Documents() {
+		for _, d := range list {
 			changed, err := c.client.EnsureDocument(ctx, p, d.Name, d.Content)
 			if err != nil {
 				return err

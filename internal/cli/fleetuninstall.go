@@ -70,7 +70,7 @@ func (a *app) runFleetUninstall(ctx context.Context, f *fleetInstallCommand) err
 		return err
 	}
 	for _, p := range c.places {
-		for _, d := range fleet.Documents() {
+		for _, d := range append(fleet.Documents(), fleet.ConsoleDocuments()...) {
 			if err := c.client.RemoveDocument(ctx, p, d.Name); err != nil {
 				return err
 			}

@@ -17,10 +17,10 @@ const (
 	PackageDocument = "AWS-ConfigureAWSPackage"
 )
 
-// Document is an SSM Command document.
+// Document is an SSM document.
 type Document struct {
 	Name    string
-	Content string // JSON, schema 2.2
+	Content string // JSON, of schema 2.2 for a Command document, 0.3 for an Automation runbook
 }
 
 //go:embed documents/look.json
@@ -31,6 +31,37 @@ var change string
 
 // Documents returns the documents that an account needs.
 func Documents() []Document { return []Document{{LookDocument, look}, {ChangeDocument, change}} }
+
+var (
+	//go:embed documents/console-audit.json
+	consoleAudit string
+	//go:embed documents/console-plan.json
+	consolePlan string
+	//go:embed documents/console-status.json
+	consoleStatus string
+	//go:embed documents/console-apply.json
+	consoleApply string
+	//go:embed documents/console-backout.json
+	consoleBackout string
+	//go:embed documents/console-control.json
+	consoleControl string
+	//go:embed documents/console-control-backout.json
+	consoleControlBackout string
+)
+
+// ConsoleDocuments returns the documents that a person runs from a form of AWS's console, those that
+// change nothing first. The last two are Automation runbooks, which send the others.
+func ConsoleDocuments() []Document {
+	return []Document{
+		{"dropcap-audit", consoleAudit},
+		{"dropcap-plan", consolePlan},
+		{"dropcap-status", consoleStatus},
+		{"dropcap-apply", consoleApply},
+		{"dropcap-backout", consoleBackout},
+		{"dropcap-control", consoleControl},
+		{"dropcap-control-backout", consoleControlBackout},
+	}
+}
 
 // Script returns the lines that the documents run, for AWS-RunShellScript.
 func Script(c dropcap.NodeCommand) ([]string, error) {

@@ -68,7 +68,7 @@ func (l *lab) makeCloud() {
 	for _, n := range l.state.Nodes {
 		ids = append(ids, n.ID)
 		node := cloud.Node{ID: n.ID, Region: l.Region, Name: n.Name, Platform: n.Platform,
-			Tags: map[string]string{"Name": n.Name, "role": n.Role}}
+			Tags: map[string]string{"Name": n.Name, "role": n.Role, "fleet": Group}}
 		if n.Platform == "Windows" {
 			node.PlatformName, node.PlatformVersion = "Microsoft Windows Server 2022 Datacenter",
 				"10.0.20348"

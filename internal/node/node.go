@@ -132,3 +132,30 @@ func fromAgent(name string, form *regexp.Regexp) string {
 }
 
 func now() string { return time.Now().UTC().Format(time.RFC3339) }
+
+// Applied returns the names of the requests to apply that this host has got, the newest first.
+func (n *Node) Applied(ctx context.Context) ([]string, error) {
+	s, err := n.open()
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	list, err := s.Receipts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, r := range list {
+		if r.Verb == "apply" {
+			names = append(names, r.Request)
+		}
+	}
+	return names, nil
+}
+
+// ManagedID returns this host's id as a managed node, as SSM's agent told its command; empty if
+// none did.
+func ManagedID() string { return fromAgent("AWS_SSM_INSTANCE_ID", managedID) }
+
+// CommandID returns the id of the SSM command that runs this process; empty if none does.
+func CommandID() string { return fromAgent("SSM_COMMAND_ID", commandID) }

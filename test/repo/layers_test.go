@@ -33,7 +33,7 @@ const (
 var rooms = map[string]layer{
 	"audit": verb, "plan": verb, "policy": verb, "learn": verb, "apply": verb, "fleet": verb,
 	"trial":    verb,
-	"snapshot": verb, "doctor": verb, "explain": verb, "harden": verb,
+	"snapshot": verb, "doctor": verb, "explain": verb, "harden": verb, "console": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
 	"frame": verb, "trust": verb, "metrics": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,

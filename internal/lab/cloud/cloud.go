@@ -46,7 +46,8 @@ type Cloud struct {
 	log     []Call
 	serial  int
 	models  map[string]*model
-	base    string // the address of the latest request, to build addresses
+	base    string    // the address of the latest request, to build addresses
+	who     principal // who sent the latest request
 }
 
 // Call is one request that reached the service, in order of arrival.
@@ -62,17 +63,20 @@ type accountRegion struct{ account, region string }
 // region holds what one account has in one region.
 type region struct {
 	accountRegion
-	nodes      map[string]*Node
-	order      []string // ids in order of registration
-	commands   map[string]*command
-	cancels    map[string]bool   // ids of messages that cancel commands
-	aliases    map[string]string // second ids of messages, and their first
-	sequence   []*command
-	documents  map[string]*document
-	groups     map[string][]string
-	compliance map[string]map[string]any // by node and type
-	findings   map[string]map[string]any // by id
-	hub        bool
+	nodes     map[string]*Node
+	order     []string // ids in order of registration
+	commands  map[string]*command
+	cancels   map[string]bool   // ids of messages that cancel commands
+	aliases   map[string]string // second ids of messages, and their first
+	sequence  []*command
+	documents map[string]*document
+	// executions of runbooks, by id and in order
+	automations map[string]*automation
+	runbooks    []*automation
+	groups      map[string][]string
+	compliance  map[string]map[string]any // by node and type
+	findings    map[string]map[string]any // by id
+	hub         bool
 }
 
 // DefaultAccount is the account of AccessKey.
@@ -104,7 +108,7 @@ func (c *Cloud) region(account, name string) *region {
 	if r == nil {
 		r = &region{accountRegion: p, nodes: map[string]*Node{}, commands: map[string]*command{},
 			cancels: map[string]bool{}, aliases: map[string]string{}, documents: builtin(),
-			groups:     map[string][]string{},
+			groups: map[string][]string{}, automations: map[string]*automation{},
 			compliance: map[string]map[string]any{}, findings: map[string]map[string]any{},
 			hub: true}
 		c.places[p] = r

@@ -49,6 +49,9 @@ func (c *Cloud) Document(account, regionName, name, content string) {
 	c.region(account, regionName).documents[name] = d
 }
 
+// runbookSchema is the schema of Automation runbooks.
+const runbookSchema = "0.3"
+
 func (d *document) add(text string) error {
 	var content map[string]any
 	if err := json.Unmarshal([]byte(text), &content); err != nil {
@@ -59,6 +62,10 @@ func (d *document) add(text string) error {
 	case "2.2", "2.0":
 		if steps, ok := content["mainSteps"].([]any); !ok || len(steps) == 0 {
 			return fmt.Errorf("a document of schema 2.2 needs mainSteps")
+		}
+	case runbookSchema:
+		if err := checkRunbook(content); err != nil {
+			return err
 		}
 	default:
 		return fmt.Errorf("schemaVersion %v is not supported", content["schemaVersion"])

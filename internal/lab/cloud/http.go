@@ -84,6 +84,7 @@ func (c *Cloud) serveJSON(w http.ResponseWriter, r *http.Request, service, opera
 		f = c.validate(service, operation, input)
 	}
 	var output any
+	c.who = who.principal
 	if c.base = baseOf(r); f == nil {
 		output, f = c.dispatch(c.region(who.account, who.region), api, input.(map[string]any))
 	}
@@ -161,6 +162,11 @@ func (c *Cloud) dispatch(r *region, api string, in map[string]any) (any, *failur
 		"ssm:UpdateDocumentDefaultVersion": c.defaultDocument,
 		"ssm:DescribeDocument":             c.describeDocument, "ssm:GetDocument": c.getDocument,
 		"ssm:DeleteDocument": c.deleteDocument, "ssm:PutComplianceItems": c.putCompliance,
+		"ssm:StartAutomationExecution":       c.startAutomation,
+		"ssm:GetAutomationExecution":         c.getAutomation,
+		"ssm:DescribeAutomationExecutions":   c.listAutomations,
+		"ssm:SendAutomationSignal":           c.signal,
+		"ssm:StopAutomationExecution":        c.stopAutomation,
 		"ssm:ListComplianceItems":            c.listCompliance,
 		"securityhub:BatchImportFindings":    c.importFindings,
 		"securityhub:GetFindings":            c.getFindings,

@@ -123,6 +123,9 @@ func (c *Cloud) addVersion(r *region, d *document, in map[string]any, isPackage 
 	if err := d.add(str(in, "Content")); err != nil {
 		return fail("InvalidDocumentContent", "%v", err)
 	}
+	if kind := str(in, "DocumentType"); kind != "" && kind != d.kind() {
+		return fail("InvalidDocumentContent", "A document of type %s has another schema.", kind)
+	}
 	return nil
 }
 
@@ -166,8 +169,11 @@ func (r *region) document(in map[string]any) (*document, *failure) {
 }
 
 func (d *document) kind() string {
-	if d.packages != nil {
+	switch {
+	case d.packages != nil:
 		return "Package"
+	case d.versions[0]["schemaVersion"] == runbookSchema:
+		return "Automation"
 	}
 	return "Command"
 }

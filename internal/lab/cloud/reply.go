@@ -77,5 +77,6 @@ func (c *Cloud) reply(r *region, id, payload string) *failure {
 	inv.trace = p.Trace
 	c.finish(cmd, inv, plugins, p.DocumentStatus)
 	c.step(r, cmd)
+	c.advanceAll(r)
 	return nil
 }

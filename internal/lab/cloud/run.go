@@ -10,7 +10,7 @@ import (
 // sendCommand is SendCommand.
 func (c *Cloud) sendCommand(r *region, in map[string]any) (any, *failure) {
 	d := r.documents[str(in, "DocumentName")]
-	if d == nil {
+	if d == nil || d.kind() == "Automation" {
 		return nil, fail("InvalidDocument", "The document %s does not exist.",
 			str(in, "DocumentName"))
 	}

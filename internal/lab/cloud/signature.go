@@ -64,6 +64,7 @@ func signerFor(service string) *v4.Signer {
 type principal struct {
 	Key
 	account string
+	role    string    // that was assumed; empty: a user
 	expires time.Time // zero: never
 }
 

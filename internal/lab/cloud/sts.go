@@ -75,7 +75,7 @@ func (c *Cloud) assume(form url.Values) (string, *failure) {
 		return "", fail("ValidationError", "%s is invalid", form.Get("RoleArn"))
 	}
 	p := principal{Key: Key{"ASIA" + rand.Text()[:16], rand.Text(), rand.Text()}, account: m[1],
-		expires: time.Now().Add(time.Hour)}
+		role: m[2], expires: time.Now().Add(time.Hour)}
 	c.keys[p.ID] = p
 	return fmt.Sprintf(
 		"<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>"+
