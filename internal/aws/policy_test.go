@@ -139,6 +139,10 @@ var duties = map[string]duty{
 	"Exporting to SSM Compliance": {do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {
 		return c.PutCompliance(t.Context(), here, one, nil, "")
 	}},
+	"AWS's console: looking":     {documents: lookForms, do: sendsForms(lookForms)},
+	"AWS's console: changing":    {documents: allForms, do: sendsForms(allForms)},
+	"AWS's console: runbooks":    {documents: allForms, do: runsBooks},
+	"AWS's console: daily audit": {do: auditsDaily},
 	"Several accounts": {options: aws.Options{Roles: []string{"arn:aws:iam::" +
 		cloud.DefaultAccount + ":role/dropcap-fleet"}},
 		do: func(t *testing.T, _ *cloud.Cloud, c *aws.Client) error {

@@ -196,7 +196,10 @@ func (c *Cloud) beginCommand(r *region, s *stepRun) {
 		}
 		in["Parameters"] = lists
 	}
-	f := c.validate("ssm", "SendCommand", in)
+	f := c.ask(r, "ssm:SendCommand")
+	if f == nil {
+		f = c.validate("ssm", "SendCommand", in)
+	}
 	if f == nil {
 		var out any
 		if out, f = c.sendCommand(r, in); f == nil {
@@ -208,6 +211,13 @@ func (c *Cloud) beginCommand(r *region, s *stepRun) {
 		}
 	}
 	s.end("Failed", f.kind+": "+f.message)
+}
+
+// ask makes a request of Automation's own, which takes the permission of whoever started it.
+func (c *Cloud) ask(r *region, api string) *failure {
+	f := c.gate(api)
+	c.note(api, r.region, f)
+	return f
 }
 
 // progress looks whether a step is over.
@@ -222,7 +232,14 @@ func (c *Cloud) progress(r *region, s *stepRun) {
 	switch {
 	case s.command != nil:
 		c.settle(r, s.command)
-		s.told()
+		if s.told(); !over(s.status) {
+			break
+		}
+		for _, api := range []string{"ssm:ListCommands", "ssm:ListCommandInvocations"} {
+			if f := c.ask(r, api); f != nil {
+				s.end("Failed", f.kind+": "+f.message)
+			}
+		}
 	case s.action == "aws:sleep" && !now.Before(s.until):
 		s.status = "Success"
 	}

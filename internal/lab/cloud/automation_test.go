@@ -325,3 +325,66 @@ func TestRunbooksThatTheServiceWouldNotTakeAreRefused(t *testing.T) {
 		t.Errorf("a Command document of schema 0.3: %v", err)
 	}
 }
+
+// A daily audit by State Manager: a host with findings counts as not compliant until its next run.
+func TestAnAssociationAuditsEachDayAndShowsInCompliance(t *testing.T) {
+	b := newBench(t)
+	b.fails[two+" audit"] = 3
+	out, err := b.ssm.CreateAssociation(t.Context(), &ssm.CreateAssociationInput{
+		Name: aws.String("dropcap-audit"), AssociationName: aws.String("dropcap-daily-audit"),
+		Targets:            []types.Target{{Key: aws.String("tag:role"), Values: []string{"web"}}},
+		Parameters:         map[string][]string{"findings": {"fail"}},
+		ScheduleExpression: aws.String("rate(1 day)"), MaxErrors: aws.String("100%"),
+		ComplianceSeverity: types.AssociationComplianceSeverityHigh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := out.AssociationDescription.AssociationId
+	compliant := func(node string, want types.ComplianceStatus) {
+		t.Helper()
+		items, err := b.ssm.ListComplianceItems(t.Context(), &ssm.ListComplianceItemsInput{
+			ResourceIds: []string{node}})
+		if err != nil || len(items.ComplianceItems) != 1 ||
+			items.ComplianceItems[0].Status != want ||
+			aws.ToString(items.ComplianceItems[0].Title) != "dropcap-daily-audit" {
+			t.Errorf("%s: %+v, %v", node, items.ComplianceItems, err)
+		}
+	}
+	runs := func(want ...string) {
+		t.Helper()
+		out, err := b.ssm.DescribeAssociationExecutions(t.Context(),
+			&ssm.DescribeAssociationExecutionsInput{AssociationId: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range out.AssociationExecutions {
+			got = append(got, aws.ToString(e.Status))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("runs %q, and not %q", got, want)
+		}
+	}
+	compliant(one, types.ComplianceStatusCompliant)
+	compliant(two, types.ComplianceStatusNonCompliant)
+	runs("Failed")
+	b.fails = map[string]int{}
+	b.clock.Advance(25 * time.Hour)
+	compliant(two, types.ComplianceStatusCompliant)
+	runs("Success", "Failed")
+	if _, err := b.ssm.StartAssociationsOnce(t.Context(), &ssm.StartAssociationsOnceInput{
+		AssociationIds: []string{*id}}); err != nil {
+		t.Fatal(err)
+	}
+	runs("Success", "Success", "Failed")
+	if _, err := b.ssm.CreateAssociation(t.Context(), &ssm.CreateAssociationInput{
+		Name: aws.String("dropcap-audit"), InstanceId: aws.String(one),
+		Parameters: map[string][]string{"containers": {"$(id)"}}}); code(err) !=
+		"InvalidParameters" {
+		t.Errorf("an association takes what the form does not: %v", err)
+	}
+	if _, err := b.ssm.DeleteAssociation(t.Context(), &ssm.DeleteAssociationInput{
+		AssociationId: id}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -11,9 +11,10 @@
 // with a process of it, built from that source, which was attached to the double: scripts,
 // documents, S3, packages, kills (docs/fleet.md, "Limits"). The tests called TestTheWire… send
 // requests as that source composes them. Not implemented are ssmmessages (the agent falls back on
-// ec2messages), registration with an activation, associations, inventory, and parameters of
-// Parameter Store. What no agent shows, such as how the service treats a reply after the end, is a
-// guess.
+// ec2messages), registration with an activation, inventory, and parameters of Parameter Store.
+// Automation has the actions that dropcap's runbooks use, and associations are run as commands;
+// both were written from the user guide. What no agent shows, such as how the service treats a
+// reply after the end, is a guess.
 package cloud
 
 import (
@@ -73,10 +74,12 @@ type region struct {
 	// executions of runbooks, by id and in order
 	automations map[string]*automation
 	runbooks    []*automation
-	groups      map[string][]string
-	compliance  map[string]map[string]any // by node and type
-	findings    map[string]map[string]any // by id
-	hub         bool
+	// of State Manager, in order
+	associations []*association
+	groups       map[string][]string
+	compliance   map[string]map[string]any // by node and type
+	findings     map[string]map[string]any // by id
+	hub          bool
 }
 
 // DefaultAccount is the account of AccessKey.

@@ -263,6 +263,7 @@ func (c *Cloud) putCompliance(r *region, in map[string]any) (any, *failure) {
 func (c *Cloud) listCompliance(r *region, in map[string]any) (any, *failure) {
 	list := []any{}
 	for _, id := range texts(in["ResourceIds"]) {
+		list = append(list, c.associationItems(r, id)...)
 		for _, kind := range sortedKeys(r.compliance[id]) {
 			put := r.compliance[id][kind].(map[string]any)
 			items, _ := put["Items"].([]any)
