@@ -254,7 +254,7 @@ func states(c dropcap.Changes) string {
 		}
 	}
 	if len(parts) == 0 {
-		return printable.Count(len(c.Changes), "change") + " not at an end"
+		return "not at an end"
 	}
 	return strings.Join(parts, ", ")
 }

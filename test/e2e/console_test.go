@@ -198,9 +198,10 @@ func TestFormsTellAPersonWhatTheyCameTo(t *testing.T) {
 	c.is(audit, 0, "NOTHING TO JUDGE")
 	run, plan := c.send("dropcap-plan", nodes[0], map[string][]string{"containers": {"web"},
 		"level": {"cis"}})
-	c.is(plan, 0, "TO CHANGE: 1 of 1 container (level cis)", "dropcap-apply with run "+run)
+	// the fake engine lacks what a change needs, and the plan refuses
+	c.is(plan, 0, "LEFT AS THEY ARE: the plan refuses 1 of 1 container (level cis)", "run:  "+run)
 	_, apply := c.send("dropcap-apply", nodes[0], map[string][]string{"run": {run}})
-	c.is(apply, 0, "DRY RUN, nothing was changed. TO CHANGE: 1 of 1")
+	c.is(apply, 0, "LEFT AS THEY ARE")
 	_, apply = c.send("dropcap-apply", nodes[1], map[string][]string{"run": {run},
 		"dryRun": {"no"}})
 	c.is(apply, 0, "LEFT AS IT IS: this host has no plan of run "+run)
@@ -211,12 +212,13 @@ func TestFormsTellAPersonWhatTheyCameTo(t *testing.T) {
 		t.Errorf("%+v", apply)
 	}
 	_, status := c.send("dropcap-status", nodes[0], map[string][]string{"run": {run}})
-	c.is(status, 0, "PLANNED, and not applied. TO CHANGE: 1 of 1")
+	c.is(status, 0, "PLANNED, and not applied. LEFT AS THEY ARE")
 	for _, bad := range []string{"web'; id; '", "$(id)", "`id`", "web\nid", "-x", "a*"} {
 		var out map[string]any
 		if code := l.ask(t, l.key(), "SendCommand", map[string]any{"DocumentName": "dropcap-audit",
 			"InstanceIds": nodes[:1], "Parameters": map[string][]string{"containers": {bad}}},
-			&out); code == http.StatusOK || !strings.Contains(fmt.Sprint(out), "InvalidParameters") {
+			&out); code == http.StatusOK ||
+			!strings.Contains(fmt.Sprint(out), "InvalidParameters") {
 			t.Errorf("%q passes: %v", bad, out)
 		}
 	}

@@ -168,13 +168,22 @@ func (c *Cloud) associationRuns(r *region, in map[string]any) (any, *failure) {
 		status, detail, counts := run.ofAssociation()
 		list = append(list, map[string]any{"AssociationId": a.id, "ExecutionId": run.id,
 			"Status": status, "DetailedStatus": detail, "CreatedTime": stamp(run.requested),
-			"ResourceCountByStatus": strings.TrimPrefix(fmt.Sprint(counts), "map")})
+			"ResourceCountByStatus": counted(counts)})
 	}
 	page, next, f := paged(list, in, 50)
 	if f != nil {
 		return nil, f
 	}
 	return map[string]any{"AssociationExecutions": page, "NextToken": next}, nil
+}
+
+// counted returns counts in the service's form, "{Failed=1, Success=2}".
+func counted(counts map[string]int) string {
+	var list []string
+	for _, name := range sortedKeys(counts) {
+		list = append(list, fmt.Sprintf("%s=%d", name, counts[name]))
+	}
+	return "{" + strings.Join(list, ", ") + "}"
 }
 
 func (c *Cloud) startAssociations(r *region, in map[string]any) (any, *failure) {

@@ -150,8 +150,9 @@ func TestTheControlTakesAllBackIfOneNodeFails(t *testing.T) {
 		id := b.start("dropcap-control", given("MaxConcurrency", "1"))
 		_, _, e := b.stands(id)
 		approve := e.StepExecutions[3]
-		if plan := e.StepExecutions[1].Outputs["CommandId"][0]; !strings.Contains(
-			approve.Inputs["Message"], plan) || !strings.Contains(approve.Inputs["Approvers"], "lab") {
+		plan := e.StepExecutions[1].Outputs["CommandId"][0]
+		if !strings.Contains(approve.Inputs["Message"], plan) ||
+			!strings.Contains(approve.Inputs["Approvers"], "lab") {
 			t.Errorf("the approver reads %q", approve.Inputs)
 		}
 		if err := b.signal(id, types.SignalTypeApprove); err != nil {
@@ -189,7 +190,9 @@ func TestTheErrorThresholdKeepsFurtherNodesFromBeingChanged(t *testing.T) {
 func TestTheControlAppliesNothingUnasked(t *testing.T) {
 	unapplied := func(b *bench) {
 		t.Helper()
-		if slices.ContainsFunc(b.sent, func(s string) bool { return strings.Contains(s, "apply") }) {
+		if slices.ContainsFunc(b.sent, func(s string) bool {
+			return strings.Contains(s, "apply")
+		}) {
 			t.Errorf("%q", b.sent)
 		}
 	}
