@@ -129,9 +129,9 @@ func Parse(words []string) (Request, error) {
 	}
 	chosen := len(q.Containers) > 0 || q.Level != "" || q.AcceptLow
 	if q.Verb == "apply" && q.Run != "" && chosen {
-		return q, dropcap.Errorf(dropcap.CodeUsage, "leave containers, level and acceptLow as they "+
-			"are: the plan of that run has them", "cannot choose containers or a level for a plan "+
-			"that is made")
+		return q, dropcap.Errorf(dropcap.CodeUsage,
+			"leave containers, level and acceptLow as they are: the plan of that run has them",
+			"cannot choose containers or a level for a plan that is made")
 	}
 	return q, nil
 }

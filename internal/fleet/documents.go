@@ -49,8 +49,8 @@ var (
 	consoleControlBackout string
 )
 
-// ConsoleDocuments returns the documents that a person runs from a form of AWS's console, those that
-// change nothing first. The last two are Automation runbooks, which send the others.
+// ConsoleDocuments returns the documents that a person runs from a form of AWS's console, those
+// that change nothing first. The last two are Automation runbooks, which send the others.
 func ConsoleDocuments() []Document {
 	return []Document{
 		{"dropcap-audit", consoleAudit},

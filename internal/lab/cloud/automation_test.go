@@ -29,7 +29,8 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	clock := cloud.NewFakeClock()
 	double, cfg, _ := open(t, clock)
-	b := &bench{T: t, double: double, clock: clock, ssm: ssm.NewFromConfig(cfg), fails: map[string]int{}}
+	b := &bench{T: t, double: double, clock: clock, ssm: ssm.NewFromConfig(cfg),
+		fails: map[string]int{}}
 	for _, d := range fleet.ConsoleDocuments() {
 		kind := types.DocumentTypeCommand
 		if strings.HasPrefix(d.Name, "dropcap-control") {
