@@ -182,7 +182,7 @@ func TestTheRunbookDoesTheControlAndTakesItBack(t *testing.T) {
 func TestFormsTellAPersonWhatTheyCameTo(t *testing.T) {
 	many := []fake.Container{{Name: "web"}, {Name: "db"}}
 	for k := range 300 {
-		many = append(many, fake.Container{Name: fmt.Sprintf("many-%d", k)})
+		many = append(many, fake.Container{Name: fmt.Sprintf("one-of-those-that-are-many-%d", k)})
 	}
 	l, s := fakeNodes(t, many, nil)
 	s.dropcap(0, nil, "fleet", "install", "--documents")
