@@ -9,7 +9,8 @@ import (
 
 // association is a State Manager association of a Command document. It runs when it is created,
 // when it is asked to, and by its rate whenever somebody asks about it after that time. The real
-// service has agents run it; here each run is a command.
+// service has agents run it; here each run is a command, and ListAssociations, by which an agent
+// asks at its start, is refused.
 type association struct {
 	id, name string
 	request  map[string]any // as it was created
@@ -142,18 +143,6 @@ func (c *Cloud) getAssociation(r *region, in map[string]any) (any, *failure) {
 		return nil, f
 	}
 	return map[string]any{"AssociationDescription": c.describeAssociation(r, a)}, nil
-}
-
-func (c *Cloud) listAssociations(r *region, in map[string]any) (any, *failure) {
-	var list []map[string]any
-	for _, a := range r.associations {
-		list = append(list, c.describeAssociation(r, a))
-	}
-	page, next, f := paged(list, in, 50)
-	if f != nil {
-		return nil, f
-	}
-	return map[string]any{"Associations": page, "NextToken": next}, nil
 }
 
 // associationRuns is DescribeAssociationExecutions, the newest first, without filters.

@@ -169,7 +169,6 @@ func (c *Cloud) dispatch(r *region, api string, in map[string]any) (any, *failur
 		"ssm:StopAutomationExecution":        c.stopAutomation,
 		"ssm:CreateAssociation":              c.createAssociation,
 		"ssm:DescribeAssociation":            c.getAssociation,
-		"ssm:ListAssociations":               c.listAssociations,
 		"ssm:DescribeAssociationExecutions":  c.associationRuns,
 		"ssm:StartAssociationsOnce":          c.startAssociations,
 		"ssm:DeleteAssociation":              c.deleteAssociation,

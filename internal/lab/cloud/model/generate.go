@@ -27,7 +27,7 @@ var wanted = []struct {
 		"ListDocuments", "DeleteDocument", "PutComplianceItems", "ListComplianceItems",
 		"StartAutomationExecution", "GetAutomationExecution", "SendAutomationSignal",
 		"StopAutomationExecution", "DescribeAutomationExecutions", "CreateAssociation",
-		"DescribeAssociation", "ListAssociations", "DeleteAssociation", "StartAssociationsOnce",
+		"DescribeAssociation", "DeleteAssociation", "StartAssociationsOnce",
 		"DescribeAssociationExecutions"}},
 	{"securityhub", "securityhub/2018-10-26", []string{"BatchImportFindings", "GetFindings",
 		"BatchUpdateFindings"}},
