@@ -138,11 +138,14 @@ func (r *Runner) look() {
 		}
 	}
 	for _, c := range list {
-		if t := by[c.Cgroup]; t != nil {
-			t.checks = append(t.checks, c)
-		} else {
-			r.strange(c)
+		t := by[c.Cgroup]
+		if t == nil {
+			if t = r.strange(c); t == nil {
+				continue
+			}
+			by[c.Cgroup] = t
 		}
+		t.checks = append(t.checks, c)
 	}
 	for _, t := range r.trials {
 		r.judgeAll(t)
@@ -153,14 +156,24 @@ func (r *Runner) look() {
 	}
 }
 
-// strange is a denial in a cgroup that is not known: a container has started and was not looked at.
-func (r *Runner) strange(c dropcap.KernelCheck) {
-	if !c.Trial || c.Granted {
-		return
-	}
+// strange returns whose denial it is in a cgroup that is not known yet: a container has started and
+// was not looked at, and may have ended already. Nothing but containers under trial is denied
+// anything, so where only one of them can be meant, it is.
+func (r *Runner) strange(c dropcap.KernelCheck) (only *running) {
 	for _, t := range r.trials {
-		t.lookAgain = t.lookAgain || len(t.cgroups) == 0 || t.under
+		if !t.live || len(t.cgroups) > 0 {
+			continue
+		}
+		t.lookAgain = true
+		if only != nil {
+			return nil
+		}
+		only = t
 	}
+	if only != nil {
+		only.cgroups[c.Cgroup] = true
+	}
+	return only
 }
 
 // judgeAll lifts what the denials of a container call for. What is lifted is lifted in the kernel

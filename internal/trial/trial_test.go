@@ -269,6 +269,26 @@ func TestARestartByAnOperatorIsNoTrouble(t *testing.T) {
 	})
 }
 
+func TestWhatEndsBeforeItCanBeLookedAtStillSaysWhy(t *testing.T) {
+	play(t, func(s *stage) {
+		s.edit(func(c *Container) { c.Running, c.Cgroup = false, 0 })
+		b := s.begin(asking)
+		s.event(Event{Action: "start"}) // and nobody can look at it
+		early := chown
+		early.Cgroup = 99
+		s.deny(early)
+		s.event(Event{Action: "die", Exit: "1"})
+		d := s.over(b)
+		if len(d.Lifted) != 2 || d.Lifted[0].Caps != caps.Of(caps.Chown) || !d.Lifted[0].Started ||
+			d.Lifted[1].Caps != tasks.Minus(caps.Of(caps.Chown)) {
+			t.Errorf("%+v", d)
+		}
+		if w := s.shown(); w.Required != caps.Of(caps.Chown) {
+			t.Errorf("required %s", w.Required)
+		}
+	})
+}
+
 func TestWhileItIsStoppedNoTimeCounts(t *testing.T) {
 	play(t, func(s *stage) {
 		b := s.begin(asking)
