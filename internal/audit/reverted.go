@@ -9,6 +9,29 @@ import (
 	"dropcap/internal/printable"
 )
 
+// Undone returns the id of the change that a finding of the rule reverted is about; empty if there
+// is none.
+func Undone(changes []dropcap.Change, c dropcap.Container) string {
+	change, _, _ := applied(changes, c.Workload)
+	return change.ID
+}
+
+// applied returns the latest change of a workload, and its part of it, if that is in force. The
+// newest change is the first.
+func applied(changes []dropcap.Change, workload string) (dropcap.Change,
+	dropcap.ChangedContainer, bool) {
+	ours := func(o dropcap.ChangedContainer) bool {
+		// what was only made again with another one keeps what an earlier change has left it
+		return o.Workload == workload && o.Workload != "" && o.Was.Holds != o.Is.Holds
+	}
+	for _, c := range changes {
+		if i := slices.IndexFunc(c.Containers(), ours); i >= 0 && c.State.Over() {
+			return c, c.Containers()[i], c.State == dropcap.Applied
+		}
+	}
+	return dropcap.Change{}, dropcap.ChangedContainer{}, false
+}
+
 // reverted finds a change that somebody has undone: the container's configuration grants again what
 // its latest change dropped. Changes that were rolled back or backed out do not count, nor do
 // changes before those.
@@ -16,18 +39,10 @@ func (x subject) reverted() *dropcap.Finding {
 	if x.c.Retained != "" {
 		return nil
 	}
-	ours := func(o dropcap.ChangedContainer) bool {
-		// what was only made again with another one keeps what an earlier change has left it
-		return o.Workload == x.c.Workload && o.Workload != "" && o.Was.Holds != o.Is.Holds
-	}
-	at := slices.IndexFunc(x.changes, func(c dropcap.Change) bool {
-		return c.State.Over() && slices.ContainsFunc(c.Containers(), ours)
-	})
-	if at < 0 || x.changes[at].State != dropcap.Applied {
+	change, part, ok := applied(x.changes, x.c.Workload)
+	if !ok {
 		return nil
 	}
-	change := x.changes[at]
-	part := change.Containers()[slices.IndexFunc(change.Containers(), ours)]
 	has, ok := x.configured()
 	again := part.Was.Holds.Minus(part.Is.Holds) & has
 	if !ok || again.Empty() {

@@ -115,6 +115,8 @@ func usage(cmd *cobra.Command, err error) error {
 type pipe struct {
 	w    io.Writer
 	gone atomic.Bool
+	// whenGone is called at the first write that finds the reader gone; nil: the rest is dropped
+	whenGone func()
 }
 
 // Unwrap returns the stream itself.
@@ -127,6 +129,9 @@ func (p *pipe) Write(b []byte) (int, error) {
 	n, err := p.w.Write(b)
 	if errors.Is(err, syscall.EPIPE) {
 		p.gone.Store(true)
+		if p.whenGone != nil {
+			p.whenGone()
+		}
 		return len(b), nil
 	}
 	return n, err

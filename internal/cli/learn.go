@@ -6,19 +6,22 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dropcap"
+	"dropcap/internal/cli/exporter"
 	"dropcap/internal/cli/sdnotify"
 	"dropcap/internal/host"
+	"dropcap/internal/metrics"
 	"dropcap/internal/printable"
 )
 
 type learnFlags struct {
-	format, until, store, hook            string
+	format, until, store, hook, metrics   string
 	span                                  time.Duration
 	restart, yes, complete, execs, daemon bool
 }
@@ -43,6 +46,7 @@ cannot be.
 
 --service is for a daemon: it watches all containers for weeks in bounded memory, logs a line for
 what is worth one, and tells systemd when it is ready (packaging/systemd/dropcap-learn.service).
+--metrics exports what it does to Prometheus (docs/metrics.md).
 ` + learnExit,
 		Example: `  sudo dropcap learn --for 10m
   sudo dropcap learn web db --restart --for 1h
@@ -75,6 +79,7 @@ what is worth one, and tells systemd when it is ready (packaging/systemd/dropcap
 	fl.BoolVar(&f.daemon, "service", false,
 		"run as a daemon: watch all containers for weeks, log to standard error, print no "+
 			"evidence at the end")
+	fl.StringVar(&f.metrics, "metrics", "", "with --service: "+exporter.Usage)
 	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
 	fl.StringVar(&f.hook, "hook", "",
 		"force a kernel hook: fexit, tp_btf, raw_tp or kprobe (default: the best that loads)")
@@ -98,6 +103,9 @@ func (f *learnFlags) check(names, command []string) error {
 		f.span != 0 || f.format != "text"):
 		return usageError("`dropcap learn --service` alone; it watches all containers until it "+
 			"is told to end", "cannot combine --service with what names or ends a recording")
+	case f.metrics != "" && !f.daemon:
+		return usageError("add --service, or use dropcap watch --metrics",
+			"cannot export metrics of a recording that ends")
 	case f.restart && len(names) == 0:
 		return usageError("for example dropcap learn --restart web",
 			"cannot restart containers that are not named")
@@ -123,7 +131,14 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 	var o host.Observer = shown
 	if f.daemon {
 		a.say("starting")
-		o = &learnService{learnTerminal: shown}
+		s := &learnService{learnTerminal: shown}
+		if o = s; f.metrics != "" {
+			e, err := exporter.Open(f.metrics, s.metrics, a.warn)
+			if err != nil {
+				return err
+			}
+			defer e.Close()
+		}
 	}
 	r, err := a.hostFor(f.store, o).Learn(ctx, q)
 	a.clearLine()
@@ -161,7 +176,7 @@ type learnTerminal struct {
 func (t *learnTerminal) Progress(p host.Progress) {
 	switch p := p.(type) {
 	case host.LearnedSoFar:
-		t.soFar(p)
+		t.showSoFar(p)
 	case host.ImagesLeft:
 		t.imagesLeft(p.Count)
 	default:
@@ -169,7 +184,7 @@ func (t *learnTerminal) Progress(p host.Progress) {
 	}
 }
 
-func (t *learnTerminal) soFar(p host.LearnedSoFar) {
+func (t *learnTerminal) showSoFar(p host.LearnedSoFar) {
 	if !isTerminal(t.err) {
 		return
 	}
@@ -198,20 +213,51 @@ func (t *learnTerminal) imagesLeft(count int) {
 type learnService struct {
 	*learnTerminal
 	reported time.Time
+
+	mu    sync.Mutex
+	began time.Time
+	hook  string
+	soFar host.LearnedSoFar
 }
 
 func (s *learnService) Progress(p host.Progress) {
 	switch p := p.(type) {
+	case host.TracerOpened:
+		s.note(func() { s.hook = p.Hook })
+		s.learnTerminal.Progress(p)
 	case host.LearnBegun:
+		s.note(func() { s.began = time.Now() })
 		s.say("recording")
 		sdnotify.Send("READY=1\nSTATUS=recording")
 	case host.LearnedSoFar:
+		s.note(func() { s.soFar = p })
 		s.alive(p)
 	case host.LogLine:
 		s.say("%s", p.Text)
 	default:
 		s.learnTerminal.Progress(p)
 	}
+}
+
+// note keeps what metrics are made of.
+func (s *learnService) note(keep func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keep()
+}
+
+// metrics returns what the recording knows of itself.
+func (s *learnService) metrics(context.Context) metrics.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := metrics.State{Version: version(), Now: time.Now()}
+	if !s.began.IsZero() {
+		m.Tracer = &metrics.Tracer{Hook: s.hook, Lost: s.soFar.Lost,
+			LossUnknown: s.soFar.LossUnknown}
+		m.Learning = &metrics.Learning{Began: s.began, Running: s.soFar.Live,
+			Recorded: s.soFar.Containers, Capabilities: s.soFar.Needs}
+	}
+	return m
 }
 
 // alive tells systemd's watchdog once a minute that the recording goes on, and what it has come to.

@@ -39,6 +39,7 @@ many through AWS Systems Manager.`,
   sudo dropcap plan                what would be dropped, how, and what speaks against it
   sudo dropcap apply web           change a container, safely
   sudo dropcap backout web         the very same old container runs again
+  sudo dropcap watch               what changes, as it happens
   dropcap fleet --help             the same on many hosts
   dropcap doctor                   what dropcap can and cannot do here`,
 		Args:              cobra.NoArgs,
@@ -55,9 +56,8 @@ many through AWS Systems Manager.`,
 	root.SetFlagErrorFunc(usage)
 	a.engine.Register(root.PersistentFlags())
 	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.trial(), a.plan(), a.apply(), a.backout(),
-		a.recover(), a.prune(), a.history(), a.explain(), a.doctor(), a.policy(), a.serve(),
-		a.version(),
-		a.fleet(), a.node(), a.console())
+		a.recover(), a.prune(), a.history(), a.watch(), a.explain(), a.doctor(), a.policy(),
+		a.serve(), a.version(), a.fleet(), a.node(), a.console())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

@@ -45,6 +45,16 @@ func (c *Client) negotiate(ctx context.Context, forced string) error {
 	return c.agree(strings.TrimPrefix(strings.TrimSpace(forced), "v"))
 }
 
+// Ping asks whether the engine answers at all.
+func (c *Client) Ping(ctx context.Context) error {
+	r := request{method: http.MethodGet, path: "/_ping", max: 4096}
+	status, _, body, err := c.exchange(ctx, r, new(bytes.Buffer))
+	if err == nil && status != http.StatusOK {
+		err = refusal(r, status, body)
+	}
+	return err
+}
+
 // greeting reads the headers that every engine since API 1.40 sends: "Server: Docker/20.10.24
 // (linux)", "Api-Version: 1.41", and from Podman "Server: Libpod/4.3.1 (linux)",
 // "Libpod-Api-Version: 4.3.1".

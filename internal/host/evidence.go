@@ -176,31 +176,55 @@ func Choose(all []dropcap.WorkloadEvidence,
 // marks in it the containers that changes retain. Without a store there is none of these; one that
 // cannot be read is warned of.
 func (h *Host) recall(ctx context.Context, snap *dropcap.Snapshot,
-	here bool) ([]dropcap.WorkloadEvidence,
-	[]dropcap.Change) {
+	here bool) ([]dropcap.WorkloadEvidence, []dropcap.Change) {
+	m := h.remember(ctx, here)
+	m.mark(snap)
+	return m.evidence, m.changes
+}
+
+// memory is what the store knows, as far as audits go by it.
+type memory struct {
+	evidence []dropcap.WorkloadEvidence
+	changes  []dropcap.Change // the newest first
+	trials   []dropcap.Trial  // the newest first
+	unread   bool             // some of it could not be read
+}
+
+// remember reads the evidence and, if asked for, what else concerns this host. What cannot be read
+// is warned of.
+func (h *Host) remember(ctx context.Context, here bool) (m memory) {
 	if _, err := os.Stat(h.config.Store); err != nil {
-		return nil, nil
+		return m
+	}
+	warn := func(what string, err error) {
+		if err != nil {
+			m.unread = true
+			h.observer.Warn(fmt.Errorf("judging %s: %w", what, err))
+		}
 	}
 	s, err := store.Open(h.config.Store)
 	if err != nil {
-		h.observer.Warn(fmt.Errorf("judging without evidence: %w", err))
-		return nil, nil
+		warn("without evidence", err)
+		return m
 	}
 	defer s.Close()
-	list, err := Stored(ctx, s, "")
-	if err != nil {
-		h.observer.Warn(fmt.Errorf("judging without evidence: %w", err))
-	}
+	m.evidence, err = Stored(ctx, s, "")
+	warn("without evidence", err)
 	if !here {
-		return list, nil
+		return m
 	}
-	changes, err := s.Changes(ctx)
-	if err != nil {
-		h.observer.Warn(fmt.Errorf("judging retained containers like any other: %w", err))
+	m.changes, err = s.Changes(ctx)
+	warn("retained containers like any other", err)
+	trials, err := s.Trials(ctx)
+	warn("without trials and holds", err)
+	for _, t := range trials {
+		m.trials = append(m.trials, t.Trial)
 	}
-	markRetained(changes, snap)
-	return list, changes
+	return m
 }
+
+// mark marks in a snapshot of this host what the store knows of its containers.
+func (m memory) mark(snap *dropcap.Snapshot) { markRetained(m.changes, snap) }
 
 // MarkRetained marks the stopped containers that changes retain. A nil store has none.
 func MarkRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) error {

@@ -147,6 +147,8 @@ type Session struct {
 	Live       int // of them, running
 	Needs      int // different capabilities that some container was granted
 	Lost       uint64
+	// LossUnknown is set if the hook cannot count all that it misses.
+	LossUnknown bool
 }
 
 // Run records until ctx ends or Until returns true, and returns the evidence of each recorded

@@ -335,7 +335,7 @@ func lived(here, engines time.Duration, unknown bool) time.Duration {
 // session returns the state so far.
 func (r *recording) session() Session {
 	s := Session{Elapsed: time.Since(r.began), Containers: r.total, Lost: r.loss.Checks,
-		Needs: r.used.Len()}
+		LossUnknown: r.loss.Unknown, Needs: r.used.Len()}
 	for _, w := range r.byID {
 		if w.live || w.ending {
 			s.Live++

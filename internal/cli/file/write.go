@@ -14,7 +14,16 @@ import (
 // Write writes a file of mode 0600 whole or not at all: to a temporary name beside it, synced,
 // then renamed. A device or a pipe (/dev/stderr) is written as it is, also where a shell has put a
 // file in its place.
-func Write(path string, write func(io.Writer) error) (err error) {
+func Write(path string, write func(io.Writer) error) error {
+	return replace(path, 0o600, write)
+}
+
+// Publish is like Write for a file that all users may read.
+func Publish(path string, write func(io.Writer) error) error {
+	return replace(path, 0o644, write)
+}
+
+func replace(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	fail := func(err error) error {
 		return dropcap.Errorf(dropcap.CodeError, "is there space, and may you write there?",
 			"cannot write %s: %w", path, host.Cause(err))
@@ -44,6 +53,9 @@ func Write(path string, write func(io.Writer) error) (err error) {
 		}
 	}()
 	if err := write(f); err != nil {
+		return fail(err)
+	}
+	if err := f.Chmod(mode); err != nil {
 		return fail(err)
 	}
 	if err := f.Sync(); err != nil {
