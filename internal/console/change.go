@@ -60,16 +60,13 @@ func (t task) planToApply(ctx context.Context) (*dropcap.Receipt, error) {
 	if t.Run != "" {
 		return t.receipt(ctx, t.name(t.Run, "plan"))
 	}
-	r, err := t.planned(ctx)
+	r, err := t.askPlan(ctx)
 	return &r, err
 }
 
 // applied tells what an apply came to, with its changes as they are now.
 func (t task) applied(ctx context.Context, r dropcap.Receipt) (Page, error) {
 	p, done := t.pageOf(r)
-	if t.Verb == "status" && r.State.Over() {
-		p.Status = dropcap.ExitOK
-	}
 	if r.Command != "" && r.Command != t.Command {
 		p.Facts = append(p.Facts, "once: this run was applied by command "+r.Command+" at "+
 			r.Started+"; nothing was done again")
@@ -143,6 +140,11 @@ func (t task) backout(ctx context.Context) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
+	return t.backedOut(r)
+}
+
+// backedOut tells what a backout came to.
+func (t task) backedOut(r dropcap.Receipt) (Page, error) {
 	p, done := t.pageOf(r)
 	if !done {
 		return p, nil

@@ -129,7 +129,11 @@ func (t task) pageOf(r dropcap.Receipt) (p Page, done bool) {
 		return p, false
 	case !r.State.Over():
 		p.Verdict = "STILL AT WORK: the " + r.Verb + " goes on after this command"
-		p.Next = []string{"dropcap-status with run " + t.of() + " tells what comes of it"}
+		run := t.of()
+		if r.Verb == "backout" || r.Verb == "history" {
+			run = t.Command // each is of its own command
+		}
+		p.Next = []string{"dropcap-status with run " + run + " tells what comes of it"}
 		p.Status = dropcap.ExitIncomplete
 		return p, false
 	}

@@ -303,6 +303,7 @@ func TestWhatGoesOnAfterTheStepIsSaid(t *testing.T) {
 	h.running = true
 	h.send(t, 1, "plan").is(t, dropcap.ExitIncomplete, "STILL AT WORK", "dropcap-status with run "+
 		command(1))
+	h.send(t, 2, "status|--run="+command(1)).is(t, dropcap.ExitIncomplete, "STILL AT WORK")
 	r := h.receipts[h.order[0]]
 	r.Recovery = true
 	h.receipts[h.order[0]] = r
@@ -314,10 +315,15 @@ func TestStatusTellsOfRunsAndHosts(t *testing.T) {
 	h.send(t, 1, "status|--run="+aRun).is(t, 0, "UNKNOWN RUN")
 	h.send(t, 2, "plan")
 	h.send(t, 3, "status|--run="+command(2)).is(t, 0, "PLANNED, and not applied. TO CHANGE")
-	h.send(t, 4, "status").is(t, 0, "1 CHANGE on this host: 1 applied")
+	h.send(t, 4, "audit")
+	h.send(t, 5, "status|--run="+command(4)).is(t, 0, "FAIL: 1 of 1")
+	h.send(t, 6, "apply|--dry-run=no")
+	h.send(t, 7, "backout|--run="+command(6))
+	h.send(t, 8, "status|--run="+command(7)).is(t, 0, "DONE: 1 backed-out")
+	h.send(t, 9, "status").is(t, 0, "1 CHANGE on this host: 1 backed-out")
 	h.says["history"] = document(0, dropcap.Changes{Schema: dropcap.SchemaChange,
 		Changes: []dropcap.Change{}})
-	h.send(t, 5, "status").is(t, 0, "NOTHING was changed")
+	h.send(t, 10, "status").is(t, 0, "NOTHING was changed")
 }
 
 // By hand there is no command, and each form is one of its own.

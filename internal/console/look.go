@@ -28,8 +28,21 @@ func (t task) audit(ctx context.Context) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
+	p, err := t.audited(r, t.scope())
+	switch {
+	case err != nil || p.Audit == nil:
+	case t.Findings == "new":
+		compared(&p, before, *p.Audit)
+	case t.Findings == "report" && r.Error == nil && wentWell(r):
+		p.Status = dropcap.ExitOK
+	}
+	return p, err
+}
+
+// audited tells what an audit found.
+func (t task) audited(r dropcap.Receipt, facts ...string) (Page, error) {
 	p, done := t.pageOf(r)
-	p.Facts = append(p.Facts, t.scope())
+	p.Facts = append(p.Facts, facts...)
 	if !done {
 		return p, nil
 	}
@@ -41,12 +54,6 @@ func (t task) audit(ctx context.Context) (Page, error) {
 	p.Verdict = judgement(a)
 	if a.Summary.Fail > 0 {
 		p.Next = append(p.Next, "next: dropcap-plan shows what would be changed")
-	}
-	switch {
-	case t.Findings == "new":
-		compared(&p, before, a)
-	case t.Findings == "report" && r.Error == nil && wentWell(r):
-		p.Status = dropcap.ExitOK
 	}
 	return p, nil
 }
@@ -108,12 +115,17 @@ func compared(p *Page, before *dropcap.Receipt, now dropcap.Audit) {
 
 // plan makes a plan, which the host keeps for an apply of the same run.
 func (t task) plan(ctx context.Context) (Page, error) {
-	r, err := t.planned(ctx)
+	r, err := t.askPlan(ctx)
 	if err != nil {
 		return Page{}, err
 	}
+	return t.planned(r, "", t.scope())
+}
+
+// planned tells what a plan would change, after some words.
+func (t task) planned(r dropcap.Receipt, words string, facts ...string) (Page, error) {
 	p, done := t.pageOf(r)
-	p.Facts = append(p.Facts, t.scope())
+	p.Facts = append(p.Facts, facts...)
 	if !done {
 		return p, nil
 	}
@@ -122,7 +134,7 @@ func (t task) plan(ctx context.Context) (Page, error) {
 		return p, err
 	}
 	p.Plan = &plan
-	p.Verdict = intent(plan)
+	p.Verdict = words + intent(plan)
 	if r.Error == nil && wentWell(r) {
 		p.Status = dropcap.ExitOK
 	}
@@ -133,8 +145,8 @@ func (t task) plan(ctx context.Context) (Page, error) {
 	return p, nil
 }
 
-// planned makes the plan of the run.
-func (t task) planned(ctx context.Context) (dropcap.Receipt, error) {
+// askPlan makes the plan of the run.
+func (t task) askPlan(ctx context.Context) (dropcap.Receipt, error) {
 	return t.ask(ctx, "plan", t.name(t.of(), "plan"), wire.Args{Level: t.Level,
 		Containers: t.Containers, AcceptLow: t.AcceptLow})
 }
@@ -182,32 +194,35 @@ func (t task) status(ctx context.Context) (Page, error) {
 	if t.Run == "" {
 		return t.history(ctx)
 	}
-	r, err := t.receipt(ctx, t.name(t.Run, "apply"))
-	switch {
-	case err != nil:
-		return Page{}, err
-	case r != nil:
-		return t.applied(ctx, *r)
-	}
-	r, err = t.receipt(ctx, t.name(t.Run, "plan"))
-	switch {
-	case err != nil:
-		return Page{}, err
-	case r == nil:
-		return Page{Verdict: "UNKNOWN RUN: this host has neither planned nor applied run " + t.Run,
-			Facts: []string{"run:  " + t.Run}}, nil
-	}
-	p, done := t.pageOf(*r)
-	p.Status = dropcap.ExitOK
-	if !done {
-		return p, nil
-	}
-	var plan dropcap.Plan
-	if err := read(*r, &plan); err != nil {
+	for _, part := range []string{"apply", "backout", "plan", "audit"} {
+		r, err := t.receipt(ctx, t.name(t.Run, part))
+		if err != nil {
+			return Page{}, err
+		}
+		if r == nil {
+			continue
+		}
+		p, err := t.cameTo(ctx, part, *r)
+		if r.State.Over() {
+			p.Status = dropcap.ExitOK // it is told, whatever it came to
+		}
 		return p, err
 	}
-	p.Plan, p.Verdict = &plan, "PLANNED, and not applied. "+intent(plan)
-	return p, nil
+	return Page{Verdict: "UNKNOWN RUN: this host has done nothing for run " + t.Run,
+		Facts: []string{t.about()}}, nil
+}
+
+// cameTo tells what a part of a run came to.
+func (t task) cameTo(ctx context.Context, part string, r dropcap.Receipt) (Page, error) {
+	switch part {
+	case "apply":
+		return t.applied(ctx, r)
+	case "backout":
+		return t.backedOut(r)
+	case "plan":
+		return t.planned(r, "PLANNED, and not applied. ")
+	}
+	return t.audited(r)
 }
 
 // history tells all changes of this host.
