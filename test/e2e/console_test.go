@@ -143,7 +143,7 @@ func TestTheRunbookDoesTheControlAndTakesItBack(t *testing.T) {
 	s.same(before)
 	c.approve(id)
 	a = c.comes(id, "Failed")
-	if got := a.steps(); got != "auditBefore Success, plan Success, dryRun Success, approve "+
+	if got := a.steps(); got != "nodes Success, auditBefore Success, plan Success, dryRun Success, approve "+
 		"Success, apply Failed, backout Success" {
 		t.Errorf("%s", got)
 	}

@@ -3,13 +3,15 @@ package cloud
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
 
 // automation is an execution of a runbook (schema 0.3). It has the actions that dropcap's own
-// runbooks use: aws:runCommand, aws:approve, aws:branch and aws:sleep. Their semantics are those of
+// runbooks use: aws:runCommand, aws:approve, aws:branch, aws:sleep, and
+// aws:assertAwsResourceProperty for managed nodes. Their semantics are those of
 // the user guide ("Systems Manager Automation actions reference"); none was compared with the
 // service.
 type automation struct {
@@ -176,6 +178,8 @@ func (c *Cloud) beginStep(r *region, a *automation, s *stepRun) {
 	case "aws:branch":
 		s.next = chosen(s.inputs)
 		s.status = "Success"
+	case "aws:assertAwsResourceProperty":
+		c.assert(r, s)
 	case "aws:sleep":
 		d, err := duration(str(s.inputs, "Duration"))
 		if err != nil {
@@ -268,4 +272,43 @@ func (s *stepRun) told() {
 	if s.status = status; status != "Success" { // Failed, TimedOut or Cancelled
 		s.failure = "command " + cmd.id + " ended with " + detail
 	}
+}
+
+// propertyForm is the only form of a JSONPath that is read here: a field of a list's first item.
+var propertyForm = regexp.MustCompile(`^\$\.([A-Za-z]+)\[0\]\.([A-Za-z]+)$`)
+
+// assert asks for the managed nodes, and fails the step unless a property of the answer is one of
+// those that are desired.
+func (c *Cloud) assert(r *region, s *stepRun) {
+	in := maps.Clone(s.inputs)
+	for _, name := range []string{"Service", "Api", "PropertySelector", "DesiredValues"} {
+		delete(in, name)
+	}
+	at := propertyForm.FindStringSubmatch(str(s.inputs, "PropertySelector"))
+	if str(s.inputs, "Service") != "ssm" || at == nil ||
+		str(s.inputs, "Api") != "DescribeInstanceInformation" {
+		s.end("Failed", "only properties of DescribeInstanceInformation are known here")
+		return
+	}
+	f := c.ask(r, "ssm:DescribeInstanceInformation")
+	if f == nil {
+		f = c.validate("ssm", "DescribeInstanceInformation", in)
+	}
+	var answer map[string]any
+	if f == nil {
+		var out any
+		out, f = c.describeNodes(r, in)
+		answer, _ = out.(map[string]any)
+	}
+	if f != nil {
+		s.end("Failed", f.kind+": "+f.message)
+		return
+	}
+	list, _ := answer[at[1]].([]map[string]any)
+	if len(list) == 0 || !slices.Contains(texts(s.inputs["DesiredValues"]), str(list[0], at[2])) {
+		s.end("Failed", "the property "+str(s.inputs, "PropertySelector")+" is not there, or is "+
+			"none of the desired values")
+		return
+	}
+	s.status = "Success"
 }

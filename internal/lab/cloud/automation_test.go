@@ -111,7 +111,7 @@ func given(more ...string) map[string][]string {
 	return p
 }
 
-var untilApproval = []string{"auditBefore Success", "plan Success", "dryRun Success"}
+var untilApproval = []string{"nodes Success", "auditBefore Success", "plan Success", "dryRun Success"}
 
 func TestTheControlAppliesWhatIsApproved(t *testing.T) {
 	b := newBench(t)
@@ -150,8 +150,8 @@ func TestTheControlTakesAllBackIfOneNodeFails(t *testing.T) {
 		b.fails[two+fails] = 4
 		id := b.start("dropcap-control", given("MaxConcurrency", "1"))
 		_, _, e := b.stands(id)
-		approve := e.StepExecutions[3]
-		plan := e.StepExecutions[1].Outputs["CommandId"][0]
+		approve := e.StepExecutions[4]
+		plan := e.StepExecutions[2].Outputs["CommandId"][0]
 		if !strings.Contains(approve.Inputs["Message"], plan) ||
 			!strings.Contains(approve.Inputs["Approvers"], "lab") {
 			t.Errorf("the approver reads %q", approve.Inputs)
@@ -220,9 +220,12 @@ func TestTheControlAppliesNothingUnasked(t *testing.T) {
 	b.ends(id, "TimedOut", append(untilApproval, "approve TimedOut")...)
 	unapplied(b)
 
+	id = b.start("dropcap-control", given("TagValue", "nobody"))
+	b.ends(id, "Failed", "nodes Failed")
+
 	b.fails[two+" plan"] = 6
 	id = b.start("dropcap-control", given())
-	b.ends(id, "Failed", "auditBefore Success", "plan Failed")
+	b.ends(id, "Failed", "nodes Success", "auditBefore Success", "plan Failed")
 	unapplied(b)
 
 	b.fails = map[string]int{}
@@ -240,11 +243,12 @@ func TestTheBackoutTwinTakesARunBack(t *testing.T) {
 	b.fails[one+" status"] = 1 // what it tells is for the approver only
 	run := "01234567-89ab-cdef-0123-456789abcdef"
 	id := b.start("dropcap-control-backout", given("Run", run))
-	b.ends(id, "Waiting", "status Failed", "approve Waiting")
+	b.ends(id, "Waiting", "nodes Success", "status Failed", "approve Waiting")
 	if err := b.signal(id, types.SignalTypeApprove); err != nil {
 		t.Fatal(err)
 	}
-	b.ends(id, "Success", "status Failed", "approve Success", "backout Success", "audit Success")
+	b.ends(id, "Success", "nodes Success", "status Failed", "approve Success",
+		"backout Success", "audit Success")
 	if line := b.lines[2]; !strings.HasPrefix(line, "dropcap console backout --run='"+run+"'") {
 		t.Errorf("%q", line)
 	}

@@ -164,7 +164,8 @@ func checkRunbook(content map[string]any) error {
 
 // runbookInputs are the inputs that each action needs.
 var runbookInputs = map[string]string{"aws:runCommand": "DocumentName", "aws:approve": "Approvers",
-	"aws:branch": "Choices", "aws:sleep": "Duration"}
+	"aws:branch": "Choices", "aws:sleep": "Duration",
+	"aws:assertAwsResourceProperty": "PropertySelector"}
 
 func checkRunbookStep(s map[string]any, names map[string]bool) error {
 	inputs, _ := s["inputs"].(map[string]any)
