@@ -111,7 +111,8 @@ func given(more ...string) map[string][]string {
 	return p
 }
 
-var untilApproval = []string{"nodes Success", "auditBefore Success", "plan Success", "dryRun Success"}
+var untilApproval = []string{"nodes Success", "auditBefore Success", "plan Success",
+	"dryRun Success"}
 
 func TestTheControlAppliesWhatIsApproved(t *testing.T) {
 	b := newBench(t)
