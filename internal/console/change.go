@@ -29,7 +29,7 @@ func (t task) apply(ctx context.Context) (Page, error) {
 	if t.Run == "" {
 		p.Facts = append(p.Facts, t.scope())
 	}
-	if !done || !wentWell(*r) {
+	if !done || !wentWell(*r) || r.Error != nil {
 		return p, nil
 	}
 	var plan dropcap.Plan

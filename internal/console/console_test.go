@@ -170,6 +170,15 @@ func TestFindingsFailTheStepOfAnAuditOnlyIfTheyAreToDo(t *testing.T) {
 		Message: "cannot reach the engine", Hint: "start Docker"}}
 	h.send(t, 6, "audit").is(t, dropcap.ExitHost, "NOT HERE: cannot reach the engine",
 		"to do: start Docker")
+	// a host without an engine also sends an audit of no containers
+	r := audited()
+	r.Status, r.Error = dropcap.ExitHost, h.says["audit"].Error
+	h.says["audit"], h.says["plan"] = r, dropcap.Receipt{Status: r.Status, Error: r.Error,
+		Document: planned(0).Document}
+	for k, line := range []string{"audit", "audit|--findings=fail",
+		"audit|--findings=new|--run=" + command(5), "plan", "apply|--dry-run=no"} {
+		h.send(t, 7+k, line).is(t, dropcap.ExitHost, "NOT HERE: cannot reach the engine")
+	}
 }
 
 func TestALaterAuditOfARunFailsOnlyIfSomethingIsWorse(t *testing.T) {

@@ -30,10 +30,10 @@ func (t task) audit(ctx context.Context) (Page, error) {
 	}
 	p, err := t.audited(r, t.scope())
 	switch {
-	case err != nil || p.Audit == nil:
+	case err != nil || p.Audit == nil || r.Error != nil:
 	case t.Findings == "new":
 		compared(&p, before, *p.Audit)
-	case t.Findings == "report" && r.Error == nil && wentWell(r):
+	case t.Findings == "report" && wentWell(r):
 		p.Status = dropcap.ExitOK
 	}
 	return p, err
@@ -51,6 +51,9 @@ func (t task) audited(r dropcap.Receipt, facts ...string) (Page, error) {
 		return p, err
 	}
 	p.Audit = &a
+	if r.Error != nil {
+		return p, nil // that is the verdict, whatever else was seen
+	}
 	p.Verdict = judgement(a)
 	if a.Summary.Fail > 0 {
 		p.Next = append(p.Next, "next: dropcap-plan shows what would be changed")
@@ -83,7 +86,7 @@ func judgement(a dropcap.Audit) string {
 func compared(p *Page, before *dropcap.Receipt, now dropcap.Audit) {
 	p.Status = dropcap.ExitOK
 	var then dropcap.Audit
-	if before == nil || read(*before, &then) != nil {
+	if before == nil || before.Error != nil || read(*before, &then) != nil {
 		p.Facts = append(p.Facts, "since: this host was not audited at the beginning of the run, "+
 			"so nothing can be compared")
 		return
@@ -134,8 +137,11 @@ func (t task) planned(r dropcap.Receipt, words string, facts ...string) (Page, e
 		return p, err
 	}
 	p.Plan = &plan
+	if r.Error != nil {
+		return p, nil
+	}
 	p.Verdict = words + intent(plan)
-	if r.Error == nil && wentWell(r) {
+	if wentWell(r) {
 		p.Status = dropcap.ExitOK
 	}
 	if len(changing(plan)) > 0 {
