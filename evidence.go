@@ -47,10 +47,12 @@ func (w WorkloadEvidence) Containers() int {
 }
 
 // Recordings returns the number of recordings that the evidence comes from. Need.Sources says how
-// many of them showed a need.
+// many of them showed a need. A trial is none.
 func (w WorkloadEvidence) Recordings() (n int) {
 	for _, s := range w.Sources {
-		n += s.Recordings()
+		if s.Trial == "" {
+			n += s.Recordings()
+		}
 	}
 	return n
 }

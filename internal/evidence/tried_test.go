@@ -81,6 +81,20 @@ func TestFilesThatWereNotSeenAreNotMadeUpForByATrial(t *testing.T) {
 	}
 }
 
+func TestATrialIsNoRecording(t *testing.T) {
+	w := recorded()
+	w.Sources[0].CallsUnseen = "prctl cannot be watched"
+	src := source("h", 2, at)
+	src.Trial, src.CallsUnseen, src.FilesUnseen = "00000000000a", "a trial", FilesLater
+	src.StartsCold, src.StartsWarm, src.Stops, src.Seconds = 9, 9, 9, 1<<20
+	both := Merge([]dropcap.WorkloadEvidence{w, BuildTrial(nil, caps.Of(caps.Kill), src,
+		identity)}, ByHost)[0]
+	if both.Recordings() != 1 || both.Confidence.Level != dropcap.ConfidenceMedium ||
+		!strings.Contains(strings.Join(both.Confidence.Because, "\n"), "1 cold start seen") {
+		t.Errorf("%d recordings, %+v", both.Recordings(), both.Confidence)
+	}
+}
+
 func TestATrialCountsForItsRevisionOnly(t *testing.T) {
 	w := recorded()
 	w.Tried = []dropcap.Tried{tried(caps.DockerDefaults.Minus(caps.Of(caps.Chown)), day, 1)}

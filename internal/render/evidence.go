@@ -143,7 +143,7 @@ func dissent(b *strings.Builder, x dropcap.WorkloadEvidence) {
 	}
 	most := map[caps.Cap]int{}
 	for _, n := range x.Needs {
-		if shown(n, x) && n.Class != dropcap.Static {
+		if shown(n, x) && n.Class != dropcap.Static && !n.Trial {
 			most[n.Cap] = max(most[n.Cap], n.Sources)
 		}
 	}

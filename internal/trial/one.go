@@ -110,6 +110,7 @@ func (t *running) evidence(now time.Time) dropcap.WorkloadEvidence {
 		Container: t.doc.Container, Since: t.doc.Since, Until: stamp(now), Trial: t.doc.ID,
 		Seconds: t.seconds(now), StartsCold: t.startsCold, StartsWarm: t.doc.Starts - t.startsCold,
 		Stops: t.doc.Stops, Lost: t.lost(), Execs: t.q.Execs, FilesUnseen: evidence.FilesLater,
+		CallsUnseen: "a trial sees what was denied, and nothing else",
 	}
 	src.Host.ID = t.doc.Host
 	id := evidence.Identity{Workload: t.doc.Workload, Revision: t.doc.Revision,
