@@ -1,6 +1,13 @@
 package dropcap
 
-import "dropcap/caps"
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"dropcap/caps"
+)
 
 // SchemaHarden is the schema of Hardenings.
 const SchemaHarden = "dropcap.harden/v1"
@@ -83,6 +90,49 @@ type HardenSettings struct {
 	AddBack bool `json:"add_back,omitempty"`
 	// AcceptLow takes what was learned as enough, whatever its confidence.
 	AcceptLow bool `json:"accept_low,omitempty"`
+}
+
+// UsualHardening is what is meant where nothing else is said: a day to learn, a day to try, a week
+// to watch, at any time of the day.
+func UsualHardening() HardenSettings {
+	return HardenSettings{Level: LevelLeast, Learn: 86400, Trial: 86400, Watch: 7 * 86400}
+}
+
+// LongestSpan is the longest time that a span may be.
+const LongestSpan = 366 * 24 * time.Hour
+
+var days = regexp.MustCompile(`^([0-9]{1,3})d`)
+
+// ParseSpan reads a duration such as 30m, 24h, 7d, 1d12h or 0, of at most LongestSpan. The error
+// has CodeUsage.
+func ParseSpan(text string) (time.Duration, error) {
+	var span time.Duration
+	rest := text
+	if m := days.FindStringSubmatch(text); m != nil {
+		n, _ := strconv.Atoi(m[1]) // three digits
+		span, rest = time.Duration(n)*24*time.Hour, text[len(m[0]):]
+	}
+	if rest != "" || text == "" {
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			return 0, badSpan(text)
+		}
+		if span += d; d < 0 {
+			return 0, badSpan(text)
+		}
+	}
+	if span > LongestSpan || span < 0 {
+		return 0, badSpan(text)
+	}
+	return span, nil
+}
+
+func badSpan(text string) error {
+	if len(text) > 20 {
+		text = text[:20] + "…"
+	}
+	return Errorf(CodeUsage, fmt.Sprintf("for example 30m, 24h or 7d, at most %dd",
+		LongestSpan/(24*time.Hour)), "cannot read the duration %q", text)
 }
 
 // HardenState is where a hardening is.

@@ -22,6 +22,9 @@ type Policy struct {
 	Level   Level    `json:"level"`
 	Keeps   []Keep   `json:"keeps"`
 	Waivers []Waiver `json:"waivers"`
+	// Harden says which workloads the service hardens without being asked; of several rules that
+	// select a container the first counts.
+	Harden []HardenRule `json:"harden,omitempty"`
 	// "sha256:…" of its file; empty for the built-in policy
 	Digest string `json:"-"`
 }
@@ -40,6 +43,12 @@ type Keep struct {
 	Containers Selector `json:"containers"`
 	Caps       caps.Set `json:"capabilities"`
 	Reason     string   `json:"reason"`
+}
+
+// HardenRule has the selected containers' workloads hardened.
+type HardenRule struct {
+	Containers Selector       `json:"containers"`
+	Settings   HardenSettings `json:"settings"`
 }
 
 // Waiver accepts findings about these capabilities until it expires.

@@ -119,7 +119,7 @@ func (s *stage) Restart(_ context.Context, h dropcap.Hardening) error {
 }
 
 func (s *stage) inWindow(h dropcap.Hardening) {
-	w, err := ParseWindow(h.Settings.Window)
+	w, err := dropcap.ParseWindow(h.Settings.Window)
 	if err != nil || !w.Open(s.clock) {
 		s.t.Fatalf("%s is stopped at %s, out of the window %s", h.Workload, s.clock, w)
 	}

@@ -12,7 +12,7 @@ import (
 // that a crash at any moment leads to what it would have led to. now is in the host's local time.
 func Step(now time.Time, h dropcap.Hardening, v View) (dropcap.Hardening, Action) {
 	s := &step{now: now, h: h, v: v, grown: v.Holds.Minus(h.Holds)}
-	s.window, _ = ParseWindow(h.Settings.Window) // checked when it was asked for
+	s.window, _ = dropcap.ParseWindow(h.Settings.Window) // checked when it was asked for
 	act, over := s.present()
 	if !over {
 		act = s.goOn()
@@ -25,7 +25,7 @@ type step struct {
 	now    time.Time
 	h      dropcap.Hardening
 	v      View
-	window Window
+	window dropcap.Window
 	grown  caps.Set // what it holds and did not hold at the last look
 }
 

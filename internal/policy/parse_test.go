@@ -117,7 +117,7 @@ func TestOneProblemKeepsItsHintApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e.Message != `cannot read policy p.yaml:1:1: unknown key "levle"` ||
-		!strings.Contains(e.Hint, "level, keep, waivers") {
+		!strings.Contains(e.Hint, "level, keep, waivers, harden") {
 		t.Errorf("message %q, hint %q", e.Message, e.Hint)
 	}
 }

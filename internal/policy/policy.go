@@ -48,6 +48,9 @@ func (r *reader) policy(n *yaml.Node, p *dropcap.Policy) {
 		field{key: "waivers", read: func(n *yaml.Node) {
 			r.list(n, "waivers", func(n *yaml.Node) { p.Waivers = append(p.Waivers, r.waiver(n)) })
 		}},
+		field{key: "harden", read: func(n *yaml.Node) {
+			r.list(n, "harden", func(n *yaml.Node) { p.Harden = append(p.Harden, r.harden(n)) })
+		}},
 	)
 }
 

@@ -32,6 +32,10 @@ func keep(capabilities string) string {
 	return "keep:\n  - {containers: {image: a}, capabilities: " + capabilities + ", reason: r}\n"
 }
 
+func harden(line string) string {
+	return "harden:\n  - containers: {name: web}\n    " + line + "\n"
+}
+
 var good = []sample{
 	{name: "level alone", file: "level: least\n"},
 	{name: "no key", file: "{}\n"},
@@ -49,6 +53,10 @@ var good = []sample{
 	{name: "all selectors", file: "keep:\n  - containers: {name: 'vpn*', image: " +
 		"'r/*/vpn:[0-9]*', label: role=vpn, workload: 'compose:shop/*'}\n" +
 		"    capabilities: [NET_ADMIN]\n    reason: builds tunnels\n"},
+	{name: "harden", file: "harden:\n  - containers: {name: '*'}\n    learn: 7d\n    trial: 0\n" +
+		"    watch: 1d12h\n    window: '22:30-01:00'\n    approve: true\n    add-back: false\n" +
+		"    level: cis\n"},
+	{name: "a window without quotes", file: harden("window: 02:00-05:00")},
 	{name: "a value with = in a label",
 		file: "keep: [{containers: {label: 'a=b=c'}, capabilities: [KILL], reason: r}]"},
 }
@@ -87,6 +95,16 @@ var bad = []sample{
 		file: "keep:\n  - {containers: {name: a}, capabilities: [KILL], reason: r, expires: " +
 			"2026-01-01}\n",
 		want: []string{`2:62: unknown key "expires"`}, hint: "the keys of a keep"},
+	{name: "a bad window", file: harden("window: 2-5"),
+		want: []string{`3:13: cannot read the window "2-5"`}, hint: "02:00-05:00"},
+	{name: "a bad time to learn", file: harden("learn: a week"),
+		want: []string{`3:12: cannot read the duration "a week"`}, hint: "7d"},
+	{name: "a number to learn", file: harden("learn: 7"),
+		want: []string{`3:12: "learn" must be text, not a number`}},
+	{name: "yes in words", file: harden("approve: 'yes'"),
+		want: []string{`3:14: "approve" must be true or false, not text`}},
+	{name: "harden what", file: "harden: [{learn: 7d}]\n",
+		want: []string{`1:10: a rule to harden needs the key "containers"`}},
 	{name: "no owner", file: waiver("owner", ""),
 		want: []string{`2:5: a waiver needs the key "owner"`}, hint: `add "owner:"`},
 	{name: "no reason", file: waiver("reason", ""),

@@ -82,6 +82,8 @@ func plain(n *yaml.Node) any {
 		return n.Value
 	case n.Tag == "!!null":
 		return nil
+	case n.Tag == "!!bool":
+		return n.Value == "true"
 	default:
 		return json.Number(n.Value)
 	}

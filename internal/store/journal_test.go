@@ -68,7 +68,7 @@ func TestAnOlderStoreGetsAJournal(t *testing.T) {
 	s := open(t, folder)
 	mustAdd(t, s, "w", "r")
 	mark := s.Fingerprint([]byte("x"))
-	for _, q := range []string{"DROP TABLE trial", "DROP TABLE fleet_host",
+	for _, q := range []string{"DROP TABLE hardening", "DROP TABLE trial", "DROP TABLE fleet_host",
 		"DROP TABLE fleet_run",
 		"DROP TABLE receipt", "DROP TABLE kept", "DROP TABLE change", "PRAGMA user_version = 1"} {
 		if _, err := s.db.Exec(q); err != nil {

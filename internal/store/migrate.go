@@ -14,7 +14,7 @@ const application = 0x64636170
 
 // migrations bring a store from the version that is their index to the next one. A released
 // migration never changes; a new kind of content, such as the journal of changes, is one more.
-var migrations = []func(context.Context, *sql.Tx) error{first, second, third, fourth}
+var migrations = []func(context.Context, *sql.Tx) error{first, second, third, fourth, fifth}
 
 // first is version 1: the secret and the evidence. digest covers the document, since SQLite notices
 // only damage to its own structure.

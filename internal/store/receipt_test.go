@@ -185,7 +185,7 @@ func TestAnOlderStoreGetsReceipts(t *testing.T) {
 	mustAdd(t, s, "w", "r")
 	journal(t, s, "a", dropcap.Applied,
 		map[string]json.RawMessage{"original": json.RawMessage(`{}`)})
-	for _, q := range []string{"DROP TABLE trial", "DROP TABLE fleet_host",
+	for _, q := range []string{"DROP TABLE hardening", "DROP TABLE trial", "DROP TABLE fleet_host",
 		"DROP TABLE fleet_run",
 		"DROP TABLE receipt", "PRAGMA user_version = 2"} {
 		if _, err := s.db.Exec(q); err != nil {

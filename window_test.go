@@ -1,8 +1,10 @@
-package harden
+package dropcap_test
 
 import (
 	"testing"
 	"time"
+
+	"dropcap"
 )
 
 func TestWindows(t *testing.T) {
@@ -35,7 +37,7 @@ func TestWindows(t *testing.T) {
 		// In this one from 03:00 back to 02:00.
 		{"02:00-03:00", "2026-10-24 12:00:00", "2026-10-25 02:00:00"},
 	} {
-		w, err := ParseWindow(c.window)
+		w, err := dropcap.ParseWindow(c.window)
 		if err != nil || w.String() != c.window {
 			t.Fatal(w, err)
 		}
@@ -46,11 +48,12 @@ func TestWindows(t *testing.T) {
 	}
 	for _, bad := range []string{"2-5", "02:00", "02:00-02:00", "24:00-01:00", "02:00-05:60",
 		" 02:00-05:00", "02:00–05:00", "2:00-5:00"} {
-		if _, err := ParseWindow(bad); err == nil {
+		if _, err := dropcap.ParseWindow(bad); err == nil {
 			t.Errorf("%q is read", bad)
 		}
 	}
-	if w, err := ParseWindow(""); err != nil || !w.Always() || !w.Open(at("2026-01-10 12:00:00")) {
+	w, err := dropcap.ParseWindow("")
+	if err != nil || !w.Always() || !w.Open(at("2026-01-10 12:00:00")) {
 		t.Error("no window is not always open")
 	}
 }

@@ -1,25 +1,27 @@
-package harden
+package dropcap
 
 import (
 	"fmt"
 	"strings"
 	"time"
-
-	"dropcap"
 )
 
-// Window is a time of the day, in a host's local time. The zero value is always open.
+// Window is a time of the day at which containers may be restarted or changed, in a host's local
+// time. The zero value is always open.
 type Window struct {
 	from, until int // minutes of the day; equal: always
 }
 
-// ParseWindow reads "02:00-05:00". One that ends before it begins goes over midnight.
+// ParseWindow reads "02:00-05:00". One that ends before it begins goes over midnight; an empty text
+// means always. The error has CodeUsage.
 func ParseWindow(text string) (Window, error) {
 	if text == "" {
 		return Window{}, nil
 	}
-	bad := dropcap.Errorf(dropcap.CodeUsage,
-		"for example 02:00-05:00, or 22:30-01:00 over midnight",
+	if len(text) > 20 {
+		text = text[:20] + "…"
+	}
+	bad := Errorf(CodeUsage, "for example 02:00-05:00, or 22:30-01:00 over midnight",
 		"cannot read the window %q", text)
 	a, b, ok := strings.Cut(text, "-")
 	from, err := time.Parse("15:04", a)
