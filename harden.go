@@ -74,6 +74,26 @@ func (h Hardening) Active() bool {
 	return true
 }
 
+// Drops is what was dropped, or would be by now.
+func (h Hardening) Drops() caps.Set {
+	if !h.Dropped.Empty() {
+		return h.Dropped
+	}
+	return h.Proposed
+}
+
+// Listed returns the document with empty lists instead of nil.
+func (h Hardenings) Listed() Hardenings {
+	h.Hardenings = each(h.Hardenings, Hardening.Listed)
+	return h
+}
+
+// Listed returns the hardening with empty lists instead of nil.
+func (h Hardening) Listed() Hardening {
+	h.Containers, h.Timeline = listed(h.Containers), listed(h.Timeline)
+	return h
+}
+
 // HardenSettings are what an operator asks of a hardening.
 type HardenSettings struct {
 	Level Level `json:"level"`

@@ -6,6 +6,7 @@ package harden
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"dropcap"
@@ -35,6 +36,10 @@ type World interface {
 	// Recover finishes a change that was interrupted.
 	Recover(ctx context.Context) error
 }
+
+// ErrNotNow means that something could not be done for a reason that passes by itself and says
+// nothing about the workload: no engine answers, or another dropcap changes containers now.
+var ErrNotNow = errors.New("not now")
 
 // Book keeps hardenings. What Keep has returned without an error outlives a loss of power.
 type Book interface {

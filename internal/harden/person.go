@@ -115,3 +115,25 @@ func Approve(now time.Time, h dropcap.Hardening) (dropcap.Hardening, error) {
 	s.wait("the next look", dropcap.HardenWindow, time.Time{})
 	return s.h, nil
 }
+
+// Shown returns a hardening as a person is shown it, with what was learned and tried since it was
+// stored.
+func Shown(h dropcap.Hardening, learned int64, trial *dropcap.Trial,
+	tried []dropcap.Tried) dropcap.Hardening {
+	s := &step{h: h, v: View{Learned: learned, Trial: trial, Tried: tried}}
+	switch {
+	case h.State == dropcap.HardenLearning && learned > h.Learned:
+		switch {
+		case h.Waiting != s.moreOf(h.Learned):
+		case learned < h.Settings.Learn:
+			s.h.Waiting = s.moreOf(learned)
+		default:
+			s.h.Waiting = "its turn: one after the other"
+		}
+		s.h.Learned = learned
+	case h.State == dropcap.HardenTrying && s.v.trying():
+		s.h.Tried = s.tried(h.Proposed)
+		s.h.Waiting = s.trialOf(s.h.Tried)
+	}
+	return s.h
+}

@@ -76,6 +76,9 @@ func (r *Runner) one(ctx context.Context, stored dropcap.Hardening, elapsed time
 			return failed
 		}
 		failed = r.do(ctx, next, act)
+		if errors.Is(failed, ErrNotNow) {
+			return failed
+		}
 		if failed == nil && (act.Deed == Try || act.Deed == EndTrial) {
 			return nil // it takes its time
 		}
@@ -124,13 +127,9 @@ func (r *Runner) step(ctx context.Context, h dropcap.Hardening, elapsed time.Dur
 	}
 	p, err := r.World.Plan(ctx, next)
 	if err != nil {
-		if ctx.Err() != nil {
-			return h, Action{}, ctx.Err()
-		}
-		v.Failed = err
-	} else {
-		v.Plan = &p
+		return h, Action{}, err // it says nothing about the workload: later it may be there
 	}
+	v.Plan = &p
 	next, act = Step(r.Now(), h, v)
 	if act.Deed == Ask {
 		return h, Action{}, nil

@@ -31,8 +31,9 @@ type stage struct {
 	said                 []string
 	// breaks makes the gate of so many changes refuse them.
 	breaks int
-	sure   bool // what is learned is of high confidence
-	starts bool // a start must be seen first
+	why    string // they say
+	sure   bool   // what is learned is of high confidence
+	starts bool   // a start must be seen first
 }
 
 var errCrash = errors.New("dropcap was killed")

@@ -1,6 +1,7 @@
 package harden
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,7 +167,8 @@ func (s *stage) finish(p *played) {
 	s.busy = false
 	if s.breaks > 0 {
 		s.breaks--
-		p.change.State, p.change.Because = dropcap.RolledBack, "it did not become healthy"
+		p.change.State, p.change.Because = dropcap.RolledBack, cmp.Or(s.why,
+			"it did not become healthy")
 		return
 	}
 	p.undone = p.holds

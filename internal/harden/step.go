@@ -133,11 +133,14 @@ func (s *step) learning() Action {
 		s.wait("it to run: only then there is something to learn", s.afterLearning(), time.Time{})
 		return Action{}
 	case left > 0:
-		s.wait("more to be seen of it: "+Span(s.v.Learned)+" of "+Span(set.Learn),
-			s.afterLearning(), s.now.Add(time.Duration(left)*time.Second))
+		s.wait(s.moreOf(s.v.Learned), s.afterLearning(), s.now.Add(time.Duration(left)*time.Second))
 		return Action{}
 	}
 	return s.ready()
+}
+
+func (s *step) moreOf(learned int64) string {
+	return "more to be seen of it: " + Span(learned) + " of " + Span(s.h.Settings.Learn)
 }
 
 func (s *step) afterLearning() dropcap.HardenState {

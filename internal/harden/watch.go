@@ -1,6 +1,7 @@
 package harden
 
 import (
+	"strings"
 	"time"
 
 	"dropcap"
@@ -62,9 +63,13 @@ func (s *step) trialGoesOn() Action {
 		return Action{Deed: EndTrial}
 	}
 	left := time.Duration(set.Trial-done) * time.Second
-	s.wait("the trial of "+s.h.Proposed.Short()+": "+Span(done)+" of "+Span(set.Trial),
-		s.afterTrial(), s.now.Add(left))
+	s.wait(s.trialOf(done), s.afterTrial(), s.now.Add(left))
 	return Action{}
+}
+
+func (s *step) trialOf(done int64) string {
+	return "the trial of " + s.h.Proposed.Short() + ": " + Span(done) + " of " +
+		Span(s.h.Settings.Trial)
 }
 
 func (s *step) afterTrial() dropcap.HardenState {
@@ -143,6 +148,10 @@ func (s *step) changed(c dropcap.Change) Action {
 		s.to(dropcap.HardenWatching, "it was changed: it has lost "+s.h.Dropped.Short())
 		return s.watching()
 	case dropcap.RolledBack:
+		if cutOff(c) {
+			s.to(dropcap.HardenWindow, "the change was interrupted, and rolled back")
+			return s.ready()
+		}
 		return s.failed("the change was rolled back: " + c.Because)
 	case dropcap.NeedsPerson:
 		s.heldUp("a person is needed: "+c.Because, "`dropcap history "+c.ID+"` tells; "+
@@ -152,6 +161,13 @@ func (s *step) changed(c dropcap.Change) Action {
 			s.h.Workload+"` begins again", 0)
 	}
 	return Action{}
+}
+
+// cutOff reports whether a change was rolled back because dropcap was told to end, or was killed:
+// that says nothing about the workload.
+func cutOff(c dropcap.Change) bool {
+	return strings.Contains(c.Because, "interrupted: ") ||
+		strings.HasPrefix(c.Because, "dropcap ended ")
 }
 
 // droppedBy is what the containers of a workload lost by a change.

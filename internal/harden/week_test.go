@@ -105,6 +105,19 @@ func TestARolledBackChangeIsTriedAgainAndNotForEver(t *testing.T) {
 	}
 }
 
+// An update of dropcap, or a reboot, in the middle of a change is nobody's failure.
+func TestAnInterruptedChangeDoesNotCount(t *testing.T) {
+	s := newStage(t)
+	s.add("web", caps.Chown)
+	s.harden("web", day)
+	s.breaks, s.why = MostAttempts+2, "finish: interrupted: context canceled"
+	s.run(s.runner(), 80*hour)
+	s.want("web", dropcap.HardenWatching)
+	if h := s.rows["docker:web"]; h.Attempts != 0 {
+		t.Errorf("%d attempts", h.Attempts)
+	}
+}
+
 func TestANewRevisionBeginsAgainAndStopsItsTrial(t *testing.T) {
 	s := newStage(t)
 	web := s.add("web", caps.Chown)

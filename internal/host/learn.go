@@ -45,6 +45,8 @@ type LearnRequest struct {
 	// Service records all containers for weeks in bounded memory, of this whole process. It repeats
 	// a warning only after some time, and returns no evidence: the store has it.
 	Service bool
+	// tap is given the tracer, and returns the one to read by; nil: no one else reads.
+	tap func(learn.Tracer) learn.Tracer
 }
 
 // Learned is the result of a recording.
@@ -125,7 +127,11 @@ func (h *Host) Learn(ctx context.Context, q LearnRequest) (Learned, error) {
 	if why := doctor.Untraceable(info.Engine.Name, here.Cgroup); why != "" {
 		h.observer.Warn(errors.New(why))
 	}
-	return l.record(ctx, learnTracer{t}, Keeper{Store: kept, Host: here.ID})
+	var tracer learn.Tracer = learnTracer{t}
+	if q.tap != nil {
+		tracer = q.tap(tracer)
+	}
+	return l.record(ctx, tracer, Keeper{Store: kept, Host: here.ID})
 }
 
 // learnable returns what engine and kernel report about this machine; the error says why it cannot

@@ -10,10 +10,11 @@ import (
 	"dropcap"
 )
 
-// fifth is version 5: the hardenings, one for each workload.
+// fifth is version 5: the hardenings, one for each workload. version counts how often it was
+// written.
 func fifth(ctx context.Context, tx *sql.Tx) error {
 	_, err := tx.ExecContext(ctx,
-		`CREATE TABLE hardening (workload TEXT PRIMARY KEY, document BLOB NOT NULL, digest BLOB NOT NULL) STRICT`)
+		`CREATE TABLE hardening (workload TEXT PRIMARY KEY, version INTEGER NOT NULL, document BLOB NOT NULL, digest BLOB NOT NULL) STRICT`)
 	return err
 }
 
@@ -22,6 +23,16 @@ func (s *Store) Hardenings(ctx context.Context) ([]dropcap.Hardening, error) {
 	list, err := all[dropcap.Hardening](ctx, s, s.unseal,
 		"SELECT document, digest FROM hardening ORDER BY workload")
 	return list, sentence(s.folder, err)
+}
+
+// Marks returns two texts that differ from those of another time if a hardening, or a change, was
+// written since. It reads no documents.
+func (s *Store) Marks(ctx context.Context) (hardenings, changes string, err error) {
+	err = s.db.QueryRowContext(ctx,
+		`SELECT (SELECT count(*) || '/' || coalesce(sum(version), 0) FROM hardening),
+			(SELECT coalesce(max(number), 0) || '/' || coalesce(group_concat(state), '') FROM change)`).
+		Scan(&hardenings, &changes)
+	return hardenings, changes, sentence(s.folder, err)
 }
 
 // KeepHardening replaces the hardening of a workload durably if it is still was, nil for none, and
@@ -63,8 +74,8 @@ func (s *Store) keepHardening(ctx context.Context, tx *sql.Tx, was *dropcap.Hard
 		return false, err
 	}
 	_, err = tx.ExecContext(ctx,
-		`INSERT INTO hardening (workload, document, digest) VALUES (?, ?, ?)
-		ON CONFLICT (workload) DO UPDATE SET document = excluded.document, digest = excluded.digest`,
+		`INSERT INTO hardening (workload, version, document, digest) VALUES (?, 1, ?, ?)
+		ON CONFLICT (workload) DO UPDATE SET version = version + 1, document = excluded.document, digest = excluded.digest`,
 		is.Workload, document, sum)
 	return err == nil, err
 }

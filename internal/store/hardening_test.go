@@ -29,10 +29,17 @@ func TestAHardeningIsReplacedOnlyByWhoKnowsIt(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatal(list, err)
 	}
+	mark, _, err := s.Marks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	read, paused, trying := list[0], list[0], list[0]
 	paused.State, trying.State = dropcap.HardenPaused, dropcap.HardenTrying
 	if !keep(&read, paused) {
 		t.Error("what was read cannot be replaced")
+	}
+	if later, _, err := s.Marks(t.Context()); err != nil || later == mark {
+		t.Errorf("the mark is still %s, %v", later, err)
 	}
 	if keep(&read, trying) {
 		t.Error("a person's pause was overwritten")

@@ -121,7 +121,8 @@ func rpmLives(t *testing.T, first string) {
 			t.Errorf("%s calls systemctl %q, want %q", step, got, want)
 		}
 	}
-	const units = "dropcap-recover.service dropcap-learn.service dropcap-watch.service"
+	const chosen = "dropcap-learn.service dropcap-watch.service dropcap-harden.service"
+	const units = "dropcap-recover.service " + chosen
 	same("install", what("-i", first), "--no-reload preset "+units, "daemon-reload")
 	// What the administrator wrote, and what was recorded, stays.
 	own := filepath.Join(root, "etc/dropcap/policy.yaml")
@@ -133,13 +134,13 @@ func rpmLives(t *testing.T, first string) {
 		t.Fatal(err)
 	}
 	same("update", what("-U", second), "daemon-reload", "daemon-reload",
-		"try-restart dropcap-learn.service dropcap-watch.service")
+		"try-restart "+chosen)
 	if got := string(read(t, own)); got != "level: least\n" {
 		t.Errorf("after the update the policy is %q", got)
 	}
 	same("erase", what("-e", "dropcap"),
-		"--no-reload disable dropcap-learn.service dropcap-watch.service dropcap-recover.service",
-		"stop dropcap-learn.service dropcap-watch.service dropcap-recover.service", "daemon-reload")
+		"--no-reload disable "+chosen+" dropcap-recover.service",
+		"stop "+chosen+" dropcap-recover.service", "daemon-reload")
 	if _, err := os.Stat(filepath.Join(root, "usr/bin/dropcap")); err == nil {
 		t.Error("the program is still there")
 	}

@@ -24,7 +24,7 @@ remove() {
 }
 remove "$program"
 if [ "$purge" != program ]; then
-	for unit in dropcap-learn dropcap-recover; do
+	for unit in dropcap-harden dropcap-learn dropcap-recover; do
 		file=$prefix/etc/systemd/system/$unit.service
 		[ -e "$file" ] || continue
 		[ -n "$prefix" ] || systemctl disable --now "$unit.service" >/dev/null 2>&1 || true
