@@ -23,7 +23,7 @@ var doubts = []string{"no-evidence", "low-confidence", "untried"}
 
 // soak is how long a changed container must go on well before the change counts as done; it is
 // watched for long afterwards.
-const soak = 10 * time.Second
+const soak = 5 * time.Second
 
 // request is what to plan for a workload.
 func (w *hardening) request(h dropcap.Hardening) (PlanRequest, error) {
