@@ -31,6 +31,7 @@ type Page struct {
 	Verdict string   // the first line: a word in capitals, and a sentence
 	Facts   []string // lines: which host, which run
 	Next    []string // lines: why, and what to do next
+	Notes   []string // lines: warnings of the host
 	Audit   *dropcap.Audit
 	Plan    *dropcap.Plan
 	Changes *dropcap.Changes
@@ -145,10 +146,10 @@ func (t task) pageOf(r dropcap.Receipt) (p Page, done bool) {
 	}
 	for i, w := range wire.Warnings(r) {
 		if i == mostWarnings {
-			p.Next = append(p.Next, "warning: and more; `dropcap history` on the host has them")
+			p.Notes = append(p.Notes, "warning: and more; `dropcap history` on the host has them")
 			break
 		}
-		p.Next = append(p.Next, "warning: "+printable.Cut(w, 300))
+		p.Notes = append(p.Notes, "warning: "+printable.Cut(w, 300))
 	}
 	return p, len(r.Document) > 0
 }

@@ -145,7 +145,7 @@ func (h *host) send(t *testing.T, n int, line string) Page {
 
 func (p Page) is(t *testing.T, status int, says ...string) {
 	t.Helper()
-	text := p.Verdict + "\n" + strings.Join(slices.Concat(p.Facts, p.Next), "\n")
+	text := p.Verdict + "\n" + strings.Join(slices.Concat(p.Facts, p.Next, p.Notes), "\n")
 	if p.Status != status {
 		t.Errorf("status %d, and not %d: %s", p.Status, status, text)
 	}

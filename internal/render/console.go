@@ -16,6 +16,7 @@ type ConsolePage struct {
 	Verdict string   // the first line
 	Facts   []string // lines below it
 	Next    []string // lines: why, and what to do next
+	Notes   []string // lines below those: warnings
 	Audit   *dropcap.Audit
 	Plan    *dropcap.Plan
 	Changes *dropcap.Changes
@@ -47,6 +48,9 @@ func Console(w io.Writer, p ConsolePage, o Options) error {
 		if b.Len() >= consoleHead {
 			break
 		}
+	}
+	for _, line := range p.Notes {
+		b.WriteString(printable.Cut(visible(line), consoleLine) + "\n")
 	}
 	var details strings.Builder
 	if err := consoleDetails(&details, p, o); err != nil {
