@@ -173,6 +173,8 @@ type learning struct {
 	request  LearnRequest
 	engine   learnEngine
 	named    map[string]string // names by id; nil: all containers
+	restarts restarting        // if any are to be restarted
+	members  []learn.Member
 	warnings *learnWarnings
 }
 
@@ -190,6 +192,14 @@ func (l *learning) resolve(ctx context.Context) error {
 	}
 	if !l.request.Restart {
 		return nil
+	}
+	l.restarts = restarting{observer: l.host.observer, client: l.engine.Client, names: l.named}
+	var err error
+	if l.members, err = l.restarts.members(ctx); err != nil {
+		return err
+	}
+	if err := l.restarts.announce(ctx, l.members); err != nil {
+		return err
 	}
 	return l.host.observer.Ask(ctx, fmt.Sprintf("Restart %s?", strings.Join(l.request.Names, ", ")))
 }

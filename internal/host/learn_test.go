@@ -54,9 +54,8 @@ func TestNothingIsLearnedFromAnEngineElsewhere(t *testing.T) {
 
 func TestNothingIsRestartedWithoutAYes(t *testing.T) {
 	e := fake.Start(t, fake.Options{Kernel: kernelRelease(t)})
-	for _, name := range []string{"web", "db"} {
-		e.Add(fake.Container{Name: name})
-	}
+	e.Add(fake.Container{Name: "web"})
+	e.Add(fake.Container{Name: "db", State: "running", PID: os.Getpid()})
 	h, heard := learningHost(t, e)
 	heard.answer = errors.New("no")
 	q := LearnRequest{Names: []string{"web", "db"}, Restart: true}
@@ -65,6 +64,13 @@ func TestNothingIsRestartedWithoutAYes(t *testing.T) {
 	}
 	if !slices.Equal(heard.asked, []string{"Restart web, db?"}) {
 		t.Errorf("it asked %q", heard.asked)
+	}
+	want := []Progress{
+		Note{"  db is stopped, in at most 10s, and is down until it has started again"},
+		Note{"  web does not run, and is started"},
+	}
+	if !slices.Equal(heard.progress, want) {
+		t.Errorf("it told %q, want %q", heard.progress, want)
 	}
 	for _, r := range e.Requests() {
 		if !strings.HasPrefix(r, "GET ") && !strings.HasPrefix(r, "HEAD ") {

@@ -29,13 +29,7 @@ func (l *learning) exercise(ctx context.Context, end func()) (failed error) {
 		defer end()
 		return l.request.Command.run(ctx)
 	case l.request.Restart:
-		r := restarting{observer: l.host.observer, client: l.engine.Client, names: l.named}
-		members, err := r.members(ctx)
-		if err != nil {
-			end()
-			return err
-		}
-		failed = r.run(ctx, members)
+		failed = l.restarts.run(ctx, l.members)
 	}
 	if l.request.For > 0 {
 		time.AfterFunc(l.request.For, end)

@@ -95,6 +95,39 @@ func (r restarting) members(ctx context.Context) ([]learn.Member, error) {
 	return slices.SortedFunc(maps.Values(list), byName), nil
 }
 
+// announce tells what is about to be stopped, and for how long each may be down.
+func (r restarting) announce(ctx context.Context, members []learn.Member) error {
+	for _, m := range members {
+		raw, err := r.client.RawContainer(ctx, m.ID)
+		if err != nil {
+			return err
+		}
+		grace, err := gracePeriod(raw)
+		if err != nil {
+			return err
+		}
+		var now struct{ State struct{ Running bool } }
+		if err := json.Unmarshal(raw, &now); err != nil {
+			return fmt.Errorf("read whether it runs: %w", err)
+		}
+		text := fmt.Sprintf("  %s is stopped, in at most %s, and is down until it has started "+
+			"again", m.Name, grace)
+		if !now.State.Running {
+			text = fmt.Sprintf("  %s does not run, and is started", m.Name)
+		}
+		var after []string
+		for _, id := range m.After {
+			after = append(after, r.names[id])
+		}
+		if len(after) > 0 {
+			text += "; it follows " + strings.Join(after, ", ") +
+				", whose namespaces or links it uses"
+		}
+		r.observer.Progress(Note{text})
+	}
+	return nil
+}
+
 // restart returns once the container is up again, or is known not to be.
 func (r restarting) restart(ctx context.Context, m learn.Member) error {
 	raw, err := r.client.RawContainer(ctx, m.ID)

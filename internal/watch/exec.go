@@ -27,14 +27,14 @@ type execAnswer struct {
 // has no id, or too many wait, the container's processes are looked at instead.
 func (r *watching) exec(ctx context.Context, ev Event) {
 	if ev.Exec == "" {
-		r.want([]string{ev.ID})
+		r.want(map[string]how{ev.ID: asFound})
 		return
 	}
 	select {
 	case r.execs <- execAsked{ev.ID, ev.Exec}:
 		r.askExecs(ctx)
 	default:
-		r.want([]string{ev.ID})
+		r.want(map[string]how{ev.ID: asFound})
 	}
 }
 
@@ -70,7 +70,7 @@ func (r *watching) answered(a execAnswer) {
 	case errors.Is(a.err, dropcap.ErrNotFound) || errors.Is(a.err, context.Canceled):
 		return
 	case a.err != nil:
-		r.want([]string{a.container})
+		r.want(map[string]how{a.container: asFound})
 		return
 	case !a.found.Privileged || known && c.Declared.Privileged:
 		return

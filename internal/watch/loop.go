@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"dropcap"
@@ -16,9 +18,9 @@ type watching struct {
 	q      Query
 	teller *teller
 
-	pending map[string]bool // ids of containers to judge
-	all     bool            // all are to be judged
-	due     time.Time       // when the next look may begin
+	pending map[string]how // ids of containers to judge, and why
+	all     bool           // all are to be judged
+	due     time.Time      // when the next look may begin
 	looking bool
 	looks   chan look
 	first   bool // no look at all containers is over yet
@@ -38,7 +40,7 @@ type watching struct {
 }
 
 type look struct {
-	ids []string // nil: all
+	ids map[string]how // nil: all
 	j   Judgement
 	err error
 }
@@ -50,26 +52,26 @@ type denialsRead struct {
 
 func newWatching(w World, q Query) *watching {
 	return &watching{
-		w: w, q: q, teller: newTeller(q), pending: map[string]bool{}, first: true, up: true,
+		w: w, q: q, teller: newTeller(q), pending: map[string]how{}, first: true, up: true,
 		looks: make(chan look, 1), pings: make(chan error, 1), host: q.Host,
 		denials: make(chan denialsRead, 1), execs: make(chan execAsked, mostExecs),
 		answers: make(chan execAnswer), names: map[string]dropcap.Container{},
 	}
 }
 
-// want asks for a look: at a container, or at all.
-func (r *watching) want(ids []string) {
+// want asks for a look: at containers, or at all.
+func (r *watching) want(ids map[string]how) {
 	if r.due.IsZero() {
 		r.due = time.Now().Add(settle)
 	}
 	if ids == nil {
 		r.all = true
 	}
-	for _, id := range ids {
-		r.pending[id] = true
+	for id, why := range ids {
+		r.pending[id] = max(r.pending[id], why)
 	}
 	if len(r.pending) > mostPending {
-		r.pending, r.all = map[string]bool{}, true
+		r.pending, r.all = map[string]how{}, true
 	}
 }
 
@@ -128,12 +130,15 @@ func (r *watching) next() time.Time {
 func (r *watching) on(ctx context.Context, ev Event) {
 	switch ev.Action {
 	case "start", "restart", "unpause", "update":
-		r.want([]string{ev.ID})
+		r.want(map[string]how{ev.ID: asStarted})
+	case "create", "die", "pause", "rename":
+		r.want(map[string]how{ev.ID: asFound})
 	case "exec_start":
 		r.exec(ctx, ev)
 	case "destroy":
 		delete(r.pending, ev.ID)
 		delete(r.names, ev.ID)
+		r.drop(ev.ID)
 	case "reconnected": // what happened meanwhile is not known
 		r.want(nil)
 	}
@@ -144,10 +149,11 @@ func (r *watching) begin(ctx context.Context) {
 	if r.looking || r.due.IsZero() || time.Now().Before(r.due) {
 		return
 	}
-	var ids []string
+	var ids map[string]how
 	if !r.all {
-		for id := range r.pending {
-			if ids = append(ids, id); len(ids) == batch {
+		ids = map[string]how{}
+		for id, why := range r.pending {
+			if ids[id] = why; len(ids) == batch {
 				break
 			}
 		}
@@ -156,7 +162,7 @@ func (r *watching) begin(ctx context.Context) {
 			return
 		}
 	}
-	for _, id := range ids {
+	for id := range ids {
 		delete(r.pending, id)
 	}
 	r.looking, r.due = true, time.Time{}
@@ -167,7 +173,11 @@ func (r *watching) begin(ctx context.Context) {
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
-		j, err := r.w.Judge(ctx, ids)
+		var some []string
+		if ids != nil {
+			some = slices.Sorted(maps.Keys(ids))
+		}
+		j, err := r.w.Judge(ctx, some)
 		r.looks <- look{ids, j, err}
 	}()
 }
@@ -190,7 +200,7 @@ func (r *watching) looked(l look) {
 	default:
 		r.patch(l.j)
 		for _, c := range l.j.Audit.Containers {
-			r.teller.judged(c, l.j, asStarted)
+			r.teller.judged(c, l.j, l.ids[c.ID])
 		}
 	}
 	if len(r.pending) > 0 || r.all {
@@ -238,6 +248,18 @@ func (r *watching) patch(j Judgement) {
 			next.Audit.Containers = append(next.Audit.Containers, c)
 		}
 	}
+	next.Audit.Summary = dropcap.Count(next.Audit.Containers)
+	r.latest = &next
+}
+
+// drop forgets a container that is gone.
+func (r *watching) drop(id string) {
+	if r.latest == nil {
+		return
+	}
+	next := *r.latest
+	next.Audit.Containers = slices.DeleteFunc(slices.Clone(next.Audit.Containers),
+		func(c dropcap.Judged) bool { return c.ID == id })
 	next.Audit.Summary = dropcap.Count(next.Audit.Containers)
 	r.latest = &next
 }

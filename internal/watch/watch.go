@@ -28,8 +28,8 @@ type World interface {
 	Denials(ctx context.Context) ([]Denial, error)
 }
 
-// Event is something that happened to a container. The Actions used are start, restart, unpause,
-// update, exec_start, destroy and reconnected.
+// Event is something that happened to a container. The Actions used are create, start, restart,
+// pause, unpause, update, rename, exec_start, die, destroy and reconnected.
 type Event struct {
 	Action, ID, Name string
 	Exec             string // the id of exec_start; empty on Podman
