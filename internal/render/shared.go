@@ -120,3 +120,6 @@ func OwnerTitle(o dropcap.Owner) string { return owner.Title(o) }
 
 // StyleSheet is the style of the audit's page.
 func StyleSheet() ([]byte, error) { return pageFiles.ReadFile("page/page.css") }
+
+// Summary counts containers by verdict: "9 containers: 3 pass, 5 fail, 1 unknown".
+func Summary(s dropcap.Summary) string { return summary(s) }

@@ -41,6 +41,9 @@ func (s *Server) container(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		p.Trouble = render.Visible(dropcap.AsError(err).Message)
 	}
+	if p.Trials, err = s.trialsOf(r, c.Workload); err != nil {
+		p.Trouble = render.Visible(dropcap.AsError(err).Message)
+	}
 	s.show(w, r, "container", page{Title: p.Name, Here: "overview",
 		Topics: strings.Join([]string{c.ID, topicEvidence, topicHistory}, " "), Of: p}, sc)
 }
@@ -56,6 +59,7 @@ type containerPage struct {
 	Processes    []processView
 	Evidence     *evidenceView
 	Changes      []changeView
+	Trials       []trialView
 	Trouble      string
 }
 
@@ -193,6 +197,9 @@ func processes(c dropcap.Judged) (out []processView) {
 
 // changesOf returns the changes of a container and of its workload, newest first.
 func (s *Server) changesOf(r *http.Request, c dropcap.Judged) ([]changeView, error) {
+	if !s.kept() {
+		return nil, nil
+	}
 	doc, err := s.asking().History(r.Context(), host.HistoryRequest{Name: c.ID})
 	if errors.Is(err, dropcap.ErrNotFound) {
 		doc, err = s.asking().History(r.Context(), host.HistoryRequest{Name: c.Name})

@@ -71,7 +71,11 @@ func workloadView(w dropcap.WorkloadEvidence) evidenceView {
 
 // evidence lists what workloads were seen to need.
 func (s *Server) evidence(w http.ResponseWriter, r *http.Request) {
-	doc, err := s.asking().Evidence(r.Context(), host.EvidenceRequest{})
+	var doc dropcap.Evidence
+	var err error
+	if s.kept() {
+		doc, err = s.asking().Evidence(r.Context(), host.EvidenceRequest{})
+	}
 	if err != nil {
 		s.failed(w, r, err)
 		return

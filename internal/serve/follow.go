@@ -132,7 +132,9 @@ func (f *follower) all(ctx context.Context) {
 	clear(f.dirty)
 	began := time.Now()
 	f.look(ctx, nil)
-	f.next = time.Now().Add(min(max(idleShare*time.Since(began), leastPause), mostPause))
+	took := time.Since(began)
+	f.next = time.Now().Add(min(max(idleShare*took, leastPause), mostPause))
+	f.live.change(func() { f.live.took = took })
 }
 
 func (f *follower) look(ctx context.Context, names []string) {

@@ -76,7 +76,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 // public reports whether a path shows nothing of the host.
 func public(path string) bool {
 	switch path {
-	case "/link", "/style.css", "/page.js", "/icon.svg":
+	case "/link", "/style.css", "/page.js", "/icon.svg", "/metrics": // which asks by itself
 		return true
 	}
 	return false

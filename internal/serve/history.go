@@ -54,9 +54,16 @@ func newChange(c dropcap.Change) changeView {
 
 func short(id string) string { return render.Visible(id[:min(12, len(id))]) }
 
+// kept reports whether there is a store: looking makes none.
+func (s *Server) kept() bool { return s.asking().StoreStamp() != "" }
+
 // history lists all changes of this host.
 func (s *Server) history(w http.ResponseWriter, r *http.Request) {
-	doc, err := s.asking().History(r.Context(), host.HistoryRequest{})
+	var doc dropcap.Changes
+	var err error
+	if s.kept() {
+		doc, err = s.asking().History(r.Context(), host.HistoryRequest{})
+	}
 	if err != nil {
 		s.failed(w, r, err)
 		return

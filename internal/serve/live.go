@@ -30,6 +30,7 @@ type live struct {
 	columns uint64 // the version of the columns; a page that has others loads again
 	shape   string
 
+	took    time.Duration // of the last look at all
 	policy  dropcap.Policy
 	explain func(dropcap.Judged) dropcap.Explanation
 	trouble
@@ -244,6 +245,7 @@ type scene struct {
 	rows    []*row
 	support map[string]evidence.Support
 	explain func(dropcap.Judged) dropcap.Explanation
+	took    time.Duration
 	trouble
 }
 
@@ -251,7 +253,7 @@ func (v *live) scene() scene {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := scene{version: v.version, seen: v.seen, audit: v.audit, snap: v.snap, policy: v.policy,
-		support: v.support, explain: v.explain, trouble: v.trouble}
+		support: v.support, explain: v.explain, took: v.took, trouble: v.trouble}
 	for _, c := range v.audit.Containers {
 		s.rows = append(s.rows, v.rows[c.ID])
 	}

@@ -75,7 +75,8 @@ type entry struct{ Key, At, Name string }
 
 func nav() []entry {
 	return []entry{{"overview", "/", "Overview"}, {"evidence", "/evidence", "Evidence"},
-		{"history", "/history", "History"}}
+		{"trials", "/trials", "Trials"}, {"history", "/history", "History"},
+		{"policy", "/policy", "Policy"}}
 }
 
 func sorts() []entry {

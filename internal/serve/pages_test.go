@@ -1,8 +1,12 @@
 package serve
 
 import (
+	"net/http"
+	"os"
+	"strings"
 	"testing"
 
+	"dropcap"
 	"dropcap/internal/dockertest/fake"
 	"dropcap/internal/testenv/browser"
 )
@@ -28,15 +32,61 @@ func TestTheOverviewFollowsTheEngine(t *testing.T) {
 	b.Quiet()
 }
 
-func TestEveryPageOfAContainer(t *testing.T) {
+func TestEveryPageHasItsTitle(t *testing.T) {
 	s := start(t, town(t), false).seen()
 	b := s.browse()
 	for path, title := range map[string]string{
 		"/container/web": "web fail", "/container/web/plan?level=cis": "Plan for web",
 		"/history": "What was done here", "/evidence": "What workloads need",
+		"/trials": "What is tried without", "/policy": "What is kept and what is waived",
 	} {
 		b.Go(path)
 		b.Says(`document.querySelector("h1").textContent`, title)
 	}
 	b.Quiet()
+	if _, err := os.Stat(s.store); err == nil {
+		t.Error("looking has made a store")
+	}
+}
+
+const (
+	raw = `level: cis
+keep:
+  - containers: {name: web}
+    capabilities: [NET_RAW]
+    reason: it pings
+`
+	wrong = "level: strict\n"
+)
+
+func TestAPolicyIsCheckedBeforeItIsPutInPlace(t *testing.T) {
+	s := start(t, town(t), false).seen()
+	b := s.browse()
+	b.Go("/policy")
+	b.Type("#text", wrong)
+	b.Click("form button.primary")
+	browser.Expect(b, `document.querySelector("#result .bad")?.textContent.includes("strict")`, true)
+	b.Go("/policy")
+	b.Type("#text", raw)
+	b.Click("form button.primary")
+	b.Says(`[...document.querySelectorAll("#result tbody tr")].map(r => r.innerText).join()`,
+		"web\tfail\tpass")
+	b.Picture("policy")
+	b.Quiet()
+	if c, _ := s.server.live.scene().container("web"); c.Verdict != dropcap.Fail {
+		t.Errorf("web is %s: the policy that was only checked is in place", c.Verdict)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	s := start(t, town(t), false).seen()
+	unknown := &visitor{stage: s, http: &http.Client{}}
+	if status, text := unknown.get("/metrics"); status != 401 || strings.Contains(text, "dropcap_") {
+		t.Errorf("to somebody unknown: %d", status)
+	}
+	status, text := s.visitor().get("/metrics")
+	if want := `dropcap_containers{verdict="fail",level="cis"} 3`; status != 200 ||
+		!strings.Contains(text, want) {
+		t.Errorf("%d, and no %q:\n%s", status, want, text)
+	}
 }

@@ -39,6 +39,7 @@ type Server struct {
 	live     *live
 	work     *work
 	plans    *plans
+	trials   *trials
 	looking  chan struct{} // bounds the looks that requests cause
 	streams  atomic.Int32  // of events, that are open
 	mux      *http.ServeMux
@@ -64,6 +65,7 @@ func New(c Config) *Server {
 	}
 	s := &Server{
 		config: c, sessions: newSessions(), live: newLive(), plans: &plans{},
+		trials:  newTrials(),
 		looking: make(chan struct{}, mostLooks),
 	}
 	s.work = &work{live: s.live}
@@ -93,6 +95,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	stop()
 	s.work.end()
+	s.trials.end()
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if web.Shutdown(closing) != nil {
@@ -119,6 +122,12 @@ func (s *Server) routes() *http.ServeMux {
 	m.HandleFunc("GET /history/{id}", s.change)
 	m.HandleFunc("POST /history/{id}/backout", s.backout)
 	m.HandleFunc("GET /evidence", s.evidence)
+	m.HandleFunc("GET /policy", s.policyPage)
+	m.HandleFunc("POST /policy", s.policyCheck)
+	m.HandleFunc("GET /trials", s.trialsPage)
+	m.HandleFunc("POST /container/{name}/trial", s.try)
+	m.HandleFunc("POST /trials/{id}/stop", s.stopTrial)
+	m.HandleFunc("GET /metrics", s.metrics)
 	m.HandleFunc("GET /style.css", style())
 	m.HandleFunc("GET /page.js", asset("page.js", "text/javascript; charset=utf-8"))
 	m.HandleFunc("GET /icon.svg", asset("icon.svg", "image/svg+xml"))

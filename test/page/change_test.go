@@ -103,6 +103,7 @@ func TestAChangeUnderOnesEyes(t *testing.T) {
 			t.Errorf("web is %s, and was %s", now, old)
 		}
 	})
+	t.Run("it is tried without, and let go", func(t *testing.T) { tried(s, b) })
 	if left := s.docker("ps", "-a", "--format", "{{.Names}}"); strings.Contains(left, "-dropcap-") {
 		t.Errorf("left behind: %s", left)
 	}
@@ -110,4 +111,21 @@ func TestAChangeUnderOnesEyes(t *testing.T) {
 	browser.Expect(b, `document.querySelectorAll("table.list tbody tr").length`, 3)
 	b.Picture("history")
 	b.Quiet()
+}
+
+// tried denies what a plan would drop, and ends that. The container runs on all the while.
+func tried(s *stage, b *browser.Tab) {
+	before := s.docker("inspect", "--format", "{{.State.StartedAt}}", "web")
+	b.Go("/container/web")
+	b.Click("#try summary")
+	b.Click("#try button.primary")
+	browser.Expect(b, `location.pathname`, "/trials")
+	state := `document.querySelector("section.tried .state")?.textContent`
+	b.Says(state, "running")
+	b.Picture("trial")
+	b.Click("section.tried form button")
+	b.Says(state, "stopped")
+	if now := s.docker("inspect", "--format", "{{.State.StartedAt}}", "web"); now != before {
+		b.Errorf("web was started again at %s", now)
+	}
 }
