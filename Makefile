@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w -X dropcap/internal/cli.release=$(VERSION)
 TOOL    := go tool -modfile=tools/go.mod
 
-.PHONY: build install package gen test test-full bench bench-learn demo demo-fleet lint vulncheck provision fuzz clean help
+.PHONY: build install package gen test test-full bench bench-learn demo demo-fleet demo-page lint vulncheck provision fuzz clean help
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-learn: ## what learning says against the truth: programs and servers run w
 
 demo: ## the main job on a real engine
 	test/demo/run
+
+demo-page: ## the pages of dropcap serve; prints a link, or with CI=1 has a browser go through them and keeps pictures
+	test/demo/page
 
 demo-fleet: ## a fleet of three nodes on this machine: audit, plan, waves, a node that fails, backout, report
 	test/demo/fleet

@@ -36,8 +36,8 @@ func TestEveryPageHasItsTitle(t *testing.T) {
 	s := start(t, town(t), false).seen()
 	b := s.browse()
 	for path, title := range map[string]string{
-		"/container/web": "web fail", "/container/web/plan?level=cis": "Plan for web",
-		"/history": "What was done here", "/evidence": "What workloads need",
+		"/container/web": "web fail",
+		"/history":       "What was done here", "/evidence": "What workloads need",
 		"/trials": "What is tried without", "/policy": "What is kept and what is waived",
 	} {
 		b.Go(path)
@@ -47,6 +47,8 @@ func TestEveryPageHasItsTitle(t *testing.T) {
 	if _, err := os.Stat(s.store); err == nil {
 		t.Error("looking has made a store")
 	}
+	b.Go("/container/web/plan?level=cis") // which binds its plan to a secret of the store
+	b.Says(`document.querySelector("h1").textContent`, "Plan for web")
 }
 
 const (
@@ -81,7 +83,8 @@ func TestAPolicyIsCheckedBeforeItIsPutInPlace(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	s := start(t, town(t), false).seen()
 	unknown := &visitor{stage: s, http: &http.Client{}}
-	if status, text := unknown.get("/metrics"); status != 401 || strings.Contains(text, "dropcap_") {
+	if status, text := unknown.get("/metrics"); status != 401 ||
+		strings.Contains(text, "dropcap_") {
 		t.Errorf("to somebody unknown: %d", status)
 	}
 	status, text := s.visitor().get("/metrics")

@@ -87,6 +87,8 @@ func modes(t *testing.T, zsh string) map[string]int64 {
 		"/usr/lib/systemd/system/dropcap-learn.service":     0o644,
 		"/usr/lib/systemd/system/dropcap-watch.service":     0o644,
 		"/usr/lib/systemd/system/dropcap-harden.service":    0o644,
+		"/usr/lib/systemd/system/dropcap-serve.service":     0o644,
+		"/usr/lib/systemd/system/dropcap-serve.socket":      0o644,
 		"/usr/share/doc/dropcap/dropcap.rules.yml":          0o644,
 		"/usr/share/doc/dropcap/dropcap-grafana.json":       0o644,
 		"/usr/lib/systemd/system/dropcap-recover.service":   0o644,

@@ -22,6 +22,7 @@ func TestUnitsAreRight(t *testing.T) {
 	for unit, command := range map[string]string{"dropcap-learn.service": "learn --service",
 		"dropcap-watch.service":   "watch --quiet --journal $WATCH_ARGS",
 		"dropcap-harden.service":  "harden --service",
+		"dropcap-serve.service":   "serve",
 		"dropcap-recover.service": "recover --wait 15s"} {
 		file := filepath.Join(root, "usr/lib/systemd/system", unit)
 		if text := string(read(t, file)); !strings.Contains(text, "\nExecStart=/usr/bin/dropcap "+
@@ -67,8 +68,10 @@ func TestUnitsExposeNoMoreThanTheyNeed(t *testing.T) {
 	overall := regexp.MustCompile(`Overall exposure level for \S+: (\d+\.\d) `)
 	for arch, limits := range map[string]map[string]float64{
 		"amd64": {"dropcap-watch.service": 3.0, "dropcap-harden.service": 4.3,
+			"dropcap-serve.service": 1.3,
 			"dropcap-learn.service": 2.1, "dropcap-recover.service": 2.8},
 		"arm64": {"dropcap-watch.service": 3.3, "dropcap-harden.service": 4.3,
+			"dropcap-serve.service": 1.3,
 			"dropcap-learn.service": 2.4, "dropcap-recover.service": 2.8},
 	} {
 		dir := t.TempDir()

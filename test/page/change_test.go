@@ -82,6 +82,7 @@ func TestAChangeUnderOnesEyes(t *testing.T) {
 			t.Errorf("late is %s, and was %s", now, late)
 		}
 	})
+	t.Run("it is learned, and then it works", func(t *testing.T) { learned(s, b) })
 	t.Run("it is stopped midway, and a second one is told", func(t *testing.T) {
 		apply(b, "/container/web/plan?level=cis", "web", "600")
 		ready := `document.getElementById("log").textContent.includes("is ready")`
@@ -108,9 +109,34 @@ func TestAChangeUnderOnesEyes(t *testing.T) {
 		t.Errorf("left behind: %s", left)
 	}
 	b.Go("/history")
-	browser.Expect(b, `document.querySelectorAll("table.list tbody tr").length`, 3)
+	browser.Expect(b, `document.querySelectorAll("table.list tbody tr").length`, 4)
 	b.Picture("history")
 	b.Quiet()
+}
+
+// learned records what the container needs, while its page is open, and changes it by that.
+func learned(s *stage, b *browser.Tab) {
+	b.Go("/container/late")
+	const needed = `[...document.querySelectorAll("table.held tbody tr")].filter(r =>
+		r.querySelector(".need.needed")).map(r => r.cells[0].textContent).join()`
+	b.Says(needed, "")
+	s.dropcap("learn", "late", "--restart", "--for", "1s", "--complete", "--yes")
+	b.Go("/container/late")
+	browser.Expect(b, `(`+needed+`).includes("CHOWN")`, true)
+	b.Picture("container")
+	b.Go("/evidence")
+	b.Picture("evidence")
+	old := s.id("late")
+	b.Go("/container/late/plan?level=least")
+	b.Picture("plan")
+	apply(b, "/container/late/plan?level=least", "late", "1")
+	b.Says(outcome, "done")
+	if s.id("late") == old {
+		b.Error("late is the same container still")
+	}
+	b.Go("/")
+	b.Says(verdictOf("late"), "pass")
+	b.Picture("overview")
 }
 
 // tried denies what a plan would drop, and ends that. The container runs on all the while.

@@ -86,6 +86,16 @@ func (s *stage) serve(args ...string) {
 	s.url, s.link = at.Scheme+"://"+at.Host, at.RequestURI()
 }
 
+// dropcap runs the program beside the server, on the same store.
+func (s *stage) dropcap(args ...string) {
+	s.Helper()
+	cmd := exec.Command(testenv.Binary(s.T), append(args, "--store", s.store)...)
+	cmd.Env = append(os.Environ(), s.host...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.Fatalf("dropcap %v: %v\n%s", args, err, out)
+	}
+}
+
 func (s *stage) browse() *browser.Tab {
 	s.Helper()
 	b := browser.Open(s.T, s.url, s.link)

@@ -228,6 +228,7 @@
     };
     let current = null, lit = null;
     const enter = (cell) => {
+      if (cell === current) return; // it has the focus, and would lose it
       current?.removeAttribute("tabindex"); // only one cell is a tab stop, and the others need none
       current = cell;
       cell.tabIndex = 0;
@@ -324,7 +325,8 @@
       });
     }
     const searches = (e) => e.key === "/" && !e.ctrlKey && !e.metaKey && !e.target.closest("input, textarea, select");
-    document.addEventListener("keydown", (e) => { if (searches(e)) { e.preventDefault(); filter.focus(); } });
+    document.addEventListener("keydown", (e) => { if (searches(e)) e.preventDefault(); }); // some browsers have a search of their own
+    document.addEventListener("keyup", (e) => { if (searches(e)) filter.focus(); });
 
     const draw = (data) => {
       let row = rows.get(data.id);
