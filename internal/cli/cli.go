@@ -107,6 +107,10 @@ func writeErrorJSON(w io.Writer, e *dropcap.Error) {
 // usage turns the flag parser's error into one of dropcap's.
 func usage(cmd *cobra.Command, err error) error {
 	hint := fmt.Sprintf("`%s --help` tells what it takes", cmd.CommandPath())
+	var own *dropcap.Error // of a flag's value
+	if errors.As(err, &own) && own.Hint != "" {
+		hint = own.Hint
+	}
 	return &dropcap.Error{Code: dropcap.CodeUsage, Message: "cannot read the command line: " +
 		err.Error(), Hint: hint, Err: err}
 }

@@ -166,6 +166,8 @@ func (s *step) ready() Action {
 	}
 	h := &s.h
 	switch {
+	case p.Start && h.Restarts < MostRestarts:
+		return s.unsure(true, p.Early, dropcap.Refusal{Message: "no start of it was seen"})
 	case !h.Settings.AcceptLow && p.Doubt.Message != "":
 		return s.unsure(p.Start, p.Early, p.Doubt)
 	case s.tries() && s.tried(h.Proposed) < h.Settings.Trial:
@@ -191,7 +193,11 @@ func (s *step) ready() Action {
 	if s.v.Change != nil {
 		h.Change = s.v.Change.ID // so that the next one is told from it
 	}
-	s.to(dropcap.HardenApplying, "it drops "+h.Proposed.Short())
+	because := "it drops " + h.Proposed.Short()
+	if h.Settings.Trial > 0 && !s.tries() {
+		because += ", untried: " + s.v.CannotTry
+	}
+	s.to(dropcap.HardenApplying, because)
 	s.wait("the change to end", dropcap.HardenWatching, time.Time{})
 	return Action{Deed: Change, Drop: h.Proposed}
 }

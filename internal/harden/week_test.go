@@ -206,6 +206,21 @@ func TestAStartIsMadeToBeSeen(t *testing.T) {
 	}
 }
 
+// Whoever accepts what is known still has it seen starting, if that can be had.
+func TestAStartIsMadeToBeSeenWhateverIsAccepted(t *testing.T) {
+	s := newStage(t)
+	s.starts, s.cannotTry, s.sure = true, "it refuses trampolines", false
+	web := s.add("web", caps.Chown)
+	set := day
+	set.AcceptLow = true
+	s.harden("web", set)
+	s.run(s.runner(), 45*hour)
+	s.want("web", dropcap.HardenWatching)
+	if web.restarts != 1 {
+		t.Errorf("%d restarts", web.restarts)
+	}
+}
+
 func TestARefusalIsToldWithItsRemedyAndLookedAtAgain(t *testing.T) {
 	s := newStage(t)
 	web := s.add("web", caps.Chown)

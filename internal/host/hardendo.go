@@ -77,6 +77,9 @@ func (w *hardening) Plan(ctx context.Context, h dropcap.Hardening) (harden.Propo
 		}
 		w.lacks(planned.input.Evidence, s, planned.containers[s.Container.ID], &out)
 	}
+	if h.Settings.Level == dropcap.LevelCIS {
+		out.Start = false // what the control drops by itself needs no start
+	}
 	return out, nil
 }
 
@@ -91,7 +94,7 @@ func (w *hardening) lacks(list []dropcap.WorkloadEvidence, s dropcap.Step, c dro
 	kind := owner.Of(s.Owner.Kind)
 	may := kind.Manager == "" && kind.Source != owner.SourceSwarm // may be restarted by us
 	gaps, lacks := known.Gaps(), known.Lacks()
-	out.Start = out.Start || may && out.Doubt.Message != "" && (gaps.Start || !ok)
+	out.Start = out.Start || may && (gaps.Start || !ok)
 	out.Early = out.Early || !ok || gaps.Time || lacks.Time
 	if !known.Sure() {
 		out.Sure, out.Missing = false, lacks.String()

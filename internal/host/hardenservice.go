@@ -245,7 +245,7 @@ func (w *hardening) keepLearning(ctx context.Context, begun chan<- struct{}) {
 	for ctx.Err() == nil {
 		h := *w.host
 		h.observer = learnQuietly{w.host.observer, func() { ready("") }}
-		_, err := h.Learn(ctx, LearnRequest{Service: true, tap: w.denied.tap})
+		_, err := h.Learn(ctx, LearnRequest{Service: true, tap: w.denied.tap, Enough: noMore})
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -264,6 +264,14 @@ func (w *hardening) keepLearning(ctx context.Context, begun chan<- struct{}) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// noMore leaves the files that are still to be looked at to the next recording: whoever ends the
+// service does not wait for them.
+func noMore() <-chan struct{} {
+	ended := make(chan struct{})
+	close(ended)
+	return ended
 }
 
 // learnAgain is after how long it is tried again to record.

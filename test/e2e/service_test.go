@@ -23,7 +23,7 @@ import (
 	"dropcap/internal/testenv"
 )
 
-// service is a running `dropcap learn --service`.
+// service is a running `dropcap learn --service`, or harden's.
 type service struct {
 	cmd    *exec.Cmd
 	store  string
@@ -34,8 +34,14 @@ type service struct {
 	lines []string
 }
 
-// serve starts one, and waits until it reports to the service manager that it is ready.
+// serve starts one that learns, and waits until it reports to the service manager that it is ready.
 func serve(t *testing.T, host, store string) *service {
+	t.Helper()
+	return serveBy(t, "learn", host, store)
+}
+
+// serveBy starts the service of a command.
+func serveBy(t *testing.T, command, host, store string) *service {
 	t.Helper()
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -45,7 +51,7 @@ func serve(t *testing.T, host, store string) *service {
 	}
 	t.Cleanup(func() { conn.Close() })
 	p := program{env: []string{"DOCKER_HOST=" + host, "NOTIFY_SOCKET=" + socket}}
-	s := &service{cmd: p.command(t, "learn", "--service", "--store", store), store: store,
+	s := &service{cmd: p.command(t, command, "--service", "--store", store), store: store,
 		notify: conn, done: make(chan struct{})}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := s.cmd.StderrPipe()
