@@ -141,6 +141,22 @@ func TestAQuietHostIsNotAskedAgain(t *testing.T) {
 	}
 }
 
+// One that was restarted by its policy runs, and shows no exit status any more.
+func TestACrashIsNotForgottenByTheRestart(t *testing.T) {
+	for exit, want := range map[string]bool{"1": true, "139": true, "0": false, "143": false} {
+		e := fake.Start(t, fake.Options{Kernel: kernelRelease(t)})
+		id := e.Add(fake.Container{Name: "web", State: "running",
+			Details: map[string]any{"RestartCount": 1}})
+		w := world(t, e, policy.BuiltIn())
+		w.heard(docker.Event{Action: "die", ID: id, Exit: exit})
+		v, err := w.Look(t.Context(), dropcap.Hardening{Workload: "docker:web",
+			State: dropcap.HardenWatching})
+		if err != nil || (v.Unwell != "") != want {
+			t.Errorf("exit status %s: unwell %q, %v", exit, v.Unwell, err)
+		}
+	}
+}
+
 // What the tracer of the recording reads of a watched container is judged like apply's gate.
 func TestADenialAfterTheChangeIsFound(t *testing.T) {
 	w := world(t, fake.Start(t, fake.Options{Kernel: kernelRelease(t)}), policy.BuiltIn())

@@ -171,14 +171,20 @@ func (w *hardening) health(ctx context.Context, id string) (string, error) {
 		w.suspects[id] = true
 		return "", ifThere(err)
 	}
+	if status, ok := w.crashed[id]; ok && i.RestartCount > 0 {
+		i.State.ExitCode = status
+	}
 	w.unwell[id] = i.String()
 	return w.unwell[id], nil
 }
 
-// String is empty where an end is of somebody's asking: a signal that `docker stop` and `docker
-// kill` send, or a status of 0.
+// byItself reports whether a container that ended with that status did so by itself, and not well:
+// neither with 0 nor by a signal that `docker stop` and `docker kill` send.
+func byItself(status int) bool { return !slices.Contains([]int{0, 130, 137, 143}, status) }
+
+// String says in a clause what is wrong; empty if nothing is.
 func (i ill) String() string {
-	byItself := !slices.Contains([]int{0, 130, 137, 143}, i.State.ExitCode)
+	byItself := byItself(i.State.ExitCode)
 	switch {
 	case i.State.OOMKilled && i.State.Status != "running":
 		return "ran out of memory"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,7 @@ type hardening struct {
 	again    map[string]bool // containers whose facts may have changed
 	suspects map[string]bool // containers that may be unwell
 	unwell   map[string]string
+	crashed  map[string]int // with which status a container ended by itself last
 
 	notLearning string // why nothing records what containers do; guarded by mu
 }
@@ -68,6 +70,7 @@ func newHardening(h *Host, s *Session, kept *store.Store, p dropcap.Policy,
 		here: here, denied: newDeniedChecks(), stale: true,
 		facts: map[string]fact{}, by: map[string][]string{}, again: map[string]bool{},
 		suspects: map[string]bool{}, unwell: map[string]string{},
+		crashed: map[string]int{},
 	}
 }
 
@@ -100,7 +103,13 @@ func (w *hardening) heard(ev docker.Event) {
 	switch ev.Action {
 	case "create", "destroy", "start", "rename", "update":
 		w.again[ev.ID] = true
-	case "die", "oom", "health_status":
+	case "die":
+		w.suspects[ev.ID] = true
+		// A container that runs again shows no exit status any more.
+		if status, err := strconv.Atoi(ev.Exit); err == nil && byItself(status) {
+			w.crashed[ev.ID] = status
+		}
+	case "oom", "health_status":
 		w.suspects[ev.ID] = true
 	case docker.Reconnected:
 		for id := range w.facts {
@@ -150,6 +159,7 @@ func (w *hardening) changed(ids ...string) {
 	w.stale = true
 	for _, id := range ids {
 		w.again[id], w.suspects[id] = true, true
+		delete(w.crashed, id) // what was before says nothing about what is there now
 	}
 }
 
@@ -199,6 +209,7 @@ func (w *hardening) list(ctx context.Context, again map[string]bool) error {
 	}
 	w.mu.Lock()
 	maps.DeleteFunc(w.unwell, func(id, _ string) bool { return there[id].ID == "" })
+	maps.DeleteFunc(w.crashed, func(id string, _ int) bool { return there[id].ID == "" })
 	maps.DeleteFunc(w.suspects, func(id string, _ bool) bool { return there[id].ID == "" })
 	w.mu.Unlock()
 	w.denied.only(there)
