@@ -43,6 +43,9 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		if doc, err := h.Trials(r.Context()); err == nil {
 			state.Trials = &doc.Trials
 		}
+		if doc, err := h.Hardenings(r.Context(), nil); err == nil {
+			state.Hardenings = &doc.Hardenings
+		}
 	}
 	w.Header().Set("Content-Type", metrics.ContentType)
 	_ = metrics.Write(w, state) // it is the reader's loss

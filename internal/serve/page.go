@@ -75,7 +75,7 @@ type entry struct{ Key, At, Name string }
 
 func nav() []entry {
 	return []entry{{"overview", "/", "Overview"}, {"evidence", "/evidence", "Evidence"},
-		{"trials", "/trials", "Trials"}, {"history", "/history", "History"},
+		{"trials", "/trials", "Trials"}, {"harden", "/harden", "Hardening"}, {"history", "/history", "History"},
 		{"policy", "/policy", "Policy"}}
 }
 
