@@ -13,14 +13,16 @@ import (
 	"dropcap"
 	"dropcap/internal/cli/file"
 	"dropcap/internal/cli/sdnotify"
+	"dropcap/internal/fleet"
 	"dropcap/internal/host"
 	"dropcap/internal/serve"
+	"dropcap/internal/store"
 )
 
 type serveCommand struct {
 	serve.Where
-	tokenFile, policy, level, store string
-	changes                         bool
+	tokenFile, policy, level, store, fleet string
+	changes                                bool
 }
 
 func (a *app) serve() *cobra.Command {
@@ -60,7 +62,40 @@ Exit status: 0 it was ended; 1 error; 2 usage; 6 this host can't.`,
 	fl.StringVar(&f.policy, "policy", "", "policy file (default: as for audit)")
 	fl.StringVar(&f.level, "level", "", "cis or least (default: the policy's, else cis)")
 	fl.StringVar(&f.store, "store", defaultStore(), "the folder of the store")
+	fl.StringVar(&f.fleet, "fleet-store", fleetStore(), "the folder of the controller's store")
 	return cmd
+}
+
+// runsOf are the runs in a controller's store, which is opened for each question.
+type runsOf struct{ folder string }
+
+// Stamp implements serve.Fleet.
+func (r runsOf) Stamp() string { return host.New(host.Config{Store: r.folder}).StoreStamp() }
+
+// Runs implements serve.Fleet.
+func (r runsOf) Runs(ctx context.Context) ([]dropcap.FleetRun, error) {
+	s, err := store.Open(r.folder)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Runs(ctx)
+}
+
+// Run implements serve.Fleet.
+func (r runsOf) Run(ctx context.Context, id string) (dropcap.FleetRun, []dropcap.FleetHost,
+	error) {
+	s, err := store.Open(r.folder)
+	if err != nil {
+		return dropcap.FleetRun{}, nil, err
+	}
+	defer s.Close()
+	run, hosts, err := fleet.FindRun(ctx, s, id, "")
+	if err != nil {
+		return run, hosts, err
+	}
+	now, err := fleet.AfterBackout(ctx, s, run, hosts)
+	return run, now, err
 }
 
 // pageSocket is where the socket is unless --socket says so: root's beside other services', a
@@ -91,6 +126,7 @@ func (a *app) runServe(ctx context.Context, f *serveCommand) error {
 	defer done()
 	s := serve.New(serve.Config{
 		Host:   func(o host.Observer) *host.Host { return a.hostFor(f.store, o) },
+		Fleet:  runsOf{f.fleet},
 		Policy: load, Changes: f.changes, Access: l.Access, Version: version(), Log: a.say,
 	})
 	a.finished = true // an interrupt is its ordinary end

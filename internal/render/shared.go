@@ -123,3 +123,20 @@ func StyleSheet() ([]byte, error) { return pageFiles.ReadFile("page/page.css") }
 
 // Summary counts containers by verdict: "9 containers: 3 pass, 5 fail, 1 unknown".
 func Summary(s dropcap.Summary) string { return summary(s) }
+
+// HostProgress is how far a host of a run is: waiting, going, done or failed.
+func HostProgress(h dropcap.FleetHost) string { return string(progressOf(h)) }
+
+// Cause is one cause of failures in a fleet, and whom it hit.
+type Cause struct {
+	Slug, Message, Hint string
+	Hosts               []string
+}
+
+// Causes groups the failures of a run's hosts.
+func Causes(hosts []dropcap.FleetHost) (list []Cause) {
+	for _, c := range causes(hostFailures(hosts)) {
+		list = append(list, Cause{visible(c.slug), visible(c.message), visible(c.hint), c.hosts})
+	}
+	return list
+}

@@ -64,6 +64,7 @@ type follower struct {
 	every    bool            // all are to be looked at
 	next     time.Time       // when all are looked at again
 	stamp    string          // of the store
+	fleet    string          // the same of the controller's
 	away     bool            // the engine did not answer
 	missed   atomic.Bool     // an event did not fit
 	observer *troubles
@@ -224,6 +225,12 @@ func (f *follower) kept(ctx context.Context) {
 		elsewhere = fmt.Sprintf("a change is under way elsewhere (%s)", who)
 	}
 	f.live.setTrouble(func(t *trouble) { t.Busy = elsewhere })
+	if f.config.Fleet != nil {
+		if now := f.config.Fleet.Stamp(); now != f.fleet {
+			f.fleet = now
+			f.live.touch(topicFleet)
+		}
+	}
 	stamp := f.host.StoreStamp()
 	if stamp == f.stamp {
 		return

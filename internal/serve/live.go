@@ -70,6 +70,7 @@ const (
 	topicHistory  = "history"
 	topicWork     = "work"
 	topicPolicy   = "policy"
+	topicFleet    = "fleet"
 )
 
 const (

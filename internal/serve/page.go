@@ -75,8 +75,9 @@ type entry struct{ Key, At, Name string }
 
 func nav() []entry {
 	return []entry{{"overview", "/", "Overview"}, {"evidence", "/evidence", "Evidence"},
-		{"trials", "/trials", "Trials"}, {"harden", "/harden", "Hardening"}, {"history", "/history", "History"},
-		{"policy", "/policy", "Policy"}}
+		{"trials", "/trials", "Trials"}, {"harden", "/harden", "Hardening"},
+		{"history", "/history", "History"},
+		{"policy", "/policy", "Policy"}, {"fleet", "/fleet", "Fleet"}}
 }
 
 func sorts() []entry {

@@ -38,6 +38,7 @@ func TestEveryPageHasItsTitle(t *testing.T) {
 	for path, title := range map[string]string{
 		"/container/web": "web fail",
 		"/history":       "What was done here", "/evidence": "What workloads need",
+		"/fleet":  "What was asked of the fleet",
 		"/harden": "On the way to the least set",
 		"/trials": "What is tried without", "/policy": "What is kept and what is waived",
 	} {

@@ -14,7 +14,8 @@ import (
 
 // everyPage are the pages that everybody has to be able to use.
 var everyPage = []string{"/", "/container/web", "/container/agent", "/container/web/plan",
-	"/evidence", "/trials", "/history", "/policy", "/harden", "/container/none"}
+	"/evidence", "/trials", "/history", "/policy", "/harden", "/fleet",
+	"/container/none"}
 
 // Everybody can use the pages: what axe-core calls landmarks, labels, names, headings, tables,
 // unique ids and references is there, and each text has the contrast of WCAG 2.1 AA, by light and

@@ -23,6 +23,8 @@ type Config struct {
 	Host func(host.Observer) *host.Host
 	// Policy returns the policy of a look, which may be another one each time.
 	Policy func() (dropcap.Policy, error)
+	// Fleet is the controller's runs; nil: there is none.
+	Fleet Fleet
 	// Changes allows requests that change containers.
 	Changes bool
 	// Access says who may look.
@@ -130,6 +132,8 @@ func (s *Server) routes() *http.ServeMux {
 	m.HandleFunc("GET /harden", s.hardenings)
 	m.HandleFunc("POST /harden", s.wish)
 	m.HandleFunc("POST /container/{name}/harden", s.harden)
+	m.HandleFunc("GET /fleet", s.fleetPage)
+	m.HandleFunc("GET /fleet/{id}", s.run)
 	m.HandleFunc("GET /metrics", s.metrics)
 	m.HandleFunc("GET /style.css", style())
 	m.HandleFunc("GET /page.js", asset("page.js", "text/javascript; charset=utf-8"))

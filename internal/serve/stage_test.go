@@ -28,6 +28,7 @@ type stage struct {
 	url    string // http://127.0.0.1:PORT
 	store  string
 	level  dropcap.Level
+	fleet  Fleet
 	end    func()
 }
 
@@ -35,7 +36,7 @@ type stage struct {
 func start(t *testing.T, e *fake.Engine, changes bool) *stage {
 	t.Helper()
 	s := &stage{T: t, engine: e, store: filepath.Join(t.TempDir(), "store"),
-		level: dropcap.LevelCIS}
+		level: dropcap.LevelCIS, fleet: kept{}}
 	s.open(changes, "127.0.0.1:0")
 	return s
 }
@@ -57,7 +58,7 @@ func (s *stage) open(changes bool, address string) {
 			p.Level = s.level
 			return p, nil
 		},
-		Changes: changes, Access: l.Access, Version: "test",
+		Fleet: s.fleet, Changes: changes, Access: l.Access, Version: "test",
 	})
 	s.url = l.URL
 	ctx, cancel := context.WithCancel(context.Background())
