@@ -43,8 +43,8 @@ func TestTheFleetsRuns(t *testing.T) {
 		t.Errorf("the runs: %d", status)
 	}
 	status, run := v.get("/fleet/7be13c4f02aa")
-	for _, want := range []string{"2 of 2 hosts failed", "<b>offline</b>, 2 hosts", "start its agent",
-		"dropcap fleet resume 7be13c4f02aa", `<span class="state passed">passed</span></td><td>1`} {
+	for _, want := range []string{"2 of 2 hosts failed", "<b>offline</b>, 2 hosts",
+		"start its agent", "dropcap fleet resume 7be13c4f02aa", `<span class="state passed">passed</span></td><td>1`} {
 		if status != 200 || !strings.Contains(run, want) {
 			t.Errorf("the run: %d, and no %q", status, want)
 		}
