@@ -12,6 +12,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/metrics"
+	"dropcap/internal/store"
 	"dropcap/internal/watch"
 )
 
@@ -37,6 +38,10 @@ type Lookout struct {
 	denials *afterChanges
 	warn    func(error)
 
+	// what changes returned, and for which state of the store; only it uses them
+	latest    []dropcap.Change
+	changesAt string
+
 	mu     sync.Mutex
 	policy *dropcap.Policy // the latest that could be read
 	state  watch.State
@@ -53,12 +58,24 @@ func (h *Host) Lookout(ctx context.Context, q LookoutRequest) (*Lookout, error) 
 	if err != nil {
 		return nil, err
 	}
-	l := &Lookout{host: h, request: q, session: s, engine: &describedEngine{Session: s},
+	warn := (&repeatedWarnings{observer: h.observer, now: now}).pass
+	rare := New(h.config)
+	rare.observer = rarelyWarned{h.observer, warn}
+	l := &Lookout{
+		host: rare, request: q, warn: warn, session: s, engine: &describedEngine{Session: s},
 		policy: &p, state: watch.State{EngineUp: true},
-		warn: (&repeatedWarnings{observer: h.observer, now: now}).pass}
+	}
 	l.denials = &afterChanges{l: l, off: q.NoTracer}
 	return l, nil
 }
+
+// rarelyWarned is an Observer that gets a warning again only after some time.
+type rarelyWarned struct {
+	Observer
+	warn func(error)
+}
+
+func (r rarelyWarned) Warn(err error) { r.warn(err) }
 
 // Close lets go of the engine and the kernel.
 func (l *Lookout) Close() {
@@ -160,6 +177,31 @@ func (l *Lookout) recalled(ctx context.Context) memory {
 	l.known = known
 	l.mu.Unlock()
 	return known.memory
+}
+
+// changes returns the changes of now, without all else that the store knows.
+func (l *Lookout) changes(ctx context.Context) (list []dropcap.Change, err error) {
+	stamp := storeStamp(l.host.config.Store)
+	l.mu.Lock()
+	known := l.known
+	l.mu.Unlock()
+	if stamp != "" && known.stamp == stamp {
+		return known.changes, nil
+	}
+	if stamp == "none" {
+		return nil, nil
+	}
+	if stamp != "" && l.changesAt == stamp {
+		return l.latest, nil
+	}
+	err = l.host.withStore(func(s *store.Store) error {
+		list, err = s.Changes(ctx)
+		return err
+	})
+	if err == nil {
+		l.latest, l.changesAt = list, stamp
+	}
+	return list, err
 }
 
 // metrics adds what the store knows; of one that cannot be read nothing is known.

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -51,8 +52,11 @@ func (a *afterChanges) read(ctx context.Context) ([]watch.Denial, error) {
 	if a.off {
 		return nil, nil
 	}
-	known := a.l.recalled(ctx)
-	list := a.changed(known.changes)
+	changes, err := a.l.changes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := a.changed(changes)
 	if len(list) == 0 && a.t == nil {
 		return nil, nil
 	}
@@ -78,7 +82,10 @@ func (a *afterChanges) read(ctx context.Context) ([]watch.Denial, error) {
 	}
 	var out []watch.Denial
 	for id, own := range byContainer {
-		out = append(out, a.denied(list[id], own, known.evidence)...)
+		if !slices.ContainsFunc(own, func(c dropcap.KernelCheck) bool { return !c.Granted }) {
+			continue
+		}
+		out = append(out, a.denied(list[id], own, a.l.recalled(ctx).evidence)...)
 	}
 	return out, a.forget()
 }

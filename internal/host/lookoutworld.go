@@ -81,7 +81,7 @@ func (w lookoutWorld) readPolicy() dropcap.Policy {
 		w.policy = &p
 	} else {
 		w.warn(fmt.Errorf("the policy is not what it was, and the last one that could be read "+
-			"counts: %w", err))
+			"counts: %s", dropcap.AsError(err).Message))
 	}
 	return *w.policy
 }

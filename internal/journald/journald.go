@@ -7,8 +7,10 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"dropcap"
@@ -28,6 +30,9 @@ type Journal struct{ socket string }
 // Open returns the journal behind a socket. The error says so if nothing listens there.
 func Open(socket string) (*Journal, error) {
 	c, err := dial(context.Background(), socket)
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) {
+		err = fmt.Errorf("nobody listens at %s: %w", socket, call.Err)
+	}
 	if err != nil {
 		return nil, dropcap.Errorf(dropcap.CodeHost, "leave --journal out where systemd-journald "+
 			"does not run", "cannot write to the journal: %w", err)

@@ -44,7 +44,7 @@ func (r *watching) askExecs(ctx context.Context) {
 		return
 	}
 	r.asking++
-	go func() {
+	r.beside.Go(func() {
 		for {
 			select {
 			case x := <-r.execs:
@@ -58,7 +58,7 @@ func (r *watching) askExecs(ctx context.Context) {
 				return
 			}
 		}
-	}()
+	})
 }
 
 // answered tells of an exec that holds more than its container is granted: a privileged one holds

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"dropcap"
@@ -36,6 +37,7 @@ type watching struct {
 	host     dropcap.Host
 	names    map[string]dropcap.Container // by id: what execs are compared with
 	latest   *Judgement
+	beside   sync.WaitGroup // what runs beside the loop
 	lastFull time.Time
 }
 
@@ -88,8 +90,12 @@ func (r *watching) loop(ctx context.Context, events <-chan Event) error {
 			r.teller.flush(time.Now(), true)
 			return nil
 		case ev, ok := <-events:
+			if !ok && ctx.Err() == nil {
+				return errors.New("the engine's events have ended")
+			}
 			if !ok {
-				return ctx.Err()
+				events = nil // the end
+				continue
 			}
 			r.on(ctx, ev)
 		case l := <-r.looks:
@@ -170,7 +176,7 @@ func (r *watching) begin(ctx context.Context) {
 		r.lastFull = time.Now()
 	}
 	r.all = r.all && ids != nil
-	go func() {
+	r.beside.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
 		var some []string
@@ -179,7 +185,7 @@ func (r *watching) begin(ctx context.Context) {
 		}
 		j, err := r.w.Judge(ctx, some)
 		r.looks <- look{ids, j, err}
-	}()
+	})
 }
 
 // looked handles the result of a look.
@@ -283,11 +289,11 @@ func (r *watching) ping(ctx context.Context) {
 		return
 	}
 	r.pinging = true
-	go func() {
+	r.beside.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 		defer cancel()
 		r.pings <- r.w.Answers(ctx)
-	}()
+	})
 }
 
 func (r *watching) pinged(err error) {
@@ -320,10 +326,10 @@ func (r *watching) readDenials(ctx context.Context) {
 		return
 	}
 	r.reading = true
-	go func() {
+	r.beside.Go(func() {
 		list, err := r.w.Denials(ctx)
 		r.denials <- denialsRead{list, err}
-	}()
+	})
 }
 
 func (r *watching) denied(d denialsRead) {

@@ -121,7 +121,7 @@ const (
 	pingEvery   = 5 * time.Second
 	pingTimeout = 10 * time.Second
 	// denialsEvery is how often denials are read.
-	denialsEvery = time.Second
+	denialsEvery = 2 * time.Second
 	// lookTimeout is how long a look may take.
 	lookTimeout = 5 * time.Minute
 	// again is after how long a look that failed is repeated.
@@ -138,5 +138,8 @@ func Run(ctx context.Context, w World, q Query) error {
 	}
 	r := newWatching(w, q.complete())
 	r.want(nil)
-	return r.loop(ctx, events)
+	err = r.loop(ctx, events)
+	cancel()
+	r.beside.Wait()
+	return err
 }
