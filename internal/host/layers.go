@@ -18,6 +18,7 @@ import (
 type carriers struct {
 	session *Session
 	open    map[[2]string]*layer.Carrier // by the ids of both containers
+	carried map[string]layer.Carried     // into a container, by its id, until that is kept
 }
 
 // close drops all that was begun.
@@ -49,7 +50,7 @@ func (l *carriers) carrier(ctx context.Context, from, to string) (*layer.Carrier
 		return nil, err
 	}
 	if l.open == nil {
-		l.open = map[[2]string]*layer.Carrier{}
+		l.open, l.carried = map[[2]string]*layer.Carrier{}, map[string]layer.Carried{}
 	}
 	l.open[key] = c
 	return c, nil
@@ -80,7 +81,9 @@ func (l *carriers) carry(ctx context.Context, a dropcap.Carry) (dropcap.Result, 
 		return unseen(err, "carry its own layer along")
 	}
 	if a.Final {
-		err = lastPass(ctx, c)
+		if err = lastPass(ctx, c); err == nil {
+			l.carried[a.To] = c.Carried()
+		}
 	} else {
 		err = firstPasses(ctx, c)
 	}
@@ -161,11 +164,17 @@ func (l *carriers) compare(ctx context.Context, a dropcap.Compare) (dropcap.Resu
 	return dropcap.Result{Status: http.StatusOK, Body: body}, err
 }
 
-// sync writes a layer to disk.
+// sync writes a layer to disk, and what was carried into it.
 func (l *carriers) sync(ctx context.Context, a dropcap.Sync) (dropcap.Result, error) {
 	folders, err := l.folders(ctx, a.Container)
 	if err != nil {
 		return unseen(err, "bring its own layer to disk")
+	}
+	if carried := l.carried[a.Container]; carried != nil {
+		if err := carried.Keep(folders[0]); err != nil {
+			return done(err, "keep what was carried into its own layer")
+		}
+		delete(l.carried, a.Container)
 	}
 	return done(layer.Sync(folders[0]), "bring its own layer to disk")
 }
@@ -185,6 +194,9 @@ func done(err error, what string) (dropcap.Result, error) {
 	if errors.Is(err, layer.ErrRoom) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		hint = "make room on the engine's disk, keep those files in a volume, or say " +
 			"--discard-layer"
+	}
+	if errors.Is(err, layer.ErrFlags) {
+		hint = "`chattr -i -a` it, keep it in a volume, or say --discard-layer"
 	}
 	return dropcap.Result{Status: http.StatusInternalServerError},
 		dropcap.Errorf(dropcap.CodeError, hint, "cannot %s: %w", what, err)

@@ -17,8 +17,24 @@ import (
 var ownAttributes = []string{"trusted.overlay.uuid"}
 
 // attributes reads all extended attributes of an entry: access control lists, file capabilities,
-// security labels and overlayfs's own marks are among them (xattr(7)).
+// security labels and overlayfs's own marks are among them (xattr(7)); and its inode's flags.
 func attributes(e *entry) (map[string][]byte, error) {
+	out, err := extended(e)
+	if err != nil {
+		return nil, err
+	}
+	flags, err := flagsOf(e)
+	if err != nil || flags == 0 {
+		return out, err
+	}
+	if out == nil {
+		out = map[string][]byte{}
+	}
+	out[flagsName] = binary.LittleEndian.AppendUint32(nil, flags)
+	return out, nil
+}
+
+func extended(e *entry) (map[string][]byte, error) {
 	list, err := grown(func(b []byte) (int, error) { return unix.Llistxattr(e.magic(), b) })
 	if errors.Is(err, unix.ENOTSUP) {
 		return nil, nil
@@ -93,8 +109,13 @@ func setAttributes(to *entry, want map[string][]byte) error {
 	if err != nil {
 		return err
 	}
+	if !bytes.Equal(have[flagsName], want[flagsName]) {
+		if err := setFlags(to, want[flagsName]); err != nil {
+			return err
+		}
+	}
 	for name := range have {
-		if _, ok := want[name]; ok {
+		if _, ok := want[name]; ok || name == flagsName {
 			continue
 		}
 		if err := unix.Lremovexattr(to.magic(), name); err != nil && !errors.Is(err, unix.ENODATA) {
@@ -102,7 +123,7 @@ func setAttributes(to *entry, want map[string][]byte) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if old, ok := have[name]; ok && bytes.Equal(old, want[name]) {
+		if old, ok := have[name]; name == flagsName || ok && bytes.Equal(old, want[name]) {
 			continue
 		}
 		if err := unix.Lsetxattr(to.magic(), name, want[name], 0); err != nil {

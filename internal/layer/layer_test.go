@@ -2,6 +2,7 @@ package layer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,10 +59,24 @@ func oldLayer(t *testing.T) string {
 		os.WriteFile(at(strings.Repeat("n", 255)), []byte("x"), 0o600),
 	)
 	sparse(t, at("sparse"))
+	chattr(t, at("var/cache/status"), 0x40|0x80) // no dump, no time of access
+	chattr(t, at("var"), 0x40)                   // which what is made in it inherits
 	long := time.Date(1999, 12, 31, 23, 59, 59, 123456789, time.UTC)
 	must(t, os.Chtimes(at("var/cache/status"), long, long), os.Chtimes(at("var/cache/deep"), long,
 		long), os.Chtimes(d, long, long))
 	return d
+}
+
+// chattr sets an inode's flags, where the file system has any.
+func chattr(t *testing.T, path string, flags int) {
+	t.Helper()
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS,
+		flags); err != nil && !errors.Is(err, unix.ENOTTY) && !errors.Is(err, unix.ENOTSUP) {
+		t.Fatal(err)
+	}
 }
 
 // sparse makes a file of 1 GiB with three small parts.
