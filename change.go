@@ -2,6 +2,7 @@ package dropcap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,6 +39,9 @@ type Change struct {
 	// the journal keeps the last output of a new container that failed or was backed out
 	Logged   bool    `json:"logged,omitempty"`
 	Timeline []Event `json:"timeline"`
+	// ids of the new containers that a rollback has kept, stopped: each has written into its own
+	// layer what is nowhere else
+	Kept []string `json:"kept,omitempty"`
 
 	// Others are the other containers changed in the same step: the other services of a Compose
 	// project, or the containers in a provider's namespaces. They are rolled back and backed out
@@ -80,30 +84,26 @@ func (c Change) Title() string {
 }
 
 // Retained returns the id of the stopped container that a change keeps until it is pruned: the old
-// one after an apply, the new one after a backout. Empty if there is none.
-func (c Change) Retained() string {
+// one after an apply, the new one after a backout, and after a rollback if that kept it. Empty if
+// there is none.
+func (c Change) Retained() string { return c.retained(c.Before, c.After) }
+
+func (c Change) retained(before, after string) string {
 	switch {
 	case c.Strategy != StrategyRecreate || c.Pruned:
 		return ""
 	case c.State == Applied:
-		return c.Before
-	case c.State == BackedOut:
-		return c.After
+		return before
+	case c.State == BackedOut || c.State == RolledBack && slices.Contains(c.Kept, after):
+		return after
 	}
 	return ""
 }
 
 // AllRetained returns the ids of all stopped containers that a change keeps.
 func (c Change) AllRetained() (ids []string) {
-	if c.Retained() == "" {
-		return nil
-	}
 	for _, o := range c.Containers() {
-		id := o.Before
-		if c.State == BackedOut {
-			id = o.After
-		}
-		if id != "" {
+		if id := c.retained(o.Before, o.After); id != "" {
 			ids = append(ids, id)
 		}
 	}

@@ -101,9 +101,7 @@ func (b *backing) run(ctx context.Context) error {
 			if err := b.succeed(ctx, w, old); err != nil {
 				b.log("%s: earlier changes cannot be taken back: %v", b.c.Name, err)
 			}
-			if w.keepNew {
-				b.discard(ctx, w, new)
-			}
+			b.discard(ctx, w, new)
 			return nil
 		default:
 			if e.Name == "remove-new" {

@@ -182,7 +182,7 @@ func Prunable(all []dropcap.Change, before time.Time) []dropcap.Change {
 	var list []dropcap.Change
 	for _, c := range all {
 		ended, err := time.Parse(time.RFC3339, c.Ended)
-		if err == nil && (c.Retained() != "" || c.Logged && c.State != dropcap.NeedsPerson) &&
+		if err == nil && (len(c.AllRetained()) > 0 || c.Logged && c.State != dropcap.NeedsPerson) &&
 			ended.Before(before) {
 			list = append(list, c)
 		}
@@ -205,7 +205,7 @@ func (r *Runner) Prune(ctx context.Context, list []dropcap.Change) []Outcome {
 }
 
 func (r *Runner) prune(ctx context.Context, c *change) (dropcap.Change, error) {
-	if c.Retained() == "" {
+	if len(c.AllRetained()) == 0 {
 		c.Logged = false
 		return c.Change, r.note(ctx, c, "note-pruned", c.State) // which forgets the log
 	}

@@ -64,6 +64,7 @@ func (s *scripted) check(t *testing.T, ran bool) {
 		t.Errorf("the id file names %s", s.idFile)
 	}
 	s.checkLayer(t, web)
+	s.checkKept(t, web)
 	applied := len(s.changes) > 0 && s.changes[len(s.changes)-1].State == dropcap.Applied
 	dropped := strings.Contains(string(s.inspect(web)), "NET_RAW")
 	if applied != dropped {
@@ -79,6 +80,29 @@ func (s *scripted) check(t *testing.T, ran bool) {
 		}
 		if !applied && s.written == "" {
 			t.Errorf("%s was left behind", b.name)
+		}
+	}
+}
+
+// checkKept holds that a new container which has written what is nowhere else is kept by a rollback,
+// and known to the journal, so that prune finds it.
+func (s *scripted) checkKept(t *testing.T, web *box) {
+	t.Helper()
+	if s.written == "" || s.discards || len(s.changes) == 0 {
+		return
+	}
+	last := s.changes[len(s.changes)-1]
+	if last.State != dropcap.RolledBack || web.id != old { // else it was carried back into web
+		return
+	}
+	for _, id := range s.removed {
+		if id != old {
+			t.Errorf("what %s had written went with it", id[60:])
+		}
+	}
+	for _, b := range s.boxes {
+		if b != web && b.began && last.Retained() != b.id {
+			t.Errorf("%s is kept, and the journal retains %q", b.name, last.Retained())
 		}
 	}
 }
@@ -145,6 +169,12 @@ func failing(s *scripted, j Job) {
 	forth(s, j)
 }
 
+// keeping is failing, of a new container that has written into its own layer meanwhile.
+func keeping(s *scripted, j Job) {
+	s.written = `[{"Path":"/orders","Kind":1}]`
+	failing(s, j)
+}
+
 // discarding is forth and back of a container whose layer is not carried along.
 func discarding(s *scripted, j Job) {
 	j.Carry, s.discards = false, true
@@ -163,7 +193,8 @@ func TestWhateverGoesWrongWhereverItDoes(t *testing.T) {
 	for _, way := range []struct {
 		name string
 		do   func(*scripted, Job)
-	}{{"forth", forth}, {"failing", failing}, {"back", andBack}, {"discarding", discarding}} {
+	}{{"forth", forth}, {"failing", failing}, {"back", andBack}, {"discarding", discarding},
+		{"keeping", keeping}} {
 		effects := effectsOf(t, way.do)
 		if len(effects) < 15 {
 			t.Fatalf("%s: only %v", way.name, effects)

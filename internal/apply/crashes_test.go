@@ -75,7 +75,7 @@ func TestAJournalThatCannotBeWritten(t *testing.T) {
 // What a person did to the name in the meantime is told, not undone.
 func TestANameThatSomebodyTook(t *testing.T) {
 	s, j := stage(t, "always", true)
-	s.sick, s.steal = true, "remove-new"
+	s.sick, s.steal = true, "hold-new"
 	o := s.runner().Apply(t.Context(), []Job{j}, false)[0]
 	if dropcap.ExitOf(o.Err) != dropcap.ExitPerson || o.Change.State != dropcap.NeedsPerson {
 		t.Fatalf("%v: %v", o.Change.State, o.Err)

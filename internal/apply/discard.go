@@ -4,35 +4,48 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"dropcap"
 	"dropcap/internal/recreate"
 )
 
-// discard removes the new container of a backout once the old one is in its place again: nobody
-// needs it, and its last log is kept. It stays, as a retained one, where its own layer holds what
-// nobody said may be lost, and where the engine does not remove it: nothing hangs on that.
+// discard removes the new container once the old one is in its place again: nobody needs it, and
+// its last log is kept. It stays, as a retained one, where its own layer holds what nobody said may
+// be lost, and where the engine does not remove it: nothing hangs on that.
 func (b *backing) discard(ctx context.Context, w wanted, new *containerState) {
 	if new == nil {
-		b.c.Pruned = true
+		b.c.Pruned = w.keepNew
 		return
 	}
 	if new.alive() || new.Name != w.aside {
 		return // somebody has a use for it
 	}
 	if why := b.precious(ctx, new); why != "" {
-		b.log("%s: %s stays, stopped, since %s; `dropcap prune` removes it", b.c.Name, new.Name,
-			why)
+		b.stays(w, new, why)
 		return
 	}
 	b.keepLog(ctx, b.c, new)
 	if _, err := b.insist(ctx, remove("remove-backed-out", "remove "+new.Name+
 		", which has no use any more", new.ID)); err != nil {
-		b.log("%s: %s stays, stopped: %v; `dropcap prune` removes it", b.c.Name, new.Name, err)
+		b.stays(w, new, err.Error())
 		return
 	}
-	b.c.Pruned = true
+	b.c.Pruned = w.keepNew
+}
+
+// stays has the journal know a container that is kept, and says how to get at it.
+func (b *backing) stays(w wanted, new *containerState, why string) {
+	b.log("%s: %s stays, stopped: %s; `docker cp %s:PATH .` gets at what is in it, `dropcap prune` "+
+		"removes it", b.c.Name, new.Name, why, new.Name)
+	if w.keepNew { // a backout retains it in any case
+		return
+	}
+	b.c.Because = joined(b.c.Because, new.Name+" stays, stopped: "+why)
+	if first := b.c.first(); !slices.Contains(first.Kept, new.ID) {
+		first.Kept = append(first.Kept, new.ID)
+	}
 }
 
 // precious tells what the container has written into its own layer that is nowhere else. Who was

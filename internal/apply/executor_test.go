@@ -61,6 +61,7 @@ type scripted struct {
 	ended    []int
 	boots    int                       // of the host
 	broken   string                    // the effect that the engine's disk does not take
+	removed  []string                  // ids of those that had run
 	discards bool                      // layers are not carried along
 	doomed   bool                      // somebody has removed all that held the data
 	down     time.Time                 // until then the engine does not answer
@@ -276,6 +277,9 @@ func (s *scripted) really(e dropcap.Effect) (dropcap.Result, error) {
 		}
 		delete(s.boxes, b.id)
 		s.untie(b)
+		if b.began {
+			s.removed = append(s.removed, b.id)
+		}
 		return dropcap.Result{Status: 204}, nil
 	}
 	return s.act(b, parts[2], e)

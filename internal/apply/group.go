@@ -64,7 +64,7 @@ func (c *change) join(o dropcap.ChangedContainer, j *Job) *change {
 		ID: c.ID, Plan: c.Plan, Host: c.Host, Workload: o.Workload, Name: o.Name,
 		Strategy: c.Strategy,
 		Before:   o.Before, After: o.After, Was: o.Was, Is: o.Is, State: c.State,
-		Started: c.Started,
+		Started: c.Started, Kept: c.Kept,
 	}
 	c.members = append(c.members, m)
 	return m

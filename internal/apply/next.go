@@ -88,14 +88,16 @@ func (w wanted) stopping(old *containerState, m memory) bool {
 		old.State.StartedAt.Equal(w.startedAt)
 }
 
-// clear takes the new one, which is stopped, out of the way. A removal that the engine does, does
-// not begin while a start is under way, and no start comes after it (moby daemon/delete.go): so a
-// start that nobody knows the end of can do no harm any more.
+// clear takes the new one, which is stopped, out of the way. One that has never run is removed: the
+// engine does not begin that while a start is under way, and no start comes after it (moby
+// daemon/delete.go), so that a start that nobody knows the end of can do no harm any more. One that
+// has run is put aside first, since its own layer may hold what is nowhere else; whether it does is
+// looked at once the old one runs again.
 func (w wanted) clear(new *containerState, m memory) *dropcap.Effect {
 	switch {
 	case new == nil:
 		return nil
-	case !w.keepNew && !m.irremovable:
+	case !w.keepNew && !m.irremovable && !new.began():
 		return one(remove("remove-new", "remove the new "+w.name, new.ID))
 	case !new.HostConfig.RestartPolicy.never():
 		return one(policy("hold-new", "keep the engine from starting the new one", new.ID,

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -154,6 +155,10 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change,
 		how = "the old container is as before"
 	}
 	code, hint := dropcap.CodeRolledBack, hintOf(why)
+	if len(c.Kept) > 0 {
+		how += "; what the new one has written is kept"
+		hint = c.keptHint()
+	}
 	if codeOf(why) == dropcap.CodeInterrupt {
 		return c.Change, dropcap.Errorf(dropcap.CodeInterrupt, "",
 			"cannot finish: interrupted; %s was rolled back: %s", c.Title(), how)
@@ -166,6 +171,18 @@ func (r *Runner) undo(ctx context.Context, s strategy, c *change,
 	}
 	return c.Change, dropcap.Errorf(code, hint, "cannot change %s: %w; rolled back: %s", c.Title(),
 		plain(why), how)
+}
+
+// keptHint says how to get at what a rollback has kept.
+func (c *change) keptHint() string {
+	var names []string
+	for _, m := range c.all() {
+		if slices.Contains(c.Kept, m.After) {
+			names = append(names, m.newName())
+		}
+	}
+	return fmt.Sprintf("`docker diff %[1]s` lists what it has written, `docker cp %[1]s:PATH .` gets "+
+		"at it%[2]s; `dropcap prune` removes it", names[0], more(len(names)-1))
 }
 
 // person ends a change that only a person can end.

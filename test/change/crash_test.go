@@ -18,8 +18,9 @@ var contract = map[string][]string{
 		"note-switching",
 		"stop-old", "carry-rest", "rename-old", "rename-new", "hold-old", "start-new", "sync-layer",
 		"note-checking", "inspect-gate", "note-applied"},
-	"rollback": {"start-new", "probe", "note-rolling-back", "stop-new", "remove-new",
-		"rename-old-back", "restore-old", "start-old", "note-rolled-back"},
+	"rollback": {"start-new", "probe", "note-rolling-back", "stop-new", "rename-new-back",
+		"rename-old-back", "restore-old", "start-old", "look-layer", "remove-backed-out",
+		"note-rolled-back"},
 	"backout": {"note-backing-out", "stop-new", "rename-new-back", "rename-old-back",
 		"restore-old", "start-old", "remove-backed-out", "note-backed-out"},
 }
@@ -80,7 +81,7 @@ func everyPoint(t *testing.T, s *stage, when ...string) (list []point) {
 var shortPoints = []point{
 	{applies, "after:carry-layer"}, {applies, "before:carry-rest"}, {applies, "after:carry-rest"},
 	{applies, "after:create-new"}, {applies, "after:rename-old"}, {applies, "after:start-new"},
-	{rollsBack, "after:remove-new"}, {backsOut, "after:rename-new-back"},
+	{rollsBack, "after:rename-new-back"}, {backsOut, "after:rename-new-back"},
 	{backsOut, "before:start-old"},
 }
 
