@@ -115,6 +115,7 @@ const (
 	capabilityMapProcesses                = "processes"
 	capabilityMapProgramPaths             = "program_paths"
 	capabilityMapPrograms                 = "programs"
+	capabilityMapRecents                  = "recents"
 	capabilityMapScratches                = "scratches"
 	capabilityMapSightings                = "sightings"
 	capabilityMapStacks                   = "stacks"
@@ -129,6 +130,7 @@ const (
 	capabilityProgRawTpCapCapable         = "raw_tp_cap_capable"
 	capabilityProgTpBtfCapCapable         = "tp_btf_cap_capable"
 	capabilityProgTracepointSysEnterPrctl = "tracepoint_sys_enter_prctl"
+	capabilityVarChanges                  = "changes"
 	capabilityVarKeysEach                 = "keys_each"
 	capabilityVarLostFull                 = "lost_full"
 	capabilityVarLostGroup                = "lost_group"
@@ -209,6 +211,7 @@ type capabilityMapSpecs struct {
 	Processes    *ebpf.MapSpec `ebpf:"processes"`
 	ProgramPaths *ebpf.MapSpec `ebpf:"program_paths"`
 	Programs     *ebpf.MapSpec `ebpf:"programs"`
+	Recents      *ebpf.MapSpec `ebpf:"recents"`
 	Scratches    *ebpf.MapSpec `ebpf:"scratches"`
 	Sightings    *ebpf.MapSpec `ebpf:"sightings"`
 	Stacks       *ebpf.MapSpec `ebpf:"stacks"`
@@ -218,6 +221,7 @@ type capabilityMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type capabilityVariableSpecs struct {
+	Changes       *ebpf.VariableSpec `ebpf:"changes"`
 	KeysEach      *ebpf.VariableSpec `ebpf:"keys_each"`
 	LostFull      *ebpf.VariableSpec `ebpf:"lost_full"`
 	LostGroup     *ebpf.VariableSpec `ebpf:"lost_group"`
@@ -259,6 +263,7 @@ type capabilityMaps struct {
 	Processes    *ebpf.Map `ebpf:"processes"`
 	ProgramPaths *ebpf.Map `ebpf:"program_paths"`
 	Programs     *ebpf.Map `ebpf:"programs"`
+	Recents      *ebpf.Map `ebpf:"recents"`
 	Scratches    *ebpf.Map `ebpf:"scratches"`
 	Sightings    *ebpf.Map `ebpf:"sightings"`
 	Stacks       *ebpf.Map `ebpf:"stacks"`
@@ -274,6 +279,7 @@ func (m *capabilityMaps) Close() error {
 		m.Processes,
 		m.ProgramPaths,
 		m.Programs,
+		m.Recents,
 		m.Scratches,
 		m.Sightings,
 		m.Stacks,
@@ -284,6 +290,7 @@ func (m *capabilityMaps) Close() error {
 //
 // It can be passed to loadCapabilityObjects or ebpf.CollectionSpec.LoadAndAssign.
 type capabilityVariables struct {
+	Changes       *ebpf.Variable `ebpf:"changes"`
 	KeysEach      *ebpf.Variable `ebpf:"keys_each"`
 	LostFull      *ebpf.Variable `ebpf:"lost_full"`
 	LostGroup     *ebpf.Variable `ebpf:"lost_group"`

@@ -6,6 +6,7 @@ package bpf
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -90,20 +91,51 @@ func Probe(ctx context.Context) []Hook {
 	return list
 }
 
-// try loads and attaches a program that returns 0, which leaves every verdict as it is.
+// try loads and attaches an empty program.
 func try(c candidate) error {
-	c.spec.Name, c.spec.License = "dropcap_probe", "GPL"
-	c.spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
-	p, err := ebpf.NewProgramWithOptions(&c.spec, ebpf.ProgramOptions{LogDisabled: true})
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	l, err := c.attach(p)
+	l, err := attachEmpty(c)
 	if err != nil {
 		return err
 	}
 	return l.Close()
+}
+
+// attachEmpty attaches a program that returns 0, which leaves every verdict as it is.
+func attachEmpty(c candidate) (io.Closer, error) {
+	c.spec.Name, c.spec.License = "dropcap_probe", "GPL"
+	c.spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	p, err := ebpf.NewProgramWithOptions(&c.spec, ebpf.ProgramOptions{LogDisabled: true})
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.attach(p)
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return attachedEmpty{l, p}, nil
+}
+
+type attachedEmpty struct{ link, program io.Closer }
+
+func (a attachedEmpty) Close() error { return errors.Join(a.link.Close(), a.program.Close()) }
+
+// AttachEmpty attaches a program that does nothing to the hook that Open would choose: what it
+// costs, any program costs there. The caller closes it.
+func AttachEmpty() (io.Closer, error) {
+	AllowMemory()
+	var refused error
+	for _, c := range candidates() {
+		if !c.eligible("") {
+			continue
+		}
+		a, err := attachEmpty(c)
+		if err == nil {
+			return a, nil
+		}
+		refused = errors.Join(refused, err)
+	}
+	return nil, refused
 }
 
 // AllowMemory lifts the limit of locked memory, to which kernels before 5.11 charge programs. If

@@ -37,6 +37,7 @@ type Tracer struct {
 	lossUnknown bool
 	// why programs' use of their own sets without a check is invisible; empty if visible
 	noCalls string
+	changes uint32 // made of what is watched; Recorder.mu guards it
 }
 
 // Open loads the programs and attaches the best hook that works here. Nothing is watched before a

@@ -25,10 +25,29 @@ func (t *Tracer) Default(all bool) error {
 	if all {
 		v = 1
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if err := t.collection.Variables[capabilityVarWatchAll].Set(v); err != nil {
 		return fmt.Errorf("set what is watched: %w", err)
 	}
+	return t.changed()
+}
+
+// changed has the programs forget what they remember of groups. The caller holds mu.
+func (t *Tracer) changed() error {
+	t.changes++
+	if err := t.collection.Variables[capabilityVarChanges].Set(t.changes); err != nil {
+		return fmt.Errorf("tell the programs what is watched: %w", err)
+	}
 	return nil
+}
+
+// Forget is Recorder.Forget.
+func (t *Tracer) Forget(cgroups ...uint64) error {
+	err := t.Recorder.Forget(cgroups...)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return errors.Join(err, t.changed())
 }
 
 // Watch switches the watching of one container on or off, by the id of its own cgroup, whatever the
@@ -89,7 +108,7 @@ func (t *Tracer) change(cgroup uint64, edit func(*capabilityGroup)) error {
 		if err != nil {
 			return fmt.Errorf("change cgroup %d: %w", cgroup, err)
 		}
-		return nil
+		return t.changed()
 	}
 }
 

@@ -49,21 +49,28 @@ static __always_inline bool outer(struct uid_gid_map *map, __u32 *id)
 	return false;
 }
 
-static __always_inline bool outer_ids(const struct cred *cred, bool group, __u32 *a, __u32 *b,
-	__u32 *c, const bool known)
+/* asked are the ids that a call names. */
+struct asked { __u32 a, b, c; };
+
+static __noinline int outer_ids_of(struct user_namespace *ns, bool group, struct asked *ids)
 {
-	struct user_namespace *ns = get(known, cred, user_ns);
 	struct uid_gid_map map = {};
 
-	if (!get(known, ns, level))
-		return true;
 	if (group)
 		bpf_core_read(&map, sizeof(map), &ns->gid_map);
 	else
 		bpf_core_read(&map, sizeof(map), &ns->uid_map);
 	if (map.nr_extents > 5)
 		return false;
-	return outer(&map, a) && outer(&map, b) && outer(&map, c);
+	return outer(&map, &ids->a) && outer(&map, &ids->b) && outer(&map, &ids->c);
+}
+
+static __always_inline bool outer_ids(const struct cred *cred, bool group, struct asked *ids,
+	const bool known)
+{
+	struct user_namespace *ns = get(known, cred, user_ns);
+
+	return !get(known, ns, level) || outer_ids_of(ns, group, ids);
 }
 
 /* set_id follows __sys_setuid and __sys_setgid (kernel/sys.c). Both check first, and need the
@@ -81,23 +88,24 @@ static __always_inline __u8 set_id(struct ids *i, __u32 id)
 static __always_inline __u8 id_argument(bool group, __s64 nr, struct pt_regs *regs,
 	const struct cred *cred, const bool known)
 {
-	__u32 a = ARG0(regs), b = KEEP, c = KEEP;
+	struct asked id = {ARG0(regs), KEEP, KEEP};
 	struct ids i;
 
 	if (nr == NR_setreuid || nr == NR_setregid || nr == NR_setresuid || nr == NR_setresgid)
-		b = ARG1(regs);
+		id.b = ARG1(regs);
 	if (nr == NR_setresuid || nr == NR_setresgid)
-		c = ARG2(regs);
-	if (!outer_ids(cred, group, &a, &b, &c, known))
+		id.c = ARG2(regs);
+	if (!outer_ids(cred, group, &id, known))
 		return ARG_NONE;
 	ids_of(cred, group, &i, known);
 	if (nr == NR_setuid || nr == NR_setgid)
-		return set_id(&i, a);
-	if ((nr == NR_setfsuid || nr == NR_setfsgid) && a == i.fs)
+		return set_id(&i, id.a);
+	if ((nr == NR_setfsuid || nr == NR_setfsgid) && id.a == i.fs)
 		return ARG_CURRENT;
-	if ((nr == NR_setreuid || nr == NR_setregid) && a != KEEP && a != i.real && a != i.effective)
+	if ((nr == NR_setreuid || nr == NR_setregid) && id.a != KEEP && id.a != i.real &&
+		id.a != i.effective)
 		return ARG_FOREIGN;
-	return OWN(&i, a) && OWN(&i, b) && OWN(&i, c) ? ARG_CURRENT : ARG_FOREIGN;
+	return OWN(&i, id.a) && OWN(&i, id.b) && OWN(&i, id.c) ? ARG_CURRENT : ARG_FOREIGN;
 }
 
 #define S_SETID 06000

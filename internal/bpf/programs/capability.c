@@ -11,42 +11,42 @@
 #include "argument.h"
 #include "spent.h"
 #include "record.h"
+#include "recent.h"
 
 char gpl[] SEC("license") = "GPL";
 
-/* record counts one check. known: cred and target are typed pointers. */
+/* record counts one check. known: cred and target are typed pointers. room: see current_run. */
 static __always_inline int record(void *ctx, const struct cred *cred,
-	struct user_namespace *target, int cap, int ret, const bool known)
+	struct user_namespace *target, int cap, int ret, const bool known, struct run *room)
 {
 	struct check key = {};
 	struct user_namespace *from;
-	struct moment m;
-	struct process *p;
+	struct visit v;
 	struct tally *t;
 	struct group *g;
+	struct run *r;
 
-	g = current_container(&key.own);
-	if (!g || !observe(&m))
-		return 0;
-	p = program_of(&m, g, key.own);
-	if (!p || !p->counted)
+	r = current_run(&v, room);
+	if (!r)
 		return 0;
 	from = get(known, cred, user_ns);
 	key.granted = ret == 0;
-	if ((__u32)get(known, from, level) > p->level)
+	if ((__u32)get(known, from, level) > r->process.level)
 		key.reach = REACH_NESTED;
 	else if (target != from)
 		key.reach = reach(ctx, cred, target, known);
-	describe(&key, &m, cred, cap, known);
+	describe(&key, &v.m, cred, cap, known);
 	if (ret && key.reach == REACH_OWN)
 		key.spent = spent(cred, cap);
-	name_program(&key, p, g);
-	t = tally_of(&key, p, g, cred);
+	t = tally_in(&key, r, cred);
 	if (!t)
 		return 0;
-	if (stack_due(t))
-		keep_stack(ctx, &key, g);
-	count(t, &m, cred, cap);
+	if (stack_due(t)) {
+		g = bpf_map_lookup_elem(&groups, &key.own);
+		if (g)
+			keep_stack(ctx, &key, g);
+	}
+	count(t, &v.m, cred, cap);
 	return 0;
 }
 
@@ -55,7 +55,7 @@ SEC("fexit/cap_capable")
 int fexit_cap_capable(__u64 *ctx)
 {
 	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1],
-		ctx[2], ctx[4], true);
+		ctx[2], ctx[4], true, NULL);
 }
 
 /* cap_capable(cred, target, capable, cap, ret), since 6.14. */
@@ -63,14 +63,14 @@ SEC("tp_btf/cap_capable")
 int tp_btf_cap_capable(__u64 *ctx)
 {
 	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1],
-		ctx[3], ctx[4], true);
+		ctx[3], ctx[4], true, NULL);
 }
 
 SEC("raw_tp/cap_capable")
 int raw_tp_cap_capable(__u64 *ctx)
 {
 	return record(ctx, (const struct cred *)ctx[0], (struct user_namespace *)ctx[1],
-		ctx[3], ctx[4], false);
+		ctx[3], ctx[4], false, NULL);
 }
 
 /* verdict does what cap_capable does (security/commoncap.c). */
@@ -101,7 +101,7 @@ int kprobe_cap_capable(struct pt_regs *ctx)
 	struct user_namespace *target = (struct user_namespace *)KERNEL_ARG1(ctx);
 	int cap = KERNEL_ARG2(ctx);
 
-	return record(ctx, cred, target, cap, verdict(cred, target, cap), false);
+	return record(ctx, cred, target, cap, verdict(cred, target, cap), false, NULL);
 }
 
 /* On some kernels, such as Debian's before 6.14, the compiler inlined cap_capable into its callers
@@ -117,8 +117,9 @@ static __always_inline int record_setpcap(void *ctx)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	const struct cred *cred = BPF_CORE_READ(task, cred);
 	struct user_namespace *own = BPF_CORE_READ(cred, user_ns);
+	struct run room = {};
 
-	return record(ctx, cred, own, CAP_SETPCAP, verdict(cred, own, CAP_SETPCAP), false);
+	return record(ctx, cred, own, CAP_SETPCAP, verdict(cred, own, CAP_SETPCAP), false, &room);
 }
 
 SEC("fexit/cap_capset")

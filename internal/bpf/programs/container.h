@@ -162,16 +162,20 @@ static __noinline struct group *first_sight(__u64 id)
 	return container;
 }
 
-/* current_container returns the watched container that the running task belongs to, or NULL. *own
- * is the id of its cgroup. */
-static __always_inline struct group *current_container(__u64 *own)
+/* current_container returns the watched container that the running task belongs to, or NULL. id is
+ * that of the task's cgroup, *own then that of the container's. *unwatched: nothing watches it, and
+ * nothing will until user space changes something. */
+static __always_inline struct group *current_container(__u64 id, __u64 *own, bool *unwatched)
 {
-	__u64 id = bpf_get_current_cgroup_id();
 	struct group *g = bpf_map_lookup_elem(&groups, &id);
 
+	*unwatched = false;
 	if (!g)
 		g = first_sight(id);
-	if (!g || !g->own)
+	if (!g)
+		return NULL;
+	*unwatched = !g->own;
+	if (!g->own)
 		return NULL;
 	*own = g->own;
 	if (g->own != id) {
@@ -179,7 +183,6 @@ static __always_inline struct group *current_container(__u64 *own)
 		if (!g)
 			return NULL;
 	}
-	if (g->watch == WATCH_OFF || (g->watch == WATCH_DEFAULT && !watch_all))
-		return NULL;
-	return g;
+	*unwatched = g->watch == WATCH_OFF || (g->watch == WATCH_DEFAULT && !watch_all);
+	return *unwatched ? NULL : g;
 }

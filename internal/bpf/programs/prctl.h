@@ -50,8 +50,9 @@ static __noinline int record_prctl(__u32 option, __u64 a, __u64 b)
 	struct moment m;
 	struct tally *t;
 	struct group *g;
+	bool unwatched;
 
-	g = current_container(&key.own);
+	g = current_container(bpf_get_current_cgroup_id(), &key.own, &unwatched);
 	if (!g || !observe(&m))
 		return 0;
 	p = program_of(&m, g, key.own);

@@ -32,10 +32,8 @@ static __always_inline void number(struct moment *m, __s64 nr, bool narrow)
 
 /* observe_typed is for kernels that give the running task as a typed pointer: each call of a
  * helper that it saves makes a check cheaper. */
-static __always_inline bool observe_typed(struct moment *m)
+static __always_inline bool observe_typed(struct moment *m, struct task_struct *task)
 {
-	struct task_struct *task = current_typed();
-
 	if (task->flags & PF_KTHREAD)
 		return false;
 	m->real_cred = task->real_cred;
@@ -51,11 +49,10 @@ static __always_inline bool observe_typed(struct moment *m)
 	return true;
 }
 
-static __always_inline bool observe(struct moment *m)
+static __always_inline bool observe_untyped(struct moment *m)
 {
-	if (typed_task)
-		return observe_typed(m);
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return false;
 	m->real_cred = BPF_CORE_READ(task, real_cred);
@@ -66,6 +63,11 @@ static __always_inline bool observe(struct moment *m)
 		(struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + THREAD_SIZE - REGS_SIZE);
 	number(m, SYSCALL(regs), compat(false, task));
 	return true;
+}
+
+static __always_inline bool observe(struct moment *m)
+{
+	return typed_task ? observe_typed(m, current_typed()) : observe_untyped(m);
 }
 
 static __always_inline bool same_program(struct process *p, struct moment *m, __u64 own)
