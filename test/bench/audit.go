@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
+
+	"dropcap/internal/testenv"
 )
 
 // empty compares on a host without containers, where only the start of the programs counts.
@@ -22,18 +25,29 @@ func (b *bench) empty() error {
 	return nil
 }
 
+// hostRounds is how often each contestant runs on that host.
+const hostRounds = 25
+
+// clients are the docker clients that the control's one-liner runs with: that of the host's package
+// and the newest.
+var clients = []struct{ name, path string }{
+	{"20.10", "docker20/usr/bin"}, {"the newest", "dockercli/bin"},
+}
+
 // host compares on the host of the promise: 250 containers, 50 of them running.
 func (b *bench) host() error {
 	if err := b.grow(250, 50); err != nil {
 		return err
 	}
-	list := []contestant{
-		b.ours("audit", "--format", "cis"),
-		shell("the control's one-liner", control),
+	ours := b.ours("audit", "--format", "cis")
+	list := []contestant{ours, b.ours("audit", "--format", "json"),
 		{"16 parallel inspects, nothing else", []string{b.self, floorFlag}, []int{0}},
-		b.ours("audit", "--format", "json"),
+		b.ours("--version"), b.ours("audit", "--filter", "name=nobody")}
+	for _, c := range clients {
+		list = append(list, shell("the control's one-liner, client "+c.name,
+			"PATH="+filepath.Join(testenv.Cache(), c.path)+":$PATH; "+control))
 	}
-	r, err := b.race(9, list...)
+	r, err := b.race(hostRounds, list...)
 	if err != nil {
 		return err
 	}
@@ -42,13 +56,17 @@ func (b *bench) host() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("250 containers, 50 running")
+	fmt.Printf("250 containers, 50 running (%d rounds in turn, the quiet tenth)\n", hostRounds)
 	b.table(append(list, slow), append(r, s...))
-	b.promise("dropcap audit --format cis / the control's one-liner", ratio(r[0], r[1]), 0.4, "")
-	fmt.Printf("  %-58s %8.2f   (the floor)\n", "16 parallel inspects / the control's one-liner",
-		ratio(r[2], r[1]))
-	b.promise("peak memory of dropcap audit", float64(max(r[0].memory(), r[3].memory()))/1024, 48,
+	for i, c := range clients {
+		b.promise("dropcap audit --format cis / the one-liner, client "+c.name,
+			ratio(r[0], r[5+i]), 0.33, "")
+		fmt.Printf("  %-58s %8.2f   (the floor)\n", "16 parallel inspects / the same",
+			ratio(r[2], r[5+i]))
+	}
+	b.promise("peak memory of dropcap audit", float64(max(r[0].memory(), r[1].memory()))/1024, 48,
 		" MiB")
+	b.whereItGoes(ours, r)
 	fmt.Println()
 	return nil
 }
@@ -76,8 +94,8 @@ func (b *bench) curve() error {
 		if err != nil {
 			return err
 		}
-		per := float64(r[0].median()-base[0].median()) / float64(n) / float64(time.Microsecond)
-		fmt.Printf("  %10d  %10.1f  %16.0f  %10.1f\n", n, ms(r[0].median()), per,
+		per := float64(r[0].quiet()-base[0].quiet()) / float64(n) / float64(time.Microsecond)
+		fmt.Printf("  %10d  %10.1f  %16.0f  %10.1f\n", n, ms(r[0].quiet()), per,
 			float64(r[0].memory())/1024)
 		if n == 10 {
 			first = per
@@ -145,11 +163,11 @@ func (b *bench) post(ctx context.Context, path, body string) error {
 
 func (b *bench) table(list []contestant, r []result) {
 	for i, c := range list {
-		fmt.Printf("  %-58s %8.1f ms  %6.1f MiB\n", c.name, ms(r[i].median()),
-			float64(r[i].memory())/1024)
+		fmt.Printf("  %-58s %8.1f ms  %8.1f ms of processor  %6.1f MiB\n", c.name,
+			ms(r[i].quiet()), r[i].processor(), float64(r[i].memory())/1024)
 	}
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func ratio(a, b result) float64 { return float64(a.median()) / float64(b.median()) }
+func ratio(a, b result) float64 { return float64(a.quiet()) / float64(b.quiet()) }

@@ -1,20 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"dropcap/internal/bpf"
-	"dropcap/internal/testenv"
 )
 
 // actFlag makes this program make a number of capability checks; manyFlag makes it watch a number
@@ -24,115 +18,11 @@ const (
 	manyFlag = "many"
 )
 
-// counting is the script that the tracer is compared with. Its output begins when everything is
-// attached.
-const counting = `[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
-exec bpftrace -e 'BEGIN { printf("ready\n"); } tracepoint:capability:cap_capable { @[comm, args->cap, args->ret] = count(); }'`
-
 // act makes checks: setuid(2) to the own id checks SETUID and does little else.
 func act(n int) {
 	for range n {
 		unix.RawSyscall(unix.SYS_SETUID, 0, 0, 0)
 	}
-}
-
-// checkCost compares what counting adds to one check, in processor time: for a watched container,
-// for one that is not watched, and with bpftrace.
-func (b *bench) checkCost() error {
-	if err := testenv.Check(testenv.Root, testenv.BTF,
-		testenv.Tool("bpftrace", "bpftrace")); err != nil {
-		return err
-	}
-	const rounds = 11
-	modes := []string{"untraced", "unwatched", "watched", "bpftrace"}
-	took := map[string][]float64{}
-	box, err := newBox(0)
-	if err != nil {
-		return err
-	}
-	defer box.remove()
-	for round := range rounds + 1 {
-		for _, mode := range modes {
-			ns, err := b.checksAs(mode, box)
-			if err != nil {
-				return fmt.Errorf("%s: %w", mode, err)
-			}
-			if round > 0 {
-				took[mode] = append(took[mode], ns)
-			}
-		}
-	}
-	median := func(mode string) float64 {
-		return slices.Sorted(slices.Values(took[mode]))[rounds/2]
-	}
-	added := func(mode string) float64 { return median(mode) - median("untraced") }
-	fmt.Printf("One capability check (setuid(0), %.0f ns untraced)\n", median("untraced"))
-	for _, mode := range modes[1:] {
-		fmt.Printf("  %-58s %8.0f ns added\n", mode, added(mode))
-	}
-	b.promise("added by dropcap, watched / by bpftrace", added("watched")/added("bpftrace"), 0.6,
-		"")
-	b.promise("added by dropcap, unwatched / by bpftrace", added("unwatched")/added("bpftrace"),
-		0.35, "")
-	fmt.Println()
-	return nil
-}
-
-// checksAs returns the nanoseconds of one call, traced in the given mode or not at all.
-func (b *bench) checksAs(mode string, box box) (float64, error) {
-	const calls = 300_000
-	switch mode {
-	case "watched", "unwatched":
-		t, err := bpf.Open(bpf.Options{})
-		if err != nil {
-			return 0, err
-		}
-		defer t.Close()
-		if err := t.Watch(box.id, mode == "watched"); err != nil {
-			return 0, err
-		}
-	case "bpftrace":
-		stop, err := bpftrace()
-		if err != nil {
-			return 0, err
-		}
-		defer stop()
-	}
-	cmd, err := box.command(b.self, actFlag, strconv.Itoa(calls))
-	if err != nil {
-		return 0, err
-	}
-	if err := cmd.Run(); err != nil {
-		return 0, err
-	}
-	return float64((cmd.ProcessState.SystemTime() + cmd.ProcessState.UserTime()).
-		Nanoseconds()) / calls, nil
-}
-
-// bpftrace starts the script and waits until it counts.
-func bpftrace() (stop func(), err error) {
-	cmd := exec.Command("sh", "-c", counting)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stop = func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	}
-	var said strings.Builder
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if lines.Text() == "ready" {
-			return stop, nil
-		}
-		fmt.Fprintln(&said, lines.Text())
-	}
-	stop()
-	return nil, errors.New("bpftrace does not start: " + said.String())
 }
 
 // storm makes ten million checks from eight processes at once; each must be counted.

@@ -7,11 +7,12 @@
 //	bin/bench carry     what carrying a large layer costs, and nothing else
 //	bin/bench fleet     the controller of a fleet, and nothing else
 //	bin/bench yield     how many everyday containers reach their least set, and nothing else
+//	bin/bench yield docker29    the same, on that engine alone
 //	bin/bench audit     audits beside the control's own commands, and nothing else
 //
 // Every figure is a whole process's: wall time by the clock, peak memory by the kernel's account of
 // the finished process. Runs of the things compared alternate, so that a noisy host is noisy for
-// all of them, and ratios are of medians.
+// all of them, and ratios are of the quiet tenth of the runs, or of medians where that is said.
 package main
 
 import (
@@ -68,7 +69,17 @@ type measured struct {
 
 var all = []measured{
 	{"learn", learning}, {"downtime", downtimes}, {"carry", carried}, {"fleet", fleets},
-	{"audit", run}, {"yield", yielded},
+	{"audit", run}, {"yield", func() (int, error) { return yielded() }},
+}
+
+// of are further parts: one of another on one engine, as "yield docker29".
+func of() (list []measured) {
+	for _, h := range yieldHosts {
+		list = append(list, measured{"yield " + string(h.kind), func() (int, error) {
+			return yielded(h.kind)
+		}})
+	}
+	return list
 }
 
 func downtimes() (int, error) { return onEngine(dockertest.Docker20, (*bench).downtime) }
@@ -80,16 +91,17 @@ func choose(name string) (list []measured, known bool) {
 	if name == "" {
 		return all, true
 	}
-	i := slices.IndexFunc(all, func(m measured) bool { return m.name == name })
-	if i < 0 {
-		return nil, false
+	for _, m := range slices.Concat(all, of()) {
+		if m.name == name {
+			return []measured{m}, true
+		}
 	}
-	return all[i : i+1], true
+	return nil, false
 }
 
 func partNames() []string {
 	var names []string
-	for _, m := range all {
+	for _, m := range slices.Concat(all, of()) {
 		names = append(names, m.name)
 	}
 	return names
@@ -104,6 +116,9 @@ func helper(args string) (bool, error) {
 		return true, floor(os.Getenv("DOCKER_HOST"))
 	case actFlag:
 		act(n)
+		return true, nil
+	case loopFlag:
+		serveLoops()
 		return true, nil
 	case callFlag:
 		call(n)
