@@ -86,6 +86,7 @@ func ifPresent(fl *pflag.FlagSet, into *bool) {
 }
 
 func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error {
+	defer unhurried()()
 	targets, err := f.targets(render.CheckFormat, f.saveTo)
 	if err != nil {
 		return err

@@ -81,6 +81,7 @@ func completePlan(cmd *cobra.Command) {
 }
 
 func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error {
+	defer unhurried()()
 	targets, err := f.targets(render.CheckPlanFormat, f.out)
 	if err != nil {
 		return err
