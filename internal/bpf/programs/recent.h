@@ -50,13 +50,13 @@ static __always_inline struct recent *the_recent(void)
 struct visit {
 	struct moment m;
 	__u64 cgroup, tick;
+	__u32 changes;
 };
 
 /* name_run is program_of, into a run: the stack has no room for one more. */
 static __always_inline void name_run(struct moment *m, struct group *g, __u64 own, struct run *r)
 {
-	__u32 tgid = m->tgid;
-	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+	struct process *p = bpf_map_lookup_elem(&processes, &m->tgid);
 
 	if (same_program(p, m, own)) {
 		r->process = *p;
@@ -67,12 +67,12 @@ static __always_inline void name_run(struct moment *m, struct group *g, __u64 ow
 	r->process.exec_id = m->exec_id;
 	r->process.own = own;
 	look((struct task_struct *)bpf_get_current_task(), g, &r->process, p);
-	bpf_map_update_elem(&processes, &tgid, &r->process, BPF_ANY);
+	bpf_map_update_elem(&processes, &m->tgid, &r->process, BPF_ANY);
 }
 
 /* find_run fills in the run that makes a check, and reports whether its checks are counted. It
  * notes a cgroup that nothing watches. */
-static __noinline int find_run(struct visit *v, struct run *r, struct recent *recent, __u32 now)
+static __noinline int find_run(struct visit *v, struct run *r, struct recent *recent)
 {
 	struct group *g;
 	bool unwatched;
@@ -82,7 +82,7 @@ static __noinline int find_run(struct visit *v, struct run *r, struct recent *re
 	g = current_container(v->cgroup, &own, &unwatched);
 	if (unwatched && recent) {
 		recent->passed[v->cgroup & (PASSED - 1)].cgroup = v->cgroup;
-		recent->passed[v->cgroup & (PASSED - 1)].changes = now;
+		recent->passed[v->cgroup & (PASSED - 1)].changes = v->changes;
 	}
 	if (!g)
 		return 0;
@@ -92,24 +92,24 @@ static __noinline int find_run(struct visit *v, struct run *r, struct recent *re
 		r->phase = g->phase ? g->phase : first_phase(g, own);
 	r->tgid = v->m.tgid;
 	r->tick = v->tick;
-	r->changes = now;
+	r->changes = v->changes;
 	r->cgroup = v->cgroup;
 	return r->process.counted;
 }
 
 /* is_same reports whether a remembered run is the one that makes a check. */
-static __always_inline bool is_same(struct run *r, struct visit *v, __u32 now)
+static __always_inline bool is_same(struct run *r, struct visit *v)
 {
 	return r->cgroup == v->cgroup && r->tgid == v->m.tgid && r->process.start == v->m.start &&
-		r->process.exec_id == v->m.exec_id && r->changes == now && r->tick == v->tick;
+		r->process.exec_id == v->m.exec_id && r->changes == v->changes && r->tick == v->tick;
 }
 
 /* is_passed reports whether nothing watches the cgroup of the task that makes a check. */
-static __always_inline bool is_passed(struct recent *recent, struct visit *v, __u32 now)
+static __always_inline bool is_passed(struct recent *recent, struct visit *v)
 {
 	struct passed *p = &recent->passed[v->cgroup & (PASSED - 1)];
 
-	return p->cgroup == v->cgroup && p->changes == now;
+	return p->cgroup == v->cgroup && p->changes == v->changes;
 }
 
 /* current_run returns the run that makes a check, or NULL where that is not counted. room is for
@@ -118,26 +118,26 @@ static __always_inline struct run *current_run(struct visit *v, struct run *room
 {
 	struct recent *recent = room ? NULL : the_recent();
 	struct run *r = room;
-	__u32 now = changes;
 
+	v->changes = changes;
 	if (typed_task) {
 		struct task_struct *task = current_typed();
 
 		v->cgroup = task->cgroups->dfl_cgrp->kn->id;
-		if ((recent && is_passed(recent, v, now)) || !observe_typed(&v->m, task))
+		if ((recent && is_passed(recent, v)) || !observe_typed(&v->m, task))
 			return NULL;
 	} else {
 		v->cgroup = bpf_get_current_cgroup_id();
-		if ((recent && is_passed(recent, v, now)) || !observe_untyped(&v->m))
+		if ((recent && is_passed(recent, v)) || !observe_untyped(&v->m))
 			return NULL;
 	}
 	v->tick = bpf_jiffies64();
 	if (recent) {
 		r = &recent->runs[v->m.tgid & (RUNS - 1)];
-		if (is_same(r, v, now))
+		if (is_same(r, v))
 			return r->process.counted ? r : NULL;
 	}
-	return r && find_run(v, r, recent, now) ? r : NULL;
+	return r && find_run(v, r, recent) ? r : NULL;
 }
 
 /* first_of_kind makes the tally of a kind of check. */
