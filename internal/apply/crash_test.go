@@ -84,8 +84,8 @@ func (s *scripted) check(t *testing.T, ran bool) {
 	}
 }
 
-// checkKept holds that a new container which has written what is nowhere else is kept by a rollback,
-// and known to the journal, so that prune finds it.
+// checkKept holds that a new container which has written what is nowhere else is kept by a
+// rollback, and known to the journal, so that prune finds it.
 func (s *scripted) checkKept(t *testing.T, web *box) {
 	t.Helper()
 	if s.written == "" || s.discards || len(s.changes) == 0 {

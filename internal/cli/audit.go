@@ -86,7 +86,6 @@ func ifPresent(fl *pflag.FlagSet, into *bool) {
 }
 
 func (a *app) runAudit(ctx context.Context, names []string, f *auditFlags) error {
-	defer unhurried()()
 	targets, err := f.targets(render.CheckFormat, f.saveTo)
 	if err != nil {
 		return err

@@ -81,7 +81,6 @@ func completePlan(cmd *cobra.Command) {
 }
 
 func (a *app) runPlan(ctx context.Context, names []string, f *planCommand) error {
-	defer unhurried()()
 	targets, err := f.targets(render.CheckPlanFormat, f.out)
 	if err != nil {
 		return err

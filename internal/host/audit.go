@@ -35,6 +35,7 @@ type AuditResult struct {
 // Audit observes containers and judges them by the store's evidence. If that cannot be read, it
 // warns, and judges without: that is stricter.
 func (h *Host) Audit(ctx context.Context, q AuditRequest) (AuditResult, error) {
+	defer unhurried()()
 	var r AuditResult
 	here := false
 	if q.Saved != nil {

@@ -49,6 +49,7 @@ type Planned struct {
 // Plan says what each container would lose and keep, and how. Without a store there is a warning:
 // the plan can be read, and not applied from a file.
 func (h *Host) Plan(ctx context.Context, q PlanRequest) (Planned, error) {
+	defer unhurried()()
 	session, err := h.Open(ctx)
 	if err != nil {
 		return Planned{}, err

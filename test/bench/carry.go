@@ -47,8 +47,7 @@ func (b *bench) carry() error {
 		}},
 	}
 	var gaps [2][]float64
-	var copies []float64
-	parts := map[string][]float64{}
+	copies, parts := []float64{}, map[string][]float64{}
 	for round := range carryRounds + 1 {
 		for i, w := range methods {
 			gap, err := b.gap(w)
@@ -70,6 +69,11 @@ func (b *bench) carry() error {
 			copies = append(copies, ms)
 		}
 	}
+	b.carryReport(gaps, copies, parts)
+	return nil
+}
+
+func (b *bench) carryReport(gaps [2][]float64, copies []float64, parts map[string][]float64) {
 	restart, apply, copied := slices.Min(gaps[0]), slices.Min(gaps[1]), slices.Min(copies)
 	fmt.Printf("Downtime of a container with 1 GiB in its own layer, %d MiB of it written to all "+
 		"the time (the quietest of %d, and the median)\n",
@@ -81,12 +85,11 @@ func (b *bench) carry() error {
 	row("docker restart", gaps[0])
 	row("cp -a --reflink=auto of what is written to", copies)
 	row("dropcap apply, which carries the layer along", gaps[1])
-	for _, name := range []string{"stop-old", "carry-rest", "rename-old", "rename-new", "start-new"} {
+	for _, name := range []string{"stop-old", "carry-rest", "rename-old", "start-new"} {
 		row("  of it "+name, parts[name])
 	}
 	b.promise("dropcap apply / (docker restart + 1.3 × cp)", apply/(restart+1.3*copied), 1.0, "")
 	fmt.Println()
-	return nil
 }
 
 // timeline adds how long each effect of the latest change took, up to the beginning of the next.

@@ -26,10 +26,10 @@ const (
 
 var modes = []string{untraced, empty, unwatched, watched, byScript}
 
-// The processors: bpftrace opens its event on the first one, where the kernel then prepares a sample
-// of each check that nobody reads, besides running the program (perf_tp_event in
-// kernel/events/core.c). Which of them a process happens to run on decided what bpftrace seemed to
-// cost.
+// The processors: bpftrace opens its event on the first one, where the kernel then prepares for
+// each check a sample that nobody reads, besides running the program (perf_tp_event in
+// kernel/events/core.c). Which of them a process happens to run on decided what bpftrace seemed
+// to cost.
 var processors = []struct {
 	name   string
 	number int

@@ -47,8 +47,8 @@ const (
 	loopCount = 500 // calls in each
 )
 
-// serveLoops answers each number of a processor and name of a call on its input with the nanoseconds
-// of such a call there.
+// serveLoops answers each number of a processor and name of a call on its input with the
+// nanoseconds of such a call there.
 func serveLoops() {
 	runtime.LockOSThread()
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {

@@ -9,7 +9,8 @@ import (
 )
 
 // What a new container has written into its own layer before it was rolled back is kept with it,
-// wherever dropcap is killed on the way; the command that is named gets at it, and prune removes it.
+// wherever dropcap is killed on the way; the command that is named gets at it, and prune removes
+// it.
 func TestARollbackKeepsWhatTheNewOneHasWritten(t *testing.T) {
 	kinds := []dockertest.Kind{dockertest.Docker20, dockertest.Docker29}
 	faults := []string{"", "before:look-layer=kill"}
@@ -53,7 +54,8 @@ func kept(t *testing.T, s *stage, fault string) {
 		"docker cp "+name+":PATH .") {
 		t.Errorf("the name %s is not told: %s; %v", name, h.Because, e)
 	}
-	if got := r.shell(t, "docker cp "+name+":/srv/w/log - | tar -xO"); !strings.Contains(got, "\n") {
+	got := r.shell(t, "docker cp "+name+":/srv/w/log - | tar -xO")
+	if !strings.Contains(got, "\n") {
 		t.Errorf("what it has written reads %q", got)
 	}
 	if e := r.dropcap(t, "prune", "--older-than", "0s", "--yes"); e.status != dropcap.ExitOK {

@@ -1,4 +1,4 @@
-package cli
+package host
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 
 // headroom is memory that is reserved and never touched. The collector begins when as much again
 // is in use as was left by its last run (GOGC), which for a program that looks at one host and ends
-// means a run for every few milliseconds of work; counted with this, it hardly runs at all. It costs
+// means a run for every few milliseconds of work; with this it hardly runs at all. It costs
 // no memory but what is not collected meanwhile, at most as much again, on hosts of any size.
 const headroom = 16 << 20
 
