@@ -43,7 +43,7 @@ type Query struct {
 	Filters []string // docker's key=value
 	// IfPresent lists names that no container has in Snapshot.Missing, instead of failing.
 	IfPresent bool
-	Parallel  int // concurrent requests; 0 means 16
+	Parallel  int // concurrent requests at most; 0 means 16
 	// HostUnseen means that nobody will see the host's description: without containers it may stay
 	// empty.
 	HostUnseen bool
@@ -110,29 +110,27 @@ func (l *looker) all(ctx context.Context, refs []dropcap.Ref,
 	var mu sync.Mutex
 	var gone atomic.Bool
 	done := 0
-	for range min(parallel(q), max(len(refs), 1)) {
-		wg.Go(func() {
-			for i := range next {
-				c, err := l.one(ctx, refs[i])
-				switch {
-				case err == nil:
-					found[i] = &c
-				case errors.Is(err, dropcap.ErrNotFound):
-					gone.Store(true)
-				default:
-					cancel(err)
-					continue
-				}
-				if q.Progress != nil {
-					mu.Lock()
-					done++
-					q.Progress(done, len(refs))
-					mu.Unlock()
-				}
+	work := func() {
+		for i := range next {
+			c, err := l.one(ctx, refs[i])
+			switch {
+			case err == nil:
+				found[i] = &c
+			case errors.Is(err, dropcap.ErrNotFound):
+				gone.Store(true)
+			default:
+				cancel(err)
+				continue
 			}
-		})
+			if q.Progress != nil {
+				mu.Lock()
+				done++
+				q.Progress(done, len(refs))
+				mu.Unlock()
+			}
+		}
 	}
-	feed(ctx, next, len(refs))
+	feed(ctx, next, len(refs), parallel(q), func() { wg.Go(work) })
 	wg.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -201,13 +199,33 @@ func (l *looker) hopeless(ctx context.Context, err error) bool {
 		!l.heard.Load()
 }
 
-func feed(ctx context.Context, next chan<- int, n int) {
+// patience is how long all workers may be busy before there is one more.
+const patience = 20 * time.Millisecond
+
+// feed hands out numbers to workers. It starts with as many as the processors can feed, since an
+// engine on this host keeps those busy, and more only wait for each other; one that is far away, or
+// does not answer for some containers, gets more and more of them, up to most.
+func feed(ctx context.Context, next chan<- int, n, most int, start func()) {
 	defer close(next)
+	workers := min(2*runtime.NumCPU(), most, n)
+	for range workers {
+		start()
+	}
 	for i := range n {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-			return
+		for handed := false; !handed; {
+			var late <-chan time.Time
+			if workers < most {
+				late = time.After(patience)
+			}
+			select {
+			case next <- i:
+				handed = true
+			case <-late:
+				workers++
+				start()
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }
