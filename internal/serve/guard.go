@@ -57,7 +57,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		who := s.sessions.of(r)
 		if who == nil && s.config.Access.Open && r.Method != http.MethodPost {
-			who = s.sessions.begin(w, s.config.Access.TLS)
+			who = s.sessions.begin(w)
 		}
 		if who == nil {
 			s.refuse(w, r, http.StatusUnauthorized, "cannot show anything to somebody unknown",

@@ -66,7 +66,7 @@ func New(c Config) *Server {
 		c.Log = func(string, ...any) {}
 	}
 	s := &Server{
-		config: c, sessions: newSessions(), live: newLive(), plans: &plans{},
+		config: c, sessions: newSessions(c.Access.TLS), live: newLive(), plans: &plans{},
 		trials:  newTrials(),
 		looking: make(chan struct{}, mostLooks),
 	}

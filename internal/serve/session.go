@@ -20,6 +20,7 @@ type session struct {
 // sessions are kept in memory: a restart ends them, and nothing of them is on a disk.
 type sessions struct {
 	sync.Mutex
+	tls   bool
 	all   map[[32]byte]*session // by the hash of the key
 	links map[[32]byte]time.Time
 }
@@ -31,8 +32,8 @@ const (
 	cookieName   = "dropcap"
 )
 
-func newSessions() *sessions {
-	return &sessions{all: map[[32]byte]*session{}, links: map[[32]byte]time.Time{}}
+func newSessions(tls bool) *sessions {
+	return &sessions{tls: tls, all: map[[32]byte]*session{}, links: map[[32]byte]time.Time{}}
 }
 
 func secret() string {
@@ -61,7 +62,7 @@ func (t *sessions) use(key string) bool {
 }
 
 // begin lets a browser in.
-func (t *sessions) begin(w http.ResponseWriter, tls bool) *session {
+func (t *sessions) begin(w http.ResponseWriter) *session {
 	s := &session{key: secret(), form: secret(), seen: time.Now()}
 	t.Lock()
 	defer t.Unlock()
@@ -69,14 +70,14 @@ func (t *sessions) begin(w http.ResponseWriter, tls bool) *session {
 		t.dropOldest()
 	}
 	t.all[sha256.Sum256([]byte(s.key))] = s
-	http.SetCookie(w, &http.Cookie{Name: t.cookie(tls), Value: s.key, Path: "/", HttpOnly: true,
-		SameSite: http.SameSiteStrictMode, Secure: tls})
+	http.SetCookie(w, &http.Cookie{Name: t.cookie(), Value: s.key, Path: "/", HttpOnly: true,
+		SameSite: http.SameSiteStrictMode, Secure: t.tls})
 	return s
 }
 
 // cookie is the name of the cookie. With __Host- no other host and no page without TLS can set it.
-func (t *sessions) cookie(tls bool) string {
-	if tls {
+func (t *sessions) cookie() string {
+	if t.tls {
 		return "__Host-" + cookieName
 	}
 	return cookieName
@@ -96,7 +97,7 @@ func (t *sessions) dropOldest() {
 // of returns the session of a request; nil if it has none.
 func (t *sessions) of(r *http.Request) *session {
 	for _, c := range r.Cookies() {
-		if c.Name != t.cookie(r.TLS != nil) {
+		if c.Name != t.cookie() {
 			continue
 		}
 		h := sha256.Sum256([]byte(c.Value))
@@ -164,7 +165,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) enter(w http.ResponseWriter, r *http.Request) {
-	s.sessions.begin(w, s.config.Access.TLS)
+	s.sessions.begin(w)
 	// The browser would keep a Strict cookie back from a redirect that began on another site, or in
 	// a terminal; so the way in ends with a page, which goes on by itself.
 	w.Header().Set("Refresh", "0; url=/")

@@ -47,6 +47,11 @@ func (s *stage) open(changes bool, address string) {
 	if err != nil {
 		s.Fatal(err)
 	}
+	s.serve(changes, l)
+}
+
+func (s *stage) serve(changes bool, l Listening) {
+	s.Helper()
 	s.server = New(Config{
 		Host: func(o host.Observer) *host.Host {
 			return host.New(host.Config{Store: s.store, Observer: o, Engine: docker.Options{
