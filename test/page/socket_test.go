@@ -81,9 +81,10 @@ func TestServeRefusesWhatItMustNotDo(t *testing.T) {
 		status int
 		says   string
 	}{
-		"beyond this machine":  {[]string{"--listen", "0.0.0.0:0"}, 2, "there is no TLS"},
-		"no address":           {[]string{"--listen", "here"}, 2, "no address and port"},
-		"half of TLS":          {[]string{"--listen", "127.0.0.1:0", "--tls-cert", open}, 2, "belong"},
+		"beyond this machine": {[]string{"--listen", "0.0.0.0:0"}, 2, "there is no TLS"},
+		"no address":          {[]string{"--listen", "here"}, 2, "no address and port"},
+		"half of TLS": {[]string{"--listen", "127.0.0.1:0", "--tls-cert", open}, 2,
+			"belong together"},
 		"a token for everyone": {[]string{"--token-file", open}, 2, "others may read it"},
 		"a short token":        {[]string{"--token-file", short}, 2, "fewer than 20"},
 		"no such token":        {[]string{"--token-file", dir + "/none"}, 1, "cannot read"},
