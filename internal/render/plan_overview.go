@@ -86,6 +86,7 @@ func writeRefusals(b *strings.Builder, steps []dropcap.Step, o Options) {
 		dropcap.Refusal
 		names []string
 		vary  bool // it does not say the same of all
+		hints bool // it does not advise the same for all
 	}
 	var list []*reason
 	for _, s := range steps {
@@ -99,6 +100,7 @@ func writeRefusals(b *strings.Builder, steps []dropcap.Step, o Options) {
 				list = append(list, &reason{Refusal: r})
 			}
 			list[i].vary = list[i].vary || list[i].Message != r.Message
+			list[i].hints = list[i].hints || list[i].Hint != r.Hint
 			list[i].names = append(list[i].names, visible(s.Container.Name))
 		}
 	}
@@ -119,9 +121,22 @@ func writeRefusals(b *strings.Builder, steps []dropcap.Step, o Options) {
 			writeIndented(b, visible(r.Message), plain, o.readable())
 		}
 		if r.Hint != "" {
-			writeIndented(b, visible("hint: "+r.Hint), dim, o.readable())
+			writeIndented(b, hintFor(r.Refusal, r.hints), dim, o.readable())
 		}
 	}
+}
+
+// hintFor returns the advice of a reason. Where it differs from container to container, it is an
+// example; what is not known of several is recorded of all at once.
+func hintFor(r dropcap.Refusal, several bool) string {
+	switch {
+	case !several:
+		return visible("hint: " + r.Hint)
+	case r.Slug == "no-evidence":
+		return visible("hint: `dropcap learn --for 1h` records all of them; restart each once " +
+			"meanwhile. Of one alone: " + r.Hint)
+	}
+	return visible("hint, for one of them: " + r.Hint)
 }
 
 // writeWarnings tells each warning about the containers that change once.

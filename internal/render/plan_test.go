@@ -206,8 +206,9 @@ func TestAPlanOfManyIsARowEach(t *testing.T) {
 		"change   NET_RAW",
 		"\nc00   refused  NET_RAW  recreate  -           no-evidence\n",
 		"\nrefused no-evidence: 30 containers\n",
-		"    cannot tell what it needs: there is no evidence\n    hint: `dropcap learn c00` " +
-			"records that\n",
+		"    cannot tell what it needs: there is no evidence\n    hint: `dropcap learn --for 1h` " +
+			"records all of them; restart each once meanwhile. Of one alone:\n    `dropcap " +
+			"learn c00` records that\n",
 		"\nrefused paused: 5 containers\n    c30, c31, c32, c33, c34\n    for example: cannot " +
 			"change c30: it is paused\n",
 		"\nwarnings\n  - logs start afresh (c35, c36, c37, c38, c39)\n"} {
