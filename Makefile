@@ -41,8 +41,8 @@ test-full: lint ## every matrix: engines, users, kernels, servers
 	DROPCAP_TEST_STRICT=1 DROPCAP_TEST_FULL=1 go test -count=1 -timeout 150m ./...
 
 bench: ## speed and memory, side by side with the alternatives
-	test/hosts/provision base docker20 docker26 docker29 dockercli bpftrace compose workloads
-	DROPCAP_TEST_STRICT=1 go build -o bin/bench ./test/bench && bin/bench
+	test/hosts/provision base docker20 docker26 docker29 dockercli bpftrace compose workloads vm
+	CGO_ENABLED=0 DROPCAP_TEST_STRICT=1 go build -o bin/bench ./test/bench && bin/bench
 
 bench-learn: ## what learning says against the truth: programs and servers run with what is recommended, and with each member removed
 	test/hosts/provision base docker20 workloads

@@ -13,6 +13,8 @@ const SchemaChange = "dropcap.change/v1"
 type Changes struct {
 	Schema  string   `json:"schema"`
 	Changes []Change `json:"changes"` // newest first
+	// Holds are the holds among them, running and over, the newest first.
+	Holds []Trial `json:"holds,omitempty"`
 }
 
 // Change is one applied step, from its beginning to its end or its backout.

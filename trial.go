@@ -23,6 +23,9 @@ type Trial struct {
 	Name      string    `json:"name"`      // the container's, of a hold the last one's
 	Container string    `json:"container"` // id of the container, of a hold the last one's
 	Hook      string    `json:"hook"`      // "fmod_ret/security_capable" or "lsm/capable"
+	// Containers are the ids of all containers that a hold denies to: the workload's. Null in a
+	// trial.
+	Containers []string `json:"containers,omitempty"`
 
 	Asked  caps.Set `json:"asked"`  // what should be denied
 	Denied caps.Set `json:"denied"` // what is denied now: Asked without what was lifted

@@ -113,6 +113,9 @@ func clock() func(uint64) time.Time {
 	return func(t uint64) time.Time { return now.Add(time.Duration(t) - boot) }
 }
 
+// BootTime converts a time to the clock of the programs, as of now; 0 is the last boot, and before.
+func BootTime(t time.Time) uint64 { return uint64(max(0, sinceBoot()+time.Until(t))) }
+
 // bytesEach returns the size of what a map holds once for each possible processor
 // (kernel/bpf/hashtab.c, arraymap.c): a per-CPU value, or a hash's spare element and its pointer,
 // and the counts of its locks.

@@ -56,8 +56,8 @@ many through AWS Systems Manager.`,
 	root.SetFlagErrorFunc(usage)
 	a.engine.Register(root.PersistentFlags())
 	root.AddCommand(a.audit(), a.learn(), a.evidence(), a.trial(), a.plan(), a.apply(), a.backout(),
-		a.harden(), a.recover(), a.prune(), a.history(), a.watch(), a.explain(), a.doctor(),
-		a.policy(), a.serve(), a.version(), a.fleet(), a.node(), a.console())
+		a.harden(), a.hold(), a.recover(), a.prune(), a.history(), a.watch(), a.explain(),
+		a.doctor(), a.policy(), a.serve(), a.version(), a.fleet(), a.node(), a.console())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

@@ -43,6 +43,12 @@ type denialCounted struct {
 	Cap uint64
 }
 
+type denialExpectation struct {
+	_     structs.HostLayout
+	Caps  uint64
+	Until uint64
+}
+
 type denialTally struct {
 	_      structs.HostLayout
 	Count  uint64

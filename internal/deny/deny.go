@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -98,18 +99,52 @@ func (d *Denier) Hook() string { return d.hook }
 // Deny denies s, and nothing else, to the container whose own cgroup that is, with all cgroups
 // below; the empty set lifts everything. It holds from the next check on.
 func (d *Denier) Deny(cgroup uint64, s caps.Set) error {
-	return d.change(denialMapDenied, cgroup, s)
+	return d.change(denialMapDenied, cgroup, s, uint64(s))
 }
 
 // Expect denies s to the container of that id, in the cgroup that it has and in each that it will
 // get, from the first check of its own program on; the empty set lifts and forgets. It adds to what
 // Deny denies.
 func (d *Denier) Expect(container string, s caps.Set) error {
+	return d.ExpectUntil(container, s, time.Time{})
+}
+
+// ExpectUntil is Expect until a time, when the kernel lifts it by itself, whoever is alive. The
+// zero time stands for no end.
+func (d *Denier) ExpectUntil(container string, s caps.Set, until time.Time) error {
 	key, err := containerID(container)
 	if err != nil {
 		return err
 	}
-	return d.change(denialMapExpected, key, s)
+	e := denialExpectation{Caps: uint64(s)}
+	if !until.IsZero() {
+		e.Until = max(1, bpf.BootTime(until)) // 0 would be without an end
+	}
+	return d.change(denialMapExpected, key, s, e)
+}
+
+// Expected returns what Expect and ExpectUntil deny now, by container.
+func (d *Denier) Expected() (map[string]caps.Set, error) {
+	return expectedIn(d.collection.Maps[denialMapExpected])
+}
+
+func expectedIn(m *ebpf.Map) (map[string]caps.Set, error) {
+	list, err := bpf.Read[denialContainerId, denialExpectation](m)
+	if err != nil {
+		return nil, fmt.Errorf("read what is denied: %w", err)
+	}
+	out, now := map[string]caps.Set{}, bpf.BootTime(time.Now())
+	for id, e := range list {
+		if e.Until != 0 && e.Until <= now {
+			continue
+		}
+		var text strings.Builder
+		for _, c := range id.Digits {
+			text.WriteByte(byte(c))
+		}
+		out[text.String()] = caps.Set(e.Caps)
+	}
+	return out, nil
 }
 
 func containerID(text string) (id denialContainerId, err error) {
@@ -125,7 +160,7 @@ func containerID(text string) (id denialContainerId, err error) {
 
 // change writes one entry. The program looks at everything anew once the generation has changed;
 // anywhere must hold whatever is in the maps at any moment.
-func (d *Denier) change(name string, key any, s caps.Set) error {
+func (d *Denier) change(name string, key any, s caps.Set, value any) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	unlock, err := d.folder.lock()
@@ -140,7 +175,7 @@ func (d *Denier) change(name string, key any, s caps.Set) error {
 			return nil
 		}
 	} else if err = d.widen(s); err == nil {
-		err = m.Put(key, uint64(s))
+		err = m.Put(key, value)
 	}
 	if err == nil {
 		err = errors.Join(d.announce(), d.settle())
@@ -175,7 +210,8 @@ func (d *Denier) settle() error {
 	if err != nil {
 		return err
 	}
-	byID, err := bpf.Read[denialContainerId, uint64](d.collection.Maps[denialMapExpected])
+	byID, err := bpf.Read[denialContainerId, denialExpectation](
+		d.collection.Maps[denialMapExpected])
 	if err != nil {
 		return err
 	}
@@ -183,8 +219,8 @@ func (d *Denier) settle() error {
 	for _, s := range byCgroup {
 		all |= s
 	}
-	for _, s := range byID {
-		all |= s
+	for _, e := range byID {
+		all |= e.Caps
 	}
 	return d.collection.Variables[denialVarAnywhere].Set(all)
 }
@@ -200,7 +236,7 @@ func (d *Denier) Close() error {
 	if d.link != nil {
 		err = errors.Join(err, d.link.Close())
 	}
-	if d.program != nil && d.collection.Programs[programName(d.hook)] == nil {
+	if d.program != nil && d.collection.Programs[programName(d.hook)] == nil { // taken up
 		err = errors.Join(err, d.program.Close())
 	}
 	if d.recorder != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -67,6 +68,7 @@ func TestDenial(t *testing.T) {
 		{"leaves the runtime alone", runtimes},
 		{"is of the container and not of one that it plays", played},
 		{"expects a container before it is there, and again", expected},
+		{"ends by itself at its time", untilThen},
 		{"says who did what where", described},
 		{"wakes", wakes},
 		{"counts what it cannot record", noRoom},
@@ -207,6 +209,31 @@ func expected(t *testing.T) {
 	expect(t, other, "setgroups:3", "setgroups 3 0")
 }
 
+func untilThen(t *testing.T) {
+	d, b := open(t), newBox(t)
+	id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(b.dir), "docker-"), ".scope")
+	k := begin(t, b.command(self(t), "until"))
+	k.line(t) // "allowed"
+	if err := d.ExpectUntil(id, setgid, time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := d.Expected(); err != nil || all[id] != setgid {
+		t.Errorf("expected %v, %v", all, err)
+	}
+	began := time.Now()
+	if line := k.line(t); !strings.HasPrefix(line, "denied ") {
+		t.Error(line)
+	}
+	if line := k.line(t); !strings.HasPrefix(line, "allowed ") ||
+		time.Since(began) < 500*time.Millisecond {
+		t.Errorf("%s after %v", line, time.Since(began))
+	}
+	k.finish(t)
+	if all, err := d.Expected(); err != nil || len(all) != 0 {
+		t.Errorf("expected %v, %v", all, err)
+	}
+}
+
 func described(t *testing.T) {
 	d, b := open(t), newBox(t)
 	denies(t, d, b, chroot|setgid)
@@ -327,8 +354,8 @@ func latency(t *testing.T) {
 		slices.Sort(list)
 		return list[len(list)/2]
 	}
-	t.Logf("median of 30: denied after %v, lifted after %v; known after %v", median(toDeny),
-		median(toLift), toKnow)
+	t.Logf("median of 30: denied after %v, lifted after %v; the least %v and %v; known after %v",
+		median(toDeny), median(toLift), slices.Min(toDeny), slices.Min(toLift), toKnow)
 	// an emulated machine is some 20 times slower than a real one
 	if median(toDeny) > 20*time.Millisecond || median(toLift) > 20*time.Millisecond {
 		t.Errorf("slow: %v, %v", toDeny, toLift)

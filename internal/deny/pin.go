@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -15,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dropcap"
-	"dropcap/internal/bpf"
+	"dropcap/caps"
 )
 
 // folder is where a Denier is pinned. In it each version of the program has a folder of its own,
@@ -26,8 +27,10 @@ type folder struct {
 }
 
 const (
-	linkName = "link"
-	bpffs    = "/sys/fs/bpf"
+	linkName    = "link"
+	programFile = "program"
+	turnFolder  = "turn" // see Exclusively
+	bpffs       = "/sys/fs/bpf"
 )
 
 // openFolder makes the folder, if need be, and locks it.
@@ -192,10 +195,7 @@ func (f *folder) resume(hook string) (*Denier, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	d := &Denier{hook: hook, collection: c, link: l}
-	info, err := l.Info()
-	if err == nil {
-		d.program, err = ebpf.NewProgramFromID(info.Program)
-	}
+	d.program, err = ebpf.LoadPinnedProgram(filepath.Join(dir, programFile), nil)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -248,6 +248,9 @@ func (f *folder) pin(d *Denier) error {
 			return fmt.Errorf("pin what is held: %w", err)
 		}
 	}
+	if err := d.program.Pin(filepath.Join(dir, programFile)); err != nil {
+		return fmt.Errorf("pin what is held: %w", err)
+	}
 	if err := d.link.Pin(filepath.Join(dir, linkName)); err != nil {
 		return fmt.Errorf("pin what is held: %w", err)
 	}
@@ -264,17 +267,80 @@ func removeVersion(dir string) error {
 	return os.RemoveAll(dir)
 }
 
+// Exclusively calls f while no other process is within Exclusively for the same folder.
+func (d *Denier) Exclusively(f func() error) error {
+	if d.folder == nil {
+		return f()
+	}
+	path := filepath.Join(d.folder.path, turnFolder)
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("wait for others to change what is held: %w", err)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("wait for others to change what is held: %w", err)
+	}
+	turn := folder{dir, path}
+	defer turn.Close()
+	unlock, err := turn.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f()
+}
+
+// Held returns what is denied by what is pinned in a folder, by container. It changes nothing. It
+// is no error if there is nothing.
+func Held(pin string) (map[string]caps.Set, error) {
+	out := map[string]caps.Set{}
+	dirs, err := os.ReadDir(pin)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what is held: %w", err)
+	}
+	for _, d := range dirs {
+		dir := filepath.Join(pin, d.Name())
+		if _, err := os.Stat(filepath.Join(dir, linkName)); err != nil {
+			continue
+		}
+		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, denialMapExpected),
+			&ebpf.LoadPinOptions{ReadOnly: true})
+		if err != nil {
+			return nil, fmt.Errorf("read what is held: %w", err)
+		}
+		held, err := expectedIn(m)
+		if err = errors.Join(err, m.Close()); err != nil {
+			return nil, err
+		}
+		for id, s := range held {
+			out[id] |= s
+		}
+	}
+	return out, nil
+}
+
 // clear denies nothing any more.
 func (d *Denier) clear() error {
-	byCgroup, err := bpf.Read[uint64, uint64](d.collection.Maps[denialMapDenied])
-	for own := range byCgroup {
-		err = errors.Join(err, d.Deny(own, 0))
+	err := errors.Join(empty(d.collection.Maps[denialMapDenied]),
+		empty(d.collection.Maps[denialMapExpected]))
+	return errors.Join(err, d.announce(), d.settle())
+}
+
+func empty(m *ebpf.Map) (err error) {
+	var keys [][]byte
+	var key, value []byte
+	all := m.Iterate()
+	for all.Next(&key, &value) {
+		keys = append(keys, slices.Clone(key))
 	}
-	byID, e := bpf.Read[denialContainerId, uint64](d.collection.Maps[denialMapExpected])
-	for id := range byID {
-		err = errors.Join(err, d.change(denialMapExpected, id, 0))
+	err = all.Err()
+	for _, k := range keys {
+		err = errors.Join(err, m.Delete(k))
 	}
-	return errors.Join(err, e)
+	return err
 }
 
 // Release removes what is pinned in a folder; the kernel lets go of everything at once. It is no
@@ -303,6 +369,7 @@ func Release(pin string) error {
 	for _, name := range list {
 		err = errors.Join(err, removeVersion(filepath.Join(f.path, name)))
 	}
+	_ = os.Remove(filepath.Join(f.path, turnFolder)) // it need not be there
 	if err = errors.Join(err, os.Remove(f.path)); err != nil {
 		return fmt.Errorf("release what is held: %w", err)
 	}

@@ -2,6 +2,7 @@ package deny
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +59,9 @@ func outlives(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, boxAt(t, tree, id), "chroot:3", "chroot 0 3")
+	if held, err := Held(dir); err != nil || !maps.Equal(held, map[string]caps.Set{id: chroot}) {
+		t.Errorf("held: %v, %v", held, err)
+	}
 	expect(t, b, "setgroups:3 chroot", "setgroups 0 3, chroot 1 0")
 	if n, _ := recorded(t, d, b); n[caps.Setgid] != 9 {
 		t.Errorf("recorded %v, want all since the first process", n)

@@ -21,23 +21,32 @@ type BackoutRequest struct {
 	CallTimeout time.Duration
 }
 
-// Backout brings back the very same old containers. If there is nothing to back out, the document
-// is empty.
+// Backout brings back the very same old containers, or releases a hold. If there is nothing to back
+// out, the document is empty.
 func (h *Host) Backout(ctx context.Context, q BackoutRequest) (Changed, error) {
+	r, err := h.backoutHolds(ctx, q)
+	if err != nil || r.Changes.Schema != "" && !q.All {
+		return r, err
+	}
 	ch, list, err := h.chosen(ctx, q.CallTimeout, "Back out %s?", q.choose)
 	if err != nil {
 		return Changed{}, err
 	}
 	defer ch.Close()
 	if len(list) == 0 {
-		h.observer.Progress(Note{"nothing to back out"})
-		return Changed{}, nil
+		if len(r.Changes.Holds) == 0 {
+			h.observer.Progress(Note{"nothing to back out"})
+		}
+		return r, nil
 	}
 	if err := h.endTrials(ctx, ch.Store, containersAfter(list)); err != nil {
 		return Changed{}, err
 	}
 	h.observer.Progress(Begun{})
-	return h.Outcome(ch.Backout(ctx, list))
+	released := r.Changes.Holds
+	r, err = h.Outcome(ch.Backout(ctx, list))
+	r.Changes.Holds = released
+	return r, err
 }
 
 // containersAfter are the ids of the containers that changes have made.

@@ -184,6 +184,7 @@ func (h *Host) recall(ctx context.Context, snap *dropcap.Snapshot,
 
 // memory is what the store knows, as far as audits go by it.
 type memory struct {
+	denied   map[string]caps.Set // by holds, in the kernel, by container
 	evidence []dropcap.WorkloadEvidence
 	changes  []dropcap.Change // the newest first
 	trials   []dropcap.Trial  // the newest first
@@ -220,11 +221,16 @@ func (h *Host) remember(ctx context.Context, here bool) (m memory) {
 	for _, t := range trials {
 		m.trials = append(m.trials, t.Trial)
 	}
+	m.denied, err = h.deniedByHolds(m.trials)
+	warn("without what is held", err)
 	return m
 }
 
 // mark marks in a snapshot of this host what the store knows of its containers.
-func (m memory) mark(snap *dropcap.Snapshot) { markRetained(m.changes, snap) }
+func (m memory) mark(snap *dropcap.Snapshot) {
+	markRetained(m.changes, snap)
+	markHeld(m.trials, m.denied, snap)
+}
 
 // MarkRetained marks the stopped containers that changes retain. A nil store has none.
 func MarkRetained(ctx context.Context, s *store.Store, snap *dropcap.Snapshot) error {

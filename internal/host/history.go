@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,10 +21,28 @@ type HistoryRequest struct{ Name string }
 func (h *Host) History(ctx context.Context, q HistoryRequest) (dropcap.Changes, error) {
 	doc := dropcap.Changes{Schema: dropcap.SchemaChange}
 	err := h.withStore(func(s *store.Store) (err error) {
+		if doc.Holds, err = holdsOf(ctx, s, q.Name); err != nil {
+			return err
+		}
 		doc.Changes, err = ChangesOf(ctx, s, q.Name)
+		if errors.Is(err, dropcap.ErrNotFound) && len(doc.Holds) > 0 {
+			doc.Changes, err = []dropcap.Change{}, nil
+		}
 		return err
 	})
 	return doc, err
+}
+
+// holdsOf returns the holds that a name stands for, as HistoryRequest has it, the newest first.
+func holdsOf(ctx context.Context, s *store.Store, name string) ([]dropcap.Trial, error) {
+	all, err := s.Trials(ctx)
+	var list []dropcap.Trial
+	for _, t := range all {
+		if t.Kind == dropcap.KindHold && (name == "" || isHold(t.Trial, name)) {
+			list = append(list, t.Trial)
+		}
+	}
+	return list, err
 }
 
 // Log returns what the new container of the newest of these changes printed last, if it failed or

@@ -47,6 +47,9 @@ func changeIDs(w io.Writer, c dropcap.Changes) error {
 	for _, x := range c.Changes {
 		b.WriteString(visible(x.ID) + "\n")
 	}
+	for _, x := range c.Holds {
+		b.WriteString(visible(x.ID) + "\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -91,13 +94,25 @@ func changeTable(w io.Writer, c dropcap.Changes, wide bool, o Options) error {
 		g.add(append(row, cell{x.Because, plain})...)
 	}
 	var b strings.Builder
-	if len(c.Changes) == 0 {
+	if len(c.Changes) == 0 && len(c.Holds) == 0 {
 		b.WriteString("Nothing has been changed yet.\n")
-	} else {
+	} else if len(c.Changes) > 0 {
 		g.write(&b, g.fit(o).Width, o.Color)
 	}
+	holdsBelow(&b, c, o)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// holdsBelow writes the holds of a history below its changes.
+func holdsBelow(b *strings.Builder, c dropcap.Changes, o Options) {
+	if len(c.Holds) == 0 {
+		return
+	}
+	if len(c.Changes) > 0 {
+		b.WriteByte('\n')
+	}
+	writeHolds(b, c.Holds, o)
 }
 
 // timelines writes each change event by event, with the time since its beginning.
@@ -139,6 +154,7 @@ func timelines(w io.Writer, c dropcap.Changes, o Options) error {
 			fmt.Fprintf(&b, "  %9s  %s\n", elapsed(x.Started, e.At), visible(e.Event))
 		}
 	}
+	holdsBelow(&b, c, o)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"dropcap"
@@ -65,6 +66,29 @@ func (s *Store) BeginTrial(ctx context.Context, t KeptTrial,
 // SaveTrial replaces what is kept of a trial, durably. A person's wish to stop it is kept.
 func (s *Store) SaveTrial(ctx context.Context, t KeptTrial) error {
 	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+		return writeTrial(ctx, tx, t)
+	}))
+}
+
+// EditTrial changes what is kept of a trial or hold, durably and while nobody else does. One that
+// is over is left as it is.
+func (s *Store) EditTrial(ctx context.Context, id string, edit func(*dropcap.Trial)) error {
+	return sentence(s.folder, s.inTransaction(ctx, func(tx *sql.Tx) error {
+		var t KeptTrial
+		var document, digest []byte
+		err := tx.QueryRowContext(ctx, "SELECT process, stop, document, digest FROM trial "+
+			"WHERE id = ? AND state = ?", id, string(dropcap.TrialRunning)).Scan(&t.Process,
+			&t.Stop, &document, &digest)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.unseal(document, digest, &t.Trial); err != nil {
+			return err
+		}
+		edit(&t.Trial)
 		return writeTrial(ctx, tx, t)
 	}))
 }

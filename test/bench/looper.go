@@ -162,9 +162,13 @@ func counting(do func() error) (err error) {
 // bpftrace starts the script that the tracer is compared with, and waits until it counts.
 func bpftrace() (pid int, stop func(), err error) {
 	// Its output begins when everything is attached.
-	const script = `[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
-exec bpftrace -e 'BEGIN { printf("ready\n"); } tracepoint:capability:cap_capable { @[comm, args->cap, args->ret] = count(); }'`
-	cmd := exec.Command("sh", "-c", script)
+	return script(`[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
+exec bpftrace -e 'BEGIN { printf("ready\n"); } tracepoint:capability:cap_capable { @[comm, args->cap, args->ret] = count(); }'`)
+}
+
+// script starts a script, and waits until it says that it is ready.
+func script(text string) (pid int, stop func(), err error) {
+	cmd := exec.Command("sh", "-c", text)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -3,6 +3,7 @@
 //
 //	make bench
 //	bin/bench learn     what learning costs, and nothing else
+//	bin/bench trial     what a trial costs, and nothing else
 //	bin/bench downtime  what users see of a change, and nothing else
 //	bin/bench carry     what carrying a large layer costs, and nothing else
 //	bin/bench fleet     the controller of a fleet, and nothing else
@@ -68,8 +69,8 @@ type measured struct {
 }
 
 var all = []measured{
-	{"learn", learning}, {"downtime", downtimes}, {"carry", carried}, {"fleet", fleets},
-	{"audit", run}, {"yield", func() (int, error) { return yielded() }},
+	{"learn", learning}, {"trial", trials}, {"downtime", downtimes}, {"carry", carried},
+	{"fleet", fleets}, {"audit", run}, {"yield", func() (int, error) { return yielded() }},
 }
 
 // of are further parts: one of another on one engine, as "yield docker29".
@@ -123,6 +124,8 @@ func helper(args string) (bool, error) {
 	case callFlag:
 		call(n)
 		return true, nil
+	case trialFlag:
+		return true, denies()
 	case manyFlag:
 		return true, many(n)
 	case hostileFlag:

@@ -86,6 +86,7 @@ func modes(t *testing.T, zsh string) map[string]int64 {
 		"/usr/bin/dropcap": 0o755,
 		"/usr/lib/systemd/system/dropcap-learn.service":     0o644,
 		"/usr/lib/systemd/system/dropcap-watch.service":     0o644,
+		"/usr/lib/systemd/system/dropcap-hold.service":      0o644,
 		"/usr/lib/systemd/system/dropcap-harden.service":    0o644,
 		"/usr/lib/systemd/system/dropcap-serve.service":     0o644,
 		"/usr/lib/systemd/system/dropcap-serve.socket":      0o644,

@@ -121,7 +121,7 @@ func rpmLives(t *testing.T, first string) {
 			t.Errorf("%s calls systemctl %q, want %q", step, got, want)
 		}
 	}
-	const chosen = "dropcap-learn.service dropcap-watch.service dropcap-harden.service " +
+	const chosen = "dropcap-learn.service dropcap-watch.service dropcap-hold.service dropcap-harden.service " +
 		"dropcap-serve.socket"
 	const units = "dropcap-recover.service " + chosen
 	same("install", what("-i", first), "--no-reload preset "+units, "daemon-reload")

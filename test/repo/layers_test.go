@@ -35,7 +35,7 @@ var rooms = map[string]layer{
 	"trial":    verb,
 	"snapshot": verb, "doctor": verb, "explain": verb, "harden": verb, "console": verb,
 	"verdict": verb, "evidence": verb, "image": verb, "recreate": verb, "source": verb,
-	"frame": verb, "trust": verb, "metrics": verb, "watch": verb,
+	"frame": verb, "hold": verb, "trust": verb, "metrics": verb, "watch": verb,
 	"docker": adapter, "kernel": adapter, "bpf": adapter, "store": adapter, "aws": adapter,
 	"layer": adapter, "containerd": adapter, "deny": adapter, "journald": adapter,
 	"webhook": adapter,

@@ -14,6 +14,7 @@ type options struct {
 	files       []file
 	modules     []string
 	args        []string
+	counted     bool
 	bootTimeout time.Duration
 }
 
@@ -55,3 +56,7 @@ func BootTimeout(d time.Duration) Option { return func(o *options) { o.bootTimeo
 
 // Args adds to the kernel's command line.
 func Args(args ...string) Option { return func(o *options) { o.args = append(o.args, args...) } }
+
+// Counted makes the machine's time the number of instructions that it executed, a nanosecond for
+// each, so that what it measures does not depend on how busy this host is.
+func Counted() Option { return func(o *options) { o.counted = true } }

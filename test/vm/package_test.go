@@ -89,7 +89,7 @@ func installed(t *testing.T, m *vm.Machine) {
 	m.Shell(t, "systemctl preset dropcap-learn dropcap-recover")
 	states(t, m, "dropcap-recover", "enabled", "inactive")
 	states(t, m, "dropcap-learn", "disabled", "inactive")
-	is(t, m, "systemd-analyze verify --man=no dropcap-learn.service dropcap-recover.service 2>&1 "+
+	is(t, m, "systemd-analyze verify --man=no dropcap-learn.service dropcap-hold.service dropcap-recover.service 2>&1 "+
 		"| grep dropcap", "")
 	is(t, m, "bash -nc 'source /usr/share/bash-completion/completions/dropcap' && echo ok", "ok")
 	is(t, m, "systemctl list-units --failed --no-legend", "")

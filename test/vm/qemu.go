@@ -67,6 +67,9 @@ func (m *Machine) command(port *os.File, bootArgs string) *exec.Cmd {
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-kernel", filepath.Join(m.kind.dir(), "vmlinuz"), "-append", bootArgs,
 		"-device", "virtio-serial-pci")
+	if opt.counted {
+		cmd.Args = append(cmd.Args, "-icount", "shift=0")
+	}
 	pass := func(f *os.File) int {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 		return 2 + len(cmd.ExtraFiles)

@@ -14,9 +14,18 @@
 #include "../../bpf/programs/argument.h"
 #include "../../bpf/programs/record.h"
 
+#ifndef barrier
+#define barrier() asm volatile("" ::: "memory")
+#endif
+
 char gpl[] SEC("license") = "GPL";
 
 struct container_id { char digits[64]; };
+
+struct expectation {
+	__u64 caps;
+	__u64 until; /* CLOCK_BOOTTIME; 0: without an end */
+};
 
 /* denied holds what user space denies, by a container's own cgroup. */
 struct {
@@ -30,15 +39,18 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct container_id);
-	__type(value, __u64);
+	__type(value, struct expectation);
 	__uint(max_entries, 4096);
 } expected SEC(".maps");
 
-/* place is what a task's cgroup means, as long as nothing was changed. */
+/* place is what a task's cgroup means, as long as nothing was changed. Its first field says whose
+ * it is, since a place is used again at once: it is written first and read last. */
 struct place {
+	__u64 id;   /* of the cgroup */
 	__u64 own;  /* id of the container's own cgroup, this one or one above; 0: none */
 	__u64 caps; /* denied there */
 	__u64 generation;
+	struct expectation expected; /* denied there until then */
 };
 
 /* places is looked into at each check. It keeps the latest, so that no number of cgroups fills it
@@ -83,7 +95,7 @@ struct {
 /* What user space sets: all capabilities that are denied anywhere, and a number that it raises
  * after each change, so that places are found anew. */
 volatile __u64 anywhere;
-volatile __u64 generation;
+volatile __u64 generation; /* 0: nothing has been denied yet */
 
 __u64 lost_counts; /* denied checks that are counted nowhere else: no room */
 __u64 missed;      /* checks that were left to the kernel because they could not be looked at */
@@ -120,13 +132,15 @@ static __noinline struct place *find_place(struct desk *d, __u64 id)
 {
 	struct scratch *scratch = the_scratch();
 	struct place *place = &d->place;
+	struct expectation *e;
 	struct sighting *s;
 	__u64 *caps;
 
 	if (!scratch)
 		return NULL;
 	s = &scratch->sighting;
-	place->own = place->caps = 0;
+	place->id = id;
+	place->own = place->caps = place->expected.caps = 0;
 	place->generation = generation; /* before anything is read that it stands for */
 	__builtin_memset(s->ancestors, 0, sizeof(s->ancestors));
 	find_container(bpf_get_current_task());
@@ -134,11 +148,11 @@ static __noinline struct place *find_place(struct desk *d, __u64 id)
 		place->own = s->first;
 		caps = bpf_map_lookup_elem(&denied, &place->own);
 		if (caps)
-			place->caps |= *caps;
+			place->caps = *caps;
 		/* "docker-" or "libpod-" stands before the id, or nothing does */
-		caps = bpf_map_lookup_elem(&expected, s->name[6] == '-' ? &s->name[7] : &s->name[0]);
-		if (caps)
-			place->caps |= *caps;
+		e = bpf_map_lookup_elem(&expected, s->name[6] == '-' ? &s->name[7] : &s->name[0]);
+		if (e)
+			place->expected = *e;
 	} else {
 		named_by_cgroup(place, s->ancestors);
 	}
@@ -146,27 +160,43 @@ static __noinline struct place *find_place(struct desk *d, __u64 id)
 	return place;
 }
 
+static __always_inline bool denied_at(struct place *place, __u64 cap)
+{
+	struct expectation *e = &place->expected;
+
+	if (place->caps >> cap & 1)
+		return true;
+	return e->caps >> cap & 1 && (!e->until || bpf_ktime_get_boot_ns() < e->until);
+}
+
 /* denied_here reports whether cap is denied to the container that the running task is in. */
 static __always_inline bool denied_here(__u64 cap, __u64 *own)
 {
-	__u64 id = bpf_get_current_cgroup_id();
+	__u64 id = bpf_get_current_cgroup_id(), known = 0;
 	struct place *place = bpf_map_lookup_elem(&places, &id);
-	struct desk *d = NULL;
-	bool is;
+	bool is = false;
+	struct desk *d;
 
-	if (!place || place->generation != generation) {
+	if (place) {
+		is = denied_at(place, cap);
+		*own = place->own;
+		known = place->generation;
+		barrier();
+		if (((volatile struct place *)place)->id != id)
+			known = 0;
+	}
+	if (!known || known != generation) {
 		d = sit_down();
 		if (!d) {
 			__sync_fetch_and_add(&missed, 1);
 			return false;
 		}
 		place = find_place(d, id);
-	}
-	is = place && place->caps >> cap & 1;
-	if (is)
-		*own = place->own;
-	if (d)
+		is = place && denied_at(place, cap);
+		if (place)
+			*own = place->own;
 		stand_up(d);
+	}
 	return is;
 }
 
