@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"dropcap"
 	"dropcap/internal/dockertest/fake"
 	"dropcap/internal/store"
 	"dropcap/internal/testenv"
@@ -153,4 +155,43 @@ func TestNoEngineAtAll(t *testing.T) {
 	browser.Expect(b, `document.querySelectorAll("#matrix tbody tr").length`, 0)
 	e.Behave()
 	browser.Expect(b, `document.querySelectorAll("#matrix tbody tr").length`, 6)
+}
+
+// Where the store's disk is full the pages show all there is.
+func TestLookingOnAFullDisk(t *testing.T) {
+	disk := testenv.SmallDisk(t, "2m")
+	kept, err := store.Open(filepath.Join(disk, "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept.Close()
+	testenv.Fill(t, filepath.Join(disk, "full"))
+	s := &stage{T: t, engine: town(t), store: filepath.Join(disk, "store"),
+		level: dropcap.LevelCIS}
+	s.open(true, "127.0.0.1:0")
+	v := s.seen().visitor()
+	for _, path := range []string{"/", "/container/web", "/history", "/evidence", "/trials",
+		"/harden", "/policy", "/metrics"} {
+		if status, text := v.get(path); status != 200 {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+	if s := s.server.live.scene(); s.Store != "" || len(s.rows) != 6 {
+		t.Errorf("%d rows, and %q", len(s.rows), s.Store)
+	}
+}
+
+// A link that nobody used in time is none.
+func TestALinkExpires(t *testing.T) {
+	s := start(t, town(t), false).seen()
+	link := s.server.NewLink()
+	s.server.sessions.Lock()
+	for k := range s.server.sessions.links {
+		s.server.sessions.links[k] = time.Now().Add(-time.Second)
+	}
+	s.server.sessions.Unlock()
+	v := &visitor{stage: s, http: &http.Client{}}
+	if status, text := v.get(link); status != 401 || !strings.Contains(text, "too old") {
+		t.Errorf("an old link: %d", status)
+	}
 }

@@ -127,3 +127,18 @@ func TestPagesWithoutScript(t *testing.T) {
 		}
 	}
 }
+
+// On paper is what there is to read, and no more: no navigation, no forms, nothing folded or cut.
+func TestPagesOnPaper(t *testing.T) {
+	s := start(t, town(t), true).seen()
+	b := s.browse()
+	b.Go("/container/web")
+	b.Says(`document.documentElement.className`, "js")
+	b.Run(browser.Paper())
+	for _, hidden := range []string{"nav", ".ask", ".copy", ".actions"} {
+		browser.Expect(b, `[...document.querySelectorAll("`+hidden+
+			`")].every(e => getComputedStyle(e).display === "none" || !e.checkVisibility())`, true)
+	}
+	browser.Value[any](b, `dispatchEvent(new Event("beforeprint"))`)
+	browser.Expect(b, `document.querySelectorAll("details:not([open])").length`, 0)
+}

@@ -207,3 +207,8 @@ func (b *Tab) Window(width, height int64) {
 	b.Helper()
 	b.Run(chromedp.EmulateViewport(width, height))
 }
+
+// Paper makes the browser lay pages out as it would print them.
+func Paper() Action {
+	return command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+}
