@@ -196,3 +196,25 @@ func TestTheRunbooksSendWhatTheFormsTake(t *testing.T) {
 		}
 	}
 }
+
+func TestThePageNamesEachDocumentAndParameter(t *testing.T) {
+	page, err := os.ReadFile("../../docs/aws-console.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := forms(t)["dropcap-plan"].Parameters
+	for name, f := range forms(t) {
+		words := []string{name}
+		for p := range f.Parameters {
+			// those that a runbook hands on are a form's own
+			if _, isForm := plan[strings.ToLower(p[:1])+p[1:]]; !isForm {
+				words = append(words, p)
+			}
+		}
+		for _, w := range words {
+			if !bytes.Contains(page, []byte("`"+w+"`")) && !bytes.Contains(page, []byte(w+"=")) {
+				t.Errorf("docs/aws-console.md does not name %s of %s", w, name)
+			}
+		}
+	}
+}
