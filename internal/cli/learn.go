@@ -131,7 +131,7 @@ func (a *app) runLearn(ctx context.Context, names, command []string, f *learnFla
 	var o host.Observer = shown
 	if f.daemon {
 		a.say("starting")
-		s := &learnService{learnTerminal: shown}
+		s := &learnService{learnTerminal: shown, store: f.store}
 		if o = s; f.metrics != "" {
 			e, err := exporter.Open(f.metrics, s.metrics, a.warn)
 			if err != nil {
@@ -214,11 +214,20 @@ type learnService struct {
 	*learnTerminal
 	reported time.Time
 
+	store string
+
 	mu    sync.Mutex
 	began time.Time
 	hook  string
 	soFar host.LearnedSoFar
+
+	// the evidence as of a time; only metrics uses it
+	outline  []dropcap.WorkloadEvidence
+	outlined time.Time
 }
+
+// outlineFor is how long evidence is taken as it was: a recording stores some twice a minute.
+const outlineFor = time.Minute
 
 func (s *learnService) Progress(p host.Progress) {
 	switch p := p.(type) {
@@ -246,11 +255,21 @@ func (s *learnService) note(keep func()) {
 	keep()
 }
 
-// metrics returns what the recording knows of itself.
-func (s *learnService) metrics(context.Context) metrics.State {
+// metrics returns what the recording knows of itself, and how good the evidence is by now. It is
+// called by one goroutine at a time.
+func (s *learnService) metrics(ctx context.Context) metrics.State {
+	m := metrics.State{Version: version(), Now: time.Now()}
+	if time.Since(s.outlined) >= outlineFor {
+		list, err := s.hostFor(s.store, s).EvidenceOutline(ctx)
+		if err == nil {
+			s.outline, s.outlined = list, time.Now()
+		}
+	}
+	if !s.outlined.IsZero() {
+		m.Evidence = &s.outline
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := metrics.State{Version: version(), Now: time.Now()}
 	if !s.began.IsZero() {
 		m.Tracer = &metrics.Tracer{Hook: s.hook, Lost: s.soFar.Lost,
 			LossUnknown: s.soFar.LossUnknown}

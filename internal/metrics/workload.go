@@ -124,7 +124,7 @@ func workloadFamilies(s State) []*family {
 
 func confidenceFamily(all []workload) *family {
 	confidence := newFamily("dropcap_workloads", gauge,
-		"Workloads with containers on this host, by the confidence of their evidence.")
+		"Workloads by the confidence of their evidence.")
 	counts := make([]int, len(confidences))
 	for _, w := range all {
 		counts[w.confidence]++

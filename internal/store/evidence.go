@@ -24,6 +24,18 @@ func (s *Store) Evidence(ctx context.Context) ([]dropcap.WorkloadEvidence, error
 	return list, sentence(s.folder, err)
 }
 
+// EachEvidence passes on all evidence, one after the other in the order of Evidence, without
+// keeping any. An error of do ends it, and is returned.
+func (s *Store) EachEvidence(ctx context.Context, do func(dropcap.WorkloadEvidence) error) error {
+	return sentence(s.folder, s.each(ctx, func(document, digest []byte) error {
+		var w dropcap.WorkloadEvidence
+		if err := s.unseal(document, digest, &w); err != nil {
+			return err
+		}
+		return do(w)
+	}, "SELECT document, digest FROM evidence ORDER BY workload, revision"))
+}
+
 // Update changes the evidence of one workload at one revision, in one transaction. change receives
 // what is stored, nil if nothing is, and returns the new value. It must not use the store. If it
 // fails, Update returns its error unchanged. After any error nothing has changed.
