@@ -73,7 +73,7 @@ type detailsBody struct {
 
 // Details asks the engine for them. The error is dropcap.ErrNotFound if there is no such container.
 func (c *Client) Details(ctx context.Context, id string) (Details, error) {
-	if !fullID.MatchString(id) {
+	if !fullID().MatchString(id) {
 		return Details{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
 			printable(id, 80), dropcap.ErrNotFound)
 	}

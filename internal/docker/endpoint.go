@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
@@ -44,10 +45,12 @@ type endpoint struct {
 // shown returns the host without a password.
 func (e endpoint) shown() string { return redacted(e.Host) }
 
-var password = regexp.MustCompile(`://([^/@:\s]*):[^@\s]*@`)
+var password = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`://([^/@:\s]*):[^@\s]*@`)
+})
 
 // redacted removes passwords from the addresses in a text, even from malformed ones.
-func redacted(text string) string { return password.ReplaceAllString(text, "://$1:xxxxx@") }
+func redacted(text string) string { return password().ReplaceAllString(text, "://$1:xxxxx@") }
 
 // resolve finds the endpoint in docker's order of preference (docker/cli cli/command/cli.go,
 // resolveContextName and resolveDefaultDockerEndpoint). It does not import their package, which

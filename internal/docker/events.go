@@ -219,7 +219,7 @@ var podmanActions = map[string]string{"died": "die", "exec": "exec_start", "exec
 
 // event converts b; false if it does not concern a container.
 func (b eventBody) event() (Event, bool) {
-	if b.Type != "container" || !fullID.MatchString(b.Actor.ID) {
+	if b.Type != "container" || !fullID().MatchString(b.Actor.ID) {
 		return Event{}, false
 	}
 	action, rest, _ := strings.Cut(b.Action, ":") // "exec_start: sh -c …", "health_status: healthy"

@@ -32,7 +32,7 @@ func (c *Client) Exec(ctx context.Context, id string) (dropcap.Exec, error) {
 
 func (c *Client) exec(ctx context.Context, id string) (e dropcap.Exec, running bool, err error) {
 	path := "/exec/" + id + "/json"
-	if !fullID.MatchString(id) {
+	if !fullID().MatchString(id) {
 		return e, false, unreadable(request{method: http.MethodGet, path: "/exec/…/json"},
 			badID(id))
 	}
@@ -54,7 +54,7 @@ func (c *Client) exec(ctx context.Context, id string) (e dropcap.Exec, running b
 func (c *Client) execs(ctx context.Context, ids []string) ([]dropcap.Exec, error) {
 	live := []dropcap.Exec{}
 	for _, id := range ids {
-		if !fullID.MatchString(id) {
+		if !fullID().MatchString(id) {
 			return nil, unreadable(request{method: http.MethodGet, path: "/containers/…/json"},
 				badID(id))
 		}

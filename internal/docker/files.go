@@ -33,7 +33,7 @@ func (c *Client) Archive(ctx context.Context, id, path string) (io.ReadCloser, e
 
 func (c *Client) archive(ctx context.Context, id, what string,
 	query url.Values) (io.ReadCloser, error) {
-	if !fullID.MatchString(id) {
+	if !fullID().MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the files of %q: %w",
 			printable(id, 80), dropcap.ErrNotFound)
 	}

@@ -47,12 +47,12 @@ func FuzzInspect(f *testing.F) {
 			}
 			return
 		}
-		if !fullID.MatchString(got.ID) || got.PID < 0 || got.PID > maxPID || got.Owner.Kind != "" ||
-			got.Execs == nil {
+		if !fullID().MatchString(got.ID) || got.PID < 0 || got.PID > maxPID ||
+			got.Owner.Kind != "" || got.Execs == nil {
 			t.Errorf("got %+v", got)
 		}
 		for _, x := range got.Execs {
-			if !fullID.MatchString(x.ID) || x.PID < 0 || x.PID > maxPID {
+			if !fullID().MatchString(x.ID) || x.PID < 0 || x.PID > maxPID {
 				t.Errorf("exec %+v", x)
 			}
 		}
@@ -78,7 +78,7 @@ func FuzzGreeting(f *testing.F) {
 			t.Errorf("%+v", e)
 		}
 		c := &Client{engine: e}
-		if err := c.agree(""); err == nil && !apiVersion.MatchString(c.engine.agreed) {
+		if err := c.agree(""); err == nil && !apiVersion().MatchString(c.engine.agreed) {
 			t.Errorf("agreed on %q", c.engine.agreed)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"dropcap"
 )
@@ -64,11 +65,13 @@ type gate struct {
 }
 
 // versionPrefix matches the version at the start of a client's path.
-var versionPrefix = regexp.MustCompile(`^/v[0-9]+\.[0-9]+/`)
+var versionPrefix = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^/v[0-9]+\.[0-9]+/`)
+})
 
 // apiPath returns a request's path without the version.
 func apiPath(u *url.URL) string {
-	if at := versionPrefix.FindString(u.Path); at != "" {
+	if at := versionPrefix().FindString(u.Path); at != "" {
 		return u.Path[len(at)-1:]
 	}
 	return u.Path

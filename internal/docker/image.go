@@ -45,13 +45,15 @@ type imageBody struct {
 	Config struct{ Labels map[string]string }
 }
 
-var imageID = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}$`)
+var imageID = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}$`)
+})
 
 var errImage = errors.New("the image has no id")
 
 // labels returns an image's labels. On any error the container's labels are not believed.
 func (i *imageCache) labels(ctx context.Context, c *Client, id string) (map[string]string, error) {
-	if !imageID.MatchString(id) {
+	if !imageID().MatchString(id) {
 		return nil, errImage
 	}
 	i.mu.Lock()

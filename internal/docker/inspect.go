@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	"dropcap"
 )
@@ -40,13 +41,15 @@ type containerBody struct {
 
 // anyName matches what the engine accepts as a name or id, so that an odd name cannot lead to
 // another path.
-var anyName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+var anyName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+})
 
 // Inspect describes one container, by id, a unique prefix of it, or name. It leaves Kernel zero,
 // and Predicted too except on Podman; the labels are in EngineLabels only. The error is
 // dropcap.ErrNotFound if there is no such container, or if it vanishes meanwhile.
 func (c *Client) Inspect(ctx context.Context, idOrName string) (dropcap.Container, error) {
-	if !anyName.MatchString(idOrName) {
+	if !anyName().MatchString(idOrName) {
 		return dropcap.Container{}, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
 			printable(idOrName, 80), dropcap.ErrNotFound)
 	}
@@ -78,9 +81,9 @@ const maxPID = 1 << 22
 // its processes.
 func (b containerBody) check(asked string) error {
 	switch {
-	case !fullID.MatchString(b.ID):
+	case !fullID().MatchString(b.ID):
 		return badID(b.ID)
-	case fullID.MatchString(asked) && asked != b.ID:
+	case fullID().MatchString(asked) && asked != b.ID:
 		return fmt.Errorf("it is about another container")
 	case b.State.Pid < 0 || b.State.Pid > maxPID:
 		return fmt.Errorf("%d is not a process id", b.State.Pid)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"dropcap"
 )
@@ -68,7 +69,7 @@ func listed(m map[string]json.RawMessage) (Listed, error) {
 	l := Listed{Mounts: m["Mounts"]}
 	var names []string
 	var host struct{ NetworkMode string }
-	if err := json.Unmarshal(m["Id"], &l.ID); err != nil || !fullID.MatchString(l.ID) {
+	if err := json.Unmarshal(m["Id"], &l.ID); err != nil || !fullID().MatchString(l.ID) {
 		return l, badID(l.ID)
 	}
 	for key, into := range map[string]any{"Names": &names, "State": &l.State, "HostConfig": &host} {
@@ -83,7 +84,9 @@ func listed(m map[string]json.RawMessage) (Listed, error) {
 }
 
 // fullID protects the later search for cgroups.
-var fullID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var fullID = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-f]{64}$`)
+})
 
 func badID(id string) error {
 	return fmt.Errorf("the id %q is not 64 hexadecimal digits", printable(id, 80))

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/moby/moby/client"
 	"github.com/moby/moby/client/pkg/versions"
@@ -22,7 +23,9 @@ type engineInfo struct {
 	libpod  string // the version of Podman's own API; empty for docker
 }
 
-var apiVersion = regexp.MustCompile(`^[1-9][0-9]?\.[0-9]{1,3}$`)
+var apiVersion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[1-9][0-9]?\.[0-9]{1,3}$`)
+})
 
 // negotiate asks for /_ping, whose headers contain all that is needed. /version would do too, but
 // makes the engine run "runc --version" and "docker-init --version" each time (moby daemon/info.go,
@@ -65,16 +68,18 @@ func greeting(h http.Header) engineInfo {
 	case "Docker", "Libpod":
 		e.version = printable(version, 60)
 	}
-	if libpod := h.Get("Libpod-Api-Version"); libpodVersion.MatchString(libpod) {
+	if libpod := h.Get("Libpod-Api-Version"); libpodVersion().MatchString(libpod) {
 		e.name, e.libpod, e.version = "podman", libpod, libpod
 	}
 	return e
 }
 
-var libpodVersion = regexp.MustCompile(`^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(-[0-9A-Za-z.]{1,20})?$`)
+var libpodVersion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(-[0-9A-Za-z.]{1,20})?$`)
+})
 
 func valid(v string) string {
-	if apiVersion.MatchString(v) {
+	if apiVersion().MatchString(v) {
 		return v
 	}
 	return ""
@@ -90,7 +95,7 @@ func (c *Client) askVersion(ctx context.Context) error {
 	for _, part := range v.Components {
 		if part.Name == "Podman Engine" {
 			c.engine.name = "podman"
-			if libpodVersion.MatchString(part.Version) {
+			if libpodVersion().MatchString(part.Version) {
 				c.engine.libpod = part.Version
 			}
 		}

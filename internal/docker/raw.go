@@ -54,7 +54,7 @@ func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.R
 
 // RawContainer returns the whole answer of GET /containers/ID/json.
 func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, error) {
-	if !fullID.MatchString(id) {
+	if !fullID().MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
 			printable(id, 80), dropcap.ErrNotFound)
 	}
@@ -76,7 +76,7 @@ func (c *Client) RawContainer(ctx context.Context, id string) (json.RawMessage, 
 // it uses of the host and of others: Id, Name, Image, State, HostConfig and Mounts, as far as each
 // is short enough to read. It succeeds whatever else the answer contains.
 func (c *Client) Sketch(ctx context.Context, id string) (json.RawMessage, error) {
-	if !fullID.MatchString(id) {
+	if !fullID().MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot inspect %q: %w",
 			printable(id, 80), dropcap.ErrNotFound)
 	}
@@ -103,7 +103,7 @@ func (c *Client) Sketch(ctx context.Context, id string) (json.RawMessage, error)
 // RawImage returns the whole answer of GET /images/ID/json; nil without an error if the image is
 // gone.
 func (c *Client) RawImage(ctx context.Context, id string) (json.RawMessage, error) {
-	if !imageID.MatchString(id) {
+	if !imageID().MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "",
 			"cannot inspect the image %q: that is no id", printable(id, 80))
 	}
@@ -117,7 +117,7 @@ func (c *Client) RawImage(ctx context.Context, id string) (json.RawMessage, erro
 // RawNetwork returns the whole answer of GET /networks/ID; nil without an error if the network is
 // gone.
 func (c *Client) RawNetwork(ctx context.Context, idOrName string) (json.RawMessage, error) {
-	if !anyName.MatchString(idOrName) {
+	if !anyName().MatchString(idOrName) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "",
 			"cannot inspect the network %q: that is no name", printable(idOrName, 80))
 	}
@@ -131,7 +131,7 @@ func (c *Client) RawNetwork(ctx context.Context, idOrName string) (json.RawMessa
 // RawLayer returns the whole answer of GET /containers/ID/changes: what was written into the
 // container's own layer; "null" if nothing was.
 func (c *Client) RawLayer(ctx context.Context, id string) (json.RawMessage, error) {
-	if !fullID.MatchString(id) {
+	if !fullID().MatchString(id) {
 		return nil, dropcap.Errorf(dropcap.CodeError, "", "cannot read the layer of %q: %w",
 			printable(id, 80), dropcap.ErrNotFound)
 	}

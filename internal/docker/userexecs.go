@@ -50,7 +50,7 @@ func (c *Client) UserExecs(ctx context.Context, inspect json.RawMessage) ([]stri
 	}
 	health := b.command()
 	for _, id := range b.ExecIDs[:min(len(b.ExecIDs), maxExecs)] {
-		if !fullID.MatchString(id) {
+		if !fullID().MatchString(id) {
 			return nil, unreadable(request{method: "GET", path: "/containers/…/json"}, badID(id))
 		}
 		var e struct {

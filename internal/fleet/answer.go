@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dropcap"
@@ -195,10 +196,10 @@ func (t *task) wordless(e *Engine, o dropcap.NodeOutput, err error) {
 			"`dropcap fleet install --targets …` installs it")
 		return
 	}
-	if m := errorLine.FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 &&
+	if m := errorLine().FindStringSubmatch(o.Stderr); m != nil && o.Exit != 0 &&
 		!strings.Contains(o.Stdout, "BEGIN DROPCAP") {
 		hint := ""
-		if h := hintLine.FindStringSubmatch(o.Stderr); h != nil {
+		if h := hintLine().FindStringSubmatch(o.Stderr); h != nil {
 			hint = printable.Cut(h[1], maxQuoted)
 		}
 		if o.Exit == dropcap.ExitUsage && t.host.Sent <= 1 {
@@ -237,6 +238,10 @@ const NotInstalled = "dropcap: not installed"
 const maxQuoted = 500
 
 var (
-	errorLine = regexp.MustCompile(`(?m)^dropcap: error: (.+)`)
-	hintLine  = regexp.MustCompile(`(?m)^dropcap: hint: (.+)`)
+	errorLine = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^dropcap: error: (.+)`)
+	})
+	hintLine = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^dropcap: hint: (.+)`)
+	})
 )

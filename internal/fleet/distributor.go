@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dropcap"
 	"dropcap/internal/printable"
@@ -13,21 +14,27 @@ import (
 
 var (
 	// The API model of Systems Manager: DocumentName, DocumentARN, DocumentVersionName.
-	packageForm = regexp.MustCompile(
-		`^([A-Za-z0-9_.-]{3,128}|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:document/[A-Za-z0-9_.-]{3,80})$`)
-	packageVersionForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,128}$`)
-	reserved           = regexp.MustCompile(`^(?i:aws|amazon|amzn)`)
+	packageForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(
+			`^([A-Za-z0-9_.-]{3,128}|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:document/[A-Za-z0-9_.-]{3,80})$`)
+	})
+	packageVersionForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Za-z0-9_.-]{0,128}$`)
+	})
+	reserved = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?i:aws|amazon|amzn)`)
+	})
 )
 
 // CheckPackage checks the package's name and the form of a request to Distributor.
 func CheckPackage(p dropcap.PackageAction) error {
 	switch {
-	case !packageForm.MatchString(p.Name) || strings.HasPrefix(p.Name, LookDocument) ||
+	case !packageForm().MatchString(p.Name) || strings.HasPrefix(p.Name, LookDocument) ||
 		strings.HasPrefix(p.Name, ChangeDocument):
 		return fmt.Errorf("cannot call a package %q", p.Name)
-	case reserved.MatchString(p.Name):
+	case reserved().MatchString(p.Name):
 		return fmt.Errorf("cannot call a package %q: names that begin so are AWS's own", p.Name)
-	case !packageVersionForm.MatchString(p.Version):
+	case !packageVersionForm().MatchString(p.Version):
 		return fmt.Errorf("cannot ask for version %q of a package: it has letters, digits and . "+
 			"_ - only", p.Version)
 	}
@@ -113,17 +120,23 @@ func (r *ScriptResult) good(words string) {
 }
 
 var (
-	noFile = regexp.MustCompile(
-		`no manifest found for platform: ([^,\n]*), version [^,\n]*, architecture (\S*)`)
-	itself  = regexp.MustCompile(`dropcap (?:un)?install: error: (cannot .+)`)
-	address = regexp.MustCompile(`(https?|s3)://\S+`)
+	noFile = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(
+			`no manifest found for platform: ([^,\n]*), version [^,\n]*, architecture (\S*)`)
+	})
+	itself = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`dropcap (?:un)?install: error: (cannot .+)`)
+	})
+	address = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(https?|s3)://\S+`)
+	})
 )
 
 // undone says why an agent failed. The agent's text quotes signed addresses, which must not be
 // shown.
 func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	f := &dropcap.HostFailure{Host: host, Cause: "no-package"}
-	file, own := noFile.FindStringSubmatch(stderr), itself.FindStringSubmatch(stderr)
+	file, own := noFile().FindStringSubmatch(stderr), itself().FindStringSubmatch(stderr)
 	switch {
 	case own != nil:
 		f.Cause, f.Message = "error", printable.Cut(own[1], maxQuoted)
@@ -152,7 +165,7 @@ func (s Scripted) undone(host, stderr string) *dropcap.HostFailure {
 	default:
 		line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
 		f.Cause, f.Message = "error", "Distributor could not do it: "+
-			printable.Cut(address.ReplaceAllString(line, "(an address)"), 300)
+			printable.Cut(address().ReplaceAllString(line, "(an address)"), 300)
 	}
 	return f
 }

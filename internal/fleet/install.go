@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 //go:embed documents/install.sh
@@ -22,9 +23,15 @@ type Binary struct {
 }
 
 var (
-	urlForm     = regexp.MustCompile(`^https?://[A-Za-z0-9.:_-]+/[A-Za-z0-9._~:/?&=%+,@!-]*$`)
-	sumForm     = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	versionForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,99}$`)
+	urlForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^https?://[A-Za-z0-9.:_-]+/[A-Za-z0-9._~:/?&=%+,@!-]*$`)
+	})
+	sumForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9a-f]{64}$`)
+	})
+	versionForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+~_-]{0,99}$`)
+	})
 )
 
 // maxBinary is the size of the largest program to install.
@@ -34,7 +41,7 @@ const maxBinary = 512 << 20
 // the host chooses by its architecture, and verifies before anything can run. It prints what it
 // did, or why it failed.
 func InstallLines(version string, amd64, arm64 Binary) ([]string, error) {
-	if !versionForm.MatchString(version) {
+	if !versionForm().MatchString(version) {
 		return nil, fmt.Errorf("cannot install version %q: that is no name of one", version)
 	}
 	lines := []string{"version='" + version + "' package="}
@@ -65,10 +72,10 @@ func (b Binary) words(arch string) string {
 
 func (b Binary) check() error {
 	switch {
-	case !urlForm.MatchString(b.URL):
+	case !urlForm().MatchString(b.URL):
 		return fmt.Errorf("cannot install from that address: it is not of the form " +
 			"https://HOST/PATH?QUERY, or has characters that a shell could take for its own")
-	case !sumForm.MatchString(b.SHA256):
+	case !sumForm().MatchString(b.SHA256):
 		return fmt.Errorf("cannot install what is not known: %q is no SHA-256 of 64 hexadecimal "+
 			"digits", b.SHA256)
 	case b.Size <= 0 || b.Size > maxBinary:

@@ -37,7 +37,7 @@ func PackageVersion(version string) string {
 // "arm64" or both. Equal programs produce equal bytes.
 func NewPackage(version string, programs map[string][]byte) (dropcap.Package, error) {
 	p := dropcap.Package{Version: PackageVersion(version), Files: map[string][]byte{}}
-	if !versionForm.MatchString(version) || len(programs) == 0 {
+	if !versionForm().MatchString(version) || len(programs) == 0 {
 		return p, fmt.Errorf("cannot make a package of version %q and %d programs", version,
 			len(programs))
 	}

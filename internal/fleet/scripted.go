@@ -189,7 +189,7 @@ func (s Scripted) read(ctx context.Context, c dropcap.NodeCommand, id string, i 
 		o.Exit > 0):
 		lines := strings.Split(strings.TrimSpace(o.Stderr), "\n")
 		message := lines[0]
-		if m := errorLine.FindStringSubmatch(o.Stderr); m != nil {
+		if m := errorLine().FindStringSubmatch(o.Stderr); m != nil {
 			message = m[1]
 		}
 		r.fail("error", printable.Line(message), "")

@@ -9,7 +9,7 @@ import (
 // is in use as was left by its last run (GOGC), which for a program that looks at one host and ends
 // means a run for every few milliseconds of work; with this it hardly runs at all. It costs
 // no memory but what is not collected meanwhile, at most as much again, on hosts of any size.
-const headroom = 16 << 20
+const headroom = 6 << 20
 
 // unhurried has the collector begin late, until the command ends.
 func unhurried() (end func()) {

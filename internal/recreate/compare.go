@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dropcap"
 )
@@ -198,11 +199,13 @@ func because(before, after any) string {
 	return "differs"
 }
 
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_./:-]{1,120}$`)
+var plainName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_./:-]{1,120}$`)
+})
 
 // name makes a key printable: label keys are untrusted.
 func name(key string) string {
-	if plainName.MatchString(key) {
+	if plainName().MatchString(key) {
 		return key
 	}
 	quoted := fmt.Sprintf("%q", key)

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // change is an entry of GET /containers/ID/changes.
@@ -58,8 +59,10 @@ var engines = []string{
 
 // nvidia are the files that NVIDIA's runtime hook binds into a container with GPUs, and the
 // loader's cache that it renews (libnvidia-container, src/nvc_mount.c and nvc_ldcache.c).
-var nvidia = regexp.MustCompile(
-	`^(/usr)?/(bin|lib|lib64|lib/[a-z0-9_]+-linux-gnu)(/firmware|/vdpau)?(/nvidia.*|/lib(nvidia|cuda|vdpau_nvidia|nvcuvid|nvoptix)[^/]*)?$|^/etc/ld\.so\.cache~?$|^/etc/vulkan.*|^/usr/share/(nvidia|glvnd|egl).*`)
+var nvidia = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(
+		`^(/usr)?/(bin|lib|lib64|lib/[a-z0-9_]+-linux-gnu)(/firmware|/vdpau)?(/nvidia.*|/lib(nvidia|cuda|vdpau_nvidia|nvcuvid|nvoptix)[^/]*)?$|^/etc/ld\.so\.cache~?$|^/etc/vulkan.*|^/usr/share/(nvidia|glvnd|egl).*`)
+})
 
 // Layer returns the paths in the container's own layer that the workload has changed and a
 // re-creation would lose.
@@ -76,7 +79,7 @@ func (r *Recipe) Layer() []string {
 		case c.Kind == added && made[usr(c.Path)], c.Kind != deleted && slices.Contains(engines,
 			c.Path):
 		case c.Kind == modified && inside[c.Path]:
-		case len(r.host.DeviceRequests) > 0 && nvidia.MatchString(c.Path):
+		case len(r.host.DeviceRequests) > 0 && nvidia().MatchString(c.Path):
 		default:
 			lost = append(lost, c.Path)
 		}

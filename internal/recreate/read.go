@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dropcap"
 )
@@ -94,10 +95,18 @@ type image struct {
 }
 
 var (
-	fullID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	okName   = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`) // moby daemon/names/names.go
-	version  = regexp.MustCompile(`^[1-9][0-9]?\.[0-9]{1,3}$`)
-	okNumber = regexp.MustCompile(`^[0-9]{1,3}$`)
+	fullID = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9a-f]{64}$`)
+	})
+	okName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+	}) // moby daemon/names/names.go
+	version = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[1-9][0-9]?\.[0-9]{1,3}$`)
+	})
+	okNumber = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9]{1,3}$`)
+	})
 )
 
 func read(o Original) (*Recipe, error) {
@@ -107,11 +116,11 @@ func read(o Original) (*Recipe, error) {
 	}
 	r.id, r.name = r.in.ID, strings.TrimPrefix(r.in.Name, "/")
 	switch {
-	case !fullID.MatchString(r.id):
+	case !fullID().MatchString(r.id):
 		return nil, unreadable("what the engine says of the container", errors.New("it has no id"))
-	case !okName.MatchString(r.in.Name):
+	case !okName().MatchString(r.in.Name):
 		return nil, unreadable("what the engine says of "+r.id[:12], errors.New("it has no name"))
-	case !version.MatchString(o.API):
+	case !version().MatchString(o.API):
 		return nil, unreadable("what the engine says of "+r.name,
 			fmt.Errorf("%q is not an API version", o.API))
 	case r.in.Config == nil || r.in.HostConfig == nil:
@@ -258,7 +267,7 @@ func older(a, b string) bool {
 }
 
 func number(s string) (n int) {
-	if !okNumber.MatchString(s) {
+	if !okNumber().MatchString(s) {
 		return 0
 	}
 	for _, c := range s {

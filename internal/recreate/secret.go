@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -15,12 +16,14 @@ import (
 // kernel interprets: names, addresses, paths, numbers.
 
 // userinfo is a URL's user and password.
-var userinfo = regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@`)
+var userinfo = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`://[^/@\s]*:[^/@\s]+@`)
+})
 
 // hides reports whether a value of an open field is hidden nevertheless: a password in a URL, a
 // value of the container's own environment, or what is not printable as it is.
 func (r *Recipe) hides(text string) bool {
-	if !plainText(text) || userinfo.MatchString(text) {
+	if !plainText(text) || userinfo().MatchString(text) {
 		return true
 	}
 	return slices.ContainsFunc(r.values(), func(v string) bool { return strings.Contains(text, v) })
@@ -129,11 +132,13 @@ func quotedLines(text string) []string {
 	return append(out, line.String()+"'")
 }
 
-var bare = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+var bare = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+})
 
 // quote returns a text as one word for sh (POSIX, 2.2.2 Single-Quotes).
 func quote(s string) string {
-	if bare.MatchString(s) {
+	if bare().MatchString(s) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

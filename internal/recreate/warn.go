@@ -93,7 +93,7 @@ func (r *Recipe) readOnlyBinds() bool {
 func (r *Recipe) pinned() []string {
 	var out []string
 	for _, m := range r.in.Mounts {
-		if m.Type == "volume" && fullID.MatchString(m.volume()) {
+		if m.Type == "volume" && fullID().MatchString(m.volume()) {
 			out = append(out, cleaned(m.Destination))
 		}
 	}

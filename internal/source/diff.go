@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dropcap/caps"
 	"dropcap/internal/owner"
@@ -129,15 +130,17 @@ const longestLine = 1200
 
 // aboutCaps is a line that holds nothing but capabilities; not even a comment, in which anything
 // may stand.
-var aboutCaps = regexp.MustCompile(
-	`^[ \t]*(["']?(cap_add|cap_drop|privileged)["']?[ ]*:[ ]*)?(\*[A-Za-z0-9_.-]+|&[A-Za-z0-9_.-]+)?-?[ \t]*\[?[A-Za-z_"', ]*\]?,?[ \t]*\r?\n?$`)
+var aboutCaps = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(
+		`^[ \t]*(["']?(cap_add|cap_drop|privileged)["']?[ ]*:[ ]*)?(\*[A-Za-z0-9_.-]+|&[A-Za-z0-9_.-]+)?-?[ \t]*\[?[A-Za-z_"', ]*\]?,?[ \t]*\r?\n?$`)
+})
 
 func (h hunk) harmless() bool {
 	for _, l := range append(append([]string{}, h.out...), h.new...) {
-		if len(l) > longestLine || !aboutCaps.MatchString(l) {
+		if len(l) > longestLine || !aboutCaps().MatchString(l) {
 			return false
 		}
-		for _, word := range aWord.FindAllString(l, -1) {
+		for _, word := range aWord().FindAllString(l, -1) {
 			if !knownWord(word) {
 				return false
 			}
@@ -146,7 +149,9 @@ func (h hunk) harmless() bool {
 	return true
 }
 
-var aWord = regexp.MustCompile(`[A-Za-z_]+`)
+var aWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[A-Za-z_]+`)
+})
 
 // knownWord reports whether a word is a key, a boolean or a capability's name, in any spelling.
 func knownWord(w string) bool {

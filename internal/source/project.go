@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dropcap"
 	"dropcap/internal/printable"
@@ -26,8 +27,12 @@ type Project struct {
 // What compose takes as names (compose-go loader/normalize.go and the schema of services); a label
 // may say anything.
 var (
-	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
-	serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
+	projectName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+	})
+	serviceName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
+	})
 )
 
 const labelPrefix = "com.docker.compose."
@@ -42,7 +47,7 @@ func ReadProject(labels map[string]string) (Project, error) {
 	switch {
 	case strings.EqualFold(labels[labelPrefix+"oneoff"], "true"):
 		return p, cannot("one-off", "it was made by docker compose run, which no file repeats")
-	case !projectName.MatchString(p.Name) || !serviceName.MatchString(p.Service):
+	case !projectName().MatchString(p.Name) || !serviceName().MatchString(p.Service):
 		return p, cannot("labels", "its labels do not name a project and a service")
 	case files == "" || p.Dir == "":
 		return p, cannot("no-files", "its labels do not say which files it was made from")
@@ -148,11 +153,13 @@ func Line(args []string) string {
 
 // aStep is a line of compose's about something that it does: "Container shop-web-1 Recreate". Other
 // lines may repeat what stands in the files.
-var aStep = regexp.MustCompile(`^(Container|Network|Volume|Image|Service) \S+ +[A-Z][a-z]+$`)
+var aStep = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(Container|Network|Volume|Image|Service) \S+ +[A-Z][a-z]+$`)
+})
 
 // step is such a line, for the end of a sentence.
 func step(line string) string {
-	if !aStep.MatchString(line) {
+	if !aStep().MatchString(line) {
 		return ""
 	}
 	return ": " + printable.Cut(line, mostShown)
@@ -312,14 +319,16 @@ func Running(output string) (names []string) {
 
 // brokeOff is what compose 2 ends a rehearsal with where it would write a config or secret into a
 // container that it has only pretended to make (docker/compose pkg/dryrun/dryrunclient.go).
-var brokeOff = regexp.MustCompile(`^Could not find the file \S+ in container \S+$`)
+var brokeOff = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^Could not find the file \S+ in container \S+$`)
+})
 
 // BrokeOff reports whether a rehearsal ended early, though the project is fine.
 func BrokeOff(output string) bool {
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		rest, rehearsed := strings.CutPrefix(line, "DRY-RUN MODE -")
-		if rehearsed && brokeOff.MatchString(strings.TrimSpace(rest)) {
+		if rehearsed && brokeOff().MatchString(strings.TrimSpace(rest)) {
 			return true
 		}
 	}
@@ -337,7 +346,7 @@ func Replaces(output string, containers, beside []string) error {
 			"level=warning") {
 			continue
 		}
-		if brokeOff.MatchString(line) {
+		if brokeOff().MatchString(line) {
 			continue
 		}
 		if len(words) == 3 && words[0] == "Container" && slices.Contains(beside, words[1]) &&
@@ -345,7 +354,7 @@ func Replaces(output string, containers, beside []string) error {
 			continue
 		}
 		if len(words) != 3 || words[0] != "Container" ||
-			!slices.Contains(containers, interim.ReplaceAllString(words[1], "$2")) {
+			!slices.Contains(containers, interim().ReplaceAllString(words[1], "$2")) {
 			return cannot("pending", "compose would do more than that%s", step(line))
 		}
 		if words[2] == "Recreate" {

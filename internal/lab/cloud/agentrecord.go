@@ -26,7 +26,7 @@ type unreported struct {
 // recordFile returns the file of a message: in "current" until the end is reported, then in
 // "completed".
 func (a *Agent) recordFile(which, id string) string {
-	return filepath.Join(a.Folder, which, strange.ReplaceAllString(id, "_"))
+	return filepath.Join(a.Folder, which, strange().ReplaceAllString(id, "_"))
 }
 
 func (a *Agent) openBooks() error {

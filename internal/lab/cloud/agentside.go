@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -155,14 +156,16 @@ func (r *region) acknowledge(id string) {
 	}
 }
 
-var nodeForm = regexp.MustCompile(`^(i-([0-9a-f]{8}|[0-9a-f]{17})|mi-[0-9a-f]{17})$`)
+var nodeForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(i-([0-9a-f]{8}|[0-9a-f]{17})|mi-[0-9a-f]{17})$`)
+})
 
 // ping handles a ping. An agent's first ping registers its node, as for an instance with a role.
 func (c *Cloud) ping(r *region, in map[string]any) *failure {
 	id := str(in, "InstanceId")
 	n := r.nodes[id]
 	if n == nil {
-		if !nodeForm.MatchString(id) {
+		if !nodeForm().MatchString(id) {
 			return fail("InvalidInstanceId", "The instance ID %s is not valid.", id)
 		}
 		n = &Node{ID: id, Account: r.account, Region: r.region, Name: id, Platform: "Linux",

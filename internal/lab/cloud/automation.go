@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -275,7 +276,9 @@ func (s *stepRun) told() {
 }
 
 // propertyForm is the only form of a JSONPath that is read here: a field of a list's first item.
-var propertyForm = regexp.MustCompile(`^\$\.([A-Za-z]+)\[0\]\.([A-Za-z]+)$`)
+var propertyForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\$\.([A-Za-z]+)\[0\]\.([A-Za-z]+)$`)
+})
 
 // assert asks for the managed nodes, and fails the step unless a property of the answer is one of
 // those that are desired.
@@ -284,7 +287,7 @@ func (c *Cloud) assert(r *region, s *stepRun) {
 	for _, name := range []string{"Service", "Api", "PropertySelector", "DesiredValues"} {
 		delete(in, name)
 	}
-	at := propertyForm.FindStringSubmatch(str(s.inputs, "PropertySelector"))
+	at := propertyForm().FindStringSubmatch(str(s.inputs, "PropertySelector"))
 	if str(s.inputs, "Service") != "ssm" || at == nil ||
 		str(s.inputs, "Api") != "DescribeInstanceInformation" {
 		s.end("Failed", "only properties of DescribeInstanceInformation are known here")

@@ -6,14 +6,23 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // reference is what a runbook refers to: a parameter, a step's output, or a variable of Automation.
 var (
-	reference     = regexp.MustCompile(`\{\{\s*([A-Za-z0-9_.:]+)\s*\}\}`)
-	onlyReference = regexp.MustCompile(`^\{\{\s*([A-Za-z0-9_.:]+)\s*\}\}$`)
-	stepName      = regexp.MustCompile(`^[A-Za-z0-9_]{3,128}$`)
-	failureForm   = regexp.MustCompile(`^(Abort|Continue|step:([A-Za-z0-9_]+))$`)
+	reference = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\{\{\s*([A-Za-z0-9_.:]+)\s*\}\}`)
+	})
+	onlyReference = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\{\{\s*([A-Za-z0-9_.:]+)\s*\}\}$`)
+	})
+	stepName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Za-z0-9_]{3,128}$`)
+	})
+	failureForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(Abort|Continue|step:([A-Za-z0-9_]+))$`)
+	})
 )
 
 // value returns what a name refers to now.
@@ -37,11 +46,11 @@ func (a *automation) value(name string) ([]string, bool) {
 func (a *automation) fill(v any) any {
 	switch v := v.(type) {
 	case string:
-		if m := onlyReference.FindStringSubmatch(v); m != nil && a.lists[m[1]] {
+		if m := onlyReference().FindStringSubmatch(v); m != nil && a.lists[m[1]] {
 			return anys(a.given[m[1]])
 		}
-		return reference.ReplaceAllStringFunc(v, func(s string) string {
-			list, ok := a.value(reference.FindStringSubmatch(s)[1])
+		return reference().ReplaceAllStringFunc(v, func(s string) string {
+			list, ok := a.value(reference().FindStringSubmatch(s)[1])
 			if !ok {
 				return s
 			}
@@ -138,7 +147,7 @@ func checkRunbook(content map[string]any) error {
 	names := map[string]bool{}
 	for _, s := range steps {
 		name := str(s, "name")
-		if !stepName.MatchString(name) || names[name] {
+		if !stepName().MatchString(name) || names[name] {
 			return fmt.Errorf("the step name %q is not valid, or is there twice", name)
 		}
 		names[name] = true
@@ -153,7 +162,7 @@ func checkRunbook(content map[string]any) error {
 		return err
 	}
 	declared, _ := content["parameters"].(map[string]any)
-	for _, m := range reference.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range reference().FindAllStringSubmatch(string(text), -1) {
 		step, _, output := strings.Cut(m[1], ".")
 		if declared[m[1]] == nil && !(output && names[step]) && m[1] != "automation:EXECUTION_ID" {
 			return fmt.Errorf("there is no %s", m[1])
@@ -181,7 +190,7 @@ func checkRunbookStep(s map[string]any, names map[string]bool) error {
 		to = append(to, next)
 	}
 	if on := str(s, "onFailure"); on != "" {
-		m := failureForm.FindStringSubmatch(on)
+		m := failureForm().FindStringSubmatch(on)
 		if m == nil {
 			return fmt.Errorf("onFailure %q is not valid", on)
 		}

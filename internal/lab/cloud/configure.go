@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -39,13 +40,15 @@ type installation struct {
 	Failed            bool
 }
 
-var strange = regexp.MustCompile(`[^A-Za-z0-9._-]`)
+var strange = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[^A-Za-z0-9._-]`)
+})
 
 // configure installs or uninstalls a package.
 func (a *Agent) configure(run context.Context, message string, in map[string]any) plugin {
 	c := &configuring{Agent: a, run: run, message: message, name: str(in, "name"),
 		urls: map[string]string{}}
-	c.folder = filepath.Join(a.Folder, "packages", strange.ReplaceAllString(c.name, "_"))
+	c.folder = filepath.Join(a.Folder, "packages", strange().ReplaceAllString(c.name, "_"))
 	result := plugin{started: time.Now().UTC().Format(time.RFC3339), status: "Failed", code: 1}
 	if c.do(in) {
 		result.status, result.code = "Success", 0
@@ -90,15 +93,19 @@ func (c *configuring) do(in map[string]any) bool {
 }
 
 var (
-	ofAWS      = regexp.MustCompile(`^[A-Za-z0-9.]+$`) // a version of one of AWS's own packages
-	documentID = regexp.MustCompile(`^arn:[^:]*:[^:]*:[^:]*:[^:]*:document/`)
+	ofAWS = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Za-z0-9.]+$`)
+	}) // a version of one of AWS's own packages
+	documentID = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:[^:]*:[^:]*:[^:]*:[^:]*:document/`)
+	})
 )
 
 // isDocument returns nil if the name is a document's. If the name could be one of AWS's own
 // packages, it asks the service, which must not know such a package; any other error ends the
 // installation.
 func (c *configuring) isDocument(version string) error {
-	if documentID.MatchString(c.name) || version != "" && !ofAWS.MatchString(version) {
+	if documentID().MatchString(c.name) || version != "" && !ofAWS().MatchString(version) {
 		return nil
 	}
 	if version == "" {

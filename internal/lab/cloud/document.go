@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // document is an SSM document with its versions.
@@ -171,7 +172,7 @@ func texts(v any) []string {
 func fill(v any, given map[string][]string, lists map[string]bool) any {
 	switch v := v.(type) {
 	case string:
-		if m := only.FindStringSubmatch(v); m != nil {
+		if m := only().FindStringSubmatch(v); m != nil {
 			if list, ok := given[m[1]]; ok {
 				if lists[m[1]] {
 					return anys(list)
@@ -179,8 +180,8 @@ func fill(v any, given map[string][]string, lists map[string]bool) any {
 				return strings.Join(list, " ")
 			}
 		}
-		return within.ReplaceAllStringFunc(v, func(s string) string {
-			if list, ok := given[within.FindStringSubmatch(s)[1]]; ok {
+		return within().ReplaceAllStringFunc(v, func(s string) string {
+			if list, ok := given[within().FindStringSubmatch(s)[1]]; ok {
 				return strings.Join(list, " ")
 			}
 			return s
@@ -206,8 +207,12 @@ func fill(v any, given map[string][]string, lists map[string]bool) any {
 }
 
 var (
-	within = regexp.MustCompile(`\{\{\s*([A-Za-z0-9]+)\s*\}\}`)
-	only   = regexp.MustCompile(`^\{\{\s*([A-Za-z0-9]+)\s*\}\}$`)
+	within = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\{\{\s*([A-Za-z0-9]+)\s*\}\}`)
+	})
+	only = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\{\{\s*([A-Za-z0-9]+)\s*\}\}$`)
+	})
 )
 
 func anys(list []string) []any {

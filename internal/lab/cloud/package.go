@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -76,15 +77,17 @@ func (c *Cloud) addPackage(r *region, d *document, in map[string]any) *failure {
 	return nil
 }
 
-var bucketURL = regexp.MustCompile(
-	`^(?:s3://|https://s3\.amazonaws\.com/)([a-z0-9.-]{3,63})/(.+?)/?$`)
+var bucketURL = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(
+		`^(?:s3://|https://s3\.amazonaws\.com/)([a-z0-9.-]{3,63})/(.+?)/?$`)
+})
 
 // source returns where the attachments are, from a SourceUrl.
 func source(in map[string]any) (bucket, prefix string, f *failure) {
 	list, _ := in["Attachments"].([]any)
 	for _, v := range list {
 		a, _ := v.(map[string]any)
-		m := bucketURL.FindStringSubmatch(strings.Join(texts(a["Values"]), ""))
+		m := bucketURL().FindStringSubmatch(strings.Join(texts(a["Values"]), ""))
 		if str(a, "Key") == "SourceUrl" && m != nil {
 			return m[1], m[2], nil
 		}

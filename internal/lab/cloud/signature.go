@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -93,10 +94,14 @@ type claim struct {
 }
 
 var (
-	authorization = regexp.MustCompile(
-		`^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$`)
-	scope = regexp.MustCompile(
-		`^([A-Za-z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request$`)
+	authorization = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(
+			`^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})$`)
+	})
+	scope = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(
+			`^([A-Za-z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request$`)
+	})
 )
 
 // claimOf reads a request's claim from its header or, where presigned addresses are accepted, from
@@ -105,7 +110,7 @@ func claimOf(r *http.Request, presigned bool) (c claim, why *authError) {
 	q, credential, headers, date := r.URL.Query(), "", "", ""
 	switch given := r.Header.Get("Authorization"); {
 	case given != "":
-		m := authorization.FindStringSubmatch(given)
+		m := authorization().FindStringSubmatch(given)
 		if m == nil {
 			return c, because(incomplete,
 				"Authorization header is not of the form AWS4-HMAC-SHA256 Credential=…, "+
@@ -127,7 +132,7 @@ func claimOf(r *http.Request, presigned bool) (c claim, why *authError) {
 	default:
 		return c, because(unsigned, "Missing Authentication Token")
 	}
-	m := scope.FindStringSubmatch(credential)
+	m := scope().FindStringSubmatch(credential)
 	if m == nil {
 		return c, because(incomplete,
 			"Credential must have exactly 5 slash-delimited elements, e.g. "+
@@ -258,7 +263,7 @@ func signed(r *http.Request, who caller) string {
 			who.at) != nil {
 			return ""
 		}
-		m := authorization.FindStringSubmatch(again.Header.Get("Authorization"))
+		m := authorization().FindStringSubmatch(again.Header.Get("Authorization"))
 		if m == nil || m[2] != strings.Join(who.headers, ";") {
 			return ""
 		}

@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"sync"
 	"time"
 )
 
-var roleARN = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/(.+)$`)
+var roleARN = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/(.+)$`)
+})
 
 // serveSTS answers the two supported operations of STS, in XML.
 func (c *Cloud) serveSTS(w http.ResponseWriter, r *http.Request, body string) {
@@ -70,7 +73,7 @@ func (w *writer) Write(p []byte) (int, error) {
 
 // assume returns keys of the role's account.
 func (c *Cloud) assume(form url.Values) (string, *failure) {
-	m := roleARN.FindStringSubmatch(form.Get("RoleArn"))
+	m := roleARN().FindStringSubmatch(form.Get("RoleArn"))
 	if m == nil {
 		return "", fail("ValidationError", "%s is invalid", form.Get("RoleArn"))
 	}
