@@ -9,6 +9,7 @@ import (
 	"dropcap/internal/evidence"
 	"dropcap/internal/host"
 	"dropcap/internal/owner"
+	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
 
@@ -57,8 +58,9 @@ func workloadView(w dropcap.WorkloadEvidence) evidenceView {
 		seconds, v.Lost = max(seconds, s.Seconds), v.Lost+s.Lost
 		v.Last = max(v.Last, s.Until)
 	}
-	v.Seen = fmt.Sprintf("%d containers, %d starts, %d stops, %s at the longest", w.Containers(),
-		starts, stops, time.Duration(seconds)*time.Second)
+	v.Seen = fmt.Sprintf("%s, %s, %s, %s at the longest",
+		printable.Count(w.Containers(), "container"), printable.Count(starts, "start"),
+		printable.Count(stops, "stop"), time.Duration(seconds)*time.Second)
 	list := owner.Recommended(w.Recommended)
 	if step, ok := evidence.RecommendCIS(w); ok {
 		list = append(list, [2]string{"level cis, the smaller step", owner.RunFlags(step)})

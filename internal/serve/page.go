@@ -16,6 +16,7 @@ import (
 
 	"dropcap"
 	"dropcap/internal/host"
+	"dropcap/internal/printable"
 	"dropcap/internal/render"
 )
 
@@ -28,7 +29,7 @@ var templates = sync.OnceValues(func() (*template.Template, error) {
 		"visible": render.Visible, "lines": render.VisibleLines,
 		"ago":   func(at string) string { return render.Ago(at, time.Now()) },
 		"first": func(i int) bool { return i == firstRows },
-		"when":  when, "nav": nav, "sorts": sorts,
+		"when":  when, "count": printable.Count, "nav": nav, "sorts": sorts,
 		"pair": func(first, second any) pair { return pair{first, second} },
 	}).ParseFS(files, "page/*.gohtml")
 })

@@ -47,6 +47,7 @@ func TestEverybodyCanUseThePages(t *testing.T) {
 			t.Errorf("%s is wider than a phone:\n%s", path, wide)
 		}
 	}
+	b.Go("/")
 	b.Picture("phone")
 }
 
