@@ -106,7 +106,7 @@ func (s *stage) happens(e byte) {
 		p.uses[caps.NetRaw] = 7 * hour
 	case 22:
 		if p.trying() {
-			s.ended(p, dropcap.TrialStopped, "a person ended it")
+			s.ended(p, dropcap.TrialStopped, "a person ended it (dropcap trial --stop)")
 		}
 	}
 }

@@ -41,6 +41,11 @@ func (s *step) trying() Action {
 	case t == nil || t.Since < s.h.Since: // an earlier one
 	case t.State == dropcap.TrialLifted && unattributed(*t):
 		return s.failed("a trial was lifted: " + t.Because)
+	case t.State == dropcap.TrialStopped && strings.HasPrefix(t.Because, "a person ended it"):
+		s.to(dropcap.HardenPaused, "a person ended its trial")
+		s.h.Resume = dropcap.HardenTrying
+		s.wait("`dropcap harden resume "+s.h.Workload+"`", dropcap.HardenTrying, time.Time{})
+		return Action{}
 	case t.State == dropcap.TrialDone && t.Lost > 0:
 		return s.failed("a trial does not count: " + printable.Count(int(t.Lost), "denial") +
 			" of it are not known")

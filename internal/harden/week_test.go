@@ -289,6 +289,25 @@ func TestAPauseLiftsTheTrialAndAStopToo(t *testing.T) {
 	}
 }
 
+func TestATrialThatAPersonEndsIsNotBegunAgain(t *testing.T) {
+	s := newStage(t)
+	web := s.add("web", caps.Chown)
+	s.harden("web", day)
+	r := s.run(s.runner(), 30*hour)
+	s.ended(web, dropcap.TrialStopped, "a person ended it (dropcap trial --stop)")
+	r = s.run(r, 50*hour)
+	s.want("web", dropcap.HardenPaused)
+	h, err := Resume(s.clock, s.rows["docker:web"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rows["docker:web"] = h
+	s.run(r, time.Minute)
+	if s.want("web", dropcap.HardenTrying); !web.trying() {
+		t.Error("it is not tried again")
+	}
+}
+
 func TestThreeSickTrialsNeedAPerson(t *testing.T) {
 	s := newStage(t)
 	web := s.add("web", caps.Chown)
