@@ -68,12 +68,13 @@ func (h *hardening) grants(name string) string {
 		HostConfig struct{ CapAdd, CapDrop []string }
 	}
 	h.e.Inspect(h.t, name, &i)
-	return strings.Join(i.HostConfig.CapDrop, ",") + " " + strings.Join(i.HostConfig.CapAdd, ",")
+	lists := strings.Join(i.HostConfig.CapDrop, ",") + " " + strings.Join(i.HostConfig.CapAdd, ",")
+	return strings.ReplaceAll(lists, "CAP_", "")
 }
 
 // late uses FOWNER only after a file has appeared.
-const late = `{"Image":"app:1","Cmd":["sh","-c",
-	"touch /tmp/f; chown 1 /tmp/f; while true; do test ! -e /tmp/now || chmod 600 /tmp/f; sleep 0.5; done"]}`
+const late = `{"Image":"app:1","StopTimeout":1,"Cmd":["sh","-c","rm -f /tmp/f; touch /tmp/f; ` +
+	`chown 1 /tmp/f; while true; do test ! -e /tmp/now || chmod 600 /tmp/f; sleep 0.5; done"]}`
 
 // What nobody has seen is missed after the change, and the former container runs again by itself.
 // Before that the service is killed, and goes on.
@@ -99,7 +100,7 @@ func TestHardenTakesBackWhatIsMissed(t *testing.T) {
 	h.serve()
 	e.Exec(t, "late", dockertest.ExecOptions{Cmd: []string{"touch", "/tmp/now"}})
 	one := h.comes("late", dropcap.HardenHeldUp)
-	if !strings.Contains(one.Because, "chmod needed FOWNER") ||
+	if !strings.Contains(one.Because, "needed FOWNER at chmod") ||
 		!strings.Contains(one.Remedy, "harden resume") || one.Missed != caps.Of(caps.Fowner) {
 		t.Errorf("because %q, remedy %q, missed %s", one.Because, one.Remedy, one.Missed.Short())
 	}
