@@ -13,8 +13,8 @@ import (
 	"dropcap/test/vm"
 )
 
-// try is a program that fails where it may not chroot.
-const try = "busybox chroot / /bin/busybox true"
+// mayChroot is a program that fails where it may not chroot.
+const mayChroot = "busybox chroot / /bin/busybox true"
 
 // tells is a program that says at each start whether it may chroot.
 const tells = `sh -c 'chroot / true 2>/dev/null && echo allowed || echo denied; exec sleep 1000'`
@@ -53,7 +53,7 @@ func TestAHoldOutlivesEverything(t *testing.T) {
 		if !strings.Contains(out, "docker:web") || !strings.Contains(out, "released") {
 			t.Error(out)
 		}
-		m.Shell(t, "docker exec web "+try)
+		m.Shell(t, "docker exec web "+mayChroot)
 		verdictIs(t, m, "web", dropcap.Fail)
 	})
 }
@@ -86,7 +86,7 @@ func held(t *testing.T, m *vm.Machine) {
 				said(t, m, "web", "denied")
 			}
 			said(t, m, "other", "allowed")
-			m.Shell(t, "docker exec other "+try+"; ! docker exec web "+try)
+			m.Shell(t, "docker exec other "+mayChroot+"; ! docker exec web "+mayChroot)
 			verdictIs(t, m, "web", dropcap.Mitigated)
 			verdictIs(t, m, "other", dropcap.Fail)
 		})
