@@ -67,7 +67,31 @@ func (h *Host) openHolding(hook string) (*holding, error) {
 		}}}, nil
 }
 
-func (o *holding) close() { _ = errors.Join(o.denier.Close(), o.store.Close()) }
+func (o *holding) close() {
+	if o.denier != nil {
+		_ = o.denier.Close()
+	}
+	_ = o.store.Close()
+}
+
+// unpin removes what is pinned where nothing is held any more, and no service has it open.
+func (o *holding) unpin(ctx context.Context, pin string) error {
+	left, err := holdKeeper{o.store}.Running(ctx)
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	unlock, err := o.store.Lock(holdLock)
+	if errors.Is(err, store.ErrBusy) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	err = o.denier.Close()
+	o.denier = nil
+	return errors.Join(err, deny.Release(pin))
+}
 
 type holdKeeper struct{ *store.Store }
 
@@ -301,7 +325,10 @@ func (h *Host) ReleaseHolds(ctx context.Context, names []string) (dropcap.Trials
 		}
 		doc.Trials = append(doc.Trials, t)
 	}
-	return doc, o.Apply(ctx)
+	if err := o.Apply(ctx); err != nil {
+		return doc, err
+	}
+	return doc, o.unpin(ctx, h.pin())
 }
 
 // isHold reports whether a name stands for a hold: its id or a beginning of it, its workload, or

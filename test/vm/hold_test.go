@@ -56,6 +56,11 @@ func TestAHoldOutlivesEverything(t *testing.T) {
 		m.Shell(t, "docker exec web "+mayChroot)
 		verdictIs(t, m, "web", dropcap.Fail)
 	})
+	t.Run("and nothing is left of it", func(t *testing.T) {
+		m.Shell(t, "systemctl disable --now dropcap-hold 2>&1; "+program+
+			" hold web --drop SYS_CHROOT --until 72h; ! docker exec web "+mayChroot+"; "+program+
+			" hold --release web; docker exec web "+mayChroot+"; ! ls /sys/fs/bpf/dropcap")
+	})
 }
 
 func held(t *testing.T, m *vm.Machine) {
