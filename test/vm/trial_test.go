@@ -182,6 +182,13 @@ func trialTrouble(t *testing.T, m *vm.Machine) {
 		"grep -q '^healthy' && exit 0; sleep 1; done; exit 1")
 	m.Shell(t, "docker run -d --name crash busybox:test sh -c 'while [ ! -e /crash ]; do sleep 1; "+
 		"done; exit 7'")
+	m.Shell(t, "docker create --name frail busybox:test sh -c '>/f; exec busybox chown 1 /f'")
+	try(t, m, "frail", "--drop", "CHOWN,KILL")
+	m.Shell(t, "docker start frail; [ $(docker wait frail) != 0 ]")
+	x := trialOf(t, m, "frail", "lifted", state(dropcap.TrialLifted))
+	if l := x.Lifted[0]; l.Caps != caps.Of(caps.Chown) || l.By == nil || !l.Started {
+		t.Errorf("what ended before anybody could look: %+v", x)
+	}
 	try(t, m, "sick", "crash", "--drop", "NET_RAW,KILL")
 	m.Shell(t, "docker exec sick busybox touch /sick; docker exec crash busybox touch /crash")
 	for name, because := range map[string]string{
