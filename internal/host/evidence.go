@@ -189,6 +189,8 @@ type memory struct {
 	changes  []dropcap.Change // the newest first
 	trials   []dropcap.Trial  // the newest first
 	unread   bool             // some of it could not be read
+
+	hardenings []dropcap.Hardening
 }
 
 // remember reads the evidence and, if asked for, what else concerns this host. What cannot be read
@@ -216,6 +218,8 @@ func (h *Host) remember(ctx context.Context, here bool) (m memory) {
 	}
 	m.changes, err = s.Changes(ctx)
 	warn("retained containers like any other", err)
+	m.hardenings, err = s.Hardenings(ctx)
+	warn("without what is being hardened", err)
 	trials, err := s.Trials(ctx)
 	warn("without trials and holds", err)
 	for _, t := range trials {

@@ -208,6 +208,7 @@ func (l *Lookout) changes(ctx context.Context) (list []dropcap.Change, err error
 func (m memory) metrics(s *metrics.State) {
 	if !m.unread {
 		s.Evidence, s.Changes, s.Trials = &m.evidence, &m.changes, &m.trials
+		s.Hardenings = &m.hardenings
 	}
 }
 

@@ -60,6 +60,10 @@ func (w lookoutWorld) Judge(ctx context.Context, ids []string) (watch.Judgement,
 		return watch.Judgement{}, err
 	}
 	known := w.recalled(ctx)
+	// what the kernel denies now may differ from what it denied when the store was read
+	if known.denied, err = w.host.deniedByHolds(known.trials); err != nil {
+		w.warn(fmt.Errorf("judging without what is held: %s", dropcap.AsError(err).Message))
+	}
 	known.mark(&snap)
 	j := watch.Judgement{
 		Policy: pol, Changes: known.changes,
