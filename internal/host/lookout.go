@@ -38,9 +38,11 @@ type Lookout struct {
 	denials *afterChanges
 	warn    func(error)
 
-	// what changes returned, and for which state of the store; only it uses them
+	// what changes returned, for which state of the store, and the states that Ended has seen; only
+	// these two use them, one after the other
 	latest    []dropcap.Change
 	changesAt string
+	states    map[string]dropcap.ChangeState
 
 	mu     sync.Mutex
 	policy *dropcap.Policy // the latest that could be read

@@ -47,6 +47,29 @@ func (w lookoutWorld) Denials(ctx context.Context) ([]watch.Denial, error) {
 	return w.denials.read(ctx)
 }
 
+func (w lookoutWorld) Ended(ctx context.Context) (ids []string, err error) {
+	list, err := w.changes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]dropcap.ChangeState{}
+	for _, c := range list {
+		seen[c.ID] = c.State
+		if w.states == nil || w.states[c.ID] == c.State || !c.State.Over() {
+			continue
+		}
+		for _, part := range c.Containers() {
+			for _, id := range []string{part.Before, part.After} {
+				if id != "" {
+					ids = append(ids, id)
+				}
+			}
+		}
+	}
+	w.states = seen
+	return ids, nil
+}
+
 // Judge judges by the policy of now; where that cannot be read any more, by the last that could.
 func (w lookoutWorld) Judge(ctx context.Context, ids []string) (watch.Judgement, error) {
 	began := time.Now()

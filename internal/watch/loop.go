@@ -48,8 +48,9 @@ type look struct {
 }
 
 type denialsRead struct {
-	list []Denial
-	err  error
+	list  []Denial
+	ended []string
+	err   error
 }
 
 func newWatching(w World, q Query) *watching {
@@ -328,14 +329,18 @@ func (r *watching) readDenials(ctx context.Context) {
 	r.reading = true
 	r.beside.Go(func() {
 		list, err := r.w.Denials(ctx)
-		r.denials <- denialsRead{list, err}
+		ended, failed := r.w.Ended(ctx)
+		r.denials <- denialsRead{list, ended, errors.Join(err, failed)}
 	})
 }
 
 func (r *watching) denied(d denialsRead) {
 	r.reading = false
 	if d.err != nil && !errors.Is(d.err, context.Canceled) {
-		r.q.Warn(fmt.Errorf("read what was denied: %w", d.err))
+		r.q.Warn(fmt.Errorf("read what was changed and denied: %w", d.err))
+	}
+	for _, id := range d.ended {
+		r.want(map[string]how{id: asFound})
 	}
 	for _, x := range d.list {
 		r.teller.denied(x)

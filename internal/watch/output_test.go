@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,14 @@ func (r *receiver) Send(_ context.Context, o dropcap.Occurrence) error {
 	return r.answer
 }
 
+// seen returns what it got, and when it was tried.
+func (r *receiver) seen() ([]dropcap.Occurrence, []time.Time) {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got), slices.Clone(r.tries)
+}
+
 func (r *receiver) answers(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,12 +56,22 @@ func (r refusal) RetryAfter() time.Duration { return r.after }
 func sendingTo(t *testing.T, r *receiver, do func(o *Output, warned func() []string, end func())) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var warned []string
-		o := NewOutput("webhook", r, func(err error) { warned = append(warned, err.Error()) })
+		o := NewOutput("webhook", r, func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			warned = append(warned, err.Error())
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan bool)
 		go func() { o.Run(ctx); close(done) }()
-		do(o, func() []string { synctest.Wait(); return warned }, func() { cancel(); <-done })
+		do(o, func() []string {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(warned)
+		}, func() { cancel(); <-done })
 		cancel()
 		<-done
 	})
@@ -73,12 +92,13 @@ func TestWhatAnOutputDoesNotTakeIsTriedAgainInOrder(t *testing.T) {
 		r.answers(nil)
 		// Time is under test: the longest pause
 		time.Sleep(2 * time.Minute)
+		got, tries := r.seen()
 		c := o.Count()
-		if len(r.got) != 3 || r.got[0].ID != numbered(0).ID || r.got[2].ID != numbered(2).ID ||
+		if len(got) != 3 || got[0].ID != numbered(0).ID || got[2].ID != numbered(2).ID ||
 			c.Sent != 3 || c.Dropped != 0 || c.Queue != 0 || c.Failed == 0 {
-			t.Errorf("%+v, %+v", r.got, c)
+			t.Errorf("%+v, %+v", got, c)
 		}
-		if n := len(r.tries); n > 60 { // a pause of up to a minute and a half
+		if n := len(tries); n > 60 { // a pause of up to a minute and a half
 			t.Errorf("%d attempts in 20 minutes", n)
 		}
 		if w := warned(); len(w) != 1 || !strings.Contains(w[0], "down") {
@@ -91,7 +111,7 @@ func TestWhatAnOutputDoesNotTakeIsTriedAgainInOrder(t *testing.T) {
 // told.
 func TestAnOutputIsBounded(t *testing.T) {
 	r := &receiver{answer: errors.New("down")}
-	sendingTo(t, r, func(o *Output, warned func() []string, _ func()) {
+	sendingTo(t, r, func(o *Output, _ func() []string, _ func()) {
 		for i := range 5000 {
 			o.Tell(numbered(i))
 		}
@@ -101,16 +121,16 @@ func TestAnOutputIsBounded(t *testing.T) {
 		r.answers(nil)
 		// Time is under test: the longest pause
 		time.Sleep(2 * time.Minute)
-		warned()
+		got, _ := r.seen()
 		c := o.Count()
 		var lost uint64
-		for _, o := range r.got {
+		for _, o := range got {
 			if o.Kind == dropcap.OccurrenceLost {
 				lost += o.Count
 			}
 		}
-		if lost != c.Dropped || uint64(len(r.got))+c.Dropped != 5001 {
-			t.Errorf("%d got, %d told as lost, %+v", len(r.got), lost, c)
+		if lost != c.Dropped || uint64(len(got))+c.Dropped != 5001 {
+			t.Errorf("%d got, %d told as lost, %+v", len(got), lost, c)
 		}
 	})
 }
@@ -121,8 +141,9 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 		o.Tell(numbered(1))
 		// Time is under test: nothing more is tried
 		time.Sleep(time.Hour)
-		if w := warned(); len(r.tries) != 1 || o.Count().Dropped != 1 || len(w) != 1 {
-			t.Errorf("%d attempts, %+v, warned %q", len(r.tries), o.Count(), w)
+		_, tries := r.seen()
+		if w := warned(); len(tries) != 1 || o.Count().Dropped != 1 || len(w) != 1 {
+			t.Errorf("%d attempts, %+v, warned %q", len(tries), o.Count(), w)
 		}
 	})
 }
@@ -133,8 +154,8 @@ func TestAReceiverIsLeftAloneForAsLongAsItWants(t *testing.T) {
 		o.Tell(numbered(1))
 		// Time is under test: two waits of five minutes
 		time.Sleep(11 * time.Minute)
-		if len(r.tries) != 3 {
-			t.Errorf("tried at %v", r.tries)
+		if _, tries := r.seen(); len(tries) != 3 {
+			t.Errorf("tried at %v", tries)
 		}
 	})
 }
@@ -150,9 +171,9 @@ func TestWhatIsTriedForLongIsGivenUp(t *testing.T) {
 		r.answers(nil)
 		// Time is under test: the longest pause
 		time.Sleep(2 * time.Minute)
-		if len(r.got) != 2 || r.got[0].ID != numbered(2).ID ||
-			r.got[1].Kind != dropcap.OccurrenceLost || r.got[1].Count != 1 {
-			t.Errorf("%+v", r.got)
+		if got, _ := r.seen(); len(got) != 2 || got[0].ID != numbered(2).ID ||
+			got[1].Kind != dropcap.OccurrenceLost || got[1].Count != 1 {
+			t.Errorf("%+v", got)
 		}
 	})
 }

@@ -24,6 +24,7 @@ type world struct {
 	policy  dropcap.Policy
 	changes []dropcap.Change
 	denials []Denial
+	ended   []string
 	down    error
 	looks   [][]string
 }
@@ -84,6 +85,14 @@ func (w *world) Denials(context.Context) ([]Denial, error) {
 	defer w.mu.Unlock()
 	list := w.denials
 	w.denials = nil
+	return list, nil
+}
+
+func (w *world) Ended(context.Context) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := w.ended
+	w.ended = nil
 	return list, nil
 }
 
@@ -166,6 +175,14 @@ func (g *watched) after(d time.Duration) []dropcap.Occurrence {
 	list := g.told
 	g.told = nil
 	return list
+}
+
+// known returns what is known now, and what was warned of.
+func (g *watched) known() (State, []string) {
+	synctest.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.state, slices.Clone(g.warned)
 }
 
 // kinds are what was told, each as "kind name".

@@ -26,6 +26,9 @@ type World interface {
 	Exec(ctx context.Context, id string) (dropcap.Exec, error)
 	// Denials returns the decisive denials after changes since the last call.
 	Denials(ctx context.Context) ([]Denial, error)
+	// Ended returns the ids of the containers of changes that have ended since the last call: they
+	// are judged otherwise now, without an event.
+	Ended(ctx context.Context) ([]string, error)
 }
 
 // Event is something that happened to a container. The Actions used are create, start, restart,

@@ -68,7 +68,8 @@ func TestTheSameIsToldOnceInATime(t *testing.T) {
 		wantKinds(t, g.after(time.Second), "exceeds loop")
 		w.starts(container("loop", dropcap.RuleNetRaw, dropcap.RuleAdded)) // that is something else
 		wantKinds(t, g.after(time.Second), "exceeds loop")
-		if n := g.state.Held[dropcap.OccurrenceExceeds]; n < 2000 {
+		state, _ := g.known()
+		if n := state.Held[dropcap.OccurrenceExceeds]; n < 2000 {
 			t.Errorf("%d were counted as held back", n)
 		}
 	})
@@ -99,7 +100,8 @@ func TestAStormIsBounded(t *testing.T) {
 		if n := len(w.looks); n > 1+1000/batch+2 {
 			t.Errorf("%d looks", n)
 		}
-		if n := len(g.state.Judgement.Audit.Containers); n != 1000 {
+		state, _ := g.known()
+		if n := len(state.Judgement.Audit.Containers); n != 1000 {
 			t.Errorf("%d containers are known", n)
 		}
 	})
@@ -177,12 +179,12 @@ func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
 		})
 		list := g.after(10 * time.Minute)
 		wantKinds(t, list, "engine-away")
-		if g.state.EngineUp || len(g.warned) > 0 {
-			t.Errorf("up %v, warned %q", g.state.EngineUp, g.warned)
+		if state, warned := g.known(); state.EngineUp || len(warned) > 0 {
+			t.Errorf("up %v, warned %q", state.EngineUp, warned)
 		}
 		w.change(func() { w.down = nil })
 		wantKinds(t, g.after(10*time.Second), "engine-back", "exceeds new")
-		if !g.state.EngineUp {
+		if state, _ := g.known(); !state.EngineUp {
 			t.Error("it is up")
 		}
 	})
@@ -196,8 +198,8 @@ func TestALookThatFailsIsRepeated(t *testing.T) {
 		g.after(time.Second)
 		w.change(func() { w.down = nil })
 		wantKinds(t, g.after(6*time.Second), "exceeds bad")
-		if len(g.warned) != 1 || !strings.Contains(g.warned[0], "a hiccup") {
-			t.Errorf("warned %q", g.warned)
+		if _, warned := g.known(); len(warned) != 1 || !strings.Contains(warned[0], "a hiccup") {
+			t.Errorf("warned %q", warned)
 		}
 	})
 }
@@ -314,6 +316,23 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		}
 		if len(teller.told) > mostKeys {
 			t.Errorf("%d keys", len(teller.told))
+		}
+	})
+}
+
+// When a change has ended its containers are judged otherwise, and nobody sends an event.
+func TestTheContainersOfAChangeThatEndedAreLookedAtAgain(t *testing.T) {
+	retained := container("old", dropcap.RuleNetRaw)
+	w := newWorld(retained)
+	watchIn(t, w, Query{}, func(g *watched) {
+		w.change(func() {
+			retained.Verdict = dropcap.Waived
+			w.there["id-old"], w.ended = retained, []string{"id-old"}
+		})
+		wantKinds(t, g.after(3*time.Second))
+		state, _ := g.known()
+		if sum := state.Judgement.Audit.Summary; sum.Waived != 1 {
+			t.Errorf("%+v", sum)
 		}
 	})
 }
