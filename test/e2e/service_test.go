@@ -35,13 +35,13 @@ type service struct {
 }
 
 // serve starts one that learns, and waits until it reports to the service manager that it is ready.
-func serve(t *testing.T, host, store string) *service {
+func serve(t *testing.T, host, store string, more ...string) *service {
 	t.Helper()
-	return serveBy(t, "learn", host, store)
+	return serveBy(t, "learn", host, store, more...)
 }
 
 // serveBy starts the service of a command.
-func serveBy(t *testing.T, command, host, store string) *service {
+func serveBy(t *testing.T, command, host, store string, more ...string) *service {
 	t.Helper()
 	testenv.Need(t, testenv.Root, testenv.BTF)
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -51,7 +51,8 @@ func serveBy(t *testing.T, command, host, store string) *service {
 	}
 	t.Cleanup(func() { conn.Close() })
 	p := program{env: []string{"DOCKER_HOST=" + host, "NOTIFY_SOCKET=" + socket}}
-	s := &service{cmd: p.command(t, command, "--service", "--store", store), store: store,
+	s := &service{cmd: p.command(t, append([]string{command, "--service", "--store", store},
+		more...)...), store: store,
 		notify: conn, done: make(chan struct{})}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := s.cmd.StderrPipe()
@@ -140,9 +141,12 @@ func TestServiceLivesThroughTheEngine(t *testing.T) {
 	if _, err := e.Import("app:1"); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, e.Host, filepath.Join(t.TempDir(), "store"))
+	at := unusedAddress(t)
+	s := serve(t, e.Host, filepath.Join(t.TempDir(), "store"), "--metrics", at)
 	before := e.RunContainer(t, "before", chowns)
 	s.knows(t, "before", `cap-add=CHOWN`)
+	exports(t, at, `dropcap_learn_containers 1`, `dropcap_tracer_lost_checks_total 0`,
+		`dropcap_workloads{confidence="low"} 1`)
 	s.says(t, `^dropcap: docker:before: .* needs CHOWN so far; confidence low$`)
 	if err := e.Restart(); err != nil {
 		t.Fatal(err)
