@@ -105,7 +105,12 @@ func TestAChangeUnderOnesEyes(t *testing.T) {
 			t.Errorf("web is %s, and was %s", now, old)
 		}
 	})
-	if left := s.docker("ps", "-a", "--format", "{{.Names}}"); strings.Contains(left, "-dropcap-") {
+	t.Run("it is tried without, or the page says why it cannot be", func(t *testing.T) {
+		tried(s, b)
+	})
+	// The old late is kept: its change was not taken back.
+	if left := s.docker("ps", "-a", "--format", "{{.Names}}"); strings.Contains(left,
+		"web-dropcap-") || strings.Count(left, "-dropcap-") != 1 {
 		t.Errorf("left behind: %s", left)
 	}
 	b.Go("/history")
@@ -137,4 +142,32 @@ func learned(s *stage, b *browser.Tab) {
 	b.Go("/")
 	b.Says(verdictOf("late"), "pass")
 	b.Picture("overview")
+}
+
+// tried denies for a while what a plan would drop, or, where the command cannot either, is told the
+// same as there. The container runs on all the while.
+func tried(s *stage, b *browser.Tab) {
+	before := s.docker("inspect", "--format", "{{.State.StartedAt}}", "other")
+	said, works := s.try("trial", "other", "--drop", "NET_RAW", "--for", "1s")
+	b.Go("/container/other")
+	b.Click("#try summary")
+	b.Click("#try button.primary")
+	if works {
+		b.Says(`location.pathname`, "/trials")
+		state := `document.querySelector("section.tried .state")?.textContent`
+		b.Says(state, "running")
+		b.Picture("trial")
+		b.Click("section.tried form button")
+		b.Says(state, "stopped")
+	} else {
+		b.Says(title, "Service Unavailable")
+		page := browser.Value[string](b, `document.querySelector(".lead").textContent`)
+		if !strings.HasPrefix(page, "cannot deny ") || !strings.Contains(said, page[:60]) {
+			b.Errorf("the page says %q, and the command %q", page, said)
+		}
+		b.Forget() // Chromium's console has the refusal
+	}
+	if now := s.docker("inspect", "--format", "{{.State.StartedAt}}", "other"); now != before {
+		b.Errorf("other was started again at %s", now)
+	}
 }

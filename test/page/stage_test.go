@@ -89,11 +89,18 @@ func (s *stage) serve(args ...string) {
 // dropcap runs the program beside the server, on the same store.
 func (s *stage) dropcap(args ...string) {
 	s.Helper()
+	if said, ok := s.try(args...); !ok {
+		s.Fatalf("dropcap %v: %s", args, said)
+	}
+}
+
+// try is the same where it may fail.
+func (s *stage) try(args ...string) (said string, ok bool) {
+	s.Helper()
 	cmd := exec.Command(testenv.Binary(s.T), append(args, "--store", s.store)...)
 	cmd.Env = append(os.Environ(), s.host...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		s.Fatalf("dropcap %v: %v\n%s", args, err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
 }
 
 func (s *stage) browse() *browser.Tab {
