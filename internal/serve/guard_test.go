@@ -132,6 +132,25 @@ func TestAServerThatOnlyShowsChangesNothing(t *testing.T) {
 	}
 }
 
+// What a form asks is read strictly, before the host is asked anything.
+func TestFormsAreReadStrictly(t *testing.T) {
+	s := start(t, town(t), true).seen()
+	v := s.visitor()
+	for path, form := range map[string]url.Values{
+		"/container/web/trial":   {"hours": {"24"}, "drop": {"NET_RAW; rm"}},
+		"/container/web/trial?":  {"hours": {"0"}},
+		"/container/web/trial?x": {"hours": {"NaN"}},
+		"/container/web/trial?y": {"hours": {"1e9"}},
+		"/work/1/stop":           {}, "/apply": {"plan": {""}}, "/history/0123456789ab/backout": {},
+		"/container/none/harden": {},
+	} {
+		if status, text := v.post(path, form); status < 400 || status >= 500 ||
+			!strings.Contains(text, "cannot ") {
+			t.Errorf("%s with %v: %d", path, form, status)
+		}
+	}
+}
+
 func TestRequestsAreBounded(t *testing.T) {
 	s := start(t, town(t), true).seen()
 	v := s.visitor()

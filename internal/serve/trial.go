@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"dropcap"
+	"dropcap/caps"
 	"dropcap/internal/host"
 	"dropcap/internal/render"
 )
@@ -124,7 +126,13 @@ func (s *Server) try(w http.ResponseWriter, r *http.Request) {
 			"hours, up to two weeks: 24, or 0.5")
 		return
 	}
-	q := host.TrialRequest{Names: []string{c.ID}, Policy: sc.policy, For: span,
+	drop, err := named(r.PostFormValue("drop"))
+	if err != nil {
+		s.refuse(w, r, http.StatusBadRequest, "cannot read what to deny: "+
+			render.Visible(err.Error()), "names with a comma between: NET_RAW, MKNOD")
+		return
+	}
+	q := host.TrialRequest{Drop: drop, Names: []string{c.ID}, Policy: sc.policy, For: span,
 		Strict: r.PostFormValue("strict") != "", Tolerant: r.PostFormValue("tolerant") != ""}
 	if q.Policy.Level = dropcap.Level(r.PostFormValue("level")); q.Policy.Level == "" {
 		q.Policy.Level = dropcap.LevelLeast
@@ -148,6 +156,13 @@ func (s *Server) try(w http.ResponseWriter, r *http.Request) {
 	}
 	s.live.touch(topicHistory)
 	http.Redirect(w, r, "/trials", http.StatusSeeOther)
+}
+
+// named reads names of capabilities with commas or spaces between; none is the empty set.
+func named(text string) (caps.Set, error) {
+	return caps.ParseAll(strings.FieldsFunc(text, func(r rune) bool {
+		return r == ',' || unicode.IsSpace(r)
+	}))
 }
 
 // stopTrial ends a trial, whichever process runs it.

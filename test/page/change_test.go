@@ -151,6 +151,7 @@ func tried(s *stage, b *browser.Tab) {
 	said, works := s.try("trial", "other", "--drop", "NET_RAW", "--for", "1s")
 	b.Go("/container/other")
 	b.Click("#try summary")
+	b.Type("#drop", "NET_RAW")
 	b.Click("#try button.primary")
 	if works {
 		b.Says(`location.pathname`, "/trials")
