@@ -169,6 +169,7 @@ func (p *Planned) gather(ctx context.Context, h *Session, s *store.Store, snap d
 		subject.Notes = slices.Concat(subject.Notes, o.darkNotes(),
 			owner.UnknownClients(c, o.units.Strangers))
 		subject.InPlaceNotes = inPlace
+		subject.PeersLose = func() bool { return o.peersLose(ctx, c, q) }
 		subject.DependsOn, subject.Source = o.dependencies(c, snap.Containers), o.sourceOf(c)
 		if s != nil {
 			subject.Fingerprint = s.Fingerprint(r.Declared())

@@ -15,6 +15,7 @@ import (
 	"dropcap"
 	"dropcap/internal/apply"
 	"dropcap/internal/owner"
+	"dropcap/internal/plan"
 	"dropcap/internal/recreate"
 	"dropcap/internal/source"
 )
@@ -56,8 +57,21 @@ func (j sourcing) mayChange(ctx context.Context, o *originals, s dropcap.Step,
 // all of them at once, also those that the plan does not name.
 func (o *originals) peers(ctx context.Context, labels map[string]string, own string,
 	discardLayer bool) error {
+	return o.eachPeer(ctx, labels, own, discardLayer, func(no plan.Refusal) error {
+		return dropcap.Errorf(dropcap.CodeError, no.Hint, "%s", no.Message)
+	})
+}
+
+// eachPeer does something with each reason against having the owner make the other containers of a
+// service again, until that fails.
+func (o *originals) eachPeer(ctx context.Context, labels map[string]string, own string,
+	discardLayer bool, do func(plan.Refusal) error) error {
 	compose := owner.SwarmID(labels) == "" // which makes again what lives in their namespaces
 	for id, raw := range o.raw {
+		theirs := owner.TrustedLabels(o.labels[id])
+		if id == own || !owner.SameService(labels, theirs) {
+			continue
+		}
 		var b struct {
 			Name, Image string
 			State       struct{ Running bool }
@@ -65,9 +79,7 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 		if err := json.Unmarshal(raw, &b); err != nil {
 			return err
 		}
-		theirs := owner.TrustedLabels(o.labels[id])
-		if id == own || !owner.SameService(labels, theirs) ||
-			owner.SwarmID(theirs) != "" && !b.State.Running {
+		if owner.SwarmID(theirs) != "" && !b.State.Running {
 			continue // swarm keeps ended tasks, but never restarts one
 		}
 		one, ok := o.found[id]
@@ -83,14 +95,31 @@ func (o *originals) peers(ctx context.Context, labels map[string]string, own str
 		if err != nil {
 			return err
 		}
-		no := ownRefusals(r, recreate.Options{Strategy: dropcap.StrategySource,
+		for _, no := range ownRefusals(r, recreate.Options{Strategy: dropcap.StrategySource,
 			DiscardLayer: discardLayer, Together: compose},
-			func() []string { return o.injected(theirs) })
-		if len(no) > 0 {
-			return dropcap.Errorf(dropcap.CodeError, no[0].Hint, "%s", no[0].Message)
+			func() []string { return o.injected(theirs) }) {
+			if err := do(no); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// peersLose reports whether another container of its compose service has written into its own layer
+// what compose would lose. Those that are planned too are asked themselves.
+func (o *originals) peersLose(ctx context.Context, c dropcap.Container, q PlanRequest) bool {
+	if owner.Of(c.Owner.Kind).Source != owner.SourceCompose {
+		return false
+	}
+	lost := errors.New("layer")
+	return errors.Is(o.eachPeer(ctx, c.LabelValues, c.ID, q.DiscardLayer,
+		func(no plan.Refusal) error {
+			if no.Slug == "layer" {
+				return lost
+			}
+			return nil
+		}), lost)
 }
 
 func (j sourcing) swarmJob(ctx context.Context, id string) (*apply.Source, error) {

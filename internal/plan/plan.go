@@ -41,8 +41,8 @@ type Options struct {
 	AcceptLow bool
 	// Deprivilege allows a privileged container to become an unprivileged one with capabilities.
 	Deprivilege bool
-	// NoFiles refuses to edit an owner's file, as in a fleet: no operator is there to check the
-	// path that a container's label names.
+	// NoFiles leaves owners' files alone, as in a fleet, where no operator is there to check the
+	// path that a container's label names: the container itself is re-created.
 	NoFiles bool
 }
 
@@ -56,7 +56,10 @@ type Subject struct {
 	// Against returns the reasons not to change it by the given strategy (recreate or in-place);
 	// nil if not determined.
 	Against func(dropcap.Strategy) []Refusal
-	Execs   int // docker execs running in it now
+	// PeersLose reports whether its owner, which makes all containers of its service again, would
+	// lose what another one of them has written into its own layer; nil if not determined.
+	PeersLose func() bool
+	Execs     int // docker execs running in it now
 	// FreshLayer is set if the change discards what was written into the container's layer.
 	FreshLayer bool
 	// InPlaceNotes say what a change in place does to the engine besides stopping it.

@@ -63,6 +63,9 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	if source.Away == "" {
 		source.Away = in.apart(s)
 	}
+	if source.Away == "" && in.Options.NoFiles && owner.Of(out.Owner.Kind).EditsFiles() {
+		source.Away = "over a fleet no file is edited"
+	}
 	if in.with != nil && source.Away == "" {
 		source.Away = "it is re-created together with " + plain(in.with.name) +
 			", which it uses"
@@ -102,7 +105,8 @@ func (in Input) against(out dropcap.Step, s Subject, source Source) (list []Refu
 	case dropcap.StrategySource:
 		if in.Options.NoFiles && owner.Of(out.Owner.Kind).EditsFiles() {
 			list = append(list, Refusal{"owner-file", "cannot edit its owner's file over a fleet",
-				"write it there by hand as shown, or apply it on the host itself"})
+				"plan it without --strategy source; or write it there by hand as shown, or apply it " +
+					"on the host itself"})
 		}
 		list = append(list, source.Against...)
 		if s.Source == nil {

@@ -59,10 +59,13 @@ func (in Input) lostByOwners() map[string]bool {
 	lost := map[string]bool{}
 	layer := func(r Refusal) bool { return r.Slug == "layer" }
 	for _, s := range in.Subjects {
-		if s.Against != nil && s.Container.Retained == "" &&
-			in.strategy(s.Container, Source{}) == dropcap.StrategySource &&
-			slices.ContainsFunc(s.Against(dropcap.StrategySource), layer) &&
-			len(s.Against(dropcap.StrategyRecreate)) == 0 {
+		if s.Against == nil || s.Container.Retained != "" ||
+			in.strategy(s.Container, Source{}) != dropcap.StrategySource ||
+			len(s.Against(dropcap.StrategyRecreate)) > 0 {
+			continue
+		}
+		if slices.ContainsFunc(s.Against(dropcap.StrategySource), layer) ||
+			s.PeersLose != nil && s.PeersLose() {
 			lost[s.Container.Workload] = true
 		}
 	}

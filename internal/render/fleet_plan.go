@@ -71,7 +71,9 @@ func writePlanGroup(b *strings.Builder, g planGroup, o Options) {
 		}
 	}
 	for _, s := range g.Plan.Steps {
-		if s.Refused != "" && s.Commands.Source != "" { // a person does it
+		// a person does it, whether the container itself is changed or not
+		byHand := s.Refused != "" || s.Strategy == dropcap.StrategyRecreate && s.Changes()
+		if byHand && s.Commands.Source != "" {
 			writeText(b, "the change for the source of "+visible(s.Container.Name),
 				s.Commands.Source, o)
 		}

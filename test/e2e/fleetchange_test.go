@@ -104,6 +104,7 @@ func TestFleetWithEngines(t *testing.T) {
 	t.Run("evidence", s.evidence)
 	t.Run("failing", func(t *testing.T) { s.in(t).failing(before) })
 	t.Run("killed", func(t *testing.T) { s.in(t).killed(before) })
+	t.Run("compose", s.compose)
 }
 
 func (s fleetStage) in(t *testing.T) fleetStage {
