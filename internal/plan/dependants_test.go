@@ -46,8 +46,8 @@ func TestWhatLivesInANamespaceIsDoneWithItsProvider(t *testing.T) {
 			dropcap.StrategySource, "", "since they live in its namespaces: web"},
 		"compose would leave it": {func(_, _ *plan.Subject, d *plan.Dependant) {
 			d.Apart = "it is of another project"
-		}, dropcap.StrategyRecreate, "", "compose would not make web again with it, which lives in " +
-			"its namespaces: it is of another project"},
+		}, dropcap.StrategyRecreate, "", "compose would not make web again with it, which lives " +
+			"in its namespaces: it is of another project"},
 		"compose makes it again later": {func(_, _ *plan.Subject, d *plan.Dependant) {
 			d.Apart = "it does not run"
 		}, dropcap.StrategyRecreate, "", "compose makes them again at its next up"},
