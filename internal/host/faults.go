@@ -19,10 +19,11 @@ import (
 
 // faulty puts the faults of DROPCAP_FAULT around effects: "WHEN:EFFECT=ACTION", several joined by
 // ",". WHEN is before or after, EFFECT a name, ACTION kill, stop (goes on at SIGCONT), fail or
-// hang. Each happens at its first occasion. DROPCAP_FAULT_LOG names a file that gets each effect's
+// hang. Each happens at its first occasion; EFFECT#2 at its second. DROPCAP_FAULT_LOG names a file that gets each effect's
 // name as it begins. Only binaries built with the tag "faults" have this.
 func faulty(w apply.Executor) apply.Executor {
-	f := &faults{executor: w, log: os.Getenv("DROPCAP_FAULT_LOG"), at: map[string]string{}}
+	f := &faults{executor: w, log: os.Getenv("DROPCAP_FAULT_LOG"), at: map[string]string{},
+		seen: map[string]int{}}
 	for _, one := range strings.Split(os.Getenv("DROPCAP_FAULT"), ",") {
 		where, action, ok := strings.Cut(one, "=")
 		if ok {
@@ -37,6 +38,7 @@ type faults struct {
 	log      string
 	mu       sync.Mutex
 	at       map[string]string
+	seen     map[string]int
 }
 
 func (f *faults) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, error) {
@@ -53,6 +55,10 @@ func (f *faults) Do(ctx context.Context, e dropcap.Effect) (dropcap.Result, erro
 
 func (f *faults) happen(ctx context.Context, where string) (status int, err error) {
 	f.mu.Lock()
+	f.seen[where]++
+	if nth := fmt.Sprintf("%s#%d", where, f.seen[where]); f.at[nth] != "" {
+		where = nth
+	}
 	action := f.at[where]
 	delete(f.at, where)
 	f.mu.Unlock()
