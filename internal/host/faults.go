@@ -19,8 +19,8 @@ import (
 
 // faulty puts the faults of DROPCAP_FAULT around effects: "WHEN:EFFECT=ACTION", several joined by
 // ",". WHEN is before or after, EFFECT a name, ACTION kill, stop (goes on at SIGCONT), fail or
-// hang. Each happens at its first occasion; EFFECT#2 at its second. DROPCAP_FAULT_LOG names a file that gets each effect's
-// name as it begins. Only binaries built with the tag "faults" have this.
+// hang. Each happens at its first occasion; EFFECT#2 at its second. DROPCAP_FAULT_LOG names a file
+// that gets each effect's name as it begins. Only binaries built with the tag "faults" have this.
 func faulty(w apply.Executor) apply.Executor {
 	f := &faults{executor: w, log: os.Getenv("DROPCAP_FAULT_LOG"), at: map[string]string{},
 		seen: map[string]int{}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"dropcap"
@@ -172,7 +173,7 @@ func (o *originals) links(id, to string) bool {
 // members are the jobs of what is changed together with a step's container. What the plan changes
 // by itself gets that in the same step; the others keep what they are granted.
 func (p Planned) members(s dropcap.Step, q ApplyRequest) (list []apply.Job) {
-	for _, id := range p.groups[s.Container.ID] {
+	for _, id := range p.company(s.Container.ID) {
 		c, r := p.containers[id], p.recipes[id]
 		step := dropcap.Step{Container: dropcap.Target{ID: id, Name: c.Name}, Workload: c.Workload,
 			Owner: c.Owner, Strategy: dropcap.StrategyRecreate, Before: r.Grant(), After: r.Grant()}
@@ -191,6 +192,47 @@ func (p Planned) members(s dropcap.Step, q ApplyRequest) (list []apply.Job) {
 			Carry: r.Carries(q.recreation(dropcap.StrategyRecreate, id))})
 	}
 	return list
+}
+
+// company are those that are changed in one step with a container: its dependants; what else the
+// plan changes that they use too, with its own dependants; and so on. Each is behind all of these
+// that it uses.
+func (p Planned) company(first string) (ids []string) {
+	in := map[string]bool{first: true}
+	join := func(id string) {
+		in[id] = true
+		for _, d := range p.groups[id] {
+			in[d] = true
+		}
+	}
+	join(first)
+	for range p.Plan.Steps {
+		for _, s := range p.Plan.Steps {
+			if s.Changes() && s.Refused == "" && s.Strategy == dropcap.StrategyRecreate &&
+				!in[s.Container.ID] && slices.ContainsFunc(p.groups[s.Container.ID],
+				func(d string) bool { return in[d] }) {
+				join(s.Container.ID)
+			}
+		}
+	}
+	done := map[string]bool{first: true}
+	var visit func(id string)
+	visit = func(id string) {
+		if done[id] || !in[id] {
+			return
+		}
+		done[id] = true
+		for _, u := range p.originals.uses[id] {
+			if other, ok := p.originals.find(u.Container); ok && u.Kind != "volumes" {
+				visit(other)
+			}
+		}
+		ids = append(ids, id)
+	}
+	for _, id := range slices.Sorted(maps.Keys(in)) {
+		visit(id)
+	}
+	return ids
 }
 
 // isMember reports whether a step is done in an earlier job.

@@ -37,10 +37,13 @@ func (p *Planned) lodging(q PlanRequest, provider dropcap.Container, d *plan.Dep
 	case !compose(provider) || c.Owner.Project != provider.Owner.Project:
 		d.Apart = "it is of another project"
 		return
-	case err != nil || ownErr != nil:
+	case err != nil:
 		d.Follows = slices.Contains(owner.Of(c.Owner.Kind).DependsOn(c.LabelValues),
 			provider.Owner.Service)
 		return // the files are elsewhere, or not read: that says more
+	case ownErr != nil:
+		d.Apart = ownErr.Error()
+		return
 	case !reflect.DeepEqual(same, theirs):
 		d.Apart = "compose was called otherwise for it"
 		return

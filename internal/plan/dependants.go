@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,8 +95,9 @@ type provider struct {
 	follows bool // its owner makes the container again once more, as the source says
 }
 
-// joined marks the steps that are done together with the step of what a container lives in, and
-// plans those again that are re-created with it, though they have an owner who would.
+// joined marks the steps that are done together with the step of what a container uses, or that
+// have a dependant in common, and plans those again that are re-created with others, though they
+// have an owner who would.
 func (in Input) joined(steps []dropcap.Step, w *policy.Waivers) {
 	at, subjects := map[string]int{}, map[string]Subject{}
 	for i, s := range steps {
@@ -103,31 +105,56 @@ func (in Input) joined(steps []dropcap.Step, w *policy.Waivers) {
 	}
 	providers := slices.Clone(in.Subjects)
 	slices.SortStableFunc(providers, func(a, b Subject) int { // the outermost first
-		return len(b.Dependants) - len(a.Dependants)
+		if n := len(b.Dependants) - len(a.Dependants); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Container.Name, b.Container.Name)
 	})
 	for _, s := range in.Subjects {
 		subjects[s.Container.ID] = s
 	}
-	for _, s := range providers {
-		i, ok := at[s.Container.ID]
-		if !ok || !steps[i].Changes() || steps[i].Refused != "" {
-			continue
-		}
-		for _, d := range s.Dependants {
-			k, ok := at[d.Container.ID]
-			if !ok || !steps[k].Changes() || steps[k].With != "" {
+	first := map[string]string{} // of each dependant, by id: the name of what it is changed with
+	for range 2 {                // what is planned again may have dependants in common with others
+		for _, s := range providers {
+			i, ok := at[s.Container.ID]
+			if !ok || !steps[i].Changes() || steps[i].Refused != "" {
 				continue
 			}
-			if steps[i].Strategy == dropcap.StrategyRecreate &&
-				steps[k].Strategy == dropcap.StrategySource {
-				own := in
-				own.with = &provider{steps[i].Container.Name, d.Follows}
-				steps[k] = own.step(subjects[d.Container.ID], w)
-			}
-			if steps[k].Strategy == steps[i].Strategy && steps[k].Refused == "" {
-				steps[k].With = steps[i].Container.Name
+			for _, d := range s.Dependants {
+				id := d.Container.ID
+				if name, known := first[id]; known && name != s.Container.Name {
+					in.with(steps, i, s, provider{name: name}, w)
+				}
+				if first[id] == "" && steps[i].Strategy == dropcap.StrategyRecreate {
+					first[id] = cmp.Or(steps[i].With, s.Container.Name)
+				}
+				if k, ok := at[id]; ok {
+					in.with(steps, k, subjects[id], provider{steps[i].Container.Name, d.Follows}, w)
+				}
 			}
 		}
+	}
+}
+
+// with plans a step to be done together with that of another container, unless it is done with one
+// already, or by another strategy.
+func (in Input) with(steps []dropcap.Step, k int, s Subject, p provider, w *policy.Waivers) {
+	by := dropcap.StrategyRecreate
+	for _, o := range steps {
+		if o.Container.Name == p.name {
+			by = o.Strategy
+		}
+	}
+	anew := by == dropcap.StrategyRecreate && steps[k].Strategy == dropcap.StrategySource
+	if !steps[k].Changes() || steps[k].With != "" && !anew {
+		return
+	}
+	if anew {
+		in.provider = &p
+		steps[k] = in.step(s, w)
+	}
+	if steps[k].Strategy == by && steps[k].Refused == "" {
+		steps[k].With = p.name
 	}
 }
 

@@ -86,6 +86,39 @@ func TestWhatLivesInANamespaceIsDoneWithItsProvider(t *testing.T) {
 	}
 }
 
+// Two that one and the same container links to are one step, and so is a service of compose that
+// would be changed at its source.
+func TestWhatHasADependantInCommonIsOneStep(t *testing.T) {
+	db, mq, app := on("db"), on("mq"), on("app", "db", "mq")
+	d := plan.Dependant{Container: app.Container, Links: true}
+	db.Dependants, mq.Dependants = []plan.Dependant{d}, []plan.Dependant{d}
+	p := plan.Make(plan.Input{Host: host(), Now: now, Subjects: []plan.Subject{app, mq, db}})
+	got := map[string]string{}
+	for _, s := range p.Steps {
+		got[s.Container.Name] = s.With
+	}
+	if names(p) != "db mq app" || got["db"] != "" || got["mq"] != "db" || got["app"] != "db" {
+		t.Errorf("%s: with %v", names(p), got)
+	}
+
+	shared := lodging(func(_, _ *plan.Subject, _ *plan.Dependant) {})
+	other := on("other") // a plain container that web also uses
+	other.Dependants = []plan.Dependant{{Container: shared[1].Container, Links: true}}
+	p = plan.Make(plan.Input{Host: host(), Now: now, Subjects: append(shared, other)})
+	with := 0
+	for _, s := range p.Steps {
+		if s.Strategy != dropcap.StrategyRecreate || s.Refused != "" {
+			t.Errorf("%s: %s, %q", s.Container.Name, s.Strategy, s.Refused)
+		}
+		if s.With != "" {
+			with++
+		}
+	}
+	if with != 2 {
+		t.Errorf("%d of three steps are done with another", with)
+	}
+}
+
 // Over a fleet the source is asked for in vain, in place nothing is done together.
 func TestNamespacesWhereNothingIsDoneTogether(t *testing.T) {
 	in := plan.Input{Host: host(), Now: now,

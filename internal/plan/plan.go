@@ -29,8 +29,8 @@ type Input struct {
 
 	// inLayer has the workloads whose owner would lose what a container of theirs wrote.
 	inLayer map[string]bool
-	// with is what the container of a step is re-created with; nil for all others.
-	with *provider
+	// provider is what the container of a step is re-created with; nil for all others.
+	provider *provider
 }
 
 // Options are the operator's options.

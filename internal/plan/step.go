@@ -66,10 +66,10 @@ func (in Input) change(out dropcap.Step, s Subject, d decider) dropcap.Step {
 	if source.Away == "" && in.Options.NoFiles && owner.Of(out.Owner.Kind).EditsFiles() {
 		source.Away = "over a fleet no file is edited"
 	}
-	if in.with != nil && source.Away == "" {
-		source.Away = "it is re-created together with " + plain(in.with.name) +
-			", which it uses"
-		source.Follows = in.with.follows
+	if in.provider != nil && source.Away == "" {
+		source.Away = "it is re-created together with " + plain(in.provider.name) +
+			", with which it hangs together"
+		source.Follows = in.provider.follows
 	}
 	out.Strategy = in.strategy(s.Container, source)
 	out.Promise, out.Downtime = promise(out, s), downtime(out.Strategy, s)

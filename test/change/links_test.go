@@ -111,3 +111,32 @@ func TestLinksLeadToTheNewOne(t *testing.T) {
 		})
 	}
 }
+
+// Two targets of one container are changed in one step, and taken back so.
+func TestTwoTargetsOfOneContainer(t *testing.T) {
+	l := newLinked(t, newStage(t, dockertest.Docker20), "no")
+	l.shell(t, `docker rm -f app >/dev/null; docker run -d --name mq --stop-timeout 1 app:1 sleep 100000 >/dev/null
+		docker run -d --name app --stop-timeout 1 --link db:other --link mq app:1 sleep 100000 >/dev/null
+		docker exec app sh -c 'echo mark >/srv/mark'`)
+	look := func() string {
+		return l.shell(t, `docker inspect -f '{{.Name}} {{.HostConfig.CapDrop}} {{json .HostConfig.Links}} {{.State.Running}}' app db mq`)
+	}
+	before := look()
+	r := l.dropcap(t, "apply", "--all-ready", "--yes", "--soak", "0s", "--no-watch")
+	if r.status != dropcap.ExitOK {
+		t.Fatal(r)
+	}
+	if got := look(); strings.Count(got, "NET_RAW") != 3 || strings.Count(got, "true") != 3 ||
+		!strings.Contains(got, `"/db:/app/other"`) || !strings.Contains(got, `"/mq:/app/mq"`) {
+		t.Errorf("there is %s", got)
+	}
+	if h := l.history(t); len(h) != 2 || len(h[0].Others)+len(h[1].Others) != 2 {
+		t.Errorf("history says %+v", h) // tool, which only uses volumes, is one of its own
+	}
+	if r := l.dropcap(t, "backout", "--all", "--yes"); r.status != dropcap.ExitOK {
+		t.Fatal(r)
+	}
+	if got := look(); got != before {
+		t.Errorf("there is %s, and was %s", got, before)
+	}
+}
