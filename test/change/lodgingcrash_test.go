@@ -30,9 +30,9 @@ func TestComposeNamespacesKilledItRecovers(t *testing.T) {
 	made := []string{"inspect-made#1", "inspect-made#2", "inspect-made#3", "inspect-made#5",
 		"inspect-made#7"}
 	for op, list := range map[string][]string{
-		"apply": points([]string{"after:inspect-made#3", "before:note-checking"},
+		"apply": points([]string{"after:inspect-made#3"},
 			append(slices.Clone(composeEffects["apply"]), made...)),
-		"probe": points([]string{"after:restore-source"}, composeEffects["probe"]),
+		"probe": points(nil, composeEffects["probe"]),
 		"backup": points([]string{"after:inspect-made#2"},
 			append(made, composeEffects["backup"]...)),
 	} {
@@ -104,9 +104,15 @@ func (s *stage) pausedAt(t *testing.T, where string, args ...string) (*exec.Cmd,
 
 // The engine is killed under dropcap while it changes containers that use each other, and comes
 // back: dropcap ends it one way or the other, and none is left down.
-func TestGroupWhoseEngineIsKilled(t *testing.T) {
+func TestThoseThatUseEachOtherWhoseEngineIsKilled(t *testing.T) {
 	s := crashStage(t, dockertest.Docker20)
-	for _, where := range points([]string{"before:rename-old-2", "after:start-new"},
+	t.Run("namespaces", s.killedUnderNamespaces)
+	t.Run("links", s.killedUnderLinks)
+	t.Run("compose", s.killedUnderCompose)
+}
+
+func (s *stage) killedUnderNamespaces(t *testing.T) {
+	for _, where := range points([]string{"after:start-new"},
 		[]string{"stop-old-2", "stop-old", "rename-new", "hold-old-3", "start-new", "start-new-2",
 			"note-checking"}) {
 		t.Run(where, func(t *testing.T) {
@@ -141,9 +147,8 @@ func (s *stage) engineDies(t *testing.T, where string, args ...string) {
 	}
 }
 
-// The same while links are changed: an engine that is started ties them anew.
-func TestLinksWhoseEngineIsKilled(t *testing.T) {
-	s := crashStage(t, dockertest.Docker20)
+// killedUnderLinks is about links, too, which an engine that is started ties anew.
+func (s *stage) killedUnderLinks(t *testing.T) {
 	for _, where := range points([]string{"after:rename-new"}, []string{"stop-old-2", "rename-old",
 		"rename-new", "rename-old-2", "start-new", "start-new-2", "note-checking"}) {
 		t.Run(where, func(t *testing.T) {
@@ -172,9 +177,8 @@ func TestLinksWhoseEngineIsKilled(t *testing.T) {
 	}
 }
 
-// The engine is killed while compose makes services again.
-func TestComposeNamespacesWhoseEngineIsKilled(t *testing.T) {
-	s := crashStage(t, dockertest.Docker20)
+// killedUnderCompose is while compose makes services again.
+func (s *stage) killedUnderCompose(t *testing.T) {
 	for _, where := range points([]string{"after:inspect-made#3"}, []string{"write-source",
 		"rehearse-new", "inspect-made#2", "inspect-made#4", "inspect-made#6", "compose-up",
 		"note-checking"}) {
