@@ -88,6 +88,10 @@ type Runner struct {
 	// Read reads a file of this host that a change in place is about.
 	Read func(path string) ([]byte, error)
 
+	// Strangers are the names of containers that use what a change has made, and are not part of
+	// it; nil: nobody is asked.
+	Strangers func(context.Context, dropcap.Change) ([]string, error)
+
 	Usual time.Duration // how long a request to the engine may take; 30 s if zero
 	// how long an engine that does not answer is waited for before a person is needed; 2 min if
 	// zero

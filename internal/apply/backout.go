@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dropcap"
+	"dropcap/internal/printable"
 )
 
 // Backout backs out changes, in the given order, and stops at the first that fails. Each has an
@@ -52,6 +54,9 @@ func (r *Runner) backout(ctx context.Context, known dropcap.Change) (dropcap.Cha
 	if err := r.newest(ctx, c); err != nil {
 		return known, err
 	}
+	if err := r.noStrangers(ctx, c); err != nil {
+		return known, err
+	}
 	if err := s.mayBack(ctx, c); err != nil {
 		return known, err
 	}
@@ -81,6 +86,21 @@ func (r *Runner) backedOut(ctx context.Context, s strategy, c *change) (dropcap.
 			"cannot back out %s: %w; the new container runs on", c.Name, plain(err))
 	}
 	return r.person(ctx, c, err)
+}
+
+// noStrangers refuses to leave a container, that was made since, with what is gone.
+func (r *Runner) noStrangers(ctx context.Context, c *change) error {
+	if r.Strangers == nil {
+		return nil
+	}
+	names, err := r.Strangers(ctx, c.Change)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	who := printable.Cut(strings.Join(names, ", "), 200)
+	return dropcap.Errorf(dropcap.CodeError, "remove "+who+", back out, and make it anew",
+		"cannot back out change %s of %s: %s has come to use its namespaces, or to link to it, "+
+			"since then, and would be left with a container that is gone", c.ID, c.Title(), who)
 }
 
 // newest refuses to take back what a later change was built on.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,6 +171,9 @@ func (s composing) mayBack(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
+	s.from.Services = slices.DeleteFunc(s.from.Services, func(one *Service) bool {
+		return one.joined() && len(membersOf(list, one)) == 0 // somebody has removed it since
+	})
 	for _, one := range s.from.Services {
 		n := len(membersOf(list, one))
 		if n == 0 {

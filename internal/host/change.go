@@ -135,6 +135,7 @@ func (h *Host) changing(ctx context.Context, session *Session,
 		Tell: func(p apply.Progress) { h.observer.Progress(Effect{p}) },
 		Log:  func(line string) { h.observer.Progress(Note{line}) },
 	}
+	ch.Strangers = ch.strangers
 	return ch, nil
 }
 

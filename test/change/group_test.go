@@ -198,3 +198,23 @@ func TestGroupKilledItRecovers(t *testing.T) {
 		})
 	}
 }
+
+// What has come to live in a namespace since bars the way back, by its name; once it is gone, all
+// comes back.
+func TestGroupIsNotTakenBackUnderAStranger(t *testing.T) {
+	h := newHousehold(t, newStage(t, dockertest.Docker20), "no")
+	if r := h.dropcap(t, append([]string{"apply", "vpn"}, quick...)...); r.status != dropcap.ExitOK {
+		t.Fatal(r)
+	}
+	h.shell(t, "docker run -d --name late --stop-timeout 1 --network container:vpn app:1 sleep 100000")
+	r := h.dropcap(t, "backout", "vpn", "--yes")
+	if r.status != dropcap.ExitError || !strings.Contains(r.err, "late has come to use") {
+		t.Errorf("%v", r)
+	}
+	h.reach(t, "refused,")
+	h.shell(t, "docker rm -f late")
+	if r := h.dropcap(t, "backout", "vpn", "--yes"); r.status != dropcap.ExitOK {
+		t.Fatal(r)
+	}
+	h.asBefore(t, "at last")
+}
