@@ -203,11 +203,12 @@ func TestGroupKilledItRecovers(t *testing.T) {
 // comes back.
 func TestGroupIsNotTakenBackUnderAStranger(t *testing.T) {
 	h := newHousehold(t, newStage(t, dockertest.Docker20), "no")
-	if r := h.dropcap(t, append([]string{"apply", "vpn"}, quick...)...); r.status != dropcap.ExitOK {
+	r := h.dropcap(t, append([]string{"apply", "vpn"}, quick...)...)
+	if r.status != dropcap.ExitOK {
 		t.Fatal(r)
 	}
-	h.shell(t, "docker run -d --name late --stop-timeout 1 --network container:vpn app:1 sleep 100000")
-	r := h.dropcap(t, "backout", "vpn", "--yes")
+	h.shell(t, "docker run -d --name late --network container:vpn app:1 sleep 100000")
+	r = h.dropcap(t, "backout", "vpn", "--yes")
 	if r.status != dropcap.ExitError || !strings.Contains(r.err, "late has come to use") {
 		t.Errorf("%v", r)
 	}
