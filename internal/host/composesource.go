@@ -70,7 +70,15 @@ func (o *originals) composeSource(c dropcap.Container, d source.Declaration) pla
 		return refused("", "whoever can write there decides what compose does as root: mend "+
 			"that, and plan again"+otherwise, err)
 	}
-	up := source.Line(project.Up(source.Scale{Service: project.Service, Replicas: replicas}))
+	up := source.Line(project.Up(append([]source.Scale{{Service: project.Service,
+		Replicas: replicas}}, o.lodgerScales(project, c.ID)...)...))
+	if checked.Says(project.Service, d) {
+		const why = "its compose file says so already, and compose has not made it again since"
+		s := refused(up, "run the command, which makes it again as the file says"+otherwise,
+			&source.Cannot{Slug: "pending", Why: why})
+		s.Text, s.Follows = up, true
+		return away(s, why)
+	}
 	edited, err := checked.Edit([]source.Wanted{{Service: project.Service, Declaration: d}})
 	if err == nil {
 		return plan.Source{Text: source.Diff(edited, project.Service, d) + up, Applied: true}
@@ -104,7 +112,12 @@ func (o *originals) composeTogether(p source.Project, given source.Given) (plan.
 			return plan.Source{}, false
 		}
 		wanted = append(wanted, w)
-		scale = append(scale, source.Scale{Service: service, Replicas: n})
+		for _, one := range append([]source.Scale{{Service: service, Replicas: n}},
+			o.lodgerScales(theirs, s.Container.ID)...) {
+			if !slices.Contains(scale, one) {
+				scale = append(scale, one)
+			}
+		}
 	}
 	edited, err := given.Edit(wanted)
 	if err != nil || len(wanted) < 2 {

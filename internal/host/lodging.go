@@ -92,6 +92,24 @@ func (o *originals) joinLodgers(c *apply.Compose) error {
 	return nil
 }
 
+// lodgerScales are the services of the project that compose makes again with a container, since
+// they live in its namespaces.
+func (o *originals) lodgerScales(project source.Project, id string) (list []source.Scale) {
+	for _, d := range o.dependants(id) {
+		p, err := source.ReadProject(owner.TrustedLabels(o.labels[d]))
+		own := project
+		own.Service = p.Service
+		if err != nil || !reflect.DeepEqual(p, own) || p.Service == project.Service ||
+			slices.ContainsFunc(list, func(s source.Scale) bool { return s.Service == p.Service }) {
+			continue
+		}
+		if n, err := o.replicas(p); err == nil {
+			list = append(list, source.Scale{Service: p.Service, Replicas: n})
+		}
+	}
+	return list
+}
+
 func (o *originals) joinLodger(c *apply.Compose, id string) error {
 	no := &source.Cannot{Slug: "sharers", Why: fmt.Sprintf("compose would not make %s again with "+
 		"it, which lives in its namespaces", printable.Line(o.nameOf(id)))}

@@ -26,6 +26,23 @@ func (g Given) All() []File { return slices.Concat(g.Files, g.Included) }
 // Edit is Edit of the files, with what they include.
 func (g Given) Edit(wanted []Wanted) ([]Edited, error) { return edit(g.All(), wanted, true) }
 
+// Says reports whether the files declare for a service already what it is to have, and its
+// containers do not: compose has not made these again since.
+func (g Given) Says(service string, d Declaration) bool {
+	if SameNames(d.Was.CapAdd, d.Is.CapAdd) && SameNames(d.Was.CapDrop, d.Is.CapDrop) {
+		return false
+	}
+	p, err := open(g.All(), []Wanted{{service, d}}, true)
+	if err != nil {
+		return false
+	}
+	s := p.services[0]
+	add, err1 := s.names(keyAdd)
+	drop, err2 := s.names(keyDrop)
+	return err1 == nil && err2 == nil && SameNames(add, d.Is.CapAdd) &&
+		SameNames(drop, d.Is.CapDrop) && (s.privileged() == "true") == d.Is.Privileged
+}
+
 // With returns the texts with the edited ones in their place, or as they were.
 func (g Given) With(edited []Edited, is bool) []File {
 	list := slices.Concat(g.Files, g.Included, g.Env)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dropcap"
 )
 
 func TestFilesThatComposeReadsByItself(t *testing.T) {
@@ -50,5 +52,30 @@ func TestComposeIsGivenWhatWasChecked(t *testing.T) {
 	}
 	if p := (Project{}).Explicit(g); !slices.Equal(p.EnvFiles, []string{"/.env"}) {
 		t.Errorf("compose would look for %v", p.EnvFiles)
+	}
+}
+
+func TestGivenSays(t *testing.T) {
+	g := Given{Files: []File{
+		{Path: "/a.yaml", Text: []byte("services: {web: {cap_drop: [NET_RAW]}, db: {image: x}}")},
+		{Path: "/b.yaml", Text: []byte("services: {web: {cap_add: [CAP_SYS_TIME]}}")}}}
+	grant := func(add, drop []string) dropcap.Grant {
+		return dropcap.Grant{CapAdd: add, CapDrop: drop}
+	}
+	time, raw := []string{"SYS_TIME"}, []string{"NET_RAW"}
+	for _, c := range []struct {
+		service string
+		was, is dropcap.Grant
+		want    bool
+	}{
+		{"web", grant(time, nil), grant(time, raw), true},
+		{"web", grant(nil, nil), grant(nil, raw), false}, // the file adds one
+		{"web", grant(time, raw), grant(time, raw), false},
+		{"db", grant(nil, nil), grant(nil, raw), false},
+		{"no", grant(nil, nil), grant(nil, raw), false},
+	} {
+		if got := g.Says(c.service, Declaration{Was: c.was, Is: c.is}); got != c.want {
+			t.Errorf("%s from %v to %v: %v", c.service, c.was, c.is, got)
+		}
 	}
 }
