@@ -25,7 +25,8 @@ func (c *change) wanted() (wanted, error) {
 		id: c.Before, name: c.Name, backup: c.backupName(), aside: c.newName(),
 		policy: was.HostConfig.RestartPolicy, ran: was.alive(),
 		first: was.ID, layerCarried: c.carriesLayer(), touched: c.State != dropcap.Preparing,
-		keepNew: c.State == dropcap.BackingOut, grace: was.grace(), startedAt: was.State.StartedAt,
+		linkedTo: c.linked(),
+		keepNew:  c.State == dropcap.BackingOut, grace: was.grace(), startedAt: was.State.StartedAt,
 	}
 	if c.State != dropcap.BackingOut {
 		w.switched = c.when("note-switching")

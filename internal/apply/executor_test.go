@@ -69,6 +69,7 @@ type scripted struct {
 	project  *project                  // of compose, if that is what is changed
 	made     map[string]any            // the original's inspect
 	group    map[string]map[string]any // what the members of a group are like, by name
+	gone     map[string]string         // names of containers that were removed, by id
 	host     *hosted                   // the engine as a service of a host; nil: it is only asked
 }
 

@@ -17,6 +17,7 @@ type wanted struct {
 	layerCarried            bool   // its layer was carried into the new one
 	grace                   time.Duration
 	startedAt               time.Time // the old one's last start before the change
+	linkedTo                bool      // others of its group link to it
 	// when the stop may have gone out, at the earliest; zero if it has not
 	switched time.Time
 }
@@ -97,6 +98,10 @@ func (w wanted) clear(new *containerState, m memory) *dropcap.Effect {
 	switch {
 	case new == nil:
 		return nil
+	case w.linkedTo && !w.keepNew && !new.began() && new.Name == w.name:
+		// An engine goes on telling of links to a container that is gone, by the name that it had
+		// (moby daemon/links.go, delete): it must not be the old one's.
+		return one(rename("rename-new-back", new.ID, w.aside))
 	case !w.keepNew && !m.irremovable && !new.began():
 		return one(remove("remove-new", "remove the new "+w.name, new.ID))
 	case !new.HostConfig.RestartPolicy.never():
