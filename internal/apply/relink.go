@@ -11,8 +11,8 @@ import (
 // A legacy link leads to a container itself, whatever that is called. But an engine that is started
 // ties all links anew, by the names that they were made with (moby daemon/daemon.go,
 // registerLinks), and by then the name may be the new one's. So an old container that was retained
-// over a start of the engine may be linked to the new one, also once that is gone; and nothing but a
-// create makes a link. Then it is made again, with what its own layer holds.
+// over a start of the engine may be linked to the new one, also once that is gone; and nothing but
+// a create makes a link. Then it is made again, with what its own layer holds.
 
 // linkedTo are the names of the containers of the group that this one's old one links to.
 func (c *change) linkedTo() (names []string) {
