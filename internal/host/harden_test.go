@@ -167,20 +167,32 @@ func TestADenialAfterTheChangeIsFound(t *testing.T) {
 			Frames: []string{"chown_ok", "notify_change"}, Count: 1,
 			Exe: dropcap.Executable{Path: "/bin/chown"}}
 	}
-	tap := w.denied.tap(fakeTracer{
-		seen: []learn.Sighting{{Cgroup: 7, Name: "docker-" + id + ".scope"},
-			{Cgroup: 8, Name: evil}, {Cgroup: 9, Name: id, Ancestors: []uint64{8}}},
+	w.denied.only(map[string]docker.Listed{id: {}, evil: {}})
+	tap := w.denied.tap(fakeTracer{ // the host itself is in a container of another engine's
+		seen: []learn.Sighting{{Cgroup: 1, Name: strings.Repeat("c", 64)},
+			{Cgroup: 7, Name: "docker-" + id + ".scope", Ancestors: []uint64{1}},
+			{Cgroup: 8, Name: evil, Ancestors: []uint64{1}},
+			{Cgroup: 9, Name: id, Ancestors: []uint64{8, 1}}},
 		checks: []dropcap.KernelCheck{check(7, caps.Chown), check(9, caps.Kill)},
 	})
 	h := dropcap.Hardening{Workload: "docker:web", Change: "c1",
 		Dropped: caps.Of(caps.Chown, caps.Kill)}
 	ask := func() (string, caps.Set) {
 		t.Helper()
-		why, missed, err := w.denied.of(t.Context(), w.kept, id, h)
+		why, missed, err := w.denied.of(t.Context(), w.kept, id, h, "2026-01-02T00:00:00Z")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return why, missed
+	}
+	// What the store has of it was recorded after the change, by a service that has ended since.
+	denied := dropcap.WorkloadEvidence{Workload: "docker:web", Revision: "r",
+		Held: caps.DockerDefaults, Needs: []dropcap.Need{{Cap: caps.Chown,
+			Outcome: dropcap.Denied, Class: dropcap.Decisive, First: "2026-01-02T00:00:01Z",
+			By: []dropcap.By{{Exe: "/bin/chown", Site: "chown_ok"}}}}}
+	denied.Sources = []dropcap.Source{{Container: id}}
+	if err := (Keeper{w.kept, "h"}).Keep(t.Context(), denied); err != nil {
+		t.Fatal(err)
 	}
 	if why, _ := ask(); why != "" {
 		t.Errorf("nothing was read, and it says %s", why)

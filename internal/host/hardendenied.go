@@ -22,9 +22,16 @@ import (
 // what the recording of this process, or a tracer of its own, reads of the kernel.
 type deniedChecks struct {
 	mu      sync.Mutex
-	names   map[uint64]string                // container ids, by cgroup
+	names   map[uint64]groupNamed            // by cgroup
+	there   map[string]bool                  // the engine's containers
 	watched map[string]watchedAfter          // by container
 	latest  map[string][]dropcap.KernelCheck // the last reading, of those that are watched
+}
+
+// groupNamed is a cgroup with a container's name.
+type groupNamed struct {
+	id        string
+	ancestors []uint64
 }
 
 // watchedAfter is what to look for in one container.
@@ -34,8 +41,8 @@ type watchedAfter struct {
 }
 
 func newDeniedChecks() *deniedChecks {
-	return &deniedChecks{names: map[uint64]string{}, watched: map[string]watchedAfter{},
-		latest: map[string][]dropcap.KernelCheck{}}
+	return &deniedChecks{names: map[uint64]groupNamed{}, there: map[string]bool{},
+		watched: map[string]watchedAfter{}, latest: map[string][]dropcap.KernelCheck{}}
 }
 
 // tap is the tracer, whose readings are noted.
@@ -53,11 +60,8 @@ func (t tapped) Sightings() ([]learn.Sighting, error) {
 	t.to.mu.Lock()
 	defer t.to.mu.Unlock()
 	for _, s := range list {
-		below := slices.ContainsFunc(s.Ancestors, func(a uint64) bool {
-			return t.to.names[a] != ""
-		})
-		if id := containerID.FindString(s.Name); id != "" && !below {
-			t.to.names[s.Cgroup] = id
+		if id := containerID.FindString(s.Name); id != "" {
+			t.to.names[s.Cgroup] = groupNamed{id, s.Ancestors}
 		}
 	}
 	return list, err
@@ -85,18 +89,30 @@ func (d *deniedChecks) read(list []dropcap.KernelCheck) {
 	defer d.mu.Unlock()
 	fresh := map[string][]dropcap.KernelCheck{}
 	for _, c := range list {
-		id := d.names[c.Cgroup]
-		if _, ok := d.watched[id]; ok && id != "" {
+		id := d.names[c.Cgroup].id
+		if _, ok := d.watched[id]; ok && id != "" && !d.below(c.Cgroup) {
 			fresh[id] = append(fresh[id], c)
 		}
 	}
 	maps.Copy(d.latest, fresh) // one that has ended keeps its last reading
 }
 
+// below reports whether a cgroup is within one of the engine's containers, which may give it any
+// name. The host may itself be a container of another engine's.
+func (d *deniedChecks) below(cgroup uint64) bool {
+	return slices.ContainsFunc(d.names[cgroup].ancestors, func(a uint64) bool {
+		return d.there[d.names[a].id]
+	})
+}
+
 // only forgets the containers that are not there any more.
 func (d *deniedChecks) only(there map[string]docker.Listed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.there = map[string]bool{}
+	for id := range there {
+		d.there[id] = true
+	}
 	for id := range d.watched {
 		if there[id].ID == "" {
 			delete(d.watched, id)
@@ -105,10 +121,23 @@ func (d *deniedChecks) only(there map[string]docker.Listed) {
 	}
 }
 
+// until leaves out the denials that were first seen after a change: a service that was away
+// meanwhile must not take them for what was denied before.
+func until(list []dropcap.WorkloadEvidence, changed string) []dropcap.WorkloadEvidence {
+	out := make([]dropcap.WorkloadEvidence, len(list))
+	for i, w := range list {
+		out[i] = w
+		out[i].Needs = slices.DeleteFunc(slices.Clone(w.Needs), func(n dropcap.Need) bool {
+			return n.Outcome == dropcap.Denied && n.First >= changed
+		})
+	}
+	return out
+}
+
 // of says which check of what a hardening has dropped was denied to a container and decides
-// something; empty if none.
-func (d *deniedChecks) of(ctx context.Context, s *store.Store, id string,
-	h dropcap.Hardening) (why string, missed caps.Set, err error) {
+// something; empty if none. changed is when that change began.
+func (d *deniedChecks) of(ctx context.Context, s *store.Store, id string, h dropcap.Hardening,
+	changed string) (why string, missed caps.Set, err error) {
 	d.mu.Lock()
 	w, ok := d.watched[id]
 	checks := d.latest[id]
@@ -118,7 +147,7 @@ func (d *deniedChecks) of(ctx context.Context, s *store.Store, id string,
 		if err != nil {
 			return "", 0, err
 		}
-		w = watchedAfter{h.Change, evidence.DenialsOf(seen.all, h.Workload)}
+		w = watchedAfter{h.Change, evidence.DenialsOf(until(seen.all, changed), h.Workload)}
 		d.mu.Lock()
 		d.watched[id] = w
 		d.mu.Unlock()

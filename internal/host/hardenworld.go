@@ -310,7 +310,11 @@ func (w *hardening) changeOf(workload string) *dropcap.Change {
 func (w *hardening) lookAfter(ctx context.Context, h dropcap.Hardening, ids []string,
 	v *harden.View) error {
 	for _, id := range ids {
-		why, missed, err := w.denied.of(ctx, w.kept, id, h)
+		changed := ""
+		if v.Change != nil {
+			changed = v.Change.Started
+		}
+		why, missed, err := w.denied.of(ctx, w.kept, id, h, changed)
 		if err != nil {
 			return err
 		}
