@@ -36,7 +36,6 @@ type running struct {
 	past    *dropcap.WorkloadEvidence // of ended runs
 	now     *dropcap.WorkloadEvidence // with the present one
 	lostOf  map[uint64]uint64         // the most that was lost, by cgroup
-	denials uint64                    // of ended runs
 	execs   map[string]time.Time      // an administrator's, by id
 
 	nextProbe time.Time

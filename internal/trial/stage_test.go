@@ -281,11 +281,11 @@ type playedKeeper struct {
 
 var errFull = errors.New("cannot use the store: the disk is full")
 
-func (k *playedKeeper) Begin(_ context.Context, t dropcap.Trial) error {
+func (k *playedKeeper) Begin(ctx context.Context, t dropcap.Trial) error {
 	if k.atBegin != nil {
 		k.atBegin()
 	}
-	return k.Save(nil, t)
+	return k.Save(ctx, t)
 }
 
 func (k *playedKeeper) Save(_ context.Context, t dropcap.Trial) error {

@@ -102,8 +102,10 @@ func (w *writer) write(ctx context.Context) bool {
 func (w *writer) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, saveLimit)
 	defer cancel()
-	if w.write(ctx) || w.write(ctx) {
-		return nil
+	for range 2 {
+		if w.write(ctx) {
+			return nil
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
