@@ -81,6 +81,19 @@ func (h *Host) deniedByHolds(trials []dropcap.Trial) (map[string]caps.Set, error
 	return deny.Held(h.pin())
 }
 
+// heldBack reads from the store and the kernel what holds deny, by container.
+func (h *Host) heldBack(ctx context.Context, s *store.Store) (map[string]caps.Set, error) {
+	kept, err := s.Trials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var trials []dropcap.Trial
+	for _, t := range kept {
+		trials = append(trials, t.Trial)
+	}
+	return h.deniedByHolds(trials)
+}
+
 func holds(t dropcap.Trial) bool { return t.Kind == dropcap.KindHold && !t.State.Over() }
 
 // markHeld marks the containers to which the kernel denies something by a hold: by the store's word

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/caps"
 	"dropcap/internal/bpf"
 	"dropcap/internal/doctor"
 	"dropcap/internal/evidence"
@@ -131,6 +132,9 @@ func (h *Host) Learn(ctx context.Context, q LearnRequest) (Learned, error) {
 	if q.tap != nil {
 		tracer = q.tap(tracer)
 	}
+	l.heldBack = func(ctx context.Context) (map[string]caps.Set, error) {
+		return h.heldBack(ctx, kept)
+	}
 	return l.record(ctx, tracer, Keeper{Store: kept, Host: here.ID})
 }
 
@@ -176,6 +180,7 @@ type learning struct {
 	restarts restarting        // if any are to be restarted
 	members  []learn.Member
 	warnings *learnWarnings
+	heldBack func(context.Context) (map[string]caps.Set, error)
 }
 
 // resolve finds the named containers, and asks before any is restarted.
@@ -211,6 +216,7 @@ func (l *learning) query(hostID string) learn.Query {
 		Host: hostID, Complete: r.Complete, Execs: r.Execs, Enough: r.Enough, Warn: l.warnings.pass,
 		Progress: func(s learn.Session) { o.Progress(LearnedSoFar{s, r.For}) },
 		Scanning: func(left int) { o.Progress(ImagesLeft{left}) },
+		HeldBack: l.heldBack,
 	}
 	if l.named != nil {
 		q.Only = map[string]bool{}

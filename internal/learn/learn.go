@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dropcap"
+	"dropcap/caps"
 	"dropcap/internal/image"
 )
 
@@ -133,6 +134,10 @@ type Query struct {
 	// was not scanned is reported, and left to the next recording. Scanning takes two minutes at
 	// most in any case.
 	Enough func() <-chan struct{}
+	// HeldBack returns what the kernel denies by holds, by container; nil: nothing is. A denied
+	// check may be invisible here, so that nothing is learned of such a capability, unless it was
+	// seen to be granted.
+	HeldBack func(ctx context.Context) (map[string]caps.Set, error)
 	// Warn receives what is not fatal: a container that could not be attributed, a store that is
 	// full for now.
 	Warn func(error)
@@ -175,6 +180,7 @@ func Run(ctx context.Context, t Tracer, e Engine, k Keeper,
 	}
 	r.awaitLooks(ctx)
 	r.makeUp(ctx)
+	r.noteHolds(ctx)
 	if q.Begun != nil {
 		q.Begun()
 	}

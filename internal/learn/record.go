@@ -88,7 +88,34 @@ func (r *recording) build(w *watched, static []dropcap.Need) dropcap.WorkloadEvi
 	}
 	src.Lost, src.LossUnknown, src.CallsUnseen = w.lost, r.loss.Unknown, r.loss.CallsUnseen
 	id := evidence.Identity{Workload: w.c.Workload, Revision: w.c.Revision, ImageID: w.c.ImageID}
-	return evidence.Build(w.now, static, w.held, src, id)
+	return evidence.Build(w.now, static, w.held.Minus(w.unlearnable()), src, id)
+}
+
+// unlearnable is what a hold denied and nobody saw granted: as if it had not been held.
+func (w *watched) unlearnable() caps.Set {
+	set := w.heldBack
+	for _, c := range w.now {
+		if c.Granted {
+			set = set.Minus(caps.Of(c.Cap))
+		}
+	}
+	return set
+}
+
+// noteHolds asks which containers' capabilities holds deny.
+func (r *recording) noteHolds(ctx context.Context) {
+	if r.q.HeldBack == nil {
+		return
+	}
+	by, err := r.q.HeldBack(ctx)
+	if err != nil {
+		r.q.Warn(fmt.Errorf("learning without knowing what holds deny: %w", err))
+	}
+	for id, w := range r.byID {
+		if more := by[id].Minus(w.heldBack); !more.Empty() {
+			w.heldBack, w.changed = w.heldBack|more, true
+		}
+	}
 }
 
 func (r *recording) record(w *watched) dropcap.WorkloadEvidence {
@@ -106,6 +133,7 @@ const idleKeep = 15 * time.Minute
 
 // keep stores what has changed, or everything. In a service it then forgets what has ended.
 func (r *recording) keep(ctx context.Context, all bool) error {
+	r.noteHolds(ctx)
 	all = all || time.Since(r.fully) > idleKeep
 	var list []dropcap.WorkloadEvidence
 	var written []*watched

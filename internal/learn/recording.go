@@ -84,6 +84,7 @@ type watched struct {
 	engineStarted time.Time
 	undecided     bool     // whether it has run before is still unknown
 	held          caps.Set // at the start, and at every look
+	heldBack      caps.Set // denied by a hold at some time
 	cold          bool     // the present run is its first
 	executed      []dropcap.Executable
 	own           ownFiles
