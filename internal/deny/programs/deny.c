@@ -78,11 +78,14 @@ struct {
 	__uint(max_entries, 64 * 1024);
 } news SEC(".maps");
 
+#define LATELY 32 /* a power of two */
+
 /* desk is one processor's. The scratch is not for two: where the kernel preempts, or runs a program
  * within itself, the second goes without it. */
 struct desk {
 	struct place place;
 	__u64 busy;
+	struct place lately[LATELY]; /* what was found here last, to save looking into places */
 };
 
 struct {
@@ -100,15 +103,26 @@ volatile __u64 generation; /* 0: nothing has been denied yet */
 __u64 lost_counts; /* denied checks that are counted nowhere else: no room */
 __u64 missed;      /* checks that were left to the kernel because they could not be looked at */
 
-static __always_inline struct desk *sit_down(void)
+static __always_inline struct desk *the_desk(void)
 {
 	__u32 zero = 0;
-	struct desk *d = bpf_map_lookup_elem(&desks, &zero);
 
+	return bpf_map_lookup_elem(&desks, &zero);
+}
+
+static __always_inline bool sits_down(struct desk *d)
+{
 	if (!d || d->busy)
-		return NULL;
+		return false;
 	d->busy = 1;
-	return d;
+	return true;
+}
+
+static __always_inline struct desk *sit_down(void)
+{
+	struct desk *d = the_desk();
+
+	return sits_down(d) ? d : NULL;
 }
 
 static __always_inline void stand_up(struct desk *d) { d->busy = 0; }
@@ -169,13 +183,53 @@ static __always_inline bool denied_at(struct place *place, __u64 cap)
 	return e->caps >> cap & 1 && (!e->until || bpf_ktime_get_boot_ns() < e->until);
 }
 
+/* cgroup_here returns the id of the running task's cgroup. */
+static __always_inline __u64 cgroup_here(void)
+{
+	if (typed_task)
+		return current_typed()->cgroups->dfl_cgrp->kn->id;
+	return bpf_get_current_cgroup_id();
+}
+
+/* remember keeps a place at a desk, by whoever sits there. Its id is there only while it is
+ * whole. */
+static __always_inline void remember(struct desk *d, struct place *place, __u64 id)
+{
+	struct place *at = &d->lately[id & (LATELY - 1)];
+
+	((volatile struct place *)at)->id = 0;
+	barrier();
+	at->own = place->own;
+	at->caps = place->caps;
+	at->generation = place->generation;
+	at->expected = place->expected;
+	barrier();
+	if (((volatile struct place *)place)->id == id)
+		((volatile struct place *)at)->id = id;
+}
+
+/* known_place returns what is known of a cgroup, whether still true or not; NULL if nothing is. */
+static __always_inline struct place *known_place(struct desk *d, __u64 id)
+{
+	struct place *place;
+
+	if (d && d->lately[id & (LATELY - 1)].id == id)
+		return &d->lately[id & (LATELY - 1)];
+	place = bpf_map_lookup_elem(&places, &id);
+	if (place && place->generation == generation && sits_down(d)) {
+		remember(d, place, id);
+		stand_up(d);
+	}
+	return place;
+}
+
 /* denied_here reports whether cap is denied to the container that the running task is in. */
 static __always_inline bool denied_here(__u64 cap, __u64 *own)
 {
-	__u64 id = bpf_get_current_cgroup_id(), known = 0;
-	struct place *place = bpf_map_lookup_elem(&places, &id);
+	__u64 id = cgroup_here(), known = 0;
+	struct desk *d = the_desk();
+	struct place *place = known_place(d, id);
 	bool is = false;
-	struct desk *d;
 
 	if (place) {
 		is = denied_at(place, cap);
@@ -186,8 +240,7 @@ static __always_inline bool denied_here(__u64 cap, __u64 *own)
 			known = 0;
 	}
 	if (!known || known != generation) {
-		d = sit_down();
-		if (!d) {
+		if (!sits_down(d)) {
 			__sync_fetch_and_add(&missed, 1);
 			return false;
 		}
