@@ -34,8 +34,8 @@ func TestANodePlansThoseOfTheNamedContainersThatItHas(t *testing.T) {
 	}
 }
 
-// Over a fleet nothing edits a file that a label names: the plan says so, and shows what to write
-// there.
+// Over a fleet nothing edits a file that a label names: the container itself is changed, and the
+// plan shows what to write there.
 func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 	s := newNodeStage(t)
 	folder := testenv.RootFolder(t)
@@ -51,16 +51,18 @@ func TestANodePlansNoEditOfAnOwnersFile(t *testing.T) {
 	s.docker(append(args, "app:1")...)
 	r := s.p.node(t, "plan", "--request="+s.request())
 	p := planOf(t, r)
-	if r.Status != 7 || len(p.Steps) != 1 || r.Summary != "plan "+p.ID+", 1 container: 1 refused" {
-		t.Fatalf("%+v", r)
+	if r.Status != 3 || len(p.Steps) != 1 ||
+		r.Summary != "plan "+p.ID+", 1 container: 1 to change" {
+		t.Fatalf("%+v", p)
 	}
-	if one := p.Steps[0]; one.Refused != "cannot edit its owner's file over a fleet" ||
+	if one := p.Steps[0]; one.Strategy != dropcap.StrategyRecreate || one.Refused != "" ||
 		!strings.Contains(one.Commands.Source, "+++ "+file) {
 		t.Errorf("%+v", one)
 	}
-	r = s.p.node(t, "plan", "--request="+s.request(), "--strategy=recreate")
-	if p := planOf(t, r); r.Status != 3 || p.Steps[0].Refused != "" {
-		t.Errorf("the container itself: %+v", r)
+	r = s.p.node(t, "plan", "--request="+s.request(), "--strategy=source")
+	if p := planOf(t, r); r.Status != 7 ||
+		p.Steps[0].Refused != "cannot edit its owner's file over a fleet" {
+		t.Errorf("the file itself: %+v", p)
 	}
 	saved := write(t, filepath.Join(folder, "plan.json"), s.p.run(t, "plan", "--format", "json").
 		out)

@@ -187,6 +187,7 @@ func TestWatchFollowsAThousandContainers(t *testing.T) {
 		}
 		return all == 1000
 	})
+	most := peak(t, l.cmd.Process.Pid)
 	l.end(t)
 	var sum uint64
 	for _, o := range l.told {
@@ -198,11 +199,27 @@ func TestWatchFollowsAThousandContainers(t *testing.T) {
 		t.Errorf("%d were told one by one, %d as a number\n%s", n, sum, l.logged())
 	}
 	u := l.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	t.Logf("%d MiB, %d ms of CPU", u.Maxrss>>10,
+	t.Logf("%d MiB, %d ms of CPU", most>>10,
 		(u.Utime.Nano()+u.Stime.Nano())/int64(time.Millisecond))
-	if u.Maxrss > 96<<10 {
-		t.Errorf("%d KiB", u.Maxrss)
+	if most > 96<<10 {
+		t.Errorf("%d KiB", most)
 	}
+}
+
+// peak returns the most memory, in KiB, that a process has had of its own. What the kernel says of
+// a child in the end counts what its parent had, too.
+func peak(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindStringSubmatch(string(text))
+	if m == nil {
+		t.Fatalf("no peak in %s", text)
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
 }
 
 // What an exec may do is asked of the engine, and what is gone is counted no more.
