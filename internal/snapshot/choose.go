@@ -41,6 +41,10 @@ func choose(ctx context.Context, e Engine,
 				return nil, nil, err
 			}
 		}
+		if q.IfPresent && happens(c, name) {
+			missing = append(missing, name)
+			continue
+		}
 		if seen[c.ID] || len(q.Filters) > 0 && !allowed[c.ID] {
 			continue
 		}
@@ -48,6 +52,14 @@ func choose(ctx context.Context, e Engine,
 		refs = append(refs, dropcap.Ref{ID: c.ID, Name: c.Name})
 	}
 	return refs, missing, nil
+}
+
+// happens reports whether only the beginning of a container's id happens to be the name: the engine
+// takes "db" for one whose id begins so. Of a name that need not be here, that is another's.
+func happens(c dropcap.Container, name string) bool {
+	const short = 12 // digits, as docker prints ids
+	return c.Name != strings.TrimPrefix(name, "/") && len(name) < short &&
+		strings.HasPrefix(c.ID, name)
 }
 
 // named returns an unread container, found by its name or id; why is the reason that it cannot be
